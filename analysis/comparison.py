@@ -1,0 +1,155 @@
+"""One arm beside the baseline: what they share, and every estimate that the runs allow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.effects import (
+    Estimate,
+    moments,
+    paired_t,
+    prediction_t,
+    sign_flip_p,
+    welch_t,
+)
+from analysis.moderation import Prior, fit_prior, moderate
+from analysis.runs import ArmRuns, Seed
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An arm's runs beside the baseline's. Pairs are the seeds that are done on both sides."""
+
+    arm: ArmRuns
+    baseline: ArmRuns
+
+    @cached_property
+    def seeds(self) -> list[Seed]:
+        """The shared seeds."""
+        return [seed for seed in self.arm.losses if seed in self.baseline.losses]
+
+    @cached_property
+    def differences(self) -> Floats:
+        """Arm minus baseline per shared seed, shape (n_shared,), nats."""
+        return self.arm.at(self.seeds) - self.baseline.at(self.seeds)
+
+    @property
+    def identical(self) -> bool:
+        """At least one shared seed, and every difference exactly zero."""
+        return bool(self.seeds) and not self.differences.any()
+
+    @property
+    def unstable(self) -> bool:
+        """A seed diverged here that did not diverge in the baseline."""
+        return not self.arm.diverged <= self.baseline.diverged
+
+    @property
+    def effect(self) -> float | None:
+        """Mean difference over the shared seeds, else of all runs that are done, nats."""
+        if self.seeds:
+            return moments(self.differences)[0]
+        if not self.arm.losses or not self.baseline.losses:
+            return None
+        origin = self.baseline.observed[0]
+        return moments(self.arm.observed - origin)[0] - moments(self.baseline.observed - origin)[0]
+
+    @cached_property
+    def variance(self) -> float:
+        """Variance of the differences, nats^2; 0 when they are too few or vary by rounding alone.
+
+        Equal differences say nothing about noise: losses written with few digits produce them.
+        """
+        if len(self.seeds) < 2:
+            return 0.0
+        return _resolved_variance(self.differences, self._scale)
+
+    @property
+    def pairing_gain(self) -> float | None:
+        """(var arm + var baseline) / var d over shared seeds: pairing is worth this many runs."""
+        if self.variance == 0:
+            return None
+        sides = (self.arm.at(self.seeds), self.baseline.at(self.seeds))
+        return sum(moments(side)[1] for side in sides) / self.variance
+
+    @property
+    def correlation(self) -> float | None:
+        """Pearson's, between the arm's and the baseline's losses over three or more shared seeds."""
+        if len(self.seeds) < 3:
+            return None
+        x, y = (side - side.mean() for side in map(self._side, (self.arm, self.baseline)))
+        norm = float(np.sqrt((x @ x) * (y @ y)))
+        return None if norm == 0 else float(np.clip((x @ y) / norm, -1.0, 1.0))
+
+    @cached_property
+    def paired(self) -> Estimate | None:
+        """The plain paired t, from two shared seeds whose differences vary."""
+        return paired_t(self.differences) if self.variance > 0 else None
+
+    @cached_property
+    def welch(self) -> Estimate | None:
+        """Welch's t over all runs that are done, from two on each side."""
+        sides = self.arm.observed, self.baseline.observed
+        if min(side.size for side in sides) < 2:
+            return None
+        varies = any(_resolved_variance(side, float(np.abs(side).max())) > 0 for side in sides)
+        return welch_t(*sides) if varies else None
+
+    @cached_property
+    def prediction(self) -> Estimate | None:
+        """A single run against the baseline's runs."""
+        baseline = self.baseline.observed
+        if self.arm.observed.size != 1 or baseline.size < 2:
+            return None
+        varies = _resolved_variance(baseline, float(np.abs(baseline).max())) > 0
+        return prediction_t(float(self.arm.observed[0]), baseline) if varies else None
+
+    @cached_property
+    def permutation_p(self) -> float | None:
+        """The sign-flip p over the shared seeds, from two of them."""
+        return sign_flip_p(self.differences) if len(self.seeds) > 1 else None
+
+    def moderated(self, prior: Prior) -> Estimate | None:
+        """The moderated paired t, from two shared seeds and where a prior was learned."""
+        n = len(self.seeds)
+        if n < 2 or prior.df.item() == 0 or self.identical:
+            return None
+        variance, df = moderate([self.variance], [n - 1], prior)
+        return Estimate(
+            method="moderated paired t",
+            effect=moments(self.differences)[0],
+            standard_error=float(np.sqrt(variance.item() / n)),
+            df=df.item(),
+        )
+
+    def default(self, prior: Prior) -> Estimate | None:
+        """The estimate that decides: paired where seeds are shared, unpaired where they are not."""
+        return self.moderated(prior) or self.paired or self.welch or self.prediction
+
+    def _side(self, runs: ArmRuns) -> Floats:
+        losses = runs.at(self.seeds)
+        return np.asarray(losses - losses[0], float)
+
+    @property
+    def _scale(self) -> float:
+        both = (self.arm.at(self.seeds), self.baseline.at(self.seeds))
+        return max(float(np.abs(side).max()) for side in both)
+
+
+def learn_prior(comparisons: Sequence[Comparison]) -> Prior:
+    """The prior for the variances of all arms that have pairs; identical arms teach nothing."""
+    return fit_prior(
+        [comparison.variance for comparison in comparisons],
+        [max(len(comparison.seeds) - 1, 0) for comparison in comparisons],
+    )
+
+
+def _resolved_variance(values: Floats, scale: float) -> float:
+    """The variance, or 0 where the spread is no more than the rounding of numbers near `scale`."""
+    variance = moments(values)[1]
+    rounding = 4.0 * float(np.finfo(float).eps) * scale
+    return variance if variance > rounding**2 else 0.0

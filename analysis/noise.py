@@ -1,0 +1,44 @@
+"""How large chance is: the spread of one arm's losses over seeds."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gammaincinv
+
+from analysis.effects import moments
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """The losses of one arm over distinct seeds, summarised; everything but `n` in nats."""
+
+    n: int
+    mean: float
+    sd: float
+    """Standard deviation with ddof = 1."""
+    ci_low: float
+    """Lower end of the exact chi-square interval for the sd, for normal losses."""
+    ci_high: float
+
+
+def noise(losses: ArrayLike, alpha: float = 0.05) -> Noise:
+    """Mean and sd of losses (nats) with the 1 - alpha chi-square interval for the sd.
+
+    Raises ValueError for fewer than two losses: one run says nothing about noise.
+    """
+    values = np.asarray(losses, float)
+    if values.size < 2:
+        raise ValueError(f"noise needs at least two losses from distinct seeds, not {values.size}")
+    mean, variance = moments(values)
+    sd = math.sqrt(variance)
+    low, high = sd_interval_factors(values.size, alpha)
+    return Noise(n=values.size, mean=mean, sd=sd, ci_low=low * sd, ci_high=high * sd)
+
+
+def sd_interval_factors(n: int, alpha: float = 0.05) -> tuple[float, float]:
+    """What a sample sd of `n` >= 2 normal values is multiplied by for its 1 - alpha interval."""
+    half_df = (n - 1) / 2
+    upper, lower = (2 * float(gammaincinv(half_df, q)) for q in (1 - alpha / 2, alpha / 2))
+    return math.sqrt((n - 1) / upper), math.sqrt((n - 1) / lower)

@@ -1,0 +1,55 @@
+"""What is decided before the first run: the questions, the error rate, what is worth having."""
+
+from dataclasses import dataclass
+
+from analysis.multiplicity import CORRECTIONS, Correction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The analysis of a study, fixed before its first run. Raises ValueError when made wrongly."""
+
+    arms: tuple[str, ...]
+    """The arms compared with the baseline, in the order of the tables."""
+    smallest_effect: float
+    """Delta, nats: an effect inside +-delta is negligible. 0 means that every effect matters."""
+    baseline: str = "baseline"
+    """The arm that every other one is compared with."""
+    alpha: float = 0.05
+    """Familywise error rate, level of each equivalence test, and 1 - coverage of intervals."""
+    correction: Correction = "holm"
+    """How p-values pay for the number of questions; "bh" makes the study exploratory."""
+    outside_family: frozenset[str] = frozenset()
+    """Arms that ask no question of their own (a placebo): tested at alpha, counted for none."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 0.5:
+            raise ValueError(f"alpha is {self.alpha}; give a number between 0 and 0.5")
+        if not 0 <= self.smallest_effect < float("inf"):
+            raise ValueError(f"smallest_effect is {self.smallest_effect}; give nats, 0 or more")
+        if self.correction not in CORRECTIONS:
+            raise ValueError(f"correction is {self.correction!r}; choose from {list(CORRECTIONS)}")
+        self._check_arms()
+
+    def _check_arms(self) -> None:
+        names = (self.baseline, *self.arms)
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"arm {twice[0]!r} is named twice, the baseline included; name it once"
+            )
+        strangers = sorted(self.outside_family - set(self.arms))
+        if strangers:
+            raise ValueError(
+                f"outside_family names {strangers[0]!r}, which is no arm; arms: {list(self.arms)}"
+            )
+
+    @property
+    def family(self) -> tuple[str, ...]:
+        """The arms that count as questions, failed and diverged ones included."""
+        return tuple(arm for arm in self.arms if arm not in self.outside_family)
+
+    @property
+    def strictest_alpha(self) -> float:
+        """The level that the correction applies to an arm in the worst case."""
+        return self.alpha if self.correction == "none" else self.alpha / max(len(self.family), 1)

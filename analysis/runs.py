@@ -1,0 +1,102 @@
+"""The runs of a study, read from a DataFrame and checked before anything is computed."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+SEED_COLUMNS = ("seed", "init_seed", "order_seed", "dropout_seed")
+"""Whichever of these are present identify a replicate; runs of two arms pair when all agree."""
+STATUSES = ("done", "diverged", "failed", "queued", "running", "cancelled")
+
+Seed = tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmRuns:
+    """One arm's runs, by seed. A seed is the tuple of the seed columns that are present."""
+
+    arm: str
+    losses: dict[Seed, float]
+    """Test loss in nats of the runs that are done, in the order of their seeds."""
+    diverged: frozenset[Seed]
+    n_failed: int
+    n_missing: int
+    """Runs that have no outcome yet, or never will: queued, running, cancelled."""
+
+    @property
+    def observed(self) -> NDArray[np.float64]:
+        """The losses of the runs that are done, shape (n_done,), nats."""
+        return np.fromiter(self.losses.values(), float, len(self.losses))
+
+    def at(self, seeds: Sequence[Seed]) -> NDArray[np.float64]:
+        """The losses at `seeds`, shape (len(seeds),), nats."""
+        return np.array([self.losses[seed] for seed in seeds], float)
+
+
+def read_runs(frame: pd.DataFrame, arms: Sequence[str]) -> dict[str, ArmRuns]:
+    """The runs of each of `arms`, in that order; an arm without rows has no runs.
+
+    `frame` has the columns arm, loss (nats), status (one of `STATUSES`) and at least one of
+    `SEED_COLUMNS`. Raises ValueError, naming the row, for a missing column, an arm that is not
+    in `arms`, an unknown status, an arm and seed that occur twice, or a done run whose loss is
+    not finite.
+    """
+    seeds = _checked_columns(frame)
+    rows: dict[str, dict[Seed, tuple[str, float]]] = {arm: {} for arm in arms}
+    keys = zip(*(frame[column].tolist() for column in seeds), strict=True)
+    columns = (frame[name].tolist() for name in ("arm", "status", "loss"))
+    for seed, arm, status, loss in zip(keys, *columns, strict=True):
+        label = f"arm {arm!r}, {', '.join(f'{k} {v}' for k, v in zip(seeds, seed, strict=True))}"
+        _check_row(rows, label, (arm, seed), (status, loss))
+        rows[arm][seed] = (status, loss)
+    return {arm: _arm_runs(arm, rows[arm]) for arm in arms}
+
+
+def _checked_columns(frame: pd.DataFrame) -> list[str]:
+    """The seed columns of a frame that has everything it needs."""
+    absent = [name for name in ("arm", "loss", "status") if name not in frame.columns]
+    if absent:
+        raise ValueError(f"the runs have no column {absent[0]!r}; they have {list(frame.columns)}")
+    seeds = [name for name in SEED_COLUMNS if name in frame.columns]
+    if not seeds:
+        raise ValueError(f"the runs have no seed column; give one or more of {list(SEED_COLUMNS)}")
+    if frame[seeds].isna().to_numpy().any():
+        raise ValueError(f"a run has no seed in one of the columns {seeds}; give every run all")
+    return seeds
+
+
+def _check_row(
+    rows: dict[str, dict[Seed, tuple[str, float]]],
+    label: str,
+    key: tuple[str, Seed],
+    outcome: tuple[str, float],
+) -> None:
+    (arm, seed), (status, loss) = key, outcome
+    if arm not in rows:
+        raise ValueError(f"{label}: the plan has no such arm; it has {list(rows)}")
+    if status not in STATUSES:
+        raise ValueError(f"{label}: status {status!r} is none of {list(STATUSES)}")
+    if seed in rows[arm]:
+        raise ValueError(f"{label}: occurs twice; a rerun is a check, not an observation")
+    if status == "done" and (pd.isna(loss) or not math.isfinite(loss)):
+        raise ValueError(f"{label}: is done with loss {loss}; a run without a loss has diverged")
+
+
+def _arm_runs(arm: str, rows: dict[Seed, tuple[str, float]]) -> ArmRuns:
+    # Sorted by seed, so that sums are rounded alike in whichever order the rows came.
+    done = {seed: float(rows[seed][1]) for seed in sorted(rows) if rows[seed][0] == "done"}
+    statuses = [status for status, _ in rows.values()]
+    n_failed = statuses.count("failed")
+    diverged = frozenset(seed for seed, (status, _) in rows.items() if status == "diverged")
+    return ArmRuns(
+        arm=arm,
+        losses=done,
+        diverged=diverged,
+        n_failed=n_failed,
+        n_missing=len(rows) - len(done) - len(diverged) - n_failed,
+    )

@@ -1,0 +1,215 @@
+"""The verdict on every arm of a study: which of them lower the test loss by more than chance."""
+
+import math
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from analysis.comparison import Comparison, learn_prior
+from analysis.decision import (
+    Judged,
+    Verdict,
+    adjust_by_plan,
+    decide,
+    hanging_on_method,
+)
+from analysis.effects import Estimate, Method, moments
+from analysis.moderation import Prior
+from analysis.noise import Noise, noise
+from analysis.plan import Plan
+from analysis.power import (
+    Goal,
+    Precision,
+    paired_precision,
+    seeds_to_settle,
+    unpaired_precision,
+)
+from analysis.runs import ArmRuns, read_runs
+
+__all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmVerdict:
+    """One row of the table. Losses and effects in nats; None where a field does not apply."""
+
+    arm: str
+    n_done: int
+    n_diverged: int
+    n_failed: int
+    n_missing: int
+    """Queued, running or cancelled."""
+    n_shared: int | None = None
+    """Seeds done both here and in the baseline. None for the baseline itself, as all below."""
+    mean: float | None = None
+    """Over the runs that are done: over converged runs only, where `n_diverged` is not 0."""
+    sd: float | None = None
+    effect: float | None = None
+    """Arm minus baseline; negative is an improvement."""
+    ci_low: float | None = None
+    """The 1 - alpha interval of the effect, not adjusted for the family."""
+    ci_high: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    method: Method | None = None
+    """What effect, interval and p come from. None: too few runs to judge by any method."""
+    pairing_gain: float | None = None
+    """(var arm + var baseline) / var d over shared seeds: pairing is worth this many times the runs."""
+    correlation: float | None = None
+    """Of the arm's and the baseline's losses, over three or more shared seeds."""
+    verdict: Verdict | None = None
+    real_but_negligible: bool = False
+    """Negligible, although the adjusted p is below alpha."""
+    seeds_to_settle: int | None = None
+    """For an undecided arm, further seeds for arm and baseline alike until it is settled at 80%
+    power; None when that takes more than `power.MOST_SEEDS` or when nothing can be estimated."""
+    p_paired: float | None = None
+    p_welch: float | None = None
+    p_permutation: float | None = None
+    sensitive: bool = False
+    """Another method would have given another verdict: see `decision.hanging_on_method`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The verdicts on a study."""
+
+    noise: Noise | None
+    """Of the baseline; None with fewer than two baseline runs."""
+    family: int
+    """The number of questions that p-values were adjusted for."""
+    prior: Prior
+    """What the arms' variances lent each other; `prior.df` is 0 where too few arms had pairs."""
+    arms: tuple[ArmVerdict, ...]
+    """The baseline first, then the plan's arms in the plan's order."""
+
+    def __getitem__(self, arm: str) -> ArmVerdict:
+        for row in self.arms:
+            if row.arm == arm:
+                return row
+        raise KeyError(f"no arm {arm!r}; arms: {[row.arm for row in self.arms]}")
+
+
+def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
+    """Judge every arm of `plan` by its runs.
+
+    `runs` has the columns arm, loss (nats), status (see `runs.STATUSES`) and at least one of
+    `runs.SEED_COLUMNS`, one row per run, in any order. An unstable arm keeps its effect and
+    interval, over converged runs, but gets no p: those that diverged are not missing by chance.
+    It, and any arm without an estimate, counts in the family as a p of 1. An arm that cannot be
+    estimated is undecided. Raises ValueError as `runs.read_runs` does.
+    """
+    by_arm = read_runs(runs, (plan.baseline, *plan.arms))
+    baseline = by_arm[plan.baseline]
+    comparisons = [Comparison(by_arm[arm], baseline) for arm in plan.arms]
+    prior = learn_prior(comparisons)
+    judged = [_judged(comparison, prior) for comparison in comparisons]
+    adjusted = adjust_by_plan([p for _, p in judged], plan).tolist()
+    hangs = hanging_on_method(comparisons, judged, plan)
+    rows = zip(comparisons, judged, adjusted, hangs, strict=True)
+    return Judgement(
+        noise=noise(baseline.observed) if len(baseline.losses) > 1 else None,
+        family=len(plan.family),
+        prior=prior,
+        arms=(_tally(baseline), *(_row(*row, plan) for row in rows)),
+    )
+
+
+def _judged(comparison: Comparison, prior: Prior) -> Judged:
+    """The default estimate and the p that it brings into the family."""
+    if comparison.identical:
+        return None, math.nan
+    estimate = comparison.default(prior)
+    return estimate, math.nan if estimate is None or comparison.unstable else estimate.p
+
+
+def _tally(runs: ArmRuns) -> ArmVerdict:
+    """A row that counts an arm's runs and compares it with nothing."""
+    values = runs.observed
+    mean, variance = moments(values) if values.size else (None, None)
+    return ArmVerdict(
+        arm=runs.arm,
+        n_done=values.size,
+        n_diverged=len(runs.diverged),
+        n_failed=runs.n_failed,
+        n_missing=runs.n_missing,
+        mean=mean,
+        sd=math.sqrt(variance) if variance is not None and values.size > 1 else None,
+    )
+
+
+def _row(
+    comparison: Comparison, judged: Judged, p_adjusted: float, hangs: bool, plan: Plan
+) -> ArmVerdict:
+    estimate, p = judged
+    verdict = _verdict(comparison, judged, p_adjusted, plan)
+    row = replace(
+        _compared(comparison),
+        p=_known(p),
+        p_adjusted=_known(p_adjusted),
+        verdict=verdict,
+        real_but_negligible=verdict == "negligible" and p_adjusted < plan.alpha,
+        sensitive=hangs,
+    )
+    if estimate is None:
+        return row
+    low, high = estimate.interval(plan.alpha)
+    row = replace(row, effect=estimate.effect, ci_low=low, ci_high=high, method=estimate.method)
+    if verdict != "undecided":
+        return row
+    return replace(row, seeds_to_settle=_seeds_to_settle(comparison, estimate, plan))
+
+
+def _compared(comparison: Comparison) -> ArmVerdict:
+    """A row with all that is said of a comparison whichever method decides."""
+    paired, welch = comparison.paired, comparison.welch
+    return replace(
+        _tally(comparison.arm),
+        n_shared=len(comparison.seeds),
+        effect=comparison.effect,
+        pairing_gain=comparison.pairing_gain,
+        correlation=comparison.correlation,
+        p_paired=None if paired is None else paired.p,
+        p_welch=None if welch is None else welch.p,
+        p_permutation=comparison.permutation_p,
+    )
+
+
+def _verdict(comparison: Comparison, judged: Judged, p_adjusted: float, plan: Plan) -> Verdict:
+    if comparison.unstable:
+        return "unstable"
+    if comparison.identical:
+        return "identical"
+    estimate, _ = judged
+    return "undecided" if estimate is None else decide(estimate, p_adjusted, plan)
+
+
+def _seeds_to_settle(comparison: Comparison, estimate: Estimate, plan: Plan) -> int | None:
+    goal = Goal(
+        alpha=plan.alpha,
+        superiority_alpha=_level(comparison.arm.arm, plan),
+        delta=plan.smallest_effect,
+    )
+    return seeds_to_settle(estimate.effect, _precision(comparison, estimate), goal)
+
+
+def _level(arm: str, plan: Plan) -> float:
+    return plan.alpha if arm in plan.outside_family else plan.strictest_alpha
+
+
+def _precision(comparison: Comparison, estimate: Estimate) -> Precision:
+    """How the estimate's standard error would shrink, were its variances the true ones."""
+    if estimate.method in ("paired t", "moderated paired t"):
+        n = len(comparison.seeds)
+        sd = estimate.standard_error * math.sqrt(n)
+        return paired_precision(sd, n, extra_df=estimate.df - (n - 1))
+    baseline = comparison.baseline.observed
+    var_baseline = moments(baseline)[1]
+    arm = comparison.arm.observed
+    # A single run has no spread of its own: it is taken to be as noisy as the baseline.
+    var_arm = moments(arm)[1] if arm.size > 1 else var_baseline
+    return unpaired_precision(var_arm, arm.size, var_baseline, baseline.size)
+
+
+def _known(p: float) -> float | None:
+    return None if math.isnan(p) else p

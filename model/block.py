@@ -1,0 +1,49 @@
+"""One transformer block, pre-norm (Radford et al. 2019, section 2.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  (torch's own convention)
+
+from model.attention import CausalSelfAttention
+from model.dropout import Dropout
+
+if TYPE_CHECKING:
+    from model.config import ModelConfig
+
+SITES = 3
+"""Dropout sites per block: the attention matrix and the end of each branch."""
+
+
+class FeedForward(nn.Module):
+    """Two layers with a fourfold hidden width and the tanh approximation of GELU."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.expand = nn.Linear(config.width, 4 * config.width)
+        self.projection = nn.Linear(4 * config.width, config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) to the same."""
+        return self.projection(F.gelu(self.expand(x), approximate="tanh"))  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    """Attention, then the feed-forward network, each added to the residual stream."""
+
+    def __init__(self, config: ModelConfig, index: int) -> None:
+        super().__init__()
+        first_site = 1 + SITES * index
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.attention = CausalSelfAttention(config, first_site)
+        self.attention_dropout = Dropout(config.dropout, first_site + 1)
+        self.feed_forward_norm = nn.LayerNorm(config.width)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_dropout = Dropout(config.dropout, first_site + 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(sequence, position, width) to the same."""
+        x = x + self.attention_dropout(self.attention(self.attention_norm(x)))
+        return x + self.feed_forward_dropout(self.feed_forward(self.feed_forward_norm(x)))  # type: ignore[no-any-return]

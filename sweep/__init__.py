@@ -1,0 +1,32 @@
+"""Which changes to a GPT training run are real?
+
+`sweep.load("interventions")` gives a study's runs as a DataFrame; the rest is the command line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["load"]
+
+
+def load(
+    study: str | None = None, *, runs: str | Path = "runs", db: str | None = None
+) -> pd.DataFrame:
+    """The runs of a study, one row per arm and seed, for notebooks.
+
+    `study` is its name, or None for the one last run; `runs` the folder of results; `db` a
+    database URL when it is not `sweep.db` in that folder. Columns: arm, seed, the three stream
+    seeds, loss (nats per token; NaN where there is none), status, and all that was recorded.
+
+    Raises sweep.errors.StoreError and sweep.errors.NotFoundError.
+    """
+    from sweep.report import runs_frame  # noqa: PLC0415  (notebooks load it, commands do not)
+    from sweep.store import Store, store_url  # noqa: PLC0415
+
+    store = Store(store_url(db, Path(runs)))
+    return runs_frame(store.study_runs(store.study(study)["name"]))

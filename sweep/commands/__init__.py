@@ -1,0 +1,1 @@
+"""What each command does; `sweep.cli` says how it is called."""

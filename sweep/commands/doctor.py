@@ -1,0 +1,172 @@
+"""`sweep doctor`: what works here, and what to do about what does not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sweep.slots import available_cores, find_gpus
+from sweep.workspace import Workspace
+from trainer.errors import UserError
+
+GIBIBYTE = 2**30
+LEAST_MEMORY = 2 * GIBIBYTE
+LEAST_DISK = 1 * GIBIBYTE
+GPT2_VOCABULARY = "6d1cbeee0f20b3d9449abfede4726ed8212e3aee"
+"""The name under which tiktoken caches GPT-2's merges: SHA-1 of their address."""
+MARKS = {"good": ("✓", "green"), "note": ("·", "yellow"), "bad": ("✗", "bold red")}
+
+
+class Finding(NamedTuple):
+    """One line of the examination."""
+
+    what: str
+    grade: str
+    """`good`, `note` (works, but) or `bad` (runs will fail)."""
+    words: str
+
+
+def doctor(workspace: Workspace, console: Console) -> int:
+    """Examine this machine; exit status 1 when runs would fail."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    findings = list(_examine(workspace))
+    for finding in findings:
+        mark, style = MARKS[finding.grade]
+        table.add_row(Text(mark, style), finding.what, Text(finding.words))
+    console.print(table)
+    bad = sum(finding.grade == "bad" for finding in findings)
+    console.print(f"{bad} things must be mended first." if bad else "Ready: sweep run STUDY")
+    return 1 if bad else 0
+
+
+def _examine(workspace: Workspace) -> Iterator[Finding]:
+    checks: tuple[Callable[[], Finding], ...] = (
+        _python,
+        _packages,
+        _torch,
+        _devices,
+        _memory,
+        lambda: _disk(workspace.folder),
+        _standard_library,
+        _tokenizer_cache,
+        _network,
+        lambda: _database(workspace),
+    )
+    for check in checks:
+        yield check()
+
+
+def _python() -> Finding:
+    good = sys.version_info >= (3, 11)
+    words = f"{platform.python_version()} ({sys.executable})"
+    return Finding("python", "good" if good else "bad", words if good else f"{words}: 3.11 needed")
+
+
+def _packages() -> Finding:
+    found = {}
+    for name in ("numpy", "scipy", "pandas", "sqlalchemy", "pydantic", "rich", "tiktoken"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            return Finding("packages", "bad", f"{name} is missing: pip install -e . again")
+    return Finding("packages", "good", ", ".join(f"{k} {v}" for k, v in found.items()))
+
+
+def _torch() -> Finding:
+    """Torch is asked in a process of its own: its import may fail in ways that end a process."""
+    question = "import torch; print(torch.__version__, torch.cuda.is_available())"
+    command = [sys.executable, "-c", question]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603  (no shell, fixed arguments)
+    except subprocess.TimeoutExpired:
+        return Finding("torch", "bad", "does not import within two minutes")
+    if answer.returncode:
+        reason = (answer.stderr.strip().splitlines() or ["no word why"])[-1]
+        return Finding("torch", "bad", f"does not import: {reason}; install it again")
+    name, cuda = answer.stdout.split()
+    if find_gpus() and cuda == "False":
+        return Finding(
+            "torch", "bad", f"{name} sees no GPU, but there is one: install a CUDA build"
+        )
+    return Finding("torch", "good", name)
+
+
+def _devices() -> Finding:
+    gpus, cores = find_gpus(), available_cores()
+    if gpus:
+        return Finding("devices", "good", f"{len(gpus)} GPUs: one run on each")
+    return Finding("devices", "good", f"{cores} CPU cores, no GPU: one run on each core")
+
+
+def _memory() -> Finding:
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return Finding("memory", "note", "this system does not tell how much is free")
+    grade = "good" if free >= LEAST_MEMORY else "note"
+    advice = "" if grade == "good" else ": the default study takes up to 2 GiB, close something"
+    return Finding("memory", grade, f"{free / GIBIBYTE:.1f} GiB free{advice}")
+
+
+def _disk(folder: Path) -> Finding:
+    there = next(p for p in [folder.absolute(), *folder.absolute().parents] if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        return Finding("disk", "bad", f"{there} cannot be written: choose another with --runs DIR")
+    free = shutil.disk_usage(there).free
+    grade = "good" if free >= LEAST_DISK else "note"
+    advice = "" if grade == "good" else ": free some, or choose another folder with --runs DIR"
+    return Finding("disk", grade, f"{free / GIBIBYTE:.1f} GiB free at {there}{advice}")
+
+
+def _standard_library() -> Finding:
+    root = Path(sysconfig.get_paths()["stdlib"])
+    if any(root.glob("*.py")):
+        return Finding("corpus", "good", f"python-stdlib at {root}")
+    return Finding("corpus", "bad", f"no library source at {root}: python-stdlib cannot be used")
+
+
+def _tokenizer_cache() -> Finding:
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR")
+    if folder and (Path(folder) / GPT2_VOCABULARY).exists():
+        return Finding("tokenizer", "good", f"gpt2 is cached in {folder}")
+    return Finding(
+        "tokenizer",
+        "note",
+        "bytes works; gpt2 is downloaded at first use: set TIKTOKEN_CACHE_DIR to keep it",
+    )
+
+
+def _network() -> Finding:
+    try:
+        with socket.create_connection(("huggingface.co", 443), timeout=3):
+            return Finding("network", "good", "huggingface.co answers")
+    except OSError as error:
+        words = f"huggingface.co does not answer ({error}): python-stdlib and bytes work offline"
+        return Finding("network", "note", words)
+
+
+def _database(workspace: Workspace) -> Finding:
+    try:
+        store = workspace.open_if_any()
+    except UserError as error:
+        return Finding("database", "bad", str(error))
+    if store is None:
+        return Finding("database", "good", "none yet: the first run makes it")
+    return Finding("database", "good", f"{len(store.studies())} studies in {store.url}")

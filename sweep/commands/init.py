@@ -1,0 +1,25 @@
+"""`sweep init`: a commented study to start from."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from rich.console import Console
+
+from trainer.errors import UserError
+
+
+def init(path: Path, console: Console) -> int:
+    """Write the template; the exit status. Raises UserError rather than overwrite a file."""
+    text = files("sweep").joinpath("template.toml").read_text(encoding="utf-8")
+    text = text.replace(" FILE ", f" {path} ")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UserError(f"{path} exists already and is left as it is; name another file") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+    console.print(f"{path} written. Next: sweep plan {path}", soft_wrap=True)
+    return 0

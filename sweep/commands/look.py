@@ -1,0 +1,130 @@
+"""`sweep status`, `list`, `show` and `log`: what is there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import RowMapping
+
+from sweep.progress import duration
+from sweep.scheduler import directory_name
+from sweep.workspace import Workspace
+from trainer.rundir import RunDirectory
+
+STATES = ("done", "running", "queued", "diverged", "failed")
+LOG_LINES = 20
+
+
+def status(workspace: Workspace, word: str | None, console: Console) -> int:
+    """A study arm by arm, and every run that is not simply done or waiting."""
+    store = workspace.open()
+    study = store.study(workspace.study_name(word))
+    runs = store.study_runs(study["name"])
+    console.print(f"{study['name']} ({study['path']})", soft_wrap=True, highlight=False)
+    console.print(_states_by_arm(runs))
+    for run in runs:
+        if run["state"] in {"running", "diverged", "failed"}:
+            console.print(_run_line(workspace, run), soft_wrap=True)
+    console.print(
+        "A run is named by the beginning of its id or as ARM/SEED: `sweep show ARM/SEED`."
+    )
+    return 0
+
+
+def _states_by_arm(runs: Sequence[RowMapping]) -> Table:
+    counts: dict[str, Counter[str]] = {}
+    for run in runs:
+        counts.setdefault(run["arm"], Counter())[run["state"]] += 1
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("arm", no_wrap=True)
+    for state in STATES:
+        table.add_column(state, justify="right")
+    for arm, states in counts.items():
+        table.add_row(arm, *(str(states[state] or "·") for state in STATES))
+    total = sum(counts.values(), Counter[str]())
+    table.add_section()
+    table.add_row("all", *(str(total[state] or "·") for state in STATES))
+    return table
+
+
+def _run_line(workspace: Workspace, run: RowMapping) -> Text:
+    line = f"{run['state']:<9} {run['id'][:12]}  {run['arm']}/{run['seed']}"
+    if run["state"] == "running":
+        events = RunDirectory(workspace.folder / directory_name(run["id"])).read_events()
+        step = events[-1].step if events else 0
+        return Text(f"{line}  step {step}")
+    return Text(f"{line}  {run['cause'] or ''}", style="red")
+
+
+def list_studies(workspace: Workspace, console: Console) -> int:
+    """Every study that was run here, the latest first."""
+    store = workspace.open()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("study", "arms", "runs", "done", "last run", "file"):
+        table.add_column(title, justify="right" if title in {"arms", "runs", "done"} else "left")
+    for study in store.studies():
+        runs = store.study_runs(study["name"])
+        finished = sum(run["state"] in {"done", "diverged"} for run in runs)
+        ago = f"{duration(time.time() - study['last_run'])} ago"
+        arms = len({run["arm"] for run in runs})
+        table.add_row(study["name"], str(arms), str(len(runs)), str(finished), ago, study["path"])
+    console.print(table)
+    return 0
+
+
+def show(workspace: Workspace, word: str, console: Console) -> int:
+    """Everything that is known of a run, as JSON that people can read."""
+    store = workspace.open()
+    run = store.find_run(word)
+    fields = {
+        **dict(run),
+        "attempts": [dict(attempt) for attempt in store.attempts(run["id"])],
+        "chunk_losses": f"{len(store.chunk_losses(run['id']))} in the table chunk_losses",
+        "curve": f"{len(store.curve(run['id']))} points in the table curves",
+        "directory": str(workspace.folder / directory_name(run["id"])),
+    }
+    console.print_json(json.dumps(fields))
+    return 0
+
+
+def log(workspace: Workspace, word: str, whole: bool, console: Console) -> int:
+    """What the process of a run printed, and how its attempts ended."""
+    store = workspace.open()
+    run = store.find_run(word)
+    for attempt in store.attempts(run["id"]):
+        console.print(_attempt_line(attempt), soft_wrap=True)
+    path = RunDirectory(workspace.folder / directory_name(run["id"])).log
+    lines = _lines(path)
+    shown = lines if whole else lines[-LOG_LINES:]
+    if len(shown) < len(lines):
+        console.print(f"… {len(lines) - len(shown)} lines before these: --all shows them")
+    for line in shown:
+        console.print(Text(line), soft_wrap=True)
+    if not lines:
+        console.print(f"{path} is empty: the run has printed nothing.", soft_wrap=True)
+    return 0
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return []
+    return ["".join(c for c in line if c.isprintable() or c == "\t") for line in text.splitlines()]
+
+
+def _attempt_line(attempt: RowMapping) -> Text:
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(attempt["claimed"]))
+    outcome = attempt["outcome"] or "running"
+    peak = f", {attempt['peak_bytes'] / 2**20:,.0f} MiB" if attempt["peak_bytes"] else ""
+    lasted = f" after {attempt['ended'] - attempt['claimed']:.1f} s" if attempt["ended"] else ""
+    reason = f": {attempt['reason']}" if attempt["reason"] else ""
+    return Text(f"attempt {attempt['number']}, {began}: {outcome}{lasted}{peak}{reason}")

@@ -1,0 +1,137 @@
+"""`sweep report`: the verdicts, any time, in any format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from sqlalchemy import RowMapping
+
+from sweep.progress import duration
+from sweep.report import Report, make_report
+from sweep.store import Store
+from sweep.workspace import Workspace, file_differs
+from trainer.errors import UserError
+from trainer.files import write_whole
+
+Format = Literal["table", "md", "csv", "json"]
+
+
+def report(
+    workspace: Workspace, word: str | None, form: Format, output: Path | None, console: Console
+) -> int:
+    """Print the verdicts on a study, or write them to `output`; the exit status."""
+    store = workspace.open()
+    study = store.study(workspace.study_name(word))
+    if form == "table" and output is None:
+        print_report(store, study, console)
+        return 0
+    publish(_text(store, study, form), output, console)
+    return 0
+
+
+def publish(text: str, output: Path | None, console: Console) -> None:
+    """Print a text as it is, or write it to a file, whole. Raises UserError."""
+    if output is None:
+        console.file.write(text)
+        return
+    try:
+        write_whole(output, text.encode())
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror}") from error
+    console.print(f"Written to {output}.", soft_wrap=True)
+
+
+def print_report(store: Store, study: RowMapping, console: Console) -> None:
+    """The table for a terminal, with what must be known to read it."""
+    from analysis.table import rich_table, verdict_columns  # noqa: PLC0415  (brings numpy)
+
+    result = make_report(store, study)
+    rows = result.as_dict()["arms"]
+    for line in preamble(result, study):
+        console.print(line, soft_wrap=True, highlight=False)
+    columns = verdict_columns(1 - result.analysis["alpha"])
+    console.print(rich_table(columns, rows, console.width))
+    for line in footnotes(result, rows):
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def preamble(result: Report, study: RowMapping) -> list[str]:
+    """What stands above the table."""
+    settings, noise = result.analysis, result.judgement.noise
+    lines = [
+        f"{result.study}: effect = arm − baseline in test loss, nats per token; negative is better."
+    ]
+    if settings["correction"] == "bh":
+        lines.append(
+            "Exploratory: p-values control the rate of false discoveries, not of any error."
+        )
+    if noise is not None:
+        lines.append(
+            f"Baseline: mean {noise.mean:.4f}, sd {noise.sd:.4f} over {noise.n} seeds "
+            f"(95% interval of the sd {noise.ci_low:.4f} to {noise.ci_high:.4f})."
+        )
+    lines.append(
+        f"alpha {settings['alpha']:g}, {settings['correction']} over a family of "
+        f"{result.judgement.family}; smallest effect worth having "
+        f"{settings['smallest_effect']:g}; plan {result.plan_hash[:12]}."
+    )
+    if file_differs(Path(study["path"]), result.plan_hash):
+        lines.append(
+            f"{study['path']} has changed since: this is the plan last run; "
+            f"`sweep run {study['path']}` trains and judges the new one."
+        )
+    return lines
+
+
+def footnotes(result: Report, rows: list[dict[str, Any]]) -> list[str]:
+    """What stands below the table."""
+    lines = []
+    if any(row["sensitive"] for row in rows):
+        lines.append("* another method would have given another verdict (see --format json).")
+    if any(row["n_diverged"] and row["mean"] is not None for row in rows):
+        lines.append("Means are over the runs that converged.")
+    missing = sum(row["n_missing"] for row in rows)
+    if missing:
+        lines.append(f"{missing} runs are still to be trained: these verdicts are provisional.")
+    undecided = [row for row in rows if row["verdict"] == "undecided" and row["seeds_to_settle"]]
+    lines += [_cost_of_settling(undecided, result)] if undecided else []
+    return lines
+
+
+def _cost_of_settling(undecided: list[dict[str, Any]], result: Report) -> str:
+    easiest = min(undecided, key=lambda row: row["seeds_to_settle"])
+    seconds = [run["finished"] - run["started"] for run in result.runs if run["finished"]]
+    cost = 2 * easiest["seeds_to_settle"] * sum(seconds) / max(1, len(seconds))
+    return (
+        f"Undecided arms show the further seeds that settle them at 80% power; the easiest is "
+        f"{easiest['arm']}: +{easiest['seeds_to_settle']} seeds of it and the baseline, "
+        f"{duration(cost)} of training. Raise design.seeds and run again."
+    )
+
+
+def _text(store: Store, study: RowMapping, form: Format) -> str:
+    from analysis.table import (  # noqa: PLC0415  (brings numpy)
+        csv_table,
+        markdown_table,
+        rich_table,
+        verdict_columns,
+    )
+
+    result = make_report(store, study)
+    content = result.as_dict()
+    columns = verdict_columns(1 - result.analysis["alpha"])
+    if form == "json":
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    if form == "csv":
+        return csv_table(content["arms"])
+    above, below = preamble(result, study), footnotes(result, content["arms"])
+    if form == "md":
+        table = markdown_table(columns, content["arms"])
+        return "\n\n".join(["\n".join(above), table.strip(), *below]) + "\n"
+    plain = Console(width=120, no_color=True, force_terminal=False)
+    with plain.capture() as captured:
+        plain.print(rich_table(columns, content["arms"], 120))
+    return "\n".join([*above, captured.get(), *below]) + "\n"

@@ -1,0 +1,76 @@
+"""`sweep run`: enumerate, train what is missing, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from sweep.commands.plan import print_outline
+from sweep.commands.report import print_report
+from sweep.jobs import make_workload
+from sweep.owner import this_process
+from sweep.queue import Job, Queue
+from sweep.running import train_jobs, unfinished
+from sweep.scheduler import Summary
+from sweep.slots import find_slots
+from sweep.store import Store
+from sweep.workspace import Workspace, read_plan
+
+EXIT_DONE = 0
+EXIT_INCOMPLETE = 1
+EXIT_INTERRUPTED = 130
+
+
+def run(workspace: Workspace, path: Path, slots: int | None, console: Console) -> int:
+    """Train what the study still lacks and print its verdicts; the exit status.
+
+    Raises UserError, before anything is written, when the study makes no sense.
+    """
+    plan = read_plan(path)
+    workload = make_workload(plan, workspace.cache)
+    places = find_slots(slots)
+    store = workspace.open_or_create()
+    jobs = workload.jobs()
+    Queue(store, this_process()).enqueue(jobs.values())
+    store.save_plan(plan, path.resolve(), {key: job.run_id for key, job in jobs.items()})
+    missing = unfinished(store, list(jobs.values()))
+    if not missing:
+        console.print(f"All {len(jobs)} runs of {plan.study.name} are done: nothing to train.")
+        print_report(store, store.study(plan.study.name), console)
+        return EXIT_DONE
+    print_outline(store, workload, len(places), console)
+    workload.save_corpora(workspace.cache)
+    labels = {f"{arm}/{seed}": job for (arm, seed), job in jobs.items() if job in missing}
+    summary = train_jobs(workspace, store, labels, places, plan.study.jobs.retries, console)
+    if summary.interrupted:
+        print_continuation(summary, len(labels), f"sweep run {path}", console)
+        return EXIT_INTERRUPTED
+    print_report(store, store.study(plan.study.name), console)
+    return conclude(store, labels, console)
+
+
+def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
+    """Say which of the jobs failed, if any; the exit status."""
+    states = store.states([job.run_id for job in jobs.values()])
+    failed = [label for label, job in jobs.items() if states[job.run_id] == "failed"]
+    if not failed:
+        return EXIT_DONE
+    console.print(
+        f"{len(failed)} of {len(jobs)} runs failed: {', '.join(failed[:8])}"
+        f"{', …' if len(failed) > 8 else ''}. `sweep log {failed[0]}` says why; the same command "
+        "tries them again.",
+        style="red",
+        soft_wrap=True,
+    )
+    return EXIT_INCOMPLETE
+
+
+def print_continuation(summary: Summary, total: int, command: str, console: Console) -> None:
+    """Say what an interrupted command has kept, and how it goes on."""
+    console.print(
+        f"Stopped: {summary.finished} of {total} runs finished and are kept. "
+        f"To continue: {command}",
+        soft_wrap=True,
+    )

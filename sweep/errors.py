@@ -1,0 +1,43 @@
+"""What can go wrong in an orchestrated study; the tree hangs from `trainer.errors.UserError`.
+
+UserError
+├── StudyError        the study file does not make sense
+├── StoreError        the database cannot be used
+├── NotFoundError     no study or run answers to that name
+└── ExecutionError    runs cannot be started on this machine
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from trainer.errors import UserError
+
+
+class StudyError(UserError):
+    """The study file does not make sense."""
+
+
+class StoreError(UserError):
+    """The database cannot be used."""
+
+
+class NotFoundError(UserError):
+    """No study or run answers to that name."""
+
+
+class ExecutionError(UserError):
+    """Runs cannot be started on this machine."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` with the nearest of `known`, or nothing when none is near."""
+    nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def listed(words: Iterable[object]) -> str:
+    """`a, b and c`."""
+    *most, last = [str(word) for word in words] or ["nothing"]
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,1 @@
+"""Where runs are executed: one small class per kind of place."""

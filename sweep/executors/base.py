@@ -1,0 +1,44 @@
+"""What a scheduler needs of an executor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run's process has ended."""
+
+    directory: Path
+    status: int | None
+    """Exit status; None when a signal ended it."""
+    signal: int | None = None
+    """The signal that ended it, if one did."""
+    peak_bytes: int | None = None
+    """Largest resident memory."""
+
+
+class Executor(Protocol):
+    """Starts runs in slots and reports their end. Knows no database and no study."""
+
+    @property
+    def slots(self) -> Sequence[str]:
+        """A name for each run that can go on at once."""
+
+    def start(self, directory: Path, slot: str) -> None:
+        """Begin to train a run directory in a slot that is free."""
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """The runs that have ended, waiting up to `seconds` for the first.
+
+        Raises ExecutionError when no run can be executed any more.
+        """
+
+    def stop(self, directory: Path, *, now: bool = False) -> None:
+        """Ask a run to stop at its next step, or end it `now`."""
+
+    def close(self) -> None:
+        """End whatever still runs, and free what was held."""

@@ -1,0 +1,90 @@
+"""From the store to verdicts: what `sweep report` says, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import RowMapping
+
+from sweep.store import Store
+from sweep.study import BASELINE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.verdict import Judgement
+
+COLUMNS = ("arm", "seed", "init_seed", "order_seed", "dropout_seed", "loss", "status")
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdicts on a study, with all that a reader needs to weigh them."""
+
+    study: str
+    plan_hash: str
+    analysis: Mapping[str, Any]
+    judgement: Judgement
+    interventions: Mapping[str, list[str]]
+    """By arm."""
+    runs: Sequence[RowMapping]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values; None where a field does not apply."""
+        noise = self.judgement.noise
+        return {
+            "study": self.study,
+            "plan_hash": self.plan_hash,
+            "alpha": self.analysis["alpha"],
+            "correction": self.analysis["correction"],
+            "family": self.judgement.family,
+            "smallest_effect": self.analysis["smallest_effect"],
+            "noise": None if noise is None else asdict(noise),
+            "arms": [self._arm(asdict(arm)) for arm in self.judgement.arms],
+        }
+
+    def _arm(self, verdict: dict[str, Any]) -> dict[str, Any]:
+        name = verdict.pop("arm")
+        return {"arm": name, "interventions": self.interventions[name], **verdict}
+
+
+def make_report(store: Store, study: RowMapping) -> Report:
+    """Judge a study by what the store has of it so far."""
+    from analysis.verdict import judge  # noqa: PLC0415  (brings pandas)
+
+    name = study["name"]
+    rows = store.arms(name)
+    runs = store.study_runs(name)
+    settings = store.plan(study)["analysis"]
+    judgement = judge(
+        runs_frame(runs)[["arm", "seed", "loss", "status"]],
+        analysis_plan([row["name"] for row in rows], settings),
+    )
+    interventions = {row["name"]: row["interventions"] for row in rows}
+    return Report(name, study["plan_hash"], settings, judgement, interventions, runs)
+
+
+def analysis_plan(arms: Sequence[str], settings: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """The part of a plan that the analysis needs: an `analysis.plan.Plan`."""
+    from analysis.plan import Plan  # noqa: PLC0415  (brings numpy and scipy)
+
+    return Plan(
+        arms=tuple(arm for arm in arms if arm != BASELINE),
+        baseline=BASELINE,
+        alpha=settings["alpha"],
+        correction=settings["correction"],
+        smallest_effect=settings["smallest_effect"],
+    )
+
+
+def runs_frame(runs: Sequence[RowMapping]) -> pd.DataFrame:
+    """A row per arm and seed, with `COLUMNS` and what was recorded of the run."""
+    import pandas as pd  # noqa: PLC0415  (slow to import)
+
+    renamed = {"test_loss": "loss", "state": "status", "id": "run"}
+    frame = pd.DataFrame([dict(row) for row in runs]).rename(columns=renamed)
+    first = [column for column in COLUMNS if column in frame]
+    frame["loss"] = frame["loss"].astype(float)
+    return frame[first + [column for column in frame if column not in first]]

@@ -1,0 +1,71 @@
+"""Trains what a study still lacks."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console
+
+from sweep.executors.local import LocalExecutor
+from sweep.owner import this_process
+from sweep.progress import watch
+from sweep.queue import FINISHED, Job, Queue
+from sweep.scheduler import Scheduler, Summary
+from sweep.slots import Slot
+from sweep.store import Store
+from sweep.workspace import Workspace
+
+
+def unfinished(store: Store, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs that have no outcome yet, in their order."""
+    states = store.states([job.run_id for job in jobs])
+    return [job for job in jobs if states.get(job.run_id) not in FINISHED]
+
+
+def train_jobs(
+    workspace: Workspace,
+    store: Store,
+    jobs: Mapping[str, Job],
+    slots: Sequence[Slot],
+    retries: int,
+    console: Console,
+) -> Summary:
+    """Train `jobs`, given by the labels that people know them by; they are in the queue already.
+
+    The first Ctrl-C, or SIGTERM, lets the runs stop at their next step, the second ends them.
+    Raises StoreError or ExecutionError when it cannot go on.
+    """
+    queue = Queue(store, this_process())
+    queue.reclaim_lost()
+    labels = {job.run_id: label for label, job in jobs.items()}
+    executor = LocalExecutor(slots)
+    try:
+        with watch(console, labels, len(jobs)) as watcher:
+            scheduler = Scheduler(queue, executor, workspace.folder, watcher, retries=retries)
+            with _stopping_on_signals(scheduler, console):
+                return scheduler.run(jobs.values())
+    finally:
+        executor.close()
+
+
+@contextmanager
+def _stopping_on_signals(scheduler: Scheduler, console: Console) -> Iterator[None]:
+    asked = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        scheduler.stop()
+        console.print("Stopping at the next step; once more to stop now.", style="yellow")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,128 @@
+"""The tables of the store."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+versions = Table(
+    "schema_version",
+    metadata,
+    Column("version", Integer, primary_key=True),
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("path", Text, nullable=False, comment="the study file, as it was last run"),
+    Column("plan_hash", String(64), nullable=False, comment="the plan that was last run"),
+    Column("last_run", Float, nullable=False, comment="Unix time"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("study", ForeignKey("studies.name"), primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    Column("content", JSON, nullable=False, comment="arms, seeds and analysis, before any result"),
+    Column("stored", Float, nullable=False, comment="Unix time"),
+)
+
+arms = Table(
+    "arms",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study", ForeignKey("studies.name"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("position", Integer, nullable=False, comment="the baseline is 0"),
+    Column("interventions", JSON, nullable=False),
+    Column("changes", JSON, nullable=False, comment="recipe fields that differ from the baseline"),
+    UniqueConstraint("study", "name"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(80), primary_key=True, comment="fingerprint of recipe, corpus and metric"),
+    Column("repeat_of", ForeignKey("runs.id"), comment="set for an exact rerun, never evidence"),
+    Column("recipe", JSON, nullable=False),
+    Column("corpus_hash", String(64), nullable=False),
+    Column("family", String(64), nullable=False, comment="the fingerprint without the seeds"),
+    Column("init_seed", BigInteger, nullable=False),
+    Column("order_seed", BigInteger, nullable=False),
+    Column("dropout_seed", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False, comment="queued running done diverged failed"),
+    Column("owner", String(128), comment="the scheduler that runs it"),
+    Column("lease_until", Float, comment="Unix time after which another may take it"),
+    Column("test_loss", Float, comment="nats per token"),
+    Column("bits_per_byte", Float),
+    Column("diverged_at", Integer, comment="step"),
+    Column("cause", Text, comment="why it diverged or failed"),
+    Column("last_loss", Float, comment="last finite training loss"),
+    Column("steps", Integer),
+    Column("tokens", BigInteger),
+    Column("tokens_per_second", Float),
+    Column("started", Float, comment="Unix time"),
+    Column("first_step", Float, comment="Unix time"),
+    Column("finished", Float, comment="Unix time"),
+    Column("provenance", JSON, comment="code, packages, device, corpus"),
+    Index("runs_by_family", "family"),
+    Index("runs_by_state", "state"),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("arm_id", ForeignKey("arms.id", ondelete="CASCADE"), primary_key=True),
+    Column("seed", BigInteger, primary_key=True, comment="as the study names it"),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Index("members_by_run", "run_id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("claimed", Float, nullable=False, comment="Unix time"),
+    Column("ended", Float, comment="Unix time"),
+    Column("outcome", String(16), comment="done diverged failed stopped lost"),
+    Column("reason", Text),
+    Column("peak_bytes", BigInteger),
+)
+
+curves = Table(
+    "curves",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("loss", Float, comment="training loss in nats per token"),
+    Column("learning_rate", Float, nullable=False),
+    Column("grad_norm", Float),
+    Column("tokens_per_second", Float, nullable=False),
+)
+
+chunk_losses = Table(
+    "chunk_losses",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    Column("loss", Float, nullable=False, comment="nats per token"),
+)

@@ -1,0 +1,335 @@
+"""The database: opened, checked, and read. What changes the state of a run is in `sweep.queue`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    RowMapping,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    inspect,
+    make_url,
+    select,
+    update,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from sweep.design import Plan
+from sweep.errors import NotFoundError, StoreError, did_you_mean
+from sweep.schema import (
+    SCHEMA_VERSION,
+    arms,
+    attempts,
+    chunk_losses,
+    curves,
+    members,
+    metadata,
+    plans,
+    runs,
+    studies,
+    versions,
+)
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another one before it gives up."""
+
+
+def store_url(database: str | None, folder: Path) -> URL:
+    """The URL that `--db` names, or `sweep.db` in the folder of runs. Raises StoreError."""
+    if database is None:
+        return URL.create("sqlite", database=str(folder / "sweep.db"))
+    try:
+        return make_url(database)
+    except ArgumentError as error:
+        raise StoreError(
+            f"--db {database!r} is not a database URL; write sqlite:///path/to/sweep.db"
+        ) from error
+
+
+class Store:
+    """Studies, arms, runs and their results.
+
+    Raises StoreError where the database is missing, of a newer version, or no database at all.
+    """
+
+    def __init__(self, url: URL, *, create: bool = False) -> None:
+        self.url = url
+        self._file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+        if self._file and not create and not self._file.exists():
+            raise StoreError(
+                f"{self._file} does not exist yet; `sweep run STUDY` trains a study and makes it"
+            )
+        self.engine = self._connect(create)
+        with self._sentences():
+            self._check_version(create)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction, committed at the end of the block."""
+        with self._sentences(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        """Turn what the driver says into a sentence that names the database."""
+        try:
+            yield
+        except DBAPIError as error:
+            reason = str(error.orig)
+            raise StoreError(f"{self._where}: {reason}{_remedy(reason)}") from error
+        except SQLAlchemyError as error:
+            raise StoreError(f"{self._where}: {error}") from error
+
+    @property
+    def _where(self) -> str:
+        return str(self._file) if self._file else self.url.render_as_string()
+
+    def _connect(self, create: bool) -> Engine:
+        if self._file and create:
+            try:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"{self._file.parent} cannot be written ({error.strerror}); "
+                    "choose a folder that can with --runs DIR"
+                ) from error
+        try:
+            engine = create_engine(self.url)
+        except (NoSuchModuleError, ModuleNotFoundError) as error:
+            raise StoreError(f"{self._where}: {error}; install the driver that it names") from error
+        if self._file:
+            event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+
+    def _check_version(self, create: bool) -> None:
+        tables = inspect(self.engine).get_table_names()
+        if not tables and create:
+            self._create()
+            return
+        if versions.name not in tables:
+            raise StoreError(
+                f"{self._where} is a database, but not one of sweep's; name another with --db"
+            )
+        with self.engine.begin() as connection:
+            found = connection.execute(select(func.max(versions.c.version))).scalar_one()
+        if found > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self._where} was written by a newer sweep (schema {found}, this one knows "
+                f"{SCHEMA_VERSION}); update sweep, or name another database with --db"
+            )
+
+    def _create(self) -> None:
+        with self.engine.begin() as connection:
+            # Two commands may start at once: whoever comes second finds the tables made.
+            metadata.create_all(connection, checkfirst=True)
+            if connection.execute(select(func.count()).select_from(versions)).scalar_one() == 0:
+                connection.execute(insert(versions).values(version=SCHEMA_VERSION))
+
+    def save_plan(self, plan: Plan, path: Path, run_ids: dict[tuple[str, int], str]) -> None:
+        """Store a study's plan, its arms, and which run answers for which arm and seed.
+
+        `run_ids` maps (arm, seed) to runs that exist already.
+        """
+        name, now = plan.study.name, time.time()
+        row = {"path": str(path), "plan_hash": plan.hash, "last_run": now}
+        with self.begin() as connection:
+            known = connection.execute(select(studies).where(studies.c.name == name)).first()
+            if known is None:
+                connection.execute(insert(studies).values(name=name, **row))
+            else:
+                connection.execute(update(studies).where(studies.c.name == name).values(**row))
+            self._save_plan_content(connection, plan, now)
+            connection.execute(delete(arms).where(arms.c.study == name))
+            for position, arm in enumerate(plan.arms):
+                added = connection.execute(
+                    insert(arms).values(
+                        study=name,
+                        name=arm.name,
+                        position=position,
+                        interventions=list(arm.interventions),
+                        changes=arm.changes,
+                    )
+                )
+                (arm_id,) = added.inserted_primary_key or (None,)
+                rows = [
+                    {"arm_id": arm_id, "seed": seed, "run_id": run_ids[arm.name, seed]}
+                    for seed in plan.seeds
+                ]
+                connection.execute(insert(members), rows)
+
+    def _save_plan_content(self, connection: Connection, plan: Plan, now: float) -> None:
+        name = plan.study.name
+        same = (plans.c.study == name) & (plans.c.hash == plan.hash)
+        if connection.execute(select(plans.c.hash).where(same)).first() is None:
+            connection.execute(
+                insert(plans).values(study=name, hash=plan.hash, content=plan.content(), stored=now)
+            )
+
+    def studies(self) -> Sequence[RowMapping]:
+        """Every study, the one last run first."""
+        with self.begin() as connection:
+            query = select(studies).order_by(studies.c.last_run.desc())
+            return connection.execute(query).mappings().all()
+
+    def study(self, name: str | None) -> RowMapping:
+        """The study of that name, or the one last run. Raises NotFoundError."""
+        known = self.studies()
+        for row in known:
+            if name in (None, row["name"]):
+                return row
+        names = [row["name"] for row in known]
+        raise NotFoundError(
+            f"{self._where} has no study {name!r}{did_you_mean(name or '', names)}"
+            f" (it has: {', '.join(names) or 'none'})"
+        )
+
+    def plan(self, study: RowMapping) -> dict[str, Any]:
+        """The content of the plan that a study was last run with."""
+        same = (plans.c.study == study["name"]) & (plans.c.hash == study["plan_hash"])
+        with self.begin() as connection:
+            content: dict[str, Any] = connection.execute(
+                select(plans.c.content).where(same)
+            ).scalar_one()
+        return content
+
+    def arms(self, study: str) -> Sequence[RowMapping]:
+        """The arms of a study in its own order, the baseline first."""
+        query = select(arms).where(arms.c.study == study).order_by(arms.c.position)
+        with self.begin() as connection:
+            return connection.execute(query).mappings().all()
+
+    def study_runs(self, study: str) -> Sequence[RowMapping]:
+        """Each arm and seed of a study with its run: columns `arm`, `seed`, and those of runs."""
+        query = (
+            select(arms.c.name.label("arm"), members.c.seed, runs)
+            .join(members, members.c.arm_id == arms.c.id)
+            .join(runs, runs.c.id == members.c.run_id)
+            .where(arms.c.study == study)
+            .order_by(arms.c.position, members.c.seed)
+        )
+        with self.begin() as connection:
+            return connection.execute(query).mappings().all()
+
+    def states(self, ids: Sequence[str]) -> dict[str, str]:
+        """The states of those of the given runs that the store knows."""
+        found: dict[str, str] = {}
+        with self.begin() as connection:
+            for some in _slices(ids):
+                query = select(runs.c.id, runs.c.state).where(runs.c.id.in_(some))
+                found.update(dict(connection.execute(query).tuples().all()))
+        return found
+
+    def finished_times(self, ids: Sequence[str]) -> list[RowMapping]:
+        """`id`, `started` and `finished` of those of the given runs that are done."""
+        found: list[RowMapping] = []
+        with self.begin() as connection:
+            for some in _slices(ids):
+                query = select(runs.c.id, runs.c.started, runs.c.finished).where(
+                    runs.c.id.in_(some), runs.c.state == "done"
+                )
+                found.extend(connection.execute(query).mappings())
+        return found
+
+    def losses(self, ids: Sequence[str]) -> dict[str, float]:
+        """The test losses of those of the given runs that are done."""
+        found: dict[str, float] = {}
+        with self.begin() as connection:
+            for some in _slices(ids):
+                query = select(runs.c.id, runs.c.test_loss).where(
+                    runs.c.id.in_(some), runs.c.state == "done"
+                )
+                found.update(dict(connection.execute(query).tuples().all()))
+        return found
+
+    def family_runs(self, family: str) -> Sequence[RowMapping]:
+        """All runs of one recipe whatever their seeds, exact reruns left out."""
+        query = select(runs).where(runs.c.family == family, runs.c.repeat_of.is_(None))
+        with self.begin() as connection:
+            return connection.execute(query).mappings().all()
+
+    def rerun_of(self, run_id: str) -> RowMapping | None:
+        """The exact rerun of a run, if there is one."""
+        with self.begin() as connection:
+            query = select(runs).where(runs.c.repeat_of == run_id)
+            return connection.execute(query).mappings().first()
+
+    def find_run(self, word: str, study: str | None = None) -> RowMapping:
+        """The run that `word` names: the beginning of its id, or ARM/SEED of a study.
+
+        Raises NotFoundError when there is none or more than one.
+        """
+        arm, slash, seed = word.rpartition("/")
+        if slash and seed.isdecimal():
+            for row in self.study_runs(self.study(study)["name"]):
+                if (row["arm"], row["seed"]) == (arm, int(seed)):
+                    return row
+        with self.begin() as connection:
+            query = select(runs).where(runs.c.id.startswith(word, autoescape=True)).limit(2)
+            found = connection.execute(query).mappings().all()
+        if len(found) == 1:
+            return found[0]
+        problem = "more than one run begins with" if found else "no run answers to"
+        raise NotFoundError(
+            f"{problem} {word!r}; name a run by the beginning of its id, or as ARM/SEED "
+            "(`sweep status` lists them)"
+        )
+
+    def attempts(self, run_id: str) -> Sequence[RowMapping]:
+        """Every attempt at a run, the first one first."""
+        query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
+        with self.begin() as connection:
+            return connection.execute(query).mappings().all()
+
+    def curve(self, run_id: str) -> Sequence[RowMapping]:
+        """The training curve of a run."""
+        query = select(curves).where(curves.c.run_id == run_id).order_by(curves.c.step)
+        with self.begin() as connection:
+            return connection.execute(query).mappings().all()
+
+    def chunk_losses(self, run_id: str) -> Sequence[float]:
+        """The test losses of a run chunk by chunk, in nats per token."""
+        query = (
+            select(chunk_losses.c.loss)
+            .where(chunk_losses.c.run_id == run_id)
+            .order_by(chunk_losses.c.chunk)
+        )
+        with self.begin() as connection:
+            return connection.execute(query).scalars().all()
+
+
+def _slices(ids: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
+    """A statement takes a limited number of parameters."""
+    for first in range(0, len(ids), size):
+        yield ids[first : first + size]
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  (DBAPI's own)
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _remedy(reason: str) -> str:
+    if "not a database" in reason or "malformed" in reason:
+        return "; it is no SQLite file, or a damaged one: name another with --db"
+    if "readonly" in reason or "unable to open" in reason:
+        return "; make its folder writable, or choose another with --runs DIR"
+    if "locked" in reason:
+        return "; another program keeps it locked: end that one and try again"
+    if "full" in reason:
+        return "; free some space on that disk and run the command again"
+    return ""

@@ -1,0 +1,224 @@
+"""The study file: what is asked, of which baseline, with which interventions and seeds."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+
+from model.config import Config, ModelConfig
+from sweep.errors import StudyError, did_you_mean
+from sweep.explain import explain, shown
+from trainer.recipe import (
+    DataConfig,
+    EvaluationConfig,
+    OptimizerConfig,
+    Recipe,
+    ScheduleConfig,
+    Seed,
+    Seeds,
+    TrainConfig,
+)
+
+BASELINE = "baseline"
+"""The arm that every other is compared with."""
+
+STREAMS = ("init", "order", "dropout")
+LARGEST_FILE = 4_000_000
+"""Bytes of a study file that are read; thousands of arms fit."""
+
+
+def _plain(name: str) -> str:
+    """A name that is harmless on disk, in a terminal and in a page."""
+    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > 64:
+        raise ValueError(
+            f"{shown(name)} is not a name; names are letters, digits, '-', '_', '.' and '+', "
+            "begin with a letter or digit, and have at most 64 characters"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_plain)]
+Reason = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Baseline(Config):
+    """The recipe that every arm starts from; the seeds come from the design."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    train: TrainConfig = TrainConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+class Intervention(Config):
+    """A named set of recipe fields, with a reason."""
+
+    because: Reason
+    """Why anybody expects it to help."""
+    set: dict[str, Any] = Field(min_length=1)
+    """Recipe fields and their values: `"model.dropout" = 0.0`."""
+
+
+class Stack(Config):
+    """Several interventions at once."""
+
+    combine: list[Name] = Field(min_length=2)
+    """Names of interventions that set no common field to different values."""
+
+
+class Design(Config):
+    """Which arms are run, and how often."""
+
+    kind: Literal["one-at-a-time"] = "one-at-a-time"
+    """`one-at-a-time`: the baseline, each intervention alone, and the stacks that are named."""
+    seeds: list[Seed] | Annotated[int, Field(ge=1, le=10_000)]
+    """A number n for the seeds 1 to n, or a list of seeds."""
+    vary: list[Literal["init", "order", "dropout"]] = Field(
+        default=["init", "order", "dropout"], min_length=1
+    )
+    """The streams of random numbers that a seed sets."""
+    hold: Seed = 0
+    """The seed of the streams that do not vary."""
+
+    @model_validator(mode="after")
+    def _seeds_are_distinct(self) -> Design:
+        if isinstance(self.seeds, list):
+            if not self.seeds:
+                raise ValueError("seeds is empty; give at least one seed, or a number of seeds")
+            repeated = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
+            if repeated:
+                raise ValueError(
+                    f"seed {repeated[0]} is repeated; a run is not evidence twice, so name it once"
+                )
+        return self
+
+    def seed_list(self) -> list[int]:
+        """The seeds, in the order in which they are run."""
+        return self.seeds if isinstance(self.seeds, list) else list(range(1, self.seeds + 1))
+
+    def streams(self, seed: int) -> Seeds:
+        """The three streams that one seed of the study stands for."""
+        return Seeds(**{name: seed if name in self.vary else self.hold for name in STREAMS})
+
+
+class Jobs(Config):
+    """How runs are executed; nothing here changes a result."""
+
+    gpus_per_run: Literal[1] = 1
+    """GPUs that a run has to itself; without a GPU, a run has a share of the cores."""
+    retries: int = Field(default=2, ge=0, le=100)
+    """How often a run that failed is started again."""
+
+
+class Analysis(Config):
+    """How verdicts are reached; fixed before the first run."""
+
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Largest probability of calling any intervention real when none is."""
+    correction: Literal["holm", "bonferroni", "bh", "none"] = "holm"
+    """How p-values are adjusted for the number of interventions tried."""
+    smallest_effect: float = Field(gt=0)
+    """Nats per token; below this nobody cares."""
+
+
+class Study(Config):
+    """A whole study file."""
+
+    name: Name
+    question: str = ""
+    baseline: Baseline = Baseline()
+    interventions: dict[Name, Intervention] = Field(min_length=1)
+    stacks: dict[Name, Stack] = Field(default={})
+    design: Design
+    jobs: Jobs = Jobs()
+    analysis: Analysis
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file; whether its arms make sense is for `sweep.design`.
+
+    Raises StudyError with a sentence that names the file and the key.
+    """
+    text = _read(path)
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise StudyError(f"{path}: not valid TOML: nested too deeply") from error
+    return parse_study(content, str(path))
+
+
+def parse_study(content: dict[str, Any], source: str) -> Study:
+    """Check a study given as a mapping; `source` names it in errors. Raises StudyError."""
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise StudyError(f"{source}: {explain(error, Study)}") from error
+
+
+def changed_fields(intervention: Intervention) -> dict[str, Any]:
+    """The fields that an intervention sets, as `section.field`, in whichever way it wrote them."""
+    fields: dict[str, Any] = {}
+    for key, value in intervention.set.items():
+        if isinstance(value, dict):
+            fields.update({f"{key}.{inner}": below for inner, below in value.items()})
+        else:
+            fields[key] = value
+    return fields
+
+
+def apply(baseline: Baseline, fields: dict[str, Any], seeds: Seeds) -> Recipe:
+    """The recipe of the baseline with `fields` set.
+
+    Raises StudyError when a field is unknown, ValidationError (pydantic) when a value is wrong.
+    """
+    recipe = baseline.model_dump(exclude_unset=True)
+    for key, value in fields.items():
+        section, _, field = key.partition(".")
+        if key not in RECIPE_FIELDS:
+            raise StudyError(
+                f"sets {shown(key)}, which is not a recipe field{did_you_mean(key, RECIPE_FIELDS)}"
+            )
+        recipe.setdefault(section, {})[field] = value
+    return Recipe.model_validate({**recipe, "seeds": seeds.model_dump()})
+
+
+def _recipe_fields() -> tuple[str, ...]:
+    sections = {name: field.annotation for name, field in Baseline.model_fields.items()}
+    return tuple(
+        f"{name}.{field}"
+        for name, section in sections.items()
+        if isinstance(section, type) and issubclass(section, Config)
+        for field in section.model_fields
+    )
+
+
+RECIPE_FIELDS = _recipe_fields()
+"""Every field that an intervention may set."""
+
+
+def _read(path: Path) -> str:
+    if path.is_dir():
+        raise StudyError(f"{path} is a folder; name a study file inside it, such as {path}/x.toml")
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError as error:
+        raise StudyError(
+            f"{path} does not exist; `sweep init {path.name}` writes a study to start from"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{path} cannot be read: {error}") from error
+    if len(content) > LARGEST_FILE:
+        raise StudyError(f"{path} is larger than {LARGEST_FILE} bytes, which no study file is")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path} is not UTF-8 text (byte {error.start})") from error

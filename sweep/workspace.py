@@ -1,0 +1,86 @@
+"""Where results are, and which study is meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from sweep.design import Plan, make_plan
+from sweep.errors import NotFoundError, StudyError
+from sweep.store import Store, store_url
+from sweep.study import load_study
+
+DEFAULT_STUDY = Path("studies/interventions.toml")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of runs and the database beside it."""
+
+    folder: Path
+    database: str | None = None
+    """A database URL, when it is not `sweep.db` in the folder."""
+
+    @property
+    def url(self) -> URL:
+        """The database's URL. Raises StoreError when it is none."""
+        return store_url(self.database, self.folder)
+
+    @property
+    def cache(self) -> Path:
+        """Where token files are kept."""
+        return self.folder / "cache"
+
+    def open(self) -> Store:
+        """The store as it is. Raises StoreError when there is none."""
+        return Store(self.url)
+
+    def open_or_create(self) -> Store:
+        """The store, made when there is none. Raises StoreError when that is impossible."""
+        return Store(self.url, create=True)
+
+    def open_if_any(self) -> Store | None:
+        """The store, or None when nothing has been run yet. Raises StoreError for a broken one."""
+        url = self.url
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+            return None
+        return self.open()
+
+    def study_file(self, word: str | None) -> Path:
+        """The file of the study that `word` names by its path or name; None for the usual one.
+
+        That is the study last run, else `studies/interventions.toml`. Raises NotFoundError.
+        """
+        if word is not None and (word.endswith(".toml") or Path(word).exists()):
+            return Path(word)
+        store = self.open_if_any()
+        if store is not None and (word is not None or store.studies()):
+            return Path(store.study(word)["path"])
+        if word is None and DEFAULT_STUDY.exists():
+            return DEFAULT_STUDY
+        raise NotFoundError(
+            f"no study {word!r} here; name a study file, or a study that was run (`sweep list`)"
+            if word
+            else "no study was run here yet; name a study file (`sweep init` writes one)"
+        )
+
+    def study_name(self, word: str | None) -> str | None:
+        """The name of the study that `word` names by its path or name; None for the last run."""
+        if word is not None and (word.endswith(".toml") or Path(word).is_file()):
+            return load_study(Path(word)).name
+        return word
+
+
+def read_plan(path: Path) -> Plan:
+    """Load a study file and make its plan. Raises StudyError."""
+    return make_plan(load_study(path), str(path))
+
+
+def file_differs(path: Path, plan_hash: str) -> bool | None:
+    """Whether a study file asks for another plan than the one stored; None when it is gone."""
+    try:
+        return read_plan(path).hash != plan_hash
+    except StudyError:
+        return True if path.exists() else None

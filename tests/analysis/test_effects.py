@@ -1,0 +1,145 @@
+"""Estimates of one effect, against published numbers, scipy and their own symmetries."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis.effects import (
+    EXACT_FLIPS,
+    moments,
+    paired_t,
+    prediction_t,
+    sign_flip_p,
+    welch_t,
+)
+
+# R's `sleep`: Student (1908), Biometrika 6, p. 20; the figures are those of R's t.test.
+SLEEP_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+SLEEP_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+# Darwin's maize, Fisher (1935), The Design of Experiments, section 17.
+DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
+
+losses = st.lists(st.integers(-4096, 4096).map(lambda k: k / 1024), min_size=2, max_size=9)
+varied = losses.filter(lambda x: len(set(x)) > 1)
+
+
+def test_paired_t_reproduces_r_on_the_sleep_data() -> None:
+    estimate = paired_t(np.subtract(SLEEP_1, SLEEP_2))
+    assert estimate.t == pytest.approx(-4.0621, abs=5e-5)
+    assert estimate.p == pytest.approx(0.002833, abs=5e-7)
+    assert estimate.interval(0.05) == pytest.approx((-2.4598858, -0.7001142), abs=5e-8)
+
+
+def test_welch_t_reproduces_r_on_the_sleep_data() -> None:
+    estimate = welch_t(SLEEP_1, SLEEP_2)
+    assert estimate.t == pytest.approx(-1.8608, abs=5e-5)
+    assert estimate.df == pytest.approx(17.776, abs=5e-4)
+    assert estimate.p == pytest.approx(0.07939, abs=5e-6)
+    assert estimate.interval(0.05) == pytest.approx((-3.3654832, 0.2054832), abs=5e-8)
+
+
+def test_sign_flips_reproduce_fishers_count_for_darwins_maize() -> None:
+    # Fisher (1935), section 21: 1726 of 32768 sign patterns reach the observed total.
+    assert sign_flip_p(DARWIN) == 1726 / 32768
+
+
+@given(varied)
+def test_paired_t_agrees_with_scipy(differences: list[float]) -> None:
+    expected = stats.ttest_1samp(differences, 0.0)
+    assert paired_t(differences).p == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+@given(varied, varied)
+def test_welch_t_agrees_with_scipy(arm: list[float], baseline: list[float]) -> None:
+    expected = stats.ttest_ind(arm, baseline, equal_var=False)
+    estimate = welch_t(arm, baseline)
+    assert estimate.p == pytest.approx(expected.pvalue, rel=1e-8)
+    assert estimate.df == pytest.approx(expected.df)
+
+
+@given(varied)
+def test_a_prediction_t_is_a_pooled_t_with_one_run_in_the_arm(baseline: list[float]) -> None:
+    expected = stats.ttest_ind([1.5], baseline, equal_var=True)
+    assert prediction_t(1.5, baseline).p == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+@given(varied, varied)
+def test_swapping_the_sides_flips_the_sign_of_welchs_t(x: list[float], y: list[float]) -> None:
+    assert welch_t(x, y).t == pytest.approx(-welch_t(y, x).t, abs=1e-9)
+
+
+@given(losses)
+def test_sign_flips_agree_with_scipys_exact_permutation(differences: list[float]) -> None:
+    def size(sample: np.ndarray, axis: int) -> np.ndarray:
+        return np.round(np.abs(np.sum(sample, axis=axis)), 9)
+
+    expected = stats.permutation_test(
+        (differences,), size, permutation_type="samples", alternative="greater", n_resamples=1024
+    )
+    assert sign_flip_p(differences) == pytest.approx(expected.pvalue)
+
+
+@given(losses, st.floats(1e-6, 1e6))
+def test_sign_flips_are_blind_to_scale_and_direction(differences: list[float], by: float) -> None:
+    p = sign_flip_p(differences)
+    assert p == sign_flip_p(-np.array(differences))
+    assert p == sign_flip_p(by * np.array(differences))
+    assert min(1.0, 2.0 ** (1 - len(differences))) <= p <= 1.0
+
+
+def test_ties_that_rounding_parts_are_counted_as_ties() -> None:
+    assert sign_flip_p([0.1, 0.2, 0.3, -0.3, -0.2, -0.1]) == 1.0
+    assert sign_flip_p([0.1, 0.2, 0.3]) == 0.25
+
+
+def test_random_sign_flips_are_repeatable_and_near_the_t_test() -> None:
+    differences = np.random.default_rng(5).normal(0.4, 1.0, EXACT_FLIPS + 10)
+    p = sign_flip_p(differences)
+    assert p == sign_flip_p(differences)
+    assert p == pytest.approx(paired_t(differences).p, abs=0.01)
+    assert sign_flip_p(np.ones(40)) == 1 / 20_000
+
+
+def test_losses_near_a_million_keep_differences_of_a_millionth() -> None:
+    millionths = np.array([3, 1, 4, 1, 5, 9, 2, 6]) * 2.0**-20
+    mean, variance = moments(1e6 + millionths)
+    assert mean - 1e6 == pytest.approx(millionths.mean(), abs=2e-10)
+    assert variance == pytest.approx(millionths.var(ddof=1), rel=1e-12)
+    assert paired_t((1e6 + millionths) - 1e6).t == paired_t(millionths).t
+
+
+@given(losses)
+def test_a_variance_is_never_negative(values: list[float]) -> None:
+    assert moments(values)[1] >= 0
+
+
+def test_an_interval_and_its_p_value_agree_on_where_zero_lies() -> None:
+    estimate = paired_t(np.subtract(SLEEP_1, SLEEP_2))
+    low, high = estimate.interval(estimate.p)
+    assert low < high == pytest.approx(0.0, abs=1e-9)
+
+
+def test_equivalence_is_the_interval_at_twice_alpha_inside_delta() -> None:
+    estimate = paired_t([0.1, -0.1, 0.2, 0.0])
+    widest = max(np.abs(estimate.interval(0.10)))
+    assert estimate.within(widest * 1.001, 0.05)
+    assert not estimate.within(widest * 0.999, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: paired_t([0.1]), "paired t needs at least two values"),
+        (lambda: paired_t([0.5, 0.5]), "all 2 are equal"),
+        (lambda: welch_t([1.0], [1.0, 2.0]), "two losses on each side, not 1 and 2"),
+        (lambda: welch_t([1.0, 1.0], [2.0, 2.0]), "needs a side that varies"),
+        (lambda: prediction_t(1.0, [2.0]), "prediction t needs at least two values"),
+        (lambda: sign_flip_p([]), "at least one difference"),
+        (lambda: moments([]), "give at least one"),
+    ],
+)
+def test_what_cannot_be_estimated_is_refused_with_the_reason(call, message: str) -> None:  # noqa: ANN001
+    with pytest.raises(ValueError, match=message):
+        call()

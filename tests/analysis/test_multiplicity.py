@@ -1,0 +1,105 @@
+"""Adjusted p-values, against R's p.adjust and their own order."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.multiplicity import CORRECTIONS, Correction, adjust
+
+# Benjamini and Hochberg (1995), section 4.1: fifteen ordered p-values of a clinical trial.
+TRIAL = [
+    *(0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344),
+    *(0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0),
+]
+FIVE = [0.01, 0.02, 0.03, 0.04, 0.05]
+
+p_values = st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=1, max_size=12)
+methods = st.sampled_from(CORRECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [  # R: p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), method)
+        ("holm", [0.05, 0.08, 0.09, 0.09, 0.09]),
+        ("bonferroni", [0.05, 0.10, 0.15, 0.20, 0.25]),
+        ("bh", [0.05, 0.05, 0.05, 0.05, 0.05]),
+        ("none", FIVE),
+    ],
+)
+def test_adjusted_values_are_those_of_r(method: Correction, expected: list[float]) -> None:
+    assert adjust(FIVE, method) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [  # R: p.adjust(c(0.02, 0.01, NA), method, n = 5)
+        ("holm", [0.08, 0.05, np.nan]),
+        ("bonferroni", [0.10, 0.05, np.nan]),
+        ("bh", [0.05, 0.05, np.nan]),
+    ],
+)
+def test_a_family_may_hold_more_questions_than_answers(
+    method: Correction, expected: list[float]
+) -> None:
+    assert adjust([0.02, 0.01, np.nan], method, family=5) == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_published_trial_rejects_four_by_bh_and_three_by_bonferroni() -> None:
+    assert (adjust(TRIAL, "bh") <= 0.05).sum() == 4
+    assert (adjust(TRIAL, "bonferroni") <= 0.05).sum() == 3
+
+
+@given(p_values, methods)
+def test_adjusting_never_lowers_a_p_value_nor_leaves_the_unit_interval(
+    p: list[float], method: Correction
+) -> None:
+    raw, adjusted = np.array(p), adjust(p, method)
+    known = ~np.isnan(raw)
+    assert (np.isnan(adjusted) == ~known).all()
+    assert (adjusted[known] >= raw[known]).all()
+    assert (adjusted[known] <= 1).all()
+
+
+@given(p_values, methods, st.randoms())
+def test_the_order_of_the_questions_does_not_matter(
+    p: list[float], method: Correction, random: object
+) -> None:
+    order = list(range(len(p)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(adjust(np.array(p)[order], method), adjust(p, method)[order])
+
+
+@given(p_values, methods)
+def test_an_unanswered_question_counts_as_a_p_of_one(p: list[float], method: Correction) -> None:
+    raw = np.array(p)
+    filled = adjust(np.where(np.isnan(raw), 1.0, raw), method)
+    known = ~np.isnan(raw)
+    np.testing.assert_array_equal(adjust(raw, method)[known], filled[known])
+
+
+@given(p_values)
+def test_holm_lies_between_no_correction_and_bonferroni(p: list[float]) -> None:
+    known = ~np.isnan(p)
+    holm, bonferroni = adjust(p, "holm")[known], adjust(p, "bonferroni")[known]
+    assert (holm <= bonferroni).all()
+
+
+def test_many_studies_are_adjusted_at_once_as_one_by_one() -> None:
+    studies = np.random.default_rng(0).random((7, 5))
+    for method in CORRECTIONS:
+        one_by_one = [adjust(study, method) for study in studies]
+        np.testing.assert_array_equal(adjust(studies, method), one_by_one)
+
+
+@pytest.mark.parametrize(
+    ("p", "method", "family", "message"),
+    [
+        ([0.1, 1.1], "holm", None, r"outside \[0, 1\]"),
+        ([0.1], "sidak", None, "'sidak'; choose from holm, bonferroni, bh, none"),
+        ([0.1, np.nan, 0.3], "holm", 2, "a family of 2 cannot hold 3"),
+    ],
+)
+def test_impossible_questions_are_refused(p, method, family, message) -> None:  # noqa: ANN001
+    with pytest.raises(ValueError, match=message):
+        adjust(p, method, family)

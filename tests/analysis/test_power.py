@@ -1,0 +1,138 @@
+"""What seeds can see, against R, scipy and monotony."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+from analysis.power import (
+    MOST_SEEDS,
+    Goal,
+    equivalence_power,
+    paired_precision,
+    seeds_to_settle,
+    smallest_visible_effect,
+    smallest_visible_effect_unpaired,
+    t_power,
+    unpaired_precision,
+)
+
+GOAL = Goal(alpha=0.05, superiority_alpha=0.05 / 8, delta=0.005)
+effects = st.floats(-0.02, 0.02)
+spreads = st.floats(1e-4, 0.05)
+counts = st.integers(2, 9)
+
+
+def test_unpaired_power_is_that_of_rs_power_t_test() -> None:
+    # R: power.t.test(n = 20, delta = 1, sd = 1) gives 0.8689528;
+    # power.t.test(power = .90, delta = 1) gives n = 22.02110 (both from its help page).
+    assert t_power(1.0, math.sqrt(2 / 20), 38, 0.05) == pytest.approx(0.8689528, abs=5e-7)
+    effect = smallest_visible_effect_unpaired(20, 1.0, power=0.8689528)
+    assert effect == pytest.approx(1.0, abs=1e-5)
+    assert smallest_visible_effect_unpaired(23, 1.0, power=0.9) < 1.0
+    assert smallest_visible_effect_unpaired(22, 1.0, power=0.9) > 1.0
+
+
+@pytest.mark.parametrize("df", [1, 2, 2.4, 6, 14.5, 200])
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 8])
+@pytest.mark.parametrize("shift", [0.0, 0.5, 3.0, 12.0])
+def test_power_agrees_with_scipys_noncentral_t(df: float, alpha: float, shift: float) -> None:
+    critical = stats.t.isf(alpha / 2, df)
+    wrong_side = stats.nct.cdf(-critical, df, shift) if shift < 5 else 0.0  # scipy: NaN at 12
+    expected = stats.nct.sf(critical, df, shift) + wrong_side
+    assert t_power(-shift, 1.0, df, alpha) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("effect", "delta"), [(0.0, 3.0), (0.5, 2.0), (-1.0, 6.0), (0.0, 1.0)])
+@pytest.mark.parametrize("df", [2, 6, 40])
+def test_equivalence_power_agrees_with_direct_integration(
+    effect: float, delta: float, df: int
+) -> None:
+    critical = stats.t.isf(0.05, df)
+
+    def integrand(s: float) -> float:
+        room = stats.norm.cdf(delta - effect - critical * s)
+        room -= stats.norm.cdf(critical * s - delta - effect)
+        return max(room, 0.0) * stats.chi.pdf(s * math.sqrt(df), df) * math.sqrt(df)
+
+    expected, _ = integrate.quad(integrand, 0, delta / critical, epsabs=1e-10)
+    assert equivalence_power(effect, delta, (1.0, df), 0.05) == pytest.approx(expected, abs=1e-4)
+
+
+@settings(deadline=None)
+@given(effects, spreads, counts, st.floats(0.0, 6.0))
+def test_power_never_falls_with_more_seeds(
+    effect: float, sd: float, n: int, extra_df: float
+) -> None:
+    precision = paired_precision(sd, n, extra_df)
+    steps = [precision(further) for further in (0, 1, 2, 5, 20, 100, 1000)]
+    against_zero = [t_power(effect, *step, 0.05) for step in steps]
+    against_delta = [equivalence_power(effect, abs(effect) * 1.1 + 1e-4, s, 0.05) for s in steps]
+    assert (np.diff(against_zero) >= -1e-6).all()
+    # With one or two degrees of freedom a hopeless equivalence test succeeds now and then by an
+    # accidentally tiny standard error; from even odds on its power only rises.
+    assert (np.diff([power for power in against_delta if power > 0.5]) >= -1e-4).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(effects, spreads, counts)
+def test_the_count_of_further_seeds_is_the_first_that_suffices(
+    effect: float, sd: float, n: int
+) -> None:
+    precision = paired_precision(sd, n)
+
+    def settled(further: int) -> bool:
+        superior = t_power(effect, *precision(further), GOAL.superiority_alpha)
+        same = equivalence_power(effect, GOAL.delta, precision(further), GOAL.alpha)
+        return max(superior, same) >= GOAL.power
+
+    count = seeds_to_settle(effect, precision, GOAL)
+    assert settled(MOST_SEEDS) == (count is not None)
+    if count is not None:
+        assert settled(count)
+        assert count == 1 or not settled(count - 1)
+
+
+def test_the_effect_that_n_seeds_can_see_needs_n_seeds() -> None:
+    effect = smallest_visible_effect(12, 0.01, alpha=GOAL.superiority_alpha)
+    goal = Goal(alpha=0.05, superiority_alpha=GOAL.superiority_alpha, delta=0.0)
+    assert seeds_to_settle(effect * (1 + 1e-9), paired_precision(0.01, 3), goal) == 9
+    assert seeds_to_settle(effect * (1 - 1e-6), paired_precision(0.01, 3), goal) == 10
+
+
+def test_the_visible_effect_shrinks_with_seeds_and_is_infinite_for_one() -> None:
+    for visible in (smallest_visible_effect, smallest_visible_effect_unpaired):
+        sizes = [visible(n, 0.0123) for n in range(1, 21)]
+        assert sizes[0] == math.inf
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_visible_effect_scales_with_the_noise() -> None:
+    assert smallest_visible_effect(5, 0.02) == pytest.approx(2 * smallest_visible_effect(5, 0.01))
+
+
+def test_no_effect_and_no_delta_can_never_be_settled() -> None:
+    goal = Goal(alpha=0.05, superiority_alpha=0.05, delta=0.0)
+    assert seeds_to_settle(0.0, paired_precision(0.01, 3), goal) is None
+    assert seeds_to_settle(1e-9, paired_precision(0.01, 3), goal) is None
+
+
+def test_equivalence_settles_what_superiority_would_not() -> None:
+    count = seeds_to_settle(1e-6, paired_precision(0.01, 3), GOAL)
+    assert count is not None
+    assert count < 100
+
+
+def test_unpaired_seeds_settle_as_rs_power_t_test_says() -> None:
+    goal = Goal(alpha=0.05, superiority_alpha=0.05, delta=0.0, power=0.9)
+    assert seeds_to_settle(1.0, unpaired_precision(1.0, 3, 1.0, 3), goal) == 23 - 3
+
+
+def test_a_single_run_can_be_given_company() -> None:
+    goal = Goal(alpha=0.05, superiority_alpha=0.05, delta=0.0)
+    count = seeds_to_settle(0.03, unpaired_precision(1e-4, 1, 1e-4, 7), goal)
+    assert count is not None
+    assert 1 <= count < 5

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from trainer.corpus import Corpus, load_corpus, save_corpus
+from trainer.recipe import DataConfig, Recipe
+from trainer.rundir import Request, RunDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60
+"""Seconds after which a process that says nothing has failed the test."""
+
+TINY: dict[str, dict[str, Any]] = {
+    "data": {},
+    "model": {"layers": 1, "heads": 2, "width": 16, "context": 16},
+    "optimizer": {"learning_rate": 3e-3},
+    "schedule": {},
+    "train": {"tokens": 16 * 8 * 12, "batch_size": 8},
+    "evaluation": {"chunks": 4, "chunk_tokens": 64},
+    "seeds": {"init": 1, "order": 1, "dropout": 1},
+}
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def make_recipe() -> Callable[..., Recipe]:
+    """The tiny recipe with some fields changed: `make_recipe({"model.dropout": 0.0})`."""
+
+    def make(changes: dict[str, Any] | None = None) -> Recipe:
+        fields = {section: dict(values) for section, values in TINY.items()}
+        for key, value in (changes or {}).items():
+            section, _, field = key.partition(".")
+            fields[section][field] = value
+        return Recipe.model_validate(fields)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def recipe(make_recipe: Callable[..., Recipe]) -> Recipe:
+    """One layer of width 16, twelve steps."""
+    return make_recipe()
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """The first 60,000 train and 6,000 test bytes of the real corpus."""
+    whole = load_corpus(DataConfig(), tmp_path_factory.mktemp("empty"))
+    train, test = whole.train[:60_000], whole.test[:6_000]
+    info = replace(whole.info, hash="5" * 64, train_tokens=len(train), test_tokens=len(test))
+    return Corpus(info, train, test, whole.byte_lengths)
+
+
+@pytest.fixture
+def make_run(
+    tmp_path: Path, corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> Callable[..., RunDirectory]:
+    """Makes a run directory of a name, ready to be trained on the small corpus."""
+    save_corpus(corpus, tmp_path / "cache")
+
+    def make(name: str, changes: dict[str, Any] | None = None) -> RunDirectory:
+        directory = RunDirectory(tmp_path / name)
+        directory.write_request(
+            Request(recipe=make_recipe(changes), corpus_hash=corpus.info.hash, cache="../cache")
+        )
+        return directory
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def wait_for_training() -> Callable[[RunDirectory], None]:
+    """Waits until a run has its first event, so that training is under way."""
+
+    def wait(run: RunDirectory) -> None:
+        until = time.monotonic() + PATIENCE
+        while not run.read_events():
+            assert time.monotonic() < until, run.last_words()
+            time.sleep(0.01)
+
+    return wait

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainer.batches import Batches, permute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainer.corpus import Corpus
+    from trainer.recipe import Recipe
+
+
+def whole(size: int, key: str) -> list[int]:
+    return [int(slot) for slot in permute(np.arange(size, dtype=np.uint64), size, key)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(size=st.integers(1, 3_000), key=st.text(max_size=8))
+def test_permute_sends_every_range_onto_itself(size: int, key: str) -> None:
+    assert sorted(whole(size, key)) == list(range(size))
+
+
+@settings(max_examples=30, deadline=None)
+@given(size=st.integers(100, 3_000), key=st.text(max_size=8))
+def test_permute_differs_between_keys_and_from_the_order_it_was_given(size: int, key: str) -> None:
+    mine, other = whole(size, key), whole(size, key + "!")
+    # A random permutation has one fixed point on average; 12 or more come once in 10^9.
+    assert sum(a == b for a, b in zip(mine, other, strict=True)) < 12
+    assert sum(a == b for a, b in enumerate(mine)) < 12
+
+
+def test_permute_spreads_neighbours_apart() -> None:
+    mixed = np.array(whole(20_000, "key"))
+    together = np.corrcoef(mixed[1:], mixed[:-1])[0, 1]
+    assert abs(together) < 5 / 20_000**0.5
+
+
+def test_permute_of_ten_billion_takes_no_memory_to_speak_of() -> None:
+    size = 10_000_000_000
+    slots = np.array([0, 1, size // 2, size - 1], dtype=np.uint64)
+    tracemalloc.start()
+    sent = permute(slots, size, "key")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+    assert len(set(sent.tolist())) == 4
+    assert sent.max() < size
+
+
+def count_sequences(corpus: Corpus, recipe: Recipe) -> int:
+    return (len(corpus.train) - 1) // recipe.model.context
+
+
+def read_in_order(batches: Batches, recipe: Recipe, sequences: int) -> list[int]:
+    steps = -(-sequences // recipe.train.batch_size)
+    return [int(index) for step in range(steps) for index in batches.sequences(step)][:sequences]
+
+
+def test_an_epoch_reads_every_sequence_exactly_once(corpus: Corpus, recipe: Recipe) -> None:
+    sequences = count_sequences(corpus, recipe)
+    read = read_in_order(Batches(recipe, corpus.train), recipe, sequences)
+    assert sorted(read) == list(range(sequences))
+    assert read != sorted(read)
+
+
+def test_a_batch_may_span_two_epochs_and_each_is_shuffled_anew(
+    corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = make_recipe({"train.batch_size": 7})
+    tokens = corpus.train[: 16 * 10 + 1]  # ten sequences
+    batches = Batches(recipe, tokens)
+    read = [int(index) for step in range(10) for index in batches.sequences(step)]
+    epochs = [read[start : start + 10] for start in range(0, 70, 10)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == len(epochs)
+    assert batches.read(1)[0].shape == (7, 16)
+
+
+def test_sequential_order_reads_the_text_as_it_stands_again_and_again(
+    corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> None:
+    batches = Batches(make_recipe({"data.order": "sequential"}), corpus.train[: 16 * 20 + 1])
+    read = [int(index) for step in range(5) for index in batches.sequences(step)]
+    assert read == [*range(20), *range(20)]
+
+
+def test_targets_are_the_inputs_shifted_by_one_token(corpus: Corpus, recipe: Recipe) -> None:
+    batches = Batches(recipe, corpus.train)
+    inputs, targets = batches.read(3)
+    assert inputs.shape == targets.shape == (8, 16)
+    assert inputs.dtype == targets.dtype == torch.int64
+    assert torch.equal(inputs[:, 1:], targets[:, :-1])
+    for row, sequence in enumerate(batches.sequences(3).tolist()):
+        text = corpus.train[sequence * 16 : sequence * 16 + 17].tolist()
+        assert [*inputs[row].tolist(), int(targets[row, -1])] == text
+
+
+def test_the_last_token_of_the_text_is_a_target_when_the_length_allows(
+    corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> None:
+    tokens = corpus.train[: 16 * 8 + 1]
+    _, targets = Batches(make_recipe({"data.order": "sequential"}), tokens).read(0)
+    assert int(targets[-1, -1]) == int(tokens[-1])
+
+
+@pytest.mark.parametrize("order", ["shuffled", "sequential"])
+def test_the_batch_of_a_step_does_not_depend_on_what_was_read_before(
+    corpus: Corpus, make_recipe: Callable[..., Recipe], order: str
+) -> None:
+    recipe = make_recipe({"data.order": order})
+    fresh, used = Batches(recipe, corpus.train), Batches(recipe, corpus.train)
+    for step in (900, 3, 3, 0, 12):
+        used.read(step)
+    assert torch.equal(fresh.read(5)[0], used.read(5)[0])
+
+
+def test_another_order_seed_reads_another_text(
+    corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> None:
+    first, second = (
+        Batches(make_recipe({"seeds.order": seed}), corpus.train).sequences(0).tolist()
+        for seed in (1, 2)
+    )
+    assert not set(first) & set(second)  # 8 of 3,749: sharing any is unlikely

@@ -1,0 +1,258 @@
+"""The fork server as a real process, forking real runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from trainer.rundir import RunDirectory
+
+PATIENCE = 60
+"""Seconds after which a server that says nothing has failed the test."""
+
+LONG = {"train.tokens": 16 * 8 * 1_000_000}
+"""A run that does not end while a test looks on."""
+
+
+class Server:
+    """A fork server in a real process, and the conversation with it."""
+
+    def __init__(self, root: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "trainer.forkserver"],
+            cwd=root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+        self._received = b""
+        self.read("ready")
+
+    def say(self, *messages: dict[str, Any]) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(b"".join(json.dumps(m).encode() + b"\n" for m in messages))
+
+    def read(self, kind: str) -> dict[str, Any]:
+        """The next message, which must be of `kind`."""
+        assert self.process.stdout
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._received:
+                assert selector.select(PATIENCE), f"no {kind!r} within {PATIENCE} s"
+                received = os.read(self.process.stdout.fileno(), 65_536)
+                assert received, f"the server ended before it said {kind!r}"
+                self._received += received
+        line, _, self._received = self._received.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        assert kind in message, message
+        return message
+
+    def close(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(root: Path) -> Iterator[Server]:
+    """A server that the tests of a module share."""
+    started = Server(root)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def own_server(root: Path) -> Iterator[Server]:
+    """A server that a test may kill."""
+    started = Server(root)
+    yield started
+    started.close()
+
+
+def start(run: RunDirectory, environment: dict[str, str] | None = None) -> dict[str, Any]:
+    return {
+        "start": str(run.path),
+        "device": "cpu",
+        "threads": 1,
+        "environment": environment or {},
+    }
+
+
+def terminate(run: RunDirectory) -> dict[str, Any]:
+    return {"signal": str(run.path), "number": int(signal.SIGTERM)}
+
+
+def assert_ends_within(seconds: float, pid: int) -> None:
+    until = time.monotonic() + seconds
+    while is_alive(pid):
+        assert time.monotonic() < until, f"process {pid} lives on"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that only waits to be reaped does not."""
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
+def test_a_run_is_started_and_its_end_reported(
+    server: Server, make_run: Callable[..., RunDirectory]
+) -> None:
+    run = make_run("run")
+    server.say(start(run))
+    started = server.read("started")
+    assert started["started"] == str(run.path)
+    assert started["pid"] != server.process.pid
+    ended = server.read("ended")
+    peak = ended.pop("peak_bytes")
+    assert ended == {"ended": str(run.path), "status": 0, "signal": None}
+    assert 2**25 < peak < 2**34
+    result = run.read_result()
+    assert result
+    assert result.state == "done"
+    assert result.provenance["threads"] == 1
+    assert run.log.read_text() == ""
+
+
+def test_a_forked_run_ends_with_the_loss_of_a_fresh_process(
+    root: Path, server: Server, make_run: Callable[..., RunDirectory]
+) -> None:
+    forked, fresh = make_run("forked"), make_run("fresh")
+    server.say(start(forked))
+    command = [sys.executable, "-m", "trainer", str(fresh.path), "--threads", "1"]
+    subprocess.run(command, cwd=root, check=True, timeout=PATIENCE)
+    server.read("started")
+    server.read("ended")
+    one, other = forked.read_result(), fresh.read_result()
+    assert one
+    assert other
+    assert one.chunk_losses == other.chunk_losses
+
+
+def test_runs_go_on_side_by_side(server: Server, make_run: Callable[..., RunDirectory]) -> None:
+    long, short = make_run("long", LONG), make_run("short")
+    server.say(start(long), start(short))
+    assert server.read("started")["started"] == str(long.path)
+    assert server.read("started")["started"] == str(short.path)
+    assert server.read("ended")["ended"] == str(short.path)
+    server.say(terminate(long))
+    assert server.read("ended")["ended"] == str(long.path)
+
+
+def test_sigterm_stops_a_run_at_its_next_step_without_a_result(
+    server: Server,
+    make_run: Callable[..., RunDirectory],
+    wait_for_training: Callable[[RunDirectory], None],
+) -> None:
+    run = make_run("run", LONG)
+    server.say(start(run))
+    server.read("started")
+    wait_for_training(run)
+    server.say(terminate(run))
+    ended = server.read("ended")
+    assert (ended["status"], ended["signal"]) == (143, None)
+    assert run.read_result() is None
+    assert run.last_words() == ""
+
+
+def test_sigterm_before_the_run_has_begun_is_not_lost_and_kills_nothing(
+    server: Server, make_run: Callable[..., RunDirectory]
+) -> None:
+    for attempt in range(5):
+        run = make_run(f"run-{attempt}", LONG)
+        server.say(start(run), terminate(run))
+        server.read("started")
+        ended = server.read("ended")
+        assert (ended["status"], ended["signal"]) == (143, None)
+
+
+def test_a_killed_run_is_reported_with_its_signal(
+    server: Server, make_run: Callable[..., RunDirectory]
+) -> None:
+    run = make_run("run", LONG)
+    server.say(start(run))
+    os.kill(server.read("started")["pid"], signal.SIGKILL)
+    ended = server.read("ended")
+    assert (ended["status"], ended["signal"]) == (None, signal.SIGKILL)
+
+
+def test_a_signal_for_a_run_that_has_ended_is_passed_over(
+    server: Server, make_run: Callable[..., RunDirectory]
+) -> None:
+    run, other = make_run("run"), make_run("other")
+    server.say(start(run))
+    server.read("started")
+    server.read("ended")
+    server.say(terminate(run), start(other))
+    assert server.read("started")["started"] == str(other.path)
+    assert server.read("ended")["status"] == 0
+
+
+def test_a_directory_without_a_recipe_fails_with_a_sentence_in_its_log(
+    server: Server, make_run: Callable[..., RunDirectory]
+) -> None:
+    run = make_run("run")
+    run.recipe.unlink()
+    server.say(start(run))
+    server.read("started")
+    assert server.read("ended")["status"] == 1
+    assert run.log.read_text() == (
+        f"{run.recipe} cannot be read (No such file or directory); "
+        "a run directory holds a recipe.json that says what to train\n"
+    )
+
+
+def test_the_environment_reaches_the_run_and_no_other(
+    server: Server, make_run: Callable[..., RunDirectory]
+) -> None:
+    # The environment of a forked process is not in /proc; what a run prints is.
+    first, second = make_run("first"), make_run("second")
+    for run in (first, second):
+        run.recipe.unlink()
+    server.say(start(first, {"PYTHONWARNINGS": "error"}))
+    server.read("started")
+    assert server.read("ended")["status"] == 1
+    server.say(start(second))
+    server.read("started")
+    assert server.read("ended")["status"] == 1
+
+
+@pytest.mark.parametrize("end", ["its input is closed", "it is killed"])
+def test_the_runs_of_a_server_end_within_two_seconds_when(
+    end: str,
+    own_server: Server,
+    make_run: Callable[..., RunDirectory],
+    wait_for_training: Callable[[RunDirectory], None],
+) -> None:
+    if end == "it is killed" and sys.platform != "linux":
+        pytest.skip("only Linux tells a process that its parent died")
+    run = make_run("run", LONG)
+    own_server.say(start(run))
+    pid = own_server.read("started")["pid"]
+    wait_for_training(run)
+    if end == "it is killed":
+        own_server.process.kill()
+    else:
+        assert own_server.process.stdin
+        own_server.process.stdin.close()
+    assert_ends_within(2, pid)
+    own_server.process.wait(timeout=2)
+    assert run.read_result() is None

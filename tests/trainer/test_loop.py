@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from trainer.loop import DivergedError, Journal, RunStoppedError, Trainer, train
+from trainer.recipe import learning_rate
+from trainer.rundir import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainer.corpus import Corpus
+    from trainer.recipe import Recipe
+
+CPU = torch.device("cpu")
+
+
+def events_of(file: io.StringIO) -> list[Event]:
+    return [Event.model_validate_json(line) for line in file.getvalue().splitlines()]
+
+
+def test_a_run_learns(corpus: Corpus, make_recipe: Callable[..., Recipe]) -> None:
+    recipe = make_recipe({"train.tokens": 16 * 8 * 250, "optimizer.learning_rate": 1e-2})
+    events = io.StringIO()
+    result = train(recipe, corpus, events, CPU)
+    assert result.state == "done"
+    assert result.test_loss is not None
+    assert result.test_loss < math.log(257) - 1.5
+    curve = events_of(events)
+    assert curve[0].loss == pytest.approx(math.log(257), abs=0.2)
+    assert [event.step for event in curve] == list(range(2, 251, 2))
+    assert result.last_loss == pytest.approx(curve[-1].loss, rel=0.2)
+
+
+def test_a_result_says_what_was_done(corpus: Corpus, recipe: Recipe) -> None:
+    result = train(recipe, corpus, io.StringIO(), CPU)
+    assert (result.steps, result.tokens) == (12, 12 * 8 * 16)
+    assert len(result.chunk_losses) == 4
+    assert result.started <= result.first_step <= result.finished
+    assert result.tokens_per_second > 0
+    assert result.provenance["corpus"]["hash"] == corpus.info.hash
+    assert result.provenance["device_type"] == "cpu"
+    assert result.provenance["versions"]["torch"] == torch.__version__
+    assert result.provenance["precision"] == "float32"
+
+
+def test_the_curve_has_the_learning_rate_of_each_step(
+    corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = make_recipe({"schedule.kind": "cosine", "schedule.warmup": 0.25})
+    events = io.StringIO()
+    train(recipe, corpus, events, CPU)
+    rates = [event.learning_rate for event in events_of(events)]
+    assert rates == [learning_rate(recipe, step) for step in range(12)]
+
+
+def test_an_absurd_learning_rate_diverges_and_says_when_and_why(
+    corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = make_recipe({"optimizer.learning_rate": 1e3, "optimizer.weight_decay": 0.0})
+    result = train(recipe, corpus, io.StringIO(), CPU)
+    assert result.state == "diverged"
+    assert result.diverged_at == 12
+    assert result.cause is not None
+    assert result.cause.startswith("the test loss ")
+    assert result.cause.endswith("is not below ln(vocabulary) + 1 = 6.549")
+    assert result.test_loss is None
+    assert result.chunk_losses == []
+    assert result.last_loss is not None
+
+
+def test_a_run_whose_weights_overflow_diverges_at_the_step_that_shows_it(
+    corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> None:
+    # Each step multiplies the weights by 1 - 1e3 x 1e3, which float32 holds for six steps or so.
+    recipe = make_recipe(
+        {"optimizer.learning_rate": 1e3, "optimizer.weight_decay": 1e3, "model.dropout": 0.0}
+    )
+    events = io.StringIO()
+    result = train(recipe, corpus, events, CPU)
+    assert result.state == "diverged"
+    assert result.cause == "the training loss is not finite"
+    assert result.diverged_at is not None
+    assert 0 < result.diverged_at < 12
+    assert result.steps == result.diverged_at + 1
+    assert result.last_loss is not None
+    assert events_of(events)[-1].loss is None
+
+
+def test_the_step_that_is_not_finite_is_found_inside_a_stretch(
+    make_recipe: Callable[..., Recipe],
+) -> None:
+    journal = Journal(make_recipe({"train.tokens": 16 * 8 * 500}), io.StringIO())
+    assert journal.stretch == 5
+    for step, loss in enumerate([5.0, 4.0, math.nan, 3.0], start=10):
+        journal.record(step, torch.tensor(loss), torch.tensor(1.0))
+    with pytest.raises(DivergedError) as diverged:
+        journal.record(14, torch.tensor(math.inf), torch.tensor(1.0))
+    assert diverged.value.step == 12
+    assert journal.last_loss == 4.0
+
+
+def test_a_run_that_is_asked_to_stop_does_so_before_its_next_step(
+    corpus: Corpus, recipe: Recipe
+) -> None:
+    answers = iter([False, False, False, True])
+    events = io.StringIO()
+    with pytest.raises(RunStoppedError):
+        train(recipe, corpus, events, CPU, lambda: next(answers))
+    assert [event.step for event in events_of(events)] == [1, 2, 3]
+
+
+def test_bfloat16_trains_on_a_cpu_and_is_not_float32(
+    corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> None:
+    exact, rounded = (
+        train(make_recipe({"train.precision": precision}), corpus, io.StringIO(), CPU)
+        for precision in ("float32", "bfloat16")
+    )
+    assert exact.test_loss is not None
+    assert exact.test_loss != rounded.test_loss
+    assert rounded.test_loss == pytest.approx(exact.test_loss, abs=0.02)
+
+
+def test_clipping_changes_the_step_but_not_the_norm_that_is_reported(
+    corpus: Corpus, recipe: Recipe, make_recipe: Callable[..., Recipe]
+) -> None:
+    clipped = Trainer(make_recipe({"optimizer.clip_norm": 1e-3}), corpus, CPU)
+    free = Trainer(recipe, corpus, CPU)
+    assert torch.equal(clipped.step(0)[1], free.step(0)[1])
+    norms = [
+        torch.nn.utils.get_total_norm([p.grad for p in t.model.parameters() if p.grad is not None])
+        for t in (clipped, free)
+    ]
+    assert float(norms[0]) == pytest.approx(1e-3, rel=1e-2)
+    assert float(norms[1]) > 0.1

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+
+from trainer.recipe import METRIC_VERSION, Recipe, learning_rate
+from trainer.rundir import recipe_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEEDS = {"init": 1, "order": 2, "dropout": 3}
+
+
+def make(**sections: Any) -> Recipe:  # noqa: ANN401  (as a study file has it)
+    return Recipe.model_validate({"seeds": SEEDS, **sections})
+
+
+def refusal(**sections: Any) -> str:  # noqa: ANN401  (as a study file has it)
+    with pytest.raises(ValidationError) as refused:
+        make(**sections)
+    return str(refused.value)
+
+
+def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
+    # A change here orphans every stored run: bring it with a migration, or not at all.
+    assert METRIC_VERSION == 1
+    assert recipe_fields(make()) == {
+        "data": {"corpus": "python-stdlib", "tokenizer": "bytes", "order": "shuffled"},
+        "model": {
+            "layers": 12,
+            "heads": 12,
+            "width": 768,
+            "context": 1024,
+            "dropout": 0.1,
+            "qkv_bias": False,
+            "tie_embeddings": False,
+        },
+        "optimizer": {
+            "learning_rate": 0.0004,
+            "weight_decay": 0.1,
+            "decay": "all",
+            "beta1": 0.9,
+            "beta2": 0.999,
+            "epsilon": 1e-8,
+            "clip_norm": None,
+        },
+        "schedule": {
+            "kind": "constant",
+            "warmup": 0.0,
+            "warmup_factor": 1e-5,
+            "final_factor": 0.1,
+        },
+        "train": {"tokens": 3_260_252_160, "batch_size": 96, "precision": "float32"},
+        "evaluation": {"chunks": 3200, "chunk_tokens": 6144, "start_token": 0},
+        "seeds": SEEDS,
+    }
+    assert make().fingerprint("a corpus") == (
+        "49822ff4ebbea37a9d126b99223a9f2e25ec8c25705cabc53c7cb74819774a55"
+    )
+
+
+def test_canonical_json_holds_only_what_differs_from_the_defaults() -> None:
+    assert make().canonical() == '{"seeds":{"dropout":3,"init":1,"order":2}}'
+    changed = make(model={"dropout": 0.0, "layers": 12}, optimizer={"clip_norm": 1.0})
+    assert json.loads(changed.canonical()) == {
+        "model": {"dropout": 0.0},
+        "optimizer": {"clip_norm": 1.0},
+        "seeds": SEEDS,
+    }
+
+
+def test_a_recipe_is_read_back_from_its_canonical_json() -> None:
+    recipe = make(schedule={"kind": "cosine", "warmup": 0.05}, optimizer={"clip_norm": 3.5})
+    assert Recipe.model_validate_json(recipe.canonical()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"optimizer": {"weight_decay": 1}}, {"optimizer": {"weight_decay": 1.0}}),
+        ({"model": {"dropout": 0}}, {"model": {"dropout": 0.0}}),
+        ({"train": {"tokens": 200_000}}, {"train": {"tokens": 2e5}}),
+        ({"evaluation": {"start_token": 5}}, {"evaluation": {"start_token": 5.0}}),
+        ({"seeds": {**SEEDS, "init": 7}}, {"seeds": {**SEEDS, "init": 7.0}}),
+        ({"model": {"layers": 12}}, {}),
+    ],
+)
+def test_one_setting_has_one_fingerprint_however_it_is_written(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert make(**one).fingerprint("c") == make(**other).fingerprint("c")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": {"order": "sequential"}},
+        {"model": {"qkv_bias": True}},
+        {"optimizer": {"clip_norm": 3.5}},
+        {"schedule": {"kind": "cosine"}},
+        {"train": {"precision": "bfloat16"}},
+        {"evaluation": {"chunks": 3}},
+        {"seeds": {**SEEDS, "dropout": 4}},
+    ],
+)
+def test_another_recipe_has_another_fingerprint(change: dict[str, Any]) -> None:
+    assert make(**change).fingerprint("c") != make().fingerprint("c")
+
+
+def test_another_corpus_gives_another_fingerprint() -> None:
+    assert make().fingerprint("c") != make().fingerprint("d")
+
+
+def test_none_in_words_takes_clipping_away() -> None:
+    assert make(optimizer={"clip_norm": "none"}) == make()
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"optimizer": {"learning_rate": -1e-3}}, "greater than 0"),
+    ({"optimizer": {"learning_rate": 0}}, "greater than 0"),
+    ({"optimizer": {"learning_rate": float("nan")}}, "finite number"),
+    ({"optimizer": {"learning_rate": "0.1"}}, "valid number"),
+    ({"optimizer": {"weight_decay": float("inf")}}, "finite number"),
+    ({"optimizer": {"weight_decay": -0.1}}, "greater than or equal to 0"),
+    ({"optimizer": {"beta2": 1}}, "less than 1"),
+    ({"optimizer": {"clip_norm": 0}}, "greater than 0"),
+    ({"optimizer": {"clip_norm": float("nan")}}, "finite number"),
+    ({"optimizer": {"clip_norm": "no"}}, "valid number"),
+    ({"optimizer": {"decay": "some"}}, "'all' or 'matrices'"),
+    ({"optimizer": {"wieght_decay": 0.1}}, "Extra inputs are not permitted"),
+    ({"model": {"layers": True}}, "valid integer"),
+    ({"model": {"heads": 5}}, "the nearest that does is 4"),
+    ({"data": {"tokenizer": "words"}}, "'bytes' or 'gpt2'"),
+    ({"data": {"order": "random"}}, "'shuffled' or 'sequential'"),
+    ({"train": {"batch_size": 0}}, "greater than or equal to 1"),
+    ({"train": {"tokens": 1e5 + 0.5}}, "valid integer"),
+    ({"train": {"precision": "float16"}}, "'float32' or 'bfloat16'"),
+    ({"schedule": {"warmup": 1.0}}, "less than 1"),
+    ({"seeds": {"init": 1, "order": 2}}, "Field required"),
+    ({"seeds": {**SEEDS, "init": -1}}, "greater than or equal to 0"),
+    ({"seeds": {**SEEDS, "init": 2**63}}, "should be less than 9223372036854"),
+    ({"seeds": {**SEEDS, "init": True}}, "valid integer"),
+    ({"evaluation": {"start_token": -1}}, "greater than or equal to 0"),
+    ({"modle": {}}, "Extra inputs are not permitted"),
+    (
+        {"train": {"tokens": 98_303}},
+        "train.tokens = 98303 is less than one step of train.batch_size x model.context = 98304",
+    ),
+    (
+        {"evaluation": {"chunk_tokens": 3_000}},
+        "3000 is not a multiple of model.context = 1024; the nearest that is: 3072",
+    ),
+    (
+        {"evaluation": {"chunk_tokens": 5}},
+        "evaluation.chunk_tokens = 5 is not a multiple of model.context = 1024; the nearest that",
+    ),
+    (
+        {"schedule": {"final_factor": 0.2}},
+        'final_factor has no effect with kind = "constant"; leave it out, or set kind = "cosine"',
+    ),
+    (
+        {"schedule": {"kind": "cosine", "warmup_factor": 0.2}},
+        "warmup_factor has no effect without a warm-up; leave it out, or set warmup above 0",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sections", "message"), BAD, ids=[str(bad) for bad, _ in BAD])
+def test_a_bad_value_is_refused_with_its_reason(sections: dict[str, Any], message: str) -> None:
+    assert message in refusal(**sections)
+
+
+def test_the_reference_setting_takes_the_published_number_of_steps() -> None:
+    assert make().steps == 33_165
+    assert make().tokens_per_step == 96 * 1024
+
+
+def test_only_whole_steps_are_taken() -> None:
+    assert make(train={"tokens": 98_304 * 3 - 1}).steps == 2
+
+
+def test_the_operations_of_the_reference_setting_follow_the_6nd_rule() -> None:
+    # 163,009,536 parameters less two embeddings that are looked up; 6 L d n for the scores.
+    in_products = 163_009_536 - (50_257 + 1024) * 768
+    per_token = 6 * in_products + 6 * 12 * 768 * 1024
+    assert make(data={"tokenizer": "gpt2"}).flops == pytest.approx(per_token * 3_260_252_160)
+
+
+def test_tying_the_embeddings_costs_no_operations_less() -> None:
+    assert make(model={"tie_embeddings": True}).flops == make().flops
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.integers(2, 120),
+    warmup=st.floats(0, 0.9),
+    warmup_factor=st.floats(1e-6, 1),
+    final_factor=st.floats(0, 1),
+)
+@pytest.mark.filterwarnings("ignore:The epoch parameter:UserWarning")  # torch's own SequentialLR
+def test_the_learning_rate_is_that_of_torchs_schedulers_at_every_step(
+    steps: int, warmup: float, warmup_factor: float, final_factor: float
+) -> None:
+    schedule = {"kind": "cosine", "final_factor": final_factor}
+    if warmup:
+        schedule |= {"warmup": warmup, "warmup_factor": warmup_factor}
+    recipe = make(train={"tokens": steps * 98_304}, schedule=schedule)
+    assert recipe.steps == steps
+    warmup_steps = round(warmup * steps)
+    expected = rates(lambda optimizer: torch_schedule(optimizer, recipe, warmup_steps), steps=steps)
+    assert [learning_rate(recipe, step) for step in range(steps)] == pytest.approx(
+        expected, rel=1e-6, abs=1e-12
+    )
+
+
+def torch_schedule(
+    optimizer: torch.optim.Optimizer, recipe: Recipe, warmup: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    peak, schedule = recipe.optimizer.learning_rate, recipe.schedule
+    cosine = CosineAnnealingLR(
+        optimizer, recipe.steps - warmup, eta_min=peak * schedule.final_factor
+    )
+    if warmup == 0:
+        return cosine
+    linear = LinearLR(optimizer, schedule.warmup_factor, total_iters=warmup)
+    return SequentialLR(optimizer, [linear, cosine], [warmup])
+
+
+def rates(
+    make_schedule: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler],
+    *,
+    steps: int,
+) -> list[float]:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=4e-4)
+    scheduler = make_schedule(optimizer)
+    seen = []
+    for _ in range(steps):
+        seen.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        scheduler.step()
+    return seen
+
+
+def test_a_constant_schedule_stays_at_the_peak_after_its_warm_up() -> None:
+    recipe = make(train={"tokens": 100 * 98_304}, schedule={"warmup": 0.1, "warmup_factor": 0.5})
+    assert learning_rate(recipe, 0) == pytest.approx(2e-4)
+    assert learning_rate(recipe, 5) == pytest.approx(3e-4)
+    assert {learning_rate(recipe, step) for step in range(10, 100)} == {4e-4}

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from trainer.rundir import RunDirectory
+
+LIGHT = ["recipe", "rundir", "corpus", "errors", "files", "run"]
+HEAVY = {"torch", "tiktoken", "datasets", "pandas", "scipy"}
+
+
+@pytest.fixture
+def train(root: Path) -> Callable[[Path], subprocess.CompletedProcess[str]]:
+    """Runs `python -m trainer RUN_DIR` to its end."""
+
+    def run(directory: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "trainer", str(directory), "--threads", "1"]
+        return subprocess.run(
+            command, cwd=root, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    return run
+
+
+def test_sigterm_stops_a_run_between_two_steps_without_a_result(
+    root: Path,
+    make_run: Callable[..., RunDirectory],
+    wait_for_training: Callable[[RunDirectory], None],
+) -> None:
+    run = make_run("run", {"train.tokens": 16 * 8 * 1_000_000})
+    command = [sys.executable, "-m", "trainer", str(run.path), "--threads", "1"]
+    with subprocess.Popen(command, cwd=root) as process:
+        wait_for_training(run)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == EXIT_STOPPED == 143
+    assert run.read_result() is None
+
+
+def test_a_diverged_run_is_done_and_has_a_result(
+    make_run: Callable[..., RunDirectory],
+    train: Callable[[Path], subprocess.CompletedProcess[str]],
+) -> None:
+    run = make_run("run", {"optimizer.learning_rate": 1e3})
+    finished = train(run.path)
+    assert (finished.returncode, finished.stderr) == (EXIT_DONE, "")
+    result = run.read_result()
+    assert result
+    assert result.state == "diverged"
+
+
+def test_a_missing_directory_is_told_in_one_sentence(
+    tmp_path: Path, train: Callable[[Path], subprocess.CompletedProcess[str]]
+) -> None:
+    finished = train(tmp_path / "gone")
+    assert finished.returncode == EXIT_FAILED
+    assert finished.stderr == (
+        f"{tmp_path / 'gone' / 'recipe.json'} cannot be read (No such file or directory); "
+        "a run directory holds a recipe.json that says what to train\n"
+    )
+
+
+def test_a_recipe_meant_for_another_corpus_is_refused_and_its_old_result_kept_out(
+    make_run: Callable[..., RunDirectory],
+    train: Callable[[Path], subprocess.CompletedProcess[str]],
+) -> None:
+    run = make_run("run")
+    request = json.loads(run.recipe.read_bytes())
+    run.recipe.write_text(json.dumps({**request, "corpus_hash": "a" * 64}))
+    finished = train(run.path)
+    assert finished.returncode == EXIT_FAILED
+    assert finished.stderr.startswith(
+        f"{run.recipe} is meant for the python-stdlib corpus aaaaaaaaaaaaaaaa, "
+        "but this machine has "
+    )
+    assert finished.stderr.count("\n") == 1
+
+
+def test_what_the_orchestrator_imports_brings_in_nothing_heavy(root: Path) -> None:
+    code = "import sys; " + "".join(f"import trainer.{name}; " for name in LIGHT)
+    finished = subprocess.run(
+        [sys.executable, "-c", code + "print(*sys.modules)"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not HEAVY & set(finished.stdout.split())

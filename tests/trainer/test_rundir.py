@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from trainer.errors import RunDirectoryError
+from trainer.rundir import Event, Request, Result, RunDirectory, recipe_fields
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trainer.recipe import Recipe
+
+EVENT = Event(step=3, loss=2.5, learning_rate=1e-3, grad_norm=None, tokens_per_second=9.0)
+RESULT = Result(
+    state="done",
+    test_loss=1.5,
+    chunk_losses=[1.0, 2.0],
+    steps=3,
+    tokens=9,
+    started=1.0,
+    first_step=2.0,
+    finished=3.0,
+    tokens_per_second=4.5,
+    provenance={"commit": None},
+)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    (tmp_path / "run").mkdir()
+    return RunDirectory(tmp_path / "run")
+
+
+def test_a_request_is_read_as_it_was_written(tmp_path: Path, recipe: Recipe) -> None:
+    directory = RunDirectory(tmp_path / "new" / "run")
+    request = Request(recipe=recipe, corpus_hash="5" * 64, cache="../../cache")
+    directory.write_request(request)
+    assert directory.read_request() == request
+
+
+def test_a_result_is_read_as_it_was_written(directory: RunDirectory) -> None:
+    assert directory.read_result() is None
+    directory.write_result(RESULT)
+    assert directory.read_result() == RESULT
+    assert [path.name for path in directory.path.iterdir()] == ["result.json"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", ": Invalid JSON: EOF while parsing an object at line 1 column 1"),
+        ("{}", ": recipe: Field required"),
+        ('{"recipe": {}}', ": recipe.seeds: Field required"),
+        (
+            '{"recipe": {"seeds": {"init": 1, "order": 1, "dropout": 1}, "train": {"tokens": 5}}}',
+            ": recipe: train.tokens = 5 is less than one step of "
+            "train.batch_size x model.context = 98304 tokens",
+        ),
+    ],
+)
+def test_a_recipe_that_is_none_is_refused_with_file_and_field(
+    directory: RunDirectory, content: str, message: str
+) -> None:
+    directory.recipe.write_text(content)
+    with pytest.raises(RunDirectoryError) as refused:
+        directory.read_request()
+    assert str(refused.value) == f"{directory.recipe}{message}"
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"state": "don'])
+def test_a_damaged_result_is_refused_with_the_remedy(directory: RunDirectory, content: str) -> None:
+    directory.result.write_text(content)
+    with pytest.raises(RunDirectoryError) as refused:
+        directory.read_result()
+    assert str(refused.value) == (
+        f"{directory.result} is damaged; remove it and train the run again"
+    )
+
+
+def test_a_line_that_is_still_being_written_is_no_event_yet(directory: RunDirectory) -> None:
+    assert directory.read_events() == []
+    line = EVENT.model_dump_json()
+    directory.events.write_text(f"{line}\n{line}\n{line[:20]}")
+    assert directory.read_events() == [EVENT, EVENT]
+
+
+def test_the_last_words_are_the_last_line_of_the_log(directory: RunDirectory) -> None:
+    assert directory.last_words() == ""
+    directory.log.write_bytes(b"Traceback\n  deep \xff\nMemoryError: no more\n\n")
+    assert directory.last_words() == "MemoryError: no more"
+
+
+def test_recipe_fields_are_plain_values_with_the_defaults(recipe: Recipe) -> None:
+    fields = recipe_fields(recipe)
+    assert fields["model"]["width"] == 16
+    assert fields["optimizer"]["clip_norm"] is None
+    assert fields["schedule"]["kind"] == "constant"

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.recipe import VOCABULARY
+from trainer.tokenizer import ByteTokenizer, GPT2Tokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def gpt2(root: Path) -> GPT2Tokenizer:
+    """The real tokenizer, from the vocabulary that lies beside the repository."""
+    cache = root.parent / "shared" / "data" / "tiktoken-cache"
+    if not cache.is_dir():
+        pytest.skip("GPT-2's vocabulary is not at ../shared/data/tiktoken-cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIKTOKEN_CACHE_DIR", str(cache))
+        return GPT2Tokenizer()
+
+
+@given(st.text())
+def test_bytes_stand_for_themselves(text: str) -> None:
+    tokens = ByteTokenizer().encode(text.encode())
+    assert tokens.dtype == np.uint16
+    assert bytes(tokens.tolist()) == text.encode()
+
+
+def test_gpt2_tokens_are_those_of_gpt2(gpt2: GPT2Tokenizer) -> None:
+    assert gpt2.encode(b"Hello world").tolist() == [15_496, 995]
+    # Text that looks like a special token is text.
+    assert gpt2.end_of_text not in gpt2.encode(b"<|endoftext|>")
+
+
+@pytest.mark.parametrize("name", ["bytes", "gpt2"])
+def test_every_token_knows_how_many_bytes_it_stands_for(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    tokenizer = load_tokenizer(name) if name == "bytes" else request.getfixturevalue("gpt2")
+    lengths = tokenizer.byte_lengths()
+    text = "def f(x):\n    return 'Zoë — 三' * x\n".encode()
+    assert lengths.shape == (VOCABULARY[name],) == (tokenizer.vocabulary,)
+    assert lengths[tokenizer.encode(text)].sum() == len(text)
+    assert lengths[tokenizer.end_of_text] == 0
+
+
+def test_without_network_or_cache_gpt2_is_refused_with_a_sentence_and_quickly(
+    root: Path, tmp_path: Path
+) -> None:
+    code = (
+        "from trainer.errors import CorpusError\n"
+        "from trainer.tokenizer import load_tokenizer\n"
+        "try: load_tokenizer('gpt2')\n"
+        "except CorpusError as error: print(error)"
+    )
+    nowhere = "http://127.0.0.1:9"  # the discard port: nobody listens
+    environment = {
+        **{name: value for name, value in os.environ.items() if name.lower() != "no_proxy"},
+        "TIKTOKEN_CACHE_DIR": str(tmp_path),
+        "HTTPS_PROXY": nowhere,
+        "https_proxy": nowhere,
+    }
+    began = time.monotonic()
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert time.monotonic() - began < 20
+    assert finished.stdout == (
+        "data.tokenizer = 'gpt2' needs GPT-2's vocabulary, which is downloaded once and could not "
+        "be reached; connect to the network, set TIKTOKEN_CACHE_DIR to a folder that has it, or "
+        "use data.tokenizer = 'bytes'\n"
+    )

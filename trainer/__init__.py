@@ -1,0 +1,1 @@
+"""One recipe in, one result out. Knows no database, no study and no other run."""

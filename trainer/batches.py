@@ -1,0 +1,91 @@
+"""Which sequences are read at which step: a pure function of (seed, step).
+
+Nothing is remembered, so a resumed run, or one with other micro-batches, reads the same text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from trainer.recipe import Recipe
+    from trainer.tokenizer import Tokens
+
+ROUNDS = 6
+"""Feistel rounds; four make a pseudo-random permutation (Luby and Rackoff 1988), two are spare."""
+
+Indices = NDArray[np.uint64]
+
+
+def permute(slots: Indices, size: int, key: str) -> Indices:
+    """Where a keyed pseudo-random permutation of range(size) sends each of `slots`.
+
+    A Feistel network on the smallest power of four that holds `size`, walked until it falls back
+    into the range (Black and Rogaway 2002, "Ciphers with arbitrary finite domains", method 2):
+    constant memory, whatever the size.
+    """
+    half = np.uint64(((size - 1).bit_length() + 1) // 2)
+    digest = hashlib.sha256(key.encode()).digest()
+    keys = np.frombuffer(digest, dtype=np.uint32)[:ROUNDS].astype(np.uint64)
+    result = _feistel(slots, half, keys)
+    while (outside := result >= size).any():
+        result[outside] = _feistel(result[outside], half, keys)
+    return result
+
+
+def _feistel(numbers: Indices, half: np.uint64, keys: Indices) -> Indices:
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    left, right = numbers >> half, numbers & mask
+    for key in keys:
+        left, right = right, left ^ (_scramble(right, key) & mask)
+    return (left << half) | right
+
+
+def _scramble(numbers: Indices, key: np.uint64) -> Indices:
+    """The finaliser of splitmix64 (Steele, Lea and Flood 2014, OOPSLA), keyed."""
+    mixed = (numbers + (key << np.uint64(32)) + key) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+class Batches:
+    """The batches of one run, read from `tokens` at any step in any order."""
+
+    def __init__(self, recipe: Recipe, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._context = recipe.model.context
+        self._size = recipe.train.batch_size
+        self._shuffled = recipe.data.order == "shuffled"
+        self._seed = recipe.seeds.order
+        self._sequences = (len(tokens) - 1) // self._context
+
+    def sequences(self, step: int) -> Indices:
+        """Indices of the sequences in the batch of `step`, in order, shape (batch_size,)."""
+        slots = np.arange(step * self._size, (step + 1) * self._size, dtype=np.uint64)
+        epochs, slots = np.divmod(slots, np.uint64(self._sequences))
+        if not self._shuffled:
+            return slots
+        for epoch in np.unique(epochs):
+            within = epochs == epoch
+            key = f"order/{self._seed}/{epoch}"
+            slots[within] = permute(slots[within], self._sequences, key)
+        return slots
+
+    def read(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs and the tokens that follow them, each int64 (batch_size, context)."""
+        return read_sequences(self._tokens, self.sequences(step), self._context)
+
+
+def read_sequences(tokens: Tokens, sequences: Indices, context: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets of the given sequences, each int64 (sequence, context)."""
+    starts = sequences.astype(np.int64) * context
+    window = tokens[starts[:, None] + np.arange(context + 1)].astype(np.int64)
+    both = torch.from_numpy(window)
+    return both[:, :-1].contiguous(), both[:, 1:].contiguous()

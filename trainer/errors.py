@@ -1,0 +1,23 @@
+"""What can go wrong, for people.
+
+    UserError                 a sentence that says what, where, what is allowed, what to do
+    ├── CorpusError           the training text cannot be had, or does not fit the recipe
+    ├── RunDirectoryError     a run directory does not hold what it should
+    └── sweep.errors...       what concerns studies, the store and the command line
+
+Each carries one sentence or two, and no traceback is needed to act on it.
+"""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something that the person at the keyboard can mend; its text is all they need."""
+
+
+class CorpusError(UserError):
+    """The training text cannot be had, or does not fit the recipe."""
+
+
+class RunDirectoryError(UserError):
+    """A run directory does not hold what it should."""

@@ -1,0 +1,68 @@
+"""The test loss: mean cross-entropy over fixed chunks of the test split."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  (torch's own convention)
+
+from trainer.batches import read_sequences
+
+if TYPE_CHECKING:
+    from model.gpt import GPT
+    from trainer.corpus import Corpus
+    from trainer.recipe import Recipe
+
+TOKENS_AT_ONCE = 8_192
+"""Tokens per forward pass; changes speed and memory, not the loss."""
+
+
+@dataclass(frozen=True)
+class TestLoss:
+    """The outcome of an evaluation."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of the name
+
+    nats_per_token: float
+    bits_per_byte: float
+    """Independent of the tokenizer, so that tokenizers can be compared."""
+    chunks: list[float]
+    """Mean loss of each chunk, in nats per token."""
+
+
+@torch.no_grad()
+def evaluate(model: GPT, corpus: Corpus, recipe: Recipe, device: torch.device) -> TestLoss:
+    """Test loss of `model`, in float32 and without dropout whatever the training precision was."""
+    wanted, context = recipe.evaluation, recipe.model.context
+    per_chunk = wanted.chunk_tokens // context
+    tokens = corpus.test[wanted.start_token :]
+    sequences = np.arange(wanted.chunks * per_chunk, dtype=np.uint64)
+    at_once = max(1, TOKENS_AT_ONCE // context)
+    pieces = np.array_split(sequences, math.ceil(len(sequences) / at_once))
+    was_training = model.training
+    model.eval()
+    losses = [_sequence_losses(model, tokens, piece, device) for piece in pieces]
+    model.train(was_training)
+    chunks = torch.cat(losses).view(wanted.chunks, per_chunk).mean(1)
+    nats = float(chunks.mean())
+    scored = tokens[1 : wanted.chunks * wanted.chunk_tokens + 1]
+    text_bytes = int(corpus.byte_lengths[scored].sum(dtype=np.int64))
+    bits = nats * len(scored) / math.log(2) / max(1, text_bytes)
+    return TestLoss(nats, bits, chunks.tolist())
+
+
+def _sequence_losses(
+    model: GPT, tokens: np.ndarray, sequences: np.ndarray, device: torch.device
+) -> Tensor:
+    """Mean loss of each sequence, float64 (sequence,) on the CPU."""
+    inputs, targets = read_sequences(tokens, sequences, model.config.context)
+    logits = model(inputs.to(device))
+    losses = F.cross_entropy(
+        logits.flatten(0, 1).float(), targets.to(device).flatten(), reduction="none"
+    )
+    return losses.view(targets.shape).double().mean(1).cpu()

@@ -1,0 +1,29 @@
+"""Files that others see whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write aside, sync, and rename: `path` holds all of `content`, or what it held before."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  (whatever JSON holds)
+    """Write `value` as JSON, whole. Raises ValueError for a NaN, which JSON has no word for."""
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+    write_whole(path, (text + "\n").encode())

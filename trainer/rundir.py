@@ -1,0 +1,149 @@
+"""The directory of one run: every file name in one place. Light to import: no torch here.
+
+    recipe.json    what to train (written by whoever asks for the run)
+    events.jsonl   a line per stretch of steps, appended while the run goes on
+    result.json    the outcome, there only when the run has one
+    log.txt        what the process printed
+
+The recipe and the result are there whole or not at all; events and log grow.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from model.config import Config
+from trainer.errors import RunDirectoryError
+from trainer.files import write_json
+from trainer.recipe import Recipe  # noqa: TC001  (pydantic resolves Request's field)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Request(Config):
+    """What `recipe.json` holds."""
+
+    recipe: Recipe
+    corpus_hash: str | None = None
+    """The corpus that is meant; None for whatever the recipe's corpus is on this machine."""
+    cache: str = "../cache"
+    """Where token files are kept, relative to the run directory."""
+
+
+class Event(Config):
+    """One line of `events.jsonl`: means over the steps since the line before."""
+
+    step: int
+    """Steps taken so far."""
+    loss: float | None
+    """Mean training loss in nats per token; None when it is not finite."""
+    learning_rate: float
+    grad_norm: float | None
+    """Mean norm of the whole gradient before clipping; None when it is not finite."""
+    tokens_per_second: float
+
+
+class Result(Config):
+    """What `result.json` holds."""
+
+    state: Literal["done", "diverged"]
+    test_loss: float | None = None
+    """Nats per token; None when the run diverged."""
+    bits_per_byte: float | None = None
+    chunk_losses: list[float] = Field(default_factory=list)
+    """Mean loss of each chunk of test text; empty when the run diverged."""
+    diverged_at: int | None = None
+    """The step whose loss gave the divergence away."""
+    cause: str | None = None
+    """Why the run counts as diverged, for people."""
+    last_loss: float | None = None
+    """The last finite training loss."""
+    steps: int
+    tokens: int
+    """Tokens trained on."""
+    started: float
+    """Unix time at which the process began on this run."""
+    first_step: float
+    """Unix time at which the first training step began."""
+    finished: float
+    """Unix time at which the test loss was known."""
+    tokens_per_second: float
+    """Over the training steps, evaluation left out."""
+    provenance: dict[str, Any]
+    """Code, packages, device and corpus that the result comes from."""
+
+
+class RunDirectory:
+    """Reads and writes the files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.json"
+        self.events = path / "events.jsonl"
+        self.result = path / "result.json"
+        self.log = path / "log.txt"
+
+    def write_request(self, request: Request) -> None:
+        """Make the directory ready to be trained."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        fields = request.model_dump(mode="json", exclude_defaults=True)
+        write_json(self.recipe, fields)
+
+    def read_request(self) -> Request:
+        """What to train. Raises RunDirectoryError when `recipe.json` is missing or no recipe."""
+        try:
+            return Request.model_validate_json(self.recipe.read_bytes())
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{self.recipe} cannot be read ({error.strerror}); "
+                "a run directory holds a recipe.json that says what to train"
+            ) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            message = first["msg"].removeprefix("Value error, ")
+            raise RunDirectoryError(
+                ": ".join(filter(None, [str(self.recipe), where, message]))
+            ) from error
+
+    def write_result(self, result: Result) -> None:
+        """Record the outcome, whole or not at all."""
+        write_json(self.result, result.model_dump(mode="json"))
+
+    def read_result(self) -> Result | None:
+        """The outcome, or None while there is none.
+
+        Raises RunDirectoryError when the file is damaged.
+        """
+        try:
+            return Result.model_validate_json(self.result.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise RunDirectoryError(
+                f"{self.result} is damaged; remove it and train the run again"
+            ) from error
+
+    def read_events(self) -> list[Event]:
+        """The events so far; a last line that is still being written is left out."""
+        if not self.events.exists():
+            return []
+        lines = self.events.read_text().splitlines(keepends=True)
+        return [Event.model_validate_json(line) for line in lines if line.endswith("\n")]
+
+    def last_words(self) -> str:
+        """The last line that the process printed: where it failed, the error."""
+        if not self.log.exists():
+            return ""
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def recipe_fields(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain JSON values, defaults included."""
+    fields: dict[str, Any] = json.loads(recipe.model_dump_json())
+    return fields
