@@ -72,7 +72,7 @@ def verdict_words(row: Row) -> str:
     """The verdict with what a reader must know beside it."""
     words = row["verdict"] or ""
     if row["real_but_negligible"]:
-        words += " (real, but small)"
+        words += " (real)"
     if row["verdict"] == "undecided":
         words += _to_settle(row)
     words += "".join(
@@ -85,13 +85,13 @@ def verdict_words(row: Row) -> str:
 
 def _to_settle(row: Row) -> str:
     seeds = row["seeds_to_settle"]
-    return f", +{seeds} seeds" if seeds else ""
+    return f" (+{seeds})" if seeds else ""
 
 
 def interval(row: Row) -> str:
-    """`-0.0123 to -0.0101`, or nothing."""
+    """`-0.0123, -0.0101`, or nothing."""
     low, high = row["ci_low"], row["ci_high"]
-    return "" if low is None else f"{signed(low)} to {signed(high)}"
+    return "" if low is None else f"{signed(low)}, {signed(high)}"
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -120,7 +120,7 @@ def times(value: float | None) -> str:
 
 def rich_table(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Table:
     """A table for a terminal `width` columns wide; columns that it has no room for are left out."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     shown = [column for column in columns if column.needs <= width]
     for column in shown:
         table.add_column(column.title, justify=column.justify, no_wrap=column.title != "verdict")

@@ -49,6 +49,8 @@ class ModelConfig(Config):
     """Probability of dropping after the embedding, in attention and at the end of each branch."""
     qkv_bias: bool = False
     """Whether the query, key and value projections have a bias, as in OpenAI's GPT-2."""
+    init_std: float = Field(default=0.02, gt=0, le=10)
+    """Standard deviation of the initial matrices; GPT-2's suits a width of 768 or more."""
     tie_embeddings: bool = False
     """Whether the output projection is the token embedding (Press and Wolf 2017)."""
 

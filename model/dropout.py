@@ -74,7 +74,8 @@ class Dropout(nn.Module):
             return x
         if self.stream is None:
             raise RuntimeError("a model in training needs a dropout stream: call use_dropout first")
-        return x * self.stream.keep_mask(self.site, x.shape, self.rate).to(x.device, x.dtype)
+        mask = self.stream.keep_mask(self.site, x.shape, self.rate).to(x.device)
+        return (x * mask).to(x.dtype)  # bfloat16 would round the mask's 1 / P(kept)
 
 
 def use_dropout(model: nn.Module, stream: DropoutStream) -> None:

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from model.gpt import GPT
-
-STANDARD_DEVIATION = 0.02
-"""Radford et al. 2018, section 4.1."""
+from model.config import ModelConfig
+from model.gpt import GPT
 
 
 def _generator(seed: int, name: str) -> torch.Generator:
@@ -25,14 +21,14 @@ def _generator(seed: int, name: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
 
 
-def _standard_deviation(name: str, layers: int) -> float:
+def _standard_deviation(name: str, config: ModelConfig) -> float:
     """The last layer of each residual branch is scaled down by the number of branches.
 
     Radford et al. 2019, section 2.3.
     """
     if name.endswith("projection.weight"):
-        return STANDARD_DEVIATION / math.sqrt(2 * layers)
-    return STANDARD_DEVIATION
+        return config.init_std / math.sqrt(2 * config.layers)
+    return config.init_std
 
 
 @torch.no_grad()
@@ -51,7 +47,7 @@ def initialise(model: GPT, seed: int) -> None:
         else:
             drawn = torch.empty(parameter.shape).normal_(
                 0.0,
-                _standard_deviation(name, model.config.layers),
+                _standard_deviation(name, model.config),
                 generator=_generator(seed, name),
             )
             parameter.copy_(drawn)

@@ -44,7 +44,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     key = ".".join(path)
     kind, value = finding["type"], finding["input"]
     if kind == "extra_forbidden":
-        return f"'{key}' is not a field{_nearest_field(path, model)}"
+        return f"'{key}' is not a field{_dotted_name(path, finding['input'], model)}"
     if kind == "missing":
         return f"'{key}' is missing"
     if kind == "value_error":
@@ -84,6 +84,13 @@ def _expectation(finding: ErrorDetails) -> str:
 
 def _choices(expected: str) -> list[str]:
     return [choice.strip("' ") for choice in expected.replace(" or ", ",").split(",")]
+
+
+def _dotted_name(path: list[str], value: object, model: type[BaseModel]) -> str:
+    """TOML takes the dot in `[interventions.decay-0.1]` for another level."""
+    if len(path) > 2 and isinstance(value, dict):
+        return f'; a name with a dot is written in quotes: [{path[0]}."{".".join(path[1:])}"]'
+    return _nearest_field(path, model)
 
 
 def _nearest_field(path: list[str], model: type[BaseModel]) -> str:

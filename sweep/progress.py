@@ -11,8 +11,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
-from rich.text import Text
 
+from sweep.console import say
 from sweep.queue import Job
 from trainer.rundir import Event, Result
 
@@ -83,6 +83,9 @@ class PlainProgress:
         else:
             self._end(job, f"FAILED: {reason}", "red")
 
+    def stopping(self) -> None:
+        self._print("Stopping at the next step; Ctrl-C once more to stop now.", "yellow")
+
     def seconds_left(self) -> float | None:
         """An estimate from the pace so far; None before there is one."""
         done = self.ended + sum(place.share for place in self.places.values())
@@ -102,7 +105,7 @@ class PlainProgress:
         return f"{self.labels.get(job.run_id, job.run_id[:12]):<{longest}}"
 
     def _print(self, line: str, style: str = "") -> None:
-        self.console.print(Text(line, style), soft_wrap=True)
+        say(self.console, line, style)
 
     def _changed(self) -> None:
         """For those that draw."""

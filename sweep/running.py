@@ -45,14 +45,14 @@ def train_jobs(
     try:
         with watch(console, labels, len(jobs)) as watcher:
             scheduler = Scheduler(queue, executor, workspace.folder, watcher, retries=retries)
-            with _stopping_on_signals(scheduler, console):
+            with _stopping_on_signals(scheduler):
                 return scheduler.run(jobs.values())
     finally:
         executor.close()
 
 
 @contextmanager
-def _stopping_on_signals(scheduler: Scheduler, console: Console) -> Iterator[None]:
+def _stopping_on_signals(scheduler: Scheduler) -> Iterator[None]:
     asked = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -61,7 +61,6 @@ def _stopping_on_signals(scheduler: Scheduler, console: Console) -> Iterator[Non
             raise KeyboardInterrupt
         asked = True
         scheduler.stop()
-        console.print("Stopping at the next step; once more to stop now.", style="yellow")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -37,6 +37,9 @@ class Watcher(Protocol):
     def elsewhere(self, job: Job, state: str) -> None:
         """Another scheduler has brought a run to an end."""
 
+    def stopping(self) -> None:
+        """No further run is started; those that go on are asked to stop."""
+
     def failed(self, job: Job, reason: str, *, retry: bool) -> None:
         """An attempt has failed; `retry` tells whether there will be another."""
 
@@ -206,6 +209,7 @@ class Scheduler:
     def _tell_to_stop(self) -> None:
         if self._stopping and not self._told_to_stop:
             self._told_to_stop = True
+            self._watcher.stopping()
             for run in self._running.values():
                 self._executor.stop(run.directory.path)
 

@@ -131,6 +131,11 @@ class Recipe(Config):
                 f"train.tokens = {self.train.tokens} is less than one step of "
                 f"train.batch_size x model.context = {self.tokens_per_step} tokens"
             )
+        if self.schedule.warmup > 0 and self.warmup_steps == 0:
+            raise ValueError(
+                f"schedule.warmup = {self.schedule.warmup:g} of {self.steps} steps rounds to no "
+                f"step at all; use at least {1 / self.steps:.2g}, or 0 for no warm-up"
+            )
         if self.evaluation.chunk_tokens % self.model.context:
             nearest = max(1, round(self.evaluation.chunk_tokens / self.model.context))
             raise ValueError(
@@ -149,6 +154,11 @@ class Recipe(Config):
     def steps(self) -> int:
         """Whole optimiser steps that fit into the budget of tokens."""
         return self.train.tokens // self.tokens_per_step
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps before the learning rate is at its peak."""
+        return round(self.schedule.warmup * self.steps)
 
     @property
     def flops(self) -> float:
@@ -190,7 +200,7 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     Equal to torch's LinearLR followed by CosineAnnealingLR in a SequentialLR.
     """
     schedule, peak = recipe.schedule, recipe.optimizer.learning_rate
-    warmup = round(schedule.warmup * recipe.steps)
+    warmup = recipe.warmup_steps
     if step < warmup:
         return peak * (schedule.warmup_factor + (1 - schedule.warmup_factor) * step / warmup)
     if schedule.kind == "constant":

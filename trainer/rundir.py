@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from model.config import Config
 from trainer.errors import RunDirectoryError
 from trainer.files import write_json
-from trainer.recipe import Recipe  # noqa: TC001  (pydantic resolves Request's field)
+from trainer.recipe import Recipe
 
 if TYPE_CHECKING:
     from pathlib import Path

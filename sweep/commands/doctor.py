@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweep.console import say
 from sweep.slots import available_cores, find_gpus
 from sweep.workspace import Workspace
 from trainer.errors import UserError
@@ -52,7 +53,7 @@ def doctor(workspace: Workspace, console: Console) -> int:
         table.add_row(Text(mark, style), finding.what, Text(finding.words))
     console.print(table)
     bad = sum(finding.grade == "bad" for finding in findings)
-    console.print(f"{bad} things must be mended first." if bad else "Ready: sweep run STUDY")
+    say(console, f"{bad} things must be mended first." if bad else "Ready: sweep run STUDY")
     return 1 if bad else 0
 
 

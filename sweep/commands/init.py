@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.console import say
 from trainer.errors import UserError
 
 
@@ -21,5 +22,5 @@ def init(path: Path, console: Console) -> int:
         raise UserError(f"{path} exists already and is left as it is; name another file") from error
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
-    console.print(f"{path} written. Next: sweep plan {path}", soft_wrap=True)
+    say(console, f"{path} written. Next: sweep plan {path}")
     return 0

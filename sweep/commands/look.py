@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import RowMapping
 
+from sweep.console import say
 from sweep.progress import duration
 from sweep.scheduler import directory_name
 from sweep.workspace import Workspace
@@ -28,14 +29,12 @@ def status(workspace: Workspace, word: str | None, console: Console) -> int:
     store = workspace.open()
     study = store.study(workspace.study_name(word))
     runs = store.study_runs(study["name"])
-    console.print(f"{study['name']} ({study['path']})", soft_wrap=True, highlight=False)
+    say(console, f"{study['name']} ({study['path']})")
     console.print(_states_by_arm(runs))
     for run in runs:
         if run["state"] in {"running", "diverged", "failed"}:
-            console.print(_run_line(workspace, run), soft_wrap=True)
-    console.print(
-        "A run is named by the beginning of its id or as ARM/SEED: `sweep show ARM/SEED`."
-    )
+            say(console, _run_line(workspace, run))
+    say(console, "A run is named by the beginning of its id or as ARM/SEED: `sweep show ARM/SEED`.")
     return 0
 
 
@@ -100,16 +99,16 @@ def log(workspace: Workspace, word: str, whole: bool, console: Console) -> int:
     store = workspace.open()
     run = store.find_run(word)
     for attempt in store.attempts(run["id"]):
-        console.print(_attempt_line(attempt), soft_wrap=True)
+        say(console, _attempt_line(attempt))
     path = RunDirectory(workspace.folder / directory_name(run["id"])).log
     lines = _lines(path)
     shown = lines if whole else lines[-LOG_LINES:]
     if len(shown) < len(lines):
-        console.print(f"… {len(lines) - len(shown)} lines before these: --all shows them")
+        say(console, f"… {len(lines) - len(shown)} lines before these: --all shows them")
     for line in shown:
-        console.print(Text(line), soft_wrap=True)
+        say(console, line)
     if not lines:
-        console.print(f"{path} is empty: the run has printed nothing.", soft_wrap=True)
+        say(console, f"{path} is empty: the run has printed nothing.")
     return 0
 
 

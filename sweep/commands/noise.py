@@ -14,6 +14,7 @@ from sqlalchemy import RowMapping
 
 from sweep.commands.report import Format, publish
 from sweep.commands.run import EXIT_INTERRUPTED, conclude, print_continuation
+from sweep.console import say
 from sweep.errors import StudyError
 from sweep.jobs import Workload, make_workload
 from sweep.owner import this_process
@@ -56,8 +57,7 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
         retries = workload.plan.study.jobs.retries
         summary = train_jobs(workspace, store, missing, places, retries, log)
         if summary.interrupted:
-            command = f"sweep noise {path} --seeds {request.seeds}"
-            print_continuation(summary, len(missing), command, log)
+            print_continuation(summary, len(missing), log)
             return EXIT_INTERRUPTED
     status = conclude(store, missing, log)
     content = noise_content(store, workload)
@@ -165,13 +165,13 @@ def print_noise(content: dict[str, Any], console: Console) -> None:
     from analysis.table import NOISE_COLUMNS, rich_table  # noqa: PLC0415  (brings numpy)
 
     for line in noise_lines(content):
-        console.print(line, soft_wrap=True, highlight=False)
+        say(console, line)
     if content["arms"]:
         console.print(rich_table(NOISE_COLUMNS, content["arms"], console.width))
-        console.print(
+        say(
+            console,
             "One run of each arm against the baseline's seeds (prediction t): what a single run "
             "could have told. The study itself compares seed by seed: `sweep report`.",
-            soft_wrap=True,
         )
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model.config import parameter_count
+from sweep.console import say
 from sweep.estimate import Pace, guessed_pace, measured_pace, sight
 from sweep.explain import shown
 from sweep.jobs import Workload, make_workload
@@ -61,23 +62,23 @@ def print_outline(store: Store | None, workload: Workload, slots: int, console: 
     missing = unfinished(store, jobs) if store else jobs
     tokens = sum(job.recipe.steps * job.recipe.tokens_per_step for job in missing)
     flops = sum(job.recipe.flops for job in missing)
-    console.print(
+    say(
+        console,
         f"{study.name}: {len(workload.plan.arms)} arms × {len(workload.plan.seeds)} seeds = "
         f"{len(jobs)} runs, {len(jobs) - len(missing)} done already, {len(missing)} to train; "
         f"{tokens:,} tokens, {flops:.2g} floating-point operations.",
-        soft_wrap=True,
     )
     for corpus in workload.corpora.values():
         info = corpus.info
-        console.print(
+        say(
+            console,
             f"Corpus {info.corpus} ({info.tokenizer}): {info.train_tokens:,} training and "
             f"{info.test_tokens:,} test tokens in {info.documents:,} documents.",
-            soft_wrap=True,
         )
     if missing:
         pace = measured_pace(store, jobs) or guessed_pace(slots)
-        console.print(f"Time: {_time(pace, workload, slots, store)}.", soft_wrap=True)
-    console.print(_sight_words(store, workload), soft_wrap=True)
+        say(console, f"Time: {_time(pace, workload, slots, store)}.")
+    say(console, _sight_words(store, workload))
 
 
 def _time(pace: Pace, workload: Workload, slots: int, store: Store | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from rich.console import Console
 from sqlalchemy import RowMapping
 
+from sweep.console import say
 from sweep.progress import duration
 from sweep.report import Report, make_report
 from sweep.store import Store
@@ -41,7 +42,7 @@ def publish(text: str, output: Path | None, console: Console) -> None:
         write_whole(output, text.encode())
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}") from error
-    console.print(f"Written to {output}.", soft_wrap=True)
+    say(console, f"Written to {output}.")
 
 
 def print_report(store: Store, study: RowMapping, console: Console) -> None:
@@ -51,11 +52,11 @@ def print_report(store: Store, study: RowMapping, console: Console) -> None:
     result = make_report(store, study)
     rows = result.as_dict()["arms"]
     for line in preamble(result, study):
-        console.print(line, soft_wrap=True, highlight=False)
+        say(console, line)
     columns = verdict_columns(1 - result.analysis["alpha"])
     console.print(rich_table(columns, rows, console.width))
     for line in footnotes(result, rows):
-        console.print(line, soft_wrap=True, highlight=False)
+        say(console, line)
 
 
 def preamble(result: Report, study: RowMapping) -> list[str]:
@@ -89,6 +90,8 @@ def preamble(result: Report, study: RowMapping) -> list[str]:
 def footnotes(result: Report, rows: list[dict[str, Any]]) -> list[str]:
     """What stands below the table."""
     lines = []
+    if any(row["real_but_negligible"] for row in rows):
+        lines.append("(real) The effect is not zero, but shown to be smaller than is worth having.")
     if any(row["sensitive"] for row in rows):
         lines.append("* another method would have given another verdict (see --format json).")
     if any(row["n_diverged"] and row["mean"] is not None for row in rows):
@@ -106,9 +109,9 @@ def _cost_of_settling(undecided: list[dict[str, Any]], result: Report) -> str:
     seconds = [run["finished"] - run["started"] for run in result.runs if run["finished"]]
     cost = 2 * easiest["seeds_to_settle"] * sum(seconds) / max(1, len(seconds))
     return (
-        f"Undecided arms show the further seeds that settle them at 80% power; the easiest is "
-        f"{easiest['arm']}: +{easiest['seeds_to_settle']} seeds of it and the baseline, "
-        f"{duration(cost)} of training. Raise design.seeds and run again."
+        "(+n) n further seeds of the arm and the baseline settle it, four times in five; "
+        f"{easiest['arm']} is the easiest: {duration(cost)} of training. "
+        "Raise design.seeds and run again."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from rich.console import Console
 
 from sweep.commands.plan import print_outline
 from sweep.commands.report import print_report
+from sweep.console import say
 from sweep.jobs import make_workload
 from sweep.owner import this_process
 from sweep.queue import Job, Queue
@@ -37,7 +40,7 @@ def run(workspace: Workspace, path: Path, slots: int | None, console: Console) -
     store.save_plan(plan, path.resolve(), {key: job.run_id for key, job in jobs.items()})
     missing = unfinished(store, list(jobs.values()))
     if not missing:
-        console.print(f"All {len(jobs)} runs of {plan.study.name} are done: nothing to train.")
+        say(console, f"All {len(jobs)} runs of {plan.study.name} are done: nothing to train.")
         print_report(store, store.study(plan.study.name), console)
         return EXIT_DONE
     print_outline(store, workload, len(places), console)
@@ -45,7 +48,7 @@ def run(workspace: Workspace, path: Path, slots: int | None, console: Console) -
     labels = {f"{arm}/{seed}": job for (arm, seed), job in jobs.items() if job in missing}
     summary = train_jobs(workspace, store, labels, places, plan.study.jobs.retries, console)
     if summary.interrupted:
-        print_continuation(summary, len(labels), f"sweep run {path}", console)
+        print_continuation(summary, len(labels), console)
         return EXIT_INTERRUPTED
     print_report(store, store.study(plan.study.name), console)
     return conclude(store, labels, console)
@@ -57,20 +60,20 @@ def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
     failed = [label for label, job in jobs.items() if states[job.run_id] == "failed"]
     if not failed:
         return EXIT_DONE
-    console.print(
+    say(
+        console,
         f"{len(failed)} of {len(jobs)} runs failed: {', '.join(failed[:8])}"
         f"{', …' if len(failed) > 8 else ''}. `sweep log {failed[0]}` says why; the same command "
         "tries them again.",
-        style="red",
-        soft_wrap=True,
+        "red",
     )
     return EXIT_INCOMPLETE
 
 
-def print_continuation(summary: Summary, total: int, command: str, console: Console) -> None:
+def print_continuation(summary: Summary, total: int, console: Console) -> None:
     """Say what an interrupted command has kept, and how it goes on."""
-    console.print(
+    say(
+        console,
         f"Stopped: {summary.finished} of {total} runs finished and are kept. "
-        f"To continue: {command}",
-        soft_wrap=True,
+        f"To continue: {shlex.join(['sweep', *sys.argv[1:]])}",
     )

@@ -6,6 +6,12 @@ import torch
 from model.config import ModelConfig
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tensors this small are slower with two threads, and far slower beside other tests."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def shape() -> ModelConfig:
     return ModelConfig(layers=2, heads=2, width=16, context=12, dropout=0.2)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.gpt import GPT
-from model.init import STANDARD_DEVIATION, initialise
+from model.init import initialise
 
 if TYPE_CHECKING:
     from model.config import ModelConfig
@@ -80,11 +80,11 @@ def test_no_two_parameters_share_their_numbers(shape: ModelConfig) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("token_embedding.weight", STANDARD_DEVIATION),
-        ("head.weight", STANDARD_DEVIATION),
-        ("blocks.0.attention.qkv.weight", STANDARD_DEVIATION),
-        ("blocks.1.attention.projection.weight", STANDARD_DEVIATION / 2),  # 2 layers: sqrt(4)
-        ("blocks.1.feed_forward.projection.weight", STANDARD_DEVIATION / 2),
+        ("token_embedding.weight", ModelConfig().init_std),
+        ("head.weight", ModelConfig().init_std),
+        ("blocks.0.attention.qkv.weight", ModelConfig().init_std),
+        ("blocks.1.attention.projection.weight", ModelConfig().init_std / 2),  # 2 layers: sqrt(4)
+        ("blocks.1.feed_forward.projection.weight", ModelConfig().init_std / 2),
     ],
 )
 def test_matrices_are_normal_with_gpt2s_deviations(

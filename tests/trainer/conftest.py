@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from trainer.corpus import Corpus, load_corpus, save_corpus
 from trainer.recipe import DataConfig, Recipe
@@ -27,6 +28,12 @@ TINY: dict[str, dict[str, Any]] = {
     "evaluation": {"chunks": 4, "chunk_tokens": 64},
     "seeds": {"init": 1, "order": 1, "dropout": 1},
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tensors this small are slower with two threads, and far slower beside other tests."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -220,19 +221,26 @@ def test_a_directory_without_a_recipe_fails_with_a_sentence_in_its_log(
     )
 
 
-def test_the_environment_reaches_the_run_and_no_other(
-    server: Server, make_run: Callable[..., RunDirectory]
+def test_the_environment_of_a_request_reaches_its_run(
+    server: Server, make_run: Callable[..., RunDirectory], tmp_path: Path
 ) -> None:
-    # The environment of a forked process is not in /proc; what a run prints is.
-    first, second = make_run("first"), make_run("second")
-    for run in (first, second):
-        run.recipe.unlink()
-    server.say(start(first, {"PYTHONWARNINGS": "error"}))
+    # The run asks for GPT-2's vocabulary through the proxy that it was given: this test.
+    run = make_run("run", {"data.tokenizer": "gpt2"})
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(PATIENCE)
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        environment = {
+            "HTTPS_PROXY": address,
+            "https_proxy": address,
+            "NO_PROXY": "",
+            "no_proxy": "",
+        }
+        server.say(start(run, {**environment, "TIKTOKEN_CACHE_DIR": str(tmp_path / "empty")}))
+        connection, _ = proxy.accept()
+        connection.close()
     server.read("started")
     assert server.read("ended")["status"] == 1
-    server.say(start(second))
-    server.read("started")
-    assert server.read("ended")["status"] == 1
+    assert run.last_words().startswith("data.tokenizer = 'gpt2' needs GPT-2's vocabulary")
 
 
 @pytest.mark.parametrize("end", ["its input is closed", "it is killed"])
@@ -254,5 +262,5 @@ def test_the_runs_of_a_server_end_within_two_seconds_when(
         assert own_server.process.stdin
         own_server.process.stdin.close()
     assert_ends_within(2, pid)
-    own_server.process.wait(timeout=2)
+    own_server.process.wait(timeout=PATIENCE)
     assert run.read_result() is None

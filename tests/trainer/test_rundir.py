@@ -54,9 +54,8 @@ def test_a_result_is_read_as_it_was_written(directory: RunDirectory) -> None:
         ("{}", ": recipe: Field required"),
         ('{"recipe": {}}', ": recipe.seeds: Field required"),
         (
-            '{"recipe": {"seeds": {"init": 1, "order": 1, "dropout": 1}, "train": {"tokens": 5}}}',
-            ": recipe: train.tokens = 5 is less than one step of "
-            "train.batch_size x model.context = 98304 tokens",
+            '{"recipe": {"seeds": {"init": 1, "order": 1, "dropout": 1}, "model": {"width": 8}}}',
+            ": recipe.model: width = 8 cannot be divided among heads = 12; heads must divide the width, the nearest that does is 8",
         ),
     ],
 )

@@ -1,0 +1,51 @@
+"""The pages for users say what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sweep.cli import app
+from sweep.study import RECIPE_FIELDS, Baseline
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def commands_in_readme() -> list[str]:
+    return [line.strip() for line in README.splitlines() if line.startswith("    ")]
+
+
+@pytest.mark.parametrize("name", RECIPE_FIELDS)
+def test_the_page_of_recipe_fields_has_each_with_its_default_and_meaning(name: str) -> None:
+    section, field = name.split(".")
+    config = Baseline.model_fields[section].annotation
+    info = config.model_fields[field]
+    default = "none" if info.default is None else json.dumps(info.default)
+    expected = f"| `{name}` | `{default}` | {info.description} |"
+    assert expected in (ROOT / "docs" / "recipe.md").read_text().splitlines()
+
+
+def test_ci_runs_the_two_parts_of_the_second_command_of_the_readme() -> None:
+    install, test = next(c for c in commands_in_readme() if c.endswith("pytest")).split(" && ")
+    steps = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert install.replace("pip install", "pip install --quiet") in steps
+    assert test in steps
+
+
+@pytest.mark.parametrize("command", app.registered_commands, ids=lambda c: c.callback.__name__)
+def test_every_command_is_in_the_readme_and_explains_itself(command) -> None:  # noqa: ANN001  (typer's own)
+    name = command.name or command.callback.__name__
+    assert any(line.startswith(f"sweep {name}") for line in commands_in_readme())
+    assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
+    assert command.callback.__doc__
+
+
+def test_every_page_and_study_that_the_readme_names_exists() -> None:
+    named = re.findall(r"`((?:docs|studies|benchmarks)/[\w./-]+)`", README)
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
