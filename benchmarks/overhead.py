@@ -61,8 +61,7 @@ def _print_recorded(folder: Path) -> None:
     slots = len(find_slots())
     print(
         f"claim to first training step, {len(waits)} runs: median {median(waits):.3f} s, "
-        f"largest {waits[-1]:.3f} s; without the first {slots}, which wait for torch to be "
-        f"imported once: largest {sorted(_later(times, slots))[-1]:.3f} s"
+        f"largest {waits[-1]:.3f} s"
     )
     print(
         f"slots busy training or evaluating between the first run's start and the last one's end: "
@@ -70,19 +69,14 @@ def _print_recorded(folder: Path) -> None:
     )
 
 
-def _later(times: list, slots: int) -> list[float]:
-    by_claim = sorted(times, key=lambda run: run.claimed)
-    return [run.first_step - run.claimed for run in by_claim[slots:]]
-
-
 def _print_alternating(folder: Path) -> None:
     """The same recipe forked and afresh, in turn: seconds until its first training step."""
     source = next(path for path in folder.iterdir() if (path / "recipe.json").exists())
     slot = find_slots()[0]
     executor = LocalExecutor([slot])
+    executor.prepare()
     forked, afresh = [], []
     try:
-        _forked(executor, _short_copy(source, folder / "warm"), slot.name)
         for index in range(ROUNDS):
             forked.append(_forked(executor, _short_copy(source, folder / f"a{index}"), slot.name))
             afresh.append(_afresh(_short_copy(source, folder / f"b{index}"), slot.threads))

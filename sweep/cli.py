@@ -59,7 +59,8 @@ def _workspace(runs: Path, db: str | None) -> Workspace:
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console  # noqa: PLC0415
 
-    return Console(stderr=stderr, highlight=False)
+    # A path may hold what rich takes for markup or an emoji.
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 @app.callback()

@@ -63,7 +63,7 @@ class Plan:
             "study": self.study.name,
             "analysis": self.study.analysis.model_dump(mode="json"),
             "seeds": self.seeds,
-            "vary": sorted(self.study.design.vary),
+            "vary": sorted(set(self.study.design.vary)),
             "hold": self.study.design.hold,
             "arms": {arm.name: json.loads(arm.identity) for arm in self.arms},
         }
@@ -105,12 +105,12 @@ def _arms(study: Study) -> list[Arm]:
 
 def _arm(study: Study, name: str, interventions: tuple[str, ...]) -> Arm:
     changes: dict[str, Any] = {}
-    for each in interventions:
-        changes.update(changed_fields(study.interventions[each]))
     where = f"[interventions.{name}]" if interventions == (name,) else f"[stacks.{name}]"
     try:
         design = study.design
         seeds = {seed: design.streams(seed) for seed in design.seed_list()}
+        for each in interventions:
+            changes.update(changed_fields(study.interventions[each]))
         recipe = apply(study.baseline, changes, next(iter(seeds.values())))
     except StudyError as error:
         raise StudyError(f"{where} {error}") from error

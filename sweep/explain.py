@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import types
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -39,23 +38,29 @@ _LIMITS = {
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """The first finding as a sentence: the key, its value, what is allowed, the nearest name."""
-    finding = min(error.errors(), key=_gravity)
-    path = [str(part) for part in finding["loc"] if not _is_union_branch(part)]
-    key = ".".join(path)
+    findings = error.errors()
+    finding = min(findings, key=_gravity)
+    path = _path(finding, model)
+    key = ".".join(_printable(part) for part in path)
     kind, value = finding["type"], finding["input"]
     if kind == "extra_forbidden":
-        return f"'{key}' is not a field{_dotted_name(path, finding['input'], model)}"
+        return f"'{key}' is not a field{_dotted_name(path, value, model)}"
     if kind == "missing":
         return f"'{key}' is missing"
     if kind == "value_error":
         reason = str(finding["ctx"]["error"])
         return f"{key}: {reason}" if key else reason
-    return f"'{key}' = {shown(value)} must be {_expectation(finding)}"
+    alternatives = [each for each in findings if _path(each, model) == path]  # a union's branches
+    allowed = dict.fromkeys(_expectation(each) for each in alternatives)
+    return f"'{key}' = {shown(value)} must be {' or '.join(allowed)}"
 
 
 def shown(value: object) -> str:
     """A value as it may be printed: short, and with nothing that moves a cursor."""
-    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    try:
+        text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    except ValueError:  # Python writes no more than sys.get_int_max_str_digits()
+        return "a number of thousands of digits"
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
@@ -64,8 +69,22 @@ def _gravity(finding: ErrorDetails) -> int:
     return {"extra_forbidden": 0, "missing": 2}.get(finding["type"], 1)
 
 
-def _is_union_branch(part: int | str) -> bool:
-    return isinstance(part, str) and ("[" in part or part in {"int", "float", "str", "list"})
+def _printable(part: str) -> str:
+    return shown(part)[1:].removesuffix("'").removesuffix('"')
+
+
+def _path(finding: ErrorDetails, model: type[BaseModel]) -> list[str]:
+    """The keys and indices that lead to a finding, without the labels that pydantic adds.
+
+    It adds the branch of a union that it tried, and `[key]` when the key itself is wrong.
+    """
+    path: list[str] = []
+    for part in finding["loc"]:
+        if isinstance(part, str) and path and _model_at(path, model) is None:
+            continue
+        path.append(str(part))
+    is_key = len(path) > 1 and path[-1] == "[key]" and finding["type"] != "extra_forbidden"
+    return path[:-1] if is_key else path
 
 
 def _expectation(finding: ErrorDetails) -> str:
@@ -79,6 +98,8 @@ def _expectation(finding: ErrorDetails) -> str:
         return f"{context['expected']}{nearest}"
     if kind in _EXPECTED:
         return _EXPECTED[kind]
+    if kind == "too_short":
+        return f"at least {context['min_length']} long"
     return finding["msg"].removeprefix("Input should be ")
 
 
@@ -89,29 +110,32 @@ def _choices(expected: str) -> list[str]:
 def _dotted_name(path: list[str], value: object, model: type[BaseModel]) -> str:
     """TOML takes the dot in `[interventions.decay-0.1]` for another level."""
     if len(path) > 2 and isinstance(value, dict):
-        return f'; a name with a dot is written in quotes: [{path[0]}."{".".join(path[1:])}"]'
+        name = ".".join(_printable(part) for part in path[1:])
+        return f'; a name with a dot is written in quotes: [{path[0]}."{name}"]'
     return _nearest_field(path, model)
 
 
 def _nearest_field(path: list[str], model: type[BaseModel]) -> str:
     *parents, name = path
-    for parent in parents:
-        found = _submodel(model, parent)
-        if found is None:
-            return ""
-        model = found
-    known = list(model.model_fields)
+    found = _model_at(parents, model)
+    if found is None:
+        return ""
+    known = list(found.model_fields)
     prefix = ".".join([*parents, ""])
     nearest = did_you_mean(prefix + name, [prefix + field for field in known])
     return nearest or f"; those allowed are {', '.join(known)}"
 
 
-def _submodel(model: type[BaseModel], name: str) -> type[BaseModel] | None:
-    field = model.model_fields.get(name)
-    annotation: Any = field.annotation if field else model
-    if get_origin(annotation) is dict:
-        annotation = get_args(annotation)[1]
-    if get_origin(annotation) in (types.UnionType, Literal):
-        return None
-    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return annotation if is_model else None
+def _model_at(path: list[str], model: type[BaseModel]) -> type[BaseModel] | None:
+    """The model whose fields come after `path`; None where a value has none."""
+    parts = iter(path)
+    for name in parts:
+        field = model.model_fields.get(name)
+        annotation: Any = field.annotation if field else None
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+            next(parts, None)  # a name that the study chose
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return None
+        model = annotation
+    return model

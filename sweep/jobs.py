@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.design import Arm, Plan
+from sweep.errors import ExecutionError
 from sweep.queue import Job
 from trainer.corpus import Corpus, load_corpus, save_corpus
 from trainer.recipe import METRIC_VERSION, DataConfig, Recipe
@@ -43,9 +44,15 @@ class Workload:
         }
 
     def save_corpora(self, cache: Path) -> None:
-        """Write the token files that are not in the cache yet."""
+        """Write the token files that are not in the cache yet. Raises ExecutionError."""
         for corpus in self.corpora.values():
-            save_corpus(corpus, cache)
+            try:
+                save_corpus(corpus, cache)
+            except OSError as error:
+                raise ExecutionError(
+                    f"{cache} cannot be written ({error.strerror}); free some space, or choose "
+                    "another folder with --runs DIR"
+                ) from error
 
 
 def make_workload(plan: Plan, cache: Path) -> Workload:

@@ -107,6 +107,7 @@ class Scheduler:
         Raises StoreError or ExecutionError when it cannot go on; what is recorded stays.
         """
         self._pending.extend(jobs)
+        self._executor.prepare()
         try:
             while self._has_work():
                 self._fill_slots()
@@ -132,11 +133,16 @@ class Scheduler:
                 self._elsewhere.append(job)
                 continue
             directory = RunDirectory(self._folder / directory_name(job.run_id))
-            result = directory.read_result()
-            if result is not None:  # trained before, by a scheduler that ended before it could say
-                self._record(job, directory, result, peak_bytes=None)
+            try:
+                result = directory.read_result()
+                if result is None:
+                    self._start(job, directory)
+                    continue
+            except (OSError, RunDirectoryError) as error:  # a full disk, a damaged folder
+                self._fail(job, str(error), peak_bytes=None)
                 continue
-            self._start(job, directory)
+            # It was trained before, by a scheduler that ended before it could say so.
+            self._record(job, directory, result, peak_bytes=None)
 
     def _start(self, job: Job, directory: RunDirectory) -> None:
         directory.write_request(Request(recipe=job.recipe, corpus_hash=job.corpus_hash))
@@ -155,11 +161,11 @@ class Scheduler:
             return
         try:
             result = run.directory.read_result() if ended.status == EXIT_DONE else None
-        except RunDirectoryError as error:
-            self._fail(run, str(error), ended)
-            return
+            reason = _reason(run.directory, ended) if result is None else ""
+        except (OSError, RunDirectoryError) as error:
+            result, reason = None, str(error)
         if result is None:
-            self._fail(run, _reason(run.directory, ended), ended)
+            self._fail(run.job, reason, ended.peak_bytes)
         else:
             self._record(run.job, run.directory, result, ended.peak_bytes)
 
@@ -170,11 +176,10 @@ class Scheduler:
         self._summary.finished += 1
         self._watcher.finished(job, result)
 
-    def _fail(self, run: Running, reason: str, ended: Ended) -> None:
-        job = run.job
+    def _fail(self, job: Job, reason: str, peak_bytes: int | None) -> None:
         self._failures[job.run_id] += 1
         retry = self._failures[job.run_id] <= self._retries
-        self._queue.fail(job.run_id, reason, ended.peak_bytes, retry=retry)
+        self._queue.fail(job.run_id, reason, peak_bytes, retry=retry)
         if retry:
             self._pending.append(job)
         else:

@@ -50,11 +50,17 @@ def store_url(database: str | None, folder: Path) -> URL:
     if database is None:
         return URL.create("sqlite", database=str(folder / "sweep.db"))
     try:
-        return make_url(database)
+        url = make_url(database)
     except ArgumentError as error:
         raise StoreError(
             f"--db {database!r} is not a database URL; write sqlite:///path/to/sweep.db"
         ) from error
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise StoreError(
+            f"--db {database!r} is a database in memory, which keeps nothing; "
+            "write sqlite:///path/to/sweep.db"
+        )
+    return url
 
 
 class Store:
@@ -130,6 +136,10 @@ class Store:
             )
 
     def _create(self) -> None:
+        if self._file:
+            with self.engine.connect() as connection:
+                # The file remembers it. Not at every connection: it may be somebody else's file.
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         with self.engine.begin() as connection:
             # Two commands may start at once: whoever comes second finds the tables made.
             metadata.create_all(connection, checkfirst=True)
@@ -317,7 +327,6 @@ def _slices(ids: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  (DBAPI's own)
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()

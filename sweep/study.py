@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
-from model.config import Config, ModelConfig
+from model.config import Config, ModelConfig, Whole
 from sweep.errors import StudyError, did_you_mean
 from sweep.explain import explain, shown
 from trainer.recipe import (
@@ -77,7 +78,7 @@ class Design(Config):
 
     kind: Literal["one-at-a-time"] = "one-at-a-time"
     """`one-at-a-time`: the baseline, each intervention alone, and the stacks that are named."""
-    seeds: list[Seed] | Annotated[int, Field(ge=1, le=10_000)]
+    seeds: list[Seed] | Annotated[int, Whole, Field(ge=1, le=10_000)]
     """A number n for the seeds 1 to n, or a list of seeds."""
     vary: list[Literal["init", "order", "dropout"]] = Field(
         default=["init", "order", "dropout"], min_length=1
@@ -91,7 +92,7 @@ class Design(Config):
         if isinstance(self.seeds, list):
             if not self.seeds:
                 raise ValueError("seeds is empty; give at least one seed, or a number of seeds")
-            repeated = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
+            repeated = sorted(seed for seed, times in Counter(self.seeds).items() if times > 1)
             if repeated:
                 raise ValueError(
                     f"seed {repeated[0]} is repeated; a run is not evidence twice, so name it once"
@@ -152,6 +153,8 @@ def load_study(path: Path) -> Study:
         raise StudyError(f"{path}: not valid TOML: {error}") from error
     except RecursionError as error:
         raise StudyError(f"{path}: not valid TOML: nested too deeply") from error
+    except ValueError as error:  # Python reads no more than sys.get_int_max_str_digits()
+        raise StudyError(f"{path}: not valid TOML: a number of thousands of digits") from error
     return parse_study(content, str(path))
 
 
@@ -164,13 +167,19 @@ def parse_study(content: dict[str, Any], source: str) -> Study:
 
 
 def changed_fields(intervention: Intervention) -> dict[str, Any]:
-    """The fields that an intervention sets, as `section.field`, in whichever way it wrote them."""
+    """The fields that an intervention sets, as `section.field`, in whichever way it wrote them.
+
+    Raises StudyError when it sets one in two ways.
+    """
     fields: dict[str, Any] = {}
     for key, value in intervention.set.items():
-        if isinstance(value, dict):
-            fields.update({f"{key}.{inner}": below for inner, below in value.items()})
-        else:
-            fields[key] = value
+        nested = isinstance(value, dict) and value
+        written = (
+            {f"{key}.{inner}": below for inner, below in value.items()} if nested else {key: value}
+        )
+        for field in fields.keys() & written.keys():
+            raise StudyError(f"sets {shown(field)} twice; name it once")
+        fields.update(written)
     return fields
 
 

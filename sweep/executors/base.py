@@ -28,6 +28,12 @@ class Executor(Protocol):
     def slots(self) -> Sequence[str]:
         """A name for each run that can go on at once."""
 
+    def prepare(self) -> None:
+        """Return once a run that is started begins at once, so that none is claimed before.
+
+        Raises ExecutionError when no run can be executed.
+        """
+
     def start(self, directory: Path, slot: str) -> None:
         """Begin to train a run directory in a slot that is free."""
 

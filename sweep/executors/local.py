@@ -27,6 +27,7 @@ class LocalExecutor:
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._slots = {slot.name: slot for slot in slots}
         self._buffer = b""
+        self._ready = False
         # A session of its own: a Ctrl-C at the terminal is for the scheduler alone to answer.
         self._server = subprocess.Popen(
             # -P: a folder called `trainer` where the user stands must not be taken for ours.
@@ -43,6 +44,10 @@ class LocalExecutor:
     @property
     def slots(self) -> Sequence[str]:
         return list(self._slots)
+
+    def prepare(self) -> None:
+        while not self._ready:
+            self._ready = any("ready" in message for message in self._listen())
 
     def start(self, directory: Path, slot: str) -> None:
         place = self._slots[slot]
