@@ -31,10 +31,10 @@ class ExecutionError(UserError):
     """Runs cannot be started on this machine."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
     """`; did you mean 'x'?` with the nearest of `known`, or nothing when none is near."""
     nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return f"; did you mean {prefix + nearest[0]!r}?" if nearest else ""
 
 
 def listed(words: Iterable[object]) -> str:

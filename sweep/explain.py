@@ -121,8 +121,7 @@ def _nearest_field(path: list[str], model: type[BaseModel]) -> str:
     if found is None:
         return ""
     known = list(found.model_fields)
-    prefix = ".".join([*parents, ""])
-    nearest = did_you_mean(prefix + name, [prefix + field for field in known])
+    nearest = did_you_mean(name, known, prefix=".".join([*parents, ""]))
     return nearest or f"; those allowed are {', '.join(known)}"
 
 

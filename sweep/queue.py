@@ -51,10 +51,10 @@ class Queue:
     def enqueue(self, jobs: Iterable[Job]) -> int:
         """Make every job's run known, and queue those that failed again; how many were queued."""
         wanted = {job.run_id: job for job in jobs}
-        known = self.store.states(list(wanted))
-        fresh = [_row(job) for run_id, job in wanted.items() if run_id not in known]
-        failed = [run_id for run_id, state in known.items() if state == "failed"]
-        with self.store.begin() as connection:
+        with self.store.write() as connection:  # another command may ask for the same runs
+            known = self.store.states(list(wanted))
+            fresh = [_row(job) for run_id, job in wanted.items() if run_id not in known]
+            failed = [run_id for run_id, state in known.items() if state == "failed"]
             if fresh:
                 connection.execute(insert(runs), fresh)
             for run_id in failed:

@@ -87,6 +87,14 @@ class Store:
             yield connection
 
     @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction in which nothing read is changed by another writer before it ends."""
+        with self.begin() as connection:
+            if self._file:  # the driver begins a transaction only at the first INSERT or UPDATE
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
     def _sentences(self) -> Iterator[None]:
         """Turn what the driver says into a sentence that names the database."""
         try:
@@ -140,7 +148,7 @@ class Store:
             with self.engine.connect() as connection:
                 # The file remembers it. Not at every connection: it may be somebody else's file.
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        with self.engine.begin() as connection:
+        with self.write() as connection:
             # Two commands may start at once: whoever comes second finds the tables made.
             metadata.create_all(connection, checkfirst=True)
             if connection.execute(select(func.count()).select_from(versions)).scalar_one() == 0:
@@ -153,7 +161,7 @@ class Store:
         """
         name, now = plan.study.name, time.time()
         row = {"path": str(path), "plan_hash": plan.hash, "last_run": now}
-        with self.begin() as connection:
+        with self.write() as connection:
             known = connection.execute(select(studies).where(studies.c.name == name)).first()
             if known is None:
                 connection.execute(insert(studies).values(name=name, **row))
@@ -237,7 +245,7 @@ class Store:
         with self.begin() as connection:
             for some in _slices(ids):
                 query = select(runs.c.id, runs.c.state).where(runs.c.id.in_(some))
-                found.update(dict(connection.execute(query).tuples().all()))
+                found.update({row[0]: row[1] for row in connection.execute(query)})
         return found
 
     def finished_times(self, ids: Sequence[str]) -> list[RowMapping]:
@@ -259,7 +267,7 @@ class Store:
                 query = select(runs.c.id, runs.c.test_loss).where(
                     runs.c.id.in_(some), runs.c.state == "done"
                 )
-                found.update(dict(connection.execute(query).tuples().all()))
+                found.update({row[0]: row[1] for row in connection.execute(query)})
         return found
 
     def family_runs(self, family: str) -> Sequence[RowMapping]:

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.design import Plan, make_plan
+from sweep.queue import Job
+from sweep.store import Store, store_url
+from sweep.study import parse_study
+from trainer.recipe import Recipe
+from trainer.rundir import Event, Result
+
+CORPUS_HASH = "c" * 64
+
+STUDY = """\
+name = "tiny"
+question = "Does anything help?"
+
+[baseline.model]
+layers = 1
+heads = 2
+width = 16
+context = 16
+
+[baseline.optimizer]
+learning_rate = 3e-3
+
+[baseline.train]
+tokens = 2048
+batch_size = 8
+
+[baseline.evaluation]
+chunks = 2
+chunk_tokens = 64
+
+[interventions.no-dropout]
+because = "Little to regularise."
+set = { "model.dropout" = 0.0 }
+
+[interventions.clip]
+because = "Spikes."
+set = { "optimizer.clip_norm" = 0.5 }
+
+[design]
+seeds = 2
+
+[analysis]
+smallest_effect = 0.01
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+FRESH = {"SWEEP_DEBUG", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "TERM"}
+"""Variables of whoever runs the tests that would change what a command prints."""
+
+
+@pytest.fixture(scope="session")
+def study_text() -> str:
+    """A valid study: two interventions, two seeds, 16 steps of a model of width 16."""
+    return STUDY
+
+
+@pytest.fixture
+def content() -> dict[str, Any]:
+    """The same study as a mapping, to be changed."""
+    return tomllib.loads(STUDY)
+
+
+@pytest.fixture
+def plan(content: dict[str, Any]) -> Plan:
+    return make_plan(parse_study(content, "s.toml"), "s.toml")
+
+
+@pytest.fixture
+def open_store(tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """Opens the one database of a test, each time as another command would."""
+    opened: list[Store] = []
+
+    def open_it() -> Store:
+        opened.append(Store(store_url(None, tmp_path / "runs"), create=True))
+        return opened[-1]
+
+    yield open_it
+    for store in opened:
+        store.engine.dispose()
+
+
+@pytest.fixture
+def store(open_store: Callable[[], Store]) -> Store:
+    return open_store()
+
+
+@pytest.fixture(scope="session")
+def make_job() -> Callable[[int], Job]:
+    """A job of the default recipe for a seed."""
+
+    def make(seed: int) -> Job:
+        recipe = Recipe.model_validate({"seeds": {"init": seed, "order": seed, "dropout": seed}})
+        return Job(recipe.fingerprint(CORPUS_HASH), recipe, CORPUS_HASH, "f" * 64)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_result() -> Callable[..., Result]:
+    """A result with some fields changed."""
+
+    def make(**changes: object) -> Result:
+        fields: dict[str, object] = {
+            "state": "done",
+            "test_loss": 2.5,
+            "bits_per_byte": 3.6,
+            "chunk_losses": [2.25, 2.75],
+            "last_loss": 2.4,
+            "steps": 2,
+            "tokens": 256,
+            "started": 1000.0,
+            "first_step": 1000.5,
+            "finished": 1002.0,
+            "tokens_per_second": 170.0,
+            "provenance": {"device": "none"},
+        }
+        return Result.model_validate({**fields, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def events() -> list[Event]:
+    """A curve of two points, the second one not finite."""
+    return [
+        Event(step=1, loss=3.0, learning_rate=0.1, grad_norm=1.5, tokens_per_second=100.0),
+        Event(step=2, loss=None, learning_rate=0.1, grad_norm=None, tokens_per_second=100.0),
+    ]
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The environment of a command: no terminal, no colours asked for."""
+    return {name: value for name, value in os.environ.items() if name not in FRESH}
+
+
+@pytest.fixture(scope="session")
+def sweep(environment: dict[str, str]) -> Run:
+    """Runs the command line in a folder: `sweep(folder, "report", "--format", "json")`."""
+
+    def run(folder: Path, *words: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "sweep", *(str(word) for word in words)]
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, sweep: Run
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder in which the study `s.toml` was run, for tests that only read; and what it said."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "s.toml").write_text(STUDY)
+    return folder, sweep(folder, "run", "s.toml")
+
+
+@pytest.fixture
+def empty(tmp_path: Path, study_text: str) -> Path:
+    """A folder with nothing but a study."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "s.toml").write_text(study_text)
+    return tmp_path / "empty"

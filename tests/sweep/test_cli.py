@@ -1,0 +1,495 @@
+"""The commands that people type: real processes, real training of a very small study."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+FORMATS = ("table", "md", "csv", "json")
+REPORT_KEYS = {
+    "study",
+    "plan_hash",
+    "alpha",
+    "correction",
+    "family",
+    "smallest_effect",
+    "noise",
+    "arms",
+}
+ARM_KEYS = {
+    "arm",
+    "interventions",
+    "n_done",
+    "n_diverged",
+    "n_failed",
+    "n_shared",
+    "mean",
+    "sd",
+    "effect",
+    "ci_low",
+    "ci_high",
+    "p",
+    "p_adjusted",
+    "method",
+    "pairing_gain",
+    "verdict",
+    "seeds_to_settle",
+    "p_paired",
+    "p_welch",
+    "p_permutation",
+}
+NOT_OF_THE_BASELINE = {
+    "n_shared",
+    "effect",
+    "ci_low",
+    "ci_high",
+    "p",
+    "p_adjusted",
+    "method",
+    "pairing_gain",
+    "verdict",
+    "seeds_to_settle",
+    "p_paired",
+    "p_welch",
+    "p_permutation",
+}
+
+
+def trained(done: Done) -> int:
+    """How many runs a command has trained, by the lines that it prints."""
+    return sum("tokens/s" in line for line in done.stdout.splitlines())
+
+
+def states(status: Done) -> dict[str, list[str]]:
+    """The table of `sweep status`: by arm, how many runs are in each state."""
+    rows = [line.split() for line in status.stdout.splitlines() if line.strip()]
+    return {row[0]: row[1:] for row in rows}
+
+
+def loads(text: str) -> Any:  # noqa: ANN401  (JSON)
+    """JSON, and nothing but what JSON allows."""
+    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+
+
+@pytest.fixture(scope="module")
+def folder(finished: tuple[Path, Done]) -> Path:
+    """A folder with a finished study, to be read only."""
+    folder, done = finished
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reports(folder: Path, sweep: Run) -> dict[str, Done]:
+    """What `sweep report` prints in each format."""
+    return {form: sweep(folder, "report", "--format", form) for form in FORMATS}
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """A copy of the finished folder, to be changed."""
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def test_run_trains_every_arm_and_seed_and_ends_with_the_verdicts(
+    finished: tuple[Path, Done],
+) -> None:
+    folder, done = finished
+    assert (done.returncode, done.stderr) == (0, "")
+    assert trained(done) == 6
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("tiny: 3 arms × 2 seeds = 6 runs, 0 done already, 6 to train")
+    table = "\n".join(lines[lines.index(next(line for line in lines if "verdict" in line)) :])
+    for arm in ("baseline", "no-dropout", "clip"):
+        assert f" {arm} " in table
+    assert sorted(path.name for path in folder.iterdir()) == ["runs", "s.toml"]
+
+
+def test_output_to_a_pipe_is_plain(
+    finished: tuple[Path, Done], reports: dict[str, Done], sweep: Run
+) -> None:
+    folder, done = finished
+    for text in (done.stdout, reports["table"].stdout, sweep(folder, "status").stdout):
+        assert text
+        assert "\x1b" not in text
+        assert "\r" not in text
+
+
+def test_the_same_command_again_trains_nothing_and_says_so_within_two_seconds(
+    folder: Path, sweep: Run
+) -> None:
+    best = float("inf")
+    for _ in range(3):  # CPU time, since other tests run beside this one
+        began = children_seconds()
+        done = sweep(folder, "run", "s.toml")
+        best = min(best, children_seconds() - began)
+        assert (done.returncode, trained(done)) == (0, 0)
+        assert done.stdout.startswith("All 6 runs of tiny are done: nothing to train.\n")
+        assert "verdict" in done.stdout
+        if best < 2:
+            return
+    assert best < 2
+
+
+def children_seconds() -> float:
+    """CPU time of the processes that were started here and have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def test_a_renamed_arm_another_order_another_spelling_and_a_comment_train_nothing(
+    copy: Path, sweep: Run, study_text: str
+) -> None:
+    first, *others = study_text.split("\n\n")
+    text = "# Changed.\n" + "\n\n".join([first, *reversed(others)])
+    text = text.replace("[interventions.clip]", "[interventions.clipped]")
+    text = text.replace("layers = 1", "layers = 1.0").replace("{ model", '{ "model')
+    (copy / "s.toml").write_text(text)
+    done = sweep(copy, "run", "s.toml")
+    assert (done.returncode, trained(done)) == (0, 0), done.stderr
+    assert "All 6 runs of tiny are done: nothing to train." in done.stdout
+    assert " clipped " in done.stdout
+
+
+def test_a_further_seed_and_a_changed_field_train_what_they_affect(
+    copy: Path, sweep: Run, study_text: str
+) -> None:
+    text = study_text.replace("seeds = 2", "seeds = 3").replace(
+        'clip_norm" = 0.5', 'clip_norm" = 0.25'
+    )
+    (copy / "s.toml").write_text(text)
+    planned = sweep(copy, "plan", "s.toml")
+    assert "9 runs, 4 done already, 5 to train" in planned.stdout
+    done = sweep(copy, "run", "s.toml")
+    assert (done.returncode, trained(done)) == (0, 5), done.stderr
+    labels = {line.split()[1] for line in done.stdout.splitlines() if "tokens/s" in line}
+    assert labels == {"baseline/3", "no-dropout/3", "clip/1", "clip/2", "clip/3"}
+    assert "has changed since" not in done.stdout
+    (copy / "s.toml").write_text(study_text)
+    stale = sweep(copy, "report").stdout
+    assert f"{copy / 's.toml'} has changed since: this is the plan last run" in stale
+
+
+def test_the_report_as_json_has_every_key_and_null_where_none_applies(
+    reports: dict[str, Done],
+) -> None:
+    done = reports["json"]
+    assert (done.returncode, done.stderr) == (0, "")
+    report = loads(done.stdout)
+    assert report.keys() >= REPORT_KEYS
+    assert report["noise"].keys() == {"n", "mean", "sd", "ci_low", "ci_high"}
+    assert (report["study"], report["family"], report["noise"]["n"]) == ("tiny", 2, 2)
+    assert (report["alpha"], report["correction"]) == (0.05, "holm")
+    assert [arm["arm"] for arm in report["arms"]] == ["baseline", "no-dropout", "clip"]
+    for arm in report["arms"]:
+        assert arm.keys() >= ARM_KEYS
+        assert (arm["n_done"], arm["n_diverged"], arm["n_failed"]) == (2, 0, 0)
+    baseline, *others = report["arms"]
+    assert {key for key in ARM_KEYS if baseline[key] is None} == NOT_OF_THE_BASELINE
+    for arm in others:
+        assert arm["interventions"] == [arm["arm"]]
+        assert arm["effect"] == pytest.approx(arm["mean"] - baseline["mean"])
+        assert arm["verdict"] in {"better", "worse", "negligible", "undecided"}
+
+
+def test_the_report_as_csv_and_markdown_says_the_same(reports: dict[str, Done]) -> None:
+    report = loads(reports["json"].stdout)
+    rows = list(csv.DictReader(io.StringIO(reports["csv"].stdout)))
+    assert [row["arm"] for row in rows] == [arm["arm"] for arm in report["arms"]]
+    assert rows[0].keys() >= ARM_KEYS
+    assert float(rows[2]["effect"]) == report["arms"][2]["effect"]
+    assert rows[0]["effect"] == ""
+    markdown = reports["md"].stdout
+    table = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
+    assert [line.split("|")[1].strip() for line in table[2:]] == ["baseline", "no-dropout", "clip"]
+    assert set(table[1]) <= set("|-: ")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_report_can_be_written_to_a_file(
+    folder: Path, sweep: Run, reports: dict[str, Done], tmp_path: Path, form: str
+) -> None:
+    file = tmp_path / f"report.{form}"
+    name = {"md": "tiny", "csv": "s.toml"}.get(form)  # by name, by file, or the one last run
+    words = [name] if name else []
+    done = sweep(folder, "report", *words, "--format", form, "-o", file)
+    assert (done.returncode, done.stdout) == (0, f"Written to {file}.\n")
+    if form != "table":  # a file is as wide as it likes
+        assert file.read_text() == reports[form].stdout
+    assert "no-dropout" in file.read_text()
+
+
+def test_a_report_that_cannot_be_written_is_refused(folder: Path, sweep: Run) -> None:
+    done = sweep(folder, "report", "-o", "no/such/folder/report.txt")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "sweep: no/such/folder/report.txt cannot be written: No such file or directory\n"
+    )
+
+
+def test_status_list_show_and_log_tell_what_is_there(folder: Path, sweep: Run) -> None:
+    status = sweep(folder, "status")
+    assert status.returncode == 0
+    rows = states(status)
+    assert rows["all"] == ["6", "·", "·", "·", "·"]
+    assert rows["clip"] == ["2", "·", "·", "·", "·"]
+    listed = sweep(folder, "list")
+    assert listed.returncode == 0
+    assert any(line.split()[:4] == ["tiny", "3", "6", "6"] for line in listed.stdout.splitlines())
+    shown = sweep(folder, "show", "clip/2")
+    run = loads(shown.stdout)
+    assert (run["arm"], run["seed"], run["state"]) == ("clip", 2, "done")
+    assert run["recipe"]["optimizer"]["clip_norm"] == 0.5
+    assert (folder / run["directory"] / "result.json").exists()
+    assert loads(sweep(folder, "show", run["id"][:10]).stdout)["id"] == run["id"]
+    log = sweep(folder, "log", "clip/2")
+    assert log.returncode == 0
+    assert log.stdout.startswith("attempt 1, ")
+    assert ": done after " in log.stdout
+
+
+def test_results_can_be_read_with_plain_sqlite(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "runs" / "sweep.db")) as connection:
+        rows = connection.execute(
+            "SELECT runs.test_loss, AVG(chunk_losses.loss), COUNT(*) FROM runs "
+            "JOIN chunk_losses ON chunk_losses.run_id = runs.id GROUP BY runs.id"
+        ).fetchall()
+    assert len(rows) == 6
+    for loss, mean, chunks in rows:
+        assert loss == pytest.approx(mean)
+        assert chunks == 2
+
+
+def test_a_plan_trains_and_writes_nothing(empty: Path, sweep: Run) -> None:
+    done = sweep(empty, "plan", "s.toml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "tiny: 3 arms × 2 seeds = 6 runs, 0 done already, 6 to train" in done.stdout
+    assert "optimizer.clip_norm = 0.5" in done.stdout
+    assert "11,744" in done.stdout
+    assert [path.name for path in empty.iterdir()] == ["s.toml"]
+
+
+def test_init_writes_a_study_that_can_be_planned_and_overwrites_none(
+    empty: Path, sweep: Run
+) -> None:
+    done = sweep(empty, "init", "my.toml")
+    assert (done.returncode, done.stdout) == (0, "my.toml written. Next: sweep plan my.toml\n")
+    assert sweep(empty, "plan", "my.toml").returncode == 0
+    written = (empty / "my.toml").read_bytes()
+    again = sweep(empty, "init", "my.toml")
+    assert again.returncode == 2
+    assert again.stderr == (
+        "sweep: my.toml exists already and is left as it is; name another file\n"
+    )
+    assert (empty / "my.toml").read_bytes() == written
+
+
+def test_doctor_finds_this_machine_able_and_writes_nothing(empty: Path, sweep: Run) -> None:
+    done = sweep(empty, "doctor")
+    assert done.returncode == 0, done.stdout
+    for word in ("python", "torch", "devices", "memory", "disk", "network", "tokenizer", "corpus"):
+        assert f"  {word} " in done.stdout
+    assert "Ready" in done.stdout
+    assert [path.name for path in empty.iterdir()] == ["s.toml"]
+
+
+def test_noise_measures_chance_once_and_finds_an_exact_rerun_identical(
+    copy: Path, sweep: Run
+) -> None:
+    done = sweep(copy, "noise", "--seeds", "3", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    noise = loads(done.stdout)
+    assert noise.keys() >= {"study", "n", "mean", "sd", "ci_low", "ci_high", "rerun", "arms"}
+    assert (noise["study"], noise["n"]) == ("tiny", 3)
+    assert noise["rerun"] == {"identical": True, "difference": 0.0}
+    assert noise["ci_low"] < noise["sd"] < noise["ci_high"]
+    assert [arm["arm"] for arm in noise["arms"]] == ["no-dropout", "clip"]
+    assert done.stderr.count("tokens/s") == 2  # a third seed, and the first one again
+    again = sweep(copy, "noise", "tiny", "--seeds", "3", "--format", "json")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert loads(again.stdout) == noise
+    # The rerun is never evidence: the study's own noise is that of its two seeds.
+    assert loads(sweep(copy, "report", "--format", "json").stdout)["noise"]["n"] == 2
+
+
+def test_an_unknown_study_is_answered_with_the_nearest(folder: Path, sweep: Run) -> None:
+    for command in ("report", "status", "noise"):
+        done = sweep(folder, command, "tinny")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            "sweep: runs/sweep.db has no study 'tinny'; did you mean 'tiny'? (it has: tiny)\n"
+        )
+
+
+def test_without_any_study_a_command_says_how_to_get_one(empty: Path, sweep: Run) -> None:
+    (empty / "s.toml").unlink()
+    for command in ("report", "status", "list"):
+        done = sweep(empty, command)
+        assert done.returncode == 2
+        assert done.stderr == (
+            "sweep: runs/sweep.db does not exist yet; `sweep run STUDY` trains a study and makes it\n"
+        )
+    done = sweep(empty, "noise")
+    assert done.stderr == (
+        "sweep: no study was run here yet; name a study file (`sweep init` writes one)\n"
+    )
+    assert list(empty.iterdir()) == []
+
+
+def test_a_path_with_markup_in_it_is_printed_as_it_is(
+    folder: Path, sweep: Run, tmp_path: Path
+) -> None:
+    odd = tmp_path / "[red]a[" / "b].toml"
+    odd.parent.mkdir()
+    done = sweep(tmp_path, "init", odd)
+    assert done.returncode == 0
+    assert str(odd) in done.stdout
+    out = tmp_path / "[bold]:smile:.json"
+    assert sweep(folder, "report", "--format", "json", "-o", out).stdout == f"Written to {out}.\n"
+
+
+def test_a_run_that_cannot_be_trained_is_tried_again_told_and_left_for_later(
+    copy: Path, sweep: Run, study_text: str
+) -> None:
+    text = study_text.replace("seeds = 2", "seeds = [3]") + "[jobs]\nretries = 1\n"
+    (copy / "s.toml").write_text(text)
+    run_id = id_of(copy, "clip/3")
+    obstacle = copy / "runs" / run_id[:16]
+    obstacle.write_text("in the way")
+    done = sweep(copy, "run", "s.toml")
+    assert done.returncode == 1
+    assert done.stdout.count("failed and will be tried again") == 1
+    assert done.stdout.count("FAILED") == 1
+    assert trained(done) == 2
+    assert "1 of 3 runs failed: clip/3. `sweep log clip/3` says why" in done.stdout
+    assert sweep(copy, "log", "clip/3").stdout.count(": failed after ") == 2
+    assert "failed" in sweep(copy, "status").stdout
+    obstacle.unlink()
+    again = sweep(copy, "run", "s.toml")
+    assert (again.returncode, trained(again)) == (0, 1), again.stderr
+
+
+def id_of(folder: Path, label: str) -> str:
+    """The id that a run of the folder's study has or will have."""
+    code = (
+        "import sys; from pathlib import Path; from sweep.jobs import make_workload;"
+        "from sweep.workspace import read_plan; w = make_workload(read_plan(Path('s.toml')),"
+        "Path('runs/cache')); print(w.jobs()[sys.argv[1], int(sys.argv[2])].run_id)"
+    )
+    arm, _, seed = label.partition("/")
+    command = [sys.executable, "-c", code, arm, seed]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes below one, by their ids."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    )
+    parents = [tuple(map(int, line.split())) for line in listing.stdout.splitlines()]
+    below = {child for child, parent in parents if parent == pid}
+    return below.union(*(descendants(child) for child in below)) if below else below
+
+
+def is_running(pid: int) -> bool:
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
+@pytest.fixture
+def long_run(
+    empty: Path, study_text: str, environment: dict[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    """`sweep run` of a study of some seconds, stopped at its first finished run."""
+    text = study_text.replace("tokens = 2048", "tokens = 24_000")
+    (empty / "s.toml").write_text(text)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sweep", "run", "s.toml", "--db", "sqlite:///runs/sweep.db"],
+        cwd=empty,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("1/6"):
+            break
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_an_interrupt_keeps_what_is_finished_and_the_command_continues(
+    long_run: subprocess.Popen[str], empty: Path, sweep: Run
+) -> None:
+    children = descendants(long_run.pid)
+    assert children
+    os.killpg(long_run.pid, signal.SIGINT)  # as a terminal does
+    out, err = long_run.communicate(timeout=60)
+    assert long_run.returncode == 130, err
+    assert "Traceback" not in out + err
+    last = out.splitlines()[-1]
+    finished = int(last.split()[1])
+    assert last == (
+        f"Stopped: {finished} of 6 runs finished and are kept. "
+        "To continue: sweep run s.toml --db sqlite:///runs/sweep.db"
+    )
+    assert 1 <= finished < 6
+    deadline = time.monotonic() + 10
+    while any(is_running(child) for child in children):
+        assert time.monotonic() < deadline, "a child is left"
+        time.sleep(0.05)
+    assert states(sweep(empty, "status"))["all"] == [
+        str(finished),
+        "·",
+        str(6 - finished),
+        "·",
+        "·",
+    ]
+    done = sweep(empty, "run", "s.toml")
+    assert (done.returncode, trained(done)) == (0, 6 - finished), done.stderr
+    assert f"{finished} done already" in done.stdout
+
+
+def test_a_killed_command_leaves_no_process_and_continues(
+    long_run: subprocess.Popen[str], empty: Path, sweep: Run, study_text: str
+) -> None:
+    children = descendants(long_run.pid)
+    assert children
+    long_run.kill()
+    long_run.communicate()
+    deadline = time.monotonic() + 10
+    while any(is_running(child) for child in children):
+        assert time.monotonic() < deadline, "a child is left"
+        time.sleep(0.05)
+    text = study_text.replace("tokens = 2048", "tokens = 24_000").replace("seeds = 2", "seeds = 1")
+    (empty / "s.toml").write_text(text)
+    done = sweep(empty, "run", "s.toml")
+    assert done.returncode == 0, done.stderr
+    assert trained(done) < 3
+    assert states(sweep(empty, "status"))["all"] == ["3", "·", "·", "·", "·"]

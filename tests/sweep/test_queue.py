@@ -1,0 +1,332 @@
+"""Every change of a run's state happens once, and only from the state and owner it starts from."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.design import Plan
+from sweep.owner import is_gone, this_process
+from sweep.queue import LEASE_SECONDS, Job, Queue
+from sweep.schema import runs
+from sweep.store import Store
+from trainer.rundir import Event, Result
+
+CLAIMER = """
+import sys
+from pathlib import Path
+from sweep.owner import this_process
+from sweep.queue import Queue
+from sweep.store import Store, store_url
+
+queue = Queue(Store(store_url(None, Path("runs"))), this_process())
+ids = sorted(queue.store.states(sys.argv[1:]))
+print("ready", flush=True)
+sys.stdin.readline()
+print(*[run_id for run_id in ids if queue.claim(run_id)], flush=True)
+sys.stdin.read()
+"""
+"""Claims all runs that it is given when it is told to, prints those it got, and waits."""
+
+
+@pytest.fixture
+def jobs(make_job: Callable[[int], Job]) -> list[Job]:
+    return [make_job(seed) for seed in range(4)]
+
+
+@pytest.fixture
+def queue(store: Store, jobs: list[Job]) -> Queue:
+    """A queue with four runs in it."""
+    made = Queue(store, "one:1:1")
+    assert made.enqueue(jobs) == 4
+    return made
+
+
+@pytest.fixture
+def other(open_store: Callable[[], Store]) -> Queue:
+    """The same queue, as another scheduler sees it."""
+    return Queue(open_store(), "other:2:2")
+
+
+def row(queue: Queue, run_id: str) -> dict[str, Any]:
+    return dict(queue.store.find_run(run_id))
+
+
+def expire(queue: Queue, run_id: str) -> None:
+    """Let a lease run out, as if its scheduler had been asleep for a minute."""
+    assert row(queue, run_id)["lease_until"] > time.time()
+    with queue.store.begin() as connection:
+        ended = runs.update().where(runs.c.id == run_id).values(lease_until=time.time() - 1)
+        connection.execute(ended)
+
+
+def claimers(folder: Path, ids: Sequence[str], number: int) -> list[subprocess.Popen[str]]:
+    """Processes that are ready to claim."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIMER, *ids],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(number)
+    ]
+    for process in started:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    return started
+
+
+def tell(process: subprocess.Popen[str]) -> None:
+    assert process.stdin
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def test_two_processes_that_claim_fifty_runs_get_each_of_them_once(
+    tmp_path: Path, store: Store, make_job: Callable[[int], Job]
+) -> None:
+    jobs = [make_job(seed) for seed in range(50)]
+    Queue(store, "none:1:1").enqueue(jobs)
+    processes = claimers(tmp_path, [job.run_id for job in jobs], 2)
+    for process in processes:
+        tell(process)
+    claimed = [set(process.communicate(timeout=60)[0].split()) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert not claimed[0] & claimed[1]
+    assert claimed[0] | claimed[1] == {job.run_id for job in jobs}
+    with store.begin() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM attempts").scalar_one() == 50
+
+
+def test_commands_that_ask_for_the_same_runs_at_once_all_succeed(
+    open_store: Callable[[], Store], plan: Plan
+) -> None:
+    jobs = {
+        (arm.name, seed): Job(recipe.fingerprint("c"), recipe, "c", "f" * 64)
+        for arm in plan.arms
+        for seed, recipe in arm.recipes.items()
+    }
+    stores, together = [open_store() for _ in range(4)], threading.Barrier(4)
+    queued: list[int] = []
+
+    def ask(store: Store) -> None:
+        together.wait()
+        queued.append(Queue(store, "me:1:1").enqueue(jobs.values()))
+        store.save_plan(plan, Path("s.toml"), {key: job.run_id for key, job in jobs.items()})
+
+    threads = [threading.Thread(target=ask, args=[store]) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(queued) == [0, 0, 0, 6]
+    assert len(stores[0].study_runs("tiny")) == 6
+
+
+def test_a_run_is_queued_once_however_often_it_is_asked_for(queue: Queue, jobs: list[Job]) -> None:
+    assert queue.enqueue(jobs) == 0
+    assert queue.enqueue([*jobs, *jobs]) == 0
+    assert set(queue.store.states([job.run_id for job in jobs]).values()) == {"queued"}
+
+
+def test_a_run_that_another_scheduler_holds_cannot_be_claimed(
+    queue: Queue, other: Queue, jobs: list[Job]
+) -> None:
+    assert queue.claim(jobs[0].run_id)
+    assert not other.claim(jobs[0].run_id)
+    assert not queue.claim(jobs[0].run_id)
+    assert row(queue, jobs[0].run_id)["owner"] == "one:1:1"
+
+
+def test_a_run_that_nobody_asked_for_cannot_be_claimed(queue: Queue) -> None:
+    assert not queue.claim("f" * 64)
+
+
+def test_a_lease_that_ran_out_can_be_taken_over(
+    queue: Queue, other: Queue, jobs: list[Job]
+) -> None:
+    run_id = jobs[0].run_id
+    assert queue.claim(run_id)
+    expire(queue, run_id)
+    assert other.claim(run_id)
+    first, second = other.store.attempts(run_id)
+    assert (first["outcome"], first["reason"]) == ("lost", "its lease ran out")
+    assert (second["number"], second["ended"]) == (2, None)
+
+
+def test_a_lease_that_is_renewed_does_not_run_out(
+    queue: Queue, other: Queue, jobs: list[Job]
+) -> None:
+    for job in jobs[:2]:
+        assert queue.claim(job.run_id)
+        expire(queue, job.run_id)
+    queue.renew()
+    assert not other.claim(jobs[0].run_id)
+    assert not other.claim(jobs[1].run_id)
+    assert row(queue, jobs[1].run_id)["lease_until"] > time.time() + LEASE_SECONDS / 2
+
+
+def test_renewing_extends_no_lease_of_another(queue: Queue, other: Queue, jobs: list[Job]) -> None:
+    assert queue.claim(jobs[0].run_id)
+    expire(queue, jobs[0].run_id)
+    other.renew()
+    assert row(queue, jobs[0].run_id)["lease_until"] < time.time()
+
+
+def test_who_lost_its_lease_can_neither_record_nor_release_nor_fail_the_run(
+    queue: Queue, other: Queue, jobs: list[Job], make_result: Callable[..., Result]
+) -> None:
+    run_id = jobs[0].run_id
+    assert queue.claim(run_id)
+    expire(queue, run_id)
+    assert other.claim(run_id)
+    assert not queue.record(run_id, make_result(test_loss=9.0), [], None)
+    assert not queue.release(run_id, "stopped")
+    assert not queue.fail(run_id, "disk full", None, retry=True)
+    assert row(queue, run_id)["state"] == "running"
+    assert row(queue, run_id)["owner"] == "other:2:2"
+    assert other.record(run_id, make_result(), [], None)
+    assert row(queue, run_id)["test_loss"] == 2.5
+    assert list(queue.store.chunk_losses(run_id)) == [2.25, 2.75]
+
+
+def test_a_result_is_recorded_once(
+    queue: Queue, jobs: list[Job], make_result: Callable[..., Result], events: list[Event]
+) -> None:
+    run_id = jobs[0].run_id
+    assert queue.claim(run_id)
+    assert queue.record(run_id, make_result(), events, None)
+    assert not queue.record(run_id, make_result(test_loss=1.0), events, None)
+    assert row(queue, run_id)["test_loss"] == 2.5
+    assert len(queue.store.curve(run_id)) == 2
+
+
+def test_a_record_holds_the_outcome_the_curve_the_chunk_losses_and_the_attempt(
+    queue: Queue, jobs: list[Job], make_result: Callable[..., Result], events: list[Event]
+) -> None:
+    run_id, result = jobs[1].run_id, make_result()
+    assert queue.claim(run_id)
+    assert queue.record(run_id, result, events, 123_456)
+    run = row(queue, run_id)
+    for field, value in result.model_dump(exclude={"chunk_losses"}).items():
+        assert run[field] == value, field
+    assert (run["owner"], run["lease_until"]) == (None, None)
+    assert (run["init_seed"], run["order_seed"], run["dropout_seed"]) == (1, 1, 1)
+    assert [
+        Event.model_validate(dict(point) | {"run_id": None}, extra="ignore")
+        for point in queue.store.curve(run_id)
+    ] == events
+    assert list(queue.store.chunk_losses(run_id)) == result.chunk_losses
+    (attempt,) = queue.store.attempts(run_id)
+    assert (attempt["number"], attempt["outcome"], attempt["peak_bytes"]) == (1, "done", 123_456)
+    assert attempt["claimed"] <= attempt["ended"] <= time.time()
+
+
+@pytest.mark.parametrize("state", ["done", "diverged"])
+def test_a_run_with_an_outcome_is_never_claimed_or_queued_again(
+    queue: Queue, other: Queue, jobs: list[Job], make_result: Callable[..., Result], state: str
+) -> None:
+    run_id = jobs[0].run_id
+    assert queue.claim(run_id)
+    assert queue.record(run_id, make_result(state=state), [], None)
+    assert other.enqueue(jobs) == 0
+    assert other.reclaim_lost() == 0
+    assert not other.claim(run_id)
+    assert row(queue, run_id)["state"] == state
+
+
+def test_a_released_run_can_be_claimed_by_anybody(
+    queue: Queue, other: Queue, jobs: list[Job]
+) -> None:
+    run_id = jobs[0].run_id
+    assert queue.claim(run_id)
+    assert queue.release(run_id, "stopped at the keyboard")
+    assert other.claim(run_id)
+    first, _ = queue.store.attempts(run_id)
+    assert (first["outcome"], first["reason"]) == ("stopped", "stopped at the keyboard")
+
+
+def test_a_failed_run_waits_until_it_is_asked_for_again(
+    queue: Queue, other: Queue, jobs: list[Job]
+) -> None:
+    run_id = jobs[0].run_id
+    assert queue.claim(run_id)
+    assert queue.fail(run_id, "disk full", 77, retry=False)
+    assert (row(queue, run_id)["state"], row(queue, run_id)["cause"]) == ("failed", "disk full")
+    assert not other.claim(run_id)
+    assert other.enqueue(jobs) == 1
+    assert row(queue, run_id)["cause"] is None
+    assert other.claim(run_id)
+    first, _ = queue.store.attempts(run_id)
+    assert (first["outcome"], first["reason"], first["peak_bytes"]) == ("failed", "disk full", 77)
+
+
+def test_a_failure_that_is_retried_is_queued_and_remembered(queue: Queue, jobs: list[Job]) -> None:
+    run_id = jobs[0].run_id
+    for number in (1, 2):
+        assert queue.claim(run_id)
+        assert queue.fail(run_id, f"reason {number}", None, retry=True)
+        assert row(queue, run_id)["state"] == "queued"
+    assert [a["reason"] for a in queue.store.attempts(run_id)] == ["reason 1", "reason 2"]
+
+
+def test_the_runs_of_a_killed_process_are_queued_again_and_no_others(
+    tmp_path: Path, queue: Queue, jobs: list[Job]
+) -> None:
+    mine, theirs = jobs[0].run_id, {job.run_id for job in jobs[1:]}
+    alive = Queue(queue.store, this_process())
+    assert alive.claim(mine)
+    (process,) = claimers(tmp_path, sorted(theirs), 1)
+    tell(process)
+    assert process.stdout
+    assert set(process.stdout.readline().split()) == theirs
+    assert queue.reclaim_lost() == 0
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert queue.reclaim_lost() == 3
+    assert queue.reclaim_lost() == 0
+    states = queue.store.states([job.run_id for job in jobs])
+    assert states == {mine: "running"} | dict.fromkeys(theirs, "queued")
+    (attempt,) = queue.store.attempts(jobs[1].run_id)
+    assert (attempt["outcome"], attempt["reason"]) == ("lost", "its scheduler ended")
+
+
+def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
+    me = this_process()
+    host, pid, started = me.rsplit(":", 2)
+    assert (host, pid) == (socket.gethostname(), str(os.getpid()))
+    assert not is_gone(me)
+    assert is_gone(f"{host}:{pid}:{started}0")
+
+
+def test_of_another_host_nothing_is_known() -> None:
+    assert not is_gone("far-away.example:1:1")
+    assert not is_gone(f"{socket.gethostname()}.example:{2**22 + 1}:1")
+
+
+def test_an_exact_rerun_is_no_run_of_the_recipe(
+    queue: Queue, jobs: list[Job], make_result: Callable[..., Result]
+) -> None:
+    first = jobs[0]
+    again = Job(f"{first.run_id}-again", first.recipe, "c", first.family, repeat_of=first.run_id)
+    assert queue.enqueue([again]) == 1
+    assert len(queue.store.family_runs(first.family)) == 4
+    assert queue.store.rerun_of(jobs[1].run_id) is None
+    assert queue.claim(again.run_id)
+    assert queue.record(again.run_id, make_result(test_loss=1.5), [], None)
+    rerun = queue.store.rerun_of(first.run_id)
+    assert rerun is not None
+    assert rerun["test_loss"] == 1.5

@@ -1,0 +1,388 @@
+"""The scheduler brings every job to an outcome once, whatever the executor reports."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sweep.executors.base import Ended
+from sweep.progress import PlainProgress
+from sweep.queue import Job, Queue
+from sweep.scheduler import Scheduler, directory_name
+from sweep.store import Store
+from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+from trainer.rundir import Event, Result, RunDirectory
+
+Behaviour = Callable[[RunDirectory, int], int | None]
+"""What a run does on its nth attempt, counted from 1: its exit status, None when killed."""
+
+
+class Rehearsal:
+    """An executor that goes through the motions: a run ends at the next wait, or when stopped."""
+
+    def __init__(self, behave: Behaviour, slots: int = 2, pause: float = 0.0) -> None:
+        self.slots: Sequence[str] = [f"place {number}" for number in range(slots)]
+        self.behave = behave
+        self.pause = pause
+        self.started: list[Path] = []
+        self.most = 0
+        self.endless = False
+        self.ready = False
+        self._running: dict[str, Path] = {}
+        self._ended: list[Ended] = []
+
+    def prepare(self) -> None:
+        self.ready = True
+
+    def start(self, directory: Path, slot: str) -> None:
+        assert self.ready
+        assert slot in self.slots
+        assert slot not in self._running, "the slot is not free"
+        assert RunDirectory(directory).read_request()
+        self.started.append(directory)
+        self._running[slot] = directory
+        self.most = max(self.most, len(self._running))
+
+    def wait(self, seconds: float) -> list[Ended]:
+        assert seconds > 0
+        time.sleep(self.pause)
+        if self._running and not self.endless:
+            slot, directory = next(iter(self._running.items()))
+            number = sum(each == directory for each in self.started)
+            status = self.behave(RunDirectory(directory), number)
+            self._end(slot, status, 9 if status is None else None)
+        ended, self._ended = self._ended, []
+        return ended
+
+    def stop(self, directory: Path, *, now: bool = False) -> None:
+        for slot, running in list(self._running.items()):
+            if running == directory:
+                self._end(slot, None if now else EXIT_STOPPED, 9 if now else None)
+
+    def close(self) -> None:
+        self._running.clear()
+
+    def _end(self, slot: str, status: int | None, signal: int | None) -> None:
+        directory = self._running.pop(slot)
+        self._ended.append(Ended(directory.resolve(), status, signal, 1024))
+
+
+@pytest.fixture
+def succeed(make_result: Callable[..., Result], events: list[Event]) -> Behaviour:
+    """Every run ends well, with a loss of its own."""
+
+    def behave(directory: RunDirectory, _number: int) -> int:
+        directory.events.write_text("".join(f"{event.model_dump_json()}\n" for event in events))
+        directory.write_result(
+            make_result(test_loss=2.0 + loss_of(directory.read_request().recipe.seeds.init))
+        )
+        return EXIT_DONE
+
+    return behave
+
+
+def loss_of(seed: int) -> float:
+    return seed / 16
+
+
+@pytest.fixture
+def jobs(store: Store, make_job: Callable[[int], Job]) -> list[Job]:
+    """Six jobs, in the queue already."""
+    made = [make_job(seed) for seed in range(6)]
+    Queue(store, "nobody:1:1").enqueue(made)
+    return made
+
+
+class Desk:
+    """A scheduler with all that it needs, and what a person sees of it."""
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Rehearsal,
+        folder: Path,
+        owner: str = "me:1:1",
+        retries: int = 2,
+    ) -> None:
+        self.seen = io.StringIO()
+        self.executor = executor
+        self.store = store
+        watcher = PlainProgress(Console(file=self.seen, width=200), {}, 6)
+        self.scheduler = Scheduler(Queue(store, owner), executor, folder, watcher, retries=retries)
+
+
+@pytest.fixture
+def desk(store: Store, tmp_path: Path) -> Callable[..., Desk]:
+    def make(behave: Behaviour, **options: int) -> Desk:
+        return Desk(store, Rehearsal(behave), tmp_path / "runs", **options)
+
+    return make
+
+
+def folder_of(desk: Desk, job: Job) -> Path:
+    return Path(str(desk.store.url.database)).parent / directory_name(job.run_id)
+
+
+def states(desk: Desk, jobs: list[Job]) -> Counter[str]:
+    return Counter(desk.store.states([job.run_id for job in jobs]).values())
+
+
+def test_every_job_is_done_once_in_order_with_all_slots_busy(
+    desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
+) -> None:
+    made = desk(succeed)
+    summary = made.scheduler.run(jobs)
+    assert (summary.finished, summary.failed, summary.interrupted) == (6, 0, False)
+    assert made.executor.started == [folder_of(made, job) for job in jobs]
+    assert made.executor.most == 2
+    for seed, job in enumerate(jobs):
+        run = made.store.find_run(job.run_id)
+        assert (run["state"], run["test_loss"]) == ("done", 2.0 + loss_of(seed))
+        assert len(made.store.curve(job.run_id)) == 2
+        (attempt,) = made.store.attempts(job.run_id)
+        assert (attempt["outcome"], attempt["peak_bytes"]) == ("done", 1024)
+    assert made.seen.getvalue().count("test loss") == 6
+    assert "6/6" in made.seen.getvalue()
+
+
+def test_a_run_is_given_its_own_recipe_and_the_corpus_that_is_meant(
+    desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
+) -> None:
+    made = desk(succeed)
+    made.scheduler.run(jobs)
+    for job in jobs:
+        request = RunDirectory(folder_of(made, job)).read_request()
+        assert (request.recipe, request.corpus_hash) == (job.recipe, job.corpus_hash)
+
+
+def test_a_run_that_fails_is_tried_again_and_counts_when_it_succeeds(
+    desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
+) -> None:
+    def stumble(directory: RunDirectory, number: int) -> int | None:
+        if number == 1:
+            directory.log.write_text("something\nRuntimeError: no luck\n")
+            return EXIT_FAILED
+        return None if number == 2 else succeed(directory, number)
+
+    made = desk(stumble, retries=2)
+    summary = made.scheduler.run(jobs[:1])
+    assert (summary.finished, summary.failed) == (1, 0)
+    attempts = made.store.attempts(jobs[0].run_id)
+    assert [(attempt["outcome"], attempt["reason"]) for attempt in attempts] == [
+        ("failed", "RuntimeError: no luck"),
+        ("failed", "ended by signal 9 (SIGKILL)"),
+        ("done", None),
+    ]
+    assert "failed and will be tried again: RuntimeError: no luck" in made.seen.getvalue()
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_a_run_that_keeps_failing_is_given_up_after_its_retries_and_the_others_go_on(
+    desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job], retries: int
+) -> None:
+    bad = jobs[2].recipe.seeds.init
+
+    def fail_one(directory: RunDirectory, number: int) -> int | None:
+        seed = directory.read_request().recipe.seeds.init
+        return EXIT_FAILED if seed == bad else succeed(directory, number)
+
+    made = desk(fail_one, retries=retries)
+    summary = made.scheduler.run(jobs)
+    assert (summary.finished, summary.failed, summary.interrupted) == (5, 1, False)
+    assert states(made, jobs) == {"done": 5, "failed": 1}
+    run = made.store.find_run(jobs[2].run_id)
+    assert (run["state"], run["cause"]) == ("failed", "ended with status 1 and without a word")
+    assert len(made.store.attempts(jobs[2].run_id)) == retries + 1
+    assert made.seen.getvalue().count("FAILED") == 1
+
+
+def test_a_run_that_diverged_is_an_outcome_and_is_not_tried_again(
+    desk: Callable[..., Desk], make_result: Callable[..., Result], jobs: list[Job]
+) -> None:
+    def diverge(directory: RunDirectory, _number: int) -> int:
+        outcome = {"test_loss": None, "chunk_losses": [], "diverged_at": 1, "cause": "loss is nan"}
+        directory.write_result(make_result(state="diverged", **outcome))
+        return EXIT_DONE
+
+    made = desk(diverge)
+    summary = made.scheduler.run(jobs[:2])
+    assert (summary.finished, summary.failed) == (2, 0)
+    run = made.store.find_run(jobs[0].run_id)
+    assert (run["state"], run["diverged_at"], run["cause"]) == ("diverged", 1, "loss is nan")
+    assert len(made.executor.started) == 2
+    assert made.seen.getvalue().count("diverged at step 1: loss is nan") == 2
+
+
+def test_a_run_that_says_it_is_done_and_left_no_result_has_failed(
+    desk: Callable[..., Desk], jobs: list[Job]
+) -> None:
+    made = desk(lambda _directory, _number: EXIT_DONE, retries=0)
+    assert made.scheduler.run(jobs[:1]).failed == 1
+
+
+def test_a_damaged_result_is_a_failure_with_the_remedy(
+    desk: Callable[..., Desk], jobs: list[Job]
+) -> None:
+    def scribble(directory: RunDirectory, _number: int) -> int:
+        directory.result.write_text("{")
+        return EXIT_DONE
+
+    made = desk(scribble, retries=0)
+    assert made.scheduler.run(jobs[:1]).failed == 1
+    cause = made.store.find_run(jobs[0].run_id)["cause"]
+    assert (
+        cause
+        == f"{folder_of(made, jobs[0])}/result.json is damaged; remove it and train the run again"
+    )
+
+
+@pytest.mark.parametrize("obstacle", ["the folder", "events.jsonl", "result.json", "log.txt"])
+def test_a_folder_that_cannot_be_used_fails_its_run_and_no_other(
+    desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job], obstacle: str
+) -> None:
+    def look(directory: RunDirectory, number: int) -> int | None:
+        return EXIT_FAILED if directory.log.is_dir() else succeed(directory, number)
+
+    made = desk(look, retries=1)
+    folder = folder_of(made, jobs[0])
+    if obstacle == "the folder":
+        folder.write_text("in the way")
+    else:
+        (folder / obstacle).mkdir(parents=True)
+    summary = made.scheduler.run(jobs)
+    assert (summary.finished, summary.failed) == (5, 1)
+    run = made.store.find_run(jobs[0].run_id)
+    assert run["state"] == "failed"
+    assert str(folder) in run["cause"]
+    assert len(made.store.attempts(jobs[0].run_id)) == 2
+
+
+def test_a_result_that_is_there_already_is_recorded_without_training(
+    desk: Callable[..., Desk],
+    succeed: Behaviour,
+    make_result: Callable[..., Result],
+    jobs: list[Job],
+) -> None:
+    made = desk(succeed)
+    directory = RunDirectory(folder_of(made, jobs[3]))
+    directory.path.mkdir(parents=True)
+    directory.write_result(make_result(test_loss=1.25))
+    assert made.scheduler.run(jobs).finished == 6
+    assert directory.path not in made.executor.started
+    assert made.store.find_run(jobs[3].run_id)["test_loss"] == 1.25
+
+
+def test_what_an_earlier_attempt_wrote_is_not_taken_for_the_new_curve(
+    desk: Callable[..., Desk], succeed: Behaviour, events: list[Event], jobs: list[Job]
+) -> None:
+    made = desk(succeed)
+    directory = RunDirectory(folder_of(made, jobs[0]))
+    directory.path.mkdir(parents=True)
+    directory.events.write_text(events[0].model_dump_json() + "\n" + '{"step": 7, "lo')
+    made.scheduler.run(jobs[:1])
+    assert [point["step"] for point in made.store.curve(jobs[0].run_id)] == [1, 2]
+
+
+def test_stopping_keeps_what_is_finished_and_gives_the_rest_back(
+    desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
+) -> None:
+    def stop_after_three(directory: RunDirectory, number: int) -> int | None:
+        if len(made.executor.started) == 4:
+            made.executor.endless = True
+            made.scheduler.stop()
+        return succeed(directory, number)
+
+    made = desk(stop_after_three)
+    summary = made.scheduler.run(jobs)
+    assert summary.interrupted
+    assert summary.finished == 3
+    assert states(made, jobs) == {"done": 3, "queued": 3}
+    assert len(made.executor.started) == 4
+    (attempt,) = made.store.attempts(jobs[3].run_id)
+    assert (attempt["outcome"], attempt["reason"]) == ("stopped", "stopped at the keyboard")
+
+    again = desk(succeed)
+    assert again.scheduler.run(jobs[3:]).finished == 3
+    assert states(again, jobs) == {"done": 6}
+
+
+def test_an_error_on_the_way_leaves_no_run_claimed(
+    desk: Callable[..., Desk], jobs: list[Job]
+) -> None:
+    def break_down(_directory: RunDirectory, _number: int) -> int:
+        raise KeyboardInterrupt
+
+    made = desk(break_down)
+    with pytest.raises(KeyboardInterrupt):
+        made.scheduler.run(jobs)
+    assert states(made, jobs) == {"queued": 6}
+    (attempt,) = made.store.attempts(jobs[0].run_id)
+    assert (attempt["outcome"], attempt["reason"]) == ("stopped", "its scheduler ended early")
+
+
+def test_two_schedulers_on_one_database_share_the_work(
+    open_store: Callable[[], Store], succeed: Behaviour, jobs: list[Job], tmp_path: Path
+) -> None:
+    desks = [
+        Desk(
+            open_store(), Rehearsal(succeed, slots=1, pause=0.05), tmp_path / "runs", f"{name}:1:1"
+        )
+        for name in ("one", "two")
+    ]
+    threads = [threading.Thread(target=desk.scheduler.run, args=[jobs]) for desk in desks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    started = [directory for desk in desks for directory in desk.executor.started]
+    assert sorted(started) == sorted(folder_of(desks[0], job) for job in jobs)
+    assert all(desk.executor.started for desk in desks)
+    assert states(desks[0], jobs) == {"done": 6}
+    for desk in desks:  # each has heard of all six
+        assert desk.seen.getvalue().count("\n") == 6
+        assert "done, by another sweep" in desk.seen.getvalue()
+
+
+def test_a_run_that_another_scheduler_fails_to_finish_is_done_here(
+    desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
+) -> None:
+    made = desk(succeed)
+    host = Queue(made.store, "elsewhere:1:1")
+    assert host.claim(jobs[0].run_id)
+    threading.Timer(0.3, host.release, [jobs[0].run_id, "gave up"]).start()
+    assert made.scheduler.run(jobs).finished == 6
+    assert [a["outcome"] for a in made.store.attempts(jobs[0].run_id)] == ["stopped", "done"]
+
+
+def test_the_folder_of_a_run_is_short_and_a_rerun_has_its_own(
+    make_job: Callable[[int], Job],
+) -> None:
+    run_id = make_job(1).run_id
+    assert directory_name(run_id) == run_id[:16]
+    assert directory_name(f"{run_id}-again") == f"{run_id[:16]}-again"
+
+
+def test_what_is_written_while_a_run_goes_on_reaches_the_watcher_line_by_line(
+    tmp_path: Path, make_job: Callable[[int], Job], events: list[Event]
+) -> None:
+    from sweep.scheduler import Running  # noqa: PLC0415
+
+    directory = RunDirectory(tmp_path)
+    running = Running(make_job(1), "place 0", directory)
+    assert running.new_events() == []
+    line = events[0].model_dump_json()
+    directory.events.write_text(f"{line}\n{line[:10]}")
+    assert running.new_events() == events[:1]
+    assert running.new_events() == []
+    with directory.events.open("a") as file:
+        file.write(line[10:] + "\n" + json.dumps(events[1].model_dump()) + "\n")
+    assert running.new_events() == [events[0], events[1]]

@@ -1,0 +1,408 @@
+"""A study file is refused with one sentence, or means what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.design import make_plan
+from sweep.errors import StudyError
+from sweep.study import RECIPE_FIELDS, load_study, parse_study
+
+NOT_A_NAME = (
+    "is not a name; names are letters, digits, '-', '_', '.' and '+', begin with a letter or "
+    "digit, and have at most 64 characters"
+)
+HOSTILE = {
+    "a slash": "../../etc/passwd",
+    "a control character": "evil\nname\x1b[31m",
+    "a bracket": "[key]",
+    "markup": "<script>alert(1)</script>",
+    "rich's markup": "[red]x[/red]",
+    "a thousand characters": "a" * 1000,
+    "a right-to-left mark": "\u202etlove",
+    "nothing": "",
+    "a leading dot": ".hidden",
+    "a leading hyphen": "--runs",
+}
+
+
+def refusal(path: Path) -> str:
+    """What a study file is refused with, the file's name taken off."""
+    with pytest.raises(StudyError) as error:
+        make_plan(load_study(path), str(path))
+    sentence = str(error.value)
+    assert sentence.startswith(str(path))
+    return sentence.removeprefix(str(path)).removeprefix(": ")
+
+
+# An old piece of the valid study, what it is replaced with, and what is said of that.
+CHANGES = {
+    "an unknown section": (
+        "[baseline.model]",
+        "[basline.model]",
+        "'basline' is not a field; did you mean 'baseline'?",
+    ),
+    "an unknown field in the baseline": (
+        "learning_rate = 3e-3",
+        "learning_rte = 3e-3",
+        (
+            "'baseline.optimizer.learning_rte' is not a field; "
+            "did you mean 'baseline.optimizer.learning_rate'?"
+        ),
+    ),
+    "an unknown field in an intervention": (
+        '"model.dropout" = 0.0',
+        '"model.drop_out" = 0.0',
+        (
+            "[interventions.no-dropout] sets 'model.drop_out', which is not a recipe field; "
+            "did you mean 'model.dropout'?"
+        ),
+    ),
+    "an unknown key of an intervention": (
+        'because = "Spikes."',
+        'becuse = "Spikes."',
+        "'interventions.clip.becuse' is not a field; did you mean 'interventions.clip.because'?",
+    ),
+    "a field that is like no other": (
+        "learning_rate = 3e-3",
+        "qqq = 1",
+        (
+            "'baseline.optimizer.qqq' is not a field; those allowed are learning_rate, weight_decay, "
+            "decay, beta1, beta2, epsilon, clip_norm"
+        ),
+    ),
+    "a name with a dot and no quotes": (
+        "[interventions.clip]",
+        "[interventions.clip-0.5]",
+        (
+            "'interventions.clip-0.5' is not a field; a name with a dot is written in quotes: "
+            '[interventions."clip-0.5"]'
+        ),
+    ),
+    "text for a number": (
+        "learning_rate = 3e-3",
+        'learning_rate = "fast"',
+        "'baseline.optimizer.learning_rate' = 'fast' must be a number",
+    ),
+    "a fraction for a count": (
+        "layers = 1",
+        "layers = 1.5",
+        "'baseline.model.layers' = 1.5 must be a whole number",
+    ),
+    "a wrong type in an intervention": (
+        '"optimizer.clip_norm" = 0.5',
+        '"optimizer.clip_norm" = true',
+        "[interventions.clip] sets 'optimizer.clip_norm' = true must be a number",
+    ),
+    "a word that is not among the choices": (
+        "batch_size = 8",
+        'batch_size = 8\nprecision = "bfloat"',
+        (
+            "'baseline.train.precision' = 'bfloat' must be 'float32' or 'bfloat16'; "
+            "did you mean 'bfloat16'?"
+        ),
+    ),
+    "a negative learning rate": (
+        "learning_rate = 3e-3",
+        "learning_rate = -0.1",
+        "'baseline.optimizer.learning_rate' = -0.1 must be above 0",
+    ),
+    "an infinite learning rate": (
+        "learning_rate = 3e-3",
+        "learning_rate = 1e999",
+        "'baseline.optimizer.learning_rate' = inf must be a finite number",
+    ),
+    "a number of five thousand digits": (
+        "tokens = 2048",
+        "tokens = 0x" + "f" * 5000,
+        (
+            "'baseline.train.tokens' = a number of thousands of digits must be at most "
+            "4611686018427387904"
+        ),
+    ),
+    "heads that do not divide the width": (
+        "heads = 2",
+        "heads = 3",
+        (
+            "baseline.model: width = 16 cannot be divided among heads = 3; heads must divide the "
+            "width, the nearest that does is 2"
+        ),
+    ),
+    "heads of an intervention that do not divide the width": (
+        '"model.dropout" = 0.0',
+        '"model.heads" = 5',
+        (
+            "[interventions.no-dropout] sets model: width = 16 cannot be divided among heads = 5; "
+            "heads must divide the width, the nearest that does is 4"
+        ),
+    ),
+    "chunks that are no multiple of the context": (
+        "chunk_tokens = 64",
+        "chunk_tokens = 70",
+        (
+            "[baseline] evaluation.chunk_tokens = 70 is not a multiple of model.context = 16; "
+            "the nearest that is: 64"
+        ),
+    ),
+    "an intervention that changes nothing": (
+        '"model.dropout" = 0.0',
+        '"model.dropout" = 0.1',
+        "[interventions.no-dropout] changes nothing: the baseline has model.dropout = 0.1 already",
+    ),
+    "an intervention that sets nothing": (
+        '"model.dropout" = 0.0',
+        "model = {}",
+        (
+            "[interventions.no-dropout] sets 'model', which is not a recipe field; "
+            "did you mean 'model.width'?"
+        ),
+    ),
+    "an intervention that sets one field in two ways": (
+        '"model.dropout" = 0.0',
+        '"model.dropout" = 0.0, model = { dropout = 0.2 }',
+        "[interventions.no-dropout] sets 'model.dropout' twice; name it once",
+    ),
+    "an intervention without a reason": (
+        'because = "Spikes."\n',
+        "",
+        "'interventions.clip.because' is missing",
+    ),
+    "an intervention that sets the seeds": (
+        '"model.dropout" = 0.0',
+        '"seeds.init" = 3',
+        (
+            "[interventions.no-dropout] sets 'seeds.init', which is not a recipe field; "
+            "did you mean 'schedule.kind'?"
+        ),
+    ),
+    "an arm named baseline": (
+        "[interventions.clip]",
+        "[interventions.baseline]",
+        "[interventions.baseline]: that is the name of the arm without interventions; use another",
+    ),
+    "no seeds": ("seeds = 2", "seeds = 0", "'design.seeds' = 0 must be a list or at least 1"),
+    "an empty list of seeds": (
+        "seeds = 2",
+        "seeds = []",
+        "design: seeds is empty; give at least one seed, or a number of seeds",
+    ),
+    "seeds left out": ("seeds = 2\n", "", "'design.seeds' is missing"),
+    "a repeated seed": (
+        "seeds = 2",
+        "seeds = [3, 1, 3]",
+        "design: seed 3 is repeated; a run is not evidence twice, so name it once",
+    ),
+    "a negative seed": (
+        "seeds = 2",
+        "seeds = [1, -1]",
+        "'design.seeds.1' = -1 must be at least 0",
+    ),
+    "no stream that varies": (
+        "seeds = 2",
+        "seeds = 2\nvary = []",
+        "'design.vary' = [] must be at least 1 long",
+    ),
+    "an alpha of nothing": (
+        "[analysis]",
+        "[analysis]\nalpha = 0",
+        "'analysis.alpha' = 0 must be above 0",
+    ),
+    "an alpha of more than half": (
+        "[analysis]",
+        "[analysis]\nalpha = 0.5",
+        "'analysis.alpha' = 0.5 must be below 0.5",
+    ),
+    "no smallest effect": (
+        "smallest_effect = 0.01",
+        "",
+        "'analysis.smallest_effect' is missing",
+    ),
+    "a smallest effect of nothing": (
+        "smallest_effect = 0.01",
+        "smallest_effect = 0.0",
+        "'analysis.smallest_effect' = 0.0 must be above 0",
+    ),
+    "an unknown correction": (
+        "[analysis]",
+        '[analysis]\ncorrection = "hol"',
+        (
+            "'analysis.correction' = 'hol' must be 'holm', 'bonferroni', 'bh' or 'none'; "
+            "did you mean 'holm'?"
+        ),
+    ),
+}
+
+STACKS = {
+    "alternatives stacked together": (
+        '"optimizer.clip_norm" = 0.5',
+        '"model.dropout" = 0.2',
+        '[stacks.both]\ncombine = ["no-dropout", "clip"]',
+        (
+            "[stacks.both] combines 'no-dropout' and 'clip', which both set 'model.dropout' "
+            "(0.0 and 0.2); they are alternatives and cannot be stacked"
+        ),
+    ),
+    "a stack named like an intervention": (
+        "",
+        "",
+        '[stacks.clip]\ncombine = ["no-dropout", "clip"]',
+        "[stacks.clip]: an arm of that name exists already; use another name",
+    ),
+    "a stack named baseline": (
+        "",
+        "",
+        '[stacks.baseline]\ncombine = ["no-dropout", "clip"]',
+        "[stacks.baseline]: an arm of that name exists already; use another name",
+    ),
+    "a stack of one": (
+        "",
+        "",
+        '[stacks.one]\ncombine = ["clip"]',
+        "'stacks.one.combine' = ['clip'] must be at least 2 long",
+    ),
+    "a stack of one intervention twice": (
+        "",
+        "",
+        '[stacks.twice]\ncombine = ["clip", "clip"]',
+        "[stacks.twice] combines an intervention with itself",
+    ),
+    "a stack of what is not there": (
+        "",
+        "",
+        '[stacks.both]\ncombine = ["clip", "clop"]',
+        "[stacks.both] combines 'clop', which is no intervention (no-dropout, clip)",
+    ),
+    "two stacks of the same": (
+        "",
+        "",
+        (
+            '[stacks.a]\ncombine = ["clip", "no-dropout"]\n'
+            '[stacks.b]\ncombine = ["no-dropout", "clip"]'
+        ),
+        "the arms 'a' and 'b' have one and the same recipe; remove one",
+    ),
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "s.toml"
+
+
+def test_a_valid_study_is_read_as_it_is_written(file: Path, study_text: str) -> None:
+    file.write_text(study_text)
+    study = load_study(file)
+    assert (study.name, list(study.interventions)) == ("tiny", ["no-dropout", "clip"])
+    assert study.design.seed_list() == [1, 2]
+    assert study.analysis.alpha == 0.05
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), CHANGES.values(), ids=CHANGES)
+def test_what_makes_no_sense_is_refused_with_a_sentence_that_says_what_does(
+    file: Path, study_text: str, old: str, new: str, sentence: str
+) -> None:
+    assert study_text.count(old) == 1
+    file.write_text(study_text.replace(old, new))
+    assert refusal(file) == sentence
+
+
+@pytest.mark.parametrize(("old", "new", "stack", "sentence"), STACKS.values(), ids=STACKS)
+def test_a_stack_that_makes_no_sense_is_refused(
+    file: Path, study_text: str, old: str, new: str, stack: str, sentence: str
+) -> None:
+    file.write_text(study_text.replace(old, new) + stack)
+    assert refusal(file) == sentence
+
+
+def test_a_missing_file_is_named_with_the_command_that_writes_one(file: Path) -> None:
+    assert refusal(file) == " does not exist; `sweep init s.toml` writes a study to start from"
+
+
+def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    assert (
+        refusal(tmp_path) == f" is a folder; name a study file inside it, such as {tmp_path}/x.toml"
+    )
+
+
+def test_broken_toml_is_refused_with_line_and_column(file: Path) -> None:
+    file.write_text('name = "tiny"\n[design\nseeds = 2\n')
+    sentence = refusal(file)
+    assert sentence.startswith("not valid TOML: Expected ']'")
+    assert "(at line 2, column 8)" in sentence
+
+
+def test_a_name_given_twice_is_refused_with_its_line(file: Path, study_text: str) -> None:
+    file.write_text(study_text.replace("[interventions.clip]", "[interventions.no-dropout]"))
+    sentence = refusal(file)
+    assert "Cannot declare ('interventions', 'no-dropout') twice" in sentence
+    line = study_text[: study_text.index("[interventions.clip]")].count("\n") + 1
+    assert f"(at line {line}, column " in sentence
+
+
+def test_what_is_not_utf_8_is_refused_with_the_place(file: Path) -> None:
+    file.write_bytes(b'name = "\xff"')
+    assert refusal(file) == " is not UTF-8 text (byte 8)"
+
+
+def test_deep_nesting_and_endless_numbers_are_refused(file: Path) -> None:
+    file.write_text("a = " + "[" * 5000 + "]" * 5000)
+    assert refusal(file) == "not valid TOML: nested too deeply"
+    file.write_text("a = " + "1" * 5000)
+    assert refusal(file) == "not valid TOML: a number of thousands of digits"
+
+
+def test_a_file_too_large_to_be_a_study_is_refused(file: Path) -> None:
+    file.write_bytes(b"#" * 4_000_001)
+    assert refusal(file) == " is larger than 4000000 bytes, which no study file is"
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("place", ["study", "intervention", "stack", "member", "field", "key"])
+def test_a_hostile_name_is_refused_harmlessly(
+    content: dict[str, Any], place: str, name: str
+) -> None:
+    clip = content["interventions"]["clip"]
+    if place == "study":
+        content["name"] = name
+    elif place == "intervention":
+        content["interventions"][name] = clip
+    elif place == "stack":
+        content["stacks"] = {name: {"combine": ["clip", "no-dropout"]}}
+    elif place == "member":
+        content["stacks"] = {"both": {"combine": ["clip", name]}}
+    elif place == "field":
+        clip["set"] = {name: 1}
+    else:
+        clip[name] = 1
+    with pytest.raises(StudyError) as error:
+        make_plan(parse_study(content, "s.toml"), "s.toml")
+    sentence = str(error.value)
+    assert sentence.isprintable()
+    assert len(sentence) < 400
+    expected = {"field": "is not a recipe field", "key": "is not a field"}.get(place, NOT_A_NAME)
+    assert expected in sentence
+
+
+def test_an_intervention_may_have_the_name_of_a_field_or_a_type(content: dict[str, Any]) -> None:
+    for name in ("set", "because", "list", "int", "name"):
+        content["interventions"] = {name: {"because": "It may.", "becuse": "It does."}}
+        with pytest.raises(StudyError) as error:
+            parse_study(content, "s.toml")
+        assert str(error.value) == (
+            f"s.toml: 'interventions.{name}.becuse' is not a field; "
+            f"did you mean 'interventions.{name}.because'?"
+        )
+
+
+def test_fields_may_be_set_with_dots_outside_the_quotes(content: dict[str, Any]) -> None:
+    quoted = make_plan(parse_study(content, "s.toml"), "s.toml")
+    content["interventions"]["no-dropout"]["set"] = {"model": {"dropout": 0.0}}
+    assert make_plan(parse_study(content, "s.toml"), "s.toml").hash == quoted.hash
+
+
+def test_every_recipe_field_but_the_seeds_can_be_set() -> None:
+    assert {"model.dropout", "optimizer.learning_rate", "data.order"} < set(RECIPE_FIELDS)
+    assert not [field for field in RECIPE_FIELDS if field.startswith("seeds")]

@@ -1,0 +1,160 @@
+"""The house as it was drawn: who imports whom, what the command line may cost, what is documented."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from sweep.cli import app
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("model", "trainer", "analysis", "sweep")
+MAY_IMPORT = {
+    "model": {"model"},
+    "trainer": {"trainer", "model"},
+    "analysis": {"analysis"},
+    "sweep": {"sweep", "analysis", "trainer", "model"},
+}
+"""The arrows: model <- trainer <- sweep -> analysis."""
+LIGHT_FOR_SWEEP = {
+    "model.config",
+    "trainer.corpus",
+    "trainer.errors",
+    "trainer.files",
+    "trainer.recipe",
+    "trainer.run",
+    "trainer.rundir",
+}
+"""All that `sweep` knows of the other two: the recipe and its files, never the training."""
+HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"}
+LONGEST_FILE = 400
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, at its top, in a function, or for types alone."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            assert node.module
+            yield from modules(node.module, [alias.name for alias in node.names])
+
+
+def modules(module: str, names: list[str]) -> Iterator[str]:
+    """`from trainer import loop` imports `trainer.loop`, `from trainer.loop import train` too."""
+    below = [f"{module}.{name}" for name in names]
+    found = [each for each in below if is_module(each)]
+    yield from found
+    if len(found) < len(below):
+        yield module
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def ours(path: Path) -> set[str]:
+    return {module for module in imports(path) if module.partition(".")[0] in PACKAGES}
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_no_arrow_runs_the_wrong_way(path: Path) -> None:
+    allowed = MAY_IMPORT[path.relative_to(ROOT).parts[0]]
+    assert {module.partition(".")[0] for module in ours(path)} <= allowed
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if name(p).startswith("sweep")], ids=name)
+def test_sweep_knows_the_recipe_and_not_the_training(path: Path) -> None:
+    found = {module for module in ours(path) if module.startswith(("model", "trainer"))}
+    assert found <= LIGHT_FOR_SWEEP
+    assert "torch" not in {module.partition(".")[0] for module in imports(path)}
+
+
+def test_the_arrows_are_there_and_not_only_allowed() -> None:
+    used = {package: set[str]() for package in PACKAGES}
+    for path in SOURCES:
+        package = path.relative_to(ROOT).parts[0]
+        used[package] |= {module.partition(".")[0] for module in ours(path)} - {package}
+    assert used == {
+        "model": set(),
+        "trainer": {"model"},
+        "analysis": set(),
+        "sweep": {"trainer", "analysis", "model"},
+    }
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_a_file_fits_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < LONGEST_FILE
+
+
+def loaded(*command: str) -> set[str]:
+    """The top-level modules that a fresh interpreter imports for a command."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *command],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    found = re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+([\w.]+)$", done.stderr, re.MULTILINE)
+    return {module.partition(".")[0] for module in found}
+
+
+@pytest.mark.parametrize("words", [[], *([command] for command in COMMANDS)], ids=" ".join)
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    found = loaded("-m", "sweep", *words, "--help")
+    assert "typer" in found
+    assert not found & HEAVY
+
+
+def test_help_answers_in_three_tenths_of_a_second_of_cpu_time() -> None:
+    best = float("inf")
+    for _ in range(8):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sweep", "--help"], cwd=ROOT, stdout=subprocess.DEVNULL
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        best = min(best, usage.ru_utime + usage.ru_stime)
+        if best < 0.3:
+            return
+    assert best < 0.3
+
+
+def test_all_of_sweep_can_be_imported_without_torch() -> None:
+    names = [name(path).removesuffix(".py").replace("/", ".") for path in SOURCES]
+    wanted = [each for each in names if each.startswith("sweep") and not each.endswith("__main__")]
+    assert "sweep.commands.run" in wanted
+    found = loaded("-c", f"import {', '.join([*wanted, *sorted(LIGHT_FOR_SWEEP)])}")
+    assert "sqlalchemy" in found
+    assert not found & {"torch", "pandas", "scipy"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_readme(command: str) -> None:
+    assert re.search(rf"\bsweep {command}\b", (ROOT / "README.md").read_text())
+
+
+def test_the_readme_promises_no_command_that_there_is_not() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    typed = [line.split() for line in lines if line.startswith("    sweep ")]
+    assert typed
+    assert {words[1] for words in typed} <= set(COMMANDS)
