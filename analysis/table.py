@@ -70,17 +70,19 @@ def runs_done(row: Row) -> str:
 
 def verdict_words(row: Row) -> str:
     """The verdict with what a reader must know beside it."""
-    words = row["verdict"] or ""
-    if row["real_but_negligible"]:
-        words += " (real)"
-    if row["verdict"] == "undecided":
-        words += _to_settle(row)
-    words += "".join(
-        f", {row[key]} {word}"
+    words = [_verdict(row)] if row["verdict"] else []
+    words += [
+        f"{row[key]} {word}"
         for key, word in (("n_diverged", "diverged"), ("n_failed", "failed"))
         if row[key]
-    )
-    return words + (" *" if row["sensitive"] else "")
+    ]
+    return ", ".join(words) + (" *" if row["sensitive"] else "")
+
+
+def _verdict(row: Row) -> str:
+    if row["verdict"] == "undecided":
+        return f"undecided{_to_settle(row)}"
+    return f"{row['verdict']} (real)" if row["real_but_negligible"] else str(row["verdict"])
 
 
 def _to_settle(row: Row) -> str:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
+from model.config import ModelConfig
 from model.dropout import Dropout
-
-if TYPE_CHECKING:
-    from model.config import ModelConfig
 
 
 class CausalSelfAttention(nn.Module):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from model.attention import CausalSelfAttention
+from model.config import ModelConfig
 from model.dropout import Dropout
-
-if TYPE_CHECKING:
-    from model.config import ModelConfig
 
 SITES = 3
 """Dropout sites per block: the attention matrix and the end of each branch."""

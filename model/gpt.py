@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
 from model.block import Block
+from model.config import ModelConfig
 from model.dropout import Dropout
-
-if TYPE_CHECKING:
-    from model.config import ModelConfig
 
 
 class GPT(nn.Module):

@@ -47,6 +47,8 @@ class Plan:
     study: Study
     arms: tuple[Arm, ...]
     """The baseline first."""
+    source: str
+    """The study file, as errors name it."""
 
     @property
     def seeds(self) -> list[int]:
@@ -85,7 +87,7 @@ def make_plan(study: Study, source: str) -> Plan:
         _check_distinct(arms)
     except StudyError as error:
         raise StudyError(f"{source}: {error}") from error
-    return Plan(study, tuple(arms))
+    return Plan(study, tuple(arms), source)
 
 
 def _arms(study: Study) -> list[Arm]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.design import Arm, Plan
-from sweep.errors import ExecutionError
+from sweep.errors import ExecutionError, StudyError
 from sweep.queue import Job
 from trainer.corpus import Corpus, load_corpus, save_corpus
+from trainer.errors import CorpusError
 from trainer.recipe import METRIC_VERSION, DataConfig, Recipe
 
 
@@ -58,7 +59,7 @@ class Workload:
 def make_workload(plan: Plan, cache: Path) -> Workload:
     """Find or encode the corpora of a plan and check that they are large enough; writes nothing.
 
-    Raises CorpusError.
+    Raises StudyError when an arm asks for more text than there is, CorpusError when there is none.
     """
     corpora: dict[tuple[str, str], Corpus] = {}
     for arm in plan.arms:
@@ -66,5 +67,8 @@ def make_workload(plan: Plan, cache: Path) -> Workload:
         key = (data.corpus, data.tokenizer)
         if key not in corpora:
             corpora[key] = load_corpus(data, cache)
-        corpora[key].check_fits(arm.recipe)
+        try:
+            corpora[key].check_fits(arm.recipe)
+        except CorpusError as error:
+            raise StudyError(f"{plan.source}: arm {arm.name!r}: {error}") from error
     return Workload(plan, corpora)

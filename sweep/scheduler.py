@@ -14,7 +14,7 @@ from sweep.executors.base import Ended, Executor
 from sweep.queue import FINISHED, LEASE_SECONDS, Job, Queue
 from trainer.errors import RunDirectoryError
 from trainer.run import EXIT_DONE, EXIT_STOPPED
-from trainer.rundir import Event, Request, Result, RunDirectory
+from trainer.rundir import Event, Request, Result, RunDirectory, parse_events
 
 TICK_SECONDS = 0.2
 """How long to wait for a run to end before looking at everything else."""
@@ -64,7 +64,7 @@ class Running:
             return []
         whole = text[: text.rfind(b"\n") + 1]
         self.read += len(whole)
-        return [Event.model_validate_json(line) for line in whole.splitlines()]
+        return parse_events(whole)
 
 
 @dataclass
@@ -172,9 +172,11 @@ class Scheduler:
     def _record(
         self, job: Job, directory: RunDirectory, result: Result, peak_bytes: int | None
     ) -> None:
-        self._queue.record(job.run_id, result, directory.read_events(), peak_bytes)
-        self._summary.finished += 1
-        self._watcher.finished(job, result)
+        if self._queue.record(job.run_id, result, directory.read_events(), peak_bytes):
+            self._summary.finished += 1
+            self._watcher.finished(job, result)
+        else:
+            self._elsewhere.append(job)  # our lease ran out: whoever took it will tell
 
     def _fail(self, job: Job, reason: str, peak_bytes: int | None) -> None:
         self._failures[job.run_id] += 1

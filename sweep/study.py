@@ -228,6 +228,6 @@ def _read(path: Path) -> str:
     if len(content) > LARGEST_FILE:
         raise StudyError(f"{path} is larger than {LARGEST_FILE} bytes, which no study file is")
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")  # editors on Windows mark their files
     except UnicodeDecodeError as error:
         raise StudyError(f"{path} is not UTF-8 text (byte {error.start})") from error

@@ -6,16 +6,14 @@ Nothing is remembered, so a resumed run, or one with other micro-batches, reads 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from trainer.recipe import Recipe
-    from trainer.tokenizer import Tokens
+from trainer.recipe import Recipe
+from trainer.tokenizer import Tokens
 
 ROUNDS = 6
 """Feistel rounds; four make a pseudo-random permutation (Luby and Rackoff 1988), two are spare."""

@@ -6,22 +6,19 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.errors import CorpusError
 from trainer.files import write_json
 from trainer.recipe import VOCABULARY, DataConfig, Recipe
 from trainer.stdlib import TEST_SHARE, Document, standard_library
 from trainer.tokenizer import Tokenizer, Tokens, load_tokenizer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 Number = TypeVar("Number", np.uint16, np.int64)
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
+from model.gpt import GPT
 from trainer.batches import read_sequences
-
-if TYPE_CHECKING:
-    from model.gpt import GPT
-    from trainer.corpus import Corpus
-    from trainer.recipe import Recipe
+from trainer.corpus import Corpus
+from trainer.recipe import Recipe
 
 TOKENS_AT_ONCE = 8_192
 """Tokens per forward pass; changes speed and memory, not the loss."""

@@ -133,8 +133,12 @@ def _die_with_parent(parent: int) -> None:
 
 def _redirect(log: Path) -> None:
     """Send what the run prints to its log, and close the server's conversation to it."""
+    try:
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        print(f"{log} cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201  (there is no log to tell)
+        os._exit(EXIT_FAILED)
     nothing = os.open(os.devnull, os.O_RDONLY)
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(nothing, 0)
     os.dup2(file, 1)
     os.dup2(file, 2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -15,16 +16,12 @@ from model.dropout import DropoutStream, use_dropout
 from model.gpt import GPT
 from model.init import initialise
 from trainer.batches import Batches
+from trainer.corpus import Corpus
 from trainer.evaluate import evaluate
 from trainer.optimizer import clip_gradients, make_optimizer
 from trainer.provenance import provenance
 from trainer.recipe import VOCABULARY, Recipe, learning_rate
 from trainer.rundir import Event, Result
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trainer.corpus import Corpus
 
 
 class RunStoppedError(Exception):

@@ -8,14 +8,12 @@ import subprocess
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from trainer.corpus import CorpusInfo
 from trainer.recipe import METRIC_VERSION, Recipe
-
-if TYPE_CHECKING:
-    from trainer.corpus import CorpusInfo
 
 
 def provenance(recipe: Recipe, corpus: CorpusInfo, device: torch.device) -> dict[str, Any]:

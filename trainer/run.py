@@ -5,16 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import FrameType
 
+from trainer.corpus import Corpus, load_corpus, open_corpus, save_corpus
 from trainer.errors import RunDirectoryError, UserError
 from trainer.rundir import Request, RunDirectory
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import FrameType
-
-    from trainer.corpus import Corpus
 
 EXIT_DONE = 0
 """There is a result; the run may have diverged."""
@@ -80,8 +76,6 @@ def _train(
 
 
 def _find_corpus(directory: RunDirectory, request: Request) -> Corpus:
-    from trainer.corpus import load_corpus, open_corpus, save_corpus  # noqa: PLC0415  (brings numpy)
-
     data, cache = request.recipe.data, directory.path / request.cache
     if request.corpus_hash is not None:
         folder = cache / f"{data.corpus}-{data.tokenizer}-{request.corpus_hash[:16]}"

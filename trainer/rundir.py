@@ -10,8 +10,10 @@ The recipe and the result are there whole or not at all; events and log grow.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -19,9 +21,6 @@ from model.config import Config
 from trainer.errors import RunDirectoryError
 from trainer.files import write_json
 from trainer.recipe import Recipe
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Request(Config):
@@ -129,11 +128,8 @@ class RunDirectory:
             ) from error
 
     def read_events(self) -> list[Event]:
-        """The events so far; a last line that is still being written is left out."""
-        if not self.events.exists():
-            return []
-        lines = self.events.read_text().splitlines(keepends=True)
-        return [Event.model_validate_json(line) for line in lines if line.endswith("\n")]
+        """The events so far."""
+        return parse_events(self.events.read_bytes()) if self.events.exists() else []
 
     def last_words(self) -> str:
         """The last line that the process printed: where it failed, the error."""
@@ -141,6 +137,18 @@ class RunDirectory:
             return ""
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+
+def parse_events(text: bytes) -> list[Event]:
+    """The events in some lines; one that is damaged, or still being written, is left out.
+
+    A gap in a curve is a lesser evil than a result that is lost for it.
+    """
+    events = []
+    for line in text[: text.rfind(b"\n") + 1].splitlines():
+        with contextlib.suppress(ValidationError):
+            events.append(Event.model_validate_json(line))
+    return events
 
 
 def recipe_fields(recipe: Recipe) -> dict[str, Any]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trainer.errors import CorpusError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TEST_SHARE = 0.1
 """Share of the documents that are kept for testing."""

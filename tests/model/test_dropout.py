@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.config import ModelConfig
 from model.dropout import Dropout, DropoutStream, use_dropout
 from model.gpt import GPT
 from model.init import initialise
-
-if TYPE_CHECKING:
-    from model.config import ModelConfig
 
 SHAPE = torch.Size([64, 8192])
 UNITS = SHAPE.numel()

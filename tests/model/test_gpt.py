@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 import torch
 
 from model.attention import CausalSelfAttention
+from model.config import ModelConfig
 from model.dropout import DropoutStream, use_dropout
 from model.gpt import GPT
 from model.init import initialise
-
-if TYPE_CHECKING:
-    from model.config import ModelConfig
 
 
 def make(config: ModelConfig) -> GPT:

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 import torch
 
+from model.config import ModelConfig
 from model.gpt import GPT
 from model.init import initialise
-
-if TYPE_CHECKING:
-    from model.config import ModelConfig
 
 VOCABULARY = 31
 

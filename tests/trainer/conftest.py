@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +12,6 @@ import torch
 from trainer.corpus import Corpus, load_corpus, save_corpus
 from trainer.recipe import DataConfig, Recipe
 from trainer.rundir import Request, RunDirectory
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,12 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.batches import Batches, permute
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trainer.corpus import Corpus
-    from trainer.recipe import Recipe
+from trainer.corpus import Corpus
+from trainer.recipe import Recipe
 
 
 def whole(size: int, key: str) -> list[int]:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
+from trainer.corpus import Corpus
 from trainer.loop import Trainer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from trainer.corpus import Corpus
-    from trainer.recipe import Recipe
-    from trainer.rundir import RunDirectory
+from trainer.recipe import Recipe
+from trainer.rundir import RunDirectory
 
 CPU = torch.device("cpu")
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,14 +18,8 @@ from trainer.corpus import (
     save_corpus,
 )
 from trainer.errors import CorpusError
-from trainer.recipe import DataConfig
+from trainer.recipe import DataConfig, Recipe
 from trainer.stdlib import Document
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from trainer.recipe import Recipe
 
 DOCUMENTS = [Document("a.py", b"x = 1\n"), Document("b.py", b"y = 2\n")]
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,14 +10,10 @@ import torch
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 import trainer.evaluate
+from trainer.corpus import Corpus
 from trainer.evaluate import TestLoss, evaluate
 from trainer.loop import Trainer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trainer.corpus import Corpus
-    from trainer.recipe import Recipe
+from trainer.recipe import Recipe
 
 CPU = torch.device("cpu")
 

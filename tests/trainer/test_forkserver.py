@@ -11,15 +11,13 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from trainer.rundir import RunDirectory
+from trainer.rundir import RunDirectory
 
 PATIENCE = 60
 """Seconds after which a server that says nothing has failed the test."""

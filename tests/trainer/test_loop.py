@@ -2,20 +2,15 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 import torch
 
+from trainer.corpus import Corpus
 from trainer.loop import DivergedError, Journal, RunStoppedError, Trainer, train
-from trainer.recipe import learning_rate
+from trainer.recipe import Recipe, learning_rate
 from trainer.rundir import Event
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trainer.corpus import Corpus
-    from trainer.recipe import Recipe
 
 CPU = torch.device("cpu")
 

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 import torch
 
+from trainer.corpus import Corpus
 from trainer.loop import Trainer
 from trainer.optimizer import clip_gradients
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from trainer.corpus import Corpus
-    from trainer.recipe import Recipe
+from trainer.recipe import Recipe
 
 CPU = torch.device("cpu")
 

@@ -3,12 +3,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHOW = "import json; from trainer.provenance import code; print(json.dumps(code(), sort_keys=True))"
 

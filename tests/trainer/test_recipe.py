@@ -1,20 +1,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from trainer.recipe import METRIC_VERSION, Recipe, learning_rate
 from trainer.rundir import recipe_fields
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SEEDS = {"init": 1, "order": 2, "dropout": 3}
 
@@ -41,6 +39,7 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "context": 1024,
             "dropout": 0.1,
             "qkv_bias": False,
+            "init_std": 0.02,
             "tie_embeddings": False,
         },
         "optimizer": {
@@ -209,6 +208,7 @@ def test_tying_the_embeddings_costs_no_operations_less() -> None:
 def test_the_learning_rate_is_that_of_torchs_schedulers_at_every_step(
     steps: int, warmup: float, warmup_factor: float, final_factor: float
 ) -> None:
+    assume(warmup == 0 or round(warmup * steps) > 0)
     schedule = {"kind": "cosine", "final_factor": final_factor}
     if warmup:
         schedule |= {"warmup": warmup, "warmup_factor": warmup_factor}
@@ -219,6 +219,11 @@ def test_the_learning_rate_is_that_of_torchs_schedulers_at_every_step(
     assert [learning_rate(recipe, step) for step in range(steps)] == pytest.approx(
         expected, rel=1e-6, abs=1e-12
     )
+
+
+def test_a_warm_up_of_less_than_a_step_is_refused() -> None:
+    said = refusal(train={"tokens": 2 * 98_304}, schedule={"warmup": 0.2})
+    assert "schedule.warmup = 0.2 of 2 steps rounds to no step at all; use at least 0.5" in said
 
 
 def torch_schedule(

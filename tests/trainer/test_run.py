@@ -4,17 +4,13 @@ import json
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from trainer.rundir import RunDirectory
+from trainer.rundir import RunDirectory
 
 LIGHT = ["recipe", "rundir", "corpus", "errors", "files", "run"]
 HEAVY = {"torch", "tiktoken", "datasets", "pandas", "scipy"}

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from trainer.errors import RunDirectoryError
+from trainer.recipe import Recipe
 from trainer.rundir import Event, Request, Result, RunDirectory, recipe_fields
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from trainer.recipe import Recipe
 
 EVENT = Event(step=3, loss=2.5, learning_rate=1e-3, grad_norm=None, tokens_per_second=9.0)
 RESULT = Result(

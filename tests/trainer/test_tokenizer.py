@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 
 from trainer.recipe import VOCABULARY
 from trainer.tokenizer import ByteTokenizer, GPT2Tokenizer, load_tokenizer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
