@@ -68,7 +68,7 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
     "a test text longer than the corpus": (
         change("chunks = 2", "chunks = 200000"),
         [],
-        "evaluation asks for 200000 chunks of 64 tokens",
+        "s.toml: arm 'baseline': evaluation asks for 200000 chunks of 64 tokens",
     ),
     "a context longer than the corpus": (
         lambda folder: [
@@ -77,7 +77,7 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
             change("tokens = 2048", "tokens = 1000000000")(folder),
         ],
         [],
-        "evaluation asks for 2 chunks of 2097152 tokens",
+        "s.toml: arm 'baseline': evaluation asks for 2 chunks of 2097152 tokens",
     ),
     "a file where the folder of results should be": (
         lambda folder: (folder / "runs").write_text("mine"),
