@@ -184,6 +184,7 @@ def main() -> None:
             raise
         sys.exit(_tell(error))
     except KeyboardInterrupt:
+        print("Stopped. What is finished is kept; the same command continues.", file=sys.stderr)  # noqa: T201  (the command line's own voice)
         sys.exit(EXIT_INTERRUPTED)
 
 

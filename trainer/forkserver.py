@@ -164,6 +164,7 @@ def preload() -> None:
 
 def main() -> None:
     """Serve whoever is at the other end of standard input and output."""
+    _die_with_parent(os.getppid())  # also while torch is still being imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preload()
     server = ForkServer()
