@@ -19,6 +19,9 @@ from statistics import median
 
 from sqlalchemy import select
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # or else benchmarks/trainer.py would pass for the package `trainer`
+
 from sweep.executors.local import LocalExecutor
 from sweep.schema import attempts, runs
 from sweep.slots import find_slots
@@ -31,7 +34,7 @@ ROUNDS = 5
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    default = Path(__file__).parent.parent / "studies" / "interventions.toml"
+    default = ROOT / "studies" / "interventions.toml"
     parser.add_argument("study", type=Path, nargs="?", default=default)
     study = parser.parse_args().study.resolve()
     with tempfile.TemporaryDirectory() as name:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
+from model.activation import gelu
 from model.attention import CausalSelfAttention
 from model.config import ModelConfig
 from model.dropout import Dropout
+from model.linear import Linear
 
 SITES = 3
 """Dropout sites per block: the attention matrix and the end of each branch."""
@@ -18,12 +19,12 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.expand = nn.Linear(config.width, 4 * config.width)
-        self.projection = nn.Linear(4 * config.width, config.width)
+        self.expand = Linear(config.width, 4 * config.width)
+        self.projection = Linear(4 * config.width, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) to the same."""
-        return self.projection(F.gelu(self.expand(x), approximate="tanh"))  # type: ignore[no-any-return]
+        return self.projection(gelu(self.expand(x)))  # type: ignore[no-any-return]
 
 
 class Block(nn.Module):
@@ -41,5 +42,5 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(sequence, position, width) to the same."""
-        x = x + self.attention_dropout(self.attention(self.attention_norm(x)))
-        return x + self.feed_forward_dropout(self.feed_forward(self.feed_forward_norm(x)))  # type: ignore[no-any-return]
+        x = self.attention_dropout.add(x, self.attention(self.attention_norm(x)))
+        return self.feed_forward_dropout.add(x, self.feed_forward(self.feed_forward_norm(x)))

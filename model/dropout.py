@@ -2,25 +2,27 @@
 
 Two arms trained with one seed must drop the same units, also when one of them has more dropout
 sites, another micro-batch size, or was interrupted. So a mask is not drawn from a generator that
-remembers: it is read from a counter-based one (Philox, Salmon et al. 2011, "Parallel random
-numbers: as easy as 1, 2, 3", SC11) at a place that its coordinates name.
+remembers: it is read from a counter-based one (see model.kernels) at a place that its coordinates
+name, and read again on the way back instead of being kept.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from model import device_masks, kernels
+from model.kernels import Mask
+from model.linear import is_plain
+
 LEVELS = 2**16
 """A unit is dropped when 16 random bits fall below rate x 2^16, so rates are exact to 2e-5."""
-WORDS = 4
-"""64-bit words that one Philox counter yields."""
-LANES = WORDS * 4
-"""16-bit numbers that one Philox counter yields."""
+SITES = 2**12
+"""More dropout sites than a model has; the tiles of a site are numbered above that."""
 
 
 class DropoutStream:
@@ -28,34 +30,58 @@ class DropoutStream:
 
     def __init__(self, seed: int) -> None:
         digest = hashlib.sha256(f"dropout/{seed}".encode()).digest()
-        self._key = np.frombuffer(digest[:16], dtype=np.uint64)
+        self._key = np.frombuffer(digest[:8], dtype=np.uint32)
         self._step = 0
         self._first_sequence = 0
+        self._on_device: Tensor | None = None
+
+    def to(self, device: torch.device) -> None:
+        """Make masks for a model on `device` from the next `seek` on."""
+        if device.type != "cpu":
+            self._on_device = torch.zeros(4, dtype=torch.int64, device=device)
 
     def seek(self, step: int, first_sequence: int) -> None:
         """Go to a micro-batch: the optimiser step, and where in its batch the sequences begin."""
         self._step = step
         self._first_sequence = first_sequence
+        if self._on_device is not None:
+            place = torch.tensor([first_sequence, step, *map(int, self._key)])
+            self._on_device.copy_(place.pin_memory(), non_blocking=True)
 
-    def keep_mask(self, site: int, shape: torch.Size, rate: float) -> Tensor:
+    def mask(self, rate: float, site: int, *, tile: int = 0, first: int = 0) -> Mask:
+        """The mask of a site from sequence `first` of the micro-batch on.
+
+        A site that is worked on in pieces numbers them with `tile`.
+        """
+        place = np.array([site + SITES * tile, self._step, *self._key], dtype=np.uint32)
+        dropped = min(round(rate * LEVELS), LEVELS - 1)  # a rate below 1 keeps something
+        scale = np.float32(LEVELS / (LEVELS - dropped))
+        return Mask(self._first_sequence + first, place, np.uint32(dropped), scale)
+
+    def keep_mask(self, rate: float, site: int, shape: tuple[int, ...], *, tile: int = 0) -> Tensor:
         """Zeros where a unit is dropped and 1 / P(kept) elsewhere; float32 of `shape`.
 
-        The first dimension of `shape` is the sequence.
+        The first dimension of `shape` is the sequence. On the device, if there is one.
         """
-        per_sequence = math.prod(shape[1:])
-        blocks = -(-per_sequence // LANES)
-        counter = np.array([self._first_sequence * blocks, site, self._step, 0], dtype=np.uint64)
-        words = np.random.Philox(counter=counter, key=self._key).random_raw(
-            shape[0] * blocks * WORDS
-        )
-        numbers = torch.from_numpy(words.view(np.int16)).view(shape[0], -1)[:, :per_sequence]
-        dropped = min(round(rate * LEVELS), LEVELS - 1)  # a rate below 1 keeps something
-        kept = numbers >= dropped - LEVELS // 2
-        return kept.to(torch.float32).mul_(LEVELS / (LEVELS - dropped)).view(shape)
+        mask = self.mask(rate, site, tile=tile)
+        if self._on_device is not None:
+            number, dropped = int(mask.place[0]), int(mask.dropped)
+            return device_masks.keep_mask(
+                self._on_device, number, shape, dropped, float(mask.scale)
+            )
+        out = torch.empty(shape)
+        kernels.in_rows(kernels.keep_mask, len(out), _rows(out), *mask)
+        return out
+
+    def generator_place(self, site: int, per_sequence: int) -> tuple[int, int]:
+        """See Dropout.generator_place."""
+        place = hashlib.sha256(f"{self._key.tolist()}/{self._step}/{site}".encode()).digest()
+        seed = int.from_bytes(place[:8], "little") >> 1
+        return seed, self._first_sequence * per_sequence
 
 
 class Dropout(nn.Module):
-    """One dropout site. It draws its mask from the stream that the model was given."""
+    """One dropout site. It reads its masks from the stream that the model was given."""
 
     def __init__(self, rate: float, site: int) -> None:
         super().__init__()
@@ -72,10 +98,74 @@ class Dropout(nn.Module):
         """Drop units of `x` (sequence, ...); the identity in evaluation."""
         if not self.active:
             return x
+        if is_plain(x):
+            return _Drop.apply(x, self.mask())  # type: ignore[no-any-return, no-untyped-call]
+        return x * self._values(x)
+
+    def add(self, x: Tensor, branch: Tensor) -> Tensor:
+        """`x` plus what dropout leaves of `branch`; `x` has the type of the sum."""
+        if not self.active:
+            return x + branch
+        if is_plain(x) and is_plain(branch):
+            return _Add.apply(x, branch, self.mask())  # type: ignore[no-any-return, no-untyped-call]
+        return torch.addcmul(x, branch, self._values(x))
+
+    def mask(self, tile: int = 0, first: int = 0) -> Mask:
+        """See DropoutStream.mask."""
+        return self._stream.mask(self.rate, self.site, tile=tile, first=first)
+
+    def generator_place(self, per_sequence: int) -> tuple[int, int]:
+        """Seed and offset for a kernel that draws its own masks, `per_sequence` counters for each."""
+        return self._stream.generator_place(self.site, per_sequence)
+
+    def _values(self, x: Tensor) -> Tensor:
+        return self._stream.keep_mask(self.rate, self.site, x.shape)
+
+    @property
+    def _stream(self) -> DropoutStream:
         if self.stream is None:
             raise RuntimeError("a model in training needs a dropout stream: call use_dropout first")
-        mask = self.stream.keep_mask(self.site, x.shape, self.rate).to(x.device)
-        return (x * mask).to(x.dtype)  # bfloat16 would round the mask's 1 / P(kept)
+        return self.stream
+
+
+class _Drop(torch.autograd.Function):
+    """x * mask."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, mask: Mask) -> Tensor:  # noqa: ANN401  (torch's context)
+        ctx.mask = mask
+        return _drop(x, mask)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        return _drop(grad, ctx.mask), None
+
+
+class _Add(torch.autograd.Function):
+    """x + branch * mask."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, branch: Tensor, mask: Mask) -> Tensor:  # noqa: ANN401
+        ctx.mask = mask
+        x, branch = x.contiguous(), branch.contiguous()
+        out = torch.empty_like(x)
+        kernels.in_rows(kernels.add_dropped, len(x), _rows(x), _rows(branch), _rows(out), *mask)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
+        return grad, _drop(grad, ctx.mask), None
+
+
+def _drop(x: Tensor, mask: Mask) -> Tensor:
+    x = x.contiguous()
+    out = torch.empty_like(x)
+    kernels.in_rows(kernels.drop, len(x), _rows(x), _rows(out), *mask)
+    return out
+
+
+def _rows(x: Tensor) -> Any:  # noqa: ANN401  (an array)
+    return x.detach().view(len(x), -1).numpy()
 
 
 def use_dropout(model: nn.Module, stream: DropoutStream) -> None:

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from model.block import Block
 from model.config import ModelConfig
+from model.cross_entropy import HeadLoss
 from model.dropout import Dropout
+from model.linear import Linear
 
 
 class GPT(nn.Module):
@@ -24,15 +26,24 @@ class GPT(nn.Module):
         self.embedding_dropout = Dropout(config.dropout, site=0)
         self.blocks = nn.ModuleList(Block(config, index) for index in range(config.layers))
         self.final_norm = nn.LayerNorm(config.width)
-        self.head = nn.Linear(config.width, vocabulary, bias=False)
+        self.head = Linear(config.width, vocabulary, bias=False)
         if config.tie_embeddings:
             self.head.weight = self.token_embedding.weight
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Token ids (sequence, position), int64, to logits (sequence, position, vocabulary)."""
+        return self.head(self.hidden(tokens))  # type: ignore[no-any-return]
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """What the head reads: (sequence, position, width)."""
         positions = torch.arange(tokens.shape[1], device=tokens.device)
         x = self.token_embedding(tokens) + self.position_embedding(positions)
         x = self.embedding_dropout(x)
         for block in self.blocks:
             x = block(x)
-        return self.head(self.final_norm(x))  # type: ignore[no-any-return]
+        return self.final_norm(x)  # type: ignore[no-any-return]
+
+    def loss(self, tokens: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
+        """`scale` times the summed cross-entropy in nats; tokens and targets (sequence, position)."""
+        hidden = self.hidden(tokens).flatten(0, 1)
+        return HeadLoss.apply(hidden, self.head.weight, targets.flatten(), scale)  # type: ignore[no-any-return, no-untyped-call]

@@ -16,6 +16,7 @@ from sweep.queue import FINISHED, Job, Queue
 from sweep.scheduler import Scheduler, Summary
 from sweep.slots import Slot
 from sweep.store import Store
+from sweep.study import Jobs
 from sweep.workspace import Workspace
 
 
@@ -30,7 +31,7 @@ def train_jobs(
     store: Store,
     jobs: Mapping[str, Job],
     slots: Sequence[Slot],
-    retries: int,
+    settings: Jobs,
     console: Console,
 ) -> Summary:
     """Train `jobs`, given by the labels that people know them by; they are in the queue already.
@@ -44,7 +45,7 @@ def train_jobs(
     executor = LocalExecutor(slots)
     try:
         with watch(console, labels, len(jobs)) as watcher:
-            scheduler = Scheduler(queue, executor, workspace.folder, watcher, retries=retries)
+            scheduler = Scheduler(queue, executor, workspace.folder, watcher, settings)
             with _stopping_on_signals(scheduler):
                 return scheduler.run(jobs.values())
     finally:

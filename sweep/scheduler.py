@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections import Counter, deque
@@ -12,6 +13,7 @@ from typing import Protocol
 
 from sweep.executors.base import Ended, Executor
 from sweep.queue import FINISHED, LEASE_SECONDS, Job, Queue
+from sweep.study import Jobs
 from trainer.errors import RunDirectoryError
 from trainer.run import EXIT_DONE, EXIT_STOPPED
 from trainer.rundir import Event, Request, Result, RunDirectory, parse_events
@@ -58,6 +60,10 @@ class Running:
         """What has been written since the last call."""
         try:
             with self.directory.events.open("rb") as file:
+                if (
+                    file.seek(0, os.SEEK_END) < self.read
+                ):  # a continued run takes back its last lines
+                    self.read = 0
                 file.seek(self.read)
                 text = file.read()
         except FileNotFoundError:
@@ -80,13 +86,14 @@ class Scheduler:
     """Claims jobs, has them executed, and records what comes of them."""
 
     def __init__(
-        self, queue: Queue, executor: Executor, folder: Path, watcher: Watcher, *, retries: int
+        self, queue: Queue, executor: Executor, folder: Path, watcher: Watcher, settings: Jobs
     ) -> None:
         self._queue = queue
         self._executor = executor
         self._folder = folder
         self._watcher = watcher
-        self._retries = retries
+        self._retries = settings.retries
+        self._execution = settings.execution()
         self._stopping = False
         self._told_to_stop = False
         self._free = deque(executor.slots)
@@ -145,8 +152,11 @@ class Scheduler:
             self._record(job, directory, result, peak_bytes=None)
 
     def _start(self, job: Job, directory: RunDirectory) -> None:
-        directory.write_request(Request(recipe=job.recipe, corpus_hash=job.corpus_hash))
-        directory.events.unlink(missing_ok=True)
+        directory.write_request(
+            Request(recipe=job.recipe, corpus_hash=job.corpus_hash, execution=self._execution)
+        )
+        if not directory.checkpoints.exists():
+            directory.events.unlink(missing_ok=True)
         slot = self._free.popleft()
         self._running[directory.path.resolve()] = Running(job, slot, directory)
         self._executor.start(directory.path, slot)

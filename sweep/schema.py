@@ -17,7 +17,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of the tables below. `ADDED` brings older ones up to it."""
 
 metadata = MetaData()
 
@@ -79,6 +80,10 @@ runs = Table(
     Column("steps", Integer),
     Column("tokens", BigInteger),
     Column("tokens_per_second", Float),
+    Column("skipped_steps", Integer, comment="their gradient was not finite"),
+    Column("micro_batch", Integer, comment="sequences per process and pass"),
+    Column("processes", Integer),
+    Column("notes", JSON, comment="what a person should know of how the run went"),
     Column("started", Float, comment="Unix time"),
     Column("first_step", Float, comment="Unix time"),
     Column("finished", Float, comment="Unix time"),
@@ -116,6 +121,8 @@ curves = Table(
     Column("loss", Float, comment="training loss in nats per token"),
     Column("learning_rate", Float, nullable=False),
     Column("grad_norm", Float),
+    Column("clipped", Float, comment="fraction of the steps"),
+    Column("skipped", Integer, comment="steps whose gradient was not finite"),
     Column("tokens_per_second", Float, nullable=False),
 )
 
@@ -126,3 +133,15 @@ chunk_losses = Table(
     Column("chunk", Integer, primary_key=True),
     Column("loss", Float, nullable=False, comment="nats per token"),
 )
+
+ADDED = {
+    2: (
+        runs.c.skipped_steps,
+        runs.c.micro_batch,
+        runs.c.processes,
+        runs.c.notes,
+        curves.c.clipped,
+        curves.c.skipped,
+    ),
+}
+"""Columns that came with a version; a database of an older one is given them when it is opened."""

@@ -21,24 +21,34 @@ class Slot:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def find_slots(number: int | None = None) -> list[Slot]:
-    """One slot per GPU, or per core when there is none; `number` overrides how many.
+def find_slots(number: int | None = None, per_run: int = 1) -> list[Slot]:
+    """One slot per `per_run` GPUs, or cores when there is no GPU; `number` overrides how many.
 
     Raises ExecutionError when more are asked for than there are GPUs, or cores.
     """
     gpus, cores = find_gpus(), available_cores()
-    most, unit = (len(gpus), "GPUs") if gpus else (cores, "cores")
+    available, unit = (len(gpus), "GPUs") if gpus else (cores, "cores")
+    most = available // per_run
+    if not most:
+        raise ExecutionError(
+            f"jobs.gpus_per_run = {per_run} is not possible here; this machine has {available} "
+            f"{unit}, so 1 to {available} are allowed"
+        )
     wanted = most if number is None else number
     if not 1 <= wanted <= most:
+        shared = f", {per_run} for each run" if per_run > 1 else ""
         raise ExecutionError(
-            f"--slots {wanted} is not possible here; this machine has {most} {unit}, "
+            f"--slots {wanted} is not possible here; this machine has {available} {unit}{shared}, "
             f"so 1 to {most} are allowed"
         )
     threads = max(1, cores // wanted)
     if gpus:
+        groups = [gpus[first : first + per_run] for first in range(0, wanted * per_run, per_run)]
         return [
-            Slot(f"gpu {gpu}", "cuda", threads, {"CUDA_VISIBLE_DEVICES": gpu})
-            for gpu in gpus[:wanted]
+            Slot(
+                f"gpu {'+'.join(group)}", "cuda", threads, {"CUDA_VISIBLE_DEVICES": ",".join(group)}
+            )
+            for group in groups
         ]
     return [Slot(f"cpu {index}", "cpu", threads) for index in range(wanted)]
 

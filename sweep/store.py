@@ -28,6 +28,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sweep.design import Plan
 from sweep.errors import NotFoundError, StoreError, did_you_mean
 from sweep.schema import (
+    ADDED,
     SCHEMA_VERSION,
     arms,
     attempts,
@@ -142,6 +143,21 @@ class Store:
                 f"{self._where} was written by a newer sweep (schema {found}, this one knows "
                 f"{SCHEMA_VERSION}); update sweep, or name another database with --db"
             )
+        if found < SCHEMA_VERSION:
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Add the columns that an older version did not have; nothing that is there changes."""
+        with self.write() as connection:
+            # Read again: another command may have done it in the meantime.
+            found = connection.execute(select(func.max(versions.c.version))).scalar_one()
+            for version in range(found + 1, SCHEMA_VERSION + 1):
+                for column in ADDED[version]:
+                    kind = column.type.compile(self.engine.dialect)
+                    connection.exec_driver_sql(
+                        f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"
+                    )
+                connection.execute(insert(versions).values(version=version))
 
     def _create(self) -> None:
         if self._file:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from model.config import Config, ModelConfig, Whole
 from sweep.errors import StudyError, did_you_mean
 from sweep.explain import explain, shown
+from trainer.execution import Execution, MicroBatch
 from trainer.recipe import (
     DataConfig,
     EvaluationConfig,
@@ -111,10 +112,28 @@ class Design(Config):
 class Jobs(Config):
     """How runs are executed; nothing here changes a result."""
 
-    gpus_per_run: Literal[1] = 1
-    """GPUs that a run has to itself; without a GPU, a run has a share of the cores."""
+    gpus_per_run: Annotated[int, Whole, Field(ge=1, le=1024)] = 1
+    """GPUs that share a run, each training a part of every batch; without GPUs, processes."""
     retries: int = Field(default=2, ge=0, le=100)
-    """How often a run that failed is started again."""
+    """How often a run that failed is started again, from its last checkpoint."""
+    micro_batch: MicroBatch = "auto"
+    """Sequences that are worked on at once on each GPU; `auto` for as many as fit."""
+    compile: Literal["auto", "always", "never"] = "auto"
+    """Whether torch.compile is used; `auto`: on a GPU, for runs that are long enough to gain."""
+    checkpoint_seconds: float = Field(default=300.0, ge=0)
+    """Seconds from one checkpoint to the next; longer where writing takes over 1% of that."""
+    keep: Literal["weights", "nothing"] = "weights"
+    """What stays of a finished run beside its result: `weights.safetensors`, or nothing."""
+
+    def execution(self) -> Execution:
+        """What a run's own settings are."""
+        return Execution(
+            micro_batch=self.micro_batch,
+            processes=self.gpus_per_run,
+            compile=self.compile,
+            checkpoint_seconds=self.checkpoint_seconds,
+            keep=self.keep,
+        )
 
 
 class Analysis(Config):

@@ -28,6 +28,7 @@ LIGHT_FOR_SWEEP = {
     "model.config",
     "trainer.corpus",
     "trainer.errors",
+    "trainer.execution",
     "trainer.files",
     "trainer.recipe",
     "trainer.run",

@@ -18,6 +18,9 @@ from trainer.tokenizer import Tokens
 ROUNDS = 6
 """Feistel rounds; four make a pseudo-random permutation (Luby and Rackoff 1988), two are spare."""
 
+SEQUENCES_AHEAD = 1_024
+"""Places that are computed at once: the cost lies in the calls, not in the numbers."""
+
 Indices = NDArray[np.uint64]
 
 
@@ -62,11 +65,19 @@ class Batches:
         self._size = recipe.train.batch_size
         self._shuffled = recipe.data.order == "shuffled"
         self._seed = recipe.seeds.order
+        self._cached: tuple[range, Indices] | None = None
         self._sequences = (len(tokens) - 1) // self._context
 
     def sequences(self, step: int) -> Indices:
         """Indices of the sequences in the batch of `step`, in order, shape (batch_size,)."""
-        slots = np.arange(step * self._size, (step + 1) * self._size, dtype=np.uint64)
+        if self._cached is None or step not in self._cached[0]:
+            steps = range(step, step + max(1, SEQUENCES_AHEAD // self._size))
+            self._cached = steps, self._places(steps).reshape(len(steps), self._size)
+        steps, places = self._cached
+        return places[step - steps.start]  # type: ignore[no-any-return]
+
+    def _places(self, steps: range) -> Indices:
+        slots = np.arange(steps.start * self._size, steps.stop * self._size, dtype=np.uint64)
         epochs, slots = np.divmod(slots, np.uint64(self._sequences))
         if not self._shuffled:
             return slots
@@ -76,9 +87,12 @@ class Batches:
             slots[within] = permute(slots[within], self._sequences, key)
         return slots
 
-    def read(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs and the tokens that follow them, each int64 (batch_size, context)."""
-        return read_sequences(self._tokens, self.sequences(step), self._context)
+    def read(self, step: int, part: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """Inputs and the tokens that follow them, each int64 (sequence, context).
+
+        `part` selects some of the batch's sequences.
+        """
+        return read_sequences(self._tokens, self.sequences(step)[part], self._context)
 
 
 def read_sequences(tokens: Tokens, sequences: Indices, context: int) -> tuple[Tensor, Tensor]:

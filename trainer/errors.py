@@ -3,6 +3,8 @@
     UserError                 a sentence that says what, where, what is allowed, what to do
     ├── CorpusError           the training text cannot be had, or does not fit the recipe
     ├── RunDirectoryError     a run directory does not hold what it should
+    ├── CheckpointError       a checkpoint cannot be written, or is another recipe's
+    ├── ExecutionSettingError a recipe cannot be trained where, or how, it is meant to be
     └── sweep.errors...       what concerns studies, the store and the command line
 
 Each carries one sentence or two, and no traceback is needed to act on it.
@@ -21,3 +23,11 @@ class CorpusError(UserError):
 
 class RunDirectoryError(UserError):
     """A run directory does not hold what it should."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint cannot be written, or is another recipe's."""
+
+
+class ExecutionSettingError(UserError):
+    """A recipe cannot be trained where, or how, it is meant to be."""

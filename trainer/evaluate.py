@@ -14,6 +14,7 @@ from model.gpt import GPT
 from trainer.batches import read_sequences
 from trainer.corpus import Corpus
 from trainer.recipe import Recipe
+from trainer.world import Place
 
 TOKENS_AT_ONCE = 8_192
 """Tokens per forward pass; changes speed and memory, not the loss."""
@@ -33,8 +34,11 @@ class TestLoss:
 
 
 @torch.no_grad()
-def evaluate(model: GPT, corpus: Corpus, recipe: Recipe, device: torch.device) -> TestLoss:
-    """Test loss of `model`, in float32 and without dropout whatever the training precision was."""
+def evaluate(model: GPT, corpus: Corpus, recipe: Recipe, place: Place) -> TestLoss:
+    """Test loss of `model`, in float32 and without dropout whatever the training precision was.
+
+    Each process of a run scores a part of the text, and all of them know the whole.
+    """
     wanted, context = recipe.evaluation, recipe.model.context
     per_chunk = wanted.chunk_tokens // context
     tokens = corpus.test[wanted.start_token :]
@@ -43,9 +47,12 @@ def evaluate(model: GPT, corpus: Corpus, recipe: Recipe, device: torch.device) -
     pieces = np.array_split(sequences, math.ceil(len(sequences) / at_once))
     was_training = model.training
     model.eval()
-    losses = [_sequence_losses(model, tokens, piece, device) for piece in pieces]
+    losses = torch.zeros(len(sequences), dtype=torch.float64)
+    for piece in pieces[place.world.rank :: place.world.size]:
+        losses[piece.astype(np.int64)] = _sequence_losses(model, tokens, piece, place.device)
+    place.world.sum_on_cpu(losses)
     model.train(was_training)
-    chunks = torch.cat(losses).view(wanted.chunks, per_chunk).mean(1)
+    chunks = losses.view(wanted.chunks, per_chunk).mean(1)
     nats = float(chunks.mean())
     scored = tokens[1 : wanted.chunks * wanted.chunk_tokens + 1]
     text_bytes = int(corpus.byte_lengths[scored].sum(dtype=np.int64))

@@ -25,3 +25,12 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  (whatever JSON 
     """Write `value` as JSON, whole. Raises ValueError for a NaN, which JSON has no word for."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
     write_whole(path, (text + "\n").encode())
+
+
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,175 +1,131 @@
-"""The training loop: read top to bottom, it is what happens."""
+"""A run from its first step, or its last checkpoint, to its test loss: read top to bottom."""
 
 from __future__ import annotations
 
-import contextlib
-import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import IO, Any
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  (torch's own convention)
-
-from model.dropout import DropoutStream, use_dropout
-from model.gpt import GPT
-from model.init import initialise
-from trainer.batches import Batches
+from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.corpus import Corpus
 from trainer.evaluate import evaluate
-from trainer.optimizer import clip_gradients, make_optimizer
+from trainer.journal import DivergedError, Journal, Progress, ceiling
 from trainer.provenance import provenance
-from trainer.recipe import VOCABULARY, Recipe, learning_rate
-from trainer.rundir import Event, Result
+from trainer.recipe import Recipe
+from trainer.rundir import Result
+from trainer.trainer import Trainer
+from trainer.world import Place
+
+COST = 100
+"""A checkpoint is not followed by another before this many times the time that it took."""
 
 
 class RunStoppedError(Exception):
     """The run was asked to stop, and did so between two steps."""
 
 
-class DivergedError(Exception):
-    """The loss left the realm of the finite, or ended above that of a guess."""
+@dataclass
+class Keeper:
+    """Writes checkpoints when they are due, and continues from one."""
 
-    def __init__(self, step: int, cause: str) -> None:
-        super().__init__(cause)
-        self.step = step
-        self.cause = cause
+    checkpoints: Checkpoints | None
+    interval: float
+    """Seconds; 0 for one after each step."""
+    _due: float = field(init=False)
 
+    def __post_init__(self) -> None:
+        self._due = time.monotonic() + self.interval
 
-class Trainer:
-    """One run in memory: the model, its optimiser, and the place in its data."""
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for one."""
+        return self.checkpoints is not None and time.monotonic() >= self._due
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, device: torch.device) -> None:
-        self.recipe = recipe
-        self.device = device
-        self.batches = Batches(recipe, corpus.train)
-        self.dropout = DropoutStream(recipe.seeds.dropout)
-        self.model = GPT(recipe.model, VOCABULARY[recipe.data.tokenizer]).to(device)
-        initialise(self.model, recipe.seeds.init)
-        use_dropout(self.model, self.dropout)
-        self.optimizer = make_optimizer(self.model, recipe.optimizer)
-
-    def step(self, step: int) -> tuple[Tensor, Tensor]:
-        """Take one optimiser step; the loss before it and the gradient's norm, both scalars."""
-        inputs, targets = self.batches.read(step)
-        self.dropout.seek(step, first_sequence=0)
-        loss = self._loss(inputs.to(self.device), targets.to(self.device))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = clip_gradients(self.model, self.recipe.optimizer.clip_norm)
-        rate = learning_rate(self.recipe, step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        return loss.detach(), norm
-
-    def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        with self._autocast():
-            logits = self.model(inputs)
-        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
-
-    def _autocast(self) -> contextlib.AbstractContextManager[object]:
-        if self.recipe.train.precision == "float32":
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
-
-
-class Journal:
-    """Averages losses over stretches of steps, and writes a line for each.
-
-    Losses stay on the device until then: fetching one makes the host wait for the device.
-    """
-
-    def __init__(self, recipe: Recipe, file: IO[str]) -> None:
-        self.stretch = max(1, min(50, recipe.steps // 100))
-        self.last_loss: float | None = None
-        self._recipe = recipe
-        self._file = file
-        self._pending: list[tuple[Tensor, Tensor]] = []
-        self._since = time.perf_counter()
-
-    def record(self, step: int, loss: Tensor, norm: Tensor) -> None:
-        """Take in the loss and gradient norm of `step`.
-
-        Raises DivergedError when a loss of the stretch that it completes is not finite.
-        """
-        self._pending.append((loss, norm))
-        if len(self._pending) == self.stretch or step + 1 == self._recipe.steps:
-            self._write_stretch(step + 1)
-
-    def _write_stretch(self, steps: int) -> None:
-        losses = torch.stack([loss for loss, _ in self._pending]).tolist()
-        norm = float(torch.stack([norm for _, norm in self._pending]).mean())
-        now = time.perf_counter()
-        event = Event(
-            step=steps,
-            loss=_finite(sum(losses) / len(losses)),
-            learning_rate=learning_rate(self._recipe, steps - 1),
-            grad_norm=_finite(norm),
-            tokens_per_second=len(losses) * self._recipe.tokens_per_step / (now - self._since),
-        )
-        self._file.write(event.model_dump_json() + "\n")
-        self._file.flush()
-        self._since = now
-        self._pending.clear()
-        for step, loss in enumerate(losses, start=steps - len(losses)):
-            if not math.isfinite(loss):
-                raise DivergedError(step, "the training loss is not finite")
-            self.last_loss = loss
+    def save(self, trainer: Trainer) -> None:
+        """Write one now. Raises CheckpointError when that is not possible."""
+        if self.checkpoints is None:
+            return
+        began = time.monotonic()
+        trainer.progress.micro_batch = trainer.micro_batch
+        progress = trainer.progress
+        self.checkpoints.save(Checkpoint(progress.steps, trainer.state(), progress.to_json()))
+        took = time.monotonic() - began
+        wait = max(self.interval, COST * took) if self.interval else 0.0
+        self._due = time.monotonic() + wait
 
 
 def train(
     recipe: Recipe,
     corpus: Corpus,
-    events: IO[str],
-    device: torch.device,
-    should_stop: Callable[[], bool] = lambda: False,
+    events: IO[str] | None,
+    place: Place,
+    session: Session | None = None,
 ) -> Result:
     """Train and evaluate one recipe.
 
-    Raises RunStoppedError between two steps once `should_stop` says so.
+    Raises RunStoppedError between two steps once the session says so, after a checkpoint.
     """
-    started = time.time()
-    trainer = Trainer(recipe, corpus, device)
-    journal = Journal(recipe, events)
-    first_step = time.time()
-    taken = 0
+    session = session or Session()
+    progress = session.progress()
+    trainer = Trainer(recipe, corpus, place, progress)
+    if session.resume is not None:
+        trainer.load_state(session.resume.tensors)
+    journal = Journal(recipe, events, progress)
+    keeper = Keeper(session.checkpoints, place.execution.checkpoint_seconds)
+    if session.resume is None:
+        progress.first_step = time.time()
     try:
-        for step in range(recipe.steps):
-            if should_stop():
+        while progress.steps < recipe.steps:
+            if place.world.any(session.should_stop()):
+                journal.flush()
+                keeper.save(trainer)
                 raise RunStoppedError
-            loss, norm = trainer.step(step)
-            taken = step + 1
-            journal.record(step, loss, norm)
-        trained = time.time()
+            journal.record(trainer.step(progress.steps))
+            if keeper.is_due:
+                journal.flush()
+                keeper.save(trainer)
+                journal.rest()
         outcome = _outcome(trainer, corpus)
     except DivergedError as diverged:
-        trained = time.time()
         outcome = {"state": "diverged", "diverged_at": diverged.step, "cause": diverged.cause}
-    tokens = taken * recipe.tokens_per_step
-    return Result(
-        **outcome,
-        last_loss=journal.last_loss,
-        steps=taken,
-        tokens=tokens,
-        started=started,
-        first_step=first_step,
-        finished=time.time(),
-        tokens_per_second=tokens / (trained - first_step),
-        provenance=provenance(recipe, corpus.info, device),
-    )
+    if outcome["state"] == "done":
+        session.keep(trainer)
+    return _result(trainer, corpus, outcome)
+
+
+@dataclass
+class Session:
+    """What one attempt at a run begins with and listens to."""
+
+    checkpoints: Checkpoints | None = None
+    """Where to write them; None for nowhere."""
+    resume: Checkpoint | None = None
+    """Where to continue."""
+    should_stop: Callable[[], bool] = lambda: False
+    keep: Callable[[Trainer], None] = lambda _trainer: None
+    """Saves what stays of a finished run."""
+    notes: list[str] = field(default_factory=list)
+    """What was noticed before the run began."""
+
+    def progress(self) -> Progress:
+        """How far the run is."""
+        now = time.time()
+        progress = Progress(started=now, first_step=now)
+        if self.resume is not None:
+            progress = Progress(**self.resume.progress)
+        progress.notes.extend(self.notes)
+        return progress
 
 
 def _outcome(trainer: Trainer, corpus: Corpus) -> dict[str, Any]:
     """The test loss; a run that ends worse than a uniform guess by a nat has diverged."""
     recipe = trainer.recipe
-    test = evaluate(trainer.model, corpus, recipe, trainer.device)
-    ceiling = math.log(VOCABULARY[recipe.data.tokenizer]) + 1
-    if not test.nats_per_token < ceiling:
+    test = evaluate(trainer.model, corpus, recipe, trainer.place)
+    if not test.nats_per_token < (limit := ceiling(recipe)):
         raise DivergedError(
             recipe.steps,
-            f"the test loss {test.nats_per_token:.4g} is not below ln(vocabulary) + 1 = {ceiling:.4g}",
+            f"the test loss {test.nats_per_token:.4g} is not below ln(vocabulary) + 1 = {limit:.4g}",
         )
     return {
         "state": "done",
@@ -179,5 +135,21 @@ def _outcome(trainer: Trainer, corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _result(trainer: Trainer, corpus: Corpus, outcome: dict[str, Any]) -> Result:
+    recipe, progress, place = trainer.recipe, trainer.progress, trainer.place
+    tokens = progress.steps * recipe.tokens_per_step
+    return Result(
+        **outcome,
+        last_loss=progress.last_loss,
+        steps=progress.steps,
+        tokens=tokens,
+        skipped_steps=progress.skipped,
+        micro_batch=trainer.micro_batch,
+        processes=place.world.size,
+        notes=progress.notes,
+        started=progress.started,
+        first_step=progress.first_step,
+        finished=time.time(),
+        tokens_per_second=tokens / max(progress.seconds, 1e-9),
+        provenance=provenance(recipe, corpus.info, place.device),
+    )

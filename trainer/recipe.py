@@ -87,8 +87,8 @@ class TrainConfig(Config):
     """Training tokens; as many whole steps are taken as fit."""
     batch_size: Count = 96
     """Sequences of `model.context` tokens per optimiser step."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """`float32` throughout, or `bfloat16` autocast around the forward pass."""
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
+    """`float32`, its products rounded as GPUs do for `tf32`, or autocast of the forward pass."""
 
 
 class EvaluationConfig(Config):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from trainer.corpus import Corpus, load_corpus, open_corpus, save_corpus
 from trainer.errors import RunDirectoryError, UserError
-from trainer.rundir import Request, RunDirectory
+from trainer.rundir import Request, Result, RunDirectory
+
+if TYPE_CHECKING:
+    from trainer.trainer import Trainer
+    from trainer.world import Place
 
 EXIT_DONE = 0
 """There is a result; the run may have diverged."""
@@ -41,11 +49,16 @@ def train_directory(path: Path, device: str, threads: int | None) -> int:
 
     Everything that a person needs to know about a failure is printed, so that it is in the log.
     """
+    directory = RunDirectory(path)
     should_stop = StopSignal()
+    return _tell(lambda: _train_all_ranks(directory, device, threads, should_stop))
+
+
+def _tell(train: Callable[[], int]) -> int:
     from trainer.loop import RunStoppedError  # noqa: PLC0415  (brings torch)
 
     try:
-        _train(RunDirectory(path), device, threads, should_stop)
+        return train()
     except RunStoppedError:
         return EXIT_STOPPED
     except UserError as error:
@@ -54,25 +67,88 @@ def train_directory(path: Path, device: str, threads: int | None) -> int:
     except Exception:  # noqa: BLE001  (whatever it was, the log has it and the run has failed)
         traceback.print_exc()
         return EXIT_FAILED
+
+
+def _train_all_ranks(
+    directory: RunDirectory, device: str, threads: int | None, should_stop: StopSignal
+) -> int:
+    """In this process, or in one for each rank."""
+    import torch  # noqa: PLC0415  (the fork server has it already)
+
+    request = directory.read_request()
+    size = request.execution.processes
+    threads = threads or torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // size))
+    if size == 1:
+        from trainer.world import Place  # noqa: PLC0415  (brings torch)
+
+        _train(directory, request, Place(torch.device(device), request.execution), should_stop)
+        return EXIT_DONE
+    from trainer.ranks import run_ranks  # noqa: PLC0415  (only here)
+
+    meeting_point = directory.path.resolve() / f".ranks-{os.getpid()}"
+
+    def train_rank(rank: int) -> int:
+        return _tell(lambda: _train_rank(directory, request, device, meeting_point, rank))
+
+    try:
+        return run_ranks(size, train_rank)
+    finally:
+        meeting_point.unlink(missing_ok=True)
+
+
+def _train_rank(
+    directory: RunDirectory, request: Request, device: str, meeting_point: Path, rank: int
+) -> int:
+    import torch  # noqa: PLC0415  (the fork server has it already)
+
+    from trainer.world import Place, join  # noqa: PLC0415  (brings torch)
+
+    own = torch.device(device, rank) if device == "cuda" else torch.device(device)
+    with join(rank, request.execution.processes, own, meeting_point) as world:
+        _train(directory, request, Place(own, request.execution, world), StopSignal())
     return EXIT_DONE
 
 
 def _train(
-    directory: RunDirectory, device: str, threads: int | None, should_stop: StopSignal
+    directory: RunDirectory, request: Request, place: Place, should_stop: StopSignal
 ) -> None:
-    import torch  # noqa: PLC0415  (the fork server has it already)
+    """One rank of a run; the first one writes what there is to write."""
+    from trainer.checkpoint import Checkpoints  # noqa: PLC0415  (brings torch)
+    from trainer.loop import Session, train  # noqa: PLC0415
 
-    from trainer.loop import train  # noqa: PLC0415  (brings torch)
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    request = directory.read_request()
     corpus = _find_corpus(directory, request)
     corpus.check_fits(request.recipe)
+    place = replace(place, cache=directory.path / request.cache)
+    identity = request.recipe.fingerprint(corpus.info.hash)
+    checkpoints = Checkpoints(directory.checkpoints, identity)
+    session = Session(should_stop=should_stop)
+    session.resume = checkpoints.latest(session.notes.append)
+    if place.world.rank > 0:
+        train(request.recipe, corpus, None, place, session)
+        return
+    session.checkpoints = checkpoints
+    session.keep = lambda trainer: _keep(directory, request, trainer)
     directory.result.unlink(missing_ok=True)
-    with directory.events.open("w") as events:
-        result = train(request.recipe, corpus, events, torch.device(device), should_stop)
+    with directory.open_events(session.resume.step if session.resume else 0) as events:
+        result = train(request.recipe, corpus, events, place, session)
     directory.write_result(result)
+    checkpoints.clear()
+    _print_notes(result)
+
+
+def _keep(directory: RunDirectory, request: Request, trainer: Trainer) -> None:
+    from trainer.weights import save_weights  # noqa: PLC0415  (brings torch)
+
+    if request.execution.keep == "weights":
+        save_weights(directory.weights, trainer.parameters.named)
+    else:
+        directory.weights.unlink(missing_ok=True)
+
+
+def _print_notes(result: Result) -> None:
+    for note in result.notes:
+        print(note, file=sys.stderr)  # noqa: T201  (the log)
 
 
 def _find_corpus(directory: RunDirectory, request: Request) -> Corpus:

@@ -1,11 +1,13 @@
 """The directory of one run: every file name in one place. Light to import: no torch here.
 
-    recipe.json    what to train (written by whoever asks for the run)
-    events.jsonl   a line per stretch of steps, appended while the run goes on
-    result.json    the outcome, there only when the run has one
-    log.txt        what the process printed
+    recipe.json           what to train (written by whoever asks for the run)
+    events.jsonl          a line per stretch of steps, appended while the run goes on
+    checkpoints/          where an interrupted run continues; gone when it has a result
+    result.json           the outcome, there only when the run has one
+    weights.safetensors   the final parameters, by name
+    log.txt               what the process printed
 
-The recipe and the result are there whole or not at all; events and log grow.
+Events and log grow; everything else is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from model.config import Config
 from trainer.errors import RunDirectoryError
-from trainer.files import write_json
+from trainer.execution import Execution
+from trainer.files import write_json, write_whole
 from trainer.recipe import Recipe
 
 
@@ -31,6 +34,8 @@ class Request(Config):
     """The corpus that is meant; None for whatever the recipe's corpus is on this machine."""
     cache: str = "../cache"
     """Where token files are kept, relative to the run directory."""
+    execution: Execution = Execution()
+    """How the run is carried out; no part of what it computes."""
 
 
 class Event(Config):
@@ -43,6 +48,10 @@ class Event(Config):
     learning_rate: float
     grad_norm: float | None
     """Mean norm of the whole gradient before clipping; None when it is not finite."""
+    clipped: float = 0.0
+    """Fraction of the steps whose gradient was clipped."""
+    skipped: int = 0
+    """Steps whose gradient was not finite, so that nothing was changed."""
     tokens_per_second: float
 
 
@@ -64,8 +73,16 @@ class Result(Config):
     steps: int
     tokens: int
     """Tokens trained on."""
+    skipped_steps: int = 0
+    """Steps whose gradient was not finite, so that nothing was changed."""
+    micro_batch: int | None = None
+    """Sequences that each process worked on at once, in the end."""
+    processes: int = 1
+    """Data-parallel processes."""
+    notes: list[str] = Field(default_factory=list)
+    """What a person should know of how the run went, in sentences."""
     started: float
-    """Unix time at which the process began on this run."""
+    """Unix time at which the first attempt began on this run."""
     first_step: float
     """Unix time at which the first training step began."""
     finished: float
@@ -85,6 +102,8 @@ class RunDirectory:
         self.events = path / "events.jsonl"
         self.result = path / "result.json"
         self.log = path / "log.txt"
+        self.checkpoints = path / "checkpoints"
+        self.weights = path / "weights.safetensors"
 
     def write_request(self, request: Request) -> None:
         """Make the directory ready to be trained."""
@@ -126,6 +145,13 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"{self.result} is damaged; remove it and train the run again"
             ) from error
+
+    def open_events(self, steps: int) -> IO[str]:
+        """The events, to append to, without those of steps after the first `steps`."""
+        kept = [event for event in self.read_events() if event.step <= steps]
+        lines = "".join(event.model_dump_json() + "\n" for event in kept)
+        write_whole(self.events, lines.encode())
+        return self.events.open("a")
 
     def read_events(self) -> list[Event]:
         """The events so far."""

@@ -47,15 +47,15 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
     """
     path = workspace.study_file(request.study)
     workload = make_workload(read_plan(path), workspace.cache)
-    places = find_slots(request.slots)
+    settings = workload.plan.study.jobs
+    places = find_slots(request.slots, settings.gpus_per_run)
     store = workspace.open_or_create()
     jobs = noise_jobs(workload, request.seeds)
     missing = {label: job for label, job in jobs.items() if unfinished(store, [job])}
     if missing:
         workload.save_corpora(workspace.cache)
         Queue(store, this_process()).enqueue(missing.values())
-        retries = workload.plan.study.jobs.retries
-        summary = train_jobs(workspace, store, missing, places, retries, log)
+        summary = train_jobs(workspace, store, missing, places, settings, log)
         if summary.interrupted:
             print_continuation(summary, len(missing), log)
             return EXIT_INTERRUPTED

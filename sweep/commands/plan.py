@@ -28,7 +28,9 @@ def plan(workspace: Workspace, path: Path, slots: int | None, console: Console) 
     workload = make_workload(read_plan(path), workspace.cache)
     store = workspace.open_if_any()
     console.print(arms_table(store, workload))
-    print_outline(store, workload, len(find_slots(slots)), console)
+    print_outline(
+        store, workload, len(find_slots(slots, workload.plan.study.jobs.gpus_per_run)), console
+    )
     return 0
 
 

@@ -33,7 +33,7 @@ def run(workspace: Workspace, path: Path, slots: int | None, console: Console) -
     """
     plan = read_plan(path)
     workload = make_workload(plan, workspace.cache)
-    places = find_slots(slots)
+    places = find_slots(slots, plan.study.jobs.gpus_per_run)
     store = workspace.open_or_create()
     jobs = workload.jobs()
     Queue(store, this_process()).enqueue(jobs.values())
@@ -46,7 +46,7 @@ def run(workspace: Workspace, path: Path, slots: int | None, console: Console) -
     print_outline(store, workload, len(places), console)
     workload.save_corpora(workspace.cache)
     labels = {f"{arm}/{seed}": job for (arm, seed), job in jobs.items() if job in missing}
-    summary = train_jobs(workspace, store, labels, places, plan.study.jobs.retries, console)
+    summary = train_jobs(workspace, store, labels, places, plan.study.jobs, console)
     if summary.interrupted:
         print_continuation(summary, len(labels), console)
         return EXIT_INTERRUPTED

@@ -38,7 +38,7 @@ def test_attention_with_dropout_masks_the_weights_that_it_mixes_with(shape: Mode
     scores = query @ key.transpose(1, 2) / 16**0.5
     hidden = torch.ones(12, 12, dtype=torch.bool).triu(1)
     weights = scores.masked_fill(hidden, -torch.inf).softmax(-1)
-    mask = stream.keep_mask(4, torch.Size([3, 1, 12, 12]), 0.5).squeeze(1)
+    mask = stream.keep_mask(0.5, 4, (3, 1, 12, 12)).squeeze(1)
     expected = attention.projection((weights * mask) @ value)
     torch.testing.assert_close(attention.train()(x), expected, atol=1e-5, rtol=1e-5)
 

@@ -96,7 +96,7 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
         make_newer,
         ["--db", "sqlite:///new.db"],
         (
-            "new.db was written by a newer sweep (schema 1000, this one knows 1); update sweep, or "
+            "new.db was written by a newer sweep (schema 1000, this one knows 2); update sweep, or "
             "name another database with --db"
         ),
     ),

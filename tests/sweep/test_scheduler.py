@@ -18,6 +18,7 @@ from sweep.progress import PlainProgress
 from sweep.queue import Job, Queue
 from sweep.scheduler import Scheduler, directory_name
 from sweep.store import Store
+from sweep.study import Jobs
 from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 from trainer.rundir import Event, Result, RunDirectory
 
@@ -116,7 +117,9 @@ class Desk:
         self.executor = executor
         self.store = store
         watcher = PlainProgress(Console(file=self.seen, width=200), {}, 6)
-        self.scheduler = Scheduler(Queue(store, owner), executor, folder, watcher, retries=retries)
+        self.scheduler = Scheduler(
+            Queue(store, owner), executor, folder, watcher, Jobs(retries=retries)
+        )
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ CHANGES = {
         "batch_size = 8",
         'batch_size = 8\nprecision = "bfloat"',
         (
-            "'baseline.train.precision' = 'bfloat' must be 'float32' or 'bfloat16'; "
+            "'baseline.train.precision' = 'bfloat' must be 'float32', 'tf32', 'bfloat16' or 'float16'; "
             "did you mean 'bfloat16'?"
         ),
     ),

@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from trainer.corpus import Corpus
-from trainer.loop import Trainer
 from trainer.recipe import Recipe
 from trainer.rundir import RunDirectory
+from trainer.trainer import Trainer
+from trainer.world import Place
 
-CPU = torch.device("cpu")
+CPU = Place(torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
@@ -36,8 +37,8 @@ def test_the_first_loss_is_bit_identical(
     change: dict[str, object],
 ) -> None:
     baseline, changed = Trainer(recipe, corpus, CPU), Trainer(make_recipe(change), corpus, CPU)
-    assert torch.equal(baseline.step(0)[0], changed.step(0)[0])
-    later = [(baseline.step(step)[0], changed.step(step)[0]) for step in (1, 2)]
+    assert torch.equal(baseline.step(0).loss, changed.step(0).loss)
+    later = [(baseline.step(step).loss, changed.step(step).loss) for step in (1, 2)]
     assert not all(torch.equal(*losses) for losses in later), "the change has an effect"
 
 
@@ -58,7 +59,7 @@ def streams(recipe: Recipe, corpus: Corpus) -> dict[str, torch.Tensor]:
     return {
         "init": torch.cat([p.detach().flatten() for p in trainer.model.parameters()]),
         "order": trainer.batches.read(3)[0],
-        "dropout": trainer.dropout.keep_mask(1, torch.Size([8, 100]), 0.1),
+        "dropout": trainer.dropout.keep_mask(0.1, 1, torch.Size([8, 100])),
     }
 
 
@@ -89,5 +90,5 @@ def test_torchs_global_generator_reaches_no_result(corpus: Corpus, recipe: Recip
     for seed in (1, 2):
         torch.manual_seed(seed)
         trainer = Trainer(recipe, corpus, CPU)
-        losses.append([float(trainer.step(step)[0]) for step in range(3)])
+        losses.append([float(trainer.step(step).loss) for step in range(3)])
     assert losses[0] == losses[1]

@@ -12,10 +12,11 @@ from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 import trainer.evaluate
 from trainer.corpus import Corpus
 from trainer.evaluate import TestLoss, evaluate
-from trainer.loop import Trainer
 from trainer.recipe import Recipe
+from trainer.trainer import Trainer
+from trainer.world import Place
 
-CPU = torch.device("cpu")
+CPU = Place(torch.device("cpu"))
 
 
 def loss_of(recipe: Recipe, corpus: Corpus) -> TestLoss:

@@ -1,74 +1,170 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from trainer.corpus import Corpus
-from trainer.loop import Trainer
-from trainer.optimizer import clip_gradients
-from trainer.recipe import Recipe
-
-CPU = torch.device("cpu")
+from trainer.optimizer import FIRST_SCALE, Optimizer
+from trainer.parameters import ALIGNMENT, FlatParameters
+from trainer.recipe import OptimizerConfig
 
 
-@pytest.fixture
-def trainer(corpus: Corpus, recipe: Recipe) -> Trainer:
-    """A run that has taken a step, so that there are gradients."""
-    started = Trainer(recipe, corpus, CPU)
-    started.step(0)
-    return started
+class Toy(nn.Module):
+    """A matrix, a tied matrix, a vector and a scalar-like one, none of a round size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.linspace(-1, 1, 7))
+        self.matrix = nn.Parameter(torch.linspace(-1, 1, 33).view(11, 3))
+        self.tied = self.matrix
+        self.one = nn.Parameter(torch.ones(1))
+        self.big = nn.Parameter(torch.linspace(0, 1, 5000).view(50, 100))
 
 
-def gradients(trainer: Trainer) -> list[torch.Tensor]:
-    return [p.grad for p in trainer.model.parameters() if p.grad is not None]
+def make(scaled: bool = False, **config: object) -> tuple[FlatParameters, Optimizer]:
+    settings = OptimizerConfig.model_validate(config)
+    parameters = FlatParameters(Toy(), settings.decay)
+    return parameters, Optimizer(parameters, settings, scaled=scaled)
 
 
-@pytest.mark.parametrize("largest", [0.01, 1e6])
-def test_clipping_is_that_of_torch(trainer: Trainer, largest: float) -> None:
-    copies = [torch.nn.Parameter(torch.zeros_like(gradient)) for gradient in gradients(trainer)]
-    for copy, gradient in zip(copies, gradients(trainer), strict=True):
-        copy.grad = gradient.clone()
-    norm = clip_gradients(trainer.model, largest)
-    assert torch.equal(norm, torch.nn.utils.clip_grad_norm_(copies, largest))
-    for copy, gradient in zip(copies, gradients(trainer), strict=True):
-        assert torch.equal(copy.grad, gradient)  # type: ignore[arg-type]  # set above
-
-
-def test_without_a_largest_norm_gradients_are_measured_and_left_alone(trainer: Trainer) -> None:
-    before = [gradient.clone() for gradient in gradients(trainer)]
-    norm = clip_gradients(trainer.model, None)
-    assert float(norm) == pytest.approx(sum(float(g.square().sum()) for g in before) ** 0.5)
-    assert all(map(torch.equal, before, gradients(trainer)))
-
-
-def decays(trainer: Trainer) -> dict[str, float]:
-    by_parameter = {
-        parameter: group["weight_decay"]
-        for group in trainer.optimizer.param_groups
-        for parameter in group["params"]
+def fill(parameters: FlatParameters, step: int, scale: float = 1.0) -> dict[str, Tensor]:
+    """Give every parameter a gradient, multiplied by `scale`; the gradients without it."""
+    generator = torch.Generator().manual_seed(step)
+    gradients = {
+        name: torch.randn(p.shape, generator=generator) for name, p in parameters.named.items()
     }
-    return {name: by_parameter[p] for name, p in trainer.model.named_parameters()}
+    parameters.gradients.zero_()
+    for name, parameter in parameters.named.items():
+        assert parameter.grad is not None
+        parameter.grad.copy_(gradients[name] * scale)
+    return gradients
 
 
-def test_everything_decays_by_default(trainer: Trainer) -> None:
-    assert set(decays(trainer).values()) == {0.1}
-
-
-def test_decay_of_matrices_spares_biases_and_norms(
-    corpus: Corpus, make_recipe: Callable[..., Recipe]
-) -> None:
-    trainer = Trainer(make_recipe({"optimizer.decay": "matrices"}), corpus, CPU)
-    for name, decay in decays(trainer).items():
-        is_vector = name.endswith("bias") or "norm" in name
-        assert decay == (0.0 if is_vector else 0.1), name
-
-
-def test_the_recipe_reaches_adamw(corpus: Corpus, make_recipe: Callable[..., Recipe]) -> None:
-    recipe = make_recipe(
-        {"optimizer.beta1": 0.8, "optimizer.beta2": 0.95, "optimizer.epsilon": 1e-6}
+def test_parameters_keep_their_values_and_begin_at_cache_lines() -> None:
+    parameters, _ = make()
+    expected = dict(Toy().named_parameters())
+    assert parameters.named.keys() == expected.keys()
+    for name, parameter in parameters.named.items():
+        assert torch.equal(parameter, expected[name])
+        assert parameter.storage_offset() % ALIGNMENT == 0
+    assert parameters.values.count_nonzero() == sum(
+        int(p.count_nonzero()) for p in expected.values()
     )
-    (group,) = Trainer(recipe, corpus, CPU).optimizer.param_groups
-    assert group["betas"] == (0.8, 0.95)
-    assert group["eps"] == 1e-6
+
+
+def test_autograd_writes_into_the_one_vector_and_tied_parameters_share_a_place() -> None:
+    model = Toy()
+    parameters = FlatParameters(model, "all")
+    assert model.tied is model.matrix
+    (model.matrix.sum() * 2 + model.tied.sum() * 3).backward()  # type: ignore[no-untyped-call]
+    assert float(parameters.gradients.sum()) == 5 * 33
+
+
+@pytest.mark.parametrize("largest", [None, 0.01, 5.0, 1e6])
+@pytest.mark.parametrize("decay", ["all", "matrices"])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_ten_steps_are_those_of_torchs_clipping_and_plain_adamw(
+    largest: float | None, decay: str, scaled: bool
+) -> None:
+    fields = {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-6, "weight_decay": 0.3}
+    parameters, optimizer = make(scaled, clip_norm=largest, decay=decay, **fields)
+    plain = Toy()
+    named = dict(plain.named_parameters())
+    decays = {name: decay == "all" or p.dim() >= 2 for name, p in named.items()}
+    adamw = torch.optim.AdamW(
+        [
+            {
+                "params": [p for name, p in named.items() if decays[name] is wanted],
+                "weight_decay": d,
+            }
+            for wanted, d in ((True, 0.3), (False, 0.0))
+            if wanted in decays.values()
+        ],
+        betas=(0.8, 0.95),
+        eps=1e-6,
+        foreach=False,
+    )
+    for step in range(10):
+        gradients = fill(parameters, step, float(optimizer.scale))
+        for name, parameter in named.items():
+            parameter.grad = gradients[name].clone()
+        norm = torch.nn.utils.clip_grad_norm_(named.values(), largest or math.inf)
+        rate = 0.1 / (step + 1)
+        for group in adamw.param_groups:
+            group["lr"] = rate
+        adamw.step()
+        report = optimizer.step(rate)
+        torch.testing.assert_close(report.norm, norm, rtol=1e-5, atol=0)
+        assert bool(report.clipped) is (largest is not None and float(norm) > largest)
+        assert not report.skipped
+    for name, parameter in parameters.named.items():
+        torch.testing.assert_close(parameter, named[name], rtol=1e-5, atol=1e-6)
+
+
+def test_between_parameters_everything_stays_zero() -> None:
+    parameters, optimizer = make(weight_decay=0.5)
+    for step in range(3):
+        fill(parameters, step)
+        optimizer.step(0.1)
+    mask = torch.ones_like(parameters.values, dtype=torch.bool)
+    for parameter in parameters.named.values():
+        mask[parameter.storage_offset() : parameter.storage_offset() + parameter.numel()] = False
+    assert mask.any()
+    assert not parameters.values[mask].any()
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("largest", [None, 1.0])
+def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted(
+    scaled: bool, bad: float, largest: float | None
+) -> None:
+    parameters, optimizer = make(scaled, clip_norm=largest)
+    twin_parameters, twin = make(scaled, clip_norm=largest)
+    for step in range(3):
+        fill(parameters, step, float(optimizer.scale))
+        if step == 1:
+            parameters.gradients[2] = bad
+            before = parameters.values.clone()
+            assert optimizer.step(0.1).skipped == 1
+            assert torch.equal(parameters.values, before)
+            continue
+        fill(twin_parameters, step, float(twin.scale))
+        assert optimizer.step(0.1).skipped == 0
+        twin.step(0.1)
+    # As if that step had not been: AdamW's count of steps was not advanced either.
+    torch.testing.assert_close(parameters.values, twin_parameters.values, rtol=1e-6, atol=1e-7)
+
+
+def test_an_overflow_halves_the_scale_of_the_loss() -> None:
+    parameters, optimizer = make(scaled=True)
+    assert float(optimizer.scale) == FIRST_SCALE
+    parameters.gradients[0] = math.inf
+    optimizer.step(0.1)
+    assert float(optimizer.scale) == FIRST_SCALE / 2
+
+
+def test_a_continued_optimizer_takes_the_same_steps_to_the_last_bit() -> None:
+    parameters, optimizer = make(scaled=True, clip_norm=1.0, decay="matrices")
+    for step in range(4):
+        fill(parameters, step, float(optimizer.scale))
+        optimizer.step(0.1)
+    continued_parameters, continued = make(scaled=True, clip_norm=1.0, decay="matrices")
+    continued_parameters.values.copy_(parameters.values)
+    continued.load_state({name: tensor.clone() for name, tensor in optimizer.state().items()})
+    for step in range(4, 8):
+        for each_parameters, each in ((parameters, optimizer), (continued_parameters, continued)):
+            fill(each_parameters, step, float(each.scale))
+            each.step(0.1)
+    assert torch.equal(parameters.values, continued_parameters.values)
+
+
+def test_the_recipe_reaches_adamw() -> None:
+    _, optimizer = make(beta1=0.8, beta2=0.95, epsilon=1e-6, weight_decay=0.3, decay="matrices")
+    settings = [
+        (group["betas"], group["eps"], group["weight_decay"])
+        for group in optimizer._adamw.param_groups
+    ]
+    assert settings == [((0.8, 0.95), 1e-6, 0.3), ((0.8, 0.95), 1e-6, 0.0)]

@@ -141,7 +141,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"data": {"order": "random"}}, "'shuffled' or 'sequential'"),
     ({"train": {"batch_size": 0}}, "greater than or equal to 1"),
     ({"train": {"tokens": 1e5 + 0.5}}, "valid integer"),
-    ({"train": {"precision": "float16"}}, "'float32' or 'bfloat16'"),
+    ({"train": {"precision": "float8"}}, "'float32', 'tf32', 'bfloat16' or 'float16'"),
     ({"schedule": {"warmup": 1.0}}, "less than 1"),
     ({"seeds": {"init": 1, "order": 2}}, "Field required"),
     ({"seeds": {**SEEDS, "init": -1}}, "greater than or equal to 0"),

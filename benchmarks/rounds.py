@@ -1,0 +1,143 @@
+"""Contenders measured in one run, in turns, and what the turns say about their ratio."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from benchmarks.contenders import Contender
+
+WARM_UP = 2
+"""Steps before the clock starts: buffers are made, AdamW's state too."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of the rounds, and their 5th and 95th percentile."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float] | np.ndarray) -> Spread:
+        """Of one value per round."""
+        low, median, high = (float(q) for q in np.quantile(values, [0.05, 0.5, 0.95]))
+        return cls(median, low, high)
+
+    def text(self, digits: int = 2) -> str:
+        """`1.52 (1.48 to 1.60)`."""
+        return f"{self.median:,.{digits}f} ({self.low:,.{digits}f} to {self.high:,.{digits}f})"
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A ratio that the project promises, beside what was measured: None where nothing was."""
+
+    what: str
+    wanted: float
+    measured: float | None
+    at_most: bool = False
+    """Whether `wanted` is the largest value allowed, not the smallest."""
+
+    @property
+    def kept(self) -> bool:
+        """What is not measured is not kept."""
+        if self.measured is None:
+            return False
+        return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
+
+    def text(self) -> str:
+        """`kept: ours / textbook at default 2.10, promised at least 2.00`."""
+        value = "unmeasured" if self.measured is None else f"{self.measured:.2f}"
+        bound = "at most" if self.at_most else "at least"
+        verdict = "kept" if self.kept else "NOT KEPT"
+        return f"{verdict}: {self.what} is {value}, promised {bound} {self.wanted:.2f}"
+
+
+Times = dict[str, list[float]]
+"""For each name the seconds of one step (or task), round by round."""
+
+
+def seconds_of(task: Callable[[], object], device: torch.device) -> float:
+    """Wall-clock seconds that a task takes, until the device is done with it."""
+    wait(device)
+    began = time.perf_counter()
+    task()
+    wait(device)
+    return time.perf_counter() - began
+
+
+def wait(device: torch.device) -> None:
+    """Wait until a GPU has done all that it was told to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class Turns:
+    """Measures contenders, and other tasks beside them, in turns.
+
+    A round gives each its turn, and each round begins with another of them, so that whatever
+    slows a shared machine down for a while slows all of them down.
+    """
+
+    def __init__(self, device: torch.device, steps: int) -> None:
+        self.device = device
+        self.steps = steps
+        self.times: Times = {}
+        self.rounds = 0
+        self._turns: list[tuple[str, Callable[[int], float]]] = []
+
+    def add_contender(self, contender: Contender) -> None:
+        """Let a contender take its warm-up steps, and join."""
+        for step in range(WARM_UP):
+            contender.step(step)
+        wait(self.device)
+        self._add(contender.name, lambda number: self._seconds_per_step(contender, number))
+
+    def add_task(self, name: str, task: Callable[[], object]) -> None:
+        """Let a task that is no contender join: one call per round."""
+        task()
+        self._add(name, lambda _: seconds_of(task, self.device))
+
+    def play(self, until: float, at_most: int = 1000) -> None:
+        """Rounds while another fits before `until` (time.perf_counter), but at least one."""
+        longest = 0.0
+        while self.rounds == 0 or time.perf_counter() + longest < until:
+            longest = max(longest, seconds_of(self._play_round, self.device))
+            if self.rounds == at_most:
+                return
+
+    def _play_round(self) -> None:
+        """Recorded when it is complete, so that a round cut short leaves nothing behind."""
+        first = self.rounds % len(self._turns)
+        turns = self._turns[first:] + self._turns[:first]
+        round_ = [(name, turn(self.rounds)) for name, turn in turns]
+        for name, seconds in round_:
+            self.times[name].append(seconds)
+        self.rounds += 1
+
+    def _seconds_per_step(self, contender: Contender, number: int) -> float:
+        begin = WARM_UP + number * self.steps
+
+        def stretch() -> None:
+            for step in range(begin, begin + self.steps):
+                contender.step(step)
+
+        return seconds_of(stretch, self.device) / self.steps
+
+    def _add(self, name: str, turn: Callable[[int], float]) -> None:
+        self.times[name] = []
+        self._turns.append((name, turn))
+
+    def rate(self, name: str, amount: float) -> Spread:
+        """`amount` per second, where a step or task does that much."""
+        return Spread.of(amount / np.array(self.times[name]))
+
+    def speedup(self, name: str, other: str) -> Spread:
+        """How many times faster `name` is than `other`, round by round."""
+        return Spread.of(np.array(self.times[other]) / np.array(self.times[name]))

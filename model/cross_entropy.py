@@ -1,0 +1,73 @@
+"""The training loss straight from the last hidden layer, piece by piece.
+
+The logits are the largest tensor of a language model: at GPT-2's vocabulary a batch of 16 x 1024
+tokens has 3.3 GB of them in float32, and as much again of gradients. Here a piece of them at a time
+is made, becomes a loss and a gradient, and is gone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  (torch's own convention)
+
+from model import kernels
+from model.linear import is_plain, product, weight_gradient
+
+PIECE = {"cpu": 2**20, "cuda": 2**27}
+"""Logits that exist at once: on a CPU few enough for its caches, on a GPU enough to fill it."""
+
+
+class HeadLoss(torch.autograd.Function):
+    """scale x the sum over tokens of -log softmax(hidden @ weight.T)[target].
+
+    `scale` is part of the loss, and not applied to its gradient afterwards, so that gradients in
+    float16 are of a size that float16 can hold.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, scale: Tensor) -> Tensor:  # noqa: ANN401
+        """Given hidden (token, width), weight (vocabulary, width), targets (token,), scale (); a scalar."""
+        at_once = max(1, PIECE[hidden.device.type] // len(weight))
+        weight_grad = torch.zeros_like(weight)
+        kind = _compute_type(hidden)
+        matrix = weight.to(kind)
+        losses, hidden_grad = [], torch.empty_like(hidden)
+        for rows, chosen, out in zip(
+            hidden.to(kind).split(at_once),  # type: ignore[no-untyped-call]
+            targets.split(at_once),  # type: ignore[no-untyped-call]
+            hidden_grad.split(at_once),  # type: ignore[no-untyped-call]
+            strict=True,
+        ):
+            grad, loss = _piece(product(rows, matrix), chosen, scale)
+            losses.append(loss)
+            out.copy_(product(grad, matrix.t()))
+            weight_grad += weight_gradient(rows, grad)
+        ctx.save_for_backward(hidden_grad, weight_grad)
+        return torch.cat(losses).sum() * scale
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401
+        hidden_grad, weight_grad = ctx.saved_tensors
+        return hidden_grad * grad, weight_grad * grad, None, None
+
+
+def _compute_type(x: Tensor) -> torch.dtype:
+    """The type that autocast gives a matrix product."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
+def _piece(logits: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient of the logits, in their type, and each token's loss in float32."""
+    if is_plain(logits):
+        losses = torch.empty(len(logits))
+        lines = (logits.numpy(), targets.numpy(), losses.numpy(), scale.numpy()[()])
+        kernels.in_rows(kernels.cross_entropy, len(logits), *lines)
+        return logits, losses
+    logs = F.log_softmax(logits, -1, dtype=torch.float32)
+    losses = -logs.gather(1, targets[:, None]).squeeze(1)
+    grad = logs.exp_().scatter_add_(1, targets[:, None], logs.new_full((len(logs), 1), -1.0))
+    return grad.mul_(scale).to(logits.dtype), losses

@@ -1,0 +1,45 @@
+"""Dropout masks made where the model is: the same as `model.kernels` makes, in torch's operations.
+
+A GPU makes its masks itself, from a few numbers that are sent ahead of each micro-batch, so that
+nothing waits for the host; torch.compile turns all of this into one kernel with what follows.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from model.kernels import MULTIPLIERS, ROUNDS, UNITS_PER_BLOCK, WEYL
+
+_WORD = 0xFFFFFFFF
+
+
+def keep_mask(
+    place: Tensor, site: int, shape: tuple[int, ...], dropped: int, scale: float
+) -> Tensor:
+    """0 where a unit is dropped and `scale` elsewhere, float32 of `shape` (sequence, ...).
+
+    `place` is (first sequence, step, key, key) in int64, on the device.
+    """
+    sequences, units = shape[0], math.prod(shape[1:])
+    blocks = -(-units // UNITS_PER_BLOCK)
+    sequence = place[0] + torch.arange(sequences, device=place.device)[:, None]
+    block = torch.arange(blocks, device=place.device)[None, :]
+    words = _philox(block, sequence, site + torch.zeros_like(block), place[1:])
+    bits = torch.stack([words & 0xFFFF, words >> 16], -1).flatten(1)[:, :units]
+    return torch.where(bits >= dropped, scale, 0.0).to(torch.float32).view(shape)
+
+
+def _philox(block: Tensor, sequence: Tensor, site: Tensor, step_and_key: Tensor) -> Tensor:
+    """Philox4x32-7 (Salmon et al. 2011) in int64: (sequence, words), word by word."""
+    step, key0, key1 = step_and_key[0], step_and_key[1], step_and_key[2]
+    x0, x1, x2, x3 = block, sequence, site, step
+    for _ in range(ROUNDS):
+        # A product may overflow into the sign: the shift then drags it in, and the mask drops it.
+        p0, p1 = x0 * MULTIPLIERS[0], x2 * MULTIPLIERS[1]
+        x0, x2 = ((p1 >> 32) & _WORD) ^ x1 ^ key0, ((p0 >> 32) & _WORD) ^ x3 ^ key1
+        x1, x3 = p1 & _WORD, p0 & _WORD
+        key0, key1 = (key0 + WEYL[0]) & _WORD, (key1 + WEYL[1]) & _WORD
+    return torch.cat(torch.broadcast_tensors(x0, x1, x2, x3), dim=1)  # type: ignore[no-untyped-call]

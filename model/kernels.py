@@ -1,0 +1,284 @@
+"""Loops that numba compiles: what torch would do in many passes over memory, in one.
+
+A small model spends more time on what lies between its matrix products than on them, and most of
+that on moving numbers; random masks are the dearest (docs/decisions/0003). Each loop here reads its
+inputs once, in float32, on contiguous arrays, and works on rows [first, last) so that threads can
+share them. They are compiled when this module is imported, once per machine, then cached on disk.
+
+The masks come from Philox4x32-7 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3",
+SC11, table 2), a function of a counter and a key that remembers nothing. A counter is (block,
+sequence, site, step) and yields four words of 32 bits, so eight random numbers of 16 bits. Word w
+of block j lies at w x blocks + j, which is the order that vector units like best.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, NamedTuple
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+ROUNDS: Final = 7
+"""Philox rounds: the fewest that pass BigCrush."""
+MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
+WEYL: Final = (0x9E3779B9, 0xBB67AE85)
+UNITS_PER_BLOCK: Final = 8
+"""16-bit numbers that one counter yields."""
+
+# Sums may be reordered and products fused; infinities and NaNs keep their meaning.
+_fast = functools.partial(
+    numba.njit, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", nogil=True, cache=True
+)
+_inlined = functools.partial(_fast, inline="always")
+
+_f4 = np.float32
+_u4 = np.uint32
+_M0, _M1 = (np.uint64(m) for m in MULTIPLIERS)
+_W0, _W1 = (np.uint32(w) for w in WEYL)
+_HIGH = np.uint64(32)
+_BLOCK = UNITS_PER_BLOCK
+
+
+class Mask(NamedTuple):
+    """Where in the stream a mask is, and what it does: the last arguments of a kernel that drops."""
+
+    sequence: int
+    """The number of the first sequence (row) within its batch."""
+    place: NDArray[np.uint32]
+    """(site, step, key, key): the fixed half of the counter, and the key."""
+    dropped: np.uint32
+    """A unit is dropped when its 16 random bits fall below this."""
+    scale: np.float32
+    """What a kept unit is multiplied by."""
+
+
+NO_MASK = Mask(0, np.zeros(4, np.uint32), np.uint32(0), np.float32(1))
+
+
+def in_rows(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
+    """Run `kernel(first, last, *arguments)` over range(rows), with as many threads as torch has."""
+    threads = min(torch.get_num_threads(), rows)
+    if threads <= 1:
+        kernel(0, rows, *arguments)
+        return
+    bounds = [rows * part // threads for part in range(threads + 1)]
+    work = _pool(os.getpid(), threads).map(
+        lambda first, last: kernel(first, last, *arguments), bounds[:-1], bounds[1:]
+    )
+    for _ in work:  # raises what a thread raised
+        pass
+
+
+@functools.cache
+def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
+    """The threads of this process: those of a parent do not survive a fork."""
+    return ThreadPoolExecutor(threads)
+
+
+@_inlined()
+def _exp(x):
+    """e^x for x within +-60 (and at that, beyond), to 2e-7: 2^n e^r with |r| <= ln(2) / 2, by the polynomial of Cephes' expf."""
+    # So that no use of it meets denormal numbers, which are slow. A NaN stays one.
+    x = _f4(-60.0) if x < _f4(-60.0) else x
+    x = _f4(60.0) if x > _f4(60.0) else x
+    n = np.floor(x * _f4(1.44269504088896341) + _f4(0.5))
+    r = x - n * _f4(0.693359375)
+    r = r + n * _f4(2.12194440e-4)
+    p = _f4(1.9875691500e-4)
+    p = p * r + _f4(1.3981999507e-3)
+    p = p * r + _f4(8.3334519073e-3)
+    p = p * r + _f4(4.1665795894e-2)
+    p = p * r + _f4(1.6666665459e-1)
+    p = p * r + _f4(5.0000001201e-1)
+    p = p * r * r + r + _f4(1.0)
+    return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@_fast("void(u4[::1], u4[::1], u4[::1], u4[::1], u4, u4, u4, u4, u4)")
+def _blocks(words0, words1, words2, words3, sequence, site, step, key0, key1):
+    for block in range(words0.size):
+        x0, x1, x2, x3 = _u4(block), sequence, site, step
+        k0, k1 = key0, key1
+        for _ in range(ROUNDS):
+            p0, p1 = np.uint64(x0) * _M0, np.uint64(x2) * _M1
+            x0, x2 = _u4(p1 >> _HIGH) ^ x1 ^ k0, _u4(p0 >> _HIGH) ^ x3 ^ k1
+            x1, x3 = _u4(p1), _u4(p0)
+            k0, k1 = _u4(k0 + _W0), _u4(k1 + _W1)
+        words0[block], words1[block], words2[block], words3[block] = x0, x1, x2, x3
+
+
+@_inlined()
+def _philox(words, sequence, place):
+    """Fill `words` for one sequence; `place` is (site, step, key)."""
+    n = words.size >> 2
+    _blocks(
+        words[:n],
+        words[n : 2 * n],
+        words[2 * n : 3 * n],
+        words[3 * n :],
+        _u4(sequence),
+        place[0],
+        place[1],
+        place[2],
+        place[3],
+    )
+
+
+@_inlined()
+def _largest(row):
+    """The largest of some numbers, compared as integers, which vector units do in any order."""
+    bits = row.view(np.int32)
+    largest = np.int32(-(2**31))
+    for i in range(bits.size):
+        ordered = bits[i] ^ ((bits[i] >> np.int32(31)) & np.int32(2**31 - 1))
+        largest = max(largest, ordered)
+    largest ^= (largest >> np.int32(31)) & np.int32(2**31 - 1)
+    return np.int32(largest).view(np.float32)
+
+
+@_inlined()
+def _scratch(units):
+    return np.empty(-(-units // _BLOCK) * (_BLOCK // 2), dtype=np.uint32)
+
+
+@_fast("void(i8, i8, f4[:, ::1], i8, u4[::1], u4, f4)")
+def keep_mask(first, last, mask, sequence, place, dropped, scale):
+    """Mask (sequence, unit): 0 where a unit is dropped, `scale` elsewhere."""
+    units = mask.shape[1]
+    words = _scratch(units)
+    for row in range(first, last):
+        _philox(words, sequence + row, place)
+        bits = words.view(np.uint16)
+        for unit in range(units):
+            mask[row, unit] = scale if bits[unit] >= dropped else _f4(0)
+
+
+@_fast("void(i8, i8, f4[:, ::1], f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
+def add_dropped(first, last, x, branch, out, sequence, place, dropped, scale):
+    """Let out = x + branch x mask, all (sequence, unit)."""
+    units = x.shape[1]
+    words = _scratch(units)
+    for row in range(first, last):
+        _philox(words, sequence + row, place)
+        bits = words.view(np.uint16)
+        for unit in range(units):
+            kept = scale if bits[unit] >= dropped else _f4(0)
+            out[row, unit] = x[row, unit] + branch[row, unit] * kept
+
+
+@_fast("void(i8, i8, f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
+def drop(first, last, x, out, sequence, place, dropped, scale):
+    """Let out = x x mask, both (sequence, unit)."""
+    units = x.shape[1]
+    words = _scratch(units)
+    for row in range(first, last):
+        _philox(words, sequence + row, place)
+        bits = words.view(np.uint16)
+        for unit in range(units):
+            out[row, unit] = x[row, unit] * (scale if bits[unit] >= dropped else _f4(0))
+
+
+@_fast("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, f4, i8, u4[::1], u4, f4)")
+def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, scale):
+    """Causal softmax of factor x scores (sequence, head x rows, keys), in place, with dropout.
+
+    The last `rows` keys are the rows themselves. A probability that is dropped is stored negative;
+    `kept` gets the probabilities after dropout.
+    """
+    lines, keys = scores.shape[1:]
+    words = _scratch(lines * keys)
+    for s in range(first, last):
+        if dropped:
+            _philox(words, sequence + s, place)
+        bits = words.view(np.uint16)
+        for line in range(lines):
+            seen = np.int32(keys - rows + line % rows + 1)
+            row, out = scores[s, line], kept[s, line]
+            largest = _largest(row[:seen])
+            total = _f4(0)
+            for key in range(keys):  # a whole row is faster than a ragged end
+                e = _exp((row[key] - largest) * factor)
+                e = e if np.int32(key) < seen else _f4(0)
+                row[key] = e
+                total += e
+            share = _f4(1) / total
+            if dropped:
+                line_bits = bits[line * keys : (line + 1) * keys]
+                for key in range(keys):
+                    p = row[key] * share
+                    keep = line_bits[key] >= dropped
+                    row[key] = p if keep else -p
+                    out[key] = p * scale if keep else _f4(0)
+            else:
+                for key in range(keys):
+                    row[key] *= share
+                    out[key] = row[key]
+
+
+@_fast("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4, f4)")
+def softmax_backward(first, last, signed, grad, kept, delta, factor, scale):
+    """The way back of `softmax`: `grad`, of `kept`, becomes that of the scores; `kept` is refilled.
+
+    `signed` is what `softmax` left in place of the scores, `delta` (sequence, head x rows) the sum
+    over keys of kept x grad.
+    """
+    lines, keys = signed.shape[1:]
+    for s in range(first, last):
+        for line in range(lines):
+            p, g, out = signed[s, line], grad[s, line], kept[s, line]
+            d = delta[s, line]
+            for key in range(keys):
+                mask = scale if p[key] > 0 else _f4(0)
+                out[key] = p[key] * mask
+                g[key] = abs(p[key]) * (g[key] * mask - d) * factor
+
+
+_LINEAR = np.float32(2 * np.sqrt(2 / np.pi))
+_CUBIC = np.float32(0.044715 * 2 * np.sqrt(2 / np.pi))
+
+
+@_fast("void(i8, i8, f4[:, ::1], f4[:, ::1])")
+def gelu(first, last, x, out):
+    """Let out = x logistic(2 sqrt(2/pi) (x + 0.044715 x^3)): 0.5 (1 + tanh u) is logistic(2u)."""
+    for row in range(first, last):
+        line, result = x[row], out[row]
+        for unit in range(line.size):
+            v = line[unit]
+            result[unit] = v / (_f4(1) + _exp(-v * (_LINEAR + _CUBIC * v * v)))
+
+
+@_fast("void(i8, i8, f4[:, ::1], f4[:, ::1], f4[:, ::1])")
+def gelu_backward(first, last, x, grad, out):
+    """Let out = grad gelu'(x)."""
+    for row in range(first, last):
+        line, up, result = x[row], grad[row], out[row]
+        for unit in range(line.size):
+            v = line[unit]
+            square = _CUBIC * v * v
+            share = _f4(1) / (_f4(1) + _exp(-v * (_LINEAR + square)))
+            slope = v * (_LINEAR + _f4(3) * square) * share * (_f4(1) - share)
+            result[unit] = up[unit] * (share + slope)
+
+
+@_fast("void(i8, i8, f4[:, ::1], i8[::1], f4[::1], f4)")
+def cross_entropy(first, last, logits, targets, losses, weight):
+    """Let losses = -log softmax(logits)[target]; the logits become weight x the gradient."""
+    for row in range(first, last):
+        line, target = logits[row], targets[row]
+        largest = _largest(line)
+        chosen = line[target] - largest
+        total = _f4(0)
+        for unit in range(line.size):
+            line[unit] = _exp(line[unit] - largest)
+            total += line[unit]
+        losses[row] = np.log(total) - chosen
+        share = weight / total
+        for unit in range(line.size):
+            line[unit] *= share
+        line[target] -= weight

@@ -1,0 +1,107 @@
+"""Causal attention for a CPU, tile by tile, so that a tile never leaves the cache.
+
+Written out, attention moves a matrix of positions x positions through memory a dozen times per
+head, more with dropout, and half of it is hidden by the causal mask anyway. Here a tile of query
+rows meets only the keys that it may see, becomes output while it is in the cache, and keeps one
+number per weight for the way back: the probability, negative where dropout dropped it. The
+gradient of the softmax uses rowsum(P * dP) = rowsum(dO * O), with dropout too (Dao et al. 2022,
+"FlashAttention", appendix B.2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model import kernels
+from model.kernels import NO_MASK, Mask
+
+ROWS = 64
+"""Query positions per tile."""
+TILE_NUMBERS = 2**17
+"""Weights that are worked on at once: half a megabyte of float32."""
+
+Masks = Callable[[int, int], Mask]
+"""The mask of a tile of weights, given the tile's number and the first sequence."""
+
+
+class TiledAttention(torch.autograd.Function):
+    """softmax(Q K^T / sqrt(channels)) V, causal, with dropout of the weights."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, masks: Masks | None) -> Tensor:  # noqa: ANN401  (torch's context)
+        """(sequence, position, 3, head, channel) to (sequence, position, head x channel), float32.
+
+        Without `masks` no weight is dropped.
+        """
+        sequences, positions, _, heads, channels = qkv.shape
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).reshape(3, -1, positions, channels)
+        output = torch.empty_like(query)  # (sequence x head, position, channel), as the others
+        factor = np.float32(1 / math.sqrt(channels))
+        weights = []
+        for first, q, k, v, o in _groups(heads, query, key, value, output):
+            for tile, rows, seen in _tiles(positions):
+                p = torch.bmm(q[:, rows], k[:, seen].mT)
+                kept = torch.empty_like(p)
+                mask = NO_MASK if masks is None else masks(tile, first)
+                p_lines, kept_lines = _lines(heads, p, kept)
+                shape = (p_lines, kept_lines, p.shape[1], factor)
+                kernels.in_rows(kernels.softmax, p.shape[0] // heads, *shape, *mask)
+                o[:, rows] = torch.bmm(kept, v[:, seen])
+                weights.append((p, mask.scale))
+        ctx.save_for_backward(query, key, value, output)
+        ctx.weights, ctx.heads = weights, heads
+        return output.view(sequences, heads, positions, channels).transpose(1, 2).flatten(2)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  (torch's context)
+        """The gradient of `qkv`, in its shape."""
+        query, key, value, output = ctx.saved_tensors
+        heads, (_, positions, channels) = ctx.heads, query.shape
+        grad = grad.unflatten(2, (heads, channels)).transpose(1, 2).reshape(query.shape)  # type: ignore[no-untyped-call]
+        delta = (grad * output).sum(-1)
+        factor = np.float32(1 / math.sqrt(channels))
+        gradients = query.new_zeros(3, *query.shape)
+        weights = iter(ctx.weights)
+        tensors = (query, key, value, grad, delta, *gradients)
+        for _, q, k, v, g, d, dq, dk, dv in _groups(heads, *tensors):
+            for _, rows, seen in _tiles(positions):
+                p, scale = next(weights)
+                ds = torch.bmm(g[:, rows], v[:, seen].mT)
+                kept = torch.empty_like(p)
+                lines = _lines(heads, p, ds, kept)
+                sums = d[:, rows].contiguous().view(lines[0].shape[:2]).numpy()
+                rest = (*lines, sums, factor, scale)
+                kernels.in_rows(kernels.softmax_backward, p.shape[0] // heads, *rest)
+                dq[:, rows] = torch.bmm(ds, k[:, seen])
+                dk[:, seen].baddbmm_(ds.mT, q[:, rows])
+                dv[:, seen].baddbmm_(kept.mT, g[:, rows])
+        sequences = query.shape[0] // heads
+        shape = (3, sequences, heads, positions, channels)
+        return gradients.view(shape).permute(1, 3, 0, 2, 4), None
+
+
+def _groups(heads: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
+    """As many sequences at once as make a tile fit the cache, after the number of the first."""
+    rows, positions = tensors[0].shape[:2]
+    at_once = max(1, TILE_NUMBERS // (heads * min(ROWS, positions) * positions)) * heads
+    for first in range(0, rows, at_once):
+        yield first // heads, *(tensor[first : first + at_once] for tensor in tensors)
+
+
+def _tiles(positions: int) -> Iterator[tuple[int, slice, slice]]:
+    """Each tile's number, its query rows, and the keys that the last of them sees."""
+    for tile, start in enumerate(range(0, positions, ROWS)):
+        end = min(start + ROWS, positions)
+        yield tile, slice(start, end), slice(0, end)
+
+
+def _lines(heads: int, *tensors: Tensor) -> list[Any]:
+    """(sequence, head x row, key) arrays of (sequence x head, row, key) tensors."""
+    _, rows, keys = tensors[0].shape
+    return [tensor.view(-1, heads * rows, keys).numpy() for tensor in tensors]

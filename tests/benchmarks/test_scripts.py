@@ -1,0 +1,74 @@
+"""The scripts, started as the README says, from another folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import benchmarks.trainer
+from trainer.corpus import Corpus
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(folder: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+
+
+def test_trainer_measures_ratios_with_spread_and_checks_them(tmp_path: Path) -> None:
+    words = ["--shape", "default", "--seconds", "1", "--format", "json", "--check"]
+    done = run(tmp_path, "trainer.py", *words)
+    content = json.loads(done.stdout)
+    (figures,) = content["shapes"]
+    for name in set(benchmarks.trainer.PROMISED) - figures["missing"].keys():
+        ratio = figures["ratios"][name]
+        assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
+    assert set(figures["gflops"]) == {"ours", "torch.mm", "model.linear"}
+    broken = [promise for promise in content["promises"] if not promise["kept"]]
+    assert len(content["promises"]) == 3
+    assert done.returncode == bool(broken)
+    assert all(promise["what"] in done.stderr for promise in broken)
+
+
+def test_a_contender_that_is_not_installed_is_named_and_its_promise_not_kept(
+    monkeypatch: pytest.MonkeyPatch, corpus: Corpus
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    figures = benchmarks.trainer.measure("default", corpus, seconds=0.0)
+    table = "\n".join(benchmarks.trainer._table_of(figures))
+    assert "transformers      not measured: " in table
+    assert "pip install 'gpt-sweep[hub]'" in table
+    (promise,) = [p for p in figures.promises() if "transformers" in p.what]
+    assert not promise.kept
+
+
+def test_gpu_smoke_runs_every_contender_on_the_cpu(tmp_path: Path) -> None:
+    done = run(tmp_path, "gpu.py", "--smoke")
+    assert done.returncode == 0, done.stderr
+    assert "not measured" not in done.stdout
+    for name in ("textbook", "nanoGPT-style", "ours, compiled", "ours, eager", "bf16 product"):
+        assert f"\n{name} " in done.stdout
+    assert "s in all, of a budget of" in done.stdout
+
+
+def test_gpu_ends_when_its_budget_does(tmp_path: Path) -> None:
+    done = run(tmp_path, "gpu.py", "--smoke", "--budget", "0.05")
+    assert done.returncode == 1
+    assert done.stderr == "not one round was complete within 0.05 s\n"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_gpu_without_a_gpu_says_so_and_exits_with_2(tmp_path: Path) -> None:
+    done = run(tmp_path, "gpu.py")
+    assert done.returncode == 2
+    assert done.stderr == "benchmarks/gpu.py needs a CUDA GPU, and there is none; try --smoke\n"
+
+
+def test_a_script_beside_trainer_py_still_finds_the_package_trainer(tmp_path: Path) -> None:
+    assert run(tmp_path, "overhead.py", "--help").returncode == 0

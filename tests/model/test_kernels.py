@@ -1,0 +1,159 @@
+"""Every loop does what torch does in more words, and a NaN never gets lost on the way."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812  (torch's own convention)
+
+from model import kernels
+from model.activation import gelu
+from model.cross_entropy import PIECE, HeadLoss
+from model.linear import Linear, product, weight_gradient
+from model.tiled import ROWS, TILE_NUMBERS, TiledAttention
+
+
+def randn(*shape: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def gradients(output: torch.Tensor, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return torch.autograd.grad(output, inputs, randn(*output.shape, seed=9).to(output.dtype))
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 1, 1), (2, 64, 256)])
+def test_gelu_is_torchs(shape: tuple[int, ...]) -> None:
+    x = (randn(*shape) * 4).requires_grad_()
+    ours, torchs = gelu(x), F.gelu(x, approximate="tanh")
+    torch.testing.assert_close(ours, torchs, atol=2e-6, rtol=2e-6)
+    torch.testing.assert_close(gradients(ours, x)[0], gradients(torchs, x)[0], atol=5e-6, rtol=5e-6)
+
+
+def test_gelu_of_extremes_is_finite_and_of_nan_is_nan() -> None:
+    x = torch.tensor([[-1e4, -30.0, 0.0, 30.0, 1e4]], requires_grad=True)
+    assert gelu(x).tolist()[0] == pytest.approx([0, 0, 0, 30, 1e4], abs=1e-6)
+    assert gradients(gelu(x), x)[0].isfinite().all()
+    assert gelu(torch.tensor([[math.nan, 1.0]])).isnan().tolist() == [[True, False]]
+
+
+def plain_attention(qkv: torch.Tensor) -> torch.Tensor:
+    query, key, value = qkv.permute(2, 0, 3, 1, 4)
+    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    return mixed.transpose(1, 2).flatten(2)
+
+
+@pytest.mark.parametrize(
+    ("sequences", "positions", "heads", "channels"),
+    [(1, 1, 1, 1), (3, ROWS - 1, 2, 5), (2, ROWS + 1, 3, 8), (5, 3 * ROWS, 4, 16)],
+)
+def test_tiled_attention_is_torchs(
+    sequences: int, positions: int, heads: int, channels: int
+) -> None:
+    qkv = (randn(sequences, positions, 3, heads, channels) * 2).requires_grad_()
+    ours, torchs = TiledAttention.apply(qkv, None), plain_attention(qkv)
+    torch.testing.assert_close(ours, torchs, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        gradients(ours, qkv)[0], gradients(torchs, qkv)[0], atol=2e-5, rtol=2e-5
+    )
+
+
+def test_that_covers_several_groups_of_sequences() -> None:
+    assert 5 * 4 * ROWS * 3 * ROWS > TILE_NUMBERS
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("vocabulary", [7, 257])
+def test_the_loss_of_the_head_is_torchs_cross_entropy(
+    monkeypatch: pytest.MonkeyPatch, pieces: int, vocabulary: int
+) -> None:
+    tokens = 31
+    monkeypatch.setitem(PIECE, "cpu", vocabulary * math.ceil(tokens / pieces))
+    hidden = randn(tokens, 8).requires_grad_()
+    weight = (randn(vocabulary, 8, seed=2) * 3).requires_grad_()
+    targets = torch.randint(0, vocabulary, (tokens,))
+    ours = HeadLoss.apply(hidden, weight, targets, torch.tensor(0.125))
+    torchs = F.cross_entropy(hidden @ weight.T, targets, reduction="sum") * 0.125
+    torch.testing.assert_close(ours, torchs, atol=1e-5, rtol=1e-5)
+    for mine, theirs in zip(
+        gradients(ours, hidden, weight), gradients(torchs, hidden, weight), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_under_autocast_the_loss_of_the_head_is_near_that_of_float32(kind: torch.dtype) -> None:
+    hidden, weight = randn(31, 8).requires_grad_(), randn(57, 8, seed=2).requires_grad_()
+    targets = torch.randint(0, 57, (31,))
+    exact = HeadLoss.apply(hidden, weight, targets, torch.tensor(1.0))
+    with torch.autocast("cpu", kind):
+        rounded = HeadLoss.apply(hidden, weight, targets, torch.tensor(1.0))
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, atol=0, rtol=2e-2)
+    for mine, theirs in zip(
+        gradients(rounded, hidden, weight), gradients(exact, hidden, weight), strict=True
+    ):
+        assert mine.dtype == torch.float32
+        torch.testing.assert_close(mine, theirs, atol=5e-2, rtol=5e-2)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_what_is_not_finite_reaches_the_loss(bad: float) -> None:
+    hidden = randn(4, 8)
+    hidden[2, 3] = bad
+    loss = HeadLoss.apply(hidden, randn(5, 8), torch.zeros(4, dtype=torch.int64), torch.tensor(1.0))
+    assert not loss.isfinite()
+    qkv = randn(2, 10, 3, 2, 4)
+    qkv[1, 4] = bad
+    mixed = TiledAttention.apply(qkv, None)
+    assert mixed[0].isfinite().all()
+    assert not mixed[1, 4:].isfinite().any()
+
+
+def test_linear_is_torchs() -> None:
+    layer, x = Linear(6, 11), randn(4, 5, 6).requires_grad_()
+    ours, torchs = layer(x), F.linear(x, layer.weight, layer.bias)
+    torch.testing.assert_close(ours, torchs, atol=1e-5, rtol=1e-5)
+    for mine, theirs in zip(
+        gradients(ours, x, layer.weight, layer.bias),
+        gradients(torchs, x, layer.weight, layer.bias),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("on_onednn", [False, True])
+@pytest.mark.parametrize("shape", [(9, 4, 7), (9, 7, 4), (1, 1, 1), (128, 64, 257)])
+def test_products_are_torchs_whichever_library_makes_them(
+    monkeypatch: pytest.MonkeyPatch, on_onednn: bool, shape: tuple[int, int, int]
+) -> None:
+    from model import linear  # noqa: PLC0415  (patched here)
+
+    operator = torch.ops.mkldnn._linear_pointwise.default if on_onednn else None
+    monkeypatch.setattr(linear, "_operator", operator)
+    rows, inputs, outputs = shape
+    x, weight, bias = randn(rows, inputs), randn(outputs, inputs), randn(outputs)
+    grad = randn(rows, outputs)
+    torch.testing.assert_close(product(x, weight, bias), x @ weight.T + bias, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(weight_gradient(x, grad), grad.T @ x, atol=1e-4, rtol=1e-4)
+    layer = Linear(inputs, outputs)
+    leaf = x.clone().requires_grad_()
+    torch.testing.assert_close(
+        gradients(layer(leaf), leaf, layer.weight, layer.bias),
+        gradients(F.linear(leaf, layer.weight, layer.bias), leaf, layer.weight, layer.bias),
+        atol=1e-4,
+        rtol=1e-4,
+    )
+
+
+def test_threads_share_the_rows_and_change_no_bit() -> None:
+    x = randn(64, 300)
+    alone, shared = torch.empty_like(x), torch.empty_like(x)
+    kernels.in_rows(kernels.gelu, 64, x.numpy(), alone.numpy())
+    torch.set_num_threads(3)
+    try:
+        kernels.in_rows(kernels.gelu, 64, x.numpy(), shared.numpy())
+    finally:
+        torch.set_num_threads(1)
+    assert torch.equal(alone, shared)

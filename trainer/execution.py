@@ -1,0 +1,38 @@
+"""How a run is carried out: all that may change its speed, and nothing else but rounding.
+
+Light to import: no torch here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from model.config import Config, Count
+
+
+def _count_or_auto(value: Any) -> Any:  # noqa: ANN401  (whatever a study file may hold)
+    """Refuse other words here: a union's own message would speak of each of its members."""
+    if isinstance(value, str) and value != "auto":
+        raise ValueError('micro_batch is a number of sequences, or "auto" for as many as fit')
+    return value
+
+
+MicroBatch = Annotated[Literal["auto"] | Count, BeforeValidator(_count_or_auto)]
+
+
+class Execution(Config):
+    """Settings of one run that are no part of its recipe."""
+
+    micro_batch: MicroBatch = "auto"
+    """Sequences that are worked on at once, per process; `auto` for as many as fit."""
+    processes: Count = 1
+    """Data-parallel processes, each with a device of its own."""
+    compile: Literal["auto", "always", "never"] = "auto"
+    """Whether torch.compile is used; `auto`: on a GPU, for runs that are long enough to gain."""
+    checkpoint_seconds: float = Field(default=300.0, ge=0)
+    """Seconds from one checkpoint to the next, or longer where writing one takes over a hundredth
+    of that; 0 for one after each step."""
+    keep: Literal["weights", "nothing"] = "weights"
+    """What stays of a finished run beside its result: `weights.safetensors`, or nothing."""

@@ -1,0 +1,163 @@
+"""What a run needs of a device's memory, and how many sequences it can work on at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from model.config import parameter_count
+from trainer.errors import ExecutionSettingError
+from trainer.files import write_json
+from trainer.provenance import device_name
+from trainer.recipe import VOCABULARY, Recipe
+
+BYTES_PER_PARAMETER = 16
+"""The value, its gradient and AdamW's two moments, each in float32."""
+ROOM = 0.8
+"""Share of a CPU's free memory that a run may fill: the system ends those that fill it all."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch could not get the memory it asked for, on a GPU or on a CPU."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory that is free on the device; None when the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    system = int(lines["MemAvailable"].split()[0]) * 1024
+    return min([system, *_container_room()])
+
+
+def _container_room() -> list[int]:
+    """What is left of a control group's limit, where there is one."""
+    for folder, limit, usage in (
+        ("/sys/fs/cgroup", "memory.max", "memory.current"),
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        try:
+            most = int(Path(folder, limit).read_text())
+            return [max(0, most - int(Path(folder, usage).read_text()))]
+        except (OSError, ValueError):  # no such group, or no limit ("max")
+            continue
+    return []
+
+
+def fixed_bytes(recipe: Recipe) -> int:
+    """Parameters, gradients and the optimiser's moments."""
+    count = parameter_count(recipe.model, VOCABULARY[recipe.data.tokenizer])
+    return BYTES_PER_PARAMETER * count
+
+
+def bytes_per_sequence(recipe: Recipe, device: torch.device) -> int:
+    """What one sequence leaves behind on the way forward, roughly.
+
+    Eighteen tensors of the residual stream's width per block; on a CPU also the attention weights
+    that the causal mask lets through, which a GPU's fused kernel computes twice instead.
+    """
+    shape = recipe.model
+    size = 4 if recipe.train.precision in {"float32", "tf32"} else 2
+    per_block = 18 * shape.width * size
+    if device.type == "cpu":
+        per_block += 4 * shape.heads * (shape.context // 2 + 32)
+    embeddings = 4 * 4 * shape.width
+    return shape.context * (shape.layers * per_block + embeddings)
+
+
+def check_fits(recipe: Recipe, device: torch.device, free: int | None) -> None:
+    """Raise ExecutionSettingError when not even one sequence at a time fits the device."""
+    fixed, sequence = fixed_bytes(recipe), bytes_per_sequence(recipe, device)
+    if free is None or fixed + sequence <= free:
+        return
+    count = fixed // BYTES_PER_PARAMETER
+    raise ExecutionSettingError(
+        f"the recipe does not fit {device_name(device)}: {count:,} parameters x "
+        f"{BYTES_PER_PARAMETER} bytes (value, gradient, two moments) = {_gigabytes(fixed)}, and "
+        f"{_gigabytes(sequence)} for one sequence of {recipe.model.context} tokens, but "
+        f"{_gigabytes(free)} are free; use a smaller model.width, model.layers or model.context, "
+        "or another device"
+    )
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.3g} GB"
+
+
+class MicroBatches:
+    """The largest micro-batches that fitted, remembered per device and shape in a file."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = folder / "micro-batches.json" if folder else None
+
+    def find(
+        self, recipe: Recipe, device: torch.device, most: int, attempt: Callable[[int], None]
+    ) -> int:
+        """The largest of `most`, half of it, a quarter, ... that fits.
+
+        On a GPU `attempt` is called with each, and raises when it does not. A CPU's memory is
+        reckoned with instead: a process that takes too much of it is not told, but ended.
+        """
+        if device.type == "cpu":
+            return self._reckon(recipe, device, most)
+        key = self._key(recipe, device)
+        known = self._read().get(key)
+        if known is not None:
+            return min(known, most)
+        size = most
+        while not _fits(attempt, size):
+            size = (size + 1) // 2
+        self._remember(key, size)
+        return size
+
+    def _reckon(self, recipe: Recipe, device: torch.device, most: int) -> int:
+        free = free_bytes(device)
+        if free is None:
+            return most
+        room = ROOM * free - fixed_bytes(recipe)
+        size = most
+        while size > 1 and size * bytes_per_sequence(recipe, device) > room:
+            size = (size + 1) // 2
+        return size
+
+    def _key(self, recipe: Recipe, device: torch.device) -> str:
+        shape = {
+            "model": recipe.model.model_dump(mode="json"),
+            "vocabulary": VOCABULARY[recipe.data.tokenizer],
+            "precision": recipe.train.precision,
+            "memory": torch.cuda.get_device_properties(device).total_memory,
+        }
+        digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+        return f"{device_name(device)} {digest[:16]}"
+
+    def _read(self) -> dict[str, int]:
+        try:
+            known = json.loads(self._file.read_bytes()) if self._file else {}
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+    def _remember(self, key: str, size: int) -> None:
+        if self._file:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self._file, {**self._read(), key: size})
+
+
+def _fits(attempt: Callable[[int], None], size: int) -> bool:
+    try:
+        attempt(size)
+    except RuntimeError as error:
+        if size == 1 or not is_out_of_memory(error):
+            raise
+        return False
+    return True

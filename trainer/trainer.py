@@ -1,0 +1,129 @@
+"""One run in memory: the model, its optimiser, and the place in its data."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from model.dropout import DropoutStream, use_dropout
+from model.gpt import GPT
+from model.init import initialise
+from trainer.batches import Batches
+from trainer.compile import compile_model
+from trainer.corpus import Corpus
+from trainer.journal import Progress, Step
+from trainer.memory import MicroBatches, check_fits, free_bytes, is_out_of_memory
+from trainer.optimizer import Optimizer
+from trainer.parameters import FlatParameters
+from trainer.precision import autocast, prepare
+from trainer.recipe import VOCABULARY, Recipe, learning_rate
+from trainer.world import Place
+
+
+class Trainer:
+    """Takes the steps of a recipe. Each is a function of the parameters and its number alone.
+
+    Raises ExecutionSettingError when the recipe does not fit the place.
+    """
+
+    def __init__(
+        self, recipe: Recipe, corpus: Corpus, place: Place, progress: Progress | None = None
+    ) -> None:
+        self.recipe = recipe
+        self.place = place
+        self.progress = progress or Progress()
+        self.sequences = place.world.part(recipe.train.batch_size)
+        check_fits(recipe, place.device, free_bytes(place.device))
+        prepare(recipe, place.device, self._note)
+        self.batches = Batches(recipe, corpus.train)
+        self.dropout = DropoutStream(recipe.seeds.dropout)
+        self.model = GPT(recipe.model, VOCABULARY[recipe.data.tokenizer])
+        initialise(self.model, recipe.seeds.init)
+        self.model.to(place.device)
+        self.dropout.to(place.device)
+        use_dropout(self.model, self.dropout)
+        self.parameters = FlatParameters(self.model, recipe.optimizer.decay)
+        self.optimizer = Optimizer(
+            self.parameters, recipe.optimizer, scaled=recipe.train.precision == "float16"
+        )
+        self._share = torch.tensor(1 / recipe.tokens_per_step, device=place.device)
+        compile_model(self.model, recipe, place)
+        self.micro_batch = self.progress.micro_batch or self._choose_micro_batch()
+        self._halved = False
+
+    def step(self, step: int) -> Step:
+        """Take optimiser step `step`. Nothing here waits for the device."""
+        loss = self._gradients_that_fit(step)
+        self.place.world.sum(loss)
+        self.place.world.sum(self.parameters.gradients)
+        report = self.optimizer.step(learning_rate(self.recipe, step))
+        return Step(loss, *report)
+
+    def _gradients_that_fit(self, step: int) -> Tensor:
+        """The gradients of a step, with half the micro-batch if the memory does not suffice."""
+        try:
+            return self.gradients(step, self.sequences)
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or self._halved or self.micro_batch == 1:
+                raise
+        # Outside of the handler: what the attempt held is free only now.
+        self._halved = True
+        half = (self.micro_batch + 1) // 2
+        self._note(
+            f"out of memory at step {step} with a micro-batch of {self.micro_batch} sequences; "
+            f"went on with {half}"
+        )
+        self.micro_batch = half
+        if self.place.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return self.gradients(step, self.sequences)
+
+    def gradients(self, step: int, sequences: slice) -> Tensor:
+        """Fill the gradients with those of some sequences of a step's batch; their share of the loss."""
+        inputs, targets = (self._on_device(t) for t in self.batches.read(step, sequences))
+        self.parameters.gradients.zero_()
+        scale = self._share * self.optimizer.scale
+        loss = torch.zeros_like(scale)
+        for first in range(0, len(inputs), self.micro_batch):
+            some = slice(first, first + self.micro_batch)
+            self.dropout.seek(step, sequences.start + first)
+            with autocast(self.recipe, self.place.device):
+                part = self.model.loss(inputs[some], targets[some], scale)
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += part.detach()
+        return loss / self.optimizer.scale
+
+    def _on_device(self, tensor: Tensor) -> Tensor:
+        if self.place.device.type != "cuda":
+            return tensor
+        return tensor.pin_memory().to(self.place.device, non_blocking=True)
+
+    def _choose_micro_batch(self) -> int:
+        most = self.sequences.stop - self.sequences.start
+        asked = self.place.execution.micro_batch
+        if asked != "auto":
+            return min(asked, most)  # type: ignore[no-any-return]
+        return MicroBatches(self.place.cache).find(
+            self.recipe, self.place.device, most, self._attempt
+        )
+
+    def _attempt(self, size: int) -> None:
+        """Forward and back through a micro-batch of this size. Changes nothing that lasts."""
+        self.micro_batch = size
+        first = self.sequences.start
+        self.gradients(0, slice(first, first + size))
+        self.parameters.gradients.zero_()
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.progress.notes:
+            self.progress.notes.append(sentence)
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors that a continued run needs."""
+        return {"values": self.parameters.values} | self.optimizer.state()
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Continue from what `state` returned."""
+        rest = dict(tensors)
+        self.parameters.values.copy_(rest.pop("values"))
+        self.optimizer.load_state(rest)
