@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from model.activation import gelu
 from model.attention import CausalSelfAttention
 from model.config import ModelConfig
 from model.dropout import Dropout
-from model.linear import Linear
+from model.feed_forward import FeedForward
+from model.norm import LayerNorm
 
 SITES = 3
 """Dropout sites per block: the attention matrix and the end of each branch."""
-
-
-class FeedForward(nn.Module):
-    """Two layers with a fourfold hidden width and the tanh approximation of GELU."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.expand = Linear(config.width, 4 * config.width)
-        self.projection = Linear(4 * config.width, config.width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., width) to the same."""
-        return self.projection(gelu(self.expand(x)))  # type: ignore[no-any-return]
 
 
 class Block(nn.Module):
@@ -33,10 +20,10 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()
         first_site = 1 + SITES * index
-        self.attention_norm = nn.LayerNorm(config.width)
+        self.attention_norm = LayerNorm(config.width)
         self.attention = CausalSelfAttention(config, first_site)
         self.attention_dropout = Dropout(config.dropout, first_site + 1)
-        self.feed_forward_norm = nn.LayerNorm(config.width)
+        self.feed_forward_norm = LayerNorm(config.width)
         self.feed_forward = FeedForward(config)
         self.feed_forward_dropout = Dropout(config.dropout, first_site + 2)
 

@@ -32,10 +32,10 @@ UNITS_PER_BLOCK: Final = 8
 """16-bit numbers that one counter yields."""
 
 # Sums may be reordered and products fused; infinities and NaNs keep their meaning.
-_fast = functools.partial(
+fast = functools.partial(
     numba.njit, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", nogil=True, cache=True
 )
-_inlined = functools.partial(_fast, inline="always")
+_inlined = functools.partial(fast, inline="always")
 
 _f4 = np.float32
 _u4 = np.uint32
@@ -100,7 +100,7 @@ def _exp(x):
     return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@_fast("void(u4[::1], u4[::1], u4[::1], u4[::1], u4, u4, u4, u4, u4)")
+@fast("void(u4[::1], u4[::1], u4[::1], u4[::1], u4, u4, u4, u4, u4)")
 def _blocks(words0, words1, words2, words3, sequence, site, step, key0, key1):
     for block in range(words0.size):
         x0, x1, x2, x3 = _u4(block), sequence, site, step
@@ -147,7 +147,7 @@ def _scratch(units):
     return np.empty(-(-units // _BLOCK) * (_BLOCK // 2), dtype=np.uint32)
 
 
-@_fast("void(i8, i8, f4[:, ::1], i8, u4[::1], u4, f4)")
+@fast("void(i8, i8, f4[:, ::1], i8, u4[::1], u4, f4)")
 def keep_mask(first, last, mask, sequence, place, dropped, scale):
     """Mask (sequence, unit): 0 where a unit is dropped, `scale` elsewhere."""
     units = mask.shape[1]
@@ -159,7 +159,7 @@ def keep_mask(first, last, mask, sequence, place, dropped, scale):
             mask[row, unit] = scale if bits[unit] >= dropped else _f4(0)
 
 
-@_fast("void(i8, i8, f4[:, ::1], f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
+@fast("void(i8, i8, f4[:, ::1], f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
 def add_dropped(first, last, x, branch, out, sequence, place, dropped, scale):
     """Let out = x + branch x mask, all (sequence, unit)."""
     units = x.shape[1]
@@ -172,7 +172,7 @@ def add_dropped(first, last, x, branch, out, sequence, place, dropped, scale):
             out[row, unit] = x[row, unit] + branch[row, unit] * kept
 
 
-@_fast("void(i8, i8, f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
+@fast("void(i8, i8, f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
 def drop(first, last, x, out, sequence, place, dropped, scale):
     """Let out = x x mask, both (sequence, unit)."""
     units = x.shape[1]
@@ -184,7 +184,7 @@ def drop(first, last, x, out, sequence, place, dropped, scale):
             out[row, unit] = x[row, unit] * (scale if bits[unit] >= dropped else _f4(0))
 
 
-@_fast("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, f4, i8, u4[::1], u4, f4)")
+@fast("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, f4, i8, u4[::1], u4, f4)")
 def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, scale):
     """Causal softmax of factor x scores (sequence, head x rows, keys), in place, with dropout.
 
@@ -221,7 +221,7 @@ def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, s
                     out[key] = row[key]
 
 
-@_fast("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4, f4)")
+@fast("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4, f4)")
 def softmax_backward(first, last, signed, grad, kept, delta, factor, scale):
     """The way back of `softmax`: `grad`, of `kept`, becomes that of the scores; `kept` is refilled.
 
@@ -243,30 +243,34 @@ _LINEAR = np.float32(2 * np.sqrt(2 / np.pi))
 _CUBIC = np.float32(0.044715 * 2 * np.sqrt(2 / np.pi))
 
 
-@_fast("void(i8, i8, f4[:, ::1], f4[:, ::1])")
-def gelu(first, last, x, out):
-    """Let out = x logistic(2 sqrt(2/pi) (x + 0.044715 x^3)): 0.5 (1 + tanh u) is logistic(2u)."""
+@fast("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1])")
+def gelu(first, last, x, bias, out):
+    """Let out = v logistic(2 sqrt(2/pi) (v + 0.044715 v^3)) of v = x + bias.
+
+    0.5 (1 + tanh u) is logistic(2u).
+    """
     for row in range(first, last):
         line, result = x[row], out[row]
         for unit in range(line.size):
-            v = line[unit]
+            v = line[unit] + bias[unit]
             result[unit] = v / (_f4(1) + _exp(-v * (_LINEAR + _CUBIC * v * v)))
 
 
-@_fast("void(i8, i8, f4[:, ::1], f4[:, ::1], f4[:, ::1])")
-def gelu_backward(first, last, x, grad, out):
-    """Let out = grad gelu'(x)."""
+@fast("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1], f4[:, ::1])")
+def gelu_backward(first, last, x, bias, grad, out):
+    """As `gelu`; `grad`, of out, becomes that of x + bias."""
     for row in range(first, last):
         line, up, result = x[row], grad[row], out[row]
         for unit in range(line.size):
-            v = line[unit]
+            v = line[unit] + bias[unit]
             square = _CUBIC * v * v
             share = _f4(1) / (_f4(1) + _exp(-v * (_LINEAR + square)))
             slope = v * (_LINEAR + _f4(3) * square) * share * (_f4(1) - share)
-            result[unit] = up[unit] * (share + slope)
+            result[unit] = v * share
+            up[unit] *= share + slope
 
 
-@_fast("void(i8, i8, f4[:, ::1], i8[::1], f4[::1], f4)")
+@fast("void(i8, i8, f4[:, ::1], i8[::1], f4[::1], f4)")
 def cross_entropy(first, last, logits, targets, losses, weight):
     """Let losses = -log softmax(logits)[target]; the logits become weight x the gradient."""
     for row in range(first, last):

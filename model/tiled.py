@@ -49,10 +49,9 @@ class TiledAttention(torch.autograd.Function):
                 p = torch.bmm(q[:, rows], k[:, seen].mT)
                 kept = torch.empty_like(p)
                 mask = NO_MASK if masks is None else masks(tile, first)
-                p_lines, kept_lines = _lines(heads, p, kept)
-                shape = (p_lines, kept_lines, p.shape[1], factor)
-                kernels.in_rows(kernels.softmax, p.shape[0] // heads, *shape, *mask)
-                o[:, rows] = torch.bmm(kept, v[:, seen])
+                arrays = (*_lines(heads, p, kept), p.shape[1], factor)
+                kernels.in_rows(kernels.softmax, p.shape[0] // heads, *arrays, *mask)
+                torch.bmm(kept, v[:, seen], out=o[:, rows])
                 weights.append((p, mask.scale))
         ctx.save_for_backward(query, key, value, output)
         ctx.weights, ctx.heads = weights, heads
@@ -63,27 +62,35 @@ class TiledAttention(torch.autograd.Function):
         """The gradient of `qkv`, in its shape."""
         query, key, value, output = ctx.saved_tensors
         heads, (_, positions, channels) = ctx.heads, query.shape
-        grad = grad.unflatten(2, (heads, channels)).transpose(1, 2).reshape(query.shape)  # type: ignore[no-untyped-call]
-        delta = (grad * output).sum(-1)
+        grad = grad.view(-1, positions, heads, channels).transpose(1, 2).reshape(query.shape)
+        delta = torch.linalg.vecdot(grad, output)
         factor = np.float32(1 / math.sqrt(channels))
-        gradients = query.new_zeros(3, *query.shape)
-        weights = iter(ctx.weights)
+        gradients = query.new_empty(3, *query.shape)
         tensors = (query, key, value, grad, delta, *gradients)
-        for _, q, k, v, g, d, dq, dk, dv in _groups(heads, *tensors):
-            for _, rows, seen in _tiles(positions):
-                p, scale = next(weights)
+        tiles = list(_tiles(positions))
+        for group, (_, q, k, v, g, d, dq, dk, dv) in enumerate(_groups(heads, *tensors)):
+            # From the last tile on, which sees every key: what it writes the others add to.
+            for tile, rows, seen in reversed(tiles):
+                p, scale = ctx.weights[group * len(tiles) + tile]
                 ds = torch.bmm(g[:, rows], v[:, seen].mT)
                 kept = torch.empty_like(p)
                 lines = _lines(heads, p, ds, kept)
                 sums = d[:, rows].contiguous().view(lines[0].shape[:2]).numpy()
-                rest = (*lines, sums, factor, scale)
-                kernels.in_rows(kernels.softmax_backward, p.shape[0] // heads, *rest)
-                dq[:, rows] = torch.bmm(ds, k[:, seen])
-                dk[:, seen].baddbmm_(ds.mT, q[:, rows])
-                dv[:, seen].baddbmm_(kept.mT, g[:, rows])
-        sequences = query.shape[0] // heads
-        shape = (3, sequences, heads, positions, channels)
+                arrays = (*lines, sums, factor, scale)
+                kernels.in_rows(kernels.softmax_backward, p.shape[0] // heads, *arrays)
+                torch.bmm(ds, k[:, seen], out=dq[:, rows])
+                add = tile < len(tiles) - 1
+                for out, left, right in ((dk, ds, q), (dv, kept, g)):
+                    _products(out[:, seen], left.mT, right[:, rows], add=add)
+        shape = (3, -1, heads, positions, channels)
         return gradients.view(shape).permute(1, 3, 0, 2, 4), None
+
+
+def _products(out: Tensor, left: Tensor, right: Tensor, *, add: bool) -> None:
+    if add:
+        out.baddbmm_(left, right)
+    else:
+        torch.bmm(left, right, out=out)
 
 
 def _groups(heads: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:

@@ -9,9 +9,12 @@ import torch
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from model import kernels
-from model.activation import gelu
+from model.config import ModelConfig
 from model.cross_entropy import PIECE, HeadLoss
+from model.feed_forward import FeedForward
 from model.linear import Linear, product, weight_gradient
+from model.norm import LayerNorm
+from model.norm_kernels import ROWS_PER_BLOCK
 from model.tiled import ROWS, TILE_NUMBERS, TiledAttention
 
 
@@ -23,19 +26,45 @@ def gradients(output: torch.Tensor, *inputs: torch.Tensor) -> tuple[torch.Tensor
     return torch.autograd.grad(output, inputs, randn(*output.shape, seed=9).to(output.dtype))
 
 
-@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 1, 1), (2, 64, 256)])
-def test_gelu_is_torchs(shape: tuple[int, ...]) -> None:
-    x = (randn(*shape) * 4).requires_grad_()
-    ours, torchs = gelu(x), F.gelu(x, approximate="tanh")
-    torch.testing.assert_close(ours, torchs, atol=2e-6, rtol=2e-6)
-    torch.testing.assert_close(gradients(ours, x)[0], gradients(torchs, x)[0], atol=5e-6, rtol=5e-6)
+@pytest.mark.parametrize("rows", [(1,), (3, 5), (2, 300)])
+@pytest.mark.parametrize("width", [1, 7, 64])
+def test_the_feed_forward_network_is_that_of_torchs_layers(
+    rows: tuple[int, ...], width: int
+) -> None:
+    ours = FeedForward(ModelConfig(width=width, heads=1))
+    for index, parameter in enumerate(ours.parameters()):
+        torch.nn.init.normal_(parameter, 0, 0.1, torch.Generator().manual_seed(index))
+    x = randn(*rows, width).requires_grad_()
+    inner = F.gelu(F.linear(x, ours.expand.weight, ours.expand.bias), approximate="tanh")
+    torchs = F.linear(inner, ours.projection.weight, ours.projection.bias)
+    inputs = (x, *ours.parameters())
+    torch.testing.assert_close(ours(x), torchs, atol=1e-4, rtol=1e-5)
+    for mine, theirs in zip(gradients(ours(x), *inputs), gradients(torchs, *inputs), strict=True):
+        torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=2e-5)
 
 
 def test_gelu_of_extremes_is_finite_and_of_nan_is_nan() -> None:
-    x = torch.tensor([[-1e4, -30.0, 0.0, 30.0, 1e4]], requires_grad=True)
-    assert gelu(x).tolist()[0] == pytest.approx([0, 0, 0, 30, 1e4], abs=1e-6)
-    assert gradients(gelu(x), x)[0].isfinite().all()
-    assert gelu(torch.tensor([[math.nan, 1.0]])).isnan().tolist() == [[True, False]]
+    x = torch.tensor([[-1e4, -30.0, 0.0, 30.0, 1e4, math.nan]])
+    out, grad = torch.empty_like(x), torch.ones_like(x)
+    arrays = [t.numpy() for t in (x, torch.zeros(6), grad, out)]
+    kernels.gelu_backward(0, 1, *arrays)
+    assert out.tolist()[0][:5] == pytest.approx([0, 0, 0, 30, 1e4], abs=1e-6)
+    assert grad.tolist()[0][:5] == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-6)
+    assert out.isnan().tolist() == grad.isnan().tolist() == [[False] * 5 + [True]]
+
+
+@pytest.mark.parametrize("rows", [(1,), (3, 5), (2, ROWS_PER_BLOCK)])
+@pytest.mark.parametrize("width", [3, 7, 64])
+def test_the_norm_is_torchs(rows: tuple[int, ...], width: int) -> None:
+    ours = LayerNorm(width)
+    for index, parameter in enumerate(ours.parameters()):
+        torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(index))
+    x = (randn(*rows, width) * 3 + 5).requires_grad_()
+    torchs = F.layer_norm(x, (width,), ours.weight, ours.bias)
+    inputs = (x, *ours.parameters())
+    torch.testing.assert_close(ours(x), torchs, atol=1e-5, rtol=1e-5)
+    for mine, theirs in zip(gradients(ours(x), *inputs), gradients(torchs, *inputs), strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
 
 
 def plain_attention(qkv: torch.Tensor) -> torch.Tensor:
@@ -148,12 +177,12 @@ def test_products_are_torchs_whichever_library_makes_them(
 
 
 def test_threads_share_the_rows_and_change_no_bit() -> None:
-    x = randn(64, 300)
+    x, bias = randn(64, 300), randn(300)
     alone, shared = torch.empty_like(x), torch.empty_like(x)
-    kernels.in_rows(kernels.gelu, 64, x.numpy(), alone.numpy())
+    kernels.in_rows(kernels.gelu, 64, x.numpy(), bias.numpy(), alone.numpy())
     torch.set_num_threads(3)
     try:
-        kernels.in_rows(kernels.gelu, 64, x.numpy(), shared.numpy())
+        kernels.in_rows(kernels.gelu, 64, x.numpy(), bias.numpy(), shared.numpy())
     finally:
         torch.set_num_threads(1)
     assert torch.equal(alone, shared)

@@ -1,0 +1,61 @@
+"""Layer normalisation in one pass over a row there, and two back (see model.kernels)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from model.kernels import fast
+
+ROWS_PER_BLOCK: Final = 256
+"""Rows whose gradients of a norm's weight are summed together, whatever the threads."""
+_f4 = np.float32
+
+
+@fast("void(i8, i8, f4[:, ::1], f4[::1], f4[::1], f4[:, ::1], f4[::1], f4)")
+def layer_norm(first, last, x, weight, bias, out, scales, epsilon):
+    """Let out = (x - mean) scale weight + bias; scale, 1 / sd, is kept for the way back."""
+    for row in range(first, last):
+        line, result = x[row], out[row]
+        total = _f4(0)
+        for unit in range(line.size):
+            total += line[unit]
+        mean = total / _f4(line.size)
+        total = _f4(0)
+        for unit in range(line.size):
+            result[unit] = line[unit] - mean
+            total += result[unit] * result[unit]
+        scale = _f4(1) / np.sqrt(total / _f4(line.size) + epsilon)
+        scales[row] = scale
+        for unit in range(line.size):
+            result[unit] = result[unit] * scale * weight[unit] + bias[unit]
+
+
+@fast("void(i8, i8, f4[:, ::1], f4[::1], f4[::1], f4[:, ::1], f4[:, ::1], f4[:, :, ::1])")
+def layer_norm_backward(first, last, x, weight, scales, grad, out, sums):
+    """Let out = the gradient of x; `sums` gets those of weight and bias, block of rows by block."""
+    width = x.shape[1]
+    for block in range(first, last):
+        of_weight, of_bias = sums[block, 0], sums[block, 1]
+        of_weight[:] = 0
+        of_bias[:] = 0
+        for row in range(block * ROWS_PER_BLOCK, min((block + 1) * ROWS_PER_BLOCK, x.shape[0])):
+            line, up, result, scale = x[row], grad[row], out[row], scales[row]
+            total, along = _f4(0), _f4(0)
+            for unit in range(width):
+                total += line[unit]
+            mean = total / _f4(width)
+            total = _f4(0)
+            for unit in range(width):
+                normal = (line[unit] - mean) * scale
+                g = up[unit] * weight[unit]
+                of_weight[unit] += up[unit] * normal
+                of_bias[unit] += up[unit]
+                total += g
+                along += g * normal
+            total /= _f4(width)
+            along /= _f4(width)
+            for unit in range(width):
+                normal = (line[unit] - mean) * scale
+                result[unit] = (up[unit] * weight[unit] - total - normal * along) * scale
