@@ -1,0 +1,69 @@
+"""What every choice of the recipe must do, whatever it is: a new one is tested the day it is added."""
+
+from __future__ import annotations
+
+import io
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from model.config import Config, parameter_count
+from model.gpt import GPT
+from model.init import initialise
+from trainer.corpus import Corpus
+from trainer.loop import train
+from trainer.recipe import VOCABULARY, Recipe
+from trainer.trainer import Trainer
+from trainer.world import Place
+
+CPU = Place(torch.device("cpu"))
+NEEDS: dict[tuple[str, Any], dict[str, Any]] = {}
+"""Other fields that a choice makes sense with only, by (field, choice)."""
+ELSEWHERE = {"data.corpus", "data.tokenizer"}
+"""What is prepared, not trained: tests/trainer/test_corpus.py and test_tokenizer.py."""
+
+
+def choices(config: type[Config], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every field that is a Literal or a bool, with each of its values."""
+    for name, field in config.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Config):
+            yield from choices(kind, f"{prefix}{name}.")
+        elif typing.get_origin(kind) is typing.Literal:
+            yield from ((f"{prefix}{name}", value) for value in typing.get_args(kind))
+        elif kind is bool:
+            yield from ((f"{prefix}{name}", value) for value in (False, True))
+
+
+CHOICES = [(name, value) for name, value in choices(Recipe) if name not in ELSEWHERE]
+
+
+@pytest.mark.parametrize(("field", "value"), CHOICES)
+def test_every_choice_learns_has_the_parameters_it_says_and_disturbs_no_other_one(
+    field: str, value: object, corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> None:
+    budget = {"train.tokens": 16 * 8 * 60, "optimizer.learning_rate": 1e-2}
+    recipe = make_recipe(budget | NEEDS.get((field, value), {}) | {field: value})
+    trainer = Trainer(recipe, corpus, CPU)
+    vocabulary = VOCABULARY[recipe.data.tokenizer]
+    counted = sum(p.numel() for p in trainer.model.parameters())
+    assert counted == parameter_count(recipe.model, vocabulary)
+
+    usual = GPT(make_recipe().model, vocabulary)
+    initialise(usual, recipe.seeds.init)
+    own = dict(trainer.model.named_parameters())
+    for name, parameter in usual.named_parameters():
+        assert name not in own or torch.equal(parameter, own[name]), name
+
+    result = train(recipe, corpus, io.StringIO(), CPU)
+    assert result.test_loss is not None
+    assert result.test_loss < 5.0  # a guess scores ln(257) = 5.549
+    assert result.skipped_steps <= (4 if value == "float16" else 0)
+
+
+def test_the_list_is_not_empty_where_it_matters() -> None:
+    fields = {field for field, _ in CHOICES}
+    assert {"model.norm", "model.qkv_bias", "train.precision", "schedule.kind"} <= fields
