@@ -8,7 +8,7 @@ from model.attention import CausalSelfAttention
 from model.config import ModelConfig
 from model.dropout import Dropout
 from model.feed_forward import FeedForward
-from model.norm import LayerNorm
+from model.norm import make_norm
 
 SITES = 3
 """Dropout sites per block: the attention matrix and the end of each branch."""
@@ -20,10 +20,10 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()
         first_site = 1 + SITES * index
-        self.attention_norm = LayerNorm(config.width)
+        self.attention_norm = make_norm(config)
         self.attention = CausalSelfAttention(config, first_site)
         self.attention_dropout = Dropout(config.dropout, first_site + 1)
-        self.feed_forward_norm = LayerNorm(config.width)
+        self.feed_forward_norm = make_norm(config)
         self.feed_forward = FeedForward(config)
         self.feed_forward_dropout = Dropout(config.dropout, first_site + 2)
 

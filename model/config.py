@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -49,6 +49,8 @@ class ModelConfig(Config):
     """Probability of dropping after the embedding, in attention and at the end of each branch."""
     qkv_bias: bool = False
     """Whether the query, key and value projections have a bias, as in OpenAI's GPT-2."""
+    norm: Literal["layer", "rms"] = "layer"
+    """`layer`: LayerNorm (Ba et al. 2016). `rms`: RMSNorm, without mean or bias (Zhang 2019)."""
     init_std: float = Field(default=0.02, gt=0, le=10)
     """Standard deviation of the initial matrices; GPT-2's suits a width of 768 or more."""
     tie_embeddings: bool = False
@@ -73,5 +75,6 @@ def parameter_count(config: ModelConfig, vocabulary: int) -> int:
     head = 0 if config.tie_embeddings else vocabulary * width
     attention = 4 * width * width + width + (3 * width if config.qkv_bias else 0)
     feed_forward = 8 * width * width + 5 * width
-    block = attention + feed_forward + 4 * width
-    return embeddings + head + config.layers * block + 2 * width
+    norm = width if config.norm == "rms" else 2 * width
+    block = attention + feed_forward + 2 * norm
+    return embeddings + head + config.layers * block + norm

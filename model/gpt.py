@@ -10,7 +10,7 @@ from model.config import ModelConfig
 from model.cross_entropy import HeadLoss
 from model.dropout import Dropout
 from model.linear import Linear
-from model.norm import LayerNorm
+from model.norm import make_norm
 
 
 class GPT(nn.Module):
@@ -26,7 +26,7 @@ class GPT(nn.Module):
         self.position_embedding = nn.Embedding(config.context, config.width)
         self.embedding_dropout = Dropout(config.dropout, site=0)
         self.blocks = nn.ModuleList(Block(config, index) for index in range(config.layers))
-        self.final_norm = LayerNorm(config.width)
+        self.final_norm = make_norm(config)
         self.head = Linear(config.width, vocabulary, bias=False)
         if config.tie_embeddings:
             self.head.weight = self.token_embedding.weight

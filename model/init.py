@@ -10,10 +10,10 @@ import hashlib
 import math
 
 import torch
-from torch import nn
 
 from model.config import ModelConfig
 from model.gpt import GPT
+from model.norm import NORMS
 
 
 def _generator(seed: int, name: str) -> torch.Generator:
@@ -37,7 +37,7 @@ def initialise(model: GPT, seed: int) -> None:
     norms = {
         f"{name}.weight"
         for name, module in model.named_modules()
-        if isinstance(module, nn.LayerNorm)
+        if isinstance(module, tuple(NORMS.values()))
     }
     for name, parameter in model.named_parameters():
         if name in norms:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from model import norm_kernels
+from model.config import ModelConfig
 from model.kernels import in_rows
 from model.linear import is_plain
 
@@ -21,6 +22,19 @@ class LayerNorm(nn.LayerNorm):
         if not is_plain(x):
             return super().forward(x)
         return _LayerNorm.apply(x, self.weight, self.bias, self.eps)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class RMSNorm(nn.RMSNorm):
+    """x / sqrt(mean(x^2)), scaled: LayerNorm without its mean and bias (Zhang and Sennrich 2019)."""
+
+
+NORMS: Final = {"layer": LayerNorm, "rms": RMSNorm}
+
+
+def make_norm(config: ModelConfig) -> LayerNorm | RMSNorm:
+    """The norm that the configuration asks for."""
+    norm: LayerNorm | RMSNorm = NORMS[config.norm](config.width, eps=1e-5)
+    return norm
 
 
 class _LayerNorm(torch.autograd.Function):

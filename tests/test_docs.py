@@ -49,3 +49,18 @@ def test_every_page_and_study_that_the_readme_names_exists() -> None:
     named = re.findall(r"`((?:docs|studies|benchmarks)/[\w./-]+)`", README)
     assert named
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+PAGE = ROOT / "docs" / "adding-an-intervention.md"
+QUOTED = re.findall(r"```diff (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize(("path", "block"), QUOTED)
+def test_the_page_on_adding_an_intervention_quotes_the_code_as_it_is(path: str, block: str) -> None:
+    code = (ROOT / path).read_text().splitlines()
+    lines = [line.removeprefix("+") for line in block.splitlines()]
+    assert [line for line in lines if line not in code] == []
+
+
+def test_that_page_quotes_every_step() -> None:
+    assert {"model/config.py", "model/norm.py", "studies/interventions.toml"} <= dict(QUOTED).keys()

@@ -27,6 +27,7 @@ def shapes(draw: st.DrawFn) -> ModelConfig:
         width=heads * draw(st.integers(1, 5)),
         context=draw(st.integers(1, 9)),
         qkv_bias=draw(st.booleans()),
+        norm=draw(st.sampled_from(["layer", "rms"])),
         tie_embeddings=draw(st.booleans()),
     )
 

@@ -76,6 +76,21 @@ class LayerNorm(nn.Module):
         return (x - mean) / torch.sqrt(variance + 1e-5) * self.weight + self.bias
 
 
+class RMSNorm(nn.Module):
+    """Zhang and Sennrich 2019, "Root mean square layer normalization", equation 4."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / torch.sqrt(x.square().mean(-1, keepdim=True) + 1e-5) * self.weight
+
+
+def norm_of(config: ModelConfig) -> nn.Module:
+    return {"layer": LayerNorm, "rms": RMSNorm}[config.norm](config.width)
+
+
 class Attention(nn.Module):
     """Vaswani et al. 2017, section 3.2, with the whole matrix of weights written out."""
 
@@ -127,9 +142,9 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()
         self.site = 1 + 3 * index
-        self.attention_norm = LayerNorm(config.width)
+        self.attention_norm = norm_of(config)
         self.attention = Attention(config, self.site)
-        self.feed_forward_norm = LayerNorm(config.width)
+        self.feed_forward_norm = norm_of(config)
         self.feed_forward = FeedForward(config)
 
     def forward(self, x: Tensor, masks: Masks | None) -> Tensor:
@@ -147,7 +162,7 @@ class GPT2(nn.Module):
         self.token_embedding = nn.Embedding(vocabulary, config.width)
         self.position_embedding = nn.Embedding(config.context, config.width)
         self.blocks = nn.ModuleList(Block(config, index) for index in range(config.layers))
-        self.final_norm = LayerNorm(config.width)
+        self.final_norm = norm_of(config)
         self.head = nn.Linear(config.width, vocabulary, bias=False)
         if config.tie_embeddings:
             self.head.weight = self.token_embedding.weight

@@ -39,6 +39,7 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "context": 1024,
             "dropout": 0.1,
             "qkv_bias": False,
+            "norm": "layer",
             "init_std": 0.02,
             "tie_embeddings": False,
         },
