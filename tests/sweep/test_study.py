@@ -157,7 +157,7 @@ CHANGES = {
         "model = {}",
         (
             "[interventions.no-dropout] sets 'model', which is not a recipe field; "
-            "did you mean 'model.width'?"
+            "did you mean 'model.norm'?"
         ),
     ),
     "an intervention that sets one field in two ways": (
