@@ -67,7 +67,21 @@ def _piece(logits: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tens
         lines = (logits.numpy(), targets.numpy(), losses.numpy(), scale.numpy()[()])
         kernels.in_rows(kernels.cross_entropy, len(logits), *lines)
         return logits, losses
+    return _in_torch(logits, targets, scale)
+
+
+def _soften(logits: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """As `_piece`, in torch's operations."""
     logs = F.log_softmax(logits, -1, dtype=torch.float32)
     losses = -logs.gather(1, targets[:, None]).squeeze(1)
     grad = logs.exp_().scatter_add_(1, targets[:, None], logs.new_full((len(logs), 1), -1.0))
     return grad.mul_(scale).to(logits.dtype), losses
+
+
+_in_torch = _soften
+
+
+def compile_pieces() -> None:
+    """From now on make the gradient of a piece in one kernel that torch.compile writes."""
+    global _in_torch  # noqa: PLW0603  (a process trains one model)
+    _in_torch = torch.compile(_soften, dynamic=False)

@@ -16,20 +16,23 @@ from model.kernels import MULTIPLIERS, ROUNDS, UNITS_PER_BLOCK, WEYL
 _WORD = 0xFFFFFFFF
 
 
-def keep_mask(
-    place: Tensor, site: int, shape: tuple[int, ...], dropped: int, scale: float
-) -> Tensor:
-    """0 where a unit is dropped and `scale` elsewhere, float32 of `shape` (sequence, ...).
+LEVELS = 2**16
+"""As in model.dropout."""
 
-    `place` is (first sequence, step, key, key) in int64, on the device.
+
+def keep_mask(place: Tensor, site: Tensor, shape: tuple[int, ...], dropped: int) -> Tensor:
+    """0 where a unit is dropped and 1 / P(kept) elsewhere, float32 of `shape` (sequence, ...).
+
+    `place` is (first sequence, step, key, key) and `site` a number, in int64, on the device.
     """
     sequences, units = shape[0], math.prod(shape[1:])
     blocks = -(-units // UNITS_PER_BLOCK)
     sequence = place[0] + torch.arange(sequences, device=place.device)[:, None]
     block = torch.arange(blocks, device=place.device)[None, :]
-    words = _philox(block, sequence, site + torch.zeros_like(block), place[1:])
+    words = _philox(block, sequence, site, place[1:])
     bits = torch.stack([words & 0xFFFF, words >> 16], -1).flatten(1)[:, :units]
-    return torch.where(bits >= dropped, scale, 0.0).to(torch.float32).view(shape)
+    kept = (bits >= dropped).view(shape)
+    return kept.to(torch.float32) * (LEVELS / (LEVELS - dropped))
 
 
 def _philox(block: Tensor, sequence: Tensor, site: Tensor, step_and_key: Tensor) -> Tensor:

@@ -19,10 +19,15 @@ from model import device_masks, kernels
 from model.kernels import Mask
 from model.linear import is_plain
 
-LEVELS = 2**16
+LEVELS = device_masks.LEVELS
 """A unit is dropped when 16 random bits fall below rate x 2^16, so rates are exact to 2e-5."""
-SITES = 2**12
+SITES = 2**16
 """More dropout sites than a model has; the tiles of a site are numbered above that."""
+
+
+def dropped_levels(rate: float) -> int:
+    """How many of the levels are dropped; a rate below 1 keeps something."""
+    return min(round(rate * LEVELS), LEVELS - 1)
 
 
 class DropoutStream:
@@ -33,20 +38,23 @@ class DropoutStream:
         self._key = np.frombuffer(digest[:8], dtype=np.uint32)
         self._step = 0
         self._first_sequence = 0
-        self._on_device: Tensor | None = None
+        self.on_device: Tensor | None = None
+        """(first sequence, step, key, key) in int64 where the model is, unless that is a CPU."""
 
     def to(self, device: torch.device) -> None:
         """Make masks for a model on `device` from the next `seek` on."""
         if device.type != "cpu":
-            self._on_device = torch.zeros(4, dtype=torch.int64, device=device)
+            self.on_device = torch.zeros(4, dtype=torch.int64, device=device)
 
     def seek(self, step: int, first_sequence: int) -> None:
         """Go to a micro-batch: the optimiser step, and where in its batch the sequences begin."""
         self._step = step
         self._first_sequence = first_sequence
-        if self._on_device is not None:
+        if self.on_device is not None:
             place = torch.tensor([first_sequence, step, *map(int, self._key)])
-            self._on_device.copy_(place.pin_memory(), non_blocking=True)
+            if self.on_device.is_cuda:
+                place = place.pin_memory()
+            self.on_device.copy_(place, non_blocking=True)
 
     def mask(self, rate: float, site: int, *, tile: int = 0, first: int = 0) -> Mask:
         """The mask of a site from sequence `first` of the micro-batch on.
@@ -54,22 +62,17 @@ class DropoutStream:
         A site that is worked on in pieces numbers them with `tile`.
         """
         place = np.array([site + SITES * tile, self._step, *self._key], dtype=np.uint32)
-        dropped = min(round(rate * LEVELS), LEVELS - 1)  # a rate below 1 keeps something
+        dropped = dropped_levels(rate)
         scale = np.float32(LEVELS / (LEVELS - dropped))
         return Mask(self._first_sequence + first, place, np.uint32(dropped), scale)
 
     def keep_mask(self, rate: float, site: int, shape: tuple[int, ...], *, tile: int = 0) -> Tensor:
-        """Zeros where a unit is dropped and 1 / P(kept) elsewhere; float32 of `shape`.
+        """Zeros where a unit is dropped and 1 / P(kept) elsewhere; float32 of `shape`, on the CPU.
 
-        The first dimension of `shape` is the sequence. On the device, if there is one.
+        The first dimension of `shape` is the sequence.
         """
-        mask = self.mask(rate, site, tile=tile)
-        if self._on_device is not None:
-            number, dropped = int(mask.place[0]), int(mask.dropped)
-            return device_masks.keep_mask(
-                self._on_device, number, shape, dropped, float(mask.scale)
-            )
         out = torch.empty(shape)
+        mask = self.mask(rate, site, tile=tile)
         kernels.in_rows(kernels.keep_mask, len(out), _rows(out), *mask)
         return out
 
@@ -88,6 +91,9 @@ class Dropout(nn.Module):
         self.rate = rate
         self.site = site
         self.stream: DropoutStream | None = None
+        # As a tensor, so that torch.compile makes one graph for all blocks, whatever their sites.
+        self.number: Tensor
+        self.register_buffer("number", torch.tensor(site), persistent=False)
 
     @property
     def active(self) -> bool:
@@ -119,7 +125,11 @@ class Dropout(nn.Module):
         return self._stream.generator_place(self.site, per_sequence)
 
     def _values(self, x: Tensor) -> Tensor:
-        return self._stream.keep_mask(self.rate, self.site, x.shape)
+        stream, shape = self._stream, tuple(x.shape)
+        if stream.on_device is None:
+            return stream.keep_mask(self.rate, self.site, shape)
+        dropped = dropped_levels(self.rate)
+        return device_masks.keep_mask(stream.on_device, self.number, shape, dropped)
 
     @property
     def _stream(self) -> DropoutStream:

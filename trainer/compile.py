@@ -6,6 +6,7 @@ import os
 
 import torch
 
+from model.cross_entropy import compile_pieces
 from model.gpt import GPT
 from trainer.recipe import Recipe
 from trainer.world import Place
@@ -24,6 +25,7 @@ def compile_model(model: GPT, recipe: Recipe, place: Place) -> None:
         return
     if place.cache is not None:  # one cache for all runs of a study
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(place.cache.resolve() / "compiled"))
+    compile_pieces()
     for block in model.blocks:
         block.compile(dynamic=False)
     torch._dynamo.config.recompile_limit = max(64, 2 * len(model.blocks))  # noqa: SLF001

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from model import device_masks, kernels
 from model.config import ModelConfig
-from model.dropout import Dropout, DropoutStream, use_dropout
+from model.dropout import Dropout, DropoutStream, dropped_levels, use_dropout
 from model.gpt import GPT
 from model.init import initialise
 
@@ -155,12 +155,22 @@ def test_masks_made_on_a_device_are_those_of_the_kernels(
     stream = DropoutStream(seed)
     stream.seek(step, first)
     place = torch.tensor([first, step, *map(int, stream._key)])
-    number, dropped, scale = (getattr(stream.mask(0.2, 3, tile=tile), n) for n in FIELDS)
-    made = device_masks.keep_mask(place, int(number[0]), shape, int(dropped), float(scale))
-    assert torch.equal(made, stream.keep_mask(0.2, 3, shape, tile=tile))
+    number = torch.tensor(int(stream.mask(0.2, 3, tile=tile).place[0]))
+    made = device_masks.keep_mask(place, number, shape, dropped_levels(0.2))
+    torch.testing.assert_close(made, stream.keep_mask(0.2, 3, shape, tile=tile), rtol=1e-7, atol=0)
 
 
-FIELDS = ("place", "dropped", "scale")
+def test_a_model_elsewhere_makes_its_masks_there_and_they_are_the_same() -> None:
+    x = torch.ones(3, 50, dtype=torch.bfloat16)
+    outputs = []
+    for elsewhere in (False, True):
+        site, stream = Dropout(0.3, site=2), DropoutStream(1)
+        if elsewhere:
+            stream.on_device = torch.zeros(4, dtype=torch.int64)
+        stream.seek(9, 4)
+        use_dropout(site, stream)
+        outputs.append(site.add(torch.zeros(3, 50), x))
+    torch.testing.assert_close(*outputs, rtol=1e-7, atol=0)
 
 
 def test_evaluation_drops_nothing(shape: ModelConfig, tokens: torch.Tensor) -> None:
