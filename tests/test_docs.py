@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sweep.cli import app
-from sweep.study import RECIPE_FIELDS, Baseline
+from sweep.study import RECIPE_FIELDS, Baseline, Jobs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -27,6 +27,13 @@ def test_the_page_of_recipe_fields_has_each_with_its_default_and_meaning(name: s
     info = config.model_fields[field]
     default = "none" if info.default is None else json.dumps(info.default)
     expected = f"| `{name}` | `{default}` | {info.description} |"
+    assert expected in (ROOT / "docs" / "recipe.md").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", Jobs.model_fields)
+def test_that_page_has_the_settings_of_jobs_too(name: str) -> None:
+    info = Jobs.model_fields[name]
+    expected = f"| `jobs.{name}` | `{json.dumps(info.default)}` | {info.description} |"
     assert expected in (ROOT / "docs" / "recipe.md").read_text().splitlines()
 
 
