@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sweep.errors import RunnerLostError
 from trainer.errors import UserError
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def _tell(error: Exception) -> int:
         return EXIT_FAILED
     if isinstance(error, UserError):
         print(f"sweep: {error}", file=sys.stderr)  # noqa: T201  (the command line's own voice)
-        return EXIT_WRONG
+        return EXIT_FAILED if isinstance(error, RunnerLostError) else EXIT_WRONG
     print(  # noqa: T201  (as above)
         f"sweep: this is a bug in sweep, not in your study: {type(error).__name__}: {error}\n"
         "`sweep --debug ...` shows where; please report it with that.",

@@ -5,6 +5,7 @@ UserError
 ├── StoreError        the database cannot be used
 ├── NotFoundError     no study or run answers to that name
 └── ExecutionError    runs cannot be started on this machine
+    └── RunnerLostError   ... any more: work had begun
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ class NotFoundError(UserError):
 
 class ExecutionError(UserError):
     """Runs cannot be started on this machine."""
+
+
+class RunnerLostError(ExecutionError):
+    """What runs are started with has gone, after work had begun."""
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sweep.errors import RunnerLostError
 from sweep.executors.base import Ended, Executor
 from sweep.queue import FINISHED, LEASE_SECONDS, Job, Queue
 from sweep.study import Jobs
@@ -233,7 +235,8 @@ class Scheduler:
     def _give_back(self) -> None:
         """When it ends early: runs that are still ours go back into the queue."""
         for run in self._running.values():
-            self._executor.stop(run.directory.path, now=True)
+            with contextlib.suppress(RunnerLostError):  # then they have ended with what ran them
+                self._executor.stop(run.directory.path, now=True)
         for run in self._running.values():
             self._queue.release(run.job.run_id, "its scheduler ended early")
 

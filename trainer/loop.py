@@ -17,8 +17,9 @@ from trainer.rundir import Result
 from trainer.trainer import Trainer
 from trainer.world import Place
 
-COST = 100
-"""A checkpoint is not followed by another before this many times the time that it took."""
+COST = 200
+"""A checkpoint is not followed by another before this many times the time that it took:
+well under a hundredth goes into them."""
 
 
 class RunStoppedError(Exception):

@@ -40,7 +40,7 @@ class Executor(Protocol):
     def wait(self, seconds: float) -> list[Ended]:
         """The runs that have ended, waiting up to `seconds` for the first.
 
-        Raises ExecutionError when no run can be executed any more.
+        Raises RunnerLostError when no run can be executed any more.
         """
 
     def stop(self, directory: Path, *, now: bool = False) -> None:

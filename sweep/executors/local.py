@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sweep.errors import ExecutionError
+from sweep.errors import RunnerLostError
 from sweep.executors.base import Ended
 from sweep.slots import Slot
 
@@ -101,9 +101,9 @@ class LocalExecutor:
         *lines, self._buffer = (self._buffer + received).split(b"\n")
         return [json.loads(line) for line in lines]
 
-    def _gone(self) -> ExecutionError:
+    def _gone(self) -> RunnerLostError:
         status = self._server.wait()
-        return ExecutionError(
+        return RunnerLostError(
             f"the process that runs are forked from has ended (status {status}); what it printed "
             "is above. `sweep doctor` checks the installation; the same command continues"
         )

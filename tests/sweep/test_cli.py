@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import resource
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -400,96 +397,3 @@ def id_of(folder: Path, label: str) -> str:
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=True
     ).stdout.strip()
-
-
-def descendants(pid: int) -> set[int]:
-    """The processes below one, by their ids."""
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    )
-    parents = [tuple(map(int, line.split())) for line in listing.stdout.splitlines()]
-    below = {child for child, parent in parents if parent == pid}
-    return below.union(*(descendants(child) for child in below)) if below else below
-
-
-def is_running(pid: int) -> bool:
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return bool(state) and not state.startswith("Z")
-
-
-@pytest.fixture
-def long_run(
-    empty: Path, study_text: str, environment: dict[str, str]
-) -> Iterator[subprocess.Popen[str]]:
-    """`sweep run` of a study of some seconds, stopped at its first finished run."""
-    text = study_text.replace("tokens = 2048", "tokens = 24_000")
-    (empty / "s.toml").write_text(text)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sweep", "run", "s.toml", "--db", "sqlite:///runs/sweep.db"],
-        cwd=empty,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith("1/6"):
-            break
-    yield process
-    process.kill()
-    process.communicate()
-
-
-def test_an_interrupt_keeps_what_is_finished_and_the_command_continues(
-    long_run: subprocess.Popen[str], empty: Path, sweep: Run
-) -> None:
-    children = descendants(long_run.pid)
-    assert children
-    os.killpg(long_run.pid, signal.SIGINT)  # as a terminal does
-    out, err = long_run.communicate(timeout=60)
-    assert long_run.returncode == 130, err
-    assert "Traceback" not in out + err
-    last = out.splitlines()[-1]
-    finished = int(last.split()[1])
-    assert last == (
-        f"Stopped: {finished} of 6 runs finished and are kept. "
-        "To continue: sweep run s.toml --db sqlite:///runs/sweep.db"
-    )
-    assert 1 <= finished < 6
-    deadline = time.monotonic() + 10
-    while any(is_running(child) for child in children):
-        assert time.monotonic() < deadline, "a child is left"
-        time.sleep(0.05)
-    assert states(sweep(empty, "status"))["all"] == [
-        str(finished),
-        "·",
-        str(6 - finished),
-        "·",
-        "·",
-    ]
-    done = sweep(empty, "run", "s.toml")
-    assert (done.returncode, trained(done)) == (0, 6 - finished), done.stderr
-    assert f"{finished} done already" in done.stdout
-
-
-def test_a_killed_command_leaves_no_process_and_continues(
-    long_run: subprocess.Popen[str], empty: Path, sweep: Run, study_text: str
-) -> None:
-    children = descendants(long_run.pid)
-    assert children
-    long_run.kill()
-    long_run.communicate()
-    deadline = time.monotonic() + 10
-    while any(is_running(child) for child in children):
-        assert time.monotonic() < deadline, "a child is left"
-        time.sleep(0.05)
-    text = study_text.replace("tokens = 2048", "tokens = 24_000").replace("seeds = 2", "seeds = 1")
-    (empty / "s.toml").write_text(text)
-    done = sweep(empty, "run", "s.toml")
-    assert done.returncode == 0, done.stderr
-    assert trained(done) < 3
-    assert states(sweep(empty, "status"))["all"] == ["3", "·", "·", "·", "·"]

@@ -1,0 +1,138 @@
+"""What is left when a command is interrupted, killed, or loses what it starts runs with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+
+def trained(done: Done) -> int:
+    """How many runs a command has trained, by the lines that it prints."""
+    return sum("tokens/s" in line for line in done.stdout.splitlines())
+
+
+def states(status: Done) -> dict[str, list[str]]:
+    """The table of `sweep status`: by arm, how many runs are in each state."""
+    rows = [line.split() for line in status.stdout.splitlines() if line.strip()]
+    return {row[0]: row[1:] for row in rows}
+
+
+def children_of(pid: int) -> set[int]:
+    """The processes that one has started, by their ids."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    )
+    parents = [tuple(map(int, line.split())) for line in listing.stdout.splitlines()]
+    return {child for child, parent in parents if parent == pid}
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes below one."""
+    below = children_of(pid)
+    return below.union(*(descendants(child) for child in below)) if below else below
+
+
+def is_running(pid: int) -> bool:
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return bool(state) and not state.startswith("Z")
+
+
+@pytest.fixture
+def long_run(
+    empty: Path, study_text: str, environment: dict[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    """`sweep run` of a study of some seconds, stopped at its first finished run."""
+    text = study_text.replace("tokens = 2048", "tokens = 24_000")
+    (empty / "s.toml").write_text(text)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sweep", "run", "s.toml", "--db", "sqlite:///runs/sweep.db"],
+        cwd=empty,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("1/6"):
+            break
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_an_interrupt_keeps_what_is_finished_and_the_command_continues(
+    long_run: subprocess.Popen[str], empty: Path, sweep: Run
+) -> None:
+    children = descendants(long_run.pid)
+    assert children
+    os.killpg(long_run.pid, signal.SIGINT)  # as a terminal does
+    out, err = long_run.communicate(timeout=60)
+    assert long_run.returncode == 130, err
+    assert "Traceback" not in out + err
+    last = out.splitlines()[-1]
+    finished = int(last.split()[1])
+    assert last == (
+        f"Stopped: {finished} of 6 runs finished and are kept. "
+        "To continue: sweep run s.toml --db sqlite:///runs/sweep.db"
+    )
+    assert 1 <= finished < 6
+    deadline = time.monotonic() + 10
+    while any(is_running(child) for child in children):
+        assert time.monotonic() < deadline, "a child is left"
+        time.sleep(0.05)
+    assert states(sweep(empty, "status"))["all"] == [
+        str(finished),
+        "·",
+        str(6 - finished),
+        "·",
+        "·",
+    ]
+    done = sweep(empty, "run", "s.toml")
+    assert (done.returncode, trained(done)) == (0, 6 - finished), done.stderr
+    assert f"{finished} done already" in done.stdout
+
+
+def test_a_killed_command_leaves_no_process_and_continues(
+    long_run: subprocess.Popen[str], empty: Path, sweep: Run, study_text: str
+) -> None:
+    children = descendants(long_run.pid)
+    assert children
+    long_run.kill()
+    long_run.communicate()
+    deadline = time.monotonic() + 10
+    while any(is_running(child) for child in children):
+        assert time.monotonic() < deadline, "a child is left"
+        time.sleep(0.05)
+    text = study_text.replace("tokens = 2048", "tokens = 24_000").replace("seeds = 2", "seeds = 1")
+    (empty / "s.toml").write_text(text)
+    done = sweep(empty, "run", "s.toml")
+    assert done.returncode == 0, done.stderr
+    assert trained(done) < 3
+    assert states(sweep(empty, "status"))["all"] == ["3", "·", "·", "·", "·"]
+
+
+def test_a_command_that_loses_its_fork_server_says_so_gives_its_runs_back_and_exits_with_one(
+    long_run: subprocess.Popen[str], empty: Path, sweep: Run
+) -> None:
+    (server,) = children_of(long_run.pid)
+    os.kill(server, signal.SIGKILL)
+    _, err = long_run.communicate(timeout=60)
+    assert long_run.returncode == 1
+    assert err.startswith("sweep: the process that runs are forked from has ended (status -9)")
+    assert states(sweep(empty, "status"))["all"][1] == "·", "no run is left running"
+    done = sweep(empty, "run", "s.toml")
+    assert done.returncode == 0, done.stderr
