@@ -159,7 +159,7 @@ class _Add(torch.autograd.Function):
         ctx.mask = mask
         x, branch = x.contiguous(), branch.contiguous()
         out = torch.empty_like(x)
-        kernels.in_rows(kernels.add_dropped, len(x), _rows(x), _rows(branch), _rows(out), *mask)
+        kernels.in_rows(kernels.add_dropped, x.shape[0], _rows(x), _rows(branch), _rows(out), *mask)
         return out
 
     @staticmethod
@@ -170,12 +170,12 @@ class _Add(torch.autograd.Function):
 def _drop(x: Tensor, mask: Mask) -> Tensor:
     x = x.contiguous()
     out = torch.empty_like(x)
-    kernels.in_rows(kernels.drop, len(x), _rows(x), _rows(out), *mask)
+    kernels.in_rows(kernels.drop, x.shape[0], _rows(x), _rows(out), *mask)
     return out
 
 
 def _rows(x: Tensor) -> Any:  # noqa: ANN401  (an array)
-    return x.detach().view(len(x), -1).numpy()
+    return x.detach().view(x.shape[0], -1).numpy()
 
 
 def use_dropout(model: nn.Module, stream: DropoutStream) -> None:

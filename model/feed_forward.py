@@ -29,7 +29,8 @@ class FeedForward(nn.Module):
         if not is_plain(x):
             return self.projection(F.gelu(self.expand(x), approximate="tanh"))  # type: ignore[no-any-return]
         rows = x.reshape(-1, x.shape[-1])
-        parameters = (*self.expand.parameters(), *self.projection.parameters())
+        first, second = self.expand, self.projection
+        parameters = (first.weight, first.bias, second.weight, second.bias)
         return _FeedForward.apply(rows, *parameters).view(x.shape)  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -50,7 +51,7 @@ class _FeedForward(torch.autograd.Function):
         hidden = product(x, weight1)
         active = torch.empty_like(hidden)
         arrays = (hidden.numpy(), bias1.detach().numpy(), active.numpy())
-        kernels.in_rows(kernels.gelu, len(x), *arrays)
+        kernels.in_rows(kernels.gelu, x.shape[0], *arrays)
         ctx.save_for_backward(x, hidden, weight1, bias1, weight2)
         return product(active, weight2, bias2)
 
@@ -60,7 +61,7 @@ class _FeedForward(torch.autograd.Function):
         inner = product(grad, weight2.t())
         active = torch.empty_like(hidden)
         arrays = (hidden.numpy(), bias1.detach().numpy(), inner.numpy(), active.numpy())
-        kernels.in_rows(kernels.gelu_backward, len(x), *arrays)
+        kernels.in_rows(kernels.gelu_backward, x.shape[0], *arrays)
         return (
             product(inner, weight1.t()),
             weight_gradient(x, inner),

@@ -41,10 +41,10 @@ class _LayerNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:  # noqa: ANN401
         rows = x.detach().reshape(-1, x.shape[-1])
-        out, scales = torch.empty_like(rows), torch.empty(len(rows))
+        out, scales = torch.empty_like(rows), torch.empty(rows.shape[0])
         parameters = (weight.detach().numpy(), bias.detach().numpy())
         arrays = (rows.numpy(), *parameters, out.numpy(), scales.numpy())
-        in_rows(norm_kernels.layer_norm, len(rows), *arrays, np.float32(epsilon))
+        in_rows(norm_kernels.layer_norm, rows.shape[0], *arrays, np.float32(epsilon))
         ctx.save_for_backward(rows, weight, scales)
         return out.view(x.shape)
 
@@ -53,7 +53,7 @@ class _LayerNorm(torch.autograd.Function):
         rows, weight, scales = ctx.saved_tensors
         up = grad.reshape(rows.shape)
         out = torch.empty_like(rows)
-        blocks = -(-len(rows) // norm_kernels.ROWS_PER_BLOCK)
+        blocks = -(-rows.shape[0] // norm_kernels.ROWS_PER_BLOCK)
         sums = torch.empty(blocks, 2, rows.shape[1])
         tensors = (rows, weight.detach(), scales, up, out, sums)
         arrays = [tensor.numpy() for tensor in tensors]

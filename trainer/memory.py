@@ -42,13 +42,21 @@ def free_bytes(device: torch.device) -> int | None:
 
 def _container_room() -> list[int]:
     """What is left of a control group's limit, where there is one."""
-    for folder, limit, usage in (
-        ("/sys/fs/cgroup", "memory.max", "memory.current"),
-        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    for folder, limit, usage, files in (
+        ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+        (
+            "/sys/fs/cgroup/memory",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+        ),
     ):
         try:
             most = int(Path(folder, limit).read_text())
-            return [max(0, most - int(Path(folder, usage).read_text()))]
+            used = int(Path(folder, usage).read_text())
+            # Pages of files count as used, but are given up when somebody needs the room.
+            statistics = dict(map(str.split, Path(folder, "memory.stat").read_text().splitlines()))
+            return [max(0, most - used + int(statistics.get(files, 0)))]
         except (OSError, ValueError):  # no such group, or no limit ("max")
             continue
     return []
