@@ -18,6 +18,8 @@ from model.linear import is_plain, product, weight_gradient
 
 PIECE = {"cpu": 2**20, "cuda": 2**27}
 """Logits that exist at once: on a CPU few enough for its caches, on a GPU enough to fill it."""
+LEAST = 256
+"""Tokens in a piece at least: each costs a pass over the whole gradient of the weight."""
 
 
 class HeadLoss(torch.autograd.Function):
@@ -30,7 +32,7 @@ class HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, scale: Tensor) -> Tensor:  # noqa: ANN401
         """Given hidden (token, width), weight (vocabulary, width), targets (token,), scale (); a scalar."""
-        at_once = max(1, PIECE[hidden.device.type] // len(weight))
+        at_once = max(LEAST, PIECE[hidden.device.type] // len(weight))
         weight_grad = torch.zeros_like(weight)
         kind = _compute_type(hidden)
         matrix = weight.to(kind)
@@ -51,7 +53,7 @@ class HeadLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401
         hidden_grad, weight_grad = ctx.saved_tensors
-        return hidden_grad * grad, weight_grad * grad, None, None
+        return hidden_grad.mul_(grad), weight_grad.mul_(grad), None, None
 
 
 def _compute_type(x: Tensor) -> torch.dtype:

@@ -11,13 +11,9 @@ import math
 import torch
 from torch import Tensor
 
-from model.kernels import MULTIPLIERS, ROUNDS, UNITS_PER_BLOCK, WEYL
+from model.kernels import LEVELS, MULTIPLIERS, ROUNDS, UNITS_PER_BLOCK, WEYL
 
 _WORD = 0xFFFFFFFF
-
-
-LEVELS = 2**16
-"""As in model.dropout."""
 
 
 def keep_mask(place: Tensor, site: Tensor, shape: tuple[int, ...], dropped: int) -> Tensor:

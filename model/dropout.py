@@ -16,11 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from model import device_masks, kernels
-from model.kernels import Mask
+from model.kernels import LEVELS, Mask
 from model.linear import is_plain
 
-LEVELS = device_masks.LEVELS
-"""A unit is dropped when 16 random bits fall below rate x 2^16, so rates are exact to 2e-5."""
 SITES = 2**16
 """More dropout sites than a model has; the tiles of a site are numbered above that."""
 

@@ -31,6 +31,9 @@ WEYL: Final = (0x9E3779B9, 0xBB67AE85)
 UNITS_PER_BLOCK: Final = 8
 """16-bit numbers that one counter yields."""
 
+LEVELS: Final = 2**16
+"""A unit is dropped when 16 random bits fall below rate x 2^16, so rates are exact to 2e-5."""
+
 # Sums may be reordered and products fused; infinities and NaNs keep their meaning.
 fast = functools.partial(
     numba.njit, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", nogil=True, cache=True

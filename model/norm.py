@@ -40,7 +40,7 @@ def make_norm(config: ModelConfig) -> LayerNorm | RMSNorm:
 class _LayerNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:  # noqa: ANN401
-        rows = x.detach().reshape(-1, x.shape[-1])
+        rows = x.detach().reshape(-1, x.shape[-1]).contiguous()
         out, scales = torch.empty_like(rows), torch.empty(rows.shape[0])
         parameters = (weight.detach().numpy(), bias.detach().numpy())
         arrays = (rows.numpy(), *parameters, out.numpy(), scales.numpy())
@@ -51,7 +51,7 @@ class _LayerNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # noqa: ANN401
         rows, weight, scales = ctx.saved_tensors
-        up = grad.reshape(rows.shape)
+        up = grad.reshape(rows.shape).contiguous()
         out = torch.empty_like(rows)
         blocks = -(-rows.shape[0] // norm_kernels.ROWS_PER_BLOCK)
         sums = torch.empty(blocks, 2, rows.shape[1])

@@ -52,15 +52,17 @@ class TiledAttention(torch.autograd.Function):
                 arrays = (*_lines(heads, p, kept), p.shape[1], factor)
                 kernels.in_rows(kernels.softmax, p.shape[0] // heads, *arrays, *mask)
                 torch.bmm(kept, v[:, seen], out=o[:, rows])
-                weights.append((p, mask.scale))
-        ctx.save_for_backward(query, key, value, output)
-        ctx.weights, ctx.heads = weights, heads
+                weights.append(p)
+        # All through here, so that backward frees them: attributes of ctx live as long as the graph.
+        ctx.save_for_backward(query, key, value, output, *weights)
+        ctx.scale = NO_MASK.scale if masks is None else masks(0, 0).scale
+        ctx.heads = heads
         return output.view(sequences, heads, positions, channels).transpose(1, 2).flatten(2)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  (torch's context)
         """The gradient of `qkv`, in its shape."""
-        query, key, value, output = ctx.saved_tensors
+        query, key, value, output, *weights = ctx.saved_tensors
         heads, (_, positions, channels) = ctx.heads, query.shape
         grad = grad.view(-1, positions, heads, channels).transpose(1, 2).reshape(query.shape)
         delta = torch.linalg.vecdot(grad, output)
@@ -71,12 +73,12 @@ class TiledAttention(torch.autograd.Function):
         for group, (_, q, k, v, g, d, dq, dk, dv) in enumerate(_groups(heads, *tensors)):
             # From the last tile on, which sees every key: what it writes the others add to.
             for tile, rows, seen in reversed(tiles):
-                p, scale = ctx.weights[group * len(tiles) + tile]
+                p = weights[group * len(tiles) + tile]
                 ds = torch.bmm(g[:, rows], v[:, seen].mT)
                 kept = torch.empty_like(p)
                 lines = _lines(heads, p, ds, kept)
                 sums = d[:, rows].contiguous().view(lines[0].shape[:2]).numpy()
-                arrays = (*lines, sums, factor, scale)
+                arrays = (*lines, sums, factor, ctx.scale)
                 kernels.in_rows(kernels.softmax_backward, p.shape[0] // heads, *arrays)
                 torch.bmm(ds, k[:, seen], out=dq[:, rows])
                 add = tile < len(tiles) - 1

@@ -54,6 +54,7 @@ class PlainProgress:
         self.ended = 0
         self.began = time.monotonic()
         self.places: dict[str, Place] = {}
+        self.noted: set[str] = set()
 
     def started(self, job: Job, slot: str) -> None:
         self.places[job.run_id] = Place(job, slot)
@@ -72,6 +73,10 @@ class PlainProgress:
         )
         seconds = result.finished - result.started
         self._end(job, f"{outcome}  {seconds:.1f} s  {result.tokens_per_second:,.0f} tokens/s")
+        for note in result.notes:
+            if note not in self.noted:  # a study's runs often share one
+                self.noted.add(note)
+                self._print(f"{self._label(job)} {note}", "yellow")
 
     def elsewhere(self, job: Job, state: str) -> None:
         self._end(job, f"{state}, by another sweep")

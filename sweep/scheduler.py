@@ -62,9 +62,8 @@ class Running:
         """What has been written since the last call."""
         try:
             with self.directory.events.open("rb") as file:
-                if (
-                    file.seek(0, os.SEEK_END) < self.read
-                ):  # a continued run takes back its last lines
+                size = file.seek(0, os.SEEK_END)
+                if size < self.read:  # a continued run takes back its last lines
                     self.read = 0
                 file.seek(self.read)
                 text = file.read()

@@ -8,6 +8,7 @@ import torch
 
 from model.cross_entropy import compile_pieces
 from model.gpt import GPT
+from trainer.errors import ExecutionSettingError
 from trainer.recipe import Recipe
 from trainer.world import Place
 
@@ -18,11 +19,19 @@ It depends on the recipe alone, so that a run is compiled on every attempt or on
 
 
 def compile_model(model: GPT, recipe: Recipe, place: Place) -> None:
-    """Compile the parts of the model in place, if the execution asks for it or it pays."""
+    """Compile the parts of the model in place, if the execution asks for it or it pays.
+
+    Raises ExecutionSettingError when it is asked for on a CPU.
+    """
     wanted = place.execution.compile
     pays = place.device.type == "cuda" and recipe.flops >= WORTHWHILE
     if wanted == "never" or (wanted == "auto" and not pays):
         return
+    if place.device.type == "cpu":
+        raise ExecutionSettingError(
+            'jobs.compile = "always", but on a CPU the model has kernels of its own, which '
+            'torch.compile cannot enter; use "auto" or "never"'
+        )
     if place.cache is not None:  # one cache for all runs of a study
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(place.cache.resolve() / "compiled"))
     compile_pieces()

@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 from model.gpt import GPT
 from trainer.batches import read_sequences
 from trainer.corpus import Corpus
+from trainer.precision import full_float32
 from trainer.recipe import Recipe
 from trainer.world import Place
 
@@ -34,6 +35,7 @@ class TestLoss:
 
 
 @torch.no_grad()
+@full_float32()
 def evaluate(model: GPT, corpus: Corpus, recipe: Recipe, place: Place) -> TestLoss:
     """Test loss of `model`, in float32 and without dropout whatever the training precision was.
 

@@ -16,7 +16,6 @@ is touched before a fork: a context does not survive one.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
@@ -27,9 +26,9 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
+from trainer.ranks import die_with_parent
 from trainer.run import EXIT_FAILED, train_directory
 
-_PR_SET_PDEATHSIG = 1
 _KILOBYTE = 1 if sys.platform == "darwin" else 1024
 
 
@@ -92,7 +91,7 @@ class ForkServer:
     def _become_run(self, request: dict[str, Any], server: int) -> NoReturn:
         status = EXIT_FAILED
         try:
-            _die_with_parent(server)
+            die_with_parent(server)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             directory = Path(request["start"])
@@ -121,14 +120,6 @@ class ForkServer:
                     "peak_bytes": usage.ru_maxrss * _KILOBYTE,
                 }
             )
-
-
-def _die_with_parent(parent: int) -> None:
-    """Let the kernel end this process when the server dies, where the kernel can (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(EXIT_FAILED)
 
 
 def _redirect(log: Path) -> None:
@@ -164,7 +155,7 @@ def preload() -> None:
 
 def main() -> None:
     """Serve whoever is at the other end of standard input and output."""
-    _die_with_parent(os.getppid())  # also while torch is still being imported
+    die_with_parent(os.getppid())  # also while torch is still being imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preload()
     server = ForkServer()

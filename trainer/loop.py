@@ -72,9 +72,10 @@ def train(
     trainer = Trainer(recipe, corpus, place, progress)
     if session.resume is not None:
         trainer.load_state(session.resume.tensors)
+        session.resume = None  # all of its tensors would stay in memory
     journal = Journal(recipe, events, progress)
     keeper = Keeper(session.checkpoints, place.execution.checkpoint_seconds)
-    if session.resume is None:
+    if progress.steps == 0:
         progress.first_step = time.time()
     try:
         while progress.steps < recipe.steps:
@@ -83,7 +84,7 @@ def train(
                 keeper.save(trainer)
                 raise RunStoppedError
             journal.record(trainer.step(progress.steps))
-            if keeper.is_due:
+            if place.world.any(keeper.is_due):  # all of them: a flush may find that it has diverged
                 journal.flush()
                 keeper.save(trainer)
                 journal.rest()

@@ -42,7 +42,7 @@ def free_bytes(device: torch.device) -> int | None:
 
 def _container_room() -> list[int]:
     """What is left of a control group's limit, where there is one."""
-    for folder, limit, usage, files in (
+    for folder, limit, usage, cached in (
         ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
         (
             "/sys/fs/cgroup/memory",
@@ -52,13 +52,13 @@ def _container_room() -> list[int]:
         ),
     ):
         try:
-            most = int(Path(folder, limit).read_text())
-            used = int(Path(folder, usage).read_text())
-            # Pages of files count as used, but are given up when somebody needs the room.
-            statistics = dict(map(str.split, Path(folder, "memory.stat").read_text().splitlines()))
-            return [max(0, most - used + int(statistics.get(files, 0)))]
+            most, used = (int(Path(folder, name).read_text()) for name in (limit, usage))
+            # Files that were read count as used, though the kernel drops them when asked for memory.
+            stat = Path(folder, "memory.stat").read_text().split()
+            used -= int(stat[stat.index(cached) + 1])
         except (OSError, ValueError):  # no such group, or no limit ("max")
             continue
+        return [max(0, most - used)]
     return []
 
 
@@ -118,10 +118,10 @@ class MicroBatches:
         """
         if device.type == "cpu":
             return self._reckon(recipe, device, most)
-        key = self._key(recipe, device)
+        key = self._key(recipe, device, most)
         known = self._read().get(key)
         if known is not None:
-            return min(known, most)
+            return known
         size = most
         while not _fits(attempt, size):
             size = (size + 1) // 2
@@ -138,8 +138,9 @@ class MicroBatches:
             size = (size + 1) // 2
         return size
 
-    def _key(self, recipe: Recipe, device: torch.device) -> str:
+    def _key(self, recipe: Recipe, device: torch.device, most: int) -> str:
         shape = {
+            "most": most,
             "model": recipe.model.model_dump(mode="json"),
             "vocabulary": VOCABULARY[recipe.data.tokenizer],
             "precision": recipe.train.precision,

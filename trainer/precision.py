@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -47,6 +47,17 @@ def autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContext
     """The context of the forward pass."""
     kind = AUTOCAST.get(recipe.train.precision)
     return torch.autocast(device.type, kind) if kind else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def full_float32() -> Iterator[None]:
+    """Within it a GPU rounds no float32 product to TensorFloat-32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def slowdown(kind: torch.dtype, device: torch.device) -> float:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from types import FrameType
 
 EXIT_CRASHED = 1
+
+_PR_SET_PDEATHSIG = 1
 
 
 def run_ranks(size: int, train: Callable[[int], int]) -> int:
@@ -17,18 +21,24 @@ def run_ranks(size: int, train: Callable[[int], int]) -> int:
     A signal to end is passed on; when one process fails, the others are killed, since they would
     wait for it for ever. No process may have touched a GPU before.
     """
+    # SIGTERM waits until it can be passed on, and in a rank until its StopSignal listens.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     ranks = [_fork(rank, train) for rank in range(size)]
+    left = set(ranks)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        _send(ranks, number)
+        _send(left, number)
 
     signal.signal(signal.SIGTERM, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     failed = 0
-    left = set(ranks)
     while left:
         pid, status = os.wait()
         left.discard(pid)
         code = os.waitstatus_to_exitcode(status)
+        if code < 0 and not failed:
+            name = signal.Signals(-code).name
+            print(f"process {ranks.index(pid)} of the run was ended by {name}", file=sys.stderr)  # noqa: T201  (the log)
         if code and not failed:
             failed = code if code > 0 else EXIT_CRASHED
             _send(left, signal.SIGTERM if code == 128 + signal.SIGTERM else signal.SIGKILL)
@@ -36,11 +46,13 @@ def run_ranks(size: int, train: Callable[[int], int]) -> int:
 
 
 def _fork(rank: int, train: Callable[[int], int]) -> int:
+    watcher = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     status = EXIT_CRASHED
     try:
+        die_with_parent(watcher)
         status = train(rank)
     except BaseException:  # noqa: BLE001  (nothing may return into the parent's code)
         traceback.print_exc()
@@ -48,8 +60,16 @@ def _fork(rank: int, train: Callable[[int], int]) -> int:
         os._exit(status)
 
 
-def _send(pids: list[int] | set[int], number: int) -> None:
-    for pid in pids:
+def die_with_parent(parent: int) -> None:
+    """Let the kernel end this process when its parent dies, where the kernel can (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(EXIT_CRASHED)
+
+
+def _send(pids: set[int], number: int) -> None:
+    for pid in tuple(pids):
         try:
             os.kill(pid, number)
         except ProcessLookupError:

@@ -87,6 +87,8 @@ def _train_all_ranks(
     from trainer.ranks import run_ranks  # noqa: PLC0415  (only here)
 
     meeting_point = directory.path.resolve() / f".ranks-{os.getpid()}"
+    for left_over in directory.path.glob(".ranks-*"):  # of a process that was killed
+        left_over.unlink()
 
     def train_rank(rank: int) -> int:
         return _tell(lambda: _train_rank(directory, request, device, meeting_point, rank))
@@ -129,7 +131,8 @@ def _train(
         return
     session.checkpoints = checkpoints
     session.keep = lambda trainer: _keep(directory, request, trainer)
-    directory.result.unlink(missing_ok=True)
+    for outcome in (directory.result, directory.weights):
+        outcome.unlink(missing_ok=True)
     with directory.open_events(session.resume.step if session.resume else 0) as events:
         result = train(request.recipe, corpus, events, place, session)
     directory.write_result(result)
@@ -142,8 +145,6 @@ def _keep(directory: RunDirectory, request: Request, trainer: Trainer) -> None:
 
     if request.execution.keep == "weights":
         save_weights(directory.weights, trainer.parameters.named)
-    else:
-        directory.weights.unlink(missing_ok=True)
 
 
 def _print_notes(result: Result) -> None:

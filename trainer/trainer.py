@@ -48,7 +48,7 @@ class Trainer:
         )
         self._share = torch.tensor(1 / recipe.tokens_per_step, device=place.device)
         compile_model(self.model, recipe, place)
-        self.micro_batch = self.progress.micro_batch or self._choose_micro_batch()
+        self.micro_batch = self._choose_micro_batch()
         self._halved = False
 
     def step(self, step: int) -> Step:
@@ -103,6 +103,10 @@ class Trainer:
         asked = self.place.execution.micro_batch
         if asked != "auto":
             return min(asked, most)  # type: ignore[no-any-return]
+        if (
+            self.progress.micro_batch is not None
+        ):  # as before the interruption: another one rounds otherwise
+            return self.progress.micro_batch
         return MicroBatches(self.place.cache).find(
             self.recipe, self.place.device, most, self._attempt
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,7 +76,9 @@ def join(rank: int, size: int, device: torch.device, meeting_point: Path) -> Ite
     """Meet the other processes of a run: NCCL between GPUs, gloo between CPUs, on one machine."""
     import torch.distributed as dist  # noqa: PLC0415  (slow to import, and seldom needed)
 
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # pinned memory would make a context on GPU 0 in every rank
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(
         backend, init_method=f"file://{meeting_point}", rank=rank, world_size=size
