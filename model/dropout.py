@@ -19,7 +19,7 @@ from model import device_masks, kernels
 from model.kernels import LEVELS, Mask
 from model.linear import is_plain
 
-SITES = 2**16
+TILE_STRIDE = 2**16
 """More dropout sites than a model has; the tiles of a site are numbered above that."""
 
 
@@ -59,7 +59,7 @@ class DropoutStream:
 
         A site that is worked on in pieces numbers them with `tile`.
         """
-        place = np.array([site + SITES * tile, self._step, *self._key], dtype=np.uint32)
+        place = np.array([site + TILE_STRIDE * tile, self._step, *self._key], dtype=np.uint32)
         dropped = dropped_levels(rate)
         scale = np.float32(LEVELS / (LEVELS - dropped))
         return Mask(self._first_sequence + first, place, np.uint32(dropped), scale)

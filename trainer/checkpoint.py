@@ -83,8 +83,8 @@ class Checkpoints:
         except (OSError, SafetensorError) as error:
             raise CheckpointError(
                 f"the checkpoint of step {checkpoint.step} cannot be written to {self.folder} "
-                f"({_reason(error)}); make room there, or make it writable, and run again: "
-                "earlier checkpoints are whole"
+                f"({_reason(error)}); make room there, or make it writable: the run goes on "
+                "without, and earlier checkpoints are whole"
             ) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import asdict, dataclass, field
@@ -135,7 +136,10 @@ class Journal:
         self._since = time.perf_counter()
 
     def _write(self, event: Event) -> None:
-        if self._file is not None:
+        if self._file is None:
+            return
+        # On a full disk the file keeps the line until there is room; a curve is not worth a run.
+        with contextlib.suppress(OSError):
             self._file.write(event.model_dump_json() + "\n")
             self._file.flush()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import IO, Any
 
 from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.corpus import Corpus
+from trainer.errors import CheckpointError
 from trainer.evaluate import evaluate
 from trainer.journal import DivergedError, Journal, Progress, ceiling
 from trainer.provenance import provenance
@@ -34,6 +36,8 @@ class Keeper:
     interval: float
     """Seconds; 0 for one after each step."""
     _due: float = field(init=False)
+    _refused: bool = field(init=False, default=False)
+    """Whether the disk did not take the latest one."""
 
     def __post_init__(self) -> None:
         self._due = time.monotonic() + self.interval
@@ -44,13 +48,20 @@ class Keeper:
         return self.checkpoints is not None and time.monotonic() >= self._due
 
     def save(self, trainer: Trainer) -> None:
-        """Write one now. Raises CheckpointError when that is not possible."""
+        """Write one now; when the disk does not take it, say so and let training go on."""
         if self.checkpoints is None:
             return
         began = time.monotonic()
         trainer.progress.micro_batch = trainer.micro_batch
         progress = trainer.progress
-        self.checkpoints.save(Checkpoint(progress.steps, trainer.state(), progress.to_json()))
+        try:
+            self.checkpoints.save(Checkpoint(progress.steps, trainer.state(), progress.to_json()))
+            self._refused = False
+        except CheckpointError as error:
+            if not self._refused:  # once, and not at each attempt until there is room
+                progress.notes.append(str(error))
+                print(error, file=sys.stderr)  # noqa: T201  (the log: there may be no result)
+            self._refused = True
         took = time.monotonic() - began
         wait = max(self.interval, COST * took) if self.interval else 0.0
         self._due = time.monotonic() + wait

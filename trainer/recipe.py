@@ -114,7 +114,7 @@ class Seeds(Config):
 
 
 class Recipe(Config):
-    """One training run. Two runs of one recipe on one machine end with the same test loss."""
+    """One training run. On one machine, with one micro-batch, it always ends with one test loss."""
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()

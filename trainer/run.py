@@ -76,6 +76,7 @@ def _train_all_ranks(
     import torch  # noqa: PLC0415  (the fork server has it already)
 
     request = directory.read_request()
+    directory.sweep()
     size = request.execution.processes
     threads = threads or torch.get_num_threads()
     torch.set_num_threads(max(1, threads // size))
@@ -106,9 +107,10 @@ def _train_rank(
 
     from trainer.world import Place, join  # noqa: PLC0415  (brings torch)
 
+    should_stop = StopSignal()  # first, so that no signal is lost while the ranks meet
     own = torch.device(device, rank) if device == "cuda" else torch.device(device)
     with join(rank, request.execution.processes, own, meeting_point) as world:
-        _train(directory, request, Place(own, request.execution, world), StopSignal())
+        _train(directory, request, Place(own, request.execution, world), should_stop)
     return EXIT_DONE
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -146,12 +147,27 @@ class RunDirectory:
                 f"{self.result} is damaged; remove it and train the run again"
             ) from error
 
-    def open_events(self, steps: int) -> IO[str]:
-        """The events, to append to, without those of steps after the first `steps`."""
+    @contextlib.contextmanager
+    def open_events(self, steps: int) -> Iterator[IO[str]]:
+        """The events, to append to, without those of steps after the first `steps`.
+
+        What the disk has not taken by the end is dropped.
+        """
         kept = [event for event in self.read_events() if event.step <= steps]
         lines = "".join(event.model_dump_json() + "\n" for event in kept)
         write_whole(self.events, lines.encode())
-        return self.events.open("a")
+        file = self.events.open("a")
+        try:
+            yield file
+        finally:
+            with contextlib.suppress(OSError):
+                file.close()
+
+    def sweep(self) -> None:
+        """Remove what an attempt that was killed while it wrote a file has left beside it."""
+        for pattern in (".*.tmp", ".ranks-*"):
+            for leftover in self.path.glob(pattern):
+                leftover.unlink(missing_ok=True)
 
     def read_events(self) -> list[Event]:
         """The events so far."""

@@ -34,7 +34,8 @@ class Trainer:
         self.progress = progress or Progress()
         self.sequences = place.world.part(recipe.train.batch_size)
         check_fits(recipe, place.device, free_bytes(place.device))
-        prepare(recipe, place.device, self._note)
+        # A continued run has its notes already; a time measured again would make another one.
+        prepare(recipe, place.device, _ignore if self.progress.steps else self._note)
         self.batches = Batches(recipe, corpus.train)
         self.dropout = DropoutStream(recipe.seeds.dropout)
         self.model = GPT(recipe.model, VOCABULARY[recipe.data.tokenizer])
@@ -131,3 +132,7 @@ class Trainer:
         rest = dict(tensors)
         self.parameters.values.copy_(rest.pop("values"))
         self.optimizer.load_state(rest)
+
+
+def _ignore(_sentence: str) -> None:
+    """Tell nobody."""

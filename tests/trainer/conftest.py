@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from tests.trainer.killer import request
 from trainer.corpus import Corpus, load_corpus, save_corpus
+from trainer.execution import Execution
 from trainer.recipe import DataConfig, Recipe
 from trainer.rundir import Request, RunDirectory
 
@@ -76,10 +80,19 @@ def make_run(
     """Makes a run directory of a name, ready to be trained on the small corpus."""
     save_corpus(corpus, tmp_path / "cache")
 
-    def make(name: str, changes: dict[str, Any] | None = None) -> RunDirectory:
+    def make(
+        name: str,
+        changes: dict[str, Any] | None = None,
+        **execution: Any,  # noqa: ANN401  (whatever the settings are)
+    ) -> RunDirectory:
         directory = RunDirectory(tmp_path / name)
         directory.write_request(
-            Request(recipe=make_recipe(changes), corpus_hash=corpus.info.hash, cache="../cache")
+            Request(
+                recipe=make_recipe(changes),
+                corpus_hash=corpus.info.hash,
+                cache="../cache",
+                execution=Execution(**execution),
+            )
         )
         return directory
 
@@ -97,3 +110,26 @@ def wait_for_training() -> Callable[[RunDirectory], None]:
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def attempt() -> Iterator[Callable[..., int]]:
+    """Trains a run in a process: `attempt(run, step=3)`, killed in its third step; exit status.
+
+    See `tests.trainer.killer.Attempt` for what can be asked for.
+    """
+    command = [sys.executable, "-m", "tests.trainer.killer"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, bufsize=1
+    ) as killer:
+        assert killer.stdin
+        assert killer.stdout
+        lines, answers = killer.stdin, killer.stdout
+
+        def train(run: RunDirectory, **fields: float | None) -> int:
+            lines.write(request(run.path, **fields))
+            return int(answers.readline())
+
+        yield train
+        lines.close()

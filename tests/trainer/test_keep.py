@@ -1,0 +1,270 @@
+"""What a run leaves on the disk, what that costs, and what becomes of it when the disk is full."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from model.gpt import GPT
+from trainer import loop
+from trainer.checkpoint import Checkpoint, Checkpoints
+from trainer.corpus import Corpus
+from trainer.errors import CheckpointError
+from trainer.evaluate import evaluate
+from trainer.execution import Execution
+from trainer.loop import Session, train
+from trainer.recipe import VOCABULARY, Recipe
+from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+from trainer.rundir import Result, RunDirectory
+from trainer.world import Place
+
+CPU = Place(torch.device("cpu"))
+EACH_STEP = Place(CPU.device, Execution(checkpoint_seconds=0))
+ALWAYS = {"recipe.json", "events.jsonl", "result.json"}
+
+Attempt = Callable[..., int]
+MakeRun = Callable[..., RunDirectory]
+MakeRecipe = Callable[..., Recipe]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def computed(result: Result | None) -> object:
+    assert result
+    return result.test_loss, result.chunk_losses, result.last_loss, result.steps
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_weights_that_are_kept_give_the_test_loss_of_the_result(
+    make_run: MakeRun, attempt: Attempt, corpus: Corpus, tied: bool
+) -> None:
+    run = make_run("run", {"model.tie_embeddings": tied}, keep="weights", checkpoint_seconds=0)
+    assert attempt(run) == EXIT_DONE
+    assert names(run.path) == {*ALWAYS, "log.txt", "weights.safetensors"}
+    recipe, result = run.read_request().recipe, run.read_result()
+    model = GPT(recipe.model, VOCABULARY[recipe.data.tokenizer])
+    weights = load_file(run.weights)
+    assert weights.keys() == dict(model.named_parameters()).keys()
+    for name, parameter in model.named_parameters():
+        parameter.data.copy_(weights[name])
+    test = evaluate(model, corpus, recipe, CPU)
+    assert result
+    assert (test.nats_per_token, test.chunks) == (result.test_loss, result.chunk_losses)
+    assert run.weights.stat().st_mode & 0o444 == 0o444
+
+
+def test_nothing_is_kept_where_nothing_is_asked_for(make_run: MakeRun, attempt: Attempt) -> None:
+    run = make_run("run", keep="weights", checkpoint_seconds=0)
+    assert attempt(run) == EXIT_DONE
+    kept = computed(run.read_result())
+    make_run("run", keep="nothing", checkpoint_seconds=0)
+    assert attempt(run) == EXIT_DONE
+    assert names(run.path) == {*ALWAYS, "log.txt"}
+    assert computed(run.read_result()) == kept
+
+
+def test_weights_of_an_earlier_run_do_not_outlive_their_result(
+    make_run: MakeRun, attempt: Attempt
+) -> None:
+    run = make_run("run")
+    assert attempt(run) == EXIT_DONE
+    assert run.weights.exists()
+    make_run("run", {"optimizer.learning_rate": 1e3})
+    assert attempt(run) == EXIT_DONE
+    result = run.read_result()
+    assert result
+    assert result.state == "diverged"
+    assert not run.weights.exists()
+
+
+@dataclass
+class Clock:
+    """A clock by which a step takes a hundredth of a second."""
+
+    now: float = 0.0
+
+    def step(self) -> bool:
+        """Whether to stop before the next step: no, but it will take its time."""
+        self.now += 0.01
+        return False
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+
+class Slow(Checkpoints):
+    """Checkpoints that take their time, in seconds of the clock, and remember when they did."""
+
+    def __init__(self, folder: Path, clock: Clock, *seconds: float) -> None:
+        super().__init__(folder, "1" * 64)
+        self.clock = clock
+        self.seconds = seconds
+        self.saves: list[tuple[float, float]] = []
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        took = self.seconds[len(self.saves) % len(self.seconds)]
+        self.saves.append((self.clock.now, took))
+        self.clock.now += took
+        super().save(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("interval", "seconds"),
+    [(1e-6, [0.005]), (0.5, [0.01, 0.0]), (0.5, [5.0]), (0.9, [0.001])],
+)
+def test_checkpoints_take_a_hundredth_of_the_time_and_are_no_closer_than_asked_for(
+    tmp_path: Path,
+    corpus: Corpus,
+    make_recipe: MakeRecipe,
+    monkeypatch: pytest.MonkeyPatch,
+    interval: float,
+    seconds: list[float],
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    checkpoints = Slow(tmp_path / "checkpoints", clock, *seconds)
+    place = Place(CPU.device, Execution(checkpoint_seconds=interval))
+    recipe = make_recipe({"train.tokens": 8 * 16 * 250})
+    session = Session(checkpoints=checkpoints, should_stop=clock.step)
+    train(recipe, corpus, None, place, session)
+    starts, took = zip(*checkpoints.saves, strict=True)
+    assert sum(took) <= 0.01 * clock.now + max(took)
+    gaps = [b - a for a, b in zip((0.0, *starts), starts, strict=False)]
+    assert min(gaps) >= interval
+    assert max(gaps) <= max(interval, loop.COST * max(took)) + max(took) + 0.011
+
+
+class Refusing(Checkpoints):
+    """Checkpoints on a disk that is full from one step to another."""
+
+    full = range(0)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.step in self.full:
+            raise CheckpointError(f"no room for {checkpoint.step}")
+        super().save(checkpoint)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_noted_once_and_tried_again(
+    tmp_path: Path, corpus: Corpus, recipe: Recipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoints = Refusing(tmp_path / "checkpoints", "1" * 64)
+    checkpoints.full = range(3, 7)
+    result = train(recipe, corpus, None, EACH_STEP, Session(checkpoints=checkpoints))
+    assert computed(result) == computed(train(recipe, corpus, None, CPU))
+    assert result.notes == ["no room for 3"]
+    assert capsys.readouterr().err == "no room for 3\n"
+    newest = checkpoints.latest(pytest.fail)
+    assert newest
+    assert newest.step == 12
+    assert newest.progress["notes"] == ["no room for 3"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_curve_that_cannot_be_written_stops_no_run(corpus: Corpus, recipe: Recipe) -> None:
+    with contextlib.suppress(OSError), Path("/dev/full").open("a") as events:
+        result = train(recipe, corpus, events, CPU)
+    assert computed(result) == computed(train(recipe, corpus, None, CPU))
+
+
+def test_a_continued_run_repeats_no_note_about_its_precision(
+    tmp_path: Path, corpus: Corpus, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe({"train.precision": "bfloat16"})
+    checkpoints = Checkpoints(tmp_path / "checkpoints", "1" * 64)
+    for ratio in (3.0, 4.0, 5.0):
+        monkeypatch.setattr("trainer.precision.slowdown", lambda *_, ratio=ratio: ratio)
+        answers = iter([False, False, False, True])
+        session = Session(checkpoints, checkpoints.latest(pytest.fail), lambda: next(answers))  # noqa: B023
+        with pytest.raises(loop.RunStoppedError):
+            train(recipe, corpus, io.StringIO(), EACH_STEP, session)
+    result = train(recipe, corpus, None, CPU, Session(resume=checkpoints.latest(pytest.fail)))
+    [note] = result.notes
+    assert note.startswith('train.precision = "bfloat16" takes 3.0 times as long as float32 on ')
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Room for two megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(disk)]
+    with contextlib.suppress(FileNotFoundError):
+        if subprocess.run(mount, check=False, capture_output=True).returncode == 0:
+            yield disk
+            subprocess.run(["umount", str(disk)], check=True)
+            return
+    pytest.skip("a small disk to fill cannot be mounted here; it takes root")
+
+
+def fill(disk: Path, leave: int) -> None:
+    """Leave room for so many bytes."""
+    filler = disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", 0) as file:
+        while file.write(bytes(4096)):
+            pass
+    os.truncate(filler, filler.stat().st_size - leave)
+
+
+@pytest.fixture
+def crowded(small_disk: Path, make_run: MakeRun, attempt: Attempt) -> Callable[..., RunDirectory]:
+    """Makes a run that was killed in its fourth step, on a disk that is nearly full since."""
+
+    def make(**execution: Any) -> RunDirectory:  # noqa: ANN401  (whatever the settings are)
+        execution = {"checkpoint_seconds": 0, **execution}
+        run = make_run("disk/run", None, **execution)
+        (small_disk / "cache").symlink_to(small_disk.parent / "cache")
+        assert attempt(run, step=4) == -signal.SIGKILL
+        fill(small_disk, leave=6 * 4096)
+        return run
+
+    return make
+
+
+def test_a_run_goes_on_where_the_disk_has_no_room_for_checkpoints(
+    crowded: Callable[..., RunDirectory], attempt: Attempt, corpus: Corpus, recipe: Recipe
+) -> None:
+    run = crowded(keep="nothing")
+    assert attempt(run, step=4) == -signal.SIGKILL
+    assert names(run.checkpoints) == {"step-0000000002", "step-0000000003"}
+    assert attempt(run, signal=signal.SIGTERM, step=4) == EXIT_STOPPED
+    assert attempt(run) == EXIT_DONE
+    assert names(run.path) == {*ALWAYS, "log.txt"}
+    result = run.read_result()
+    assert computed(result) == computed(train(recipe, corpus, None, CPU))
+    assert [event.step for event in run.read_events()] == list(range(1, 13))
+    assert result
+    [note] = result.notes
+    assert note.startswith(f"the checkpoint of step 4 cannot be written to {run.checkpoints} (")
+    assert "No space left on device" in note
+    assert note.endswith(": the run goes on without, and earlier checkpoints are whole")
+
+
+def test_weights_without_room_are_told_and_lose_nothing(
+    crowded: Callable[..., RunDirectory], attempt: Attempt, small_disk: Path
+) -> None:
+    run = crowded(keep="weights")
+    assert attempt(run) == EXIT_FAILED
+    assert run.last_words().startswith(f"{run.weights} cannot be written (")
+    assert 'set jobs.keep to "nothing", and run again' in run.last_words()
+    assert "Traceback" not in run.log.read_text()
+    assert names(run.checkpoints) == {"step-0000000002", "step-0000000003"}
+    (small_disk / "filler").unlink()
+    assert attempt(run) == EXIT_DONE
+    assert names(run.path) == {*ALWAYS, "log.txt", "weights.safetensors"}
