@@ -159,7 +159,7 @@ def _result(trainer: Trainer, corpus: Corpus, outcome: dict[str, Any]) -> Result
         skipped_steps=progress.skipped,
         micro_batch=trainer.micro_batch,
         processes=place.world.size,
-        notes=progress.notes,
+        notes=place.world.gather(progress.notes),
         started=progress.started,
         first_step=progress.first_step,
         finished=time.time(),

@@ -98,6 +98,17 @@ def check_fits(recipe: Recipe, device: torch.device, free: int | None) -> None:
     )
 
 
+def does_not_fit(recipe: Recipe, device: torch.device, tried: str) -> ExecutionSettingError:
+    """What to raise when the device ran out of memory although the recipe seemed to fit."""
+    fixed = fixed_bytes(recipe)
+    return ExecutionSettingError(
+        f"out of memory on {device_name(device)} {tried}: {fixed // BYTES_PER_PARAMETER:,} "
+        f"parameters x {BYTES_PER_PARAMETER} bytes = {_gigabytes(fixed)}, and about "
+        f"{_gigabytes(bytes_per_sequence(recipe, device))} for each sequence; set a smaller "
+        "jobs.micro_batch, use a smaller model, or end what else uses the device"
+    )
+
+
 def _gigabytes(count: int) -> str:
     return f"{count / 1e9:.3g} GB"
 
@@ -120,10 +131,12 @@ class MicroBatches:
             return self._reckon(recipe, device, most)
         key = self._key(recipe, device, most)
         known = self._read().get(key)
-        if known is not None:
+        if isinstance(known, int) and 1 <= known <= most:
             return known
         size = most
         while not _fits(attempt, size):
+            if size == 1:
+                raise does_not_fit(recipe, device, "with a single sequence")
             size = (size + 1) // 2
         self._remember(key, size)
         return size
@@ -140,7 +153,7 @@ class MicroBatches:
 
     def _key(self, recipe: Recipe, device: torch.device, most: int) -> str:
         shape = {
-            "most": most,
+            "sequences": most,
             "model": recipe.model.model_dump(mode="json"),
             "vocabulary": VOCABULARY[recipe.data.tokenizer],
             "precision": recipe.train.precision,
@@ -149,7 +162,7 @@ class MicroBatches:
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
         return f"{device_name(device)} {digest[:16]}"
 
-    def _read(self) -> dict[str, int]:
+    def _read(self) -> dict[str, object]:
         try:
             known = json.loads(self._file.read_bytes()) if self._file else {}
         except (OSError, ValueError):
@@ -166,7 +179,7 @@ def _fits(attempt: Callable[[int], None], size: int) -> bool:
     try:
         attempt(size)
     except RuntimeError as error:
-        if size == 1 or not is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         return False
     return True

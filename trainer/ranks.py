@@ -1,4 +1,4 @@
-"""One process for each rank of a run, and one that watches over them."""
+"""One process for each rank of a run, and one that watches over them. No torch here."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from collections.abc import Callable
 from types import FrameType
 
 EXIT_CRASHED = 1
-
 _PR_SET_PDEATHSIG = 1
 
 
-def run_ranks(size: int, train: Callable[[int], int]) -> int:
+def run_ranks(size: int, train: Callable[[int], int], should_stop: Callable[[], bool]) -> int:
     """Fork `size` processes that each return `train(rank)` as exit status; the first that is not 0.
 
-    A signal to end is passed on; when one process fails, the others are killed, since they would
-    wait for it for ever. No process may have touched a GPU before.
+    A signal to end is passed on, also one that came before; when one process fails, the others are
+    killed, since they would wait for it for ever. No process may have touched a GPU before.
     """
     # SIGTERM waits until it can be passed on, and in a rank until its StopSignal listens.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
@@ -31,16 +30,17 @@ def run_ranks(size: int, train: Callable[[int], int]) -> int:
 
     signal.signal(signal.SIGTERM, pass_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    if should_stop():  # it came while there was nobody to hear it
+        _send(left, signal.SIGTERM)
     failed = 0
     while left:
         pid, status = os.wait()
         left.discard(pid)
         code = os.waitstatus_to_exitcode(status)
-        if code < 0 and not failed:
-            name = signal.Signals(-code).name
-            print(f"process {ranks.index(pid)} of the run was ended by {name}", file=sys.stderr)  # noqa: T201  (the log)
         if code and not failed:
             failed = code if code > 0 else EXIT_CRASHED
+            if code < 0:
+                _tell(ranks.index(pid), -code)
             _send(left, signal.SIGTERM if code == 128 + signal.SIGTERM else signal.SIGKILL)
     return failed
 
@@ -60,12 +60,9 @@ def _fork(rank: int, train: Callable[[int], int]) -> int:
         os._exit(status)
 
 
-def die_with_parent(parent: int) -> None:
-    """Let the kernel end this process when its parent dies, where the kernel can (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(EXIT_CRASHED)
+def _tell(rank: int, number: int) -> None:
+    name = signal.Signals(number).name
+    print(f"process {rank} of this run was ended by signal {number} ({name})", file=sys.stderr)  # noqa: T201  (the log)
 
 
 def _send(pids: set[int], number: int) -> None:
@@ -74,3 +71,11 @@ def _send(pids: set[int], number: int) -> None:
             os.kill(pid, number)
         except ProcessLookupError:
             continue
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel end this process when `parent` dies, where the kernel can (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(EXIT_CRASHED)

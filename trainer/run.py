@@ -75,54 +75,49 @@ def _train_all_ranks(
     """In this process, or in one for each rank."""
     import torch  # noqa: PLC0415  (the fork server has it already)
 
+    from trainer.world import Place, World, join  # noqa: PLC0415  (brings torch)
+
     request = directory.read_request()
     directory.sweep()
     size = request.execution.processes
+    World(0, size).part(request.recipe.train.batch_size)
+    corpus = _find_corpus(directory, request)
+    corpus.check_fits(request.recipe)
     threads = threads or torch.get_num_threads()
     torch.set_num_threads(max(1, threads // size))
     if size == 1:
-        from trainer.world import Place  # noqa: PLC0415  (brings torch)
-
-        _train(directory, request, Place(torch.device(device), request.execution), should_stop)
+        place = Place(torch.device(device), request.execution)
+        _train(directory, request, corpus, place, should_stop)
         return EXIT_DONE
     from trainer.ranks import run_ranks  # noqa: PLC0415  (only here)
 
     meeting_point = directory.path.resolve() / f".ranks-{os.getpid()}"
-    for left_over in directory.path.glob(".ranks-*"):  # of a process that was killed
-        left_over.unlink()
 
     def train_rank(rank: int) -> int:
-        return _tell(lambda: _train_rank(directory, request, device, meeting_point, rank))
+        own_stop = StopSignal()  # first, so that no signal is lost while the ranks meet
+        own = torch.device(device, rank) if device == "cuda" else torch.device(device)
+        with join(rank, size, own, meeting_point) as world:
+            place = Place(own, request.execution, world)
+            _train(directory, request, corpus, place, own_stop)
+        return EXIT_DONE
 
     try:
-        return run_ranks(size, train_rank)
+        return run_ranks(size, lambda rank: _tell(lambda: train_rank(rank)), should_stop)
     finally:
         meeting_point.unlink(missing_ok=True)
 
 
-def _train_rank(
-    directory: RunDirectory, request: Request, device: str, meeting_point: Path, rank: int
-) -> int:
-    import torch  # noqa: PLC0415  (the fork server has it already)
-
-    from trainer.world import Place, join  # noqa: PLC0415  (brings torch)
-
-    should_stop = StopSignal()  # first, so that no signal is lost while the ranks meet
-    own = torch.device(device, rank) if device == "cuda" else torch.device(device)
-    with join(rank, request.execution.processes, own, meeting_point) as world:
-        _train(directory, request, Place(own, request.execution, world), should_stop)
-    return EXIT_DONE
-
-
 def _train(
-    directory: RunDirectory, request: Request, place: Place, should_stop: StopSignal
+    directory: RunDirectory,
+    request: Request,
+    corpus: Corpus,
+    place: Place,
+    should_stop: StopSignal,
 ) -> None:
     """One rank of a run; the first one writes what there is to write."""
     from trainer.checkpoint import Checkpoints  # noqa: PLC0415  (brings torch)
     from trainer.loop import Session, train  # noqa: PLC0415
 
-    corpus = _find_corpus(directory, request)
-    corpus.check_fits(request.recipe)
     place = replace(place, cache=directory.path / request.cache)
     identity = request.recipe.fingerprint(corpus.info.hash)
     checkpoints = Checkpoints(directory.checkpoints, identity)

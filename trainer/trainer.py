@@ -11,8 +11,15 @@ from model.init import initialise
 from trainer.batches import Batches
 from trainer.compile import compile_model
 from trainer.corpus import Corpus
+from trainer.errors import ExecutionSettingError
 from trainer.journal import Progress, Step
-from trainer.memory import MicroBatches, check_fits, free_bytes, is_out_of_memory
+from trainer.memory import (
+    MicroBatches,
+    check_fits,
+    does_not_fit,
+    free_bytes,
+    is_out_of_memory,
+)
 from trainer.optimizer import Optimizer
 from trainer.parameters import FlatParameters
 from trainer.precision import autocast, prepare
@@ -48,7 +55,7 @@ class Trainer:
             self.parameters, recipe.optimizer, scaled=recipe.train.precision == "float16"
         )
         self._share = torch.tensor(1 / recipe.tokens_per_step, device=place.device)
-        compile_model(self.model, recipe, place)
+        compile_model(self.model, recipe, place, self._note)
         self.micro_batch = self._choose_micro_batch()
         self._halved = False
 
@@ -62,22 +69,32 @@ class Trainer:
 
     def _gradients_that_fit(self, step: int) -> Tensor:
         """The gradients of a step, with half the micro-batch if the memory does not suffice."""
-        try:
-            return self.gradients(step, self.sequences)
-        except RuntimeError as error:
-            if not is_out_of_memory(error) or self._halved or self.micro_batch == 1:
-                raise
-        # Outside of the handler: what the attempt held is free only now.
-        self._halved = True
+        while True:
+            try:
+                return self.gradients(step, self.sequences)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self._halved or self.micro_batch == 1:
+                    raise self._does_not_fit(step) from error
+            # Outside of the handler: what the attempt held is free only now.
+            self._halve(step)
+
+    def _halve(self, step: int) -> None:
         half = (self.micro_batch + 1) // 2
         self._note(
             f"out of memory at step {step} with a micro-batch of {self.micro_batch} sequences; "
             f"went on with {half}"
         )
         self.micro_batch = half
+        self._halved = True
         if self.place.device.type == "cuda":
             torch.cuda.empty_cache()
-        return self.gradients(step, self.sequences)
+
+    def _does_not_fit(self, step: int) -> ExecutionSettingError:
+        halved = ", which is half of what was tried first" if self._halved else ""
+        tried = f"at step {step} with a micro-batch of {self.micro_batch}{halved}"
+        return does_not_fit(self.recipe, self.place.device, tried)
 
     def gradients(self, step: int, sequences: slice) -> Tensor:
         """Fill the gradients with those of some sequences of a step's batch; their share of the loss."""
@@ -116,6 +133,8 @@ class Trainer:
         """Forward and back through a micro-batch of this size. Changes nothing that lasts."""
         self.micro_batch = size
         first = self.sequences.start
+        # AdamW's two moments come with the first step only, and then stay.
+        _moments = torch.empty(2, self.parameters.values.numel(), device=self.place.device)
         self.gradients(0, slice(first, first + size))
         self.parameters.gradients.zero_()
 

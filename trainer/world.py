@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ from trainer.execution import Execution
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
+
+
+GRACE = 5.0
+"""Seconds that a process whose partner is gone leaves to whoever watches over them."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,21 @@ class World:
     def sum(self, tensor: Tensor) -> None:
         """Replace `tensor`, on the run's device, by its sum over the processes."""
         if self.size > 1:
-            torch.distributed.all_reduce(tensor)
+            self._exchange(tensor, None)
 
     def sum_on_cpu(self, tensor: Tensor) -> None:
         """As `sum`, for a tensor on the CPU."""
         if self.size > 1:
-            torch.distributed.all_reduce(tensor, group=self.control)
+            self._exchange(tensor, self.control)
+
+    def _exchange(self, tensor: Tensor, group: ProcessGroup | None) -> None:
+        try:
+            torch.distributed.all_reduce(tensor, group=group)
+        except RuntimeError:
+            # Another process is gone, and said why. This one is about to be killed for that, and
+            # a traceback of its own would only hide the other's words in the log.
+            time.sleep(GRACE)
+            raise
 
     def any(self, flag: bool) -> bool:
         """Whether `flag` is set in any process."""
@@ -58,6 +72,14 @@ class World:
         flags = torch.tensor(int(flag))
         self.sum_on_cpu(flags)
         return bool(flags)
+
+    def gather(self, sentences: list[str]) -> list[str]:
+        """The sentences of all processes, each once."""
+        if self.size == 1:
+            return sentences
+        everyone: list[list[str]] = [[] for _ in range(self.size)]
+        torch.distributed.all_gather_object(everyone, sentences, group=self.control)
+        return list(dict.fromkeys(sentence for some in everyone for sentence in some))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,210 @@
+"""Places for runs: one for each group of GPUs, or cores where there are none."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
+
+from sweep import slots
+from sweep.errors import ExecutionError, StudyError
+from sweep.slots import find_slots
+from sweep.store import Store, store_url
+from sweep.study import Jobs, parse_study
+from trainer.execution import Execution
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets the machine have those GPUs, and eight cores."""
+    monkeypatch.setattr(slots, "available_cores", lambda: 8)
+    return lambda names: monkeypatch.setenv("CUDA_VISIBLE_DEVICES", names)
+
+
+@pytest.mark.parametrize(
+    ("number", "per_run", "groups", "threads"),
+    [
+        (None, 1, ["0", "1", "2", "3"], 2),
+        (None, 2, ["0,1", "2,3"], 4),
+        (None, 3, ["0,1,2"], 8),
+        (None, 4, ["0,1,2,3"], 8),
+        (1, 2, ["0,1"], 8),
+    ],
+)
+def test_each_run_has_gpus_of_its_own(
+    gpus: Callable[[str], None],
+    number: int | None,
+    per_run: int,
+    groups: list[str],
+    threads: int,
+) -> None:
+    gpus("0,1,2,3")
+    found = find_slots(number, per_run)
+    assert [slot.environment for slot in found] == [
+        {"CUDA_VISIBLE_DEVICES": group} for group in groups
+    ]
+    assert [slot.name for slot in found] == [f"gpu {g.replace(',', '+')}" for g in groups]
+    assert {(slot.device, slot.threads) for slot in found} == {("cuda", threads)}
+
+
+def test_gpus_keep_the_names_that_they_were_given(gpus: Callable[[str], None]) -> None:
+    gpus("5, GPU-8f3a,7")
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in find_slots(None, 1)] == [
+        "5",
+        "GPU-8f3a",
+        "7",
+    ]
+
+
+@pytest.mark.parametrize("none", ["", "-1"])
+def test_without_gpus_the_processes_of_a_run_share_cores(
+    gpus: Callable[[str], None], none: str
+) -> None:
+    gpus(none)
+    found = find_slots(None, 2)
+    assert [(slot.name, slot.device, slot.threads) for slot in found] == [
+        (f"cpu {index}", "cpu", 2) for index in range(4)
+    ]
+    assert all(slot.environment == {} for slot in found)
+
+
+@pytest.mark.parametrize(
+    ("names", "number", "per_run", "sentence"),
+    [
+        (
+            "0,1,2,3",
+            None,
+            5,
+            "jobs.gpus_per_run = 5 is not possible here; this machine has 4 GPUs, so 1 to 4 are allowed",
+        ),
+        (
+            "",
+            None,
+            9,
+            "jobs.gpus_per_run = 9 is not possible here; this machine has 8 cores, so 1 to 8 are allowed",
+        ),
+        (
+            "0,1,2,3",
+            3,
+            2,
+            "--slots 3 is not possible here; this machine has 4 GPUs, 2 for each run, so 1 to 2 are allowed",
+        ),
+        (
+            "0,1,2,3",
+            5,
+            1,
+            "--slots 5 is not possible here; this machine has 4 GPUs, so 1 to 4 are allowed",
+        ),
+    ],
+)
+def test_more_than_there_are_is_refused_with_what_there_is(
+    gpus: Callable[[str], None], names: str, number: int | None, per_run: int, sentence: str
+) -> None:
+    gpus(names)
+    with pytest.raises(ExecutionError) as error:
+        find_slots(number, per_run)
+    assert str(error.value) == sentence
+
+
+JOBS: dict[str, tuple[str, object, str]] = {
+    "a word for a micro-batch": (
+        "micro_batch",
+        "lots",
+        'jobs.micro_batch: micro_batch is a number of sequences, or "auto" for as many as fit',
+    ),
+    "a micro-batch of nothing": (
+        "micro_batch",
+        0,
+        "'jobs.micro_batch' = 0 must be 'auto' or at least 1",
+    ),
+    "half a micro-batch": (
+        "micro_batch",
+        0.5,
+        "'jobs.micro_batch' = 0.5 must be 'auto' or a whole number",
+    ),
+    "an unknown way to keep": (
+        "keep",
+        "all",
+        "'jobs.keep' = 'all' must be 'weights' or 'nothing'",
+    ),
+    "no GPU for a run": ("gpus_per_run", 0, "'jobs.gpus_per_run' = 0 must be at least 1"),
+    "checkpoints before their time": (
+        "checkpoint_seconds",
+        -1,
+        "'jobs.checkpoint_seconds' = -1 must be at least 0",
+    ),
+    "endless checkpoints": (
+        "checkpoint_seconds",
+        float("inf"),
+        "'jobs.checkpoint_seconds' = inf must be a finite number",
+    ),
+    "a word for compilation": (
+        "compile",
+        "alway",
+        "'jobs.compile' = 'alway' must be 'auto', 'always' or 'never'; did you mean 'always'?",
+    ),
+    "a misspelt setting": (
+        "micro_bach",
+        4,
+        "'jobs.micro_bach' is not a field; did you mean 'jobs.micro_batch'?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("field", "value", "sentence"), JOBS.values(), ids=JOBS)
+def test_settings_that_make_no_sense_are_refused_with_what_does(
+    content: dict[str, Any], field: str, value: object, sentence: str
+) -> None:
+    content["jobs"] = {field: value}
+    with pytest.raises(StudyError) as error:
+        parse_study(content, "s.toml")
+    assert str(error.value) == f"s.toml: {sentence}"
+
+
+def test_settings_reach_the_runs() -> None:
+    assert Jobs().execution() == Execution()
+    jobs = Jobs(
+        gpus_per_run=2, micro_batch=4, compile="never", checkpoint_seconds=60, keep="nothing"
+    )
+    assert jobs.execution() == Execution(
+        processes=2, micro_batch=4, compile="never", checkpoint_seconds=60, keep="nothing"
+    )
+
+
+def test_a_study_whose_runs_are_shared_by_two_processes_ends_with_the_losses_of_one(
+    empty: Path, finished: tuple[Path, object], study_text: str, sweep: Run
+) -> None:
+    if slots.available_cores() < 2:
+        pytest.skip("one core")
+    text = study_text.replace("seeds = 2", "seeds = [1]")
+    (empty / "s.toml").write_text(text + '[jobs]\ngpus_per_run = 2\nkeep = "weights"\n')
+    done = sweep(empty, "run", "s.toml")
+    assert done.returncode == 0, done.stderr
+    assert not list(empty.rglob(".ranks-*"))
+    one, two = (rows_of(folder) for folder in (finished[0], empty))
+    assert len(two) == 3
+    for run_id, row in two.items():
+        assert row["processes"] == 2
+        assert one[run_id]["processes"] == 1
+        assert row["test_loss"] == pytest.approx(one[run_id]["test_loss"], rel=1e-5)
+        weights = [
+            load_file(folder / "runs" / run_id[:16] / "weights.safetensors")
+            for folder in (finished[0], empty)
+        ]
+        for name, value in weights[0].items():
+            assert weights[1][name] == pytest.approx(value, abs=1e-4)
+
+
+def rows_of(folder: Path) -> dict[str, Any]:
+    """The runs of the study in a folder, by their ids."""
+    store = Store(store_url(None, folder / "runs"))
+    try:
+        return {row["id"]: row for row in store.study_runs("tiny")}
+    finally:
+        store.engine.dispose()
