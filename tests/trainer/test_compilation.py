@@ -1,0 +1,102 @@
+"""Compiled blocks read the masks of those that are not, and are compiled once for all steps.
+
+Only a GPU's are compiled. Here its operations are traced on a CPU, but for the fused attention.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from model import attention, cross_entropy, feed_forward, linear, norm
+from model import dropout as dropout_module
+from model.block import Block
+from trainer.compile import compile_model
+from trainer.corpus import Corpus
+from trainer.execution import Execution
+from trainer.loop import train
+from trainer.recipe import Recipe
+from trainer.trainer import Trainer
+from trainer.world import Place
+
+CPU = torch.device("cpu")
+
+
+def explicit_attention(
+    query: Tensor, key: Tensor, value: Tensor, dropout: dropout_module.Dropout
+) -> Tensor:
+    """What a GPU's fused kernel does, with masks that a CPU can make."""
+    hidden = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).triu(1)
+    scores = (query @ key.mT / query.shape[-1] ** 0.5).masked_fill(hidden, float("-inf"))
+    weights = scores.softmax(-1)
+    return (weights * dropout._values(weights)) @ value
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The operations that a GPU is given, and its place in the dropout stream, on the CPU."""
+    for module in (feed_forward, cross_entropy, linear, norm, dropout_module):
+        monkeypatch.setattr(module, "is_plain", lambda _x: False)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda self: self)
+    monkeypatch.setattr(
+        dropout_module.DropoutStream,
+        "to",
+        lambda self, _device: setattr(self, "on_device", torch.zeros(4, dtype=torch.int64)),
+    )
+    monkeypatch.setattr(
+        attention.CausalSelfAttention,
+        "_in_tiles",
+        lambda self, split: self._fused(*split.permute(2, 0, 3, 1, 4)).transpose(1, 2).flatten(2),
+    )
+    monkeypatch.setattr(attention, "fused_with_dropout", torch.compiler.disable(explicit_attention))
+    # Compiled by inductor elsewhere; here it stays as it is.
+    monkeypatch.setattr("trainer.compile.compile_pieces", lambda: None)
+    dynamo = importlib.import_module("torch._dynamo")  # slow, and only here
+    limit = dynamo.config.recompile_limit
+    yield
+    dynamo.config.recompile_limit = limit
+    dynamo.reset()
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # torch._dynamo looks at it
+def test_pairing_survives_compilation_and_no_step_is_compiled_anew(
+    corpus: Corpus, make_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        Block, "compile", lambda self, **how: nn.Module.compile(self, backend="aot_eager", **how)
+    )
+    recipe = make_recipe({"model.dropout": 0.3})
+    place = Place(CPU, Execution(micro_batch=4))
+    plain, compiled = Trainer(recipe, corpus, place), Trainer(recipe, corpus, place)
+    gpu: Any = SimpleNamespace(
+        device=torch.device("cuda"), execution=Execution(compile="always"), cache=None
+    )
+    compile_model(compiled.model, recipe, gpu, pytest.fail)
+    stats = torch._dynamo.utils.counters["stats"]
+    graphs = []
+    for step in range(4):
+        one, other = plain.step(step), compiled.step(step)
+        assert float(other.loss) == pytest.approx(float(one.loss), rel=1e-6)
+        assert float(other.norm) == pytest.approx(float(one.norm), rel=1e-5)
+        graphs.append(stats["unique_graphs"])
+    assert graphs[0] > 0
+    assert graphs == graphs[:1] * 4
+
+
+def test_on_a_cpu_nothing_is_compiled_and_who_asked_for_it_is_told(
+    recipe: Recipe, corpus: Corpus
+) -> None:
+    asked = train(recipe, corpus, None, Place(CPU, Execution(compile="always")))
+    plain = train(recipe, corpus, None, Place(CPU, Execution(compile="never")))
+    assert asked.notes == [
+        'jobs.compile = "always" is for a GPU; on this device nothing is compiled'
+    ]
+    assert asked.test_loss == plain.test_loss
+    assert plain.notes == []
