@@ -65,6 +65,8 @@ def _compute_type(x: Tensor) -> torch.dtype:
 def _piece(logits: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """The gradient of the logits, in their type, and each token's loss in float32."""
     if is_plain(logits):
+        if int(targets.max()) >= logits.shape[1]:  # the kernel does not look
+            raise IndexError(f"target {int(targets.max())} of {logits.shape[1]} tokens")
         losses = torch.empty(len(logits))
         lines = (logits.numpy(), targets.numpy(), losses.numpy(), scale.numpy()[()])
         kernels.in_rows(kernels.cross_entropy, len(logits), *lines)

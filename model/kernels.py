@@ -34,10 +34,21 @@ UNITS_PER_BLOCK: Final = 8
 LEVELS: Final = 2**16
 """A unit is dropped when 16 random bits fall below rate x 2^16, so rates are exact to 2e-5."""
 
-# Sums may be reordered and products fused; infinities and NaNs keep their meaning.
-fast = functools.partial(
-    numba.njit, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", nogil=True, cache=True
-)
+
+def fast(signature: str | None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a loop, now if its signature is given, or load it from the cache on disk."""
+    # Sums may be reordered and products fused; infinities and NaNs keep their meaning.
+    options |= {"fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy", "nogil": True}
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(signature, cache=True, **options)(function)
+        except RuntimeError:  # there is no folder to cache it in
+            return numba.njit(signature, **options)(function)
+
+    return decorate
+
+
 _inlined = functools.partial(fast, inline="always")
 
 _f4 = np.float32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import time
 from collections import Counter, deque
@@ -17,7 +18,7 @@ from sweep.executors.base import Ended, Executor
 from sweep.queue import FINISHED, LEASE_SECONDS, Job, Queue
 from sweep.study import Jobs
 from trainer.errors import RunDirectoryError
-from trainer.run import EXIT_DONE, EXIT_STOPPED
+from trainer.run import EXIT_DONE, EXIT_REFUSED, EXIT_STOPPED
 from trainer.rundir import Event, Request, Result, RunDirectory, parse_events
 
 TICK_SECONDS = 0.2
@@ -150,6 +151,7 @@ class Scheduler:
                 self._fail(job, str(error), peak_bytes=None)
                 continue
             # It was trained before, by a scheduler that ended before it could say so.
+            shutil.rmtree(directory.checkpoints, ignore_errors=True)
             self._record(job, directory, result, peak_bytes=None)
 
     def _start(self, job: Job, directory: RunDirectory) -> None:
@@ -176,7 +178,8 @@ class Scheduler:
         except (OSError, RunDirectoryError) as error:
             result, reason = None, str(error)
         if result is None:
-            self._fail(run.job, reason, ended.peak_bytes)
+            hopeless = ended.status == EXIT_REFUSED
+            self._fail(run.job, reason, ended.peak_bytes, hopeless=hopeless)
         else:
             self._record(run.job, run.directory, result, ended.peak_bytes)
 
@@ -189,9 +192,11 @@ class Scheduler:
         else:
             self._elsewhere.append(job)  # our lease ran out: whoever took it will tell
 
-    def _fail(self, job: Job, reason: str, peak_bytes: int | None) -> None:
+    def _fail(
+        self, job: Job, reason: str, peak_bytes: int | None, *, hopeless: bool = False
+    ) -> None:
         self._failures[job.run_id] += 1
-        retry = self._failures[job.run_id] <= self._retries
+        retry = self._failures[job.run_id] <= self._retries and not hopeless
         self._queue.fail(job.run_id, reason, peak_bytes, retry=retry)
         if retry:
             self._pending.append(job)

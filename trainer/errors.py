@@ -5,6 +5,7 @@
     ├── RunDirectoryError     a run directory does not hold what it should
     ├── CheckpointError       a checkpoint cannot be written, or is another recipe's
     ├── ExecutionSettingError a recipe cannot be trained where, or how, it is meant to be
+    ├── DeviceMemoryError     a device ran out of memory on the way
     └── sweep.errors...       what concerns studies, the store and the command line
 
 Each carries one sentence or two, and no traceback is needed to act on it.
@@ -31,3 +32,7 @@ class CheckpointError(UserError):
 
 class ExecutionSettingError(UserError):
     """A recipe cannot be trained where, or how, it is meant to be."""
+
+
+class DeviceMemoryError(UserError):
+    """A device ran out of memory on the way; perhaps because of what else it is used for."""

@@ -18,7 +18,9 @@ from trainer.recipe import Recipe
 from trainer.world import Place
 
 TOKENS_AT_ONCE = 8_192
-"""Tokens per forward pass; changes speed and memory, not the loss."""
+"""Tokens per forward pass, at most; changes speed and memory, not the loss."""
+LOGITS_AT_ONCE = 2**26
+"""Logits per forward pass, at most: a quarter of a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ def evaluate(model: GPT, corpus: Corpus, recipe: Recipe, place: Place) -> TestLo
     per_chunk = wanted.chunk_tokens // context
     tokens = corpus.test[wanted.start_token :]
     sequences = np.arange(wanted.chunks * per_chunk, dtype=np.uint64)
-    at_once = max(1, TOKENS_AT_ONCE // context)
+    fitting = min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // model.head.out_features)
+    at_once = max(1, fitting // context)
     pieces = np.array_split(sequences, math.ceil(len(sequences) / at_once))
     was_training = model.training
     model.eval()

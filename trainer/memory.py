@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from model.config import parameter_count
-from trainer.errors import ExecutionSettingError
+from trainer.errors import DeviceMemoryError, ExecutionSettingError
 from trainer.files import write_json
 from trainer.provenance import device_name
 from trainer.recipe import VOCABULARY, Recipe
@@ -98,10 +98,10 @@ def check_fits(recipe: Recipe, device: torch.device, free: int | None) -> None:
     )
 
 
-def does_not_fit(recipe: Recipe, device: torch.device, tried: str) -> ExecutionSettingError:
+def does_not_fit(recipe: Recipe, device: torch.device, tried: str) -> DeviceMemoryError:
     """What to raise when the device ran out of memory although the recipe seemed to fit."""
     fixed = fixed_bytes(recipe)
-    return ExecutionSettingError(
+    return DeviceMemoryError(
         f"out of memory on {device_name(device)} {tried}: {fixed // BYTES_PER_PARAMETER:,} "
         f"parameters x {BYTES_PER_PARAMETER} bytes = {_gigabytes(fixed)}, and about "
         f"{_gigabytes(bytes_per_sequence(recipe, device))} for each sequence; set a smaller "
@@ -116,7 +116,8 @@ def _gigabytes(count: int) -> str:
 class MicroBatches:
     """The largest micro-batches that fitted, remembered per device and shape in a file."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, free: int | None = None) -> None:
+        self._free = free
         self._file = folder / "micro-batches.json" if folder else None
 
     def find(
@@ -142,10 +143,9 @@ class MicroBatches:
         return size
 
     def _reckon(self, recipe: Recipe, device: torch.device, most: int) -> int:
-        free = free_bytes(device)
-        if free is None:
+        if self._free is None:
             return most
-        room = ROOM * free - fixed_bytes(recipe)
+        room = ROOM * self._free - fixed_bytes(recipe)
         size = most
         while size > 1 and size * bytes_per_sequence(recipe, device) > room:
             size = (size + 1) // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,7 +14,12 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from trainer.corpus import Corpus, load_corpus, open_corpus, save_corpus
-from trainer.errors import RunDirectoryError, UserError
+from trainer.errors import (
+    CheckpointError,
+    ExecutionSettingError,
+    RunDirectoryError,
+    UserError,
+)
 from trainer.rundir import Request, Result, RunDirectory
 
 if TYPE_CHECKING:
@@ -24,21 +30,27 @@ EXIT_DONE = 0
 """There is a result; the run may have diverged."""
 EXIT_FAILED = 1
 """There is none; the log says why."""
+EXIT_REFUSED = 2
+"""There is none, and another attempt would end the same way; the log says why."""
 EXIT_STOPPED = 143
 """The run was asked to stop and did, between two steps."""
 
 
 class StopSignal:
-    """SIGTERM, remembered until the training loop has a moment."""
+    """SIGTERM or Ctrl-C, remembered until the training loop has a moment; a second one ends it."""
 
     def __init__(self) -> None:
         self.received = False
         signal.signal(signal.SIGTERM, self._receive)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a fork server's runs ignore it
+            signal.signal(signal.SIGINT, self._receive)
         # The fork server blocks the signal until here, so that an early one is not lost.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
-    def _receive(self, _number: int, _frame: FrameType | None) -> None:
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
         self.received = True
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def __call__(self) -> bool:
         return self.received
@@ -63,7 +75,7 @@ def _tell(train: Callable[[], int]) -> int:
         return EXIT_STOPPED
     except UserError as error:
         print(error, file=sys.stderr)  # noqa: T201  (the log)
-        return EXIT_FAILED
+        return EXIT_REFUSED if isinstance(error, ExecutionSettingError) else EXIT_FAILED
     except Exception:  # noqa: BLE001  (whatever it was, the log has it and the run has failed)
         traceback.print_exc()
         return EXIT_FAILED
@@ -133,7 +145,8 @@ def _train(
     with directory.open_events(session.resume.step if session.resume else 0) as events:
         result = train(request.recipe, corpus, events, place, session)
     directory.write_result(result)
-    checkpoints.clear()
+    with contextlib.suppress(CheckpointError):  # the result is there, and that is what counts
+        checkpoints.clear()
     _print_notes(result)
 
 

@@ -11,7 +11,7 @@ from model.init import initialise
 from trainer.batches import Batches
 from trainer.compile import compile_model
 from trainer.corpus import Corpus
-from trainer.errors import ExecutionSettingError
+from trainer.errors import DeviceMemoryError
 from trainer.journal import Progress, Step
 from trainer.memory import (
     MicroBatches,
@@ -40,7 +40,7 @@ class Trainer:
         self.place = place
         self.progress = progress or Progress()
         self.sequences = place.world.part(recipe.train.batch_size)
-        check_fits(recipe, place.device, free_bytes(place.device))
+        check_fits(recipe, place.device, self._free_bytes())
         # A continued run has its notes already; a time measured again would make another one.
         prepare(recipe, place.device, _ignore if self.progress.steps else self._note)
         self.batches = Batches(recipe, corpus.train)
@@ -91,7 +91,7 @@ class Trainer:
         if self.place.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _does_not_fit(self, step: int) -> ExecutionSettingError:
+    def _does_not_fit(self, step: int) -> DeviceMemoryError:
         halved = ", which is half of what was tried first" if self._halved else ""
         tried = f"at step {step} with a micro-batch of {self.micro_batch}{halved}"
         return does_not_fit(self.recipe, self.place.device, tried)
@@ -125,9 +125,14 @@ class Trainer:
             self.progress.micro_batch is not None
         ):  # as before the interruption: another one rounds otherwise
             return self.progress.micro_batch
-        return MicroBatches(self.place.cache).find(
-            self.recipe, self.place.device, most, self._attempt
-        )
+        known = MicroBatches(self.place.cache, self._free_bytes())
+        return known.find(self.recipe, self.place.device, most, self._attempt)
+
+    def _free_bytes(self) -> int | None:
+        """This process's share of the memory that is free: of a CPU's, which all of them are on."""
+        free = free_bytes(self.place.device)
+        shared = self.place.world.size if self.place.device.type == "cpu" else 1
+        return None if free is None else free // shared
 
     def _attempt(self, size: int) -> None:
         """Forward and back through a micro-batch of this size. Changes nothing that lasts."""

@@ -216,7 +216,8 @@ def test_a_result_is_recorded_once(
 def test_a_record_holds_the_outcome_the_curve_the_chunk_losses_and_the_attempt(
     queue: Queue, jobs: list[Job], make_result: Callable[..., Result], events: list[Event]
 ) -> None:
-    run_id, result = jobs[1].run_id, make_result()
+    told = {"skipped_steps": 3, "micro_batch": 4, "processes": 2, "notes": ["Something."]}
+    run_id, result = jobs[1].run_id, make_result(**told)
     assert queue.claim(run_id)
     assert queue.record(run_id, result, events, 123_456)
     run = row(queue, run_id)

@@ -19,8 +19,8 @@ from sweep.queue import Job, Queue
 from sweep.scheduler import Scheduler, directory_name
 from sweep.store import Store
 from sweep.study import Jobs
-from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
-from trainer.rundir import Event, Result, RunDirectory
+from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED
+from trainer.rundir import Event, Request, Result, RunDirectory
 
 Behaviour = Callable[[RunDirectory, int], int | None]
 """What a run does on its nth attempt, counted from 1: its exit status, None when killed."""
@@ -389,3 +389,25 @@ def test_what_is_written_while_a_run_goes_on_reaches_the_watcher_line_by_line(
     with directory.events.open("a") as file:
         file.write(line[10:] + "\n" + json.dumps(events[1].model_dump()) + "\n")
     assert running.new_events() == [events[0], events[1]]
+
+
+def test_a_run_that_was_refused_is_not_tried_again(
+    desk: Callable[..., Desk], jobs: list[Job]
+) -> None:
+    made = desk(lambda _directory, _number: EXIT_REFUSED, retries=5)
+    summary = made.scheduler.run(jobs)
+    assert (summary.finished, summary.failed) == (0, 6)
+    assert len(made.store.attempts(jobs[0].run_id)) == 1
+
+
+def test_checkpoints_of_a_run_that_turns_out_to_have_a_result_are_removed(
+    desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
+) -> None:
+    made = desk(succeed)
+    folder = RunDirectory(folder_of(made, jobs[0]))
+    folder.write_request(Request(recipe=jobs[0].recipe))
+    succeed(folder, 1)
+    folder.checkpoints.mkdir()
+    made.scheduler.run(jobs)
+    assert folder.path not in made.executor.started
+    assert not folder.checkpoints.exists()

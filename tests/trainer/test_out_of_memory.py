@@ -15,7 +15,7 @@ from model.gpt import GPT
 from tests.trainer import forked
 from trainer import memory
 from trainer.corpus import Corpus
-from trainer.errors import ExecutionSettingError
+from trainer.errors import DeviceMemoryError
 from trainer.execution import Execution
 from trainer.loop import train
 from trainer.memory import MicroBatches
@@ -133,7 +133,7 @@ def test_a_recipe_of_which_no_sequence_fits_is_refused_with_the_arithmetic(
 ) -> None:
     trainer = trainer_with(recipe, corpus, 8)
     tried = memory_for(0)
-    with pytest.raises(ExecutionSettingError) as error:
+    with pytest.raises(DeviceMemoryError) as error:
         MicroBatches(tmp_path).find(recipe, gpu, 8, trainer._attempt)
     assert tried == [8, 4, 2, 1]
     start = "out of memory on Imaginary 9000 with a single sequence: 11,744 parameters x 16 bytes "
@@ -151,11 +151,11 @@ def test_what_is_no_lack_of_memory_is_not_taken_for_one(recipe: Recipe, gpu: tor
 
 @pytest.mark.parametrize(("sequences", "found"), [(100, 8), (8, 8), (7, 4), (3, 2), (1, 1)])
 def test_a_cpus_memory_is_reckoned_with_and_not_tried(
-    recipe: Recipe, monkeypatch: pytest.MonkeyPatch, sequences: int, found: int
+    recipe: Recipe, sequences: int, found: int
 ) -> None:
     needs = memory.fixed_bytes(recipe) + sequences * memory.bytes_per_sequence(recipe, CPU)
-    monkeypatch.setattr(memory, "free_bytes", lambda _device: int(needs / memory.ROOM) + 1)
-    assert MicroBatches(None).find(recipe, CPU, 8, pytest.fail) == found
+    free = int(needs / memory.ROOM) + 1
+    assert MicroBatches(None, free).find(recipe, CPU, 8, pytest.fail) == found
 
 
 # Running out.
@@ -212,5 +212,5 @@ def test_a_later_lack_of_memory_is_told_with_its_step(
     memory_for(4)
     trainer.step(1)
     memory_for(2)
-    with pytest.raises(ExecutionSettingError, match="at step 2 with a micro-batch of 4, which is"):
+    with pytest.raises(DeviceMemoryError, match="at step 2 with a micro-batch of 4, which is"):
         trainer.step(2)

@@ -19,6 +19,7 @@ from trainer.loop import train
 from trainer.memory import check_fits
 from trainer.optimizer import FIRST_SCALE
 from trainer.recipe import VOCABULARY, Recipe
+from trainer.run import EXIT_REFUSED
 from trainer.rundir import Event, Result, RunDirectory
 from trainer.trainer import Trainer
 from trainer.world import Place
@@ -68,6 +69,7 @@ def test_gradients_of_each_precision_point_where_those_of_float32_do(
     found = other.parameters.gradients / other.optimizer.scale
     difference = float((found - exact.parameters.gradients).norm() / found.norm())
     assert difference < {"bfloat16": 2e-2, "float16": 3e-3}.get(kind, 1e-7)
+    assert float(other.step(0).norm) == pytest.approx(float(exact.step(0).norm), rel=1e-2)
 
 
 def test_tf32_on_a_cpu_is_float32_to_the_bit_and_says_so(
@@ -219,10 +221,10 @@ def test_a_recipe_that_does_not_fit_is_refused_in_one_sentence_whose_arithmetic_
     monkeypatch.setattr(memory, "device_name", lambda _device: "a small machine")
     run = make_run("run", {"model.width": 64, "model.layers": 3}, processes=processes)
     child = forked.ForkedRun(run)
-    assert child.wait() == 1
+    assert child.wait() == EXIT_REFUSED
     sentence = re.compile(
         r"the recipe does not fit a small machine: (\S+) parameters x 16 bytes \(value, gradient, "
-        r"two moments\) = (\S+) GB, and (\S+) GB for one sequence of 16 tokens, but 5e-05 GB are "
+        r"two moments\) = (\S+) GB, and (\S+) GB for one sequence of 16 tokens, but (\S+) GB are "
         r"free; use a smaller model.width, model.layers or model.context, or another device"
     )
     (line,) = set(child.log().splitlines())
@@ -235,6 +237,7 @@ def test_a_recipe_that_does_not_fit_is_refused_in_one_sentence_whose_arithmetic_
     assert float(found[3]) == pytest.approx(
         memory.bytes_per_sequence(recipe, CPU.device) / 1e9, rel=1e-2
     )
+    assert float(found[4]) == pytest.approx(5e-5 / processes)  # which share the machine
     assert run.read_result() is None
 
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from safetensors.torch import load_file
 
 import trainer.evaluate
 from tests.trainer.forked import ForkedRun, assert_end_within, train
+from trainer import ranks
 from trainer.journal import Step
-from trainer.run import EXIT_FAILED, EXIT_STOPPED
+from trainer.run import EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED
 from trainer.rundir import Result, RunDirectory
 from trainer.trainer import Trainer
 
@@ -109,7 +109,7 @@ def test_each_process_reads_its_own_part_of_the_batch(
 def test_more_processes_than_sequences_are_refused_in_one_sentence(make_run: MakeRun) -> None:
     run = make_run("run", processes=9)
     child = ForkedRun(run)
-    assert child.wait() == EXIT_FAILED
+    assert child.wait() == EXIT_REFUSED
     assert child.log() == (
         "9 processes cannot share a batch of 8 sequences; "
         "raise train.batch_size, or use at most 8 (jobs.gpus_per_run)\n"
@@ -127,9 +127,9 @@ def long_run(
     """A run of two processes that is under way, and its ranks."""
     child = ForkedRun(make_run("long", LONG, processes=2))
     wait_for_training(child.run)
-    ranks = child.ranks()
-    assert len(ranks) == 2
-    yield child, ranks
+    pids = child.ranks()
+    assert len(pids) == 2
+    yield child, pids
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)  # what a failed test leaves
 
@@ -138,11 +138,11 @@ def long_run(
 def test_a_killed_process_fails_the_run_at_once_with_a_word_in_the_log(
     long_run: tuple[ForkedRun, list[int]], rank: int
 ) -> None:
-    child, ranks = long_run
-    os.kill(ranks[rank], signal.SIGKILL)
+    child, pids = long_run
+    os.kill(pids[rank], signal.SIGKILL)
     assert child.wait(seconds=3) == EXIT_FAILED
     assert child.log() == f"process {rank} of this run was ended by signal 9 (SIGKILL)\n"
-    assert_end_within(2, ranks)
+    assert_end_within(2, pids)
     assert child.run.read_result() is None
     assert_nothing_left(child.run)
 
@@ -151,22 +151,36 @@ def test_a_killed_process_fails_the_run_at_once_with_a_word_in_the_log(
 def test_when_the_process_that_watches_is_killed_the_others_end_and_a_new_attempt_succeeds(
     long_run: tuple[ForkedRun, list[int]], make_run: MakeRun
 ) -> None:
-    child, ranks = long_run
+    child, pids = long_run
     os.kill(child.pid, signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
-    assert_end_within(2, ranks)
+    assert_end_within(2, pids)
     (child.run.path / ".ranks-1").write_bytes(b"of an attempt that was killed earlier")
     again = make_run("long", processes=2)
     assert train(again) == 0
     assert_nothing_left(again)
 
 
-def test_sigterm_before_the_processes_listen_is_not_lost(make_run: MakeRun) -> None:
-    for attempt, delay in enumerate((0.01, 0.03, 0.1)):
-        child = ForkedRun(make_run(f"run-{attempt}", LONG, processes=2))
-        time.sleep(delay)
-        os.kill(child.pid, signal.SIGTERM)
-        assert child.wait(seconds=20) == EXIT_STOPPED
+@pytest.mark.parametrize("rank", [0, 1])
+def test_sigterm_while_processes_are_being_made_reaches_all_of_them(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    whole = ranks._fork
+
+    def fork(number: int, train_rank: Callable[[int], int]) -> int:
+        pid = whole(number, train_rank)
+        if number == rank:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return pid
+
+    monkeypatch.setattr(ranks, "_fork", fork)
+    assert ForkedRun(make_run("run", LONG, processes=2)).wait(seconds=20) == EXIT_STOPPED
+
+
+def test_sigterm_at_once_is_not_lost(make_run: MakeRun) -> None:
+    child = ForkedRun(make_run("run", LONG, processes=2))
+    os.kill(child.pid, signal.SIGTERM)
+    assert child.wait(seconds=20) == EXIT_STOPPED
 
 
 def test_a_run_that_sigterm_stops_is_continued_as_if_it_had_not(

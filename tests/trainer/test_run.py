@@ -29,7 +29,9 @@ def train(root: Path) -> Callable[[Path], subprocess.CompletedProcess[str]]:
     return run
 
 
-def test_sigterm_stops_a_run_between_two_steps_without_a_result(
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_a_run_between_two_steps_with_a_checkpoint_and_without_a_result(
+    number: signal.Signals,
     root: Path,
     make_run: Callable[..., RunDirectory],
     wait_for_training: Callable[[RunDirectory], None],
@@ -38,9 +40,10 @@ def test_sigterm_stops_a_run_between_two_steps_without_a_result(
     command = [sys.executable, "-m", "trainer", str(run.path), "--threads", "1"]
     with subprocess.Popen(command, cwd=root) as process:
         wait_for_training(run)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         assert process.wait(timeout=10) == EXIT_STOPPED == 143
     assert run.read_result() is None
+    assert len(list(run.checkpoints.glob("step-*"))) == 1
 
 
 def test_a_diverged_run_is_done_and_has_a_result(
