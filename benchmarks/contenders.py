@@ -20,7 +20,7 @@ from model.init import initialise
 from trainer.batches import Batches
 from trainer.corpus import Corpus
 from trainer.execution import Execution
-from trainer.recipe import VOCABULARY, Recipe, learning_rate
+from trainer.recipe import Recipe, learning_rate, vocabulary_size
 from trainer.trainer import Trainer
 from trainer.world import Place
 
@@ -112,7 +112,7 @@ class Textbook(_Plain):
     name = "textbook"
 
     def __init__(self, recipe: Recipe, corpus: Corpus, device: torch.device) -> None:
-        model = PlainGPT(recipe.model, VOCABULARY[recipe.data.tokenizer], WrittenOutAttention)
+        model = PlainGPT(recipe.model, vocabulary_size(recipe.data.tokenizer), WrittenOutAttention)
         model.load_state_dict(_split_qkv(initial_weights(recipe)))
         autocast = None if recipe.train.precision == "float32" else torch.float16
         super().__init__(recipe, corpus, model.to(device), autocast, foreach=False, fused=False)
@@ -129,7 +129,7 @@ class NanoGPTStyle(_Plain):
     def __init__(
         self, recipe: Recipe, corpus: Corpus, device: torch.device, *, backend: str | None
     ) -> None:
-        vocabulary = VOCABULARY[recipe.data.tokenizer]
+        vocabulary = vocabulary_size(recipe.data.tokenizer)
         padded = -(-vocabulary // NICE) * NICE if device.type == "cuda" else vocabulary
         model = PlainGPT(recipe.model, padded, FusedAttention)
         model.load_state_dict(_padded(initial_weights(recipe), padded))
@@ -159,7 +159,7 @@ class Transformers(_Plain):
         from transformers import GPT2Config, GPT2LMHeadModel  # noqa: PLC0415  (an optional extra)
 
         shape = recipe.model
-        vocabulary = VOCABULARY[recipe.data.tokenizer]
+        vocabulary = vocabulary_size(recipe.data.tokenizer)
         config = GPT2Config(
             vocab_size=vocabulary,
             n_positions=shape.context,
@@ -188,7 +188,7 @@ class Transformers(_Plain):
 
 def initial_weights(recipe: Recipe) -> dict[str, Tensor]:
     """The weights that our own loop starts from."""
-    model = GPT(recipe.model, VOCABULARY[recipe.data.tokenizer])
+    model = GPT(recipe.model, vocabulary_size(recipe.data.tokenizer))
     initialise(model, recipe.seeds.init)
     return model.state_dict()
 

@@ -29,7 +29,7 @@ from benchmarks.rounds import Promise, Turns, wait
 from model.config import ModelConfig
 from trainer.corpus import Corpus, CorpusInfo
 from trainer.provenance import device_name
-from trainer.recipe import VOCABULARY, DataConfig, Recipe, Seeds, TrainConfig
+from trainer.recipe import DataConfig, Recipe, Seeds, TrainConfig, vocabulary_size
 
 BUDGET = 285.0
 """Seconds for everything: five minutes, less the start of Python."""
@@ -148,7 +148,7 @@ def _recipe(data: DataConfig, model: ModelConfig, batch: int) -> Recipe:
 
 def _random_corpus(recipe: Recipe) -> Corpus:
     """Random tokens: speed does not depend on what they say."""
-    vocabulary, count = VOCABULARY[recipe.data.tokenizer], 2_000_000
+    vocabulary, count = vocabulary_size(recipe.data.tokenizer), 2_000_000
     tokens = np.random.default_rng(1).integers(0, vocabulary, count, dtype=np.uint16)
     info = CorpusInfo("random", recipe.data.tokenizer, "0" * 64, 1, count, count)
     return Corpus(info, tokens, tokens, np.ones(vocabulary, dtype=np.int64))

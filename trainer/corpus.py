@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from trainer.errors import CorpusError
 from trainer.files import write_json
-from trainer.recipe import VOCABULARY, DataConfig, Recipe
+from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.stdlib import TEST_SHARE, Document, standard_library
 from trainer.tokenizer import Tokenizer, Tokens, load_tokenizer
 
@@ -75,6 +75,8 @@ def load_corpus(data: DataConfig, cache: Path) -> Corpus:
     Writes nothing: call `save_corpus` when the corpus has been found to fit.
     Raises CorpusError when the text or the tokenizer cannot be had.
     """
+    if data.corpus != "python-stdlib":
+        raise CorpusError(f"data.corpus = {data.corpus!r}: only 'python-stdlib' can be read so far")
     documents = standard_library()
     digest = _content_hash(documents)
     try:
@@ -96,7 +98,7 @@ def open_corpus(folder: Path) -> Corpus:
             info,
             _map(folder / "train.bin", np.uint16, info.train_tokens),
             _map(folder / "test.bin", np.uint16, info.test_tokens),
-            _map(folder / "byte_lengths.bin", np.int64, VOCABULARY[info.tokenizer]),
+            _map(folder / "byte_lengths.bin", np.int64, vocabulary_size(info.tokenizer)),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CorpusError(

@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from trainer.recipe import VOCABULARY, Recipe, learning_rate
+from trainer.recipe import Recipe, learning_rate, vocabulary_size
 from trainer.rundir import Event
 
 SKIPS = 50
@@ -72,7 +72,7 @@ class Progress:
 
 def ceiling(recipe: Recipe) -> float:
     """A nat above the loss of a uniform guess: no run that learns stays there."""
-    return math.log(VOCABULARY[recipe.data.tokenizer]) + 1
+    return math.log(vocabulary_size(recipe.data.tokenizer)) + 1
 
 
 def patience(recipe: Recipe) -> int:

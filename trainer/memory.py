@@ -13,7 +13,7 @@ from model.config import parameter_count
 from trainer.errors import DeviceMemoryError, ExecutionSettingError
 from trainer.files import write_json
 from trainer.provenance import device_name
-from trainer.recipe import VOCABULARY, Recipe
+from trainer.recipe import Recipe, vocabulary_size
 
 BYTES_PER_PARAMETER = 16
 """The value, its gradient and AdamW's two moments, each in float32."""
@@ -64,7 +64,7 @@ def _container_room() -> list[int]:
 
 def fixed_bytes(recipe: Recipe) -> int:
     """Parameters, gradients and the optimiser's moments."""
-    count = parameter_count(recipe.model, VOCABULARY[recipe.data.tokenizer])
+    count = parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
     return BYTES_PER_PARAMETER * count
 
 
@@ -155,7 +155,7 @@ class MicroBatches:
         shape = {
             "sequences": most,
             "model": recipe.model.model_dump(mode="json"),
-            "vocabulary": VOCABULARY[recipe.data.tokenizer],
+            "vocabulary": vocabulary_size(recipe.data.tokenizer),
             "precision": recipe.train.precision,
             "memory": torch.cuda.get_device_properties(device).total_memory,
         }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from model.config import Config, Count, ModelConfig, Whole, parameter_count
 
@@ -22,13 +23,67 @@ def _none_in_words(value: Any) -> Any:  # noqa: ANN401  (whatever a study file m
     return None if value == "none" else value
 
 
+LARGEST_VOCABULARY = 2**16
+"""Tokens are stored in two bytes."""
+
+
+def vocabulary_size(tokenizer: str) -> int:
+    """Token ids of a tokenizer, the end-of-text token included: it is always the last one.
+
+    Raises ValueError for a name that is no tokenizer's.
+    """
+    if tokenizer in VOCABULARY:
+        return VOCABULARY[tokenizer]
+    smallest = VOCABULARY["bytes"] + 1
+    name, _, number = tokenizer.partition("-")
+    if name != "bpe" or not re.fullmatch(r"[1-9][0-9]{0,8}", number):
+        raise ValueError(
+            f"{tokenizer[:40]!r} is no tokenizer; those there are: bytes, gpt2, and bpe-N for a "
+            "vocabulary of N that is made from the corpus, such as bpe-4096"
+        )
+    if not smallest <= int(number) <= LARGEST_VOCABULARY:
+        raise ValueError(
+            f"{tokenizer!r}: a vocabulary has {smallest} to {LARGEST_VOCABULARY} tokens, 256 bytes "
+            "and the end-of-text token among them"
+        )
+    return int(number)
+
+
+VOCABULARY = {"bytes": 257, "gpt2": 50_257}
+"""Token ids of the tokenizers that are the same everywhere."""
+
+
+def _a_tokenizer(name: str) -> str:
+    vocabulary_size(name)
+    return name
+
+
+def _one_line(text: str) -> str:
+    if not text or len(text) > 4_096 or not text.isprintable():
+        raise ValueError(f"{text[:40]!r} must be one line of text that can be printed")
+    return text
+
+
+OneLine = Annotated[str, AfterValidator(_one_line)]
+
+
 class DataConfig(Config):
     """The text that is read, and in which order."""
 
-    corpus: Literal["python-stdlib"] = "python-stdlib"
-    """`python-stdlib`: the source of Python's own standard library, on every machine there is."""
-    tokenizer: Literal["bytes", "gpt2"] = "bytes"
-    """`bytes`: UTF-8, vocabulary 257. `gpt2`: GPT-2's byte-pair encoding, vocabulary 50257."""
+    corpus: OneLine = "python-stdlib"
+    """`python-stdlib`, a .txt, .jsonl or .parquet file or a folder of them, or OWNER/NAME on the hub."""
+    subset: Annotated[OneLine | None, BeforeValidator(_none_in_words)] = None
+    """The configuration of a dataset on the hub, such as `sample-10BT`; `none` for its default."""
+    revision: Annotated[OneLine | None, BeforeValidator(_none_in_words)] = None
+    """The commit, tag or branch of a dataset on the hub; `none` for what is newest when it is read."""
+    text_column: OneLine = "text"
+    """The column of .jsonl, .parquet and datasets that holds the text."""
+    test_share: float = Field(default=0.1, gt=0, lt=1)
+    """The share of the documents that is kept for testing, where the corpus does not say itself."""
+    max_tokens: Annotated[Count | None, BeforeValidator(_none_in_words)] = None
+    """Training tokens at which reading the corpus stops; `none` for all of it."""
+    tokenizer: Annotated[str, AfterValidator(_a_tokenizer)] = "bytes"
+    """`bytes`: vocabulary 257. `gpt2`: GPT-2's, 50257. `bpe-N`: N tokens, made from the training text."""
     order: Literal["shuffled", "sequential"] = "shuffled"
     """`shuffled`: without replacement within an epoch. `sequential`: as the corpus has it."""
 
@@ -89,6 +144,8 @@ class TrainConfig(Config):
     """Sequences of `model.context` tokens per optimiser step."""
     precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     """`float32`, its products rounded as GPUs do for `tf32`, or autocast of the forward pass."""
+    initial_weights: Annotated[OneLine | None, BeforeValidator(_none_in_words)] = None
+    """A folder to start from: a GPT-2 in Hugging Face's format, or a run; `none` for random weights."""
 
 
 class EvaluationConfig(Config):
@@ -166,7 +223,7 @@ class Recipe(Config):
 
         N counts the parameters used in matrix products, D the tokens; attention scores are added.
         """
-        vocabulary = VOCABULARY[self.data.tokenizer]
+        vocabulary = vocabulary_size(self.data.tokenizer)
         shape = self.model
         in_products = (
             parameter_count(shape, vocabulary)
@@ -180,18 +237,33 @@ class Recipe(Config):
         fields = self.model_dump(mode="json", exclude_defaults=True)
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
-    def fingerprint(self, corpus_hash: str) -> str:
-        """SHA-256 of all that determines the test loss: same fingerprint, same run."""
-        identity = {
-            "recipe": json.loads(self.canonical()),
-            "corpus": corpus_hash,
-            "metric": METRIC_VERSION,
-        }
+    def identity(self) -> dict[str, Any]:
+        """The canonical fields without those that say where inputs lie.
+
+        What those inputs hold is known by hashes: a corpus may move, and its runs stay known.
+        """
+        fields: dict[str, Any] = json.loads(self.canonical())
+        for section, places in PLACES.items():
+            kept = {k: v for k, v in fields.pop(section, {}).items() if k not in places}
+            fields |= {section: kept} if kept else {}
+        return fields
+
+    def fingerprint(self, corpus_hash: str, weights_hash: str | None = None) -> str:
+        """SHA-256 of all that determines the test loss: same fingerprint, same run.
+
+        `weights_hash` is that of the initial weights, where they are not random.
+        """
+        identity = {"recipe": self.identity(), "corpus": corpus_hash, "metric": METRIC_VERSION}
+        if weights_hash is not None:
+            identity["weights"] = weights_hash
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-VOCABULARY = {"bytes": 257, "gpt2": 50_257}
-"""Token ids of each tokenizer, the end-of-text token included."""
+PLACES = {
+    "data": {"corpus", "subset", "revision", "text_column", "test_share", "max_tokens"},
+    "train": {"initial_weights"},
+}
+"""Fields that a hash of what was found there stands for."""
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

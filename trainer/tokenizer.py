@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import CorpusError
-from trainer.recipe import VOCABULARY
+from trainer.recipe import vocabulary_size
 
 Tokens = NDArray[np.uint16]
 
@@ -31,7 +31,7 @@ class Tokenizer(Protocol):
 class ByteTokenizer:
     """One token per byte of UTF-8."""
 
-    vocabulary = VOCABULARY["bytes"]
+    vocabulary = vocabulary_size("bytes")
     end_of_text = 256
 
     def encode(self, text: bytes) -> Tokens:
@@ -46,7 +46,7 @@ class ByteTokenizer:
 class GPT2Tokenizer:
     """GPT-2's byte-pair encoding (Radford et al. 2019, section 2.2), by tiktoken."""
 
-    vocabulary = VOCABULARY["gpt2"]
+    vocabulary = vocabulary_size("gpt2")
     end_of_text = 50_256
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from trainer.memory import (
 from trainer.optimizer import Optimizer
 from trainer.parameters import FlatParameters
 from trainer.precision import autocast, prepare
-from trainer.recipe import VOCABULARY, Recipe, learning_rate
+from trainer.recipe import Recipe, learning_rate, vocabulary_size
 from trainer.world import Place
 
 
@@ -45,7 +45,7 @@ class Trainer:
         prepare(recipe, place.device, _ignore if self.progress.steps else self._note)
         self.batches = Batches(recipe, corpus.train)
         self.dropout = DropoutStream(recipe.seeds.dropout)
-        self.model = GPT(recipe.model, VOCABULARY[recipe.data.tokenizer])
+        self.model = GPT(recipe.model, vocabulary_size(recipe.data.tokenizer))
         initialise(self.model, recipe.seeds.init)
         self.model.to(place.device)
         self.dropout.to(place.device)

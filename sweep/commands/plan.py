@@ -20,7 +20,7 @@ from sweep.running import unfinished
 from sweep.slots import find_slots
 from sweep.store import Store
 from sweep.workspace import Workspace, read_plan
-from trainer.recipe import VOCABULARY
+from trainer.recipe import vocabulary_size
 
 
 def plan(workspace: Workspace, path: Path, slots: int | None, console: Console) -> int:
@@ -47,7 +47,7 @@ def arms_table(store: Store | None, workload: Workload) -> Table:
         ids = [jobs[arm.name, seed].run_id for seed in workload.plan.seeds]
         done = sum(states.get(run_id) in FINISHED for run_id in ids)
         recipe = arm.recipe
-        size = parameter_count(recipe.model, VOCABULARY[recipe.data.tokenizer])
+        size = parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
         numbers = (size, recipe.steps, len(ids), done)
         table.add_row(arm.name, changes(arm.changes), *(f"{number:,}" for number in numbers))
     return table

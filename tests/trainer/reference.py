@@ -25,7 +25,7 @@ from model.dropout import DropoutStream
 from model.tiled import ROWS
 from trainer.batches import Batches
 from trainer.corpus import Corpus
-from trainer.recipe import VOCABULARY, OptimizerConfig, Recipe
+from trainer.recipe import OptimizerConfig, Recipe, vocabulary_size
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def split_qkv(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def copy_of(product: nn.Module, recipe: Recipe, dtype: torch.dtype) -> GPT2:
     """A plain model with the product's weights."""
-    model = GPT2(recipe.model, VOCABULARY[recipe.data.tokenizer])
+    model = GPT2(recipe.model, vocabulary_size(recipe.data.tokenizer))
     model.load_state_dict(split_qkv(product.state_dict()))
     return model.to(dtype)
 

@@ -15,7 +15,7 @@ from model.gpt import GPT
 from model.init import initialise
 from trainer.corpus import Corpus
 from trainer.loop import train
-from trainer.recipe import VOCABULARY, Recipe
+from trainer.recipe import Recipe, vocabulary_size
 from trainer.trainer import Trainer
 from trainer.world import Place
 
@@ -48,7 +48,7 @@ def test_every_choice_learns_has_the_parameters_it_says_and_disturbs_no_other_on
     budget = {"train.tokens": 16 * 8 * 150, "optimizer.learning_rate": 3e-3}
     recipe = make_recipe(budget | NEEDS.get((field, value), {}) | {field: value})
     trainer = Trainer(recipe, corpus, CPU)
-    vocabulary = VOCABULARY[recipe.data.tokenizer]
+    vocabulary = vocabulary_size(recipe.data.tokenizer)
     counted = sum(p.numel() for p in trainer.model.parameters())
     assert counted == parameter_count(recipe.model, vocabulary)
 

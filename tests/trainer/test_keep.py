@@ -24,7 +24,7 @@ from trainer.errors import CheckpointError
 from trainer.evaluate import evaluate
 from trainer.execution import Execution
 from trainer.loop import Session, train
-from trainer.recipe import VOCABULARY, Recipe
+from trainer.recipe import Recipe, vocabulary_size
 from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 from trainer.rundir import Result, RunDirectory
 from trainer.world import Place
@@ -55,7 +55,7 @@ def test_the_weights_that_are_kept_give_the_test_loss_of_the_result(
     assert attempt(run) == EXIT_DONE
     assert names(run.path) == {*ALWAYS, "log.txt", "weights.safetensors"}
     recipe, result = run.read_request().recipe, run.read_result()
-    model = GPT(recipe.model, VOCABULARY[recipe.data.tokenizer])
+    model = GPT(recipe.model, vocabulary_size(recipe.data.tokenizer))
     weights = load_file(run.weights)
     assert weights.keys() == dict(model.named_parameters()).keys()
     for name, parameter in model.named_parameters():

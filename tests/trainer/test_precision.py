@@ -18,7 +18,7 @@ from trainer.errors import ExecutionSettingError
 from trainer.loop import train
 from trainer.memory import check_fits
 from trainer.optimizer import FIRST_SCALE
-from trainer.recipe import VOCABULARY, Recipe
+from trainer.recipe import Recipe, vocabulary_size
 from trainer.run import EXIT_REFUSED
 from trainer.rundir import Event, Result, RunDirectory
 from trainer.trainer import Trainer
@@ -231,7 +231,7 @@ def test_a_recipe_that_does_not_fit_is_refused_in_one_sentence_whose_arithmetic_
     found = sentence.fullmatch(line)
     assert found, line
     recipe = run.read_request().recipe
-    count = sum(p.numel() for p in GPT(recipe.model, VOCABULARY["bytes"]).parameters())
+    count = sum(p.numel() for p in GPT(recipe.model, vocabulary_size("bytes")).parameters())
     assert int(found[1].replace(",", "")) == count
     assert float(found[2]) == pytest.approx(count * 16 / 1e9, rel=1e-2)
     assert float(found[3]) == pytest.approx(

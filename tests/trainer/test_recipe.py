@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
-from trainer.recipe import METRIC_VERSION, Recipe, learning_rate
+from trainer.recipe import METRIC_VERSION, Recipe, learning_rate, vocabulary_size
 from trainer.rundir import recipe_fields
 
 SEEDS = {"init": 1, "order": 2, "dropout": 3}
@@ -31,7 +31,16 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
     # A change here orphans every stored run: bring it with a migration, or not at all.
     assert METRIC_VERSION == 1
     assert recipe_fields(make()) == {
-        "data": {"corpus": "python-stdlib", "tokenizer": "bytes", "order": "shuffled"},
+        "data": {
+            "corpus": "python-stdlib",
+            "subset": None,
+            "revision": None,
+            "text_column": "text",
+            "test_share": 0.1,
+            "max_tokens": None,
+            "tokenizer": "bytes",
+            "order": "shuffled",
+        },
         "model": {
             "layers": 12,
             "heads": 12,
@@ -58,7 +67,12 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "warmup_factor": 1e-5,
             "final_factor": 0.1,
         },
-        "train": {"tokens": 3_260_252_160, "batch_size": 96, "precision": "float32"},
+        "train": {
+            "tokens": 3_260_252_160,
+            "batch_size": 96,
+            "precision": "float32",
+            "initial_weights": None,
+        },
         "evaluation": {"chunks": 3200, "chunk_tokens": 6144, "start_token": 0},
         "seeds": SEEDS,
     }
@@ -115,6 +129,31 @@ def test_another_recipe_has_another_fingerprint(change: dict[str, Any]) -> None:
     assert make(**change).fingerprint("c") != make().fingerprint("c")
 
 
+def test_where_the_inputs_lie_is_no_part_of_the_fingerprint_but_what_they_hold_is() -> None:
+    moved = make(data={"corpus": "/elsewhere/text"}, train={"initial_weights": "/elsewhere/gpt2"})
+    assert moved.fingerprint("c", "w") == make().fingerprint("c", "w")
+    assert moved.fingerprint("c", "w") != make().fingerprint("c", "v") != make().fingerprint("c")
+
+
+@pytest.mark.parametrize(("name", "size"), [("bytes", 257), ("gpt2", 50_257), ("bpe-4096", 4096)])
+def test_the_vocabulary_follows_from_the_tokenizer(name: str, size: int) -> None:
+    assert vocabulary_size(name) == size
+    assert make(data={"tokenizer": name}).data.tokenizer == name
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt3", "bpe", "bpe-", "bpe-+300", "bpe-0300", "bpe-3e2", "BPE-9"]
+)
+def test_what_is_no_tokenizer_is_refused_with_those_that_are(name: str) -> None:
+    expected = f"{name!r} is no tokenizer; those there are: bytes, gpt2, and bpe-N"
+    assert expected in refusal(data={"tokenizer": name})
+
+
+@pytest.mark.parametrize("name", ["bpe-257", "bpe-65537", "bpe-999999999"])
+def test_a_vocabulary_that_tokens_cannot_hold_is_refused(name: str) -> None:
+    assert f"{name!r}: a vocabulary has 258 to 65536 tokens" in refusal(data={"tokenizer": name})
+
+
 def test_another_corpus_gives_another_fingerprint() -> None:
     assert make().fingerprint("c") != make().fingerprint("d")
 
@@ -138,7 +177,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": {"wieght_decay": 0.1}}, "Extra inputs are not permitted"),
     ({"model": {"layers": True}}, "valid integer"),
     ({"model": {"heads": 5}}, "the nearest that does is 4"),
-    ({"data": {"tokenizer": "words"}}, "'bytes' or 'gpt2'"),
+    ({"data": {"tokenizer": "words"}}, "those there are: bytes, gpt2, and bpe-N"),
     ({"data": {"order": "random"}}, "'shuffled' or 'sequential'"),
     ({"train": {"batch_size": 0}}, "greater than or equal to 1"),
     ({"train": {"tokens": 1e5 + 0.5}}, "valid integer"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.recipe import VOCABULARY
+from trainer.recipe import vocabulary_size
 from trainer.tokenizer import ByteTokenizer, GPT2Tokenizer, load_tokenizer
 
 
@@ -46,7 +46,7 @@ def test_every_token_knows_how_many_bytes_it_stands_for(
     tokenizer = load_tokenizer(name) if name == "bytes" else request.getfixturevalue("gpt2")
     lengths = tokenizer.byte_lengths()
     text = "def f(x):\n    return 'Zoë — 三' * x\n".encode()
-    assert lengths.shape == (VOCABULARY[name],) == (tokenizer.vocabulary,)
+    assert lengths.shape == (vocabulary_size(name),) == (tokenizer.vocabulary,)
     assert lengths[tokenizer.encode(text)].sum() == len(text)
     assert lengths[tokenizer.end_of_text] == 0
 
