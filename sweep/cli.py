@@ -15,6 +15,7 @@ from trainer.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sweep.override import Overrides
     from sweep.workspace import Workspace
 
 EXIT_FAILED = 1
@@ -37,6 +38,12 @@ Database = Annotated[
 ]
 Slots = Annotated[
     int | None, typer.Option(metavar="N", help="Runs at once; one per GPU or core if left out.")
+]
+OverrideOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override", metavar="KEY=VALUE", help="Set a baseline field this once; repeatable."
+    ),
 ]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file.")]
 StudyWord = Annotated[
@@ -64,6 +71,12 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
+def _overrides(words: list[str] | None) -> Overrides:
+    from sweep.override import parse_overrides  # noqa: PLC0415
+
+    return parse_overrides(words or [])
+
+
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
@@ -73,19 +86,39 @@ def options(
 
 
 @app.command()
-def run(study: StudyFile, slots: Slots = None, runs: Folder = RUNS, db: Database = None) -> None:
+def run(
+    study: StudyFile,
+    override: OverrideOption = None,
+    slots: Slots = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
     """Train what a study still lacks, and print its verdicts."""
+    from sweep.commands.run import RunRequest  # noqa: PLC0415
     from sweep.commands.run import run as command  # noqa: PLC0415
 
-    raise typer.Exit(command(_workspace(runs, db), study, slots, _console()))
+    request = RunRequest(study, slots, _overrides(override))
+    raise typer.Exit(command(_workspace(runs, db), request, _console()))
 
 
 @app.command()
-def plan(study: StudyFile, slots: Slots = None, runs: Folder = RUNS, db: Database = None) -> None:
+def plan(
+    study: StudyFile,
+    override: OverrideOption = None,
+    tokens_per_second: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=1e-3, max=1e12, help="Of one baseline run, if you know it."),
+    ] = None,
+    slots: Slots = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
     """Show what would run, how long it takes and what it can tell; train nothing."""
+    from sweep.commands.plan import PlanRequest  # noqa: PLC0415
     from sweep.commands.plan import plan as command  # noqa: PLC0415
 
-    raise typer.Exit(command(_workspace(runs, db), study, slots, _console()))
+    request = PlanRequest(study, slots, _overrides(override), tokens_per_second)
+    raise typer.Exit(command(_workspace(runs, db), request, _console()))
 
 
 @app.command()
@@ -106,6 +139,7 @@ def report(
 def noise(
     study: StudyWord = None,
     seeds: Annotated[int, typer.Option(min=2, max=10_000, help="Baseline seeds, at least.")] = 7,
+    override: OverrideOption = None,
     form: FormatOption = "table",
     output: Output = None,
     slots: Slots = None,
@@ -116,7 +150,7 @@ def noise(
     from sweep.commands.noise import NoiseRequest  # noqa: PLC0415
     from sweep.commands.noise import noise as command  # noqa: PLC0415
 
-    request = NoiseRequest(study, seeds, slots, form, output)
+    request = NoiseRequest(study, seeds, slots, form, output, _overrides(override))
     progress = _console(stderr=form != "table" and output is None)
     raise typer.Exit(command(_workspace(runs, db), request, _console(), progress))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -49,6 +50,8 @@ class Plan:
     """The baseline first."""
     source: str
     """The study file, as errors name it."""
+    overrides: Mapping[str, Any]
+    """Baseline fields that the command line set, as `section.field`."""
 
     @property
     def seeds(self) -> list[int]:
@@ -68,6 +71,7 @@ class Plan:
             "vary": sorted(set(self.study.design.vary)),
             "hold": self.study.design.hold,
             "arms": {arm.name: json.loads(arm.identity) for arm in self.arms},
+            **({"overrides": dict(self.overrides)} if self.overrides else {}),
         }
 
     @cached_property
@@ -76,7 +80,7 @@ class Plan:
         return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()
 
 
-def make_plan(study: Study, source: str) -> Plan:
+def make_plan(study: Study, source: str, overrides: Mapping[str, Any] | None = None) -> Plan:
     """Enumerate the arms of a study and check that each asks a question of its own.
 
     Raises StudyError: an intervention that changes nothing or sets what is no field, interventions
@@ -87,7 +91,7 @@ def make_plan(study: Study, source: str) -> Plan:
         _check_distinct(arms)
     except StudyError as error:
         raise StudyError(f"{source}: {error}") from error
-    return Plan(study, tuple(arms), source)
+    return Plan(study, tuple(arms), source, overrides or {})
 
 
 def _arms(study: Study) -> list[Arm]:

@@ -35,6 +35,18 @@ class Pace:
         trained = recipe.steps * recipe.tokens_per_step
         return recipe.flops * (1 + scored / (3 * trained)) / self.rate
 
+    def tokens_per_second(self, recipe: Recipe) -> float:
+        """What it is in training tokens of the recipe."""
+        return self.rate * recipe.steps * recipe.tokens_per_step / recipe.flops
+
+
+def given_pace(tokens_per_second: float | None, recipe: Recipe) -> Pace | None:
+    """The pace at which a run of the recipe trains that many tokens; None when none is given."""
+    if tokens_per_second is None:
+        return None
+    trained = recipe.steps * recipe.tokens_per_step
+    return Pace(tokens_per_second * recipe.flops / trained, "as given for the baseline")
+
 
 def measured_pace(store: Store | None, jobs: Sequence[Job]) -> Pace | None:
     """The pace of those of the jobs that are done; None when none is."""

@@ -30,6 +30,8 @@ class Report:
     interventions: Mapping[str, list[str]]
     """By arm."""
     runs: Sequence[RowMapping]
+    overrides: Mapping[str, Any]
+    """Baseline fields that the command line set when the plan was made."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; None where a field does not apply."""
@@ -41,6 +43,7 @@ class Report:
             "correction": self.analysis["correction"],
             "family": self.judgement.family,
             "smallest_effect": self.analysis["smallest_effect"],
+            "overrides": dict(self.overrides),
             "noise": None if noise is None else asdict(noise),
             "arms": [self._arm(asdict(arm)) for arm in self.judgement.arms],
         }
@@ -57,13 +60,15 @@ def make_report(store: Store, study: RowMapping) -> Report:
     name = study["name"]
     rows = store.arms(name)
     runs = store.study_runs(name)
-    settings = store.plan(study)["analysis"]
+    plan = store.plan(study)
+    settings = plan["analysis"]
     judgement = judge(
         runs_frame(runs)[["arm", "seed", "loss", "status"]],
         analysis_plan([row["name"] for row in rows], settings),
     )
     interventions = {row["name"]: row["interventions"] for row in rows}
-    return Report(name, study["plan_hash"], settings, judgement, interventions, runs)
+    overrides = plan.get("overrides", {})
+    return Report(name, study["plan_hash"], settings, judgement, interventions, runs, overrides)
 
 
 def analysis_plan(arms: Sequence[str], settings: Mapping[str, Any]) -> Any:  # noqa: ANN401

@@ -24,11 +24,12 @@ class Slot:
 def find_slots(number: int | None = None, per_run: int = 1) -> list[Slot]:
     """One slot per `per_run` GPUs, or cores when there is no GPU; `number` overrides how many.
 
-    Raises ExecutionError when more are asked for than there are GPUs, or cores.
+    Without GPUs a run's processes may outnumber the cores: they only try a study out.
+    Raises ExecutionError when more are asked for than there are GPUs, or slots than cores.
     """
     gpus, cores = find_gpus(), available_cores()
     available, unit = (len(gpus), "GPUs") if gpus else (cores, "cores")
-    most = available // per_run
+    most = available // per_run if gpus else max(1, available // per_run)
     if not most:
         raise ExecutionError(
             f"jobs.gpus_per_run = {per_run} is not possible here; this machine has {available} "

@@ -165,16 +165,20 @@ def load_study(path: Path) -> Study:
 
     Raises StudyError with a sentence that names the file and the key.
     """
+    return parse_study(read_content(path), str(path))
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """What a study file holds, unchecked. Raises StudyError for a file that is not TOML."""
     text = _read(path)
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from error
     except RecursionError as error:
         raise StudyError(f"{path}: not valid TOML: nested too deeply") from error
     except ValueError as error:  # Python reads no more than sys.get_int_max_str_digits()
         raise StudyError(f"{path}: not valid TOML: a number of thousands of digits") from error
-    return parse_study(content, str(path))
 
 
 def parse_study(content: dict[str, Any], source: str) -> Study:

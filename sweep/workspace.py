@@ -9,8 +9,9 @@ from sqlalchemy import URL
 
 from sweep.design import Plan, make_plan
 from sweep.errors import NotFoundError, StudyError
+from sweep.override import Overrides, override
 from sweep.store import Store, store_url
-from sweep.study import load_study
+from sweep.study import load_study, parse_study, read_content
 
 DEFAULT_STUDY = Path("studies/interventions.toml")
 
@@ -73,14 +74,19 @@ class Workspace:
         return word
 
 
-def read_plan(path: Path) -> Plan:
-    """Load a study file and make its plan. Raises StudyError."""
-    return make_plan(load_study(path), str(path))
+def read_plan(path: Path, overrides: Overrides | None = None) -> Plan:
+    """Load a study file and make its plan, with baseline fields overridden. Raises StudyError."""
+    overrides = overrides or {}
+    content = override(read_content(path), overrides)
+    return make_plan(parse_study(content, str(path)), str(path), overrides)
 
 
-def file_differs(path: Path, plan_hash: str) -> bool | None:
-    """Whether a study file asks for another plan than the one stored; None when it is gone."""
+def file_differs(path: Path, plan_hash: str, overrides: Overrides) -> bool | None:
+    """Whether a study file asks for another plan than the one stored; None when it is gone.
+
+    The overrides are those that the stored plan was made with.
+    """
     try:
-        return read_plan(path).hash != plan_hash
+        return read_plan(path, overrides).hash != plan_hash
     except StudyError:
         return True if path.exists() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sweep.commands.run import EXIT_INTERRUPTED, conclude, print_continuation
 from sweep.console import say
 from sweep.errors import StudyError
 from sweep.jobs import Workload, make_workload
+from sweep.override import Overrides
 from sweep.owner import this_process
 from sweep.queue import Job, Queue
 from sweep.running import train_jobs, unfinished
@@ -38,6 +39,7 @@ class NoiseRequest:
     slots: int | None
     form: Format = "table"
     output: Path | None = None
+    overrides: Overrides = field(default_factory=dict)
 
 
 def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Console) -> int:
@@ -46,7 +48,7 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
     `log` is where progress goes, so that `console` can be a program's input. The exit status.
     """
     path = workspace.study_file(request.study)
-    workload = make_workload(read_plan(path), workspace.cache)
+    workload = make_workload(read_plan(path, request.overrides), workspace.cache)
     settings = workload.plan.study.jobs
     places = find_slots(request.slots, settings.gpus_per_run)
     store = workspace.open_or_create()

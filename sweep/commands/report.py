@@ -10,6 +10,7 @@ from rich.console import Console
 from sqlalchemy import RowMapping
 
 from sweep.console import say
+from sweep.override import shown_overrides
 from sweep.progress import duration
 from sweep.report import Report, make_report
 from sweep.store import Store
@@ -79,7 +80,9 @@ def preamble(result: Report, study: RowMapping) -> list[str]:
         f"{result.judgement.family}; smallest effect worth having "
         f"{settings['smallest_effect']:g}; plan {result.plan_hash[:12]}."
     )
-    if file_differs(Path(study["path"]), result.plan_hash):
+    if result.overrides:
+        lines.append(f"Overridden on the command line: {shown_overrides(result.overrides)}.")
+    if file_differs(Path(study["path"]), result.plan_hash, result.overrides):
         lines.append(
             f"{study['path']} has changed since: this is the plan last run; "
             f"`sweep run {study['path']}` trains and judges the new one."

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from sweep.commands.plan import print_outline
 from sweep.commands.report import print_report
 from sweep.console import say
+from sweep.estimate import guessed_pace, measured_pace
 from sweep.jobs import make_workload
+from sweep.outline import Outline, print_outline
+from sweep.override import Overrides
 from sweep.owner import this_process
 from sweep.queue import Job, Queue
 from sweep.running import train_jobs, unfinished
@@ -26,24 +29,35 @@ EXIT_INCOMPLETE = 1
 EXIT_INTERRUPTED = 130
 
 
-def run(workspace: Workspace, path: Path, slots: int | None, console: Console) -> int:
+@dataclass(frozen=True)
+class RunRequest:
+    """What `sweep run` was asked for."""
+
+    study: Path
+    slots: int | None
+    overrides: Overrides
+
+
+def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
     """Train what the study still lacks and print its verdicts; the exit status.
 
     Raises UserError, before anything is written, when the study makes no sense.
     """
-    plan = read_plan(path)
+    plan = read_plan(request.study, request.overrides)
     workload = make_workload(plan, workspace.cache)
-    places = find_slots(slots, plan.study.jobs.gpus_per_run)
+    places = find_slots(request.slots, plan.study.jobs.gpus_per_run)
     store = workspace.open_or_create()
     jobs = workload.jobs()
     Queue(store, this_process()).enqueue(jobs.values())
-    store.save_plan(plan, path.resolve(), {key: job.run_id for key, job in jobs.items()})
+    store.save_plan(plan, request.study.resolve(), {key: job.run_id for key, job in jobs.items()})
     missing = unfinished(store, list(jobs.values()))
     if not missing:
         say(console, f"All {len(jobs)} runs of {plan.study.name} are done: nothing to train.")
         print_report(store, store.study(plan.study.name), console)
         return EXIT_DONE
-    print_outline(store, workload, len(places), console)
+    outline = Outline(plan, workload, store)
+    pace = measured_pace(store, list(jobs.values())) or guessed_pace(len(places))
+    print_outline(outline, pace, len(places), console)
     workload.save_corpora(workspace.cache)
     labels = {f"{arm}/{seed}": job for (arm, seed), job in jobs.items() if job in missing}
     summary = train_jobs(workspace, store, labels, places, plan.study.jobs, console)

@@ -28,6 +28,7 @@ REPORT_KEYS = {
     "correction",
     "family",
     "smallest_effect",
+    "overrides",
     "noise",
     "arms",
 }

@@ -74,6 +74,13 @@ def test_without_gpus_the_processes_of_a_run_share_cores(
     assert all(slot.environment == {} for slot in found)
 
 
+def test_without_gpus_a_study_for_more_than_there_are_cores_can_still_be_tried_out(
+    gpus: Callable[[str], None],
+) -> None:
+    gpus("")
+    assert [(slot.name, slot.threads) for slot in find_slots(None, 64)] == [("cpu 0", 8)]
+
+
 @pytest.mark.parametrize(
     ("names", "number", "per_run", "sentence"),
     [
@@ -85,9 +92,9 @@ def test_without_gpus_the_processes_of_a_run_share_cores(
         ),
         (
             "",
-            None,
+            2,
             9,
-            "jobs.gpus_per_run = 9 is not possible here; this machine has 8 cores, so 1 to 8 are allowed",
+            "--slots 2 is not possible here; this machine has 8 cores, 9 for each run, so 1 to 1 are allowed",
         ),
         (
             "0,1,2,3",

@@ -1,0 +1,135 @@
+"""What running a study would take and could show, in a table and a few lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from model.config import parameter_count
+from sweep.console import say
+from sweep.design import Plan
+from sweep.estimate import Pace, sight
+from sweep.explain import shown
+from sweep.jobs import Workload
+from sweep.override import shown_overrides
+from sweep.progress import duration
+from sweep.queue import FINISHED, Job
+from sweep.store import Store
+from trainer.recipe import Recipe, vocabulary_size
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A plan, and what is known of its runs."""
+
+    plan: Plan
+    workload: Workload | None
+    """None where a corpus is not at hand, so that nobody can tell which runs are done."""
+    store: Store | None
+
+    @cached_property
+    def jobs(self) -> dict[tuple[str, int], Job]:
+        """By arm and seed; empty where they are not known."""
+        return self.workload.jobs() if self.workload else {}
+
+    @cached_property
+    def done(self) -> set[tuple[str, int]]:
+        """Arms and seeds that have a result."""
+        if self.store is None:
+            return set()
+        states = self.store.states([job.run_id for job in self.jobs.values()])
+        return {key for key, job in self.jobs.items() if states.get(job.run_id) in FINISHED}
+
+    @cached_property
+    def missing(self) -> list[Recipe]:
+        """The recipes that are still to be trained."""
+        every = [(arm, seed) for arm in self.plan.arms for seed in self.plan.seeds]
+        return [arm.recipes[seed] for arm, seed in every if (arm.name, seed) not in self.done]
+
+
+def print_arms(outline: Outline, console: Console) -> None:
+    """A row per arm: what it changes, its size, its runs."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("arm", no_wrap=True)
+    table.add_column("changes", overflow="fold")
+    for title in ("parameters", "steps", "runs", "done"):
+        table.add_column(title, justify="right")
+    seeds = outline.plan.seeds
+    for arm in outline.plan.arms:
+        recipe = arm.recipe
+        done = sum((arm.name, seed) in outline.done for seed in seeds)
+        size = parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
+        numbers = (size, recipe.steps, len(seeds), done)
+        table.add_row(arm.name, _changes(arm.changes), *(f"{number:,}" for number in numbers))
+    console.print(table)
+
+
+def _changes(fields: dict[str, Any]) -> str:
+    """`model.dropout = 0.0, ...`."""
+    return ", ".join(f"{field} = {shown(value)}" for field, value in fields.items())
+
+
+def print_outline(outline: Outline, pace: Pace | None, slots: int, console: Console) -> None:
+    """How much is to be done, how long it takes with `slots` runs at a time, what it can show.
+
+    Without a pace there is no word on time.
+    """
+    if outline.plan.overrides:
+        say(console, f"Overridden: {shown_overrides(outline.plan.overrides)}.")
+    say(console, _work_words(outline))
+    for corpus in outline.workload.corpora.values() if outline.workload else ():
+        info = corpus.info
+        say(
+            console,
+            f"Corpus {info.corpus} ({info.tokenizer}): {info.train_tokens:,} training and "
+            f"{info.test_tokens:,} test tokens in {info.documents:,} documents.",
+        )
+    if outline.missing and pace:
+        say(console, _time_words(outline, pace, slots))
+    say(console, _sight_words(outline))
+
+
+def _work_words(outline: Outline) -> str:
+    plan, missing = outline.plan, outline.missing
+    tokens = sum(recipe.steps * recipe.tokens_per_step for recipe in missing)
+    flops = sum(recipe.flops for recipe in missing)
+    return (
+        f"{plan.study.name}: {len(plan.arms)} arms × {len(plan.seeds)} seeds = "
+        f"{len(plan.arms) * len(plan.seeds)} runs, {len(outline.done)} done already, "
+        f"{len(missing)} to train; {tokens:,} tokens, {flops:.2g} floating-point operations."
+    )
+
+
+def _time_words(outline: Outline, pace: Pace, slots: int) -> str:
+    training = sum(pace.seconds(recipe) for recipe in outline.missing)
+    gpus = outline.plan.study.jobs.gpus_per_run
+    places = "one run at a time" if slots == 1 else f"{slots} runs at a time"
+    shared = f" on {gpus} GPUs" if gpus > 1 else ""
+    cost = f" ({training * gpus / 3600:,.1f} GPU-hours)" if gpus > 1 else ""
+    baseline = outline.plan.arms[0].recipe
+    return (
+        f"Time: about {duration(training / min(slots, len(outline.missing)))}, {places}{shared}; "
+        f"{training / 3600:,.3g} hours of training and evaluation{cost} at "
+        f"{pace.tokens_per_second(baseline):,.0f} tokens a second ({pace.source})."
+    )
+
+
+def _sight_words(outline: Outline) -> str:
+    seen = sight(outline.store, outline.workload) if outline.workload else None
+    if seen is None:
+        return (
+            "Smallest visible effect: unknown until the baseline has run with two seeds; "
+            "`sweep noise` measures it."
+        )
+    words = (
+        f"Smallest visible effect at 80% power: {seen.unpaired:.4f} if pairing were worth nothing"
+    )
+    if seen.paired:
+        low, high = seen.paired
+        words += f", {low:.4f} to {high:.4f} paired, arm by arm"
+    return f"{words} (from {seen.runs} baseline runs)."
