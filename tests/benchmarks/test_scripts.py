@@ -77,13 +77,13 @@ def test_a_script_beside_trainer_py_still_finds_the_package_trainer(tmp_path: Pa
 
 def test_pairing_prints_a_row_for_each_arm_and_length(tmp_path: Path) -> None:
     study = (ROOT / "studies" / "interventions.toml").read_text()
-    for field, value in {"layers": 1, "width": 16, "tokens": 16_384, "chunks": 2}.items():
+    for field, value in {"layers": 1, "width": 16, "tokens": 32_768, "chunks": 2}.items():
         study = re.sub(rf"^{field} = \S+", f"{field} = {value}", study, count=1, flags=re.MULTILINE)
     (tmp_path / "s.toml").write_text(study.replace("seeds = 5", "seeds = 3"))
-    done = run(tmp_path, "pairing.py", "s.toml", "--tokens", "8192")
+    done = run(tmp_path, "pairing.py", "s.toml", "--tokens", "16384")
     assert done.returncode == 0, done.stderr
     rows = [line.split(" | ") for line in done.stdout.splitlines()[2:]]
     assert len(rows) == 9
-    assert {row[1] for row in rows} == {"8,192"}
+    assert {row[1] for row in rows} == {"16,384"}
     by_arm = {row[0].removeprefix("| "): row for row in rows}
     assert float(by_arm["weight-decay-0.01"][3]) > 0.9
