@@ -1,0 +1,46 @@
+"""The command line. Imports little: what a command needs is imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sweep.cli import study, look  # isort: skip  (in the order in which help lists them)
+from sweep.cli.app import app
+from sweep.errors import RunnerLostError
+from trainer.errors import UserError
+
+__all__ = ["app", "look", "main", "study"]
+
+EXIT_FAILED = 1
+EXIT_WRONG = 2
+EXIT_INTERRUPTED = 130
+
+
+def main() -> None:
+    """The console script: a command, with errors as sentences."""
+    try:
+        app()
+    except Exception as error:
+        if os.environ.get("SWEEP_DEBUG"):
+            raise
+        sys.exit(_tell(error))
+    except KeyboardInterrupt:
+        print("Stopped. What is finished is kept; the same command continues.", file=sys.stderr)  # noqa: T201  (the command line's own voice)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _tell(error: Exception) -> int:
+    """Print what went wrong on standard error; the exit status."""
+    if isinstance(error, BrokenPipeError):  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    if isinstance(error, UserError):
+        print(f"sweep: {error}", file=sys.stderr)  # noqa: T201  (the command line's own voice)
+        return EXIT_FAILED if isinstance(error, RunnerLostError) else EXIT_WRONG
+    print(  # noqa: T201  (as above)
+        f"sweep: this is a bug in sweep, not in your study: {type(error).__name__}: {error}\n"
+        "`sweep --debug ...` shows where; please report it with that.",
+        file=sys.stderr,
+    )
+    return EXIT_FAILED

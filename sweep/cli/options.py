@@ -1,0 +1,62 @@
+"""The parameters that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sweep.override import Overrides
+    from sweep.workspace import Workspace
+
+Format = Literal["table", "md", "csv", "json"]
+Folder = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder of results.")]
+Database = Annotated[
+    str | None, typer.Option("--db", metavar="URL", help="A database other than DIR/sweep.db.")
+]
+Slots = Annotated[
+    int | None, typer.Option(metavar="N", help="Runs at once; one per GPU or core if left out.")
+]
+OverrideOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override", metavar="KEY=VALUE", help="Set a baseline field this once; repeatable."
+    ),
+]
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file.")]
+StudyWord = Annotated[
+    str | None,
+    typer.Argument(metavar="[STUDY]", help="A study's file or name; the one last run if left out."),
+]
+RunWord = Annotated[str, typer.Argument(metavar="RUN", help="The beginning of an id, or ARM/SEED.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
+]
+RUNS = Path("runs")
+
+
+def open_workspace(runs: Path, db: str | None) -> Workspace:
+    """Where the results are."""
+    from sweep.workspace import Workspace  # noqa: PLC0415
+
+    return Workspace(runs, db)
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Where a command prints."""
+    from rich.console import Console  # noqa: PLC0415
+
+    # A path may hold what rich takes for markup or an emoji.
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def read_overrides(words: list[str] | None) -> Overrides:
+    """The fields that `--override` set. Raises StudyError."""
+    from sweep.override import parse_overrides  # noqa: PLC0415
+
+    return parse_overrides(words or [])

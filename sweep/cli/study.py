@@ -1,0 +1,104 @@
+"""Commands that train and judge studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.cli.app import app
+from sweep.cli.options import (
+    RUNS,
+    Database,
+    Folder,
+    FormatOption,
+    Output,
+    OverrideOption,
+    Slots,
+    StudyFile,
+    StudyWord,
+    make_console,
+    open_workspace,
+    read_overrides,
+)
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    override: OverrideOption = None,
+    slots: Slots = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Train what a study still lacks, and print its verdicts."""
+    from sweep.commands.run import RunRequest  # noqa: PLC0415
+    from sweep.commands.run import run as command  # noqa: PLC0415
+
+    request = RunRequest(study, slots, read_overrides(override))
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+
+
+@app.command()
+def plan(
+    study: StudyFile,
+    override: OverrideOption = None,
+    tokens_per_second: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=1e-3, max=1e12, help="Of one baseline run, if you know it."),
+    ] = None,
+    slots: Slots = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Show what would run, how long it takes and what it can tell; train nothing."""
+    from sweep.commands.plan import PlanRequest  # noqa: PLC0415
+    from sweep.commands.plan import plan as command  # noqa: PLC0415
+
+    request = PlanRequest(study, slots, read_overrides(override), tokens_per_second)
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+
+
+@app.command()
+def report(
+    study: StudyWord = None,
+    form: FormatOption = "table",
+    output: Output = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Print the verdicts on a study."""
+    from sweep.commands.report import report as command  # noqa: PLC0415
+
+    raise typer.Exit(command(open_workspace(runs, db), study, form, output, make_console()))
+
+
+@app.command()
+def noise(
+    study: StudyWord = None,
+    seeds: Annotated[int, typer.Option(min=2, max=10_000, help="Baseline seeds, at least.")] = 7,
+    override: OverrideOption = None,
+    form: FormatOption = "table",
+    output: Output = None,
+    slots: Slots = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Measure how large chance is: baseline seeds, and one of them run again exactly."""
+    from sweep.commands.noise import NoiseRequest  # noqa: PLC0415
+    from sweep.commands.noise import noise as command  # noqa: PLC0415
+
+    request = NoiseRequest(study, seeds, slots, form, output, read_overrides(override))
+    progress = make_console(stderr=form != "table" and output is None)
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console(), progress))
+
+
+@app.command()
+def init(
+    study: Annotated[Path, typer.Argument(metavar="STUDY", help="The file to write.")],
+) -> None:
+    """Write a commented study to start from."""
+    from sweep.commands.init import init as command  # noqa: PLC0415
+
+    raise typer.Exit(command(study, make_console()))
