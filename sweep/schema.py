@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -17,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the tables below. `ADDED` brings older ones up to it."""
 
 metadata = MetaData()
@@ -92,6 +94,8 @@ runs = Table(
     Index("runs_by_state", "state"),
 )
 
+runs_by_repeat = Index("runs_by_repeat", runs.c.repeat_of)
+
 members = Table(
     "members",
     metadata,
@@ -134,7 +138,7 @@ chunk_losses = Table(
     Column("loss", Float, nullable=False, comment="nats per token"),
 )
 
-ADDED = {
+ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
     2: (
         runs.c.skipped_steps,
         runs.c.micro_batch,
@@ -143,5 +147,10 @@ ADDED = {
         curves.c.clipped,
         curves.c.skipped,
     ),
+    3: (runs_by_repeat,),
 }
-"""Columns that came with a version; a database of an older one is given them when it is opened."""
+"""What came with a version: tables, columns and indexes, in the order in which they are made.
+
+A database of an older version is given them when it is opened. A column that may not be empty
+needs a `server_default`.
+"""

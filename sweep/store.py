@@ -27,8 +27,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from sweep.design import Plan
 from sweep.errors import NotFoundError, StoreError, did_you_mean
+from sweep.health import REBUILD, check
+from sweep.migration import migrate
 from sweep.schema import (
-    ADDED,
     SCHEMA_VERSION,
     arms,
     attempts,
@@ -44,6 +45,9 @@ from sweep.schema import (
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
+
+WRITE_LOCK = 0x73776565
+"""The number of the lock that writers take in Postgres, which has no lock of the whole database."""
 
 
 def store_url(database: str | None, folder: Path) -> URL:
@@ -67,7 +71,7 @@ def store_url(database: str | None, folder: Path) -> URL:
 class Store:
     """Studies, arms, runs and their results.
 
-    Raises StoreError where the database is missing, of a newer version, or no database at all.
+    Raises StoreError where the database is missing, damaged, of a newer version, or none at all.
     """
 
     def __init__(self, url: URL, *, create: bool = False) -> None:
@@ -77,6 +81,8 @@ class Store:
             raise StoreError(
                 f"{self._file} does not exist yet; `sweep run STUDY` trains a study and makes it"
             )
+        if self._file:
+            check(self._file, thorough=create)
         self.engine = self._connect(create)
         with self._sentences():
             self._check_version(create)
@@ -93,6 +99,8 @@ class Store:
         with self.begin() as connection:
             if self._file:  # the driver begins a transaction only at the first INSERT or UPDATE
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
             yield connection
 
     @contextmanager
@@ -144,20 +152,8 @@ class Store:
                 f"{SCHEMA_VERSION}); update sweep, or name another database with --db"
             )
         if found < SCHEMA_VERSION:
-            self._upgrade()
-
-    def _upgrade(self) -> None:
-        """Add the columns that an older version did not have; nothing that is there changes."""
-        with self.write() as connection:
-            # Read again: another command may have done it in the meantime.
-            found = connection.execute(select(func.max(versions.c.version))).scalar_one()
-            for version in range(found + 1, SCHEMA_VERSION + 1):
-                for column in ADDED[version]:
-                    kind = column.type.compile(self.engine.dialect)
-                    connection.exec_driver_sql(
-                        f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"
-                    )
-                connection.execute(insert(versions).values(version=version))
+            with self.write() as connection:
+                migrate(connection, self._file)
 
     def _create(self) -> None:
         if self._file:
@@ -358,7 +354,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  
 
 def _remedy(reason: str) -> str:
     if "not a database" in reason or "malformed" in reason:
-        return "; it is no SQLite file, or a damaged one: name another with --db"
+        return f"; {REBUILD}"
     if "readonly" in reason or "unable to open" in reason:
         return "; make its folder writable, or choose another with --runs DIR"
     if "locked" in reason:

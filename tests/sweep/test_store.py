@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
 
 import sweep
 from sweep.design import Plan, make_plan
 from sweep.errors import NotFoundError, StoreError
 from sweep.queue import Job, Queue
-from sweep.schema import ADDED, SCHEMA_VERSION, versions
+from sweep.schema import SCHEMA_VERSION
 from sweep.store import Store, store_url
 from sweep.study import parse_study
 from trainer.rundir import Event, Result
@@ -155,8 +154,8 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path)
     with pytest.raises(StoreError) as error:
         Store(store_url(None, tmp_path), create=True)
     assert str(error.value) == (
-        f"{file}: file is not a database; it is no SQLite file, or a damaged one: "
-        "name another with --db"
+        f"{file} is no database, or a damaged one (file is not a database); `sweep rebuild` makes "
+        "it anew from the run directories and keeps this file beside it; or name another with --db"
     )
     assert file.read_bytes() == before
 
@@ -325,26 +324,3 @@ def test_a_notebook_gets_a_row_per_arm_and_seed(filled: Store, tmp_path: Path) -
     assert all(math.isnan(loss) for loss in frame["loss"][3:])
     by_url = sweep.load(db=f"sqlite:///{filled.url.database}")
     assert by_url.equals(frame)
-
-
-def test_a_database_of_an_older_version_is_brought_up_to_date_and_keeps_its_rows(
-    tmp_path: Path,
-) -> None:
-    url = store_url(None, tmp_path)
-    Store(url, create=True).engine.dispose()
-    with closing(sqlite3.connect(tmp_path / "sweep.db")) as connection, connection:
-        for column in (column for columns in ADDED.values() for column in columns):
-            connection.execute(f"ALTER TABLE {column.table.name} DROP COLUMN {column.name}")
-        connection.execute("UPDATE schema_version SET version = 1")
-        connection.execute(
-            "INSERT INTO runs (id, recipe, corpus_hash, family, init_seed, order_seed, "
-            "dropout_seed, state) VALUES ('old', '{}', 'c', 'f', 1, 1, 1, 'done')"
-        )
-    for _ in range(2):
-        store = Store(url)
-        row = store.find_run("old")
-        assert (row["state"], row["skipped_steps"], row["notes"]) == ("done", None, None)
-        with store.begin() as connection:
-            found = connection.execute(select(func.max(versions.c.version))).scalar_one()
-        assert found == SCHEMA_VERSION
-        store.engine.dispose()
