@@ -1,0 +1,59 @@
+"""Runs in this very process, one after the other: for trainers that are a function, and to debug."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sweep.executors.base import Ended
+from trainer.run import EXIT_STOPPED
+
+Train = Callable[[Path], int]
+"""Trains a run directory, and returns what a process would as its exit status."""
+
+
+class InlineExecutor:
+    """Calls `train` for each run; what it raises goes to whoever waits.
+
+    A run begins, and ends, while its end is waited for; only before can it be stopped.
+    """
+
+    def __init__(self, train: Train, slots: int = 1) -> None:
+        self._train = train
+        self._slots = [f"inline {number}" for number in range(slots)]
+        self._waiting: list[Path] = []
+        self._stopped: list[Path] = []
+
+    @property
+    def slots(self) -> Sequence[str]:
+        return self._slots
+
+    def prepare(self) -> None:
+        """There is nothing to prepare."""
+
+    def start(self, directory: Path, slot: str) -> None:
+        assert slot in self._slots  # noqa: S101  (the scheduler knows its slots)
+        self._waiting.append(directory)
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """Those that fit into `seconds`, one at least; so many are recorded together."""
+        deadline = time.monotonic() + seconds
+        ended = [Ended(path.resolve(), EXIT_STOPPED) for path in self._stopped]
+        self._stopped.clear()
+        if not ended and not self._waiting:
+            time.sleep(seconds)
+        while self._waiting:
+            path = self._waiting.pop(0)
+            ended.append(Ended(path.resolve(), self._train(path)))
+            if time.monotonic() > deadline:
+                break
+        return ended
+
+    def stop(self, directory: Path, *, now: bool = False) -> None:  # noqa: ARG002  (it has not begun)
+        if directory in self._waiting:
+            self._waiting.remove(directory)
+            self._stopped.append(directory)
+
+    def close(self) -> None:
+        self._waiting.clear()
