@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,18 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.recipe import vocabulary_size
-from trainer.tokenizer import ByteTokenizer, GPT2Tokenizer, load_tokenizer
+from trainer.tokenizer import BytePairTokenizer, ByteTokenizer, load_tokenizer
 
 
 @pytest.fixture(scope="module")
-def gpt2(root: Path) -> GPT2Tokenizer:
+def gpt2(gpt2_vocabulary: Path) -> Iterator[BytePairTokenizer]:
     """The real tokenizer, from the vocabulary that lies beside the repository."""
-    cache = root.parent / "shared" / "data" / "tiktoken-cache"
-    if not cache.is_dir():
-        pytest.skip("GPT-2's vocabulary is not at ../shared/data/tiktoken-cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TIKTOKEN_CACHE_DIR", str(cache))
-        return GPT2Tokenizer()
+        patch.setenv("TIKTOKEN_CACHE_DIR", str(gpt2_vocabulary))
+        yield cast("BytePairTokenizer", load_tokenizer("gpt2"))
 
 
 @given(st.text())
@@ -33,7 +32,7 @@ def test_bytes_stand_for_themselves(text: str) -> None:
     assert bytes(tokens.tolist()) == text.encode()
 
 
-def test_gpt2_tokens_are_those_of_gpt2(gpt2: GPT2Tokenizer) -> None:
+def test_gpt2_tokens_are_those_of_gpt2(gpt2: BytePairTokenizer) -> None:
     assert gpt2.encode(b"Hello world").tolist() == [15_496, 995]
     # Text that looks like a special token is text.
     assert gpt2.end_of_text not in gpt2.encode(b"<|endoftext|>")
