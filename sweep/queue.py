@@ -74,7 +74,7 @@ class Queue:
             for run_id, owner in lost:
                 held = (runs.c.id == run_id) & (runs.c.owner == owner) & (runs.c.state == "running")
                 connection.execute(update(runs).where(held).values(state="queued", owner=None))
-                _end_attempt(connection, run_id, "lost", "its scheduler ended")
+                self._end_attempt(connection, run_id, "lost", "its scheduler ended")
         return len(lost)
 
     def claim(self, run_id: str) -> bool:
@@ -91,7 +91,7 @@ class Queue:
             )
             if taken.rowcount == 0:
                 return False
-            _end_attempt(connection, run_id, "lost", "its lease ran out")
+            self._end_attempt(connection, run_id, "lost", "its lease ran out")
             number = select(func.coalesce(func.max(attempts.c.number), 0) + 1).where(
                 attempts.c.run_id == run_id
             )
@@ -123,7 +123,7 @@ class Queue:
             for table, rows in ((curves, curve), (chunk_losses, chunks)):
                 if rows:
                     connection.execute(insert(table), rows)
-            _end_attempt(connection, run_id, result.state, result.cause, peak_bytes)
+            self._end_attempt(connection, run_id, result.state, result.cause, peak_bytes)
         return True
 
     def release(self, run_id: str, reason: str) -> bool:
@@ -131,7 +131,7 @@ class Queue:
         with self.store.begin() as connection:
             kept = self._leave_running(connection, run_id, state="queued")
             if kept:
-                _end_attempt(connection, run_id, "stopped", reason)
+                self._end_attempt(connection, run_id, "stopped", reason)
         return kept
 
     def fail(self, run_id: str, reason: str, peak_bytes: int | None, *, retry: bool) -> bool:
@@ -142,7 +142,7 @@ class Queue:
         with self.store.begin() as connection:
             kept = self._leave_running(connection, run_id, **values)
             if kept:
-                _end_attempt(connection, run_id, "failed", reason, peak_bytes)
+                self._end_attempt(connection, run_id, "failed", reason, peak_bytes)
         return kept
 
     def _leave_running(self, connection: Connection, run_id: str, **values: object) -> bool:
@@ -151,6 +151,23 @@ class Queue:
             update(runs).where(ours).values(owner=None, lease_until=None, **values)
         )
         return changed.rowcount == 1
+
+    def _end_attempt(
+        self,
+        connection: Connection,
+        run_id: str,
+        outcome: str,
+        reason: str | None,
+        peak_bytes: int | None = None,
+    ) -> None:
+        unfinished = (attempts.c.run_id == run_id) & attempts.c.ended.is_(None)
+        ended = connection.execute(
+            update(attempts)
+            .where(unfinished)
+            .values(ended=time.time(), outcome=outcome, reason=reason, peak_bytes=peak_bytes)
+        )
+        if ended.rowcount and self.store.ledger:
+            self.store.ledger.note_attempt(connection, run_id)
 
 
 def _row(job: Job) -> dict[str, Any]:
@@ -171,18 +188,3 @@ def _row(job: Job) -> dict[str, Any]:
 def _outcome(result: Result) -> dict[str, Any]:
     """The columns of `runs` that a result fills."""
     return result.model_dump(exclude={"chunk_losses"})
-
-
-def _end_attempt(
-    connection: Connection,
-    run_id: str,
-    outcome: str,
-    reason: str | None,
-    peak_bytes: int | None = None,
-) -> None:
-    unfinished = (attempts.c.run_id == run_id) & attempts.c.ended.is_(None)
-    connection.execute(
-        update(attempts)
-        .where(unfinished)
-        .values(ended=time.time(), outcome=outcome, reason=reason, peak_bytes=peak_bytes)
-    )

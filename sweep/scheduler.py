@@ -15,6 +15,7 @@ from typing import Protocol
 
 from sweep.errors import RunnerLostError
 from sweep.executors.base import Ended, Executor
+from sweep.ledger import directory_name
 from sweep.queue import FINISHED, LEASE_SECONDS, Job, Queue
 from sweep.study import Jobs
 from trainer.errors import RunDirectoryError
@@ -156,7 +157,14 @@ class Scheduler:
 
     def _start(self, job: Job, directory: RunDirectory) -> None:
         directory.write_request(
-            Request(recipe=job.recipe, corpus_hash=job.corpus_hash, execution=self._execution)
+            Request(
+                recipe=job.recipe,
+                corpus_hash=job.corpus_hash,
+                execution=self._execution,
+                run_id=job.run_id,
+                family=job.family,
+                repeat_of=job.repeat_of,
+            )
         )
         if not directory.checkpoints.exists():
             directory.events.unlink(missing_ok=True)
@@ -243,11 +251,6 @@ class Scheduler:
                 self._executor.stop(run.directory.path, now=True)
         for run in self._running.values():
             self._queue.release(run.job.run_id, "its scheduler ended early")
-
-
-def directory_name(run_id: str) -> str:
-    """The folder of a run below the folder of runs."""
-    return run_id[:16] + ("-again" if run_id.endswith("-again") else "")
 
 
 def _reason(directory: RunDirectory, ended: Ended) -> str:

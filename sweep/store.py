@@ -1,53 +1,38 @@
-"""The database: opened, checked, and read. What changes the state of a run is in `sweep.queue`."""
+"""What the database holds, read. What changes the state of a run is in `sweep.queue`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     URL,
     Connection,
-    Engine,
     RowMapping,
-    create_engine,
     delete,
-    event,
-    func,
     insert,
-    inspect,
     make_url,
     select,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
+from sweep.database import Database
 from sweep.design import Plan
 from sweep.errors import NotFoundError, StoreError, did_you_mean
-from sweep.health import REBUILD, check
-from sweep.migration import migrate
+from sweep.ledger import Ledger
 from sweep.schema import (
-    SCHEMA_VERSION,
     arms,
     attempts,
     chunk_losses,
     curves,
     members,
-    metadata,
     plans,
     runs,
     studies,
-    versions,
 )
-
-BUSY_SECONDS = 30
-"""How long a writer waits for another one before it gives up."""
-
-WRITE_LOCK = 0x73776565
-"""The number of the lock that writers take in Postgres, which has no lock of the whole database."""
 
 
 def store_url(database: str | None, folder: Path) -> URL:
@@ -68,103 +53,17 @@ def store_url(database: str | None, folder: Path) -> URL:
     return url
 
 
-class Store:
+class Store(Database):
     """Studies, arms, runs and their results.
 
     Raises StoreError where the database is missing, damaged, of a newer version, or none at all.
     """
 
-    def __init__(self, url: URL, *, create: bool = False) -> None:
-        self.url = url
-        self._file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
-        if self._file and not create and not self._file.exists():
-            raise StoreError(
-                f"{self._file} does not exist yet; `sweep run STUDY` trains a study and makes it"
-            )
-        if self._file:
-            check(self._file, thorough=create)
-        self.engine = self._connect(create)
-        with self._sentences():
-            self._check_version(create)
-
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """A transaction, committed at the end of the block."""
-        with self._sentences(), self.engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction in which nothing read is changed by another writer before it ends."""
-        with self.begin() as connection:
-            if self._file:  # the driver begins a transaction only at the first INSERT or UPDATE
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
-            yield connection
-
-    @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        """Turn what the driver says into a sentence that names the database."""
-        try:
-            yield
-        except DBAPIError as error:
-            reason = str(error.orig)
-            raise StoreError(f"{self._where}: {reason}{_remedy(reason)}") from error
-        except SQLAlchemyError as error:
-            raise StoreError(f"{self._where}: {error}") from error
-
-    @property
-    def _where(self) -> str:
-        return str(self._file) if self._file else self.url.render_as_string()
-
-    def _connect(self, create: bool) -> Engine:
-        if self._file and create:
-            try:
-                self._file.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreError(
-                    f"{self._file.parent} cannot be written ({error.strerror}); "
-                    "choose a folder that can with --runs DIR"
-                ) from error
-        try:
-            engine = create_engine(self.url)
-        except (NoSuchModuleError, ModuleNotFoundError) as error:
-            raise StoreError(f"{self._where}: {error}; install the driver that it names") from error
-        if self._file:
-            event.listen(engine, "connect", _prepare_sqlite)
-        return engine
-
-    def _check_version(self, create: bool) -> None:
-        tables = inspect(self.engine).get_table_names()
-        if not tables and create:
-            self._create()
-            return
-        if versions.name not in tables:
-            raise StoreError(
-                f"{self._where} is a database, but not one of sweep's; name another with --db"
-            )
-        with self.engine.begin() as connection:
-            found = connection.execute(select(func.max(versions.c.version))).scalar_one()
-        if found > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self._where} was written by a newer sweep (schema {found}, this one knows "
-                f"{SCHEMA_VERSION}); update sweep, or name another database with --db"
-            )
-        if found < SCHEMA_VERSION:
-            with self.write() as connection:
-                migrate(connection, self._file)
-
-    def _create(self) -> None:
-        if self._file:
-            with self.engine.connect() as connection:
-                # The file remembers it. Not at every connection: it may be somebody else's file.
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        with self.write() as connection:
-            # Two commands may start at once: whoever comes second finds the tables made.
-            metadata.create_all(connection, checkfirst=True)
-            if connection.execute(select(func.count()).select_from(versions)).scalar_one() == 0:
-                connection.execute(insert(versions).values(version=SCHEMA_VERSION))
+    def __init__(self, url: URL, *, create: bool = False, folder: Path | None = None) -> None:
+        """Open what is at `url`; `folder` is that of the runs, if it is not the database's own."""
+        super().__init__(url, create=create)
+        folder = folder or (self.file.parent if self.file else None)
+        self.ledger = Ledger(folder) if folder else None
 
     def save_plan(self, plan: Plan, path: Path, run_ids: dict[tuple[str, int], str]) -> None:
         """Store a study's plan, its arms, and which run answers for which arm and seed.
@@ -197,6 +96,19 @@ class Store:
                     for seed in plan.seeds
                 ]
                 connection.execute(insert(members), rows)
+            self._write_down(connection, name)
+
+    def _write_down(self, connection: Connection, study: str) -> None:
+        """Before the commit, so that the files know all that the database does."""
+        if self.ledger is None:
+            return
+        try:
+            self.ledger.save_study(connection, study)
+        except OSError as error:
+            raise StoreError(
+                f"{self.ledger.folder} cannot be written ({error.strerror}); free some space, or "
+                "choose another folder with --runs DIR"
+            ) from error
 
     def _save_plan_content(self, connection: Connection, plan: Plan, now: float) -> None:
         name = plan.study.name
@@ -220,7 +132,7 @@ class Store:
                 return row
         names = [row["name"] for row in known]
         raise NotFoundError(
-            f"{self._where} has no study {name!r}{did_you_mean(name or '', names)}"
+            f"{self.where} has no study {name!r}{did_you_mean(name or '', names)}"
             f" (it has: {', '.join(names) or 'none'})"
         )
 
@@ -342,23 +254,3 @@ def _slices(ids: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
     """A statement takes a limited number of parameters."""
     for first in range(0, len(ids), size):
         yield ids[first : first + size]
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  (DBAPI's own)
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _remedy(reason: str) -> str:
-    if "not a database" in reason or "malformed" in reason:
-        return f"; {REBUILD}"
-    if "readonly" in reason or "unable to open" in reason:
-        return "; make its folder writable, or choose another with --runs DIR"
-    if "locked" in reason:
-        return "; another program keeps it locked: end that one and try again"
-    if "full" in reason:
-        return "; free some space on that disk and run the command again"
-    return ""

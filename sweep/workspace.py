@@ -36,11 +36,11 @@ class Workspace:
 
     def open(self) -> Store:
         """The store as it is. Raises StoreError when there is none."""
-        return Store(self.url)
+        return Store(self.url, folder=self.folder)
 
     def open_or_create(self) -> Store:
         """The store, made when there is none. Raises StoreError when that is impossible."""
-        return Store(self.url, create=True)
+        return Store(self.url, create=True, folder=self.folder)
 
     def open_if_any(self) -> Store | None:
         """The store, or None when nothing has been run yet. Raises StoreError for a broken one."""

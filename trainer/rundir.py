@@ -1,13 +1,14 @@
 """The directory of one run: every file name in one place. Light to import: no torch here.
 
     recipe.json           what to train (written by whoever asks for the run)
+    attempts.jsonl        a line per attempt, by whoever started them
     events.jsonl          a line per stretch of steps, appended while the run goes on
     checkpoints/          where an interrupted run continues; gone when it has a result
     result.json           the outcome, there only when the run has one
     weights.safetensors   the final parameters, by name
     log.txt               what the process printed
 
-Events and log grow; everything else is there whole or not at all.
+Attempts, events and log grow; everything else is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ class Request(Config):
     """Where token files are kept, relative to the run directory."""
     execution: Execution = Execution()
     """How the run is carried out; no part of what it computes."""
+    run_id: str | None = None
+    """What whoever asks for the run calls it; this and what follows means nothing to a trainer."""
+    family: str | None = None
+    """What they call all runs that differ from it by their seeds alone."""
+    repeat_of: str | None = None
+    """The run that this one repeats exactly."""
 
 
 class Event(Config):
@@ -100,6 +107,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.recipe = path / "recipe.json"
+        self.attempts = path / "attempts.jsonl"
         self.events = path / "events.jsonl"
         self.result = path / "result.json"
         self.log = path / "log.txt"
@@ -172,6 +180,22 @@ class RunDirectory:
     def read_events(self) -> list[Event]:
         """The events so far."""
         return parse_events(self.events.read_bytes()) if self.events.exists() else []
+
+    def note_attempt(self, fields: dict[str, Any]) -> None:
+        """Add a line about an attempt that has ended. Raises OSError."""
+        with self.attempts.open("a") as file:
+            file.write(json.dumps(fields, sort_keys=True) + "\n")
+
+    def read_attempts(self) -> list[dict[str, Any]]:
+        """The attempts that have ended, by number; of one that was noted twice, the later line."""
+        if not self.attempts.exists():
+            return []
+        found: dict[int, dict[str, Any]] = {}
+        for line in self.attempts.read_bytes().splitlines():
+            with contextlib.suppress(ValueError, TypeError, KeyError):  # cut off by a full disk
+                fields = json.loads(line)
+                found[fields["number"]] = fields
+        return [found[number] for number in sorted(found)]
 
     def last_words(self) -> str:
         """The last line that the process printed: where it failed, the error."""

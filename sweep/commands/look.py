@@ -15,8 +15,8 @@ from rich.text import Text
 from sqlalchemy import RowMapping
 
 from sweep.console import say
+from sweep.ledger import directory_name
 from sweep.progress import duration
-from sweep.scheduler import directory_name
 from sweep.workspace import Workspace
 from trainer.rundir import RunDirectory
 

@@ -14,9 +14,10 @@ import pytest
 from rich.console import Console
 
 from sweep.executors.base import Ended
+from sweep.ledger import directory_name
 from sweep.progress import PlainProgress
 from sweep.queue import Job, Queue
-from sweep.scheduler import Scheduler, directory_name
+from sweep.scheduler import Scheduler
 from sweep.store import Store
 from sweep.study import Jobs
 from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED

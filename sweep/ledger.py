@@ -1,0 +1,102 @@
+"""What the database knows, kept as files too, so that it can be made anew from them.
+
+RUNS/0123456789abcdef/     a run: its recipe, attempts and result (see `trainer.rundir`)
+RUNS/studies/NAME.json     a study: the rows of its plans, arms and members, and those of
+its runs that have no folder yet
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, select
+
+from sweep.schema import arms, attempts, chunk_losses, curves, members, plans, runs, studies
+from trainer.files import write_whole
+from trainer.rundir import RunDirectory
+
+Rows = dict[str, list[dict[str, Any]]]
+"""By table: the columns that are not empty, by name."""
+STUDIES = "studies"
+OF_RUNS = (runs, attempts, curves, chunk_losses)
+"""In the order in which their rows can be inserted."""
+OF_STUDIES = (studies, plans, arms, members)
+SLICE = 500
+"""A statement takes a limited number of parameters."""
+
+
+class Ledger:
+    """The files below the folder of runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, run_id: str) -> RunDirectory:
+        """The directory of a run, which need not be there."""
+        return RunDirectory(self.folder / directory_name(run_id))
+
+    def runs(self) -> Iterator[RunDirectory]:
+        """Every directory that holds a recipe."""
+        for path in sorted(self.folder.glob("*/recipe.json")):
+            yield RunDirectory(path.parent)
+
+    def studies(self) -> list[Path]:
+        """The files of studies."""
+        return sorted((self.folder / STUDIES).glob("*.json"))
+
+    def save_study(self, connection: Connection, name: str) -> None:
+        """Write down what the database knows of a study. Raises OSError."""
+        rows = _select(connection, studies, studies.c.name, [name])
+        for table in (plans, arms):
+            rows |= _select(connection, table, table.c.study, [name])
+        rows |= _select(connection, members, members.c.arm_id, [row["id"] for row in rows["arms"]])
+        asked = dict.fromkeys(row["run_id"] for row in rows["members"])
+        nowhere = [run_id for run_id in asked if not self.run(run_id).recipe.exists()]
+        rows |= _select(connection, runs, runs.c.id, nowhere)
+        done = [row["id"] for row in rows["runs"] if row["state"] != "queued"]
+        for table in (attempts, curves, chunk_losses):
+            rows |= _select(connection, table, table.c.run_id, done)
+        path = self.folder / STUDIES / study_file(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(rows, sort_keys=True, separators=(",", ":")).encode())
+
+    def note_attempt(self, connection: Connection, run_id: str) -> None:
+        """Add the latest attempt at a run, and the state it left the run in, to its directory."""
+        directory = self.run(run_id)
+        latest = (
+            select(attempts, runs.c.state, runs.c.cause)
+            .join(runs, runs.c.id == attempts.c.run_id)
+            .where(attempts.c.run_id == run_id)
+            .order_by(attempts.c.number.desc())
+            .limit(1)
+        )
+        row = connection.execute(latest).mappings().one()
+        # As with a curve: on a full disk a line of history is not worth a run.
+        with contextlib.suppress(OSError):
+            directory.note_attempt({key: value for key, value in row.items() if value is not None})
+
+
+def directory_name(run_id: str) -> str:
+    """The folder of a run below the folder of runs."""
+    return run_id[:16] + ("-again" if run_id.endswith("-again") else "")
+
+
+def study_file(name: str) -> str:
+    """A file name for a study's name, which may be long, and of any alphabet."""
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name)[:64]
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.json"
+
+
+def _select(connection: Connection, table: Table, column: Any, values: Sequence[Any]) -> Rows:  # noqa: ANN401  (a column of any type)
+    found: list[dict[str, Any]] = []
+    for first in range(0, len(values), SLICE):
+        query = select(table).where(column.in_(values[first : first + SLICE]))
+        rows = connection.execute(query).mappings()
+        found += [{k: v for k, v in row.items() if v is not None} for row in rows]
+    return {table.name: found}
