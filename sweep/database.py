@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from sweep.errors import StoreError
 from sweep.health import REBUILD, check
+from sweep.ledger import STUDIES
 from sweep.migration import migrate
 from sweep.schema import SCHEMA_VERSION, metadata, versions
 
@@ -32,14 +33,24 @@ class Database:
         self.file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         """Where it is, if it is a file."""
         if self.file and not create and not self.file.exists():
-            raise StoreError(
-                f"{self.file} does not exist yet; `sweep run STUDY` trains a study and makes it"
-            )
+            raise StoreError(f"{self.file} does not exist{_how_to_make(self.file.parent)}")
         if self.file:
             check(self.file, thorough=create)
         self.engine = self._connect(create)
+        self.upgraded = False
+        """Whether it was of an older version when it was opened."""
         with self._sentences():
             self._check_version(create)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -109,6 +120,7 @@ class Database:
         if found < SCHEMA_VERSION:
             with self.write() as connection:
                 migrate(connection, self.file)
+            self.upgraded = True
 
     def _create(self) -> None:
         if self.file:
@@ -120,6 +132,12 @@ class Database:
             metadata.create_all(connection, checkfirst=True)
             if connection.execute(select(func.count()).select_from(versions)).scalar_one() == 0:
                 connection.execute(insert(versions).values(version=SCHEMA_VERSION))
+
+
+def _how_to_make(folder: Path) -> str:
+    if next((folder / STUDIES).glob("*.json"), None):
+        return "; `sweep rebuild` makes it from the run directories beside it"
+    return " yet; `sweep run STUDY` trains a study and makes it"
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  (DBAPI's own)

@@ -24,9 +24,10 @@ from trainer.rundir import RunDirectory
 Rows = dict[str, list[dict[str, Any]]]
 """By table: the columns that are not empty, by name."""
 STUDIES = "studies"
-OF_RUNS = (runs, attempts, curves, chunk_losses)
-"""In the order in which their rows can be inserted."""
 OF_STUDIES = (studies, plans, arms, members)
+"""Tables whose rows are a study's alone, in the order in which they can be inserted."""
+ASKED = {column.name for column in runs.c if not column.nullable} | {"repeat_of"}
+"""Columns of a run that is queued."""
 SLICE = 500
 """A statement takes a limited number of parameters."""
 
@@ -56,9 +57,14 @@ class Ledger:
         for table in (plans, arms):
             rows |= _select(connection, table, table.c.study, [name])
         rows |= _select(connection, members, members.c.arm_id, [row["id"] for row in rows["arms"]])
-        asked = dict.fromkeys(row["run_id"] for row in rows["members"])
-        nowhere = [run_id for run_id in asked if not self.run(run_id).recipe.exists()]
-        rows |= _select(connection, runs, runs.c.id, nowhere)
+        asked = list(dict.fromkeys(row["run_id"] for row in rows["members"]))
+        rows |= _select(connection, runs, runs.c.id, asked)
+        elsewhere = {run_id for run_id in asked if self.run(run_id).recipe.exists()}
+        for row in rows["runs"]:
+            if row["id"] in elsewhere:
+                row["state"] = "queued"
+                for column in row.keys() - ASKED:
+                    del row[column]
         done = [row["id"] for row in rows["runs"] if row["state"] != "queued"]
         for table in (attempts, curves, chunk_losses):
             rows |= _select(connection, table, table.c.run_id, done)

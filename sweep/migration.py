@@ -15,9 +15,6 @@ from sweep.errors import StoreError
 from sweep.schema import ADDED, SCHEMA_VERSION, versions
 from trainer.files import sync
 
-PAGES_AT_ONCE = 4096
-"""Pages copied before a writer has its turn."""
-
 
 def migrate(connection: Connection, file: Path | None) -> None:
     """Give an older database what has been added since; nothing that is there changes.
@@ -60,7 +57,7 @@ def copy_database(source: Path, target: Path) -> None:
     aside.unlink(missing_ok=True)
     try:
         with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(aside)) as copy:
-            origin.backup(copy, pages=PAGES_AT_ONCE)
+            origin.backup(copy)  # at once: by parts, it would begin anew at every commit
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
         sync(aside)
         aside.replace(target)

@@ -53,7 +53,7 @@ class Queue:
         wanted = {job.run_id: job for job in jobs}
         with self.store.write() as connection:  # another command may ask for the same runs
             known = self.store.states(list(wanted))
-            fresh = [_row(job) for run_id, job in wanted.items() if run_id not in known]
+            fresh = [run_row(job) for run_id, job in wanted.items() if run_id not in known]
             failed = [run_id for run_id, state in known.items() if state == "failed"]
             if fresh:
                 connection.execute(insert(runs), fresh)
@@ -170,7 +170,8 @@ class Queue:
             self.store.ledger.note_attempt(connection, run_id)
 
 
-def _row(job: Job) -> dict[str, Any]:
+def run_row(job: Job) -> dict[str, Any]:
+    """A run as it is before anybody has begun on it."""
     seeds = job.recipe.seeds
     return {
         "id": job.run_id,

@@ -64,6 +64,10 @@ class Store(Database):
         super().__init__(url, create=create)
         folder = folder or (self.file.parent if self.file else None)
         self.ledger = Ledger(folder) if folder else None
+        if self.upgraded:  # older versions did not write them down
+            with self.write() as connection:
+                for name in connection.execute(select(studies.c.name)).scalars().all():
+                    self._write_down(connection, name)
 
     def save_plan(self, plan: Plan, path: Path, run_ids: dict[tuple[str, int], str]) -> None:
         """Store a study's plan, its arms, and which run answers for which arm and seed.

@@ -1,0 +1,306 @@
+"""The run directories hold everything: a database that is lost or damaged is made anew from them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from sweep.design import Plan
+from sweep.errors import StoreError
+from sweep.ledger import study_file
+from sweep.queue import Job, Queue
+from sweep.schema import metadata
+from sweep.store import Store, store_url
+from trainer.rundir import Event, Request, Result
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def everything(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, arms known by their names rather than their numbers."""
+    with Store(store_url(None, folder)) as store, store.begin() as connection:
+        found = {
+            table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
+            for table in metadata.sorted_tables
+        }
+    names = {row.pop("id"): (row["study"], row["name"]) for row in found["arms"]}
+    for row in found["members"]:
+        row["arm_id"] = names[row["arm_id"]]
+    return {name: sorted(rows, key=str) for name, rows in found.items()}
+
+
+def lose(folder: Path) -> None:
+    for path in folder.glob("sweep.db*"):
+        path.unlink()
+
+
+@pytest.fixture
+def folder(
+    store: Store,
+    plan: Plan,
+    make_result: Callable[..., Result],
+    events: list[Event],
+    tmp_path: Path,
+) -> Path:
+    """Runs in every state: done (one at the second attempt, one a rerun), diverged, failed, queued."""
+    jobs = {
+        (arm.name, seed): Job(recipe.fingerprint("c"), recipe, "c", "f" * 64)
+        for arm in plan.arms
+        for seed, recipe in arm.recipes.items()
+    }
+    first = jobs["baseline", 1]
+    again = Job(f"{first.run_id}-again", first.recipe, "c", "f" * 64, first.run_id)
+    queue = Queue(store, "me:1:1")
+    queue.enqueue([*jobs.values(), again])
+    store.save_plan(plan, tmp_path / "s.toml", {key: job.run_id for key, job in jobs.items()})
+    for number, job in enumerate([*list(jobs.values())[:5], again]):
+        assert queue.claim(job.run_id)
+        assert store.ledger
+        directory = store.ledger.run(job.run_id)
+        directory.write_request(
+            Request(
+                recipe=job.recipe,
+                corpus_hash="c",
+                run_id=job.run_id,
+                family=job.family,
+                repeat_of=job.repeat_of,
+            )
+        )
+        if number == 0:
+            queue.fail(job.run_id, "the disk is full", None, retry=True)
+            assert queue.claim(job.run_id)
+        if number == 4:
+            queue.fail(job.run_id, "lost\nfor good", 1 << 40, retry=False)
+            continue
+        lost = {"test_loss": None, "chunk_losses": [], "diverged_at": 2, "cause": "loss is nan"}
+        result = make_result(
+            notes=["warm"],
+            **({"state": "diverged", **lost} if number == 3 else {"test_loss": 0.1 + number}),
+        )
+        directory.events.write_text("".join(f"{event.model_dump_json()}\n" for event in events))
+        directory.write_result(result)
+        queue.record(job.run_id, result, directory.read_events(), 12345)
+    store.close()
+    return tmp_path / "runs"
+
+
+def test_every_row_of_a_lost_database_is_found_again(
+    folder: Path, sweep: Run, tmp_path: Path
+) -> None:
+    before = everything(folder)
+    assert {row["state"] for row in before["runs"]} == {"done", "diverged", "failed", "queued"}
+    lose(folder)
+    said = sweep(tmp_path, "rebuild")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout == (
+        "Rebuilt runs/sweep.db from runs: 1 studies and 7 runs (4 done, 1 diverged, 1 failed and "
+        "1 queued).\n"
+    )
+    assert everything(folder) == before
+    left = [path for path in folder.iterdir() if path.name.startswith((".", "sweep.db"))]
+    assert left == [folder / "sweep.db"]
+
+
+def test_after_real_training_the_reports_are_the_same_to_the_last_byte(
+    finished: tuple[Path, object], sweep: Run, tmp_path: Path
+) -> None:
+    here = tmp_path / "here"
+    shutil.copytree(finished[0], here)
+    for path in (here / "runs" / "studies").iterdir():  # where it lay when it was run
+        path.write_text(path.read_text().replace(str(finished[0]), str(here)))
+    with closing(sqlite3.connect(here / "runs" / "sweep.db")) as connection, connection:
+        connection.execute("UPDATE studies SET path = ?", [str(here / "s.toml")])
+    words = [("report",), ("report", "--format", "json"), ("log", "clip/2")]
+    before = [sweep(here, *each).stdout for each in words]
+    lose(here / "runs")
+    assert sweep(here, "rebuild").returncode == 0
+    assert [sweep(here, *each).stdout for each in words] == before
+
+
+def test_who_has_lost_the_database_is_told_how_to_have_it_again(folder: Path) -> None:
+    lose(folder)
+    with pytest.raises(StoreError) as error:
+        Store(store_url(None, folder))
+    assert str(error.value) == (
+        f"{folder}/sweep.db does not exist; `sweep rebuild` makes it from the run directories "
+        "beside it"
+    )
+
+
+def test_a_damaged_database_is_kept_beside_the_new_one(
+    folder: Path, sweep: Run, tmp_path: Path
+) -> None:
+    before = everything(folder)
+    file = folder / "sweep.db"
+    content = file.read_bytes()
+    damaged = content[:8192] + b"\x5a" * (len(content) - 8192)
+    file.write_bytes(damaged)
+    said = sweep(tmp_path, "rebuild")
+    assert said.returncode == 0
+    (kept,) = folder.glob("sweep.db.damaged-*")
+    assert said.stdout.startswith(f"The damaged database is runs/{kept.name} now.\n")
+    assert kept.read_bytes() == damaged
+    assert everything(folder) == before
+
+
+def test_a_database_that_is_whole_is_left_as_it_is(
+    folder: Path, sweep: Run, tmp_path: Path
+) -> None:
+    before = (folder / "sweep.db").read_bytes()
+    said = sweep(tmp_path, "rebuild")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr == (
+        "sweep: runs/sweep.db is whole: there is nothing to rebuild; to make it anew all the same, "
+        "move it elsewhere first\n"
+    )
+    assert (folder / "sweep.db").read_bytes() == before
+
+
+def test_an_empty_database_that_somebody_made_since_is_no_obstacle(
+    folder: Path, sweep: Run, tmp_path: Path
+) -> None:
+    before = everything(folder)
+    lose(folder)
+    Store(store_url(None, folder), create=True).close()
+    assert sweep(tmp_path, "rebuild").returncode == 0
+    assert everything(folder) == before
+
+
+def test_a_run_whose_folder_is_gone_is_queued(folder: Path, sweep: Run, tmp_path: Path) -> None:
+    done = [path for path in folder.glob("*/result.json") if '"done"' in path.read_text()]
+    shutil.rmtree(next(path.parent for path in done if not path.parent.name.endswith("-again")))
+    lose(folder)
+    said = sweep(tmp_path, "rebuild")
+    assert said.stdout.endswith("7 runs (3 done, 2 queued, 1 diverged and 1 failed).\n")
+
+
+def test_without_run_directories_there_is_nothing_to_rebuild_from(
+    sweep: Run, tmp_path: Path
+) -> None:
+    said = sweep(tmp_path, "rebuild")
+    assert said.returncode == 2
+    assert said.stderr == (
+        "sweep: runs holds no run directories, so there is nothing to rebuild from; name the folder "
+        "of runs with --runs DIR\n"
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_cannot_be_used_is_named_and_the_rest_is_rebuilt(
+    folder: Path, sweep: Run, tmp_path: Path
+) -> None:
+    results = sorted(folder.glob("*/result.json"))
+    results[0].write_text("{")
+    shutil.copytree(results[1].parent, folder / "a-copy")
+    shutil.rmtree(results[2].parent)
+    (folder / "broken").mkdir()
+    (folder / "broken" / "recipe.json").write_text("[]")
+    (folder / "studies" / "x.json").write_text('{"studies": 1}')
+    study = folder / "studies" / study_file("tiny")
+    study.write_text(study.read_text().replace('"runs":', '"none":'))
+    lose(folder)
+    said = sweep(tmp_path, "rebuild")
+    assert said.returncode == 0
+    lines = said.stdout.splitlines()[1:]
+    assert {line.split(" ")[0] for line in lines} == {
+        f"runs/{results[0].relative_to(folder)}",
+        "runs/a-copy",
+        "runs/broken/recipe.json:",
+        "runs/studies/x.json",
+        "tiny:",
+    }
+    assert lines[-1] == "tiny: 2 of its runs have no folder any more; `sweep run` trains them"
+    assert len(everything(folder)["runs"]) == 5
+
+
+def test_a_study_of_any_name_has_a_plain_file_name() -> None:
+    names = ["tiny", "ſtudy", "試" * 64, "A" * 64, "a" * 64, "../../etc/passwd", "x\n\u202e<b>"]
+    files = [study_file(name) for name in names]
+    assert len(set(files)) == len(names)
+    for file in files:
+        assert len(file.encode()) <= 80
+        assert file.isascii()
+        assert not set(file) & set("/\\\n\0<>:*?")
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from sweep.queue import Job, Queue
+from sweep.store import Store, store_url
+from trainer.recipe import Recipe
+
+queue = Queue(Store(store_url(None, Path("runs"))), "writer:1:1")
+print("ready", flush=True)
+for seed in range(1000, 100_000):
+    recipe = Recipe.model_validate({"seeds": {"init": seed, "order": seed, "dropout": seed}})
+    queue.enqueue([Job(recipe.fingerprint("c"), recipe, "c", "f" * 64)])
+"""
+"""Queues runs, one transaction each, until it is killed."""
+
+
+def test_a_backup_is_whole_although_runs_are_being_recorded(
+    folder: Path, sweep: Run, tmp_path: Path
+) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert writer.stdout
+        assert writer.stdout.readline() == "ready\n"
+        said = sweep(tmp_path, "backup", "copy.db")
+        assert (said.returncode, said.stderr) == (0, "")
+        assert said.stdout.startswith("Written to copy.db (")
+        assert writer.poll() is None
+    finally:
+        writer.kill()
+        writer.communicate()
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "copy.db").rename(tmp_path / "elsewhere" / "sweep.db")
+    ids = [
+        {row["id"] for row in everything(each)["runs"]} for each in (tmp_path / "elsewhere", folder)
+    ]
+    assert ids[0] <= ids[1]
+    assert len(ids[0]) >= 7
+
+
+def test_a_backup_overwrites_nothing(folder: Path, sweep: Run, tmp_path: Path) -> None:
+    assert folder.exists()
+    (tmp_path / "copy.db").write_text("mine")
+    said = sweep(tmp_path, "backup", "copy.db")
+    assert (said.returncode, said.stderr) == (
+        2,
+        "sweep: copy.db exists already; name a file that does not\n",
+    )
+    assert (tmp_path / "copy.db").read_text() == "mine"
+    said = sweep(tmp_path, "backup", "nowhere/copy.db")
+    assert said.returncode == 2
+    assert said.stderr.startswith("sweep: runs/sweep.db cannot be copied to nowhere/copy.db (")
+
+
+def test_what_a_study_left_in_an_older_database_is_written_down_when_it_is_upgraded(
+    folder: Path,
+) -> None:
+    written = folder / "studies" / study_file("tiny")
+    before = json.loads(written.read_bytes())
+    written.unlink()
+    with closing(sqlite3.connect(folder / "sweep.db")) as connection, connection:
+        connection.execute("DROP INDEX runs_by_repeat")
+        connection.execute("UPDATE schema_version SET version = 2")
+    Store(store_url(None, folder)).close()
+    after = json.loads(written.read_bytes())
+    assert {name: after[name] for name in ("studies", "plans", "arms", "members")} == {
+        name: before[name] for name in ("studies", "plans", "arms", "members")
+    }
