@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,15 @@ def train(root: Path) -> Callable[[Path], subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """A shell starts what it puts in the background with Ctrl-C ignored, and a run respects that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_a_run_between_two_steps_with_a_checkpoint_and_without_a_result(
     number: signal.Signals,
@@ -38,10 +47,14 @@ def test_a_signal_stops_a_run_between_two_steps_with_a_checkpoint_and_without_a_
 ) -> None:
     run = make_run("run", {"train.tokens": 16 * 8 * 1_000_000})
     command = [sys.executable, "-m", "trainer", str(run.path), "--threads", "1"]
-    with subprocess.Popen(command, cwd=root) as process:
+    process = subprocess.Popen(command, cwd=root)
+    try:
         wait_for_training(run)
         process.send_signal(number)
         assert process.wait(timeout=10) == EXIT_STOPPED == 143
+    finally:
+        process.kill()
+        process.wait()
     assert run.read_result() is None
     assert len(list(run.checkpoints.glob("step-*"))) == 1
 
