@@ -10,7 +10,7 @@ from typing import Any, Self
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from sweep.errors import StoreError
+from sweep.errors import StoreBusyError, StoreError
 from sweep.health import REBUILD, check
 from sweep.ledger import STUDIES
 from sweep.migration import migrate
@@ -75,7 +75,8 @@ class Database:
             yield
         except DBAPIError as error:
             reason = str(error.orig)
-            raise StoreError(f"{self.where}: {reason}{_remedy(reason)}") from error
+            kind = StoreBusyError if is_passing(reason) else StoreError
+            raise kind(f"{self.where}: {reason}{_remedy(reason)}") from error
         except SQLAlchemyError as error:
             raise StoreError(f"{self.where}: {error}") from error
 
@@ -146,6 +147,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def is_passing(reason: str) -> bool:
+    """Whether what the driver says may pass without anybody touching the database."""
+    return any(word in reason for word in ("locked", "disk is full", "No space left"))
 
 
 def _remedy(reason: str) -> str:

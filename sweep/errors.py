@@ -3,6 +3,7 @@
 UserError
 ├── StudyError        the study file does not make sense
 ├── StoreError        the database cannot be used
+│   └── StoreBusyError    ... at the moment: its disk is full, or another program keeps it locked
 ├── NotFoundError     no study or run answers to that name
 └── ExecutionError    runs cannot be started on this machine
     └── RunnerLostError   ... any more: work had begun
@@ -22,6 +23,10 @@ class StudyError(UserError):
 
 class StoreError(UserError):
     """The database cannot be used."""
+
+
+class StoreBusyError(StoreError):
+    """The database cannot be written at the moment; waiting helps."""
 
 
 class NotFoundError(UserError):

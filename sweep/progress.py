@@ -51,12 +51,18 @@ class PlainProgress:
         self.console = console
         self.labels = labels
         self.total = total
-        self.ended = 0
+        self.over: set[str] = set()
         self.began = time.monotonic()
         self.places: dict[str, Place] = {}
         self.noted: set[str] = set()
 
+    @property
+    def ended(self) -> int:
+        """How many runs have come to an end; one that is retried has not."""
+        return len(self.over)
+
     def started(self, job: Job, slot: str) -> None:
+        self.over.discard(job.run_id)
         self.places[job.run_id] = Place(job, slot)
         self._changed()
 
@@ -79,17 +85,30 @@ class PlainProgress:
                 self._print(f"{self._label(job)} {note}", "yellow")
 
     def elsewhere(self, job: Job, state: str) -> None:
-        self._end(job, f"{state}, by another sweep")
+        self._end(job, state if state == "cancelled" else f"{state}, by another sweep")
 
-    def failed(self, job: Job, reason: str, *, retry: bool) -> None:
-        if retry:
-            self.places.pop(job.run_id, None)
-            self._print(f"{self._label(job)} failed and will be tried again: {reason}", "yellow")
-        else:
+    def stopped(self, job: Job, reason: str) -> None:
+        self.places.pop(job.run_id, None)
+        self._print(f"{self._label(job)} stopped, to go on later: {reason}", "yellow")
+
+    def failed(self, job: Job, reason: str, *, pause: float | None) -> None:
+        if pause is None:
             self._end(job, f"FAILED: {reason}", "red")
+            return
+        self.places.pop(job.run_id, None)
+        later = f" in {duration(pause)}" if pause else ""
+        self._print(f"{self._label(job)} failed and will be tried again{later}: {reason}", "yellow")
 
-    def stopping(self) -> None:
-        self._print("Stopping at the next step; Ctrl-C once more to stop now.", "yellow")
+    def stopping(self, reason: str) -> None:
+        self._print(
+            f"Stopping at the next step ({reason}); Ctrl-C once more to stop now.", "yellow"
+        )
+
+    def waiting(self, reason: str) -> None:
+        self._print(f"Waiting: {reason}.", "yellow")
+
+    def going_on(self) -> None:
+        self._print("It goes on.", "yellow")
 
     def seconds_left(self) -> float | None:
         """An estimate from the pace so far; None before there is one."""
@@ -100,7 +119,7 @@ class PlainProgress:
 
     def _end(self, job: Job, outcome: str, style: str = "") -> None:
         self.places.pop(job.run_id, None)
-        self.ended += 1
+        self.over.add(job.run_id)
         width = len(str(self.total))
         self._print(f"{self.ended:>{width}}/{self.total}  {self._label(job)}  {outcome}", style)
         self._changed()

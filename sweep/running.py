@@ -13,17 +13,18 @@ from sweep.executors.local import LocalExecutor
 from sweep.owner import this_process
 from sweep.progress import watch
 from sweep.queue import FINISHED, Job, Queue
-from sweep.scheduler import Scheduler, Summary
+from sweep.scheduler import Scheduler, Settings
 from sweep.slots import Slot
 from sweep.store import Store
-from sweep.study import Jobs
+from sweep.watcher import Summary
 from sweep.workspace import Workspace
 
 
 def unfinished(store: Store, jobs: Sequence[Job]) -> list[Job]:
-    """The jobs that have no outcome yet, in their order."""
+    """The jobs that have no outcome yet and that nobody has cancelled, in their order."""
     states = store.states([job.run_id for job in jobs])
-    return [job for job in jobs if states.get(job.run_id) not in FINISHED]
+    over = FINISHED | {"cancelled"}
+    return [job for job in jobs if states.get(job.run_id) not in over]
 
 
 def train_jobs(
@@ -31,7 +32,7 @@ def train_jobs(
     store: Store,
     jobs: Mapping[str, Job],
     slots: Sequence[Slot],
-    settings: Jobs,
+    settings: Settings,
     console: Console,
 ) -> Summary:
     """Train `jobs`, given by the labels that people know them by; they are in the queue already.

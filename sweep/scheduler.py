@@ -3,113 +3,78 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import signal
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from sweep.errors import RunnerLostError
+from sweep.attempt import DISK_FULL, Running, no_start, outcome
+from sweep.change import Change, Claim, recorded, released
+from sweep.control import is_paused
+from sweep.errors import RunnerLostError, StoreBusyError
 from sweep.executors.base import Ended, Executor
+from sweep.failures import ALIKE, Pattern
+from sweep.leases import RENEW_SECONDS
 from sweep.ledger import directory_name
-from sweep.queue import FINISHED, LEASE_SECONDS, Job, Queue
+from sweep.obstacles import Obstacles
+from sweep.queue import CLOSED, FINISHED, OPEN, Job, Queue
 from sweep.study import Jobs
-from trainer.errors import RunDirectoryError
-from trainer.run import EXIT_DONE, EXIT_REFUSED, EXIT_STOPPED
-from trainer.rundir import Event, Request, Result, RunDirectory, parse_events
+from sweep.watcher import Summary, Watcher
+from trainer.errors import RunDirectoryError, RunTakenError
+from trainer.rundir import Request, RunDirectory
 
 TICK_SECONDS = 0.2
 """How long to wait for a run to end before looking at everything else."""
 LOOK_SECONDS = 1.0
-"""How often to look for runs that another scheduler has finished or lost."""
+"""How often to look at what others do, and at whether the runs live."""
+AHEAD = 100
+"""Jobs that are asked for at once: another scheduler may have taken the first ones."""
 
 
-class Watcher(Protocol):
-    """Is told what happens; shows it to somebody."""
+@dataclass(frozen=True)
+class Settings:
+    """How a scheduler goes about it."""
 
-    def started(self, job: Job, slot: str) -> None:
-        """A run has been given a slot."""
-
-    def advanced(self, job: Job, event: Event) -> None:
-        """A run has taken some steps."""
-
-    def finished(self, job: Job, result: Result) -> None:
-        """A run has an outcome."""
-
-    def elsewhere(self, job: Job, state: str) -> None:
-        """Another scheduler has brought a run to an end."""
-
-    def stopping(self) -> None:
-        """No further run is started; those that go on are asked to stop."""
-
-    def failed(self, job: Job, reason: str, *, retry: bool) -> None:
-        """An attempt has failed; `retry` tells whether there will be another."""
-
-
-@dataclass
-class Running:
-    """A run in its slot."""
-
-    job: Job
-    slot: str
-    directory: RunDirectory
-    read: int = 0
-    """Bytes of its events that have been read."""
-
-    def new_events(self) -> list[Event]:
-        """What has been written since the last call."""
-        try:
-            with self.directory.events.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                if size < self.read:  # a continued run takes back its last lines
-                    self.read = 0
-                file.seek(self.read)
-                text = file.read()
-        except FileNotFoundError:
-            return []
-        whole = text[: text.rfind(b"\n") + 1]
-        self.read += len(whole)
-        return parse_events(whole)
-
-
-@dataclass
-class Summary:
-    """What became of the jobs."""
-
-    finished: int = 0
-    failed: int = 0
-    interrupted: bool = False
+    jobs: Jobs
+    study: str | None = None
+    """Whose pauses are heeded."""
+    fail_fast: bool = False
+    """Whether the first run that fails for good ends it all."""
 
 
 class Scheduler:
     """Claims jobs, has them executed, and records what comes of them."""
 
     def __init__(
-        self, queue: Queue, executor: Executor, folder: Path, watcher: Watcher, settings: Jobs
+        self, queue: Queue, executor: Executor, folder: Path, watcher: Watcher, settings: Settings
     ) -> None:
         self._queue = queue
         self._executor = executor
         self._folder = folder
         self._watcher = watcher
-        self._retries = settings.retries
-        self._execution = settings.execution()
-        self._stopping = False
-        self._told_to_stop = False
+        self._settings = settings
+        self._stop_reason: str | None = None
+        self._told: str | None = None
+        self._obstacles = Obstacles(folder)
+        self._pattern = Pattern(max(len(executor.slots), ALIKE))
         self._free = deque(executor.slots)
         self._pending: deque[Job] = deque()
         self._elsewhere: list[Job] = []
+        """Jobs that are not ours to run, for now."""
+        self._closed: list[Job] = []
+        """Jobs that have failed or were cancelled: somebody may want them again."""
         self._running: dict[Path, Running] = {}
-        self._failures: Counter[str] = Counter()
+        self._settling: list[tuple[Job, Change]] = []
+        """Changes that the database has not taken yet."""
         self._renewed = self._looked = time.monotonic()
         self._summary = Summary()
 
     def stop(self) -> None:
         """Claim no more, and let the running runs stop at their next step; safe in a signal."""
-        self._stopping = True
+        self._stop_reason = self._stop_reason or "stopped at the keyboard"
+        self._summary.interrupted = True
 
     def run(self, jobs: Iterable[Job]) -> Summary:
         """Work until every job has an outcome, or until `stop` was called and the slots are empty.
@@ -120,142 +85,202 @@ class Scheduler:
         self._executor.prepare()
         try:
             while self._has_work():
-                self._fill_slots()
-                for ended in self._executor.wait(TICK_SECONDS):
+                self._turn()
+                hurry = self._settling and not self._obstacles.database
+                for ended in self._executor.wait(0.001 if hurry else TICK_SECONDS):
                     self._end(ended)
                 self._show_progress()
-                self._look_elsewhere()
-                self._renew_leases()
-                self._tell_to_stop()
+                self._look()
+                self._tell()
         finally:
             self._give_back()
-        self._summary.interrupted = self._stopping
         return self._summary
 
     def _has_work(self) -> bool:
-        waiting = bool(self._pending or self._elsewhere) and not self._stopping
-        return waiting or bool(self._running)
+        waiting = bool(self._pending or self._elsewhere) and not self._stop_reason
+        return waiting or bool(self._running or self._settling)
 
-    def _fill_slots(self) -> None:
-        while self._free and self._pending and not self._stopping:
-            job = self._pending.popleft()
-            if not self._queue.claim(job.run_id):
-                self._elsewhere.append(job)
-                continue
-            directory = RunDirectory(self._folder / directory_name(job.run_id))
-            try:
-                result = directory.read_result()
-                if result is None:
-                    self._start(job, directory)
-                    continue
-            except (OSError, RunDirectoryError) as error:  # a full disk, a damaged folder
-                self._fail(job, str(error), peak_bytes=None)
-                continue
-            # It was trained before, by a scheduler that ended before it could say so.
-            shutil.rmtree(directory.checkpoints, ignore_errors=True)
-            self._record(job, directory, result, peak_bytes=None)
+    def _turn(self) -> None:
+        """One transaction: record what has ended, and claim as many runs as there are free slots."""
+        obstacles = self._obstacles
+        closed = self._stop_reason or obstacles.full or obstacles.paused
+        number = 0 if closed else len(self._free)
+        wanted = {job.run_id: job for job in list(self._pending)[: number and number + AHEAD]}
+        try:
+            turn = self._queue.turn([change for _, change in self._settling], [*wanted], number)
+        except StoreBusyError as error:
+            obstacles.database = str(error)
+            return
+        obstacles.database = None
+        settled, self._settling = self._settling, []
+        for job, change in settled:
+            self._settle(job, change, kept=change.run_id in turn.kept)
+        for _ in wanted:
+            self._pending.popleft()
+        claims = {claim.run_id: claim for claim in turn.claimed}
+        rest = [job for job in wanted.values() if job.run_id not in turn.taken | claims.keys()]
+        self._pending.extendleft(reversed(rest))
+        self._elsewhere.extend(wanted[run_id] for run_id in turn.taken)
+        for run_id, claim in claims.items():
+            self._begin(wanted[run_id], claim)
 
-    def _start(self, job: Job, directory: RunDirectory) -> None:
+    def _settle(self, job: Job, change: Change, *, kept: bool) -> None:
+        """The database has taken a change, or has refused it: the run was no longer ours."""
+        if not kept:
+            self._elsewhere.append(job)  # whoever took it will tell
+        elif change.result:
+            self._pattern.saw_success()
+            self._summary.finished += 1
+            self._watcher.finished(job, change.result)
+        elif change.outcome == "failed":
+            self._settle_failure(job, change)
+        else:
+            self._pending.append(job)
+            self._watcher.stopped(job, change.reason or "")
+
+    def _settle_failure(self, job: Job, change: Change) -> None:
+        again, reason = change.state == "queued", change.reason or ""
+        self._watcher.failed(job, reason, pause=change.pause if again else None)
+        self._summary.failed += not again
+        (self._pending if again else self._closed).append(job)
+        useless = self._pattern.saw_failure(job.run_id, reason, for_good=not again)
+        if useless:
+            self._give_up(useless)
+        elif self._settings.fail_fast and not again:
+            self._give_up(f"a run has failed for good: {reason}")
+
+    def _give_up(self, reason: str) -> None:
+        if self._pending or self._elsewhere or self._running:
+            self._stop_reason = self._stop_reason or reason
+            self._summary.given_up = self._summary.given_up or reason
+
+    def _begin(self, job: Job, claim: Claim) -> None:
+        """Start a run that was claimed, unless its directory holds the outcome already."""
+        directory = RunDirectory(self._folder / directory_name(job.run_id))
+        run = Running(job, self._free[0], directory, claim.failures)
+        try:
+            result = directory.read_result()
+            if result is None:
+                self._start(run, claim.attempt)
+                return
+        except (OSError, RunDirectoryError, RunTakenError) as error:
+            self._add(job, no_start(run, error, self._settings.jobs))
+            return
+        # It was trained before, by a scheduler that ended before it could say so.
+        shutil.rmtree(directory.checkpoints, ignore_errors=True)
+        self._add(job, recorded(job.run_id, result, directory.read_events(), None))
+
+    def _start(self, run: Running, attempt: int) -> None:
+        """Raises OSError and RunTakenError before anything has begun."""
+        job, directory = run.job, run.directory
+        directory.path.mkdir(parents=True, exist_ok=True)
+        directory.lock.announce(attempt)
         directory.write_request(
             Request(
                 recipe=job.recipe,
                 corpus_hash=job.corpus_hash,
-                execution=self._execution,
+                execution=self._settings.jobs.execution(),
                 run_id=job.run_id,
                 family=job.family,
                 repeat_of=job.repeat_of,
             )
         )
-        if not directory.checkpoints.exists():
-            directory.events.unlink(missing_ok=True)
-        slot = self._free.popleft()
-        self._running[directory.path.resolve()] = Running(job, slot, directory)
-        self._executor.start(directory.path, slot)
-        self._watcher.started(job, slot)
+        run.new_events()  # those of earlier attempts
+        self._free.popleft()
+        self._running[directory.path.resolve()] = run
+        self._executor.start(directory.path, run.slot, attempt)
+        self._watcher.started(job, run.slot)
 
     def _end(self, ended: Ended) -> None:
         run = self._running.pop(ended.directory)
         self._free.append(run.slot)
-        self._fill_slots()  # first, so that the slot does not wait for the disk
-        if self._stopping and ended.status == EXIT_STOPPED:
-            self._queue.release(run.job.run_id, "stopped at the keyboard")
-            return
-        try:
-            result = run.directory.read_result() if ended.status == EXIT_DONE else None
-            reason = _reason(run.directory, ended) if result is None else ""
-        except (OSError, RunDirectoryError) as error:
-            result, reason = None, str(error)
-        if result is None:
-            hopeless = ended.status == EXIT_REFUSED
-            self._fail(run.job, reason, ended.peak_bytes, hopeless=hopeless)
-        else:
-            self._record(run.job, run.directory, result, ended.peak_bytes)
+        self._add(run.job, outcome(run, ended, self._settings.jobs))
 
-    def _record(
-        self, job: Job, directory: RunDirectory, result: Result, peak_bytes: int | None
-    ) -> None:
-        if self._queue.record(job.run_id, result, directory.read_events(), peak_bytes):
-            self._summary.finished += 1
-            self._watcher.finished(job, result)
-        else:
-            self._elsewhere.append(job)  # our lease ran out: whoever took it will tell
-
-    def _fail(
-        self, job: Job, reason: str, peak_bytes: int | None, *, hopeless: bool = False
-    ) -> None:
-        self._failures[job.run_id] += 1
-        retry = self._failures[job.run_id] <= self._retries and not hopeless
-        self._queue.fail(job.run_id, reason, peak_bytes, retry=retry)
-        if retry:
-            self._pending.append(job)
-        else:
-            self._summary.failed += 1
-        self._watcher.failed(job, reason, retry=retry)
+    def _add(self, job: Job, change: Change) -> None:
+        """The next turn makes this change."""
+        self._obstacles.full = self._obstacles.full or change.reason == DISK_FULL
+        self._settling.append((job, change))
 
     def _show_progress(self) -> None:
         for run in self._running.values():
             for event in run.new_events():
                 self._watcher.advanced(run.job, event)
 
-    def _look_elsewhere(self) -> None:
-        """What another scheduler has finished is done; what it gave up is pending again."""
-        if not self._elsewhere or time.monotonic() - self._looked < LOOK_SECONDS:
+    def _look(self) -> None:
+        """At what others do, and at whether the runs live."""
+        passed = time.monotonic() - self._looked
+        if passed < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        self._queue.reclaim_lost()
-        states = self._queue.store.states([job.run_id for job in self._elsewhere])
+        self._obstacles.look()
+        with contextlib.suppress(StoreBusyError):  # the next turn tells
+            self._look_at_others()
+            self._renew_leases()
+        self._look_at_runs(passed)
+
+    def _look_at_others(self) -> None:
+        """What another has finished is done; what it gave up is pending again."""
+        lost = self._queue.lost()
+        for run in self._running.values():
+            if run.job.run_id in lost:
+                self._ask_to_stop(run, "it is no longer ours")
+        paused = is_paused(self._queue.store, self._settings.study)
+        self._obstacles.paused = self._settings.study if paused else None
+        if self._elsewhere:
+            self._queue.reclaim_lost()
+        states = self._queue.store.states([job.run_id for job in self._elsewhere + self._closed])
         for job in self._elsewhere:
-            state = states[job.run_id]
-            if state in FINISHED | {"failed"}:
-                self._watcher.elsewhere(job, state)
-            else:
-                self._pending.append(job)
+            if states[job.run_id] in FINISHED | CLOSED:
+                self._watcher.elsewhere(job, states[job.run_id])
+        self._pending += [job for job in self._elsewhere if states[job.run_id] in OPEN]
+        self._pending += [job for job in self._closed if states[job.run_id] in OPEN]
+        self._closed = [
+            job for job in self._elsewhere + self._closed if states[job.run_id] in CLOSED
+        ]
         self._elsewhere.clear()
 
     def _renew_leases(self) -> None:
-        if time.monotonic() - self._renewed > LEASE_SECONDS / 4:
-            self._renewed = time.monotonic()
+        if time.monotonic() - self._renewed > RENEW_SECONDS:
             self._queue.renew()
+            self._renewed = time.monotonic()
 
-    def _tell_to_stop(self) -> None:
-        if self._stopping and not self._told_to_stop:
-            self._told_to_stop = True
-            self._watcher.stopping()
+    def _look_at_runs(self, passed: float) -> None:
+        jobs = self._settings.jobs
+        for run in self._running.values():
+            run.look(passed)
+            too_long = run.too_long(jobs)
+            if too_long and not run.stopping:
+                self._ask_to_stop(run, too_long, blame=True)
+            elif run.asked > jobs.stop_seconds:
+                self._executor.stop(run.directory.path, now=True)
+
+    def _ask_to_stop(self, run: Running, reason: str, *, blame: bool = False) -> None:
+        if not run.stopping:
+            run.stopping, run.blamed = reason, blame
+            self._executor.stop(run.directory.path)
+
+    def _tell(self) -> None:
+        """Say why no run is started, once, and have those stop that are to."""
+        reason = self._stop_reason or self._obstacles.sentence()
+        if reason != self._told:
+            self._told = reason
+            if reason is None:
+                self._watcher.going_on()
+            elif self._stop_reason:
+                self._watcher.stopping(reason)
+            else:
+                self._watcher.waiting(reason)
+        if self._stop_reason or self._obstacles.paused:
             for run in self._running.values():
-                self._executor.stop(run.directory.path)
+                self._ask_to_stop(run, self._stop_reason or "the study was paused")
 
     def _give_back(self) -> None:
         """When it ends early: runs that are still ours go back into the queue."""
         for run in self._running.values():
             with contextlib.suppress(RunnerLostError):  # then they have ended with what ran them
                 self._executor.stop(run.directory.path, now=True)
-        for run in self._running.values():
-            self._queue.release(run.job.run_id, "its scheduler ended early")
-
-
-def _reason(directory: RunDirectory, ended: Ended) -> str:
-    """Why a run has failed, in a sentence."""
-    last_words = directory.last_words()
-    if ended.signal is not None:
-        return f"ended by signal {ended.signal} ({signal.Signals(ended.signal).name})"
-    return last_words or f"ended with status {ended.status} and without a word"
+        early = [
+            released(run.job.run_id, "its scheduler ended early") for run in self._running.values()
+        ]
+        with contextlib.suppress(StoreBusyError):  # then they are found to be lost
+            self._queue.turn([*early, *(change for _, change in self._settling)])

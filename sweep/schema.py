@@ -37,6 +37,7 @@ studies = Table(
     Column("path", Text, nullable=False, comment="the study file, as it was last run"),
     Column("plan_hash", String(64), nullable=False, comment="the plan that was last run"),
     Column("last_run", Float, nullable=False, comment="Unix time"),
+    Column("paused", Float, comment="Unix time since when nobody works on it; empty: it goes on"),
 )
 
 plans = Table(
@@ -71,9 +72,14 @@ runs = Table(
     Column("init_seed", BigInteger, nullable=False),
     Column("order_seed", BigInteger, nullable=False),
     Column("dropout_seed", BigInteger, nullable=False),
-    Column("state", String(16), nullable=False, comment="queued running done diverged failed"),
+    Column("state", String(16), nullable=False, comment="see sweep.queue"),
     Column("owner", String(128), comment="the scheduler that runs it"),
-    Column("lease_until", Float, comment="Unix time after which another may take it"),
+    Column(
+        "attempt", Integer, comment="number of the claim that holds it; another one is too late"
+    ),
+    Column("beat", Integer, comment="grows while the scheduler that runs it lives"),
+    Column("failures", Integer, comment="attempts that failed since it was last asked for"),
+    Column("retry_at", Float, comment="Unix time of the next attempt after a failure"),
     Column("test_loss", Float, comment="nats per token"),
     Column("bits_per_byte", Float),
     Column("diverged_at", Integer, comment="step"),
@@ -112,7 +118,7 @@ attempts = Table(
     Column("number", Integer, primary_key=True),
     Column("claimed", Float, nullable=False, comment="Unix time"),
     Column("ended", Float, comment="Unix time"),
-    Column("outcome", String(16), comment="done diverged failed stopped lost"),
+    Column("outcome", String(16), comment="done diverged failed stopped lost cancelled"),
     Column("reason", Text),
     Column("peak_bytes", BigInteger),
 )
@@ -147,7 +153,14 @@ ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
         curves.c.clipped,
         curves.c.skipped,
     ),
-    3: (runs_by_repeat,),
+    3: (
+        runs_by_repeat,
+        runs.c.attempt,
+        runs.c.beat,
+        runs.c.failures,
+        runs.c.retry_at,
+        studies.c.paused,
+    ),
 }
 """What came with a version: tables, columns and indexes, in the order in which they are made.
 

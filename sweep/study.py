@@ -116,6 +116,14 @@ class Jobs(Config):
     """GPUs that share a run, each training a part of every batch; without GPUs, processes."""
     retries: int = Field(default=2, ge=0, le=100)
     """How often a run that failed is started again, from its last checkpoint."""
+    retry_seconds: float = Field(default=2.0, ge=0, le=3600)
+    """Seconds before a run that failed is started again; four times as long each further time."""
+    stall_timeout: float = Field(default=1800.0, ge=1)
+    """Seconds without a step, or a piece of the evaluation, after which a run is taken to hang."""
+    timeout: float | None = Field(default=None, ge=1)
+    """Seconds that one attempt at a run may take; `none` for any number."""
+    stop_seconds: float = Field(default=60.0, gt=0)
+    """Seconds that a run which is to stop has for its step and checkpoint, before it is killed."""
     micro_batch: MicroBatch = "auto"
     """Sequences that are worked on at once on each GPU; `auto` for as many as fit."""
     compile: Literal["auto", "always", "never"] = "auto"

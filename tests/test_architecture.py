@@ -30,6 +30,7 @@ LIGHT_FOR_SWEEP = {
     "trainer.errors",
     "trainer.execution",
     "trainer.files",
+    "trainer.lock",
     "trainer.recipe",
     "trainer.run",
     "trainer.rundir",

@@ -33,7 +33,8 @@ def test_the_page_of_recipe_fields_has_each_with_its_default_and_meaning(name: s
 @pytest.mark.parametrize("name", Jobs.model_fields)
 def test_that_page_has_the_settings_of_jobs_too(name: str) -> None:
     info = Jobs.model_fields[name]
-    expected = f"| `jobs.{name}` | `{json.dumps(info.default)}` | {info.description} |"
+    default = "none" if info.default is None else json.dumps(info.default)
+    expected = f"| `jobs.{name}` | `{default}` | {info.description} |"
     assert expected in (ROOT / "docs" / "recipe.md").read_text().splitlines()
 
 

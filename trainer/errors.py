@@ -6,6 +6,7 @@
     ├── CheckpointError       a checkpoint cannot be written, or is another recipe's
     ├── ExecutionSettingError a recipe cannot be trained where, or how, it is meant to be
     ├── DeviceMemoryError     a device ran out of memory on the way
+    ├── RunTakenError         another process trains this run, or is about to
     └── sweep.errors...       what concerns studies, the store and the command line
 
 Each carries one sentence or two, and no traceback is needed to act on it.
@@ -36,3 +37,7 @@ class ExecutionSettingError(UserError):
 
 class DeviceMemoryError(UserError):
     """A device ran out of memory on the way; perhaps because of what else it is used for."""
+
+
+class RunTakenError(UserError):
+    """Another process trains this run, or is about to: a later attempt."""

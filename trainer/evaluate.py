@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,10 +39,17 @@ class TestLoss:
 
 @torch.no_grad()
 @full_float32()
-def evaluate(model: GPT, corpus: Corpus, recipe: Recipe, place: Place) -> TestLoss:
+def evaluate(
+    model: GPT,
+    corpus: Corpus,
+    recipe: Recipe,
+    place: Place,
+    between: Callable[[], object] = lambda: None,
+) -> TestLoss:
     """Test loss of `model`, in float32 and without dropout whatever the training precision was.
 
-    Each process of a run scores a part of the text, and all of them know the whole.
+    Each process of a run scores a part of the text, and all of them know the whole. `between` is
+    called before each piece of it.
     """
     wanted, context = recipe.evaluation, recipe.model.context
     per_chunk = wanted.chunk_tokens // context
@@ -54,6 +62,7 @@ def evaluate(model: GPT, corpus: Corpus, recipe: Recipe, place: Place) -> TestLo
     model.eval()
     losses = torch.zeros(len(sequences), dtype=torch.float64)
     for piece in pieces[place.world.rank :: place.world.size]:
+        between()
         losses[piece.astype(np.int64)] = _sequence_losses(model, tokens, piece, place.device)
     place.world.sum_on_cpu(losses)
     model.train(was_training)

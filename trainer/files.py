@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
 from typing import Any
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What a full disk says."""
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -3,7 +3,7 @@
 Importing torch takes seconds, forking a process that has done so takes milliseconds. The server
 talks with whoever started it in lines of JSON:
 
-    in    {"start": RUN_DIR, "device": "cpu", "threads": 1, "environment": {}}
+    in    {"start": RUN_DIR, "attempt": 1, "device": "cpu", "threads": 1, "environment": {}}
           {"signal": RUN_DIR, "number": 15}
     out   {"ready": true}
           {"started": RUN_DIR, "pid": 4711}
@@ -26,8 +26,9 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
+from trainer.files import FULL
 from trainer.ranks import die_with_parent
-from trainer.run import EXIT_FAILED, train_directory
+from trainer.run import EXIT_DISK_FULL, EXIT_FAILED, train_directory
 
 _KILOBYTE = 1 if sys.platform == "darwin" else 1024
 
@@ -97,12 +98,15 @@ class ForkServer:
             directory = Path(request["start"])
             _redirect(directory / "log.txt")
             os.environ.update(request["environment"])
-            status = train_directory(directory, request["device"], request["threads"])
+            place = request["device"], request["threads"]
+            status = train_directory(directory, *place, request["attempt"])
         except BaseException:  # noqa: BLE001  (nothing may return into the server's loop)
-            traceback.print_exc()
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # the log may be on a full disk
+                sys.stdout.flush()
+                sys.stderr.flush()
             os._exit(status)
 
     def _reap(self) -> None:
@@ -128,7 +132,7 @@ def _redirect(log: Path) -> None:
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         print(f"{log} cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201  (there is no log to tell)
-        os._exit(EXIT_FAILED)
+        os._exit(EXIT_DISK_FULL if error.errno in FULL else EXIT_FAILED)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(file, 1)

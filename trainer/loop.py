@@ -76,7 +76,8 @@ def train(
 ) -> Result:
     """Train and evaluate one recipe.
 
-    Raises RunStoppedError between two steps once the session says so, after a checkpoint.
+    Raises RunStoppedError between two steps, or two pieces of test text, once the session says so,
+    after a checkpoint.
     """
     session = session or Session()
     progress = session.progress()
@@ -92,14 +93,16 @@ def train(
         while progress.steps < recipe.steps:
             if place.world.any(session.should_stop()):
                 journal.flush()
-                keeper.save(trainer)
-                raise RunStoppedError
+                raise RunStoppedError  # noqa: TRY301  (the checkpoint below is due in evaluation, too)
             journal.record(trainer.step(progress.steps))
             if place.world.any(keeper.is_due):  # all of them: a flush may find that it has diverged
                 journal.flush()
                 keeper.save(trainer)
                 journal.rest()
-        outcome = _outcome(trainer, corpus)
+        outcome = _outcome(trainer, corpus, session)
+    except RunStoppedError:
+        keeper.save(trainer)
+        raise
     except DivergedError as diverged:
         outcome = {"state": "diverged", "diverged_at": diverged.step, "cause": diverged.cause}
     if outcome["state"] == "done":
@@ -131,10 +134,15 @@ class Session:
         return progress
 
 
-def _outcome(trainer: Trainer, corpus: Corpus) -> dict[str, Any]:
+def _outcome(trainer: Trainer, corpus: Corpus, session: Session) -> dict[str, Any]:
     """The test loss; a run that ends worse than a uniform guess by a nat has diverged."""
     recipe = trainer.recipe
-    test = evaluate(trainer.model, corpus, recipe, trainer.place)
+
+    def between() -> None:  # several processes do not have the same number of pieces
+        if session.should_stop() and trainer.place.world.size == 1:
+            raise RunStoppedError
+
+    test = evaluate(trainer.model, corpus, recipe, trainer.place, between)
     if not test.nats_per_token < (limit := ceiling(recipe)):
         raise DivergedError(
             recipe.steps,

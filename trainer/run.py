@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -18,8 +19,10 @@ from trainer.errors import (
     CheckpointError,
     ExecutionSettingError,
     RunDirectoryError,
+    RunTakenError,
     UserError,
 )
+from trainer.files import FULL
 from trainer.rundir import Request, Result, RunDirectory
 
 if TYPE_CHECKING:
@@ -32,6 +35,10 @@ EXIT_FAILED = 1
 """There is none; the log says why."""
 EXIT_REFUSED = 2
 """There is none, and another attempt would end the same way; the log says why."""
+EXIT_DISK_FULL = 74
+"""There is none, because the disk is full; another attempt ends better once there is room."""
+EXIT_TAKEN = 75
+"""Another process trains this run, or a later attempt has replaced this one."""
 EXIT_STOPPED = 143
 """The run was asked to stop and did, between two steps."""
 
@@ -56,14 +63,25 @@ class StopSignal:
         return self.received
 
 
-def train_directory(path: Path, device: str, threads: int | None) -> int:
+def train_directory(
+    path: Path, device: str, threads: int | None, attempt: int | None = None
+) -> int:
     """Train what `path` asks for and write its result; the exit status of the process.
 
     Everything that a person needs to know about a failure is printed, so that it is in the log.
+    An `attempt` that was announced (see `trainer.lock`) trains nothing that has a result already.
     """
     directory = RunDirectory(path)
-    should_stop = StopSignal()
-    return _tell(lambda: _train_all_ranks(directory, device, threads, should_stop))
+    stop = StopSignal()
+
+    def train() -> int:
+        directory.read_request()  # first: where there is none, no lock is to be left
+        with directory.lock.hold(attempt, stop):
+            if attempt is not None and directory.read_result() is not None:
+                return EXIT_DONE
+            return _train_all_ranks(directory, device, threads, stop)
+
+    return _tell(train)
 
 
 def _tell(train: Callable[[], int]) -> int:
@@ -73,16 +91,43 @@ def _tell(train: Callable[[], int]) -> int:
         return train()
     except RunStoppedError:
         return EXIT_STOPPED
-    except UserError as error:
-        print(error, file=sys.stderr)  # noqa: T201  (the log)
-        return EXIT_REFUSED if isinstance(error, ExecutionSettingError) else EXIT_FAILED
-    except Exception:  # noqa: BLE001  (whatever it was, the log has it and the run has failed)
-        traceback.print_exc()
-        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001  (whatever it was, the log has it and the run has failed)
+        status = _status(error)
+        with contextlib.suppress(OSError):  # the log may be on the disk that is full
+            if isinstance(error, UserError) or status == EXIT_DISK_FULL:
+                print(error, file=sys.stderr)  # noqa: T201  (the log)
+            else:
+                traceback.print_exc()
+        return status
+
+
+def _status(error: BaseException) -> int:
+    """The exit status of a run that ended with an exception."""
+    if _is_full(error):
+        return EXIT_DISK_FULL
+    if isinstance(error, RunTakenError):
+        return EXIT_TAKEN
+    return EXIT_REFUSED if isinstance(error, ExecutionSettingError) else EXIT_FAILED
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a full disk is behind an error; safetensors tells it in words only."""
+    while error is not None:
+        if getattr(error, "errno", None) in FULL:
+            return True
+        if f"os error {errno.ENOSPC:d}" in str(error):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _stops(directory: RunDirectory, stop: StopSignal) -> Callable[[], bool]:
+    """Asked between two steps: whether to stop. Gives a sign of life."""
+    return lambda: directory.lock.is_replaced() or stop()
 
 
 def _train_all_ranks(
-    directory: RunDirectory, device: str, threads: int | None, should_stop: StopSignal
+    directory: RunDirectory, device: str, threads: int | None, stop: StopSignal
 ) -> int:
     """In this process, or in one for each rank."""
     import torch  # noqa: PLC0415  (the fork server has it already)
@@ -99,7 +144,7 @@ def _train_all_ranks(
     torch.set_num_threads(max(1, threads // size))
     if size == 1:
         place = Place(torch.device(device), request.execution)
-        _train(directory, request, corpus, place, should_stop)
+        _train(directory, request, corpus, place, _stops(directory, stop))
         return EXIT_DONE
     from trainer.ranks import run_ranks  # noqa: PLC0415  (only here)
 
@@ -110,11 +155,11 @@ def _train_all_ranks(
         own = torch.device(device, rank) if device == "cuda" else torch.device(device)
         with join(rank, size, own, meeting_point) as world:
             place = Place(own, request.execution, world)
-            _train(directory, request, corpus, place, own_stop)
+            _train(directory, request, corpus, place, _stops(directory, own_stop))
         return EXIT_DONE
 
     try:
-        return run_ranks(size, lambda rank: _tell(lambda: train_rank(rank)), should_stop)
+        return run_ranks(size, lambda rank: _tell(lambda: train_rank(rank)), stop)
     finally:
         meeting_point.unlink(missing_ok=True)
 
@@ -124,7 +169,7 @@ def _train(
     request: Request,
     corpus: Corpus,
     place: Place,
-    should_stop: StopSignal,
+    should_stop: Callable[[], bool],
 ) -> None:
     """One rank of a run; the first one writes what there is to write."""
     from trainer.checkpoint import Checkpoints  # noqa: PLC0415  (brings torch)

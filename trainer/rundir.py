@@ -7,8 +7,9 @@
     result.json           the outcome, there only when the run has one
     weights.safetensors   the final parameters, by name
     log.txt               what the process printed
+    lock                  held by the process that trains (see `trainer.lock`)
 
-Attempts, events and log grow; everything else is there whole or not at all.
+Attempts, events, log and lock grow; everything else is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from model.config import Config
 from trainer.errors import RunDirectoryError
 from trainer.execution import Execution
 from trainer.files import write_json, write_whole
+from trainer.lock import RunLock
 from trainer.recipe import Recipe
 
 
@@ -113,6 +115,7 @@ class RunDirectory:
         self.log = path / "log.txt"
         self.checkpoints = path / "checkpoints"
         self.weights = path / "weights.safetensors"
+        self.lock = RunLock(path)
 
     def write_request(self, request: Request) -> None:
         """Make the directory ready to be trained."""

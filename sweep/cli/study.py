@@ -29,6 +29,9 @@ def run(
     study: StudyFile,
     override: OverrideOption = None,
     slots: Slots = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="End at the first run that fails for good.")
+    ] = False,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -36,7 +39,7 @@ def run(
     from sweep.commands.run import RunRequest  # noqa: PLC0415
     from sweep.commands.run import run as command  # noqa: PLC0415
 
-    request = RunRequest(study, slots, read_overrides(override))
+    request = RunRequest(study, slots, read_overrides(override), fail_fast)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 

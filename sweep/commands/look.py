@@ -17,10 +17,13 @@ from sqlalchemy import RowMapping
 from sweep.console import say
 from sweep.ledger import directory_name
 from sweep.progress import duration
+from sweep.store import Store
 from sweep.workspace import Workspace
 from trainer.rundir import RunDirectory
 
-STATES = ("done", "running", "queued", "diverged", "failed")
+STATES = ("done", "running", "queued", "diverged", "failed", "cancelled")
+SELDOM = "cancelled"
+"""A state that has a column only where there is such a run."""
 LOG_LINES = 20
 
 
@@ -30,10 +33,13 @@ def status(workspace: Workspace, word: str | None, console: Console) -> int:
     study = store.study(workspace.study_name(word))
     runs = store.study_runs(study["name"])
     say(console, f"{study['name']} ({study['path']})")
+    if study["paused"]:
+        say(console, f"Paused: `sweep resume {study['name']}` lets it go on.", "yellow")
     console.print(_states_by_arm(runs))
     for run in runs:
-        if run["state"] in {"running", "diverged", "failed"}:
-            say(console, _run_line(workspace, run))
+        tried_again = run["state"] == "queued" and run["failures"]
+        if tried_again or run["state"] in {"running", "diverged", "failed", "cancelled"}:
+            say(console, _run_line(workspace, store, run))
     say(console, "A run is named by the beginning of its id or as ARM/SEED: `sweep show ARM/SEED`.")
     return 0
 
@@ -44,23 +50,36 @@ def _states_by_arm(runs: Sequence[RowMapping]) -> Table:
         counts.setdefault(run["arm"], Counter())[run["state"]] += 1
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("arm", no_wrap=True)
-    for state in STATES:
+    total = sum(counts.values(), Counter[str]())
+    shown = [state for state in STATES if state != SELDOM or total[state]]
+    for state in shown:
         table.add_column(state, justify="right")
     for arm, states in counts.items():
-        table.add_row(arm, *(str(states[state] or "·") for state in STATES))
-    total = sum(counts.values(), Counter[str]())
+        table.add_row(arm, *(str(states[state] or "·") for state in shown))
     table.add_section()
-    table.add_row("all", *(str(total[state] or "·") for state in STATES))
+    table.add_row("all", *(str(total[state] or "·") for state in shown))
     return table
 
 
-def _run_line(workspace: Workspace, run: RowMapping) -> Text:
+def _run_line(workspace: Workspace, store: Store, run: RowMapping) -> Text:
     line = f"{run['state']:<9} {run['id'][:12]}  {run['arm']}/{run['seed']}"
+    again = _retries(store, run) if run["failures"] else ""
     if run["state"] == "running":
         events = RunDirectory(workspace.folder / directory_name(run["id"])).read_events()
         step = events[-1].step if events else 0
-        return Text(f"{line}  step {step}")
+        return Text(f"{line}  step {step}{again}", style="yellow" if again else "")
+    if run["state"] == "queued":
+        return Text(f"{line}{again}", style="yellow")
     return Text(f"{line}  {run['cause'] or ''}", style="red")
+
+
+def _retries(store: Store, run: RowMapping) -> str:
+    """How often a run was tried in vain, why the last time, and when it is tried again."""
+    reasons = [a["reason"] for a in store.attempts(run["id"]) if a["outcome"] == "failed"]
+    left = (run["retry_at"] or 0.0) - time.time()
+    wait = f", next attempt in {duration(left)}" if run["state"] == "queued" and left > 0 else ""
+    times = "once" if run["failures"] == 1 else f"{run['failures']} times"
+    return f"  failed {times}{wait}; last: {reasons[-1] if reasons else 'unknown'}"
 
 
 def list_studies(workspace: Workspace, console: Console) -> int:

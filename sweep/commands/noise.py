@@ -21,6 +21,7 @@ from sweep.override import Overrides
 from sweep.owner import this_process
 from sweep.queue import Job, Queue
 from sweep.running import train_jobs, unfinished
+from sweep.scheduler import Settings
 from sweep.slots import find_slots
 from sweep.store import Store
 from sweep.study import BASELINE, Study
@@ -57,7 +58,8 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
     if missing:
         workload.save_corpora(workspace.cache)
         Queue(store, this_process()).enqueue(missing.values())
-        summary = train_jobs(workspace, store, missing, places, settings, log)
+        how = Settings(settings, workload.plan.study.name)
+        summary = train_jobs(workspace, store, missing, places, how, log)
         if summary.interrupted:
             print_continuation(summary, len(missing), log)
             return EXIT_INTERRUPTED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from sweep.override import Overrides
 from sweep.owner import this_process
 from sweep.queue import Job, Queue
 from sweep.running import train_jobs, unfinished
-from sweep.scheduler import Summary
+from sweep.scheduler import Settings
 from sweep.slots import find_slots
 from sweep.store import Store
+from sweep.watcher import Summary
 from sweep.workspace import Workspace, read_plan
 
 EXIT_DONE = 0
@@ -36,6 +37,7 @@ class RunRequest:
     study: Path
     slots: int | None
     overrides: Overrides
+    fail_fast: bool = False
 
 
 def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
@@ -54,33 +56,57 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
     if not missing:
         say(console, f"All {len(jobs)} runs of {plan.study.name} are done: nothing to train.")
         print_report(store, store.study(plan.study.name), console)
-        return EXIT_DONE
+        return conclude(store, label_jobs(jobs), console)
     outline = Outline(plan, workload, store)
     pace = measured_pace(store, list(jobs.values())) or guessed_pace(len(places))
     print_outline(outline, pace, len(places), console)
     workload.save_corpora(workspace.cache)
-    labels = {f"{arm}/{seed}": job for (arm, seed), job in jobs.items() if job in missing}
-    summary = train_jobs(workspace, store, labels, places, plan.study.jobs, console)
+    labels = {label: job for label, job in label_jobs(jobs).items() if job in missing}
+    settings = Settings(plan.study.jobs, plan.study.name, request.fail_fast)
+    summary = train_jobs(workspace, store, labels, places, settings, console)
     if summary.interrupted:
         print_continuation(summary, len(labels), console)
         return EXIT_INTERRUPTED
     print_report(store, store.study(plan.study.name), console)
-    return conclude(store, labels, console)
+    status = conclude(store, label_jobs(jobs), console)
+    return print_surrender(summary, console) if summary.given_up else status
+
+
+def label_jobs(jobs: Mapping[tuple[str, int], Job]) -> dict[str, Job]:
+    """By the labels that people know them by: ARM/SEED."""
+    return {f"{arm}/{seed}": job for (arm, seed), job in jobs.items()}
 
 
 def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
-    """Say which of the jobs failed, if any; the exit status."""
+    """Say which of the jobs failed or were cancelled, if any; the exit status."""
     states = store.states([job.run_id for job in jobs.values()])
+    cancelled = [label for label, job in jobs.items() if states[job.run_id] == "cancelled"]
+    if cancelled:
+        say(
+            console,
+            f"{len(cancelled)} of {len(jobs)} runs are cancelled and missing: {_some(cancelled)}. "
+            f"`sweep retry {cancelled[0]}` queues one again.",
+            "yellow",
+        )
     failed = [label for label, job in jobs.items() if states[job.run_id] == "failed"]
     if not failed:
         return EXIT_DONE
     say(
         console,
-        f"{len(failed)} of {len(jobs)} runs failed: {', '.join(failed[:8])}"
-        f"{', …' if len(failed) > 8 else ''}. `sweep log {failed[0]}` says why; the same command "
-        "tries them again.",
+        f"{len(failed)} of {len(jobs)} runs failed: {_some(failed)}. "
+        f"`sweep log {failed[0]}` says why; the same command tries them again.",
         "red",
     )
+    return EXIT_INCOMPLETE
+
+
+def _some(labels: Sequence[str]) -> str:
+    return f"{', '.join(labels[:8])}{', …' if len(labels) > 8 else ''}"
+
+
+def print_surrender(summary: Summary, console: Console) -> int:
+    """Say why a command has not tried all that it could have; the exit status."""
+    say(console, f"Given up: {summary.given_up}. The others were not tried.", "red")
     return EXIT_INCOMPLETE
 
 

@@ -34,8 +34,8 @@ class Executor(Protocol):
         Raises ExecutionError when no run can be executed.
         """
 
-    def start(self, directory: Path, slot: str) -> None:
-        """Begin to train a run directory in a slot that is free."""
+    def start(self, directory: Path, slot: str, attempt: int) -> None:
+        """Begin to train a run directory in a slot that is free; the attempt was announced."""
 
     def wait(self, seconds: float) -> list[Ended]:
         """The runs that have ended, waiting up to `seconds` for the first.

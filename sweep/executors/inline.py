@@ -32,7 +32,7 @@ class InlineExecutor:
     def prepare(self) -> None:
         """There is nothing to prepare."""
 
-    def start(self, directory: Path, slot: str) -> None:
+    def start(self, directory: Path, slot: str, attempt: int) -> None:  # noqa: ARG002  (one process)
         assert slot in self._slots  # noqa: S101  (the scheduler knows its slots)
         self._waiting.append(directory)
 

@@ -49,11 +49,12 @@ class LocalExecutor:
         while not self._ready:
             self._ready = any("ready" in message for message in self._listen())
 
-    def start(self, directory: Path, slot: str) -> None:
+    def start(self, directory: Path, slot: str, attempt: int) -> None:
         place = self._slots[slot]
         self._say(
             {
                 "start": str(directory.resolve()),
+                "attempt": attempt,
                 "device": place.device,
                 "threads": place.threads,
                 "environment": place.environment,

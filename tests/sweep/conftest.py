@@ -11,11 +11,31 @@ from typing import Any
 import pytest
 
 from sweep.design import Plan, make_plan
+from sweep.leases import Clock
 from sweep.queue import Job
 from sweep.store import Store, store_url
 from sweep.study import parse_study
 from trainer.recipe import Recipe
 from trainer.rundir import Event, Result
+
+
+class HandClock(Clock):
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.wall = 1_800_000_000.0
+        self.watch = 0.0
+
+    def now(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.watch
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.wall += seconds
+        self.watch += seconds
+
 
 CORPUS_HASH = "c" * 64
 
@@ -94,6 +114,12 @@ def open_store(tmp_path: Path) -> Iterator[Callable[[], Store]]:
 @pytest.fixture
 def store(open_store: Callable[[], Store]) -> Store:
     return open_store()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """A clock that only the test moves."""
+    return HandClock()
 
 
 @pytest.fixture(scope="session")

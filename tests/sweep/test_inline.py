@@ -24,7 +24,7 @@ def test_runs_end_in_the_order_in_which_they_were_started_with_what_the_trainer_
     executor: Executor = InlineExecutor(train, slots=3)
     executor.prepare()
     for name, slot in zip(("one", "bad", "two"), executor.slots, strict=True):
-        executor.start(tmp_path / name, slot)
+        executor.start(tmp_path / name, slot, 1)
     assert trained == [], "nothing is trained before somebody waits"
     ended = executor.wait(60)
     assert [(end.directory.name, end.status, end.signal) for end in ended] == [
@@ -42,14 +42,14 @@ def test_a_wait_ends_after_its_time_with_one_run_at_least(tmp_path: Path) -> Non
 
     executor = InlineExecutor(train, slots=2)
     for name, slot in zip("ab", executor.slots, strict=True):
-        executor.start(tmp_path / name, slot)
+        executor.start(tmp_path / name, slot, 1)
     assert [end.directory.name for end in executor.wait(0.001)] == ["a"]
     assert [end.directory.name for end in executor.wait(0.001)] == ["b"]
 
 
 def test_a_run_that_has_not_begun_can_be_stopped(tmp_path: Path) -> None:
     executor = InlineExecutor(pytest.fail)
-    executor.start(tmp_path, executor.slots[0])
+    executor.start(tmp_path, executor.slots[0], 1)
     executor.stop(tmp_path)
     assert [end.status for end in executor.wait(1)] == [EXIT_STOPPED]
 
@@ -59,6 +59,6 @@ def test_what_the_trainer_raises_goes_to_whoever_waits(tmp_path: Path) -> None:
         raise ValueError("not this one")
 
     executor = InlineExecutor(train)
-    executor.start(tmp_path, executor.slots[0])
+    executor.start(tmp_path, executor.slots[0], 1)
     with pytest.raises(ValueError, match="not this one"):
         executor.wait(1)

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
+from sweep.change import failed
 from sweep.design import Plan
+from sweep.leases import LEASE_SECONDS, RENEW_SECONDS
 from sweep.owner import is_gone, this_process
-from sweep.queue import LEASE_SECONDS, Job, Queue
-from sweep.schema import runs
+from sweep.queue import Job, Queue
 from sweep.store import Store
+from tests.sweep.conftest import HandClock
 from trainer.rundir import Event, Result
 
 CLAIMER = """
@@ -53,21 +55,22 @@ def queue(store: Store, jobs: list[Job]) -> Queue:
 
 
 @pytest.fixture
-def other(open_store: Callable[[], Store]) -> Queue:
-    """The same queue, as another scheduler sees it."""
-    return Queue(open_store(), "other:2:2")
+def other(open_store: Callable[[], Store], clock: HandClock) -> Queue:
+    """The same queue, as another scheduler sees it, by a clock that the test moves."""
+    return Queue(open_store(), "other:2:2", clock)
 
 
 def row(queue: Queue, run_id: str) -> dict[str, Any]:
     return dict(queue.store.find_run(run_id))
 
 
-def expire(queue: Queue, run_id: str) -> None:
-    """Let a lease run out, as if its scheduler had been asleep for a minute."""
-    assert row(queue, run_id)["lease_until"] > time.time()
-    with queue.store.begin() as connection:
-        ended = runs.update().where(runs.c.id == run_id).values(lease_until=time.time() - 1)
-        connection.execute(ended)
+def wait_out(queue: Queue, clock: HandClock, seconds: float = LEASE_SECONDS + 1) -> int:
+    """Look at the leases each second for some time; how many were found to have run out."""
+    lost = 0
+    for _ in range(round(seconds) + 1):
+        lost += queue.reclaim_lost()
+        clock.pass_seconds(1)
+    return lost
 
 
 def claimers(folder: Path, ids: Sequence[str], number: int) -> list[subprocess.Popen[str]]:
@@ -154,44 +157,116 @@ def test_a_run_that_nobody_asked_for_cannot_be_claimed(queue: Queue) -> None:
     assert not queue.claim("f" * 64)
 
 
-def test_a_lease_that_ran_out_can_be_taken_over(
-    queue: Queue, other: Queue, jobs: list[Job]
+def test_a_lease_that_nobody_renews_runs_out_and_can_be_taken_over(
+    queue: Queue, other: Queue, jobs: list[Job], clock: HandClock
 ) -> None:
     run_id = jobs[0].run_id
     assert queue.claim(run_id)
-    expire(queue, run_id)
-    assert other.claim(run_id)
+    assert wait_out(other, clock, LEASE_SECONDS - 2) == 0
+    assert not other.claim(run_id)
+    assert wait_out(other, clock, 5) == 1
+    claim = other.claim(run_id)
+    assert claim
+    assert claim.attempt == 2
     first, second = other.store.attempts(run_id)
-    assert (first["outcome"], first["reason"]) == ("lost", "its lease ran out")
+    assert (first["outcome"], first["reason"]) == (
+        "lost",
+        "its scheduler has given no sign of life for 60 s",
+    )
     assert (second["number"], second["ended"]) == (2, None)
 
 
 def test_a_lease_that_is_renewed_does_not_run_out(
-    queue: Queue, other: Queue, jobs: list[Job]
+    queue: Queue, other: Queue, jobs: list[Job], clock: HandClock
 ) -> None:
     for job in jobs[:2]:
         assert queue.claim(job.run_id)
-        expire(queue, job.run_id)
-    queue.renew()
+    for _ in range(10):
+        assert wait_out(other, clock, RENEW_SECONDS) == 0
+        queue.renew()
     assert not other.claim(jobs[0].run_id)
-    assert not other.claim(jobs[1].run_id)
-    assert row(queue, jobs[1].run_id)["lease_until"] > time.time() + LEASE_SECONDS / 2
 
 
-def test_renewing_extends_no_lease_of_another(queue: Queue, other: Queue, jobs: list[Job]) -> None:
+def test_renewing_extends_no_lease_of_another(
+    queue: Queue, other: Queue, jobs: list[Job], clock: HandClock
+) -> None:
     assert queue.claim(jobs[0].run_id)
-    expire(queue, jobs[0].run_id)
-    other.renew()
-    assert row(queue, jobs[0].run_id)["lease_until"] < time.time()
+    assert other.claim(jobs[1].run_id)
+    for _ in range(10):
+        wait_out(other, clock, RENEW_SECONDS)
+        other.renew()
+    assert row(queue, jobs[0].run_id)["state"] == "queued"
+    assert row(queue, jobs[1].run_id)["owner"] == "other:2:2"
+
+
+@pytest.mark.parametrize("hours", [-30, -1, 1, 30])
+def test_a_clock_that_is_set_by_hours_ends_no_lease_and_keeps_none(
+    queue: Queue, other: Queue, jobs: list[Job], clock: HandClock, hours: int
+) -> None:
+    assert queue.claim(jobs[0].run_id)
+    assert wait_out(other, clock, 10) == 0
+    clock.wall += hours * 3600
+    assert wait_out(other, clock, LEASE_SECONDS - 15) == 0
+    assert wait_out(other, clock, 10) == 1
+
+
+def test_who_was_suspended_does_not_take_its_own_absence_for_that_of_others(
+    queue: Queue, other: Queue, jobs: list[Job], clock: HandClock
+) -> None:
+    assert queue.claim(jobs[0].run_id)
+    assert other.reclaim_lost() == 0
+    clock.pass_seconds(24 * 3600)
+    assert other.reclaim_lost() == 0
+
+
+@pytest.mark.parametrize("hours", [-30, 0, 30])
+def test_a_failed_run_is_tried_again_after_its_pause_whatever_happens_to_the_clock(
+    other: Queue, jobs: list[Job], clock: HandClock, queue: Queue, hours: int
+) -> None:
+    run_id = jobs[0].run_id
+    assert queue.claim(jobs[1].run_id)  # the four are known
+    assert other.claim(run_id)
+    assert other.turn([failed(run_id, "no luck", None, 8.0)]).kept == {run_id}
+    clock.pass_seconds(7)
+    assert not other.claim(run_id)
+    clock.wall += hours * 3600
+    clock.pass_seconds(2)
+    claim = other.claim(run_id)
+    assert claim
+    assert claim.failures == 1
+
+
+def test_the_pause_after_a_failure_holds_for_another_scheduler_as_well(
+    queue: Queue, open_store: Callable[[], Store], jobs: list[Job], clock: HandClock
+) -> None:
+    run_id = jobs[0].run_id
+    first, second = (Queue(open_store(), f"{name}:1:1", clock) for name in ("a", "b"))
+    for number in (1, 2):
+        claim = first.claim(run_id)
+        assert claim
+        assert claim.failures == number - 1
+        first.turn([failed(run_id, "no luck", None, 8.0)])
+        assert not second.claim(run_id)
+        clock.pass_seconds(9)
+    claim = second.claim(run_id)
+    assert claim
+    assert (claim.failures, claim.attempt) == (2, 3)
+    assert queue.enqueue(jobs) == 0
 
 
 def test_who_lost_its_lease_can_neither_record_nor_release_nor_fail_the_run(
-    queue: Queue, other: Queue, jobs: list[Job], make_result: Callable[..., Result]
+    queue: Queue,
+    other: Queue,
+    jobs: list[Job],
+    make_result: Callable[..., Result],
+    clock: HandClock,
 ) -> None:
     run_id = jobs[0].run_id
     assert queue.claim(run_id)
-    expire(queue, run_id)
+    assert queue.lost() == set()
+    assert wait_out(other, clock) == 1
     assert other.claim(run_id)
+    assert queue.lost() == {run_id}
     assert not queue.record(run_id, make_result(test_loss=9.0), [], None)
     assert not queue.release(run_id, "stopped")
     assert not queue.fail(run_id, "disk full", None, retry=True)
@@ -200,6 +275,23 @@ def test_who_lost_its_lease_can_neither_record_nor_release_nor_fail_the_run(
     assert other.record(run_id, make_result(), [], None)
     assert row(queue, run_id)["test_loss"] == 2.5
     assert list(queue.store.chunk_losses(run_id)) == [2.25, 2.75]
+
+
+def test_who_lost_its_lease_and_took_it_again_cannot_use_the_old_one(
+    queue: Queue,
+    store: Store,
+    other: Queue,
+    jobs: list[Job],
+    make_result: Callable[..., Result],
+    clock: HandClock,
+) -> None:
+    run_id = jobs[0].run_id
+    assert queue.claim(run_id)
+    assert wait_out(other, clock) == 1
+    again = Queue(store, queue.owner)  # one name, as of a scheduler with two threads
+    assert again.claim(run_id)
+    assert not queue.record(run_id, make_result(test_loss=9.0), [], None)
+    assert again.record(run_id, make_result(), [], None)
 
 
 def test_a_result_is_recorded_once(
@@ -223,7 +315,7 @@ def test_a_record_holds_the_outcome_the_curve_the_chunk_losses_and_the_attempt(
     run = row(queue, run_id)
     for field, value in result.model_dump(exclude={"chunk_losses"}).items():
         assert run[field] == value, field
-    assert (run["owner"], run["lease_until"]) == (None, None)
+    assert run["owner"] is None
     assert (run["init_seed"], run["order_seed"], run["dropout_seed"]) == (1, 1, 1)
     assert [
         Event.model_validate(dict(point) | {"run_id": None}, extra="ignore")

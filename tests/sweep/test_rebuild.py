@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Index, select
 
 from sweep.design import Plan
 from sweep.errors import StoreError
 from sweep.ledger import study_file
 from sweep.queue import Job, Queue
-from sweep.schema import metadata
+from sweep.schema import ADDED, metadata
 from sweep.store import Store, store_url
 from trainer.rundir import Event, Request, Result
 
@@ -297,7 +297,12 @@ def test_what_a_study_left_in_an_older_database_is_written_down_when_it_is_upgra
     before = json.loads(written.read_bytes())
     written.unlink()
     with closing(sqlite3.connect(folder / "sweep.db")) as connection, connection:
-        connection.execute("DROP INDEX runs_by_repeat")
+        for item in ADDED[3]:
+            connection.execute(
+                f"DROP INDEX {item.name}"
+                if isinstance(item, Index)
+                else f"ALTER TABLE {item.table.name} DROP COLUMN {item.name}"
+            )
         connection.execute("UPDATE schema_version SET version = 2")
     Store(store_url(None, folder)).close()
     after = json.loads(written.read_bytes())

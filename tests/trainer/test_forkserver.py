@@ -87,6 +87,7 @@ def own_server(root: Path) -> Iterator[Server]:
 def start(run: RunDirectory, environment: dict[str, str] | None = None) -> dict[str, Any]:
     return {
         "start": str(run.path),
+        "attempt": 1,
         "device": "cpu",
         "threads": 1,
         "environment": environment or {},
