@@ -5,6 +5,7 @@ UserError
 ├── StoreError        the database cannot be used
 │   └── StoreBusyError    ... at the moment: its disk is full, or another program keeps it locked
 ├── NotFoundError     no study or run answers to that name
+├── HubError          nothing can be uploaded to the Hugging Face Hub
 └── ExecutionError    runs cannot be started on this machine
     └── RunnerLostError   ... any more: work had begun
 """
@@ -31,6 +32,10 @@ class StoreBusyError(StoreError):
 
 class NotFoundError(UserError):
     """No study or run answers to that name."""
+
+
+class HubError(UserError):
+    """Nothing can be uploaded to the Hugging Face Hub."""
 
 
 class ExecutionError(UserError):

@@ -26,9 +26,11 @@ MAY_IMPORT = {
 """The arrows: model <- trainer <- sweep -> analysis."""
 LIGHT_FOR_SWEEP = {
     "model.config",
+    "trainer.child",
     "trainer.corpus",
     "trainer.errors",
     "trainer.execution",
+    "trainer.export",
     "trainer.files",
     "trainer.lock",
     "trainer.recipe",

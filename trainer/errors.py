@@ -3,6 +3,7 @@
     UserError                 a sentence that says what, where, what is allowed, what to do
     ├── CorpusError           the training text cannot be had, or does not fit the recipe
     ├── RunDirectoryError     a run directory does not hold what it should
+    ├── WeightsError          weights cannot be read or written out, or do not fit the model
     ├── CheckpointError       a checkpoint cannot be written, or is another recipe's
     ├── ExecutionSettingError a recipe cannot be trained where, or how, it is meant to be
     ├── DeviceMemoryError     a device ran out of memory on the way
@@ -25,6 +26,10 @@ class CorpusError(UserError):
 
 class RunDirectoryError(UserError):
     """A run directory does not hold what it should."""
+
+
+class WeightsError(UserError):
+    """Weights cannot be read or written out, or do not fit the model."""
 
 
 class CheckpointError(UserError):

@@ -123,19 +123,27 @@ def read_tokenizer(path: Path) -> BytePairTokenizer:
 
     Raises CorpusError when the file is none.
     """
-    from tiktoken import Encoding  # noqa: PLC0415  (slow to import, and not needed for bytes)
-    from tiktoken_ext.openai_public import r50k_pat_str  # noqa: PLC0415
-
     try:
-        ranks = _ranks(json.loads(path.read_bytes()))
+        return make_tokenizer(json.loads(path.read_bytes()), str(path))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CorpusError(
             f"{path} is no byte-level BPE tokenizer of Hugging Face's ({error}); remove the folder "
             "that it lies in and prepare the corpus again"
         ) from error
+
+
+def make_tokenizer(content: dict[str, Any], name: str) -> BytePairTokenizer:
+    """The tokenizer that the content of a `tokenizer.json` describes.
+
+    Raises ValueError, TypeError or KeyError for another kind of tokenizer.
+    """
+    from tiktoken import Encoding  # noqa: PLC0415  (slow to import, and not needed for bytes)
+    from tiktoken_ext.openai_public import r50k_pat_str  # noqa: PLC0415
+
+    ranks = _ranks(content)
     special = {END_OF_TEXT: len(ranks)}
     return BytePairTokenizer(
-        Encoding(str(path), pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens=special)
+        Encoding(name, pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens=special)
     )
 
 
@@ -185,7 +193,7 @@ def _ranks(content: dict[str, Any]) -> dict[bytes, int]:
 
     Raises ValueError or KeyError for another kind of tokenizer.
     """
-    letters = _letters()
+    letters = byte_letters()
     vocabulary = dict(content["model"]["vocab"])
     vocabulary.pop(END_OF_TEXT, None)  # GPT-2's own file has it among the others
     ranks = {bytes(letters[letter] for letter in word): i for word, i in vocabulary.items()}
@@ -198,7 +206,7 @@ def _ranks(content: dict[str, Any]) -> dict[bytes, int]:
     return ranks
 
 
-def _letters() -> dict[str, int]:
+def byte_letters() -> dict[str, int]:
     """The letter that stands for each byte in a `tokenizer.json`: itself where it can be printed.
 
     GPT-2's `bytes_to_unicode` (https://github.com/openai/gpt-2, src/encoder.py).

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 import torch
 
+from model.gpt import GPT
+from model.init import initialise
 from tests.trainer.killer import request
 from trainer.corpus import Corpus, load_corpus, save_corpus
 from trainer.execution import Execution
-from trainer.recipe import DataConfig, Recipe
+from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.rundir import Request, RunDirectory
+from trainer.weights import save_weights
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
@@ -108,6 +111,27 @@ def make_run(
             )
         )
         return directory
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_weights(make_recipe: Callable[..., Recipe]) -> Callable[..., tuple[RunDirectory, GPT]]:
+    """Makes a run directory with random weights, biases and norms among them; and their model."""
+
+    def make(path: Path, changes: dict[str, Any] | None = None) -> tuple[RunDirectory, GPT]:
+        run = RunDirectory(path)
+        run.write_request(Request(recipe=make_recipe({"model.init_std": 0.1, **(changes or {})})))
+        recipe = run.read_request().recipe
+        model = GPT(recipe.model, vocabulary_size(recipe.data.tokenizer))
+        initialise(model, 3)
+        generator = torch.Generator().manual_seed(4)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() == 1:
+                    parameter.add_(torch.empty_like(parameter).normal_(0, 0.1, generator=generator))
+        save_weights(run.weights, dict(model.named_parameters()))
+        return run, model.eval()
 
     return make
 

@@ -22,7 +22,7 @@ from trainer.tokenizer import (
     FILE,
     BytePairTokenizer,
     ByteTokenizer,
-    _letters,
+    byte_letters,
     load_tokenizer,
     read_tokenizer,
     train_tokenizer,
@@ -156,7 +156,7 @@ def test_a_tokenizer_is_found_by_its_name_and_the_folder_of_its_corpus(
 
 
 def test_bytes_can_be_written_in_that_format_too(tmp_path: Path) -> None:
-    read = read_from(tmp_path, {"model": {"vocab": _letters(), "merges": []}})
+    read = read_from(tmp_path, {"model": {"vocab": byte_letters(), "merges": []}})
     text = SCRIPTS.encode()
     assert read.encode(text).tolist() == ByteTokenizer().encode(text).tolist()
     assert read.end_of_text == ByteTokenizer.end_of_text

@@ -1,0 +1,151 @@
+"""GPT-2 as Hugging Face stores it: its configuration, and the names and shapes of its parameters.
+
+Light to import: no torch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from model.config import ModelConfig
+
+PREFIX = "transformer."
+"""Files of GPT-2 without its head, OpenAI's own among them, leave it out."""
+
+FUNCTION: Mapping[str, Any] = {
+    "activation_function": "gelu_new",
+    "layer_norm_epsilon": 1e-5,
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "add_cross_attention": False,
+}
+"""What GPT-2's configuration may ask for and this network computes in one way only."""
+
+SAME_FUNCTION = {"gelu_pytorch_tanh": "gelu_new"}
+"""Two names of one activation."""
+
+SIZES = {"n_layer": 12, "n_head": 12, "n_embd": 768, "n_positions": 1024, "vocab_size": 50_257}
+"""GPT-2's own, which a configuration may leave out."""
+
+_TOP = {
+    "token_embedding.weight": "wte.weight",
+    "position_embedding.weight": "wpe.weight",
+    "final_norm.weight": "ln_f.weight",
+    "final_norm.bias": "ln_f.bias",
+}
+_BLOCK: Mapping[str, tuple[str, tuple[int, int] | None]] = {
+    "attention_norm": ("ln_1", None),
+    "attention.qkv": ("attn.c_attn", (1, 3)),
+    "attention.projection": ("attn.c_proj", (1, 1)),
+    "feed_forward_norm": ("ln_2", None),
+    "feed_forward.expand": ("mlp.c_fc", (1, 4)),
+    "feed_forward.projection": ("mlp.c_proj", (4, 1)),
+}
+"""The layers of a block, with inputs and outputs in multiples of the width; norms have none."""
+
+
+class Parameter(NamedTuple):
+    """A parameter as GPT-2 has it."""
+
+    name: str
+    shape: tuple[int, ...]
+    transposed: bool
+    """Whether it is (inputs, outputs), where this package has (outputs, inputs)."""
+
+
+def parameters(config: ModelConfig, vocabulary: int) -> dict[str, Parameter]:
+    """GPT-2's parameters by the names that they have here; without the head where it is tied.
+
+    The bias of `attention.qkv`, which GPT-2 always has, is among them whatever the configuration.
+    """
+    width = config.width
+    rows = {"wte.weight": (vocabulary, width), "wpe.weight": (config.context, width)}
+    found = {
+        ours: Parameter(PREFIX + theirs, rows.get(theirs, (width,)), transposed=False)
+        for ours, theirs in _TOP.items()
+    }
+    for index in range(config.layers):
+        found |= _block(index, width)
+    if not config.tie_embeddings:
+        found["head.weight"] = Parameter("lm_head.weight", (vocabulary, width), transposed=False)
+    return found
+
+
+def _block(index: int, width: int) -> dict[str, Parameter]:
+    found = {}
+    for ours, (theirs, multiples) in _BLOCK.items():
+        inputs, outputs = multiples or (1, 1)
+        matrix = (inputs * width, outputs * width)
+        here, there = f"blocks.{index}.{ours}", f"{PREFIX}h.{index}.{theirs}"
+        shape = matrix if multiples else (width,)
+        found[f"{here}.weight"] = Parameter(f"{there}.weight", shape, multiples is not None)
+        found[f"{here}.bias"] = Parameter(f"{there}.bias", (outputs * width,), transposed=False)
+    return found
+
+
+def to_fields(config: ModelConfig, vocabulary: int) -> dict[str, Any]:
+    """The content of `config.json`.
+
+    Raises ValueError, with the reason, for a network that GPT-2's format cannot hold.
+    """
+    if config.norm != "layer":
+        raise ValueError(
+            f"model.norm = {config.norm!r}: GPT-2's format has LayerNorm only, with a mean and a "
+            "bias that RMSNorm lacks"
+        )
+    end_of_text = vocabulary - 1
+    return {
+        **FUNCTION,
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "vocab_size": vocabulary,
+        "n_positions": config.context,
+        "n_embd": config.width,
+        "n_layer": config.layers,
+        "n_head": config.heads,
+        "n_inner": None,
+        "attn_pdrop": config.dropout,
+        "embd_pdrop": config.dropout,
+        "resid_pdrop": config.dropout,
+        "initializer_range": config.init_std,
+        "tie_word_embeddings": config.tie_embeddings,
+        "bos_token_id": end_of_text,
+        "eos_token_id": end_of_text,
+        "dtype": "float32",
+        "torch_dtype": "float32",  # as transformers before version 5 calls it
+    }
+
+
+def from_fields(fields: Mapping[str, Any]) -> tuple[ModelConfig, int]:
+    """The network, and its vocabulary, that a `config.json` describes; with a bias for the QKV.
+
+    Raises ValueError, with the reason, for what is no GPT-2 or one of another function.
+    """
+    kind = fields.get("model_type")
+    if kind != "gpt2":
+        raise ValueError(f"model_type is {kind!r}, and only 'gpt2' can be read")
+    for name, wanted in FUNCTION.items():
+        found = fields.get(name, wanted)
+        if SAME_FUNCTION.get(str(found), found) != wanted:
+            raise ValueError(f"{name} is {found!r}, and only {wanted!r} can be computed")
+    sizes = {name: fields.get(name, default) for name, default in SIZES.items()}
+    if any(type(size) is not int or size < 1 for size in sizes.values()):
+        raise ValueError(f"its sizes are not all whole numbers: {sizes}")
+    inner = fields.get("n_inner")
+    if inner not in (None, 4 * sizes["n_embd"]):
+        raise ValueError(f"n_inner is {inner!r}, and only four times n_embd can be computed")
+    try:
+        config = ModelConfig(
+            layers=sizes["n_layer"],
+            heads=sizes["n_head"],
+            width=sizes["n_embd"],
+            context=sizes["n_positions"],
+            qkv_bias=True,
+            tie_embeddings=fields.get("tie_word_embeddings", True),
+        )
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+    return config, sizes["vocab_size"]

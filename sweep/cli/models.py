@@ -1,0 +1,62 @@
+"""Commands that use what was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.cli.app import app
+from sweep.cli.options import RUNS, Database, Folder, RunWord, make_console, open_workspace
+
+ModelWord = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id or ARM/SEED, or the folder of a model.")
+]
+StudyOption = Annotated[
+    str | None,
+    typer.Option("--study", metavar="STUDY", help="Of ARM/SEED; the one last run if left out."),
+]
+
+
+@app.command()
+def export(
+    run: RunWord,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder to make.")],
+    push: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the Hugging Face Hub.")
+    ] = None,
+    study: StudyOption = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Write a finished run as a folder that transformers loads."""
+    from sweep.commands.export import ExportRequest  # noqa: PLC0415
+    from sweep.commands.export import export as command  # noqa: PLC0415
+
+    request = ExportRequest(run, study, to, push)
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+
+
+@app.command()
+def generate(
+    run: ModelWord,
+    prompt: Annotated[str, typer.Option(help="What the text begins with.")] = "",
+    tokens: Annotated[int, typer.Option(min=1, max=10**9, help="Tokens to add, at most.")] = 200,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=1e3, help="0: always the likeliest token.")
+    ] = 0.8,
+    top_k: Annotated[
+        int | None, typer.Option(min=1, help="Choose among this many; all if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same text.")] = 1,
+    study: StudyOption = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Write text with a finished run, or with the model in a folder."""
+    from sweep.commands.generate import GenerateRequest  # noqa: PLC0415
+    from sweep.commands.generate import generate as command  # noqa: PLC0415
+
+    request = GenerateRequest(run, study, prompt, tokens, temperature, top_k, seed)
+    raise typer.Exit(command(open_workspace(runs, db), request))

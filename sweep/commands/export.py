@@ -1,0 +1,43 @@
+"""`sweep export`: a finished run as a folder that transformers loads, and to the hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from sweep.card import make_card
+from sweep.console import say
+from sweep.hub import Hub
+from sweep.ledger import directory_name
+from sweep.models import finished_run
+from sweep.workspace import Workspace
+from trainer.export import export as write_model
+from trainer.rundir import RunDirectory
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What `sweep export` was asked for."""
+
+    run: str
+    study: str | None
+    to: Path
+    push: str | None
+    """A repository on the hub, as OWNER/NAME."""
+
+
+def export(workspace: Workspace, request: ExportRequest, console: Console) -> int:
+    """Write the folder, whole or not at all, and upload it if asked to; the exit status."""
+    store = workspace.open()
+    study = workspace.study_name(request.study)
+    run = finished_run(store, request.run, study)
+    hub = Hub() if request.push else None
+    directory = RunDirectory(workspace.folder / directory_name(run["id"]))
+    card = make_card(store, run, directory.read_request().recipe, study)
+    write_model(directory, request.to, card)
+    say(console, f"Written to {request.to}: transformers loads it as it is.")
+    if hub and request.push:
+        say(console, f"Uploaded to {hub.upload(request.to, request.push)}.")
+    return 0

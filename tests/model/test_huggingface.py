@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model.config import ModelConfig
+from model.huggingface import from_fields, parameters, to_fields
+
+SHAPE = ModelConfig(layers=2, heads=2, width=16, context=12, qkv_bias=True)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_configuration_that_is_written_is_read_as_the_same_network(tied: bool) -> None:
+    config = SHAPE.model_copy(update={"tie_embeddings": tied})
+    assert from_fields(to_fields(config, 31)) == (config, 31)
+
+
+def test_rms_norm_is_refused_with_the_reason() -> None:
+    with pytest.raises(ValueError, match="GPT-2's format has LayerNorm only") as refused:
+        to_fields(SHAPE.model_copy(update={"norm": "rms"}), 31)
+    assert str(refused.value).startswith("model.norm = 'rms': ")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"model_type": "llama"}, "model_type is 'llama', and only 'gpt2' can be read"),
+        ({"activation_function": "relu"}, "activation_function is 'relu', and only 'gelu_new'"),
+        ({"activation_function": ["relu"]}, "activation_function is ['relu'], and only 'gelu_new'"),
+        ({"layer_norm_epsilon": 1e-6}, "layer_norm_epsilon is 1e-06, and only 1e-05"),
+        ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True"),
+        ({"n_inner": 17}, "n_inner is 17, and only four times n_embd"),
+        ({"n_layer": "two"}, "its sizes are not all whole numbers"),
+        ({"n_layer": True}, "its sizes are not all whole numbers"),
+        ({"n_head": 3}, "width = 16 cannot be divided among heads = 3"),
+        ({"n_layer": 2**40}, "Input should be less than or equal to 1048576"),
+    ],
+)
+def test_a_network_of_another_function_is_refused(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011  (its words are compared)
+        from_fields(to_fields(SHAPE, 31) | change)
+    assert str(refused.value).startswith(sentence)
+
+
+def test_what_a_configuration_leaves_out_is_gpt2s_own() -> None:
+    config, vocabulary = from_fields({"model_type": "gpt2"})
+    assert vocabulary == 50_257
+    assert config == ModelConfig(qkv_bias=True, tie_embeddings=True)
+
+
+def test_the_other_name_of_the_activation_is_known() -> None:
+    fields = to_fields(SHAPE, 31) | {"activation_function": "gelu_pytorch_tanh"}
+    assert from_fields(fields) == (SHAPE, 31)
+
+
+def test_no_two_parameters_have_one_name() -> None:
+    found = parameters(SHAPE, 31)
+    assert len({each.name for each in found.values()}) == len(found)

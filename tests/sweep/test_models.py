@@ -1,0 +1,174 @@
+"""`sweep export` and `sweep generate`: what was trained, for others and on the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def folder(finished: tuple[Path, Done]) -> Path:
+    """A folder with a finished study, to be read only."""
+    return finished[0]
+
+
+@pytest.fixture(scope="module")
+def exported(
+    folder: Path, sweep: Run, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Done]:
+    """An exported run, and what the command said."""
+    to = tmp_path_factory.mktemp("exported") / "model"
+    return to, sweep(folder, "export", "no-dropout/1", "--to", to)
+
+
+def test_an_export_says_where_it_is(exported: tuple[Path, Done]) -> None:
+    to, done = exported
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"Written to {to}: transformers loads it as it is.\n"
+    assert json.loads((to / "config.json").read_bytes())["architectures"] == ["GPT2LMHeadModel"]
+
+
+def test_its_card_has_recipe_loss_verdict_and_how_to_load_it(
+    exported: tuple[Path, Done], folder: Path, sweep: Run
+) -> None:
+    card = (exported[0] / "README.md").read_text()
+    row = json.loads(sweep(folder, "show", "no-dropout/1").stdout)
+    arms = json.loads(sweep(folder, "report", "--format", "json").stdout)["arms"]
+    verdict = next(arm["verdict"] for arm in arms if arm["arm"] == "no-dropout")
+    assert card.startswith("---\nlibrary_name: transformers\npipeline_tag: text-generation\n")
+    assert "# tiny/no-dropout/1\n" in card
+    assert f"| test loss | {row['test_loss']:.4f} nats per token" in card
+    assert f"`tiny`: **{verdict}**" in card
+    assert '"dropout": 0.0' in card
+    assert row["id"] in card
+    assert row["corpus_hash"] in card
+    assert 'pipeline("text-generation"' in card
+
+
+def test_the_card_of_a_baseline_claims_no_effect(folder: Path, sweep: Run, tmp_path: Path) -> None:
+    assert sweep(folder, "export", "baseline/2", "--to", tmp_path / "model").returncode == 0
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "`tiny`: The mean test loss of `baseline` over 2 seeds is" in card
+    assert "effect" not in card
+
+
+def test_a_run_and_its_export_write_the_same_text(
+    exported: tuple[Path, Done], folder: Path, sweep: Run
+) -> None:
+    words = ("--prompt", "déf ", "--tokens", 40, "--seed", 7)
+    one = sweep(folder, "generate", "no-dropout/1", *words)
+    other = sweep(folder, "generate", exported[0], *words)
+    assert (one.returncode, one.stderr) == (0, "")
+    assert one.stdout == other.stdout
+    assert one.stdout.startswith("déf ")
+    assert len(one.stdout) > 10
+
+
+def test_text_streams_to_a_terminal_in_utf_8_and_without_control_characters(
+    exported: tuple[Path, Done], folder: Path, environment: dict[str, str]
+) -> None:
+    controller, terminal = pty.openpty()
+    command = ["generate", str(exported[0]), "--prompt", "三 \x1b[2J", "--tokens", "30"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "sweep", *command],
+        cwd=folder,
+        env={**environment, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
+        stdout=terminal,
+    ) as process:
+        os.close(terminal)
+        said = b""
+        while True:
+            try:
+                piece = os.read(controller, 1024)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            said += piece
+    os.close(controller)
+    assert process.returncode == 0
+    assert said.decode().startswith("三 �[2J")
+    assert b"\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["generate", "baseline/1", "--prompt", "x" * 17], "the prompt has 17 tokens, and the "),
+        (["generate", "baseline/1", "--prompt", "\udcff"], "--prompt is not UTF-8"),
+        (["generate", "baseline/7"], "no run answers to 'baseline/7'"),
+        (["generate", "."], ". holds no weights: neither a config.json"),
+        (["generate", "baseline/1", "--study", "x"], "runs/sweep.db has no study 'x'"),
+        (["export", "baseline/7", "--to", "m"], "no run answers to 'baseline/7'"),
+        (["export", "baseline/1", "--to", "runs"], "runs exists and is not empty; name another"),
+        (["export", "baseline/1", "--to", "s.toml"], "s.toml exists and is no folder"),
+        (["export", "baseline/1", "--to", "s.toml/m"], "s.toml/m cannot be written (File exists"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_a_sentence(
+    words: list[str], sentence: str, folder: Path, sweep: Run
+) -> None:
+    before = sorted(folder.rglob("*"))
+    done = sweep(folder, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"sweep: {sentence}")
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_run_that_keeps_no_weights_is_not_exported(
+    folder: Path, sweep: Run, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    for path in copy.glob("runs/*/weights.safetensors"):
+        path.unlink()
+    for words in (["export", "baseline/1", "--to", "m"], ["generate", "baseline/1"]):
+        done = sweep(copy, *words)
+        assert done.returncode == 2
+        assert "keeps no weights: its run is not finished, or was told to keep" in done.stderr
+    assert not (copy / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({}, "you are not logged in to the Hugging Face Hub: `hf auth login` asks for a token"),
+        ({"HF_TOKEN": "hf_x"}, "http://127.0.0.1:9 could not be reached or used ("),
+        ({"HF_TOKEN": "hf_x", "HF_HUB_OFFLINE": "1"}, "http://127.0.0.1:9 could not be reached"),
+    ],
+)
+def test_without_a_login_or_a_network_nothing_is_uploaded_and_it_says_so_at_once(
+    variables: dict[str, str],
+    sentence: str,
+    folder: Path,
+    tmp_path: Path,
+    environment: dict[str, str],
+) -> None:
+    nobody = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    inherited = {k: v for k, v in environment.items() if not k.startswith("HF_")}
+    to, began = tmp_path / "m", time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "sweep", "export", "baseline/1", "--to", to, "--push", "me/model"],
+        cwd=folder,
+        env={**inherited, **nobody, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert time.monotonic() - began < 15
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"sweep: {sentence}")
+    assert len(done.stderr.splitlines()) == 1
+    assert not to.exists()

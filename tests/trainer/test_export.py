@@ -1,0 +1,198 @@
+"""An exported run, loaded by transformers: the same tokens, the same logits, the same text."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
+
+from model.gpt import GPT
+from trainer.errors import WeightsError
+from trainer.export import export
+from trainer.pretrained import open_pretrained
+from trainer.recipe import vocabulary_size
+from trainer.rundir import RunDirectory
+from trainer.sampling import Sampling, sample
+from trainer.stdlib import standard_library
+from trainer.tokenizer import FILE, Tokenizer, train_tokenizer
+from trainer.tokenizer_files import find_tokenizer
+from trainer.weights import load_model
+
+Weights = Callable[..., tuple[RunDirectory, GPT]]
+
+TOKENIZERS = ("bytes", "gpt2", "bpe-400")
+TEXT = """\
+Der schnelle braune Fuchs. Ταχεία αλώπηξ. Съешь же ещё этих мягких булок. いろはにほへと 天地玄黃,宇宙洪荒。
+키스의 고유조건은 입술끼리 만나야. صِف خَلقَ خَودِ — דג סקרן. ऋषियों को सताने वाले. เป็นมนุษย์สุดประเสริฐ ງູຈົ່ວ ∀x∈ℝ: ⌈x⌉ 👩‍👩‍👧‍👦🏳️‍🌈
+\t\x00\x1b[2J<|endoftext|> e\u0301 \u00a0\u2003\u3000 12٣४ Ⅷ ½ I'll we've 'S\r\n   def f(self):  return {'a': [1]}  \n\n """
+EXACT = 1e-5
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _vocabulary(request: pytest.FixtureRequest) -> Iterator[None]:
+    """GPT-2's vocabulary, where there is one."""
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            patch.setenv("TIKTOKEN_CACHE_DIR", str(request.getfixturevalue("gpt2_vocabulary")))
+        except pytest.skip.Exception:
+            patch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def make(
+    tmp_path_factory: pytest.TempPathFactory, make_weights: Weights, request: pytest.FixtureRequest
+) -> Callable[..., tuple[RunDirectory, GPT]]:
+    """Makes a run of two layers with a tokenizer."""
+
+    def make_it(tokenizer: str, **model: Any) -> tuple[RunDirectory, GPT]:  # noqa: ANN401
+        if tokenizer == "gpt2":
+            request.getfixturevalue("gpt2_vocabulary")
+        changes = {"model.layers": 2, "data.tokenizer": tokenizer}
+        changes |= {f"model.{name}": value for name, value in model.items()}
+        run, network = make_weights(tmp_path_factory.mktemp("run"), changes)
+        if tokenizer.startswith("bpe"):
+            texts = [TEXT, *(document.text.decode() for document in standard_library()[:20])]
+            (run.path / FILE).write_bytes(train_tokenizer(tokenizer, texts))
+        return run, network
+
+    return make_it
+
+
+@pytest.fixture(scope="module", params=TOKENIZERS)
+def both(
+    request: pytest.FixtureRequest, make: Weights, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Tokenizer, Any]:
+    """A tokenizer of ours, and what transformers makes of its files."""
+    run, _ = make(request.param, context=64)
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    export(run, folder, "")
+    return find_tokenizer(open_pretrained(run.path)), AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@pytest.mark.parametrize("tie_embeddings", [True, False])
+@pytest.mark.parametrize("qkv_bias", [True, False])
+def test_transformers_computes_the_logits_of_the_run(
+    tokenizer: str, tie_embeddings: bool, qkv_bias: bool, make: Weights, tmp_path: Path
+) -> None:
+    run, ours = make(tokenizer, tie_embeddings=tie_embeddings, qkv_bias=qkv_bias)
+    export(run, tmp_path / "model", "# A card\n")
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "model").eval()
+    back = load_model(open_pretrained(tmp_path / "model"))
+    read = torch.randint(0, vocabulary_size(tokenizer), (3, 16))
+    with torch.no_grad():
+        logits = ours(read)
+        assert (theirs(read).logits - logits).abs().max() <= EXACT
+        assert back(read).equal(logits)
+    assert logits.std() > 0.1
+    assert theirs.config.tie_word_embeddings == tie_embeddings
+    assert theirs.dtype == torch.float32
+    assert (tmp_path / "model" / "README.md").read_text() == "# A card\n"
+
+
+def test_transformers_reads_the_tokens_of_the_run_in_many_scripts(
+    both: tuple[Tokenizer, Any],
+) -> None:
+    ours, theirs = both
+    ids = ours.encode(TEXT.encode()).tolist()
+    assert theirs(TEXT)["input_ids"] == ids
+    assert theirs.decode(ids) == TEXT
+    assert (theirs.eos_token_id, len(theirs)) == (ours.end_of_text, ours.vocabulary)
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(st.characters(codec="utf-8"), max_size=60))
+def test_transformers_reads_the_tokens_of_the_run_in_any_text(
+    both: tuple[Tokenizer, Any], text: str
+) -> None:
+    ours, theirs = both
+    assert theirs(text)["input_ids"] == ours.encode(text.encode()).tolist()
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_an_exported_tokenizer_is_ours_again(tokenizer: str, make: Weights, tmp_path: Path) -> None:
+    run, _ = make(tokenizer)
+    export(run, tmp_path / "model", "")
+    ours, again = (find_tokenizer(open_pretrained(p)) for p in (run.path, tmp_path / "model"))
+    assert again.encode(TEXT.encode()).tolist() == ours.encode(TEXT.encode()).tolist()
+    assert (again.vocabulary, again.end_of_text) == (ours.vocabulary, ours.end_of_text)
+
+
+def test_a_pipeline_writes_what_the_run_would(make: Weights, tmp_path: Path) -> None:
+    run, ours = make("bytes", context=32)
+    export(run, tmp_path / "model", "")
+    write = pipeline("text-generation", str(tmp_path / "model"))
+    said = write("def f", max_new_tokens=12, do_sample=False, return_full_text=False)
+    greedy = sample(ours, b"def f", Sampling(tokens=12, temperature=0), 256)
+    assert said[0]["generated_text"] == bytes(greedy).decode(errors="replace")
+
+
+def test_it_is_all_that_is_needed_and_nothing_is_left_beside_it(
+    make: Weights, tmp_path: Path
+) -> None:
+    export(make("bytes")[0], tmp_path / "new" / "model", "")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["model"]
+    assert {path.name for path in (tmp_path / "new" / "model").iterdir()} == {
+        "README.md",
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+
+
+def test_an_empty_folder_is_filled_and_one_in_use_is_refused(make: Weights, tmp_path: Path) -> None:
+    run, _ = make("bytes")
+    (tmp_path / "model").mkdir()
+    export(run, tmp_path / "model", "")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    with pytest.raises(WeightsError, match="exists and is not empty; name another folder"):
+        export(run, tmp_path / "model", "")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
+    with pytest.raises(WeightsError, match="exists and is no folder; name another"):
+        export(run, tmp_path / "model" / "config.json", "")
+
+
+def test_rms_norm_is_refused_and_nothing_is_written(make: Weights, tmp_path: Path) -> None:
+    run, _ = make("bytes", norm="rms")
+    with pytest.raises(WeightsError) as refused:
+        export(run, tmp_path / "model", "")
+    assert str(refused.value) == (
+        f"{run.path} cannot be exported: model.norm = 'rms': GPT-2's format has LayerNorm only, "
+        "with a mean and a bias that RMSNorm lacks"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tokenizer_that_is_nowhere_is_asked_for(make: Weights, tmp_path: Path) -> None:
+    run, _ = make("bpe-400")
+    (run.path / FILE).unlink()
+    with pytest.raises(WeightsError) as refused:
+        export(run, tmp_path / "model", "")
+    assert str(refused.value) == (
+        f"{run.path} does not keep the tokenizer.json of its data.tokenizer = 'bpe-400'"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(
+    make: Weights, tmp_path: Path
+) -> None:
+    run, _ = make("bytes")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, before[1]))
+    try:
+        with pytest.raises(WeightsError, match=r"model cannot be written \(.*\); make room"):
+            export(run, tmp_path / "model", "")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
