@@ -6,6 +6,7 @@ UserError
 │   └── StoreBusyError    ... at the moment: its disk is full, or another program keeps it locked
 ├── NotFoundError     no study or run answers to that name
 ├── HubError          nothing can be uploaded to the Hugging Face Hub
+├── ResultsError      a file of results cannot be imported
 └── ExecutionError    runs cannot be started on this machine
     └── RunnerLostError   ... any more: work had begun
 """
@@ -36,6 +37,10 @@ class NotFoundError(UserError):
 
 class HubError(UserError):
     """Nothing can be uploaded to the Hugging Face Hub."""
+
+
+class ResultsError(UserError):
+    """A file of results cannot be imported."""
 
 
 class ExecutionError(UserError):

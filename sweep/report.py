@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import RowMapping
 
 from sweep.store import Store
-from sweep.study import BASELINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +31,8 @@ class Report:
     runs: Sequence[RowMapping]
     overrides: Mapping[str, Any]
     """Baseline fields that the command line set when the plan was made."""
+    metric: str | None
+    """What an imported study's file calls its losses; None for the test loss of runs made here."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; None where a field does not apply."""
@@ -68,16 +69,29 @@ def make_report(store: Store, study: RowMapping) -> Report:
     )
     interventions = {row["name"]: row["interventions"] for row in rows}
     overrides = plan.get("overrides", {})
-    return Report(name, study["plan_hash"], settings, judgement, interventions, runs, overrides)
+    return Report(
+        name,
+        study["plan_hash"],
+        settings,
+        judgement,
+        interventions,
+        runs,
+        overrides,
+        plan.get("metric"),
+    )
 
 
 def analysis_plan(arms: Sequence[str], settings: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """The part of a plan that the analysis needs: an `analysis.plan.Plan`."""
+    """The part of a plan that the analysis needs: an `analysis.plan.Plan`.
+
+    `arms` begins with the baseline, as `Store.arms` does.
+    """
     from analysis.plan import Plan  # noqa: PLC0415  (brings numpy and scipy)
 
+    baseline, *others = arms
     return Plan(
-        arms=tuple(arm for arm in arms if arm != BASELINE),
-        baseline=BASELINE,
+        arms=tuple(others),
+        baseline=baseline,
         alpha=settings["alpha"],
         correction=settings["correction"],
         smallest_effect=settings["smallest_effect"],

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -38,6 +39,7 @@ studies = Table(
     Column("plan_hash", String(64), nullable=False, comment="the plan that was last run"),
     Column("last_run", Float, nullable=False, comment="Unix time"),
     Column("paused", Float, comment="Unix time since when nobody works on it; empty: it goes on"),
+    Column("imported", Boolean, comment="results from elsewhere: `path` is their file"),
 )
 
 plans = Table(
@@ -96,6 +98,7 @@ runs = Table(
     Column("first_step", Float, comment="Unix time"),
     Column("finished", Float, comment="Unix time"),
     Column("provenance", JSON, comment="code, packages, device, corpus"),
+    Column("further", JSON, comment="the other columns of a file that was imported"),
     Index("runs_by_family", "family"),
     Index("runs_by_state", "state"),
 )
@@ -159,7 +162,9 @@ ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
         runs.c.beat,
         runs.c.failures,
         runs.c.retry_at,
+        runs.c.further,
         studies.c.paused,
+        studies.c.imported,
     ),
 }
 """What came with a version: tables, columns and indexes, in the order in which they are made.

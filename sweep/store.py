@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError
 
 from sweep.database import Database
 from sweep.design import Plan
-from sweep.errors import NotFoundError, StoreError, did_you_mean
+from sweep.errors import NotFoundError, StoreError, StudyError, did_you_mean
 from sweep.ledger import Ledger
 from sweep.schema import (
     arms,
@@ -67,7 +67,7 @@ class Store(Database):
         if self.upgraded:  # older versions did not write them down
             with self.write() as connection:
                 for name in connection.execute(select(studies.c.name)).scalars().all():
-                    self._write_down(connection, name)
+                    self.write_down(connection, name)
 
     def save_plan(self, plan: Plan, path: Path, run_ids: dict[tuple[str, int], str]) -> None:
         """Store a study's plan, its arms, and which run answers for which arm and seed.
@@ -80,9 +80,14 @@ class Store(Database):
             known = connection.execute(select(studies).where(studies.c.name == name)).first()
             if known is None:
                 connection.execute(insert(studies).values(name=name, **row))
+            elif known.imported:
+                raise StudyError(
+                    f"a study {name!r} was imported from {known.path}; give the one in {path} "
+                    "another name"
+                )
             else:
                 connection.execute(update(studies).where(studies.c.name == name).values(**row))
-            self._save_plan_content(connection, plan, now)
+            self.save_content(connection, name, plan.hash, plan.content())
             connection.execute(delete(arms).where(arms.c.study == name))
             for position, arm in enumerate(plan.arms):
                 added = connection.execute(
@@ -100,9 +105,9 @@ class Store(Database):
                     for seed in plan.seeds
                 ]
                 connection.execute(insert(members), rows)
-            self._write_down(connection, name)
+            self.write_down(connection, name)
 
-    def _write_down(self, connection: Connection, study: str) -> None:
+    def write_down(self, connection: Connection, study: str) -> None:
         """Before the commit, so that the files know all that the database does."""
         if self.ledger is None:
             return
@@ -114,13 +119,13 @@ class Store(Database):
                 "choose another folder with --runs DIR"
             ) from error
 
-    def _save_plan_content(self, connection: Connection, plan: Plan, now: float) -> None:
-        name = plan.study.name
-        same = (plans.c.study == name) & (plans.c.hash == plan.hash)
+    @staticmethod
+    def save_content(connection: Connection, study: str, digest: str, content: object) -> None:
+        """Store what a plan consists of, unless the study had that plan before."""
+        same = (plans.c.study == study) & (plans.c.hash == digest)
         if connection.execute(select(plans.c.hash).where(same)).first() is None:
-            connection.execute(
-                insert(plans).values(study=name, hash=plan.hash, content=plan.content(), stored=now)
-            )
+            values = {"study": study, "hash": digest, "content": content, "stored": time.time()}
+            connection.execute(insert(plans).values(**values))
 
     def studies(self) -> Sequence[RowMapping]:
         """Every study, the one last run first."""

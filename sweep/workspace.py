@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy import URL, RowMapping
 
 from sweep.design import Plan, make_plan
 from sweep.errors import NotFoundError, StudyError
@@ -58,7 +58,7 @@ class Workspace:
             return Path(word)
         store = self.open_if_any()
         if store is not None and (word is not None or store.studies()):
-            return Path(store.study(word)["path"])
+            return _own_file(store.study(word))
         if word is None and DEFAULT_STUDY.exists():
             return DEFAULT_STUDY
         raise NotFoundError(
@@ -67,11 +67,30 @@ class Workspace:
             else "no study was run here yet; name a study file (`sweep init` writes one)"
         )
 
+    def check_trainable(self, path: Path) -> None:
+        """Raises StudyError where a path that is no file is the name of an imported study."""
+        if path.exists() or path.suffix == ".toml":
+            return
+        store = self.open_if_any()
+        for study in store.studies() if store else ():
+            if study["name"] == str(path):
+                _own_file(study)
+
     def study_name(self, word: str | None) -> str | None:
         """The name of the study that `word` names by its path or name; None for the last run."""
         if word is not None and (word.endswith(".toml") or Path(word).is_file()):
             return load_study(Path(word)).name
         return word
+
+
+def _own_file(study: RowMapping) -> Path:
+    """The file of a study that can be run. Raises StudyError for an imported one."""
+    if study["imported"]:
+        raise StudyError(
+            f"study {study['name']!r} was imported from {study['path']} and cannot be run, only "
+            "judged: `sweep report` and `sweep noise` do that; what can be run is a study file"
+        )
+    return Path(study["path"])
 
 
 def read_plan(path: Path, overrides: Overrides | None = None) -> Plan:

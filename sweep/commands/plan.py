@@ -35,6 +35,7 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
 
     Where this machine cannot train it, or has not the corpus, it says so and plans all the same.
     """
+    workspace.check_trainable(request.study)
     made = read_plan(request.study, request.overrides)
     workload, absent = _workload(made, workspace)
     slots, impossible = _slots(made, request.slots)

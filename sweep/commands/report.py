@@ -10,6 +10,7 @@ from rich.console import Console
 from sqlalchemy import RowMapping
 
 from sweep.console import say
+from sweep.explain import shown
 from sweep.override import shown_overrides
 from sweep.progress import duration
 from sweep.report import Report, make_report
@@ -63,9 +64,8 @@ def print_report(store: Store, study: RowMapping, console: Console) -> None:
 def preamble(result: Report, study: RowMapping) -> list[str]:
     """What stands above the table."""
     settings, noise = result.analysis, result.judgement.noise
-    lines = [
-        f"{result.study}: effect = arm − baseline in test loss, nats per token; negative is better."
-    ]
+    what = shown(result.metric) if result.metric else "test loss, nats per token"
+    lines = [f"{result.study}: effect = arm − baseline in {what}; negative is better."]
     if settings["correction"] == "bh":
         lines.append(
             "Exploratory: p-values control the rate of false discoveries, not of any error."
@@ -82,7 +82,9 @@ def preamble(result: Report, study: RowMapping) -> list[str]:
     )
     if result.overrides:
         lines.append(f"Overridden on the command line: {shown_overrides(result.overrides)}.")
-    if file_differs(Path(study["path"]), result.plan_hash, result.overrides):
+    if study["imported"]:
+        lines.append(f"Imported from {study['path']}.")
+    elif file_differs(Path(study["path"]), result.plan_hash, result.overrides):
         lines.append(
             f"{study['path']} has changed since: this is the plan last run; "
             f"`sweep run {study['path']}` trains and judges the new one."

@@ -45,6 +45,7 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
 
     Raises UserError, before anything is written, when the study makes no sense.
     """
+    workspace.check_trainable(request.study)
     plan = read_plan(request.study, request.overrides)
     workload = make_workload(plan, workspace.cache)
     places = find_slots(request.slots, plan.study.jobs.gpus_per_run)

@@ -1,0 +1,319 @@
+"""Runs from a file into the store: those that are new, if the others are as they were."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from sweep.errors import ResultsError, did_you_mean
+from sweep.explain import shown
+from sweep.importing.runs import outcome, run_name
+from sweep.schema import arms, members, plans, runs, studies
+from sweep.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH = 20_000
+"""Rows that are inserted at once."""
+WRITTEN_DOWN = 20_000
+"""The most runs of a study that are kept as a file beside the database too; of a larger one the
+file that it came from is the copy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """A file's runs with what was decided about them."""
+
+    study: str
+    path: Path
+    runs: pd.DataFrame
+    """As `importing.runs.Runs.frame` has them."""
+    further: pd.DataFrame
+    """The other columns, by row of the file from 0."""
+    metric: str
+    """The column that the losses come from."""
+    seed_columns: tuple[str, ...]
+    settings: Mapping[str, Any]
+    """`baseline`, `alpha`, `correction`, `smallest_effect`; those not decided are left out."""
+
+
+DEFAULTS = {"baseline": "baseline", "alpha": 0.05, "correction": "holm", "smallest_effect": 0.0}
+"""What is not decided at the first import of a study; later ones keep what was."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What an import has changed."""
+
+    added: int
+    known: int
+    """Runs of the file that the study had already."""
+    content: Mapping[str, Any]
+    """The study's plan."""
+
+
+def save_import(store: Store, new: Import) -> Saved:
+    """Add the runs that the study does not have; all of them or, when one contradicts, none.
+
+    Raises ResultsError: the study was trained here, a run has another loss than it had, seeds come
+    from other columns, there is no such baseline, or nothing to compare it with.
+    """
+    with store.write() as connection:
+        earlier = _earlier(connection, new)
+        frame = new.runs.assign(id=_identities(new))
+        frame = frame.sort_values("id", ignore_index=True)  # an index is filled from left to right
+        known = _known(connection, new.study)
+        fresh = frame[~frame["id"].isin(known["id"])]
+        _check_agreement(frame, known, new)
+        labels: dict[str, int] = dict(earlier.get("labels", {}))
+        fresh = fresh.assign(seed=_seeds(fresh, known, labels, new.seed_columns))
+        counts = _counts(new.runs, known, fresh)
+        content = _content(new, earlier, counts, labels)
+        _save_study(connection, new, content)
+        ids = _save_arms(connection, new.study, content)
+        _save_runs(connection, new, fresh)
+        _save_members(connection, fresh, ids)
+        if sum(counts.values()) <= WRITTEN_DOWN:
+            store.write_down(connection, new.study)
+    return Saved(len(fresh), len(frame) - len(fresh), content)
+
+
+def _earlier(connection: Connection, new: Import) -> dict[str, Any]:
+    """The plan of the study as it was imported so far; nothing for a new one."""
+    row = connection.execute(select(studies).where(studies.c.name == new.study)).mappings().first()
+    if row is None:
+        return {}
+    if not row["imported"]:
+        raise ResultsError(
+            f"study {new.study!r} was trained here ({row['path']}), and what is imported would pass "
+            "for its results; choose another name with --study"
+        )
+    same = (plans.c.study == new.study) & (plans.c.hash == row["plan_hash"])
+    content: dict[str, Any] = connection.execute(select(plans.c.content).where(same)).scalar_one()
+    before, now = content["seed_columns"], list(new.seed_columns)
+    if before != now:
+        raise ResultsError(
+            f"{new.path} has seeds in {now or 'no column'}, and the runs that {new.study!r} has "
+            f"already had them in {before or 'none'}, so they cannot be told apart; choose another "
+            "name with --study"
+        )
+    return content
+
+
+def _identities(new: Import) -> list[str]:
+    """A run is known by its study, arm and label; without a label by its place in the arm."""
+    frame = new.runs
+    places = frame[frame["label"].isna()].groupby("arm").cumcount() + 1
+    labels = frame["label"].fillna("#" + places.astype("str"))
+    return [
+        hashlib.sha256(f"{new.study}\0{arm}\0{label}".encode()).hexdigest()[:32]
+        for arm, label in zip(frame["arm"].tolist(), labels.tolist(), strict=True)
+    ]
+
+
+def _known(connection: Connection, study: str) -> pd.DataFrame:
+    """The runs that the study has."""
+    import pandas as pd  # noqa: PLC0415  (slow to import)
+
+    query = (
+        select(runs.c.id, arms.c.name, members.c.seed, runs.c.test_loss, runs.c.state)
+        .join(members, members.c.run_id == runs.c.id)
+        .join(arms, arms.c.id == members.c.arm_id)
+        .where(arms.c.study == study)
+        .order_by(arms.c.position)
+    )
+    rows = connection.execute(query).all()
+    columns = ["id", "arm", "seed", "loss", "status"]
+    return pd.DataFrame.from_records(rows, columns=columns).astype({"loss": "float64"})
+
+
+def _check_agreement(frame: pd.DataFrame, known: pd.DataFrame, new: Import) -> None:
+    both = frame.merge(known[["id", "loss", "status"]], on="id", suffixes=("", "_before"))
+    done = both["status"] == "done"
+    differs = (both["status"] != both["status_before"]) | (
+        done & (both["loss"] != both["loss_before"])
+    )
+    if not differs.any():
+        return
+    row = both[differs].sort_values("row").iloc[0]
+    before = {"loss": row["loss_before"], "status": row["status_before"]}
+    raise ResultsError(
+        f"{new.path}: row {row['row']} gives {run_name(row)} {outcome(row)}, and study "
+        f"{new.study!r} has it with {outcome(before)}; correct the file, or choose another name "
+        "with --study"
+    )
+
+
+def _seeds(
+    fresh: pd.DataFrame, known: pd.DataFrame, labels: dict[str, int], columns: tuple[str, ...]
+) -> pd.Series[Any]:
+    """A number for every new run. Runs pair by it, so those without a seed get one of their own."""
+    given = fresh["seed"].dropna()
+    top = max([0, *labels.values()])
+    for seeds in (given, known["seed"]):
+        top = max(top, int(seeds.max())) if len(seeds) else top
+    found: list[int] = []
+    order = fresh.sort_values("row")
+    for seed, label in zip(order["seed"].tolist(), order["label"].tolist(), strict=True):
+        if isinstance(seed, int):
+            found.append(seed)
+            continue
+        number = labels.get(label) if columns else None
+        if number is None:
+            top = number = top + 1
+            if columns and isinstance(label, str):
+                labels[label] = number
+        found.append(number)
+    return order.assign(seed=found)["seed"].reindex(fresh.index)
+
+
+def _counts(file: pd.DataFrame, known: pd.DataFrame, fresh: pd.DataFrame) -> dict[str, int]:
+    """Runs by arm, in the order in which arms have come."""
+    before = known["arm"].value_counts(sort=False).to_dict()
+    added = fresh["arm"].value_counts().to_dict()
+    names = dict.fromkeys([*before, *file["arm"].unique()])
+    return {name: before.get(name, 0) + added.get(name, 0) for name in names}
+
+
+def _content(
+    new: Import, earlier: Mapping[str, Any], counts: dict[str, int], labels: dict[str, int]
+) -> dict[str, Any]:
+    before = {**earlier.get("analysis", {}), "baseline": earlier.get("baseline")}
+    settings = {
+        key: new.settings.get(key, before.get(key) if earlier else default)
+        for key, default in DEFAULTS.items()
+    }
+    baseline = settings.pop("baseline")
+    _check_arms(new, baseline, list(counts))
+    return {
+        "study": new.study,
+        "imported": True,
+        "metric": new.metric,
+        "baseline": baseline,
+        "analysis": settings,
+        "seed_columns": list(new.seed_columns),
+        "labels": labels,
+        "arms": {baseline: counts[baseline], **counts},
+    }
+
+
+def _check_arms(new: Import, baseline: str, names: list[str]) -> None:
+    listed = ", ".join(shown(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
+    if baseline not in names:
+        raise ResultsError(
+            f"{new.path} has no arm {shown(baseline)} to compare the others with"
+            f"{did_you_mean(baseline, names)} (it has: {listed}); name it with --baseline NAME"
+        )
+    if len(names) == 1:
+        raise ResultsError(
+            f"{new.path} has one arm only, {listed}, and nothing to compare it with; a study has a "
+            "baseline and at least one other arm"
+        )
+
+
+def _save_study(connection: Connection, new: Import, content: dict[str, Any]) -> None:
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    now = time.time()
+    row = {"path": str(new.path.resolve()), "plan_hash": digest, "last_run": now, "imported": True}
+    known = connection.execute(
+        update(studies).where(studies.c.name == new.study).values(**row)
+    ).rowcount
+    if not known:
+        connection.execute(insert(studies).values(name=new.study, **row))
+    Store.save_content(connection, new.study, digest, content)
+
+
+def _save_arms(connection: Connection, study: str, content: Mapping[str, Any]) -> dict[str, int]:
+    """Make the arms known, the baseline first; their ids by name."""
+    query = select(arms.c.name, arms.c.id).where(arms.c.study == study)
+    before = {name for name, _ in connection.execute(query)}
+    for position, name in enumerate(content["arms"]):
+        interventions = [] if name == content["baseline"] else [name]
+        values = {"position": position, "interventions": interventions, "changes": {}}
+        if name in before:
+            same = (arms.c.study == study) & (arms.c.name == name)
+            connection.execute(update(arms).where(same).values(**values))
+        else:
+            connection.execute(insert(arms).values(study=study, name=name, **values))
+    return dict(connection.execute(query).all())
+
+
+def _save_runs(connection: Connection, new: Import, fresh: pd.DataFrame) -> None:
+    families = {arm: _family(new.study, arm) for arm in fresh["arm"].unique()}
+    fixed = {"recipe": {}, "corpus_hash": ""}
+    columns = ["id", "init_seed", "order_seed", "dropout_seed", "status", "cause"]
+    for some in _batches(fresh):
+        further = _further(new.further, some)
+        losses = [loss if loss == loss else None for loss in some["loss"].tolist()]  # noqa: PLR0124  (NaN is not)
+        rows = zip(
+            *(some[name].tolist() for name in columns), some["arm"], losses, further, strict=True
+        )
+        connection.execute(
+            insert(runs),
+            [
+                {
+                    **fixed,
+                    "id": run_id,
+                    "family": families[arm],
+                    "init_seed": init,
+                    "order_seed": order,
+                    "dropout_seed": dropout,
+                    "state": state,
+                    "test_loss": loss if state == "done" else None,
+                    "cause": cause,
+                    "further": cells,
+                }
+                for run_id, init, order, dropout, state, cause, arm, loss, cells in rows
+            ],
+        )
+
+
+def _family(study: str, arm: str) -> str:
+    return hashlib.sha256(f"imported\0{study}\0{arm}".encode()).hexdigest()
+
+
+def _save_members(connection: Connection, fresh: pd.DataFrame, ids: Mapping[str, int]) -> None:
+    table = fresh.assign(arm_id=fresh["arm"].map(ids)).sort_values(["arm_id", "seed"])
+    table = table.rename(columns={"id": "run_id"})[["arm_id", "seed", "run_id"]]
+    for some in _batches(table):
+        rows = zip(*(some[name].tolist() for name in some), strict=True)
+        connection.execute(
+            insert(members), [dict(zip(some.columns, row, strict=True)) for row in rows]
+        )
+
+
+def _batches(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    for first in range(0, len(frame), BATCH):
+        yield frame.iloc[first : first + BATCH]
+
+
+def _further(table: pd.DataFrame, some: pd.DataFrame) -> list[dict[str, Any] | None]:
+    """The other columns of some runs as JSON values, without those that are empty."""
+    names = list(table.columns)
+    if not names:
+        return [None] * len(some)
+    cells = table.iloc[some["row"].to_numpy() - 1].itertuples(index=False, name=None)
+    return [
+        {name: _plain(cell) for name, cell in zip(names, row, strict=True) if _is_there(cell)}
+        for row in cells
+    ]
+
+
+def _is_there(cell: Any) -> bool:  # noqa: ANN401  (whatever a file holds)
+    return cell is not None and cell == cell  # noqa: PLR0124  (NaN is not)
+
+
+def _plain(cell: Any) -> Any:  # noqa: ANN401  (as above)
+    if isinstance(cell, bool | int | str):
+        return cell
+    if isinstance(cell, float) and abs(cell) < float("inf"):
+        return cell
+    return str(cell)

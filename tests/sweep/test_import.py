@@ -1,0 +1,446 @@
+"""Results from elsewhere: what is understood, what is refused, and what a report makes of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from sweep.commands.import_ import ImportRequest, import_results
+from sweep.errors import ResultsError
+from sweep.report import make_report
+from sweep.workspace import Workspace
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "reference_interventions.csv"
+"""Outside the repository."""
+GATE = {
+    "gradient-clipping": (0.78, 2, "undecided"),
+    "float32": (0.72, 2, "undecided"),
+    "qkv-bias": (0.71, 2, "undecided"),
+    "weight-decay-0.01": (0.056, 3, "undecided"),
+    "no-dropout": (0.047, 3, "undecided"),
+    "lr-schedule": (0.0016, 4, "better"),
+    "weight-decay-0.337": (0.0, 4, "worse"),
+    "weight-tying": (0.0, 4, "worse"),
+}
+"""By arm: the p of prediction t, to how many digits, and the verdict after Holm."""
+
+
+class Importer:
+    """Imports files into the database of a test, in this process, and reads back what came of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.workspace = Workspace(folder / "runs")
+
+    def __call__(
+        self,
+        content: str | bytes,
+        name: str = "r.csv",
+        **request: Any,  # noqa: ANN401  (options)
+    ) -> str:
+        """What the command says of a file."""
+        file = self.folder / name
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return self.file(file, **request)
+
+    def file(self, file: Path, **request: Any) -> str:  # noqa: ANN401  (as above)
+        console = Console(width=500, markup=False, highlight=False)
+        with console.capture() as said:
+            import_results(self.workspace, ImportRequest(file, "x", **request), console)
+        return said.get()
+
+    def report(self) -> dict[str, Any]:
+        store = self.workspace.open()
+        try:
+            return make_report(store, store.study("x")).as_dict()
+        finally:
+            store.engine.dispose()
+
+    def arms(self) -> dict[str, dict[str, Any]]:
+        return {row["arm"]: row for row in self.report()["arms"]}
+
+    def runs(self) -> list[dict[str, Any]]:
+        store = self.workspace.open()
+        try:
+            return [dict(row) for row in store.study_runs("x")]
+        finally:
+            store.engine.dispose()
+
+
+@pytest.fixture
+def importer(tmp_path: Path) -> Importer:
+    return Importer(tmp_path)
+
+
+def csv(rows: Sequence[Sequence[object]], header: str = "arm,seed,loss") -> str:
+    return "\n".join([header, *(",".join(str(cell) for cell in row) for row in rows)]) + "\n"
+
+
+PAIRED = [("baseline", s, 2.5 + s / 100) for s in range(1, 5)] + [
+    ("clip", s, 2.4 + s / 100 + s * s / 1000) for s in range(1, 5)
+]
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference results are absent")
+def test_the_reference_results_are_placed_as_the_statistics_say(tmp_path: Path, sweep: Run) -> None:
+    done = sweep(tmp_path, "import", REFERENCE, "--study", "reference")
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(sweep(tmp_path, "report", "reference", "--format", "json").stdout)
+    assert report["noise"]["n"] == 7
+    assert round(report["noise"]["sd"], 5) == 0.01234
+    assert (round(report["noise"]["ci_low"], 5), round(report["noise"]["ci_high"], 5)) == (
+        0.00795,
+        0.02717,
+    )
+    arms = {row["arm"]: row for row in report["arms"][1:]}
+    assert arms.keys() == GATE.keys()
+    for name, (p, digits, verdict) in GATE.items():
+        assert arms[name]["method"] == "prediction t"
+        assert (round(arms[name]["p"], digits), arms[name]["verdict"]) == (p, verdict)
+    assert round(arms["lr-schedule"]["p_adjusted"], 4) == 0.0094
+
+
+def test_runs_with_one_seed_pair_and_those_without_never_do(importer: Importer) -> None:
+    importer(csv(PAIRED))
+    assert importer.arms()["clip"]["method"] == "paired t"
+    assert importer.arms()["clip"]["n_shared"] == 4
+
+
+def test_rows_without_a_seed_are_all_runs_however_alike(importer: Importer) -> None:
+    importer(csv([("baseline", 1440), ("baseline", 1440), ("a", 1500), ("a", 1500)], "arm,loss"))
+    assert {name: row["n_done"] for name, row in importer.arms().items()} == {"baseline": 2, "a": 2}
+    assert importer.arms()["a"]["n_shared"] == 0
+    again = importer(csv([("baseline", 1440), ("baseline", 1440), ("a", 1500)], "arm,loss"))
+    assert again.startswith("x: nothing new; all 3 runs of ")
+
+
+def test_runs_pair_when_all_their_stream_seeds_agree(importer: Importer) -> None:
+    rows = [("baseline", 1, 1, 2.5), ("baseline", 1, 2, 2.6), ("a", 1, 2, 2.4), ("a", 2, 2, 2.3)]
+    said = importer(csv(rows, "arm,init_seed,dropout_seed,loss"))
+    assert "Runs pair by init_seed and dropout_seed." in said
+    assert importer.arms()["a"]["n_shared"] == 1
+    streams = [(r["init_seed"], r["order_seed"], r["dropout_seed"]) for r in importer.runs()]
+    assert streams == [(1, 0, 1), (1, 0, 2), (1, 0, 2), (2, 0, 2)]
+
+
+def test_a_seed_may_be_any_text_and_keeps_it(importer: Importer) -> None:
+    rows = [("b", "Ann", 1.0), ("b", "Bo", 2.0), ("a", "Bo", 1.5), ("a", "Ann", 0.25)]
+    importer(
+        csv(rows, "group,subject,loss"),
+        columns={"arm": "group", "seed": "subject"},
+        settings={"baseline": "b"},
+    )
+    assert importer.arms()["a"]["effect"] == -0.625
+    assert {run["further"]["subject"] for run in importer.runs()} == {"Ann", "Bo"}
+
+
+def test_importing_twice_adds_nothing_and_a_file_that_has_grown_adds_what_is_new(
+    importer: Importer,
+) -> None:
+    first = importer(csv(PAIRED))
+    assert first.startswith("x: 8 runs imported from ")
+    before = importer.runs()
+    assert importer(csv(PAIRED)).startswith("x: nothing new; all 8 runs of ")
+    assert importer(csv(list(reversed(PAIRED)))).startswith("x: nothing new; all 8 runs of ")
+    assert importer.runs() == before
+    grown = importer(csv([*PAIRED, ("late", 2, 2.5), ("baseline", 5, 2.5)]))
+    assert grown.startswith("x: 2 runs imported from ")
+    assert "8 more were there already; the study has 3 arms" in grown
+    assert list(importer.arms()) == ["baseline", "clip", "late"]
+
+
+def test_a_run_with_another_loss_than_before_is_refused_and_both_are_shown(
+    importer: Importer,
+) -> None:
+    importer(csv(PAIRED))
+    changed = [("extra", 1, 2.0), *PAIRED[:-1], ("clip", 4, 2.75)]
+    with pytest.raises(ResultsError) as error:
+        importer(csv(changed))
+    assert str(error.value).endswith(
+        "row 9 gives arm 'clip', seed 4 loss 2.75, and study 'x' has it with loss 2.456; correct "
+        "the file, or choose another name with --study"
+    )
+    assert len(importer.runs()) == 8
+
+
+def test_what_was_decided_at_the_first_import_stays(importer: Importer) -> None:
+    importer(csv(PAIRED), settings={"alpha": 0.1, "correction": "bh", "baseline": "clip"})
+    importer(csv([*PAIRED, ("late", 2, 2.5)]))
+    report = importer.report()
+    assert (report["alpha"], report["correction"]) == (0.1, "bh")
+    assert report["arms"][0]["arm"] == "clip"
+
+
+def test_of_several_steps_the_last_that_has_a_loss_counts(importer: Importer) -> None:
+    rows = [
+        ("baseline", 1, 10, 3.0),
+        ("baseline", 1, 30, 2.5),
+        ("baseline", 1, 20, 2.75),
+        ("baseline", 1, 40, ""),
+        ("a", 1, 10, 3.5),
+        ("a", 1, 20, "nan"),
+    ]
+    said = importer(csv(rows, "arm,seed,step,loss"))
+    assert {run["arm"]: run["test_loss"] for run in importer.runs()} == {"baseline": 2.5, "a": None}
+    assert "1 run has no finite loss and counts as diverged: row 6." in said
+
+
+def test_losses_that_are_not_finite_are_diverged_runs_and_it_says_so(importer: Importer) -> None:
+    rows = [
+        ("baseline", 1, 2.5),
+        ("baseline", 2, "inf"),
+        ("a", 1, ""),
+        ("a", 2, "NaN"),
+        ("a", 3, 2.5),
+    ]
+    said = importer(csv(rows))
+    assert "3 runs have no finite loss and count as diverged: rows 2, 3, 4." in said
+    assert (importer.arms()["a"]["n_diverged"], importer.arms()["a"]["verdict"]) == (2, "unstable")
+
+
+def test_identical_rows_count_once_and_it_says_so(importer: Importer) -> None:
+    said = importer(csv([*PAIRED, PAIRED[0], PAIRED[0], PAIRED[3]]))
+    assert "3 rows repeat others and count once." in said
+    assert importer.arms()["baseline"]["n_done"] == 4
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
+def test_every_kind_of_file_gives_the_same_study(importer: Importer, ending: str) -> None:
+    frame = pd.DataFrame(PAIRED, columns=["arm", "seed", "loss"]).assign(note=["", *"bcdefgh"])
+    frame["loss"] = frame["loss"].round(4)
+    file = importer.folder / f"r.{ending}"
+    if ending == "parquet":
+        frame.to_parquet(file)
+    elif ending == "jsonl":
+        frame.to_json(file, orient="records", lines=True, double_precision=15)
+    else:
+        frame.to_csv(file, index=False, sep="\t" if ending == "tsv" else ",")
+    importer.file(file)
+    found = {(run["arm"], run["seed"]): run["test_loss"] for run in importer.runs()}
+    assert found == {(arm, seed): round(loss, 4) for arm, seed, loss in PAIRED}
+    assert importer.runs()[1]["further"] == {"note": "b"}
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e12])
+def test_losses_of_any_size_keep_their_differences(importer: Importer, offset: float) -> None:
+    importer(csv([(arm, seed, offset + round(loss * 1024) / 1024) for arm, seed, loss in PAIRED]))
+    assert importer.arms()["clip"]["effect"] == pytest.approx(-0.0925, abs=1e-3)
+
+
+WANDB = """\
+"Name","State","Runtime","lr","seed","loss","test/loss"
+"base","finished","60","0.1","1","9","2.5"
+"base","finished","60","0.1","2","9","2.625"
+"clip","crashed","60","0.1","1","9",""
+"clip","finished","60","0.1","2","9","2.25"
+"""
+PANEL = """\
+"Step","base-seed1 - test/loss","base-seed1 - test/loss__MIN","base-seed1 - test/loss__MAX",\
+"clip-seed1 - test/loss","clip-seed1 - test/loss__MIN","clip-seed1 - test/loss__MAX"
+"1","3.5","3.5","3.5","3.5","3.5","3.5"
+"2","2.5","2.5","2.5","","",""
+"3","","","","2.25","2.25","2.25"
+"""
+API = """\
+,summary,config,name
+0,"{'test/loss': 2.5, '_step': 9, 'x': nan}","{'seed': 1}",base
+1,"{'test/loss': nan, '_step': 9}","{'seed': 1}",clip
+2,"{'test/loss': 2.25, '_step': 9}","{'seed': 2}",clip
+"""
+MLFLOW = """\
+run_id,experiment_id,status,metrics.test_loss,metrics.loss,params.seed,tags.mlflow.runName
+a1,0,FINISHED,2.5,1,1,base
+b1,0,FINISHED,2.25,1,1,clip
+b2,0,KILLED,,1,2,clip
+"""
+
+
+@pytest.mark.parametrize(
+    ("export", "expected"),
+    [
+        (WANDB, [("base", 1, 2.5), ("base", 2, 2.625), ("clip", 1, None), ("clip", 2, 2.25)]),
+        (PANEL, [("base", 1, 2.5), ("clip", 1, 2.25)]),
+        (API, [("base", 1, 2.5), ("clip", 1, None), ("clip", 2, 2.25)]),
+        (MLFLOW, [("base", 1, 2.5), ("clip", 1, 2.25), ("clip", 2, None)]),
+    ],
+    ids=["W&B runs", "W&B panel", "W&B API", "MLflow"],
+)
+def test_exports_are_understood_as_they_come(
+    importer: Importer, export: str, expected: list[tuple[str, int, float | None]]
+) -> None:
+    importer(export, settings={"baseline": "base"})
+    assert [(r["arm"], r["seed"], r["test_loss"]) for r in importer.runs()] == expected
+
+
+def test_an_imported_study_can_be_looked_at_and_says_that_it_cannot_be_run(
+    tmp_path: Path, sweep: Run
+) -> None:
+    (tmp_path / "r.csv").write_text(csv(PAIRED))
+    assert sweep(tmp_path, "import", "r.csv", "--study", "x").returncode == 0
+    for words in (["status"], ["list"], ["show", "clip/2"], ["log", "clip/2"], ["report", "x"]):
+        done = sweep(tmp_path, *words)
+        assert (done.returncode, done.stderr) == (0, ""), words
+    done = sweep(tmp_path, "run", "x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        f"sweep: study 'x' was imported from {tmp_path / 'r.csv'} and cannot be run"
+    )
+    assert done.stderr.count("\n") == 1
+
+
+BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
+    "a missing column": (
+        "arm,los\nbaseline,1\n",
+        "r.csv",
+        {},
+        "has no column 'loss'; did you mean 'los'? (it has: 'arm', 'los')",
+    ),
+    "a mapped column that is missing": (
+        "arm,test/loss\nbaseline,1\n",
+        "r.csv",
+        {"columns": {"loss": "test_loss"}},
+        "has no column 'test_loss' for loss; did you mean 'test/loss'? (it has: 'arm', 'test/loss')",
+    ),
+    "a loss that is no number": (
+        "arm,loss\nbaseline,1\na,two\n",
+        "r.csv",
+        {},
+        "row 2: loss is 'two', which is no number",
+    ),
+    "a loss with a thousands separator": (
+        "arm,loss\nbaseline,1_000\na,2\n",
+        "r.csv",
+        {},
+        "row 1: loss is '1_000', which is no number",
+    ),
+    "an unknown status": (
+        "arm,loss,status\nbaseline,1,don\n",
+        "r.csv",
+        {},
+        "row 1: status is 'don', which is none of done, finished,",
+    ),
+    "two losses for one run": (
+        "arm,seed,loss\nbaseline,1,2.5\na,1,1\nbaseline,1,2.75\n",
+        "r.csv",
+        {},
+        "rows 1 and 3 are both arm 'baseline', seed 1, with loss 2.5 and loss 2.75; keep the right one",
+    ),
+    "steps that nothing tells apart": (
+        "arm,step,loss\nbaseline,1,2.5\nbaseline,1,2.75\n",
+        "r.csv",
+        {},
+        "arm 'baseline' has step 1 more than once, and nothing tells its runs apart;",
+    ),
+    "an empty file": ("", "r.csv", {}, "is empty; a file of results has a row for each run"),
+    "a header and nothing else": ("arm,loss\n", "r.csv", {}, "has no rows;"),
+    "JSON Lines without a line": ("\n\n", "r.jsonl", {}, "is empty;"),
+    "a baseline that does not exist": (
+        "arm,loss\nbase,1\na,1\n",
+        "r.csv",
+        {},
+        "did you mean 'base'? (it has: 'base', 'a'); name it with --baseline NAME",
+    ),
+    "one arm only": (
+        "arm,loss\nbaseline,1\nbaseline,2\n",
+        "r.csv",
+        {},
+        "has one arm only, 'baseline',",
+    ),
+    "an arm without a name": ("arm,loss\nbaseline,1\n ,2\n", "r.csv", {}, "row 2 names no arm"),
+    "an arm with a huge name": (
+        f"arm,loss\nbaseline,1\n{'a' * 300},2\n",
+        "r.csv",
+        {},
+        "row 2 has an arm of 300 characters, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…; 64",
+    ),
+    "a huge cell": (
+        f"arm,loss,x\nbaseline,1,{'a' * 200_000}\n",
+        "r.csv",
+        {},
+        "a cell of column 'x' has 200000 characters, and 100000 is the most",
+    ),
+    "the wrong ending": (
+        "arm,loss\nbaseline,1\n",
+        "r.xlsx",
+        {},
+        "ends in '.xlsx', which says nothing of its format; results are imported from .csv, .tsv,",
+    ),
+    "another encoding": (
+        "arm,loss\nbaseliné,1\n".encode("latin-1"),
+        "r.csv",
+        {},
+        "is not UTF-8 text (near byte 16)",
+    ),
+    "rows of different lengths": (
+        "arm,loss\nbaseline,1\na,1,2\n",
+        "r.csv",
+        {},
+        "line 3 has 3 cells and the header has 2: 'a,1,2'",
+    ),
+    "a column twice": ("arm,loss,loss\nbaseline,1,2\n", "r.csv", {}, "has two columns 'loss'"),
+    "what is no JSON": (
+        '{"arm": "baseline", "loss": 1}\n{\n',
+        "r.jsonl",
+        {},
+        "line 2 is not JSON: '{'",
+    ),
+    "a list in place of an object": (
+        "[1]\n",
+        "r.jsonl",
+        {},
+        "line 1 is [1]; every line is an object",
+    ),
+    "what is no Parquet": ("arm,loss\n", "r.parquet", {}, "is not a Parquet file:"),
+    "a stream seed that is none": (
+        "arm,init_seed,loss\nbaseline,x,1\n",
+        "r.csv",
+        {},
+        "row 1: init_seed is 'x'; it must be a whole number",
+    ),
+    "an alpha that is none": (
+        "arm,loss\nbaseline,1\n",
+        "r.csv",
+        {"settings": {"alpha": 2.0}},
+        "--alpha is 2.0;",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "name", "request_", "sentence"), BAD.values(), ids=BAD)
+def test_a_file_that_makes_no_sense_is_refused_in_a_sentence_and_nothing_is_written(
+    importer: Importer, content: str | bytes, name: str, request_: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ResultsError) as error:
+        importer(content, name, **request_)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+    database = importer.folder / "runs" / "sweep.db"
+    assert not database.exists() or importer.workspace.open().studies() == []
+
+
+def test_a_hostile_name_moves_no_cursor(importer: Importer) -> None:
+    with pytest.raises(ResultsError) as error:
+        importer("arm,\x1b[31mred\nbaseline,1\n")
+    assert "\x1b" not in str(error.value)
+    importer(csv([("baseline", 1, 1.0), ("\x1b[31mred", 1, 2.0), ("[bold]a", 1, 2.0)]))
+    assert list(importer.arms()) == ["baseline", "\\x1b[31mred", "[bold]a"]
+
+
+def test_the_command_ends_with_two_and_one_sentence(tmp_path: Path, sweep: Run) -> None:
+    for words, sentence in (
+        (["no.csv", "--study", "x"], "no.csv does not exist; name a file of results"),
+        (["no.csv", "--study", "a b"], "--study 'a b' is not a name; names are letters"),
+    ):
+        done = sweep(tmp_path, "import", *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"sweep: {sentence}")
+        assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
