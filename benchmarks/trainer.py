@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -26,9 +25,11 @@ from benchmarks.contenders import Contender, Ours, Textbook, Transformers
 from benchmarks.rounds import Promise, Spread, Turns
 from model.linear import Linear
 from sweep.study import apply, load_study
-from trainer.corpus import Corpus, load_corpus
+from trainer.corpus import Corpus
+from trainer.prepare import load_small
 from trainer.provenance import device_name
 from trainer.recipe import DataConfig, Recipe
+from trainer.stdlib import StandardLibrary
 
 CPU = torch.device("cpu")
 STUDY = ROOT / "studies" / "interventions.toml"
@@ -90,8 +91,9 @@ def main() -> int:
     """Measure, print, and with `--check` fail unless every promise is kept."""
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
-    with tempfile.TemporaryDirectory() as empty:
-        corpus = load_corpus(DataConfig(), Path(empty))
+    corpus = load_small(DataConfig(), StandardLibrary(DataConfig()))
+    if corpus is None:
+        return 1
     shapes = [arguments.shape] if arguments.shape else list(SHAPES)
     figures = [measure(shape, corpus, arguments.seconds or SECONDS[shape]) for shape in shapes]
     promises = [promise for each in figures for promise in each.promises()]

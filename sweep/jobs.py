@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sweep.design import Arm, Plan
 from sweep.errors import ExecutionError, StudyError
 from sweep.queue import Job
-from trainer.corpus import Corpus, load_corpus, save_corpus
+from trainer.catalogue import find_source
+from trainer.corpus import Corpus, find_corpus, save_corpus
 from trainer.errors import CorpusError
+from trainer.prepare import load_small
 from trainer.recipe import METRIC_VERSION, DataConfig, Recipe
+from trainer.source import Source
+
+
+@dataclass(frozen=True)
+class Supply:
+    """A corpus of a plan: known by its hash before it is prepared."""
+
+    data: DataConfig
+    source: Source
+    hash: str
+    corpus: Corpus | None
+    """None for a large one that is not prepared yet."""
+    saved: bool
+    """Whether it lies in the cache."""
 
 
 @dataclass(frozen=True)
@@ -19,17 +37,22 @@ class Workload:
     """A plan with its corpora: every arm and seed has a job."""
 
     plan: Plan
-    corpora: dict[tuple[str, str], Corpus]
-    """By corpus and tokenizer."""
+    supplies: dict[DataConfig, Supply]
+    """By the data section, whose order is of no account here."""
 
-    def corpus(self, data: DataConfig) -> Corpus:
+    def supply(self, data: DataConfig) -> Supply:
         """The corpus that a recipe's data section names."""
-        return self.corpora[data.corpus, data.tokenizer]
+        return self.supplies[_key(data)]
+
+    def corpora(self) -> list[Corpus]:
+        """Those that are at hand."""
+        return [supply.corpus for supply in self.supplies.values() if supply.corpus]
 
     def job(self, arm: Arm, recipe: Recipe) -> Job:
         """The job of an arm's recipe."""
-        corpus_hash = self.corpus(recipe.data).info.hash
-        identity = f"{arm.identity}/{corpus_hash}/{METRIC_VERSION}"
+        corpus_hash = self.supply(recipe.data).hash
+        fields = {k: v for k, v in arm.recipe.identity().items() if k != "seeds"}
+        identity = f"{json.dumps(fields, sort_keys=True)}/{corpus_hash}/{METRIC_VERSION}"
         family = hashlib.sha256(identity.encode()).hexdigest()
         return Job(recipe.fingerprint(corpus_hash), recipe, corpus_hash, family)
 
@@ -44,11 +67,37 @@ class Workload:
             for arm in self.plan.arms
         }
 
-    def save_corpora(self, cache: Path) -> None:
-        """Write the token files that are not in the cache yet. Raises ExecutionError."""
-        for corpus in self.corpora.values():
+    def check(self) -> None:
+        """Raise StudyError when an arm asks for more text than there is, as far as is known."""
+        for arm in self.plan.arms:
+            corpus = self.supply(arm.recipe.data).corpus
             try:
-                save_corpus(corpus, cache)
+                if corpus is not None:
+                    corpus.check_fits(arm.recipe)
+            except CorpusError as error:
+                raise StudyError(f"{self.plan.source}: arm {arm.name!r}: {error}") from error
+
+    def prepare_large(self, make: Callable[[Supply], Corpus]) -> Workload:
+        """The same with the corpora prepared that are too large to be encoded in memory.
+
+        Raises StudyError when one turns out to be too short.
+        """
+        made = {
+            key: supply
+            if supply.corpus is not None
+            else replace(supply, corpus=make(supply), saved=True)
+            for key, supply in self.supplies.items()
+        }
+        workload = Workload(self.plan, made)
+        workload.check()
+        return workload
+
+    def save_small(self, cache: Path) -> None:
+        """Write the token files of the others unless they are there. Raises ExecutionError."""
+        for supply in self.supplies.values():
+            try:
+                if supply.corpus is not None and not supply.saved:
+                    save_corpus(supply.corpus, cache)
             except OSError as error:
                 raise ExecutionError(
                     f"{cache} cannot be written ({error.strerror}); free some space, or choose "
@@ -56,19 +105,29 @@ class Workload:
                 ) from error
 
 
-def make_workload(plan: Plan, cache: Path) -> Workload:
-    """Find or encode the corpora of a plan and check that they are large enough; writes nothing.
+def make_workload(plan: Plan, cache: Path, *, online: bool = False) -> Workload:
+    """Find the corpora of a plan and check those that are at hand, or small; writes no tokens.
 
-    Raises StudyError when an arm asks for more text than there is, CorpusError when there is none.
+    Raises StudyError when an arm asks for more text than there is, CorpusError when there is
+    none. A dataset on the hub that was never looked up is, when `online`.
     """
-    corpora: dict[tuple[str, str], Corpus] = {}
+    supplies: dict[DataConfig, Supply] = {}
+    beside = Path(plan.source).parent
     for arm in plan.arms:
-        data = arm.recipe.data
-        key = (data.corpus, data.tokenizer)
-        if key not in corpora:
-            corpora[key] = load_corpus(data, cache)
-        try:
-            corpora[key].check_fits(arm.recipe)
-        except CorpusError as error:
-            raise StudyError(f"{plan.source}: arm {arm.name!r}: {error}") from error
-    return Workload(plan, corpora)
+        key = _key(arm.recipe.data)
+        if key not in supplies:
+            supplies[key] = _find(key, cache, find_source(key, cache, beside, online=online))
+    workload = Workload(plan, supplies)
+    workload.check()
+    return workload
+
+
+def _find(data: DataConfig, cache: Path, source: Source) -> Supply:
+    hashed = source.origin().hash
+    saved = find_corpus(data.tokenizer, hashed, cache)
+    corpus = saved or load_small(data, source)
+    return Supply(data, source, hashed, corpus, saved is not None)
+
+
+def _key(data: DataConfig) -> DataConfig:
+    return data.model_copy(update={"order": "shuffled"})

@@ -15,7 +15,7 @@ from sweep.console import say
 from sweep.design import Plan
 from sweep.estimate import Pace, sight
 from sweep.explain import shown
-from sweep.jobs import Workload
+from sweep.jobs import Supply, Workload
 from sweep.override import shown_overrides
 from sweep.progress import duration
 from sweep.queue import FINISHED, Job
@@ -82,16 +82,27 @@ def print_outline(outline: Outline, pace: Pace | None, slots: int, console: Cons
     if outline.plan.overrides:
         say(console, f"Overridden: {shown_overrides(outline.plan.overrides)}.")
     say(console, _work_words(outline))
-    for corpus in outline.workload.corpora.values() if outline.workload else ():
-        info = corpus.info
-        say(
-            console,
-            f"Corpus {info.corpus} ({info.tokenizer}): {info.train_tokens:,} training and "
-            f"{info.test_tokens:,} test tokens in {info.documents:,} documents.",
-        )
+    for supply in outline.workload.supplies.values() if outline.workload else ():
+        say(console, _corpus_words(supply))
     if outline.missing and pace:
         say(console, _time_words(outline, pace, slots))
     say(console, _sight_words(outline))
+
+
+def _corpus_words(supply: Supply) -> str:
+    data, corpus = supply.data, supply.corpus
+    if corpus is None:
+        size = supply.source.size
+        amount = f", {size:,} bytes" if size else ""
+        return (
+            f"Corpus {shown(data.corpus)} ({data.tokenizer}): not prepared yet{amount}; "
+            "`sweep data prepare STUDY` does it, or `sweep run`."
+        )
+    info = corpus.info
+    return (
+        f"Corpus {info.corpus} ({info.tokenizer}): {info.train_tokens:,} training and "
+        f"{info.test_tokens:,} test tokens in {info.documents:,} documents."
+    )
 
 
 def _work_words(outline: Outline) -> str:

@@ -26,16 +26,20 @@ MAY_IMPORT = {
 """The arrows: model <- trainer <- sweep -> analysis."""
 LIGHT_FOR_SWEEP = {
     "model.config",
+    "trainer.catalogue",
     "trainer.child",
     "trainer.corpus",
     "trainer.errors",
     "trainer.execution",
     "trainer.export",
     "trainer.files",
+    "trainer.hub",
     "trainer.lock",
+    "trainer.prepare",
     "trainer.recipe",
     "trainer.run",
     "trainer.rundir",
+    "trainer.source",
 }
 """All that `sweep` knows of the other two: the recipe and its files, never the training."""
 HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"}

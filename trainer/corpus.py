@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import re
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import CorpusError
-from trainer.files import write_json
+from trainer.files import write_json, write_whole
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
-from trainer.stdlib import TEST_SHARE, Document, standard_library
-from trainer.tokenizer import Tokenizer, Tokens, load_tokenizer
+from trainer.source import Origin
+from trainer.tokenizer import FILE, Tokens
 
 Number = TypeVar("Number", np.uint16, np.int64)
 
@@ -30,15 +29,43 @@ class CorpusInfo:
     corpus: str
     tokenizer: str
     hash: str
-    """SHA-256 of the documents' paths and texts and of how they are split."""
+    """SHA-256 of the text, or of what pins it, and of how it is read and split."""
     documents: int
     train_tokens: int
     test_tokens: int
+    files: tuple[str, ...] = ()
+    """Names, as they lie below the corpus; the first ones of many."""
+    revision: str | None = None
+    """The commit of a dataset on the hub."""
+    split: str = ""
+    """Which documents are for testing, in words."""
+
+    @classmethod
+    def of(
+        cls, data: DataConfig, origin: Origin, documents: int, tokens: tuple[int, int]
+    ) -> CorpusInfo:
+        """What becomes of `origin`: documents, and tokens for training and for testing."""
+        return cls(
+            data.corpus,
+            data.tokenizer,
+            origin.hash,
+            documents,
+            *tokens,
+            files=origin.files,
+            revision=origin.revision,
+            split=origin.split,
+        )
+
+    @classmethod
+    def parse(cls, text: bytes) -> CorpusInfo:
+        """From its JSON. Raises ValueError, TypeError or KeyError for anything else."""
+        fields = dict(json.loads(text))
+        return cls(**fields | {"files": tuple(fields.get("files", ()))})
 
     @property
     def folder(self) -> str:
         """The name of its folder in the cache."""
-        return f"{self.corpus}-{self.tokenizer}-{self.hash[:16]}"
+        return folder_name(DataConfig(corpus=self.corpus, tokenizer=self.tokenizer), self.hash)
 
 
 @dataclass(frozen=True)
@@ -50,15 +77,23 @@ class Corpus:
     test: Tokens
     byte_lengths: NDArray[np.int64]
     """Bytes of text behind each token id: kept here, so that a run needs no tokenizer."""
+    tokenizer: bytes | None = None
+    """`tokenizer.json` of one that was made just now; in a saved corpus it is a file."""
 
     def check_fits(self, recipe: Recipe) -> None:
         """Raise CorpusError when the recipe asks for more text than there is."""
         where = f"the {self.info.corpus} corpus in {self.info.tokenizer} tokens"
         context, wanted = recipe.model.context, recipe.evaluation
+        batch = recipe.tokens_per_step
         if len(self.train) <= context:
             raise CorpusError(
                 f"model.context = {context} is longer than {where}, whose training split has "
                 f"{len(self.train)}; use a smaller context"
+            )
+        if len(self.train) <= batch:
+            raise CorpusError(
+                f"{where} is smaller than one batch: its training split has {len(self.train)} "
+                f"tokens, and train.batch_size x model.context is {batch}; use smaller batches"
             )
         end = wanted.start_token + wanted.chunks * wanted.chunk_tokens
         if len(self.test) <= end:
@@ -69,20 +104,26 @@ class Corpus:
             )
 
 
-def load_corpus(data: DataConfig, cache: Path) -> Corpus:
-    """Map the corpus from the cache, or encode it in memory when it is not there.
+def folder_name(data: DataConfig, hashed: str) -> str:
+    """The name of a corpus's folder in the cache: of its content, and a word for people."""
+    words = re.sub(r"[^A-Za-z0-9._]+", "-", data.corpus).strip("-._") or "corpus"
+    return f"{words[-60:]}-{data.tokenizer}-{hashed[:16]}"
 
-    Writes nothing: call `save_corpus` when the corpus has been found to fit.
-    Raises CorpusError when the text or the tokenizer cannot be had.
+
+def find_corpus(tokenizer: str, hashed: str, cache: Path) -> Corpus | None:
+    """Map the corpus with a hash, whatever it was called when it was prepared; None without one.
+
+    Raises CorpusError when its files are damaged, or another corpus's.
     """
-    if data.corpus != "python-stdlib":
-        raise CorpusError(f"data.corpus = {data.corpus!r}: only 'python-stdlib' can be read so far")
-    documents = standard_library()
-    digest = _content_hash(documents)
-    try:
-        return open_corpus(cache / f"{data.corpus}-{data.tokenizer}-{digest[:16]}")
-    except FileNotFoundError:
-        return _encode(data, documents, digest)
+    for folder in sorted(cache.glob(f"[!.]*-{tokenizer}-{hashed[:16]}")):
+        corpus = open_corpus(folder)
+        if corpus.info.hash != hashed:
+            raise CorpusError(
+                f"{folder} holds two corpora under one name: {corpus.info.hash} lies there where "
+                f"{hashed} is meant; remove this folder and run again"
+            )
+        return corpus
+    return None
 
 
 def open_corpus(folder: Path) -> Corpus:
@@ -93,7 +134,7 @@ def open_corpus(folder: Path) -> Corpus:
     if not folder.exists():
         raise FileNotFoundError(folder)
     try:
-        info = CorpusInfo(**json.loads((folder / "corpus.json").read_bytes()))
+        info = CorpusInfo.parse((folder / "corpus.json").read_bytes())
         return Corpus(
             info,
             _map(folder / "train.bin", np.uint16, info.train_tokens),
@@ -120,8 +161,9 @@ def save_corpus(corpus: Corpus, cache: Path) -> Path:
         aside.chmod(0o755)
         corpus.train.tofile(aside / "train.bin")
         corpus.test.tofile(aside / "test.bin")
-        corpus.byte_lengths.tofile(aside / "byte_lengths.bin")
-        write_json(aside / "corpus.json", asdict(corpus.info))
+        if corpus.tokenizer is not None:
+            write_whole(aside / FILE, corpus.tokenizer)
+        write_rest(aside, corpus.info, corpus.byte_lengths)
         try:
             aside.rename(final)
         except OSError:
@@ -132,30 +174,16 @@ def save_corpus(corpus: Corpus, cache: Path) -> Path:
     return final
 
 
+def write_rest(folder: Path, info: CorpusInfo, byte_lengths: NDArray[np.int64]) -> None:
+    """Write what lies beside the tokens of a corpus."""
+    byte_lengths.tofile(folder / "byte_lengths.bin")
+    write_json(folder / "corpus.json", asdict(info))
+
+
 def _map(path: Path, kind: type[Number], length: int) -> NDArray[Number]:
     size, expected = path.stat().st_size, length * np.dtype(kind).itemsize
     if size != expected:
         raise ValueError(f"{path.name} has {size} bytes where {expected} are expected")
+    if not length:  # nothing can be mapped
+        return np.empty(0, dtype=kind)
     return np.memmap(path, dtype=kind, mode="r")
-
-
-def _encode(data: DataConfig, documents: Sequence[Document], digest: str) -> Corpus:
-    tokenizer = load_tokenizer(data.tokenizer)
-    train = _concatenate(tokenizer, [d for d in documents if not d.is_test])
-    test = _concatenate(tokenizer, [d for d in documents if d.is_test])
-    info = CorpusInfo(data.corpus, data.tokenizer, digest, len(documents), len(train), len(test))
-    return Corpus(info, train, test, tokenizer.byte_lengths())
-
-
-def _concatenate(tokenizer: Tokenizer, documents: Sequence[Document]) -> Tokens:
-    end = np.array([tokenizer.end_of_text], dtype=np.uint16)
-    pieces = [piece for d in documents for piece in (tokenizer.encode(d.text), end)]
-    return np.concatenate(pieces) if pieces else end[:0]
-
-
-def _content_hash(documents: Sequence[Document]) -> str:
-    digest = hashlib.sha256(f"split by path, {TEST_SHARE} test\n".encode())
-    for document in documents:
-        digest.update(f"{document.path}\n{len(document.text)}\n".encode())
-        digest.update(document.text)
-    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
     UserError                 a sentence that says what, where, what is allowed, what to do
     ├── CorpusError           the training text cannot be had, or does not fit the recipe
+    │   └── UnreachableError      ... for now: it lies where the network does not get us
     ├── RunDirectoryError     a run directory does not hold what it should
     ├── WeightsError          weights cannot be read or written out, or do not fit the model
     ├── CheckpointError       a checkpoint cannot be written, or is another recipe's
@@ -22,6 +23,10 @@ class UserError(Exception):
 
 class CorpusError(UserError):
     """The training text cannot be had, or does not fit the recipe."""
+
+
+class UnreachableError(CorpusError):
+    """The training text lies where the network does not get us, for now."""
 
 
 class RunDirectoryError(UserError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from trainer.corpus import Corpus, load_corpus, open_corpus, save_corpus
+from trainer.corpus import Corpus, find_corpus
 from trainer.errors import (
     CheckpointError,
     ExecutionSettingError,
@@ -210,14 +210,17 @@ def _print_notes(result: Result) -> None:
 def _find_corpus(directory: RunDirectory, request: Request) -> Corpus:
     data, cache = request.recipe.data, directory.path / request.cache
     if request.corpus_hash is not None:
-        folder = cache / f"{data.corpus}-{data.tokenizer}-{request.corpus_hash[:16]}"
-        if folder.exists():
-            return open_corpus(folder)
-    corpus = load_corpus(data, cache)
-    if request.corpus_hash is not None and request.corpus_hash != corpus.info.hash:
+        found = find_corpus(data.tokenizer, request.corpus_hash, cache)
+        if found is not None:
+            return found
+    from trainer.catalogue import find_source  # noqa: PLC0415  (a run from a study has its corpus)
+    from trainer.prepare import prepare_corpus  # noqa: PLC0415
+
+    source = find_source(data, cache, online=True)
+    hashed = source.origin().hash
+    if request.corpus_hash not in {None, hashed}:
         raise RunDirectoryError(
-            f"{directory.recipe} is meant for the {data.corpus} corpus {request.corpus_hash[:16]}, "
-            f"but this machine has {corpus.info.hash[:16]}"
+            f"{directory.recipe} is meant for the {data.corpus} corpus "
+            f"{str(request.corpus_hash)[:16]}, but this machine has {hashed[:16]}"
         )
-    save_corpus(corpus, cache)
-    return corpus
+    return prepare_corpus(data, source, cache)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from trainer.errors import CorpusError
-
-TEST_SHARE = 0.1
-"""Share of the documents that are kept for testing."""
+from trainer.recipe import DataConfig
+from trainer.source import Origin, Piece, Text, first_names, part_of_one
 
 LEFT_OUT = frozenset(
     {
@@ -39,13 +40,49 @@ class Document:
     @property
     def place(self) -> float:
         """A number in [0, 1) from the hash of the path: decides the split and the order."""
-        digest = hashlib.sha256(self.path.encode()).digest()
-        return int.from_bytes(digest[:6], "big") / 2**48
+        return part_of_one(hashlib.sha256(self.path.encode()).digest())
+
+
+class StandardLibrary:
+    """The standard library of the Python that is running, as a corpus."""
+
+    def __init__(self, data: DataConfig) -> None:
+        self._data = data
+
+    @cached_property
+    def _documents(self) -> list[Document]:
+        return standard_library()
+
+    def origin(self) -> Origin:
+        share = self._data.test_share
+        return Origin(
+            content_hash(self._documents, self._data),
+            first_names([document.path for document in self._documents]),
+            None,
+            f"{share:g} of the documents are for testing, by the SHA-256 of their path",
+        )
 
     @property
-    def is_test(self) -> bool:
-        """Whether the document is kept for testing."""
-        return self.place < TEST_SHARE
+    def size(self) -> int:
+        return sum(len(document.text) for document in self._documents)
+
+    def pieces(self, resume: Any = None) -> Iterator[Piece]:  # noqa: ANN401  (JSON)
+        for index in range(resume or 0, len(self._documents)):
+            document = self._documents[index]
+            is_test = document.place < self._data.test_share
+            text = Text(document.text, is_test)
+            yield Piece(len(document.text), index + 1, partial(iter, (text,)))
+
+
+def content_hash(documents: Sequence[Document], data: DataConfig) -> str:
+    """SHA-256 of paths and texts, and of how they are split."""
+    digest = hashlib.sha256(f"split by path, {data.test_share} test\n".encode())
+    if data.max_tokens is not None:
+        digest.update(f"no more than {data.max_tokens} tokens for training\n".encode())
+    for document in documents:
+        digest.update(f"{document.path}\n{len(document.text)}\n".encode())
+        digest.update(document.text)
+    return digest.hexdigest()
 
 
 def standard_library() -> list[Document]:

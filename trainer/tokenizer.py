@@ -7,7 +7,10 @@ lies as `tokenizer.json`, in the format of Hugging Face's `tokenizers`, in the c
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 
 from trainer.errors import CorpusError
 from trainer.recipe import VOCABULARY, vocabulary_size
+from trainer.within import PATIENCE, within
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -42,10 +46,7 @@ class Tokenizer(Protocol):
         """The id that ends each document: the last one."""
 
     def encode(self, text: bytes) -> Tokens:
-        """Token ids of a document in UTF-8, without the end-of-text token.
-
-        Raises UnicodeDecodeError when it is not UTF-8.
-        """
+        """Token ids of a document in UTF-8, without the end-of-text token."""
 
     def decode(self, tokens: Sequence[int]) -> bytes:
         """The text of some tokens, which may begin and end within a character.
@@ -68,7 +69,6 @@ class ByteTokenizer:
     end_of_text = 256
 
     def encode(self, text: bytes) -> Tokens:
-        text.decode()  # what is not UTF-8 is no text for this tokenizer either
         return np.frombuffer(text, dtype=np.uint8).astype(np.uint16)
 
     def decode(self, tokens: Sequence[int]) -> bytes:
@@ -124,11 +124,19 @@ def read_tokenizer(path: Path) -> BytePairTokenizer:
     Raises CorpusError when the file is none.
     """
     try:
-        return make_tokenizer(json.loads(path.read_bytes()), str(path))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return parse_tokenizer(path.read_bytes(), str(path))
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read ({error.strerror or error})") from error
+
+
+def parse_tokenizer(content: bytes, where: str) -> BytePairTokenizer:
+    """The tokenizer that a `tokenizer.json` holds. Raises CorpusError when it holds none."""
+    try:
+        return make_tokenizer(json.loads(content), where)
+    except (ValueError, TypeError, KeyError) as error:
         raise CorpusError(
-            f"{path} is no byte-level BPE tokenizer of Hugging Face's ({error}); remove the folder "
-            "that it lies in and prepare the corpus again"
+            f"{where} is no byte-level BPE tokenizer of Hugging Face's ({error}); remove the "
+            "folder that it lies in and prepare the corpus again"
         ) from error
 
 
@@ -176,9 +184,12 @@ def train_tokenizer(name: str, texts: Iterable[str]) -> bytes:
 
 
 def _gpt2() -> Encoding:
+    """GPT-2's own; the network is given up after PATIENCE, a vocabulary that is here is not."""
     import tiktoken  # noqa: PLC0415  (slow to import, and not needed for bytes)
 
     try:
+        if not _has_gpt2():
+            return within(PATIENCE, lambda: tiktoken.get_encoding("gpt2"))
         return tiktoken.get_encoding("gpt2")
     except (OSError, ValueError) as error:  # unreachable, or not what was asked for
         raise CorpusError(
@@ -186,6 +197,20 @@ def _gpt2() -> Encoding:
             "could not be reached; connect to the network, set TIKTOKEN_CACHE_DIR to a folder "
             "that has it, or use data.tokenizer = 'bytes'"
         ) from error
+
+
+def _has_gpt2() -> bool:
+    """Whether tiktoken has it in its cache (`tiktoken.load.read_file_cached`)."""
+    usual = Path(tempfile.gettempdir(), "data-gym-cache")
+    names = ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR")
+    cache = next((Path(os.environ[name]) for name in names if name in os.environ), usual)
+    return all((cache / hashlib.sha1(url.encode()).hexdigest()).exists() for url in _GPT2)  # noqa: S324  (a file's name)
+
+
+_GPT2 = [
+    f"https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/{name}"
+    for name in ("vocab.bpe", "encoder.json")
+]
 
 
 def _ranks(content: dict[str, Any]) -> dict[bytes, int]:

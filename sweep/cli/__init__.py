@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-from sweep.cli import study, results, control, look, models, upkeep  # isort: skip  (in the order in which help lists them)
+from sweep.cli import study, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
 from sweep.cli.app import app
 from sweep.errors import RunnerLostError
 from trainer.errors import UserError
 
-__all__ = ["app", "control", "look", "main", "models", "results", "study", "upkeep"]
+__all__ = ["app", "control", "data", "look", "main", "models", "results", "study", "upkeep"]
 
 EXIT_FAILED = 1
 EXIT_WRONG = 2

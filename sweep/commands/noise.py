@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from sqlalchemy import RowMapping
 
+from sweep.commands.data import prepare_large
 from sweep.commands.report import Format, publish
 from sweep.commands.run import EXIT_INTERRUPTED, conclude, print_continuation
 from sweep.console import say
@@ -49,14 +50,15 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
     `log` is where progress goes, so that `console` can be a program's input. The exit status.
     """
     path = workspace.study_file(request.study)
-    workload = make_workload(read_plan(path, request.overrides), workspace.cache)
+    workload = make_workload(read_plan(path, request.overrides), workspace.cache, online=True)
     settings = workload.plan.study.jobs
     places = find_slots(request.slots, settings.gpus_per_run)
-    store = workspace.open_or_create()
     jobs = noise_jobs(workload, request.seeds)
+    workload = prepare_large(workspace, workload, jobs.values(), log)
+    store = workspace.open_or_create()
     missing = {label: job for label, job in jobs.items() if unfinished(store, [job])}
     if missing:
-        workload.save_corpora(workspace.cache)
+        workload.save_small(workspace.cache)
         Queue(store, this_process()).enqueue(missing.values())
         how = Settings(settings, workload.plan.study.name)
         summary = train_jobs(workspace, store, missing, places, how, log)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.commands.data import prepare_large
 from sweep.commands.report import print_report
 from sweep.console import say
 from sweep.estimate import guessed_pace, measured_pace
@@ -47,8 +48,9 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
     """
     workspace.check_trainable(request.study)
     plan = read_plan(request.study, request.overrides)
-    workload = make_workload(plan, workspace.cache)
+    workload = make_workload(plan, workspace.cache, online=True)
     places = find_slots(request.slots, plan.study.jobs.gpus_per_run)
+    workload = prepare_large(workspace, workload, workload.jobs().values(), console)
     store = workspace.open_or_create()
     jobs = workload.jobs()
     Queue(store, this_process()).enqueue(jobs.values())
@@ -61,7 +63,7 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
     outline = Outline(plan, workload, store)
     pace = measured_pace(store, list(jobs.values())) or guessed_pace(len(places))
     print_outline(outline, pace, len(places), console)
-    workload.save_corpora(workspace.cache)
+    workload.save_small(workspace.cache)
     labels = {label: job for label, job in label_jobs(jobs).items() if job in missing}
     settings = Settings(plan.study.jobs, plan.study.name, request.fail_fast)
     summary = train_jobs(workspace, store, labels, places, settings, console)

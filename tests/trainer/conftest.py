@@ -15,10 +15,12 @@ import torch
 from model.gpt import GPT
 from model.init import initialise
 from tests.trainer.killer import request
-from trainer.corpus import Corpus, load_corpus, save_corpus
+from trainer.corpus import Corpus, save_corpus
 from trainer.execution import Execution
+from trainer.prepare import load_small
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.rundir import Request, RunDirectory
+from trainer.stdlib import StandardLibrary
 from trainer.weights import save_weights
 
 ROOT = Path(__file__).parents[2]
@@ -81,9 +83,10 @@ def recipe(make_recipe: Callable[..., Recipe]) -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+def corpus() -> Corpus:
     """The first 60,000 train and 6,000 test bytes of the real corpus."""
-    whole = load_corpus(DataConfig(), tmp_path_factory.mktemp("empty"))
+    whole = load_small(DataConfig(), StandardLibrary(DataConfig()))
+    assert whole
     train, test = whole.train[:60_000], whole.test[:6_000]
     info = replace(whole.info, hash="5" * 64, train_tokens=len(train), test_tokens=len(test))
     return Corpus(info, train, test, whole.byte_lengths)

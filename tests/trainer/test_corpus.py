@@ -9,48 +9,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.corpus import (
-    Corpus,
-    _content_hash,
-    _encode,
-    load_corpus,
-    open_corpus,
-    save_corpus,
-)
+from trainer.corpus import Corpus, open_corpus, save_corpus
 from trainer.errors import CorpusError
 from trainer.recipe import DataConfig, Recipe
-from trainer.stdlib import Document
+from trainer.prepare import load_small
+from trainer.stdlib import Document, StandardLibrary, content_hash
 
 DOCUMENTS = [Document("a.py", b"x = 1\n"), Document("b.py", b"y = 2\n")]
 
 
 def test_the_hash_is_that_of_paths_texts_and_split_alone() -> None:
     known = "d665309b24bb7c2b884cfcaedceacb850eba3786028addee89c7082965423a56"
-    assert _content_hash(DOCUMENTS) == known
-    assert _content_hash([DOCUMENTS[0], Document("b.py", b"y = 3\n")]) != known
-    assert _content_hash([DOCUMENTS[0], Document("c.py", b"y = 2\n")]) != known
+    assert content_hash(DOCUMENTS, DataConfig()) == known
+    assert content_hash([DOCUMENTS[0], Document("b.py", b"y = 3\n")], DataConfig()) != known
+    assert content_hash([DOCUMENTS[0], Document("c.py", b"y = 2\n")], DataConfig()) != known
 
 
 def test_the_hash_tells_where_one_document_ends_and_the_next_begins() -> None:
     one, two = [Document("a", b"xb\n1\ny")], [Document("a", b"x"), Document("b", b"y")]
-    assert _content_hash(one) != _content_hash(two)
+    assert content_hash(one, DataConfig()) != content_hash(two, DataConfig())
 
 
-def test_the_corpus_of_one_machine_is_always_the_same(tmp_path: Path) -> None:
-    first, second = (load_corpus(DataConfig(), tmp_path) for _ in range(2))
+def standard_library() -> Corpus:
+    made = load_small(DataConfig(), StandardLibrary(DataConfig()))
+    assert made
+    return made
+
+
+def test_the_corpus_of_one_machine_is_always_the_same() -> None:
+    first, second = (standard_library() for _ in range(2))
     assert first.info == second.info
     assert np.array_equal(first.train, second.train)
-    assert not any(tmp_path.iterdir()), "loading writes nothing"
-
-
-def test_every_document_is_in_one_split_and_ends_with_end_of_text() -> None:
-    documents = [Document(f"{i}.py", f"x = {i}\n".encode()) for i in range(200)]
-    corpus = _encode(DataConfig(), documents, "h")
-    for tokens, is_test in ((corpus.train, False), (corpus.test, True)):
-        texts = b"".join(d.text + b"\0" for d in documents if d.is_test is is_test)
-        assert bytes(np.where(tokens == 256, 0, tokens).tolist()) == texts
-    assert corpus.info.train_tokens == len(corpus.train)
-    assert corpus.info.test_tokens == len(corpus.test) > 0
 
 
 def test_a_saved_corpus_is_mapped_as_it_was(corpus: Corpus, tmp_path: Path) -> None:
@@ -60,11 +49,6 @@ def test_a_saved_corpus_is_mapped_as_it_was(corpus: Corpus, tmp_path: Path) -> N
         saved = getattr(mapped, name)
         assert isinstance(saved, np.memmap)
         assert np.array_equal(saved, getattr(corpus, name))
-
-
-def test_loading_takes_the_saved_corpus_when_there_is_one(tmp_path: Path) -> None:
-    save_corpus(load_corpus(DataConfig(), tmp_path), tmp_path)
-    assert isinstance(load_corpus(DataConfig(), tmp_path).train, np.memmap)
 
 
 def test_a_corpus_that_was_never_saved_is_not_found(tmp_path: Path) -> None:
@@ -106,10 +90,12 @@ def test_two_processes_that_save_one_corpus_at_once_both_succeed(
 ) -> None:
     code = (
         "import sys, pathlib\n"
-        "from trainer.corpus import load_corpus, open_corpus, save_corpus\n"
+        "from trainer.corpus import open_corpus, save_corpus\n"
+        "from trainer.prepare import load_small\n"
         "from trainer.recipe import DataConfig\n"
+        "from trainer.stdlib import StandardLibrary\n"
         "cache = pathlib.Path(sys.argv[1])\n"
-        "corpus = load_corpus(DataConfig(), cache)\n"
+        "corpus = load_small(DataConfig(), StandardLibrary(DataConfig()))\n"
         "print(flush=True); sys.stdin.readline()\n"  # both begin to save together
         "print(open_corpus(save_corpus(corpus, cache)).info.hash)"
     )
@@ -129,7 +115,7 @@ def test_two_processes_that_save_one_corpus_at_once_both_succeed(
         process.stdin.flush()
     hashes = {process.communicate(timeout=60)[0].strip() for process in processes}
     assert [process.returncode for process in processes] == [0, 0]
-    info = load_corpus(DataConfig(), tmp_path).info
+    info = standard_library().info
     assert hashes == {info.hash}
     assert [path.name for path in tmp_path.iterdir()] == [info.folder]
 

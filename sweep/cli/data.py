@@ -1,0 +1,61 @@
+"""Commands for corpora."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from sweep.cli.app import app
+from sweep.cli.options import (
+    RUNS,
+    Database,
+    Folder,
+    OverrideOption,
+    StudyFile,
+    make_console,
+    open_workspace,
+    read_overrides,
+)
+
+data = typer.Typer(
+    help="Prepare, list and remove corpora, which are encoded once.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(data, name="data")
+
+
+@data.command()
+def prepare(study: StudyFile, override: OverrideOption = None, runs: Folder = RUNS) -> None:
+    """Make the token files of what a study reads."""
+    from sweep.commands.data import prepare as command  # noqa: PLC0415
+
+    workspace = open_workspace(runs, None)
+    raise typer.Exit(command(workspace, study, read_overrides(override), make_console()))
+
+
+@data.command(name="list")
+def list_corpora(
+    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = (
+        "table"
+    ),
+    runs: Folder = RUNS,
+) -> None:
+    """List the corpora that are prepared: size, tokens, documents, hash."""
+    from sweep.commands.data import list_corpora as command  # noqa: PLC0415
+
+    raise typer.Exit(command(open_workspace(runs, None), form, make_console()))
+
+
+@data.command()
+def remove(
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A folder, name or hash.")],
+    force: Annotated[bool, typer.Option("--force", help="Even if runs still need it.")] = False,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Remove the token files of a corpus."""
+    from sweep.commands.data import remove as command  # noqa: PLC0415
+
+    raise typer.Exit(command(open_workspace(runs, db), corpus, make_console(), force=force))

@@ -1,0 +1,229 @@
+"""`sweep data`: corpora as token files, which are prepared once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from sqlalchemy import select
+
+from sweep.console import say
+from sweep.errors import ExecutionError, NotFoundError, listed
+from sweep.explain import shown
+from sweep.jobs import Supply, Workload, make_workload
+from sweep.override import Overrides
+from sweep.queue import FINISHED, Job
+from sweep.running import unfinished
+from sweep.schema import arms, members, runs
+from sweep.workspace import Workspace, read_plan
+from trainer.corpus import Corpus, CorpusInfo, open_corpus
+from trainer.errors import CorpusError
+from trainer.hub import forget
+from trainer.prepare import PREPARING, Progress, Report, prepare_corpus
+
+
+def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Console) -> int:
+    """Make the token files of every corpus that a study reads; the exit status."""
+    workload = make_workload(read_plan(study, overrides), workspace.cache, online=True)
+    workload = _prepare(workspace, workload, console)
+    workload.save_small(workspace.cache)
+    for corpus in workload.corpora():
+        info = corpus.info
+        say(
+            console,
+            f"{info.corpus} ({info.tokenizer}) is ready: {info.train_tokens:,} training and "
+            f"{info.test_tokens:,} test tokens in {info.documents:,} documents, hash "
+            f"{info.hash[:16]}.",
+        )
+    return 0
+
+
+def prepare_large(
+    workspace: Workspace, workload: Workload, jobs: Collection[Job], console: Console
+) -> Workload:
+    """Prepare the large corpora of a workload, unless all of the jobs have their results."""
+    if all(supply.corpus for supply in workload.supplies.values()):
+        return workload
+    store = workspace.open_if_any()
+    if store is not None and not unfinished(store, list(jobs)):
+        return workload
+    return _prepare(workspace, workload, console)
+
+
+def _prepare(workspace: Workspace, workload: Workload, console: Console) -> Workload:
+    def make(supply: Supply) -> Corpus:
+        with _bar(supply, console) as report:
+            return prepare_corpus(supply.data, supply.source, workspace.cache, report)
+
+    return workload.prepare_large(make)
+
+
+@contextmanager
+def _bar(supply: Supply, console: Console) -> Iterator[Report]:
+    """A bar with the time that is left, on a terminal; a line elsewhere."""
+    name = f"{supply.data.corpus} ({supply.data.tokenizer})"
+    if not console.is_terminal:
+        say(console, f"Preparing {name}.")
+        yield lambda _progress, _share: None
+        return
+    bar = Bar(
+        TextColumn("preparing {task.fields[name]}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[tokens]:,} tokens"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", total=None, name=name, tokens=0)
+
+        def report(progress: Progress, share: float | None) -> None:
+            tokens = progress.train + progress.test
+            total = None if share is None else 1.0
+            bar.update(task, total=total, completed=share or 0.0, tokens=tokens)
+
+        yield report
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A corpus in the cache."""
+
+    folder: Path
+    info: CorpusInfo | None
+    """None for one that is not finished, or damaged."""
+    size: int
+    """Bytes on the disk."""
+
+    def content(self) -> dict[str, Any]:
+        """What `--format json` prints of it."""
+        about = asdict(self.info) if self.info else {"corpus": None}
+        return {**about, "folder": str(self.folder), "bytes": self.size}
+
+    def answers_to(self, word: str) -> bool:
+        """Whether a person may mean it."""
+        names = {self.folder.name, str(self.folder)} | ({self.info.corpus} if self.info else set())
+        is_hash = len(word) >= 4 and self.info is not None and self.info.hash.startswith(word)
+        return word in names or is_hash
+
+
+def list_corpora(workspace: Workspace, form: str, console: Console) -> int:
+    """Print every corpus that is prepared; the exit status."""
+    entries = _entries(workspace.cache)
+    if form == "json":
+        content = json.dumps([entry.content() for entry in entries], indent=1)
+        console.print(content, soft_wrap=True)
+        return 0
+    if not entries:
+        say(console, f"No corpus is prepared in {workspace.cache}; `sweep data prepare STUDY`.")
+        return 0
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("corpus", "tokenizer"):
+        table.add_column(title, overflow="fold")
+    for title in ("megabytes", "training tokens", "test tokens", "documents"):
+        table.add_column(title, justify="right")
+    table.add_column("hash", no_wrap=True)
+    for entry in entries:
+        table.add_row(*_row(entry))
+    console.print(table)
+    return 0
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    megabytes = f"{entry.size / 1e6:,.1f}"
+    info = entry.info
+    if info is None:
+        state = "not finished" if entry.folder.name.startswith(PREPARING) else "damaged"
+        return (f"{entry.folder.name} ({state})", "", megabytes, "", "", "", "")
+    counts = info.train_tokens, info.test_tokens, info.documents
+    return (info.corpus, info.tokenizer, megabytes, *(f"{n:,}" for n in counts), info.hash[:16])
+
+
+def remove(workspace: Workspace, word: str, console: Console, *, force: bool) -> int:
+    """Remove the token files of a corpus; the exit status.
+
+    Raises NotFoundError, and ExecutionError when runs that are not finished need it and `force`
+    is not given.
+    """
+    found = [entry for entry in _entries(workspace.cache) if entry.answers_to(word)]
+    if not found:
+        raise NotFoundError(
+            f"no corpus {shown(word)} in {workspace.cache}; `sweep data list` shows those there are"
+        )
+    if len(found) > 1:
+        names = listed(entry.folder.name for entry in found)
+        raise NotFoundError(f"{shown(word)} may be {names}; name one of these folders")
+    entry = found[0]
+    needs = _needs(workspace, entry)
+    waiting = {study: n for (study, done), n in needs.items() if not done}
+    if waiting and not force:
+        words = listed(f"{n} of {study}" for study, n in waiting.items())
+        raise ExecutionError(
+            f"{entry.folder.name} is needed by runs that are not finished: {words}; finish them, "
+            "or remove it all the same with --force"
+        )
+    shutil.rmtree(entry.folder)
+    if entry.info and entry.info.revision:
+        forget(workspace.cache, entry.info.revision)
+    say(console, f"{entry.folder.name} removed, {entry.size / 1e6:,.1f} MB.")
+    done = {study: n for (study, finished), n in needs.items() if finished}
+    if done:
+        words = listed(f"{n} runs of {study}" for study, n in done.items())
+        say(console, f"The results of {words} stay; new seeds or arms prepare it again.")
+    return 0
+
+
+def _needs(workspace: Workspace, entry: Entry) -> Counter[tuple[str, bool]]:
+    """Runs that read a corpus, by study and whether they have their result."""
+    store = workspace.open_if_any()
+    if store is None or entry.info is None:
+        return Counter()
+    query = (
+        select(arms.c.study, runs.c.id, runs.c.state, runs.c.recipe)
+        .join(members, members.c.run_id == runs.c.id)
+        .join(arms, arms.c.id == members.c.arm_id)
+        .where(runs.c.corpus_hash == entry.info.hash)
+        .distinct()
+    )
+    with store.engine.connect() as connection:
+        rows = connection.execute(query).all()
+    name = entry.info.tokenizer
+    return Counter((r.study, r.state in FINISHED) for r in rows if _tokenizer(r.recipe) == name)
+
+
+def _tokenizer(recipe: dict[str, Any]) -> str:
+    return str(recipe.get("data", {}).get("tokenizer", "bytes"))
+
+
+def _entries(cache: Path) -> list[Entry]:
+    """The corpora in a cache, by name."""
+    folders = sorted(path for path in cache.glob("*") if path.is_dir())
+    corpora = [p for p in folders if p.name.startswith(PREPARING) or _has_tokens(p)]
+    return [Entry(folder, _info(folder), _size(folder)) for folder in corpora]
+
+
+def _has_tokens(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("corpus.json", "train.bin"))
+
+
+def _info(folder: Path) -> CorpusInfo | None:
+    try:
+        return None if folder.name.startswith(PREPARING) else open_corpus(folder).info
+    except (CorpusError, FileNotFoundError):
+        return None
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
