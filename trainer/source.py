@@ -18,7 +18,7 @@ PIECE = 2**21
 FORMAT = 1
 """Part of each hash but python-stdlib's; raised when the same text would be cut otherwise."""
 
-MOST_NAMES = 50
+MOST_NAMES = 20
 """File names that are recorded with each result; the hash stands for all of them."""
 
 _PLACES = (

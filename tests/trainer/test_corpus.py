@@ -11,8 +11,8 @@ import pytest
 
 from trainer.corpus import Corpus, open_corpus, save_corpus
 from trainer.errors import CorpusError
-from trainer.recipe import DataConfig, Recipe
 from trainer.prepare import load_small
+from trainer.recipe import DataConfig, Recipe
 from trainer.stdlib import Document, StandardLibrary, content_hash
 
 DOCUMENTS = [Document("a.py", b"x = 1\n"), Document("b.py", b"y = 2\n")]
