@@ -132,7 +132,7 @@ def list_corpora(workspace: Workspace, form: str, console: Console) -> int:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title in ("corpus", "tokenizer"):
         table.add_column(title, overflow="fold")
-    for title in ("megabytes", "training tokens", "test tokens", "documents"):
+    for title in ("MB", "training", "test", "documents"):
         table.add_column(title, justify="right")
     table.add_column("hash", no_wrap=True)
     for entry in entries:
@@ -148,7 +148,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
         state = "not finished" if entry.folder.name.startswith(PREPARING) else "damaged"
         return (f"{entry.folder.name} ({state})", "", megabytes, "", "", "", "")
     counts = info.train_tokens, info.test_tokens, info.documents
-    return (info.corpus, info.tokenizer, megabytes, *(f"{n:,}" for n in counts), info.hash[:16])
+    return (info.corpus, info.tokenizer, megabytes, *(f"{n:,}" for n in counts), info.hash[:12])
 
 
 def remove(workspace: Workspace, word: str, console: Console, *, force: bool) -> int:
