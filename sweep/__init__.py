@@ -28,5 +28,5 @@ def load(
     from sweep.report import runs_frame  # noqa: PLC0415  (notebooks load it, commands do not)
     from sweep.store import Store, store_url  # noqa: PLC0415
 
-    store = Store(store_url(db, Path(runs)))
-    return runs_frame(store.study_runs(store.study(study)["name"]))
+    with Store(store_url(db, Path(runs))) as store:
+        return runs_frame(store.study_runs(store.study(study)["name"]))

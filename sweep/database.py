@@ -74,7 +74,7 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            reason = str(error.orig)
+            reason = " ".join(str(error.orig).split())
             kind = StoreBusyError if is_passing(reason) else StoreError
             raise kind(f"{self.where}: {reason}{_remedy(reason)}") from error
         except SQLAlchemyError as error:
@@ -97,7 +97,9 @@ class Database:
         try:
             engine = create_engine(self.url)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
-            raise StoreError(f"{self.where}: {error}; install the driver that it names") from error
+            raise StoreError(
+                f"{self.where}: {error}; Postgres needs its driver: pip install 'psycopg[binary]'"
+            ) from error
         if self.file:
             event.listen(engine, "connect", _prepare_sqlite)
         return engine
@@ -159,6 +161,8 @@ def _remedy(reason: str) -> str:
         return f"; {REBUILD}"
     if "readonly" in reason or "unable to open" in reason:
         return "; make its folder writable, or choose another with --runs DIR"
+    if "connection failed" in reason or "connection to server" in reason:
+        return "; start that server, or name another database with --db"
     if "locked" in reason:
         return "; another program keeps it locked: end that one and try again"
     if "full" in reason:

@@ -12,12 +12,12 @@ from sqlalchemy import Column, Connection, Index, Table, func, insert, select
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from sweep.errors import StoreError
-from sweep.schema import ADDED, SCHEMA_VERSION, versions
+from sweep.schema import ADDED, DROPPED, SCHEMA_VERSION, versions
 from trainer.files import sync
 
 
 def migrate(connection: Connection, file: Path | None) -> None:
-    """Give an older database what has been added since; nothing that is there changes.
+    """Give an older database what has been added since, and drop what nobody reads any more.
 
     Within the caller's transaction, which holds the write lock. A SQLite `file` is first copied
     to `FILE.vN-backup`, N being the version that it has.
@@ -30,6 +30,8 @@ def migrate(connection: Connection, file: Path | None) -> None:
         for item in ADDED[version]:
             for statement in _statements(connection, item):
                 connection.exec_driver_sql(statement)
+        for table, column in DROPPED.get(version, ()):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.execute(insert(versions).values(version=version))
 
 

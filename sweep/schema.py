@@ -172,3 +172,5 @@ ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
 A database of an older version is given them when it is opened. A column that may not be empty
 needs a `server_default`.
 """
+DROPPED = {3: (("runs", "lease_until"),)}
+"""Columns, by table, that a version did away with."""

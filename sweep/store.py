@@ -50,6 +50,11 @@ def store_url(database: str | None, folder: Path) -> URL:
             f"--db {database!r} is a database in memory, which keeps nothing; "
             "write sqlite:///path/to/sweep.db"
         )
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise StoreError(
+            f"--db {database!r} is of a kind that is not known here; write "
+            "sqlite:///path/to/sweep.db or postgresql+psycopg://user@host/database"
+        )
     return url
 
 

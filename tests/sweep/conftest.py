@@ -7,14 +7,18 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import URL
 
 from sweep.design import Plan, make_plan
 from sweep.leases import Clock
 from sweep.queue import Job
 from sweep.store import Store, store_url
 from sweep.study import parse_study
+from tests.sweep import postgres
+from tests.sweep.stores import fill
 from trainer.recipe import Recipe
 from trainer.rundir import Event, Result
 
@@ -37,6 +41,8 @@ class HandClock(Clock):
         self.watch += seconds
 
 
+ON_EVERY_DATABASE = {"test_queue", "test_scheduler", "test_store"}
+"""Modules whose tests are run with each."""
 CORPUS_HASH = "c" * 64
 
 STUDY = """\
@@ -97,13 +103,41 @@ def plan(content: dict[str, Any]) -> Plan:
     return make_plan(parse_study(content, "s.toml"), "s.toml")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is promised of the store and the queue is promised of them on every database."""
+    if metafunc.module.__name__.rpartition(".")[2] in ON_EVERY_DATABASE:
+        for fixture in {"url"} & set(metafunc.fixturenames):
+            metafunc.parametrize(fixture, ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[URL]:
+    folder = postgres.binaries()
+    if folder is None:
+        pytest.skip(
+            "Postgres is not installed here: no initdb in /usr/lib/postgresql/*/bin or PATH"
+        )
+    with postgres.server(folder) as url:
+        yield url
+
+
 @pytest.fixture
-def open_store(tmp_path: Path) -> Iterator[Callable[[], Store]]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
+    """An empty database: SQLite in the folder of runs, or one of a Postgres server."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield store_url(None, tmp_path / "runs")
+        return
+    with postgres.database(request.getfixturevalue("postgres_server"), f"t{uuid4().hex}") as made:
+        yield made
+
+
+@pytest.fixture
+def open_store(url: URL, tmp_path: Path) -> Iterator[Callable[[], Store]]:
     """Opens the one database of a test, each time as another command would."""
     opened: list[Store] = []
 
     def open_it() -> Store:
-        opened.append(Store(store_url(None, tmp_path / "runs"), create=True))
+        opened.append(Store(url, create=True, folder=tmp_path / "runs"))
         return opened[-1]
 
     yield open_it
@@ -120,6 +154,19 @@ def store(open_store: Callable[[], Store]) -> Store:
 def clock() -> HandClock:
     """A clock that only the test moves."""
     return HandClock()
+
+
+@pytest.fixture
+def filled(
+    store: Store,
+    plan: Plan,
+    make_result: Callable[..., Result],
+    events: list[Event],
+    tmp_path: Path,
+) -> Store:
+    """A store with the plan's six runs: one diverged, one failed, one queued, the others done."""
+    fill(store, plan, make_result, events, tmp_path / "s.toml")
+    return store
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import URL
 
 from sweep.change import failed
 from sweep.design import Plan
@@ -31,8 +32,8 @@ from sweep.owner import this_process
 from sweep.queue import Queue
 from sweep.store import Store, store_url
 
-queue = Queue(Store(store_url(None, Path("runs"))), this_process())
-ids = sorted(queue.store.states(sys.argv[1:]))
+queue = Queue(Store(store_url(sys.argv[1], Path("runs"))), this_process())
+ids = sorted(queue.store.states(sys.argv[2:]))
 print("ready", flush=True)
 sys.stdin.readline()
 print(*[run_id for run_id in ids if queue.claim(run_id)], flush=True)
@@ -73,11 +74,13 @@ def wait_out(queue: Queue, clock: HandClock, seconds: float = LEASE_SECONDS + 1)
     return lost
 
 
-def claimers(folder: Path, ids: Sequence[str], number: int) -> list[subprocess.Popen[str]]:
+def claimers(
+    url: URL, folder: Path, ids: Sequence[str], number: int
+) -> list[subprocess.Popen[str]]:
     """Processes that are ready to claim."""
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", CLAIMER, *ids],
+            [sys.executable, "-c", CLAIMER, url.render_as_string(hide_password=False), *ids],
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -102,7 +105,7 @@ def test_two_processes_that_claim_fifty_runs_get_each_of_them_once(
 ) -> None:
     jobs = [make_job(seed) for seed in range(50)]
     Queue(store, "none:1:1").enqueue(jobs)
-    processes = claimers(tmp_path, [job.run_id for job in jobs], 2)
+    processes = claimers(store.url, tmp_path, [job.run_id for job in jobs], 2)
     for process in processes:
         tell(process)
     claimed = [set(process.communicate(timeout=60)[0].split()) for process in processes]
@@ -381,7 +384,7 @@ def test_the_runs_of_a_killed_process_are_queued_again_and_no_others(
     mine, theirs = jobs[0].run_id, {job.run_id for job in jobs[1:]}
     alive = Queue(queue.store, this_process())
     assert alive.claim(mine)
-    (process,) = claimers(tmp_path, sorted(theirs), 1)
+    (process,) = claimers(queue.store.url, tmp_path, sorted(theirs), 1)
     tell(process)
     assert process.stdout
     assert set(process.stdout.readline().split()) == theirs

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Index, select
+from sqlalchemy import URL, Index, select
 
 from sweep.design import Plan
 from sweep.errors import StoreError
@@ -21,6 +21,7 @@ from sweep.ledger import study_file
 from sweep.queue import Job, Queue
 from sweep.schema import ADDED, metadata
 from sweep.store import Store, store_url
+from tests.sweep import postgres
 from trainer.rundir import Event, Request, Result
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -303,9 +304,30 @@ def test_what_a_study_left_in_an_older_database_is_written_down_when_it_is_upgra
                 if isinstance(item, Index)
                 else f"ALTER TABLE {item.table.name} DROP COLUMN {item.name}"
             )
+        connection.execute("ALTER TABLE runs ADD COLUMN lease_until FLOAT")
         connection.execute("UPDATE schema_version SET version = 2")
     Store(store_url(None, folder)).close()
     after = json.loads(written.read_bytes())
     assert {name: after[name] for name in ("studies", "plans", "arms", "members")} == {
         name: before[name] for name in ("studies", "plans", "arms", "members")
     }
+
+
+def test_a_servers_database_is_rebuilt_when_it_is_empty_and_backed_up_by_its_own_tools(
+    folder: Path, postgres_server: URL, sweep: Run, tmp_path: Path
+) -> None:
+    assert folder.exists()
+    with postgres.database(postgres_server, "rebuilt") as url:
+        said = sweep(tmp_path, "rebuild", "--db", url)
+        assert said.stderr == ""
+        assert said.stdout.endswith("(4 done, 1 diverged, 1 failed and 1 queued).\n")
+        again = sweep(tmp_path, "rebuild", "--db", url)
+        assert again.returncode == 2
+        assert again.stderr == (
+            f"sweep: {url} holds runs already; name an empty database with --db\n"
+        )
+        backup = sweep(tmp_path, "backup", "copy.db", "--db", url)
+        assert backup.returncode == 2
+        assert backup.stderr == (
+            f"sweep: {url} is no file: `pg_dump` writes a backup of it, and `psql` reads it back\n"
+        )

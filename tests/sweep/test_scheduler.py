@@ -137,7 +137,8 @@ def desk(store: Store, tmp_path: Path) -> Callable[..., Desk]:
 
 
 def folder_of(desk: Desk, job: Job) -> Path:
-    return Path(str(desk.store.url.database)).parent / directory_name(job.run_id)
+    assert desk.store.ledger
+    return desk.store.ledger.run(job.run_id).path
 
 
 def states(desk: Desk, jobs: list[Job]) -> Counter[str]:
@@ -263,6 +264,7 @@ def test_a_folder_that_cannot_be_used_fails_its_run_and_no_other(
     made = desk(look, retries=1)
     folder = folder_of(made, jobs[0])
     if obstacle == "the folder":
+        folder.parent.mkdir(exist_ok=True)
         folder.write_text("in the way")
     else:
         (folder / obstacle).mkdir(parents=True)
