@@ -190,11 +190,13 @@ def _in_words(data: DataConfig) -> Iterator[None]:
     except CorpusError:
         raise
     except Exception as error:
+        from httpx2 import TransportError  # noqa: PLC0415  (what the hub's library speaks with)
+
         where = f"data.corpus = {data.corpus!r}"
         refusal = _refusal(data, error)
         if refusal is not None:
             raise CorpusError(f"{where}: {refusal}") from error
-        if isinstance(error, OSError):  # those of the network are
+        if isinstance(error, OSError | TransportError):
             raise UnreachableError(f"{where}: {_unreachable(error)}") from error
         raise
 
