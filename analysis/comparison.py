@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.digits import rounding
 from analysis.effects import (
     Estimate,
     moments,
@@ -151,5 +152,4 @@ def learn_prior(comparisons: Sequence[Comparison]) -> Prior:
 def _resolved_variance(values: Floats, scale: float) -> float:
     """The variance, or 0 where the spread is no more than the rounding of numbers near `scale`."""
     variance = moments(values)[1]
-    rounding = 4.0 * float(np.finfo(float).eps) * scale
-    return variance if variance > rounding**2 else 0.0
+    return variance if variance > rounding(scale) ** 2 else 0.0

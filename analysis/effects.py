@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
+from analysis.digits import centred
+
 Floats = NDArray[np.float64]
 Method = Literal["moderated paired t", "paired t", "Welch t", "prediction t"]
 
@@ -62,7 +64,7 @@ def moments(values: ArrayLike) -> tuple[float, float]:
     x = np.asarray(values, float)
     if x.size == 0:
         raise ValueError("the mean of no values was asked for; give at least one")
-    shifted = x - x[0]
+    shifted = centred(x)
     offset = float(shifted.mean())
     variance = float(((shifted - offset) ** 2).sum()) / max(x.size - 1, 1)
     return float(x[0]) + offset, variance

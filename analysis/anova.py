@@ -1,0 +1,265 @@
+"""Analysis of variance for balanced layouts: how far the levels of factors explain the losses.
+
+A term is a factor ("init") or factors joined by colons ("init:order"): the interaction of crossed
+factors, or a factor nested in another one. Terms are given from the outside in. What no term
+explains is the residual. A one-way table may have unequal groups.
+
+Values are centred on the first of them before anything else is done (`digits.centred`), and
+sums are taken by `math.fsum`: thirteen constant leading digits cost nothing.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import fdtrc
+
+from analysis.digits import centred, rounding
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+RESIDUAL = "residual"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One row of the table; sums in squared units of the values."""
+
+    term: str
+    levels: int
+    """Distinct cells of the term; for the residual, the number of values."""
+    size: float
+    """Values per cell: 1 for the residual, a mean where groups are unequal."""
+    df: int
+    sum_of_squares: float
+    error: str | None
+    """The term whose mean square this one is tested against; None for the residual."""
+
+    @property
+    def mean_square(self) -> float:
+        return self.sum_of_squares / self.df
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anova:
+    """A table of the analysis of variance."""
+
+    n: int
+    mean: float
+    sources: tuple[Source, ...]
+    """The terms in the order in which they were given, then the residual."""
+
+    def __getitem__(self, term: str) -> Source:
+        for source in self.sources:
+            if source.term == term:
+                return source
+        raise KeyError(f"no term {term!r}; terms: {[source.term for source in self.sources]}")
+
+    def f(self, term: str) -> float | None:
+        """F of a term against its error; infinite over an error of zero, None for zero over zero."""
+        source = self[term]
+        if source.error is None:
+            raise ValueError("the residual is what others are tested against; ask for a term")
+        above, below = source.mean_square, self[source.error].mean_square
+        if below == 0:
+            return math.inf if above > 0 else None
+        return above / below
+
+    def p(self, term: str) -> float | None:
+        """The chance of an F at least as large were there nothing; None where there is no F."""
+        f, source = self.f(term), self[term]
+        if f is None or source.error is None:
+            return None
+        return float(fdtrc(source.df, self[source.error].df, f))
+
+    @property
+    def r_squared(self) -> float | None:
+        """The share of the squares that terms explain; None when all values are equal."""
+        total = math.fsum(source.sum_of_squares for source in self.sources)
+        return None if total == 0 else 1.0 - self[RESIDUAL].sum_of_squares / total
+
+
+def one_way(frame: pd.DataFrame, factor: str = "arm", value: str = "loss") -> Anova:
+    """The table of one factor, whose groups may be unequal; `value` in any unit.
+
+    Where a column `status` is present, rows that are not done are left out. Raises ValueError
+    for a missing column, fewer than two groups, no group with two values, or a value that is
+    not finite.
+    """
+    return anova(frame, (factor,), value)
+
+
+def anova(frame: pd.DataFrame, terms: Sequence[str], value: str = "loss") -> Anova:
+    """The table of a balanced layout, or of one factor whose groups may be unequal.
+
+    Raises ValueError as `Layout.read` does, for a layout of two terms or more that is not
+    balanced, and for one that leaves no degrees of freedom to the residual.
+    """
+    layout = Layout.read(frame, terms, value)
+    if not layout.balanced and len(terms) > 1:
+        raise ValueError(
+            f"the layout of {', '.join(terms)} is not balanced; "
+            "variance_components fits it by REML, which needs no balance"
+        )
+    return layout.table()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Values and the cell of every term that each of them lies in."""
+
+    values: Floats
+    """Shape (n,)."""
+    cells: dict[str, Integers]
+    """Per term the number of each value's cell, shape (n,), counted from 0."""
+
+    @classmethod
+    def read(cls, frame: pd.DataFrame, terms: Sequence[str], value: str = "loss") -> "Layout":
+        """Take the done rows of a frame.
+
+        Raises ValueError for a missing column, a term that is given twice or has one level
+        only, or values that are fewer than two or not finite.
+        """
+        factors = dict.fromkeys(factor for term in terms for factor in term.split(":"))
+        absent = [name for name in (value, *factors) if name not in frame.columns]
+        if absent:
+            raise ValueError(f"there is no column {absent[0]!r}; there are {list(frame.columns)}")
+        if len({frozenset(term.split(":")) for term in terms}) < max(len(terms), 1):
+            raise ValueError(f"give each term once, and at least one; given were {list(terms)}")
+        done = frame[frame["status"] == "done"] if "status" in frame.columns else frame
+        values = done[value].to_numpy(float)
+        if values.size < 2 or not np.isfinite(values).all():
+            raise ValueError(f"{value!r} must hold two finite values or more, and no others")
+        cells = {term: _numbered(done, term.split(":")) for term in terms}
+        single = [term for term, codes in cells.items() if codes.max() == 0]
+        if single:
+            raise ValueError(f"{single[0]!r} has one level; its spread shows from two on")
+        return cls(values, cells)
+
+    @cached_property
+    def centred(self) -> Floats:
+        """Values less the first of them."""
+        return centred(self.values)
+
+    def levels(self, term: str) -> int:
+        """How many cells a term has; for the residual, how many values there are."""
+        return self.values.size if term == RESIDUAL else int(self.cells[term].max()) + 1
+
+    @cached_property
+    def balanced(self) -> bool:
+        """Every cell equally large, and terms that share no factor seen in all combinations."""
+        terms = list(self.cells)
+        pairs = [(a, b) for i, a in enumerate(terms) for b in terms[:i]]
+        return all(map(_even, self.cells.values())) and all(self._orthogonal(*p) for p in pairs)
+
+    def _orthogonal(self, first: str, second: str) -> bool:
+        if _nested(first, second) or _nested(second, first):
+            return True
+        shared = set(first.split(":")) & set(second.split(":"))
+        inside = [codes for term, codes in self.cells.items() if set(term.split(":")) == shared]
+        if shared and not inside:
+            return False  # a:b and b:c without b: its effect would be counted in both
+        joint = _pairs(self.cells[first], self.cells[second])
+        levels = (self.cells[first].max() + 1) * (self.cells[second].max() + 1)
+        common = inside[0].max() + 1 if inside else 1
+        return _even(joint) and bool(joint.max() + 1 == levels // common)
+
+    def table(self) -> Anova:
+        """The table, by effects taken out term by term, inner terms after those that hold them."""
+        mean = _mean(self.centred)
+        residual, effects = self.centred - mean, dict[str, Floats]()
+        for term in sorted(self.cells, key=lambda each: each.count(":")):
+            effects[term] = _cell_means(residual, self.cells[term])
+            residual = residual - effects[term]
+        df = self._degrees_of_freedom()
+        parts = {**effects, RESIDUAL: residual}
+        squares = {term: self._squares(part, df[term]) for term, part in parts.items()}
+        return Anova(
+            n=self.values.size,
+            mean=float(self.values[0]) + mean,
+            sources=tuple(self._source(term, df, squares) for term in (*self.cells, RESIDUAL)),
+        )
+
+    def _squares(self, part: Floats, df: int) -> float:
+        """The sum of squares, or 0 where the spread is no more than the values' rounding."""
+        total = math.fsum((part * part).tolist())
+        scale = float(np.abs(self.values).max())
+        return total if total > df * rounding(scale) ** 2 else 0.0
+
+    def _degrees_of_freedom(self) -> dict[str, int]:
+        df = dict[str, int]()
+        for term in sorted(self.cells, key=lambda each: each.count(":")):
+            held = sum(df[other] for other in df if _nested(other, term))
+            df[term] = int(self.cells[term].max()) - held
+        df[RESIDUAL] = self.values.size - 1 - sum(df.values())
+        if min(df.values()) < 1:
+            short = min(df, key=lambda term: df[term])
+            raise ValueError(
+                f"{short!r} has no degrees of freedom left in {self.values.size} values; "
+                "leave out the innermost term, or give more values"
+            )
+        return df
+
+    def _source(self, term: str, df: dict[str, int], squares: dict[str, float]) -> Source:
+        levels = self.levels(term)
+        return Source(
+            term=term,
+            levels=levels,
+            size=self.values.size / levels,
+            df=df[term],
+            sum_of_squares=squares[term],
+            error=None if term == RESIDUAL else self._error(term),
+        )
+
+    def _error(self, term: str) -> str:
+        """The nearest term that holds this one's factors and more, else the residual."""
+        holding = [other for other in self.cells if other != term and _nested(term, other)]
+        if not holding:
+            return RESIDUAL
+        nearest = min(holding, key=lambda other: other.count(":"))
+        if all(_nested(nearest, other) for other in holding):
+            return nearest
+        raise ValueError(
+            f"{term!r} lies in {', '.join(map(repr, holding))} at once and no one mean square is "
+            "its error; keep one of these interactions"
+        )
+
+
+def _nested(outer: str, inner: str) -> bool:
+    """Are all factors of `outer` among those of `inner`?"""
+    return set(outer.split(":")) <= set(inner.split(":"))
+
+
+def _numbered(frame: pd.DataFrame, factors: Sequence[str]) -> Integers:
+    if frame[list(factors)].isna().to_numpy().any():
+        raise ValueError(f"a value has no level of {':'.join(factors)}; give every value all")
+    groups = frame.groupby(list(factors), sort=False, observed=True)
+    return np.asarray(groups.ngroup().to_numpy(), np.int64)
+
+
+def _pairs(first: Integers, second: Integers) -> Integers:
+    joint = first * (second.max() + 1) + second
+    return np.unique(joint, return_inverse=True)[1].astype(np.int64)
+
+
+def _even(codes: Integers) -> bool:
+    return bool(np.ptp(np.bincount(codes)) == 0)
+
+
+def _mean(values: Floats) -> float:
+    """Exact where all values are equal."""
+    first = float(values[0])
+    return first + math.fsum((values - first).tolist()) / values.size
+
+
+def _cell_means(values: Floats, codes: Integers) -> Floats:
+    """Each value replaced by the mean of its cell."""
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes))[:-1]
+    means = np.array([_mean(cell) for cell in np.split(values[order], ends)])
+    return np.asarray(means[codes], float)
