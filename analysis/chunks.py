@@ -1,0 +1,137 @@
+"""How much an effect hangs on which text it was tested on.
+
+Seeds say how far an effect would move with other random numbers, on the same text. The losses chunk
+by chunk say how far it would move on other text of the same kind.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from analysis.effects import moments
+
+Floats = NDArray[np.float64]
+
+HANDFUL = 5
+"""An effect whose sign so few chunks carry rests on them, however many others there are."""
+TENTH = 10
+"""Where there are fewer than fifty chunks, a handful is a tenth of them, and at least one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkEffect:
+    """One arm's effect with its uncertainty from the test text; losses in nats."""
+
+    arm: str
+    n_seeds: int
+    """Seeds shared with the baseline, over which each chunk's difference is averaged."""
+    n_chunks: int
+    effect: float
+    """Mean over the chunks, which weigh alike: arm minus baseline."""
+    se_chunks: float
+    """Of the mean over chunks, paired by chunk. Neighbouring chunks count as independent: where
+    they are pieces of one document this is on the small side."""
+    se_seeds: float | None
+    """Of the mean over seeds, paired by seed; None from one seed."""
+    ci_low: float
+    """The 1 - alpha interval of the effect over other text, with these seeds."""
+    ci_high: float
+    carried_by: int | None
+    """The smallest number of chunks without which the effect would be zero or change its sign;
+    None for an effect of exactly zero."""
+
+    @property
+    def se_total(self) -> float:
+        """Of both together. What varies with seed and chunk at once is counted in each of them."""
+        return math.hypot(self.se_chunks, self.se_seeds or 0.0)
+
+    @property
+    def rests_on_few_chunks(self) -> bool:
+        """Might a better or a worse be the text's doing?
+
+        Where the interval over other text holds zero, or where a handful of the chunks carry the
+        sign of the effect.
+        """
+        few = max(1, min(HANDFUL, self.n_chunks // TENTH))
+        carried = self.carried_by is not None and self.carried_by <= few
+        return self.ci_low <= 0 <= self.ci_high or carried
+
+    def outside(self, delta: float) -> bool:
+        """Might the effect on other text lie outside +-delta (nats)? Asked of a negligible one."""
+        return not -delta < self.ci_low <= self.ci_high < delta
+
+
+def chunk_effects(
+    losses: pd.DataFrame, baseline: str = "baseline", alpha: float = 0.05
+) -> dict[str, ChunkEffect]:
+    """The effect of every arm that shares a seed with the baseline, in the order of its rows.
+
+    `losses` has the columns arm, seed, chunk and loss (nats), one row per run and chunk, of runs
+    that are done. Only chunks that all runs of the pair have are used. An arm with fewer than two
+    of them is left out. Raises ValueError for a missing column, a baseline without rows, a chunk
+    that occurs twice in a run, or a loss that is not finite.
+    """
+    _check(losses, baseline)
+    tables = {
+        str(arm): rows.pivot_table(index="seed", columns="chunk", values="loss")
+        for arm, rows in losses.groupby("arm", sort=False)
+    }
+    reference = tables.pop(baseline)
+    found = (_effect(arm, table, reference, alpha) for arm, table in tables.items())
+    return {effect.arm: effect for effect in found if effect is not None}
+
+
+def _check(losses: pd.DataFrame, baseline: str) -> None:
+    absent = [name for name in ("arm", "seed", "chunk", "loss") if name not in losses.columns]
+    if absent:
+        raise ValueError(f"there is no column {absent[0]!r}; there are {list(losses.columns)}")
+    arms = list(losses["arm"].unique())
+    if baseline not in arms:
+        raise ValueError(f"the baseline {baseline!r} has no chunks; these arms have: {arms}")
+    twice = losses.duplicated(["arm", "seed", "chunk"])
+    if twice.any():
+        arm, seed, chunk = losses.loc[twice, ["arm", "seed", "chunk"]].iloc[0]
+        raise ValueError(f"arm {arm!r}, seed {seed}: chunk {chunk} occurs twice; give it once")
+    if not np.isfinite(losses["loss"].to_numpy(float)).all():
+        raise ValueError("a chunk has a loss that is not finite; leave diverged runs out")
+
+
+def _effect(
+    arm: str, table: pd.DataFrame, reference: pd.DataFrame, alpha: float
+) -> ChunkEffect | None:
+    # Subtracting aligns seeds and chunks; what only one side has becomes missing.
+    differences = (table - reference).dropna(axis="index", how="all").dropna(axis="columns")
+    values = differences.to_numpy(float)
+    if values.shape[0] < 1 or values.shape[1] < 2:
+        return None
+    by_chunk = values.mean(axis=0)
+    effect, variance = moments(by_chunk)
+    error = math.sqrt(variance / by_chunk.size)
+    margin = -float(stdtrit(by_chunk.size - 1, alpha / 2)) * error
+    return ChunkEffect(
+        arm=arm,
+        n_seeds=values.shape[0],
+        n_chunks=by_chunk.size,
+        effect=effect,
+        se_chunks=error,
+        se_seeds=_error(values.mean(axis=1)) if values.shape[0] > 1 else None,
+        ci_low=effect - margin,
+        ci_high=effect + margin,
+        carried_by=_carried_by(by_chunk) if effect != 0 else None,
+    )
+
+
+def _error(values: Floats) -> float:
+    return math.sqrt(moments(values)[1] / values.size)
+
+
+def _carried_by(by_chunk: Floats) -> int:
+    """How many of the largest contributions, taken away, leave nothing or the opposite."""
+    contributions = np.sort(by_chunk * np.sign(by_chunk.sum()))
+    rest = np.cumsum(contributions)[::-1]  # without 0, 1, 2, ... of the largest
+    gone = np.flatnonzero(rest <= 0)
+    return int(gone[0]) if gone.size else by_chunk.size
