@@ -14,7 +14,14 @@ from sweep.obstacles import is_disk_full
 from sweep.queue import Job
 from sweep.study import Jobs
 from trainer.errors import RunDirectoryError, RunTakenError
-from trainer.run import EXIT_DISK_FULL, EXIT_DONE, EXIT_REFUSED, EXIT_STOPPED, EXIT_TAKEN
+from trainer.run import (
+    EXIT_DISK_FULL,
+    EXIT_DONE,
+    EXIT_REFUSED,
+    EXIT_STOPPED,
+    EXIT_TAKEN,
+    OUT_OF_MEMORY,
+)
 from trainer.rundir import Event, RunDirectory, parse_events
 
 BUSY_PAUSE = 10.0
@@ -130,7 +137,17 @@ def failure(
 
 def _why(directory: RunDirectory, ended: Ended) -> str:
     """Why a run has failed, in a sentence."""
+    peak = f"{ended.peak_bytes / 1e9:.2f} GB resident" if ended.peak_bytes else "memory unknown"
+    if ended.out_of_memory:
+        return (
+            f"out of memory: the kernel ended it (SIGKILL) at {peak}; set a smaller "
+            "jobs.micro_batch, run fewer at once (--slots), or give it more memory"
+        )
     if ended.signal is not None:
-        return f"ended by signal {ended.signal} ({signal.Signals(ended.signal).name})"
+        words = f"ended by signal {ended.signal} ({signal.Signals(ended.signal).name})"
+        known = ended.out_of_memory is False
+        return f"{words} at {peak}: somebody's, and not for lack of memory" if known else words
     last_words = directory.last_words()
+    if last_words.startswith(OUT_OF_MEMORY):
+        return f"{last_words} (at its peak: {peak})"
     return last_words or f"ended with status {ended.status} and without a word"

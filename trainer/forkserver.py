@@ -7,7 +7,8 @@ talks with whoever started it in lines of JSON:
           {"signal": RUN_DIR, "number": 15}
     out   {"ready": true}
           {"started": RUN_DIR, "pid": 4711}
-          {"ended": RUN_DIR, "status": 0, "signal": null, "peak_bytes": 123456789}
+          {"ended": RUN_DIR, "status": 0, "signal": null, "peak_bytes": 123456789,
+           "out_of_memory": null}
 
 When its input ends, because whoever started it is gone, it kills its children and ends. No CUDA
 is touched before a fork: a context does not survive one.
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from trainer.files import FULL
+from trainer.kills import MemoryKills, offer_to_the_kernel
 from trainer.ranks import die_with_parent
 from trainer.run import EXIT_DISK_FULL, EXIT_FAILED, train_directory
 
@@ -39,6 +41,7 @@ class ForkServer:
     def __init__(self) -> None:
         self._directories: dict[int, str] = {}
         self._buffer = b""
+        self._kills = MemoryKills()
         # Signals wake the selector through this pipe, so that none is lost between two calls.
         self._wake_read, self._wake_write = os.pipe()
         for end in (self._wake_read, self._wake_write):
@@ -82,6 +85,8 @@ class ForkServer:
         # SIGTERM waits until the child listens for it; its StopSignal lets it through.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         server = os.getpid()
+        if not self._directories:
+            self._kills.catch_up()
         pid = os.fork()
         if pid == 0:
             self._become_run(request, server)
@@ -93,6 +98,7 @@ class ForkServer:
         status = EXIT_FAILED
         try:
             die_with_parent(server)
+            offer_to_the_kernel()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             directory = Path(request["start"])
@@ -116,12 +122,14 @@ class ForkServer:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
+            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
             _say(
                 {
                     "ended": self._directories.pop(pid),
                     "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-                    "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+                    "signal": number,
                     "peak_bytes": usage.ru_maxrss * _KILOBYTE,
+                    "out_of_memory": self._kills.take() if number == signal.SIGKILL else None,
                 }
             )
 

@@ -42,6 +42,9 @@ EXIT_TAKEN = 75
 EXIT_STOPPED = 143
 """The run was asked to stop and did, between two steps."""
 
+OUT_OF_MEMORY = "out of memory"
+"""How the last words begin of a run that was refused memory."""
+
 
 class StopSignal:
     """SIGTERM or Ctrl-C, remembered until the training loop has a moment; a second one ends it."""
@@ -86,6 +89,7 @@ def train_directory(
 
 def _tell(train: Callable[[], int]) -> int:
     from trainer.loop import RunStoppedError  # noqa: PLC0415  (brings torch)
+    from trainer.memory import is_out_of_memory  # noqa: PLC0415
 
     try:
         return train()
@@ -96,9 +100,23 @@ def _tell(train: Callable[[], int]) -> int:
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
             if isinstance(error, UserError) or status == EXIT_DISK_FULL:
                 print(error, file=sys.stderr)  # noqa: T201  (the log)
+            elif isinstance(error, MemoryError) or is_out_of_memory(error):
+                traceback.print_exc()
+                print(_refused_memory(error), file=sys.stderr)  # noqa: T201  (the log)
             else:
                 traceback.print_exc()
         return status
+
+
+def _refused_memory(error: Exception) -> str:
+    """A sentence on memory that was asked for and not given, unlike memory taken and paid for."""
+    said = " ".join(str(error).split())[:200]
+    kind = "Python's MemoryError" if isinstance(error, MemoryError) else type(error).__name__
+    return (
+        f"{OUT_OF_MEMORY}: an allocation was refused ({kind}{': ' if said else ''}{said}), and the "
+        "kernel killed nothing; set a smaller jobs.micro_batch, use a smaller model, or raise the "
+        "limit (ulimit -v)"
+    )
 
 
 def _status(error: BaseException) -> int:

@@ -19,6 +19,8 @@ class Ended:
     """The signal that ended it, if one did."""
     peak_bytes: int | None = None
     """Largest resident memory."""
+    out_of_memory: bool | None = None
+    """Of a process that was killed: whether by the kernel, for lack of memory; None if unknown."""
 
 
 class Executor(Protocol):

@@ -112,5 +112,9 @@ class LocalExecutor:
 
 def _ended(message: dict[str, Any]) -> Ended:
     return Ended(
-        Path(message["ended"]), message["status"], message["signal"], message["peak_bytes"]
+        Path(message["ended"]),
+        message["status"],
+        message["signal"],
+        message["peak_bytes"],
+        message["out_of_memory"],
     )

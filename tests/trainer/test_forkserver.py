@@ -29,9 +29,10 @@ LONG = {"train.tokens": 16 * 8 * 1_000_000}
 class Server:
     """A fork server in a real process, and the conversation with it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, group: Path | None = None) -> None:
+        join = f"echo $$ > {group}/cgroup.procs &&" if group else ""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "trainer.forkserver"],
+            ["sh", "-c", f"{join} exec {sys.executable} -m trainer.forkserver"],
             cwd=root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -123,7 +124,8 @@ def test_a_run_is_started_and_its_end_reported(
     assert started["pid"] != server.process.pid
     ended = server.read("ended")
     peak = ended.pop("peak_bytes")
-    assert ended == {"ended": str(run.path), "status": 0, "signal": None}
+    expected = {"ended": str(run.path), "status": 0, "signal": None, "out_of_memory": None}
+    assert ended == expected
     assert 2**25 < peak < 2**34
     result = run.read_result()
     assert result
@@ -263,3 +265,75 @@ def test_the_runs_of_a_server_end_within_two_seconds_when(
     assert_ends_within(2, pid)
     own_server.process.wait(timeout=PATIENCE)
     assert run.read_result() is None
+
+
+WIDE = {**LONG, "model.width": 1024, "model.heads": 4}
+"""A model of 12 million parameters, which take 200 MB with gradients and moments."""
+
+
+@pytest.fixture
+def memory_group() -> Iterator[Path]:
+    """A control group of the kernel's own, which this test may limit."""
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    ours = [line.split(":", 2)[2] for line in lines if line.split(":")[1] == "memory"]
+    group = Path("/sys/fs/cgroup/memory", *(path.lstrip("/") for path in ours), "sweep-test")
+    group = group.with_name(f"sweep-test-{os.getpid()}")
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no memory control group (version 1) can be made here: {error.strerror}")
+    yield group
+    until = time.monotonic() + PATIENCE
+    while (group / "cgroup.procs").read_text() and time.monotonic() < until:
+        time.sleep(0.02)
+    group.rmdir()
+
+
+def test_a_run_that_the_kernel_ends_for_lack_of_memory_is_told_from_one_that_somebody_kills(
+    root: Path, memory_group: Path, make_run: Callable[..., RunDirectory]
+) -> None:
+    server = Server(root, memory_group)
+    try:
+        used = int((memory_group / "memory.usage_in_bytes").read_text())
+        (memory_group / "memory.limit_in_bytes").write_text(str(used + 2**26))
+        wide, narrow = make_run("wide", WIDE), make_run("narrow", LONG)
+        server.say(start(wide))
+        server.read("started")
+        ended = server.read("ended")
+        assert (ended["signal"], ended["out_of_memory"]) == (signal.SIGKILL, True)
+        assert 2**26 < ended["peak_bytes"] < used + 2**28
+        server.say(start(narrow))
+        os.kill(server.read("started")["pid"], signal.SIGKILL)
+        ended = server.read("ended")
+        assert (ended["signal"], ended["out_of_memory"]) == (signal.SIGKILL, False)
+    finally:
+        server.close()
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from trainer.forkserver import preload
+from trainer.run import train_directory
+
+preload()
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + 2**26, taken + 2**26))
+sys.exit(train_directory(Path(sys.argv[1]), "cpu", 1))
+"""
+"""Trains in a process that is given 64 MB of addresses beyond those that it has."""
+
+
+def test_memory_that_is_refused_ends_a_run_with_a_sentence_that_says_so(
+    root: Path, make_run: Callable[..., RunDirectory]
+) -> None:
+    run = make_run("run", WIDE)
+    command = [sys.executable, "-c", LIMITED, str(run.path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("out of memory: an allocation was refused (")
+    assert last.endswith(
+        "and the kernel killed nothing; set a smaller jobs.micro_batch, use a smaller model, or "
+        "raise the limit (ulimit -v)"
+    )

@@ -1,0 +1,55 @@
+"""What an attempt that has ended comes to, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sweep.attempt import Running, outcome
+from sweep.executors.base import Ended
+from sweep.queue import Job
+from sweep.study import Jobs
+from trainer.rundir import RunDirectory
+
+
+@pytest.mark.parametrize(
+    ("by_kernel", "reason"),
+    [
+        (
+            True,
+            (
+                "out of memory: the kernel ended it (SIGKILL) at 1.50 GB resident; set a smaller "
+                "jobs.micro_batch, run fewer at once (--slots), or give it more memory"
+            ),
+        ),
+        (
+            False,
+            (
+                "ended by signal 9 (SIGKILL) at 1.50 GB resident: somebody's, and not for lack of "
+                "memory"
+            ),
+        ),
+        (None, "ended by signal 9 (SIGKILL)"),
+    ],
+    ids=["kernel", "person", "unknown"],
+)
+def test_who_killed_a_run_is_told_where_it_is_known(
+    tmp_path: Path, make_job: Callable[[int], Job], by_kernel: bool | None, reason: str
+) -> None:
+    run = Running(make_job(1), "place", RunDirectory(tmp_path))
+    ended = Ended(tmp_path, None, 9, 1_500_000_000, by_kernel)
+    change = outcome(run, ended, Jobs())
+    assert (change.state, change.outcome, change.reason) == ("queued", "failed", reason)
+
+
+def test_memory_that_was_refused_is_told_with_the_peak(
+    tmp_path: Path, make_job: Callable[[int], Job]
+) -> None:
+    run = Running(make_job(1), "place", RunDirectory(tmp_path))
+    run.directory.log.write_text("Traceback ...\nout of memory: an allocation was refused (x)\n")
+    change = outcome(run, Ended(tmp_path, 1, None, 1_500_000_000), Jobs())
+    assert change.reason == (
+        "out of memory: an allocation was refused (x) (at its peak: 1.50 GB resident)"
+    )
