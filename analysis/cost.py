@@ -1,0 +1,35 @@
+"""What further seeds would cost, from the times that runs have taken."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+
+def seconds_per_run(runs: pd.DataFrame) -> dict[str, float]:
+    """The median time of each arm's done runs, in seconds, in the order of its rows.
+
+    `runs` has the columns arm, seconds and status. The median, because one run that shared its
+    machine is no measure of the next. Runs without a time, and arms without a run that has one,
+    are left out. Raises ValueError for a missing column.
+    """
+    absent = [name for name in ("arm", "seconds", "status") if name not in runs.columns]
+    if absent:
+        raise ValueError(f"the runs have no column {absent[0]!r}; they have {list(runs.columns)}")
+    timed = runs[(runs["status"] == "done") & np.isfinite(runs["seconds"].to_numpy(float))]
+    medians = timed.groupby("arm", sort=False)["seconds"].median()
+    return {str(arm): float(seconds) for arm, seconds in medians.items()}
+
+
+def seconds_to_settle(
+    seeds: int | None, arm: str, baseline: str, per_run: Mapping[str, float]
+) -> float | None:
+    """Seconds of training that `seeds` further seeds of an arm and of its baseline would take.
+
+    `per_run` is what `seconds_per_run` gives. None where the seeds are not known, or where
+    neither side has been timed; a side that has not been is taken to be as slow as the other.
+    """
+    known = [per_run[name] for name in (arm, baseline) if name in per_run]
+    if seeds is None or not known:
+        return None
+    return seeds * 2 * sum(known) / len(known)

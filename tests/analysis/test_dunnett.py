@@ -1,0 +1,50 @@
+"""Simultaneous comparisons with the baseline."""
+
+import pandas as pd
+import pytest
+
+from analysis.dunnett import dunnett
+
+# Dunnett (1955), JASA 50, 1096-1121, table 1: red and white blood counts of animals on two drugs.
+BLOOD = {
+    "baseline": [7.40, 8.50, 7.20, 8.24, 9.84, 8.32],
+    "drug A": [9.76, 8.80, 7.68, 9.36],
+    "drug B": [12.80, 9.68, 12.16, 9.20, 10.55],
+}
+
+
+def test_the_blood_counts_of_dunnett_are_reproduced(study) -> None:  # noqa: ANN001
+    found = dunnett(study(BLOOD))
+    assert [row.effect for row in found.values()] == pytest.approx([0.65, 2.628], abs=1e-3)
+    # As scipy documents them for these data; its integral is a Monte Carlo, good to 2e-4.
+    assert [row.p for row in found.values()] == pytest.approx([0.62004941, 0.0058035], abs=3e-4)
+
+
+def test_an_interval_excludes_zero_where_p_is_below_alpha(study) -> None:  # noqa: ANN001
+    drug = dunnett(study(BLOOD))["drug B"]
+    for alpha, excludes in ((drug.p * 1.05, True), (drug.p * 0.95, False)):
+        row = dunnett(study(BLOOD), alpha=alpha)["drug B"]
+        assert (row.ci_low > 0) == excludes
+        assert row.ci_high - row.effect == pytest.approx(row.effect - row.ci_low)
+
+
+def test_the_level_of_the_losses_does_not_matter_nor_do_runs_that_are_not_done(study) -> None:  # noqa: ANN001
+    near = study(BLOOD)
+    far = near.assign(loss=1e6 + near["loss"])
+    failed = far.tail(1).assign(seed=99, status="failed", loss=float("nan"))
+    found = dunnett(pd.concat([far, failed]))
+    for arm, row in dunnett(near).items():
+        assert found[arm].p == pytest.approx(row.p, abs=1e-6)
+        assert found[arm].ci_low == pytest.approx(row.ci_low, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        ({"arm": [1.0, 2.0]}, "needs done runs of 'baseline' and of another arm"),
+        ({"baseline": [1.0], "arm": [2.0]}, "an arm with two done runs"),
+    ],
+)
+def test_what_has_no_spread_is_refused(study, arms, message: str) -> None:  # noqa: ANN001
+    with pytest.raises(ValueError, match=message):
+        dunnett(study(arms))

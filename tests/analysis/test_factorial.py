@@ -1,0 +1,75 @@
+"""Two-level factorials, against textbooks."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.factorial import factorial_effects
+
+# Montgomery, Design and Analysis of Experiments, the filtration rate experiment, standard order.
+FILTRATION = [45, 71, 48, 65, 68, 60, 80, 65, 43, 100, 45, 104, 75, 86, 70, 96]
+
+
+def standard(rates: list[float], factors: str) -> pd.DataFrame:
+    """The first factor runs fastest."""
+    rows = [row[::-1] for row in product((-1, 1), repeat=len(factors))]
+    return pd.DataFrame(rows, columns=list(factors)).assign(loss=rates)
+
+
+def test_montgomerys_filtration_rates_are_reproduced() -> None:
+    found = factorial_effects(standard(FILTRATION, "ABCD"), list("ABCD"))
+    assert len(found) == 15
+    published = {
+        "A": 21.625,
+        "B": 3.125,
+        "C": 9.875,
+        "D": 14.625,
+        "A:B": 0.125,
+        "A:C": -18.125,
+        "A:D": 16.625,
+        "B:C": 2.375,
+        "B:D": -0.375,
+        "C:D": -1.125,
+        "A:B:C:D": 1.375,
+    }
+    assert {name: found[name] for name in published} == pytest.approx(published, rel=1e-12)
+
+
+def test_the_pilot_plant_of_box_hunter_and_hunter_is_reproduced() -> None:
+    # Statistics for Experimenters (1978), table 10.1: temperature, concentration, catalyst.
+    found = factorial_effects(standard([60, 72, 54, 68, 52, 83, 45, 80], "TCK"), list("TCK"))
+    expected = {"T": 23.0, "C": -5.0, "K": 1.5, "T:C": 1.5, "T:K": 10.0, "C:K": 0.0, "T:C:K": 0.5}
+    assert found == pytest.approx(expected)
+
+
+def test_a_half_fraction_finds_the_main_effects_with_their_aliases() -> None:
+    full = standard(FILTRATION, "ABCD")
+    half = full[full["A"] * full["B"] * full["C"] * full["D"] == 1]
+    found = factorial_effects(half, list("ABCD"), most=2)
+    # Montgomery, the same experiment as a 2^(4-1) with I = ABCD: A 19.00, AC + BD -18.50.
+    assert found["A"] == 19.0
+    assert found["A:C"] == found["B:D"] == -18.5
+
+
+def test_far_losses_keep_their_digits_and_repeats_are_averaged() -> None:
+    rates = np.array(FILTRATION) * 1e-6
+    twice = pd.concat([standard(list(1e6 + rates), "ABCD")] * 2)
+    found = factorial_effects(twice, list("ABCD"))
+    assert found["A:C"] == pytest.approx(-18.125e-6, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.drop(columns="B"), "no column 'B'"),
+        (lambda f: f.assign(B=1), "factor 'B' has 1 levels"),
+        (lambda f: f.iloc[1:], "'A' is not at each level equally often"),
+        (lambda f: f.assign(B=f["A"]), "'A' and 'B' are not balanced over each other"),
+        (lambda f: f.assign(loss=np.nan), "must hold finite values"),
+    ],
+)
+def test_what_is_no_factorial_is_refused_with_the_reason(change, message: str) -> None:  # noqa: ANN001
+    with pytest.raises(ValueError, match=message):
+        factorial_effects(change(standard(FILTRATION, "ABCD")), list("ABCD"))
