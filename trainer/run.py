@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from trainer.corpus import Corpus, find_corpus
+from trainer.corpus import Corpus, CorpusInfo, find_corpus
 from trainer.errors import (
     CheckpointError,
     ExecutionSettingError,
@@ -22,8 +22,9 @@ from trainer.errors import (
     RunTakenError,
     UserError,
 )
-from trainer.files import FULL
+from trainer.files import FULL, write_whole
 from trainer.rundir import Request, Result, RunDirectory
+from trainer.tokenizer import FILE
 
 if TYPE_CHECKING:
     from trainer.trainer import Trainer
@@ -202,7 +203,7 @@ def _train(
         train(request.recipe, corpus, None, place, session)
         return
     session.checkpoints = checkpoints
-    session.keep = lambda trainer: _keep(directory, request, trainer)
+    session.keep = lambda trainer: _keep(directory, request, corpus.info, trainer)
     for outcome in (directory.result, directory.weights):
         outcome.unlink(missing_ok=True)
     with directory.open_events(session.resume.step if session.resume else 0) as events:
@@ -213,10 +214,14 @@ def _train(
     _print_notes(result)
 
 
-def _keep(directory: RunDirectory, request: Request, trainer: Trainer) -> None:
+def _keep(directory: RunDirectory, request: Request, corpus: CorpusInfo, trainer: Trainer) -> None:
+    """The weights and, before them, the tokenizer that only their corpus has."""
     from trainer.weights import save_weights  # noqa: PLC0415  (brings torch)
 
     if request.execution.keep == "weights":
+        made = directory.path / request.cache / corpus.folder / FILE
+        if made.exists():
+            write_whole(directory.tokenizer, made.read_bytes())
         save_weights(directory.weights, trainer.parameters.named)
 
 

@@ -6,6 +6,7 @@
     checkpoints/          where an interrupted run continues; gone when it has a result
     result.json           the outcome, there only when the run has one
     weights.safetensors   the final parameters, by name
+    tokenizer.json        the corpus's own tokenizer, where it has one (`bpe-N`)
     log.txt               what the process printed
     lock                  held by the process that trains (see `trainer.lock`)
 
@@ -28,6 +29,7 @@ from trainer.execution import Execution
 from trainer.files import write_json, write_whole
 from trainer.lock import RunLock
 from trainer.recipe import Recipe
+from trainer.tokenizer import FILE
 
 
 class Request(Config):
@@ -115,6 +117,7 @@ class RunDirectory:
         self.log = path / "log.txt"
         self.checkpoints = path / "checkpoints"
         self.weights = path / "weights.safetensors"
+        self.tokenizer = path / FILE
         self.lock = RunLock(path)
 
     def write_request(self, request: Request) -> None:

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
+
+from trainer.tokenizer import read_tokenizer
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
@@ -101,6 +104,32 @@ def test_text_streams_to_a_terminal_in_utf_8_and_without_control_characters(
     assert process.returncode == 0
     assert said.decode().startswith("三 �[2J")
     assert b"\x1b" not in said
+
+
+def test_a_run_takes_the_tokenizer_of_its_corpus_along(
+    empty: Path, sweep: Run, study_text: str
+) -> None:
+    """Also when the corpus, which may be large, has been removed since."""
+    text = (
+        f"The {i} grey geese gather; {i * i} fly, {i % 7} feed by the lake.\n" for i in range(999)
+    )
+    (empty / "geese.txt").write_text("".join(text))
+    data = '[baseline.data]\ncorpus = "geese.txt"\ntokenizer = "bpe-300"\n\n[baseline.model]'
+    (empty / "s.toml").write_text(study_text.replace("[baseline.model]", data, 1))
+    assert sweep(empty, "run", "s.toml").returncode == 0
+    [made] = empty.glob("runs/cache/*/tokenizer.json")
+    kept = list(empty.glob("runs/*/tokenizer.json"))
+    assert len(kept) == 6
+    assert {path.read_bytes() for path in kept} == {made.read_bytes()}
+    shutil.rmtree(empty / "runs" / "cache")
+    assert sweep(empty, "export", "clip/2", "--to", "model").returncode == 0
+    words = ("--prompt", "The grey geese", "--tokens", 20)
+    ours, theirs = (sweep(empty, "generate", each, *words) for each in ("clip/2", "model"))
+    assert (ours.returncode, ours.stdout) == (0, theirs.stdout)
+    loaded = AutoTokenizer.from_pretrained(empty / "model")
+    ids = read_tokenizer(kept[0]).encode(b"9 grey geese fly").tolist()
+    assert loaded("9 grey geese fly")["input_ids"] == ids
+    assert len(ids) < 16
 
 
 @pytest.mark.parametrize(
