@@ -5,24 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Table, func, insert, select, update
 
 from sweep.errors import ResultsError, did_you_mean
 from sweep.explain import shown
+from sweep.importing.columns import STREAM_COLUMNS
 from sweep.importing.runs import outcome, run_name
 from sweep.schema import arms, members, plans, runs, studies
 from sweep.store import Store
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 BATCH = 20_000
 """Rows that are inserted at once."""
+CACHE_KIB = 128 << 10
+"""Of SQLite, so that the indexes of a million runs are not written again and again."""
 WRITTEN_DOWN = 20_000
 """The most runs of a study that are kept as a file beside the database too; of a larger one the
 file that it came from is the copy."""
@@ -67,20 +72,27 @@ def save_import(store: Store, new: Import) -> Saved:
     from other columns, there is no such baseline, or nothing to compare it with.
     """
     with store.write() as connection:
+        if store.file:
+            connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
         earlier = _earlier(connection, new)
         frame = new.runs.assign(id=_identities(new))
         frame = frame.sort_values("id", ignore_index=True)  # an index is filled from left to right
-        known = _known(connection, new.study)
-        fresh = frame[~frame["id"].isin(known["id"])]
-        _check_agreement(frame, known, new)
+        before = _counts(connection, new.study)
+        ids, known = _known(connection, new.study, list(before))
+        places = _places(ids, frame["id"].to_numpy("S32"))
+        _check_agreement(frame[places >= 0], known.iloc[places[places >= 0]], new)
+        fresh = frame[places < 0]
         labels: dict[str, int] = dict(earlier.get("labels", {}))
-        fresh = fresh.assign(seed=_seeds(fresh, known, labels, new.seed_columns))
-        counts = _counts(new.runs, known, fresh)
+        top = _largest_seed(connection, new.study)
+        fresh = fresh.assign(seed=_seeds(fresh, top, labels, new.seed_columns))
+        added = fresh["arm"].value_counts().to_dict()
+        names = dict.fromkeys([*before, *new.runs["arm"].unique()])
+        counts = {name: before.get(name, 0) + added.get(name, 0) for name in names}
         content = _content(new, earlier, counts, labels)
         _save_study(connection, new, content)
-        ids = _save_arms(connection, new.study, content)
+        arm_ids = _save_arms(connection, new.study, content)
         _save_runs(connection, new, fresh)
-        _save_members(connection, fresh, ids)
+        _save_members(connection, fresh, arm_ids)
         if sum(counts.values()) <= WRITTEN_DOWN:
             store.write_down(connection, new.study)
     return Saved(len(fresh), len(frame) - len(fresh), content)
@@ -119,32 +131,67 @@ def _identities(new: Import) -> list[str]:
     ]
 
 
-def _known(connection: Connection, study: str) -> pd.DataFrame:
-    """The runs that the study has."""
-    import pandas as pd  # noqa: PLC0415  (slow to import)
-
+def _counts(connection: Connection, study: str) -> dict[str, int]:
+    """The runs that the study has by arm, in the order of its arms."""
     query = (
-        select(runs.c.id, arms.c.name, members.c.seed, runs.c.test_loss, runs.c.state)
-        .join(members, members.c.run_id == runs.c.id)
-        .join(arms, arms.c.id == members.c.arm_id)
+        select(arms.c.name, func.count(members.c.seed))
+        .join(members, members.c.arm_id == arms.c.id)
         .where(arms.c.study == study)
+        .group_by(arms.c.name, arms.c.position)
         .order_by(arms.c.position)
     )
-    rows = connection.execute(query).all()
-    columns = ["id", "arm", "seed", "loss", "status"]
-    return pd.DataFrame.from_records(rows, columns=columns).astype({"loss": "float64"})
+    return {str(name): int(count) for name, count in connection.execute(query)}
+
+
+def _largest_seed(connection: Connection, study: str) -> int:
+    query = (
+        select(func.max(members.c.seed))
+        .join(arms, arms.c.id == members.c.arm_id)
+        .where(arms.c.study == study)
+    )
+    return connection.execute(query).scalar() or 0
+
+
+def _known(
+    connection: Connection, study: str, names: Sequence[str]
+) -> tuple[NDArray[np.bytes_], pd.DataFrame]:
+    """The ids of the study's runs, 32 bytes each, and a frame of their `loss` and `status`."""
+    import numpy as np  # noqa: PLC0415  (slow to import)
+    import pandas as pd  # noqa: PLC0415
+
+    columns = ["id", "loss", "status"]
+    frames = [pd.DataFrame(columns=columns)]
+    for name in names:
+        query = select(runs.c.id, runs.c.test_loss, runs.c.state)
+        rows = connection.execute(query.where(runs.c.family == _family(study, name)))
+        parts = rows.partitions(BATCH)  # of Python objects; columns are smaller
+        frames += [pd.DataFrame.from_records(some, columns=columns) for some in parts]
+    table = pd.concat(frames[1:] or frames, ignore_index=True).astype({"loss": "float64"})
+    return np.array(table.pop("id"), "S32"), table
+
+
+def _places(known: NDArray[np.bytes_], wanted: NDArray[np.bytes_]) -> NDArray[np.intp]:
+    """Where in `known` each of `wanted` is, or -1: an index of text would take twice the memory."""
+    import numpy as np  # noqa: PLC0415  (slow to import)
+
+    if not known.size:
+        return np.full(wanted.shape, -1)
+    order = np.argsort(known)
+    found = order[np.searchsorted(known, wanted, sorter=order).clip(max=known.size - 1)]
+    return np.where(known[found] == wanted, found, -1)
 
 
 def _check_agreement(frame: pd.DataFrame, known: pd.DataFrame, new: Import) -> None:
-    both = frame.merge(known[["id", "loss", "status"]], on="id", suffixes=("", "_before"))
-    done = both["status"] == "done"
-    differs = (both["status"] != both["status_before"]) | (
-        done & (both["loss"] != both["loss_before"])
-    )
-    if not differs.any():
+    """Whether runs end here as they do there, row by row."""
+    losses, statuses = known["loss"].to_numpy(), known["status"].to_numpy()
+    done = frame["status"].to_numpy() == "done"
+    other_loss = done & (frame["loss"].to_numpy() != losses)
+    differing = (other_loss | (frame["status"].to_numpy() != statuses)).nonzero()[0]
+    if not differing.size:
         return
-    row = both[differs].sort_values("row").iloc[0]
-    before = {"loss": row["loss_before"], "status": row["status_before"]}
+    place = int(differing[frame["row"].to_numpy()[differing].argmin()])
+    row = frame.iloc[place]
+    before = {"loss": losses[place], "status": statuses[place]}
     raise ResultsError(
         f"{new.path}: row {row['row']} gives {run_name(row)} {outcome(row)}, and study "
         f"{new.study!r} has it with {outcome(before)}; correct the file, or choose another name "
@@ -153,13 +200,12 @@ def _check_agreement(frame: pd.DataFrame, known: pd.DataFrame, new: Import) -> N
 
 
 def _seeds(
-    fresh: pd.DataFrame, known: pd.DataFrame, labels: dict[str, int], columns: tuple[str, ...]
+    fresh: pd.DataFrame, top: int, labels: dict[str, int], columns: tuple[str, ...]
 ) -> pd.Series[Any]:
     """A number for every new run. Runs pair by it, so those without a seed get one of their own."""
     given = fresh["seed"].dropna()
-    top = max([0, *labels.values()])
-    for seeds in (given, known["seed"]):
-        top = max(top, int(seeds.max())) if len(seeds) else top
+    top = max([top, *labels.values()])
+    top = max(top, int(given.max())) if len(given) else top
     found: list[int] = []
     order = fresh.sort_values("row")
     for seed, label in zip(order["seed"].tolist(), order["label"].tolist(), strict=True):
@@ -173,14 +219,6 @@ def _seeds(
                 labels[label] = number
         found.append(number)
     return order.assign(seed=found)["seed"].reindex(fresh.index)
-
-
-def _counts(file: pd.DataFrame, known: pd.DataFrame, fresh: pd.DataFrame) -> dict[str, int]:
-    """Runs by arm, in the order in which arms have come."""
-    before = known["arm"].value_counts(sort=False).to_dict()
-    added = fresh["arm"].value_counts().to_dict()
-    names = dict.fromkeys([*before, *file["arm"].unique()])
-    return {name: before.get(name, 0) + added.get(name, 0) for name in names}
 
 
 def _content(
@@ -248,32 +286,34 @@ def _save_arms(connection: Connection, study: str, content: Mapping[str, Any]) -
 
 def _save_runs(connection: Connection, new: Import, fresh: pd.DataFrame) -> None:
     families = {arm: _family(new.study, arm) for arm in fresh["arm"].unique()}
-    fixed = {"recipe": {}, "corpus_hash": ""}
-    columns = ["id", "init_seed", "order_seed", "dropout_seed", "status", "cause"]
     for some in _batches(fresh):
-        further = _further(new.further, some)
-        losses = [loss if loss == loss else None for loss in some["loss"].tolist()]  # noqa: PLR0124  (NaN is not)
-        rows = zip(
-            *(some[name].tolist() for name in columns), some["arm"], losses, further, strict=True
+        known = some["status"] == "done"
+        _insert(
+            connection,
+            runs,
+            {
+                **{name: some[name].tolist() for name in ("id", *STREAM_COLUMNS, "cause")},
+                "recipe": ["{}"] * len(some),
+                "corpus_hash": [""] * len(some),
+                "family": some["arm"].map(families).tolist(),
+                "state": some["status"].tolist(),
+                "test_loss": some["loss"].astype(object).where(known, None).tolist(),
+                "further": _further(new.further, some),
+            },
         )
-        connection.execute(
-            insert(runs),
-            [
-                {
-                    **fixed,
-                    "id": run_id,
-                    "family": families[arm],
-                    "init_seed": init,
-                    "order_seed": order,
-                    "dropout_seed": dropout,
-                    "state": state,
-                    "test_loss": loss if state == "done" else None,
-                    "cause": cause,
-                    "further": cells,
-                }
-                for run_id, init, order, dropout, state, cause, arm, loss, cells in rows
-            ],
-        )
+
+
+def _insert(connection: Connection, table: Table, columns: Mapping[str, list[Any]]) -> None:
+    """Insert rows, given as columns of what the driver takes: SQLAlchemy is slow with a million."""
+    compiled = insert(table).compile(dialect=connection.dialect, column_keys=list(columns))
+    rows: list[Any]
+    if compiled.positional:
+        order = compiled.positiontup or list(columns)
+        rows = list(zip(*(columns[name] for name in order), strict=True))
+    else:
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if rows:
+        connection.exec_driver_sql(str(compiled), rows)
 
 
 def _family(study: str, arm: str) -> str:
@@ -281,13 +321,10 @@ def _family(study: str, arm: str) -> str:
 
 
 def _save_members(connection: Connection, fresh: pd.DataFrame, ids: Mapping[str, int]) -> None:
-    table = fresh.assign(arm_id=fresh["arm"].map(ids)).sort_values(["arm_id", "seed"])
-    table = table.rename(columns={"id": "run_id"})[["arm_id", "seed", "run_id"]]
+    table = fresh.assign(arm_id=fresh["arm"].map(ids), run_id=fresh["id"])
     for some in _batches(table):
-        rows = zip(*(some[name].tolist() for name in some), strict=True)
-        connection.execute(
-            insert(members), [dict(zip(some.columns, row, strict=True)) for row in rows]
-        )
+        names = ("arm_id", "seed", "run_id")
+        _insert(connection, members, {name: some[name].tolist() for name in names})
 
 
 def _batches(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -295,14 +332,14 @@ def _batches(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield frame.iloc[first : first + BATCH]
 
 
-def _further(table: pd.DataFrame, some: pd.DataFrame) -> list[dict[str, Any] | None]:
-    """The other columns of some runs as JSON values, without those that are empty."""
+def _further(table: pd.DataFrame, some: pd.DataFrame) -> list[str | None]:
+    """The other columns of some runs as JSON, without the cells that are empty."""
     names = list(table.columns)
     if not names:
         return [None] * len(some)
     cells = table.iloc[some["row"].to_numpy() - 1].itertuples(index=False, name=None)
     return [
-        {name: _plain(cell) for name, cell in zip(names, row, strict=True) if _is_there(cell)}
+        json.dumps({k: _plain(v) for k, v in zip(names, row, strict=True) if _is_there(v)})
         for row in cells
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -444,3 +445,30 @@ def test_the_command_ends_with_two_and_one_sentence(tmp_path: Path, sweep: Run) 
         assert done.stderr.startswith(f"sweep: {sentence}")
         assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+SIZE = 100_000
+
+
+def test_a_hundred_thousand_runs_take_a_tenth_of_what_a_million_may(tmp_path: Path) -> None:
+    arms = ["baseline", *"abcd"]
+    lines = [
+        f"{arm},{seed},{2.5 + hash((arm, seed)) % 1009 / 1e5}"
+        for arm in arms
+        for seed in range(SIZE // 5)
+    ]
+    (tmp_path / "r.csv").write_text("\n".join(["arm,seed,loss", *lines]))
+    code = (
+        "import resource, time; from pathlib import Path; from rich.console import Console;"
+        "from sweep.commands.import_ import ImportRequest, import_results;"
+        "from sweep.workspace import Workspace; began = time.process_time();"
+        "import_results(Workspace(Path('runs')), ImportRequest(Path('r.csv'), 'x'), Console());"
+        "print(time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "100000 runs imported" in done.stdout
+    seconds, kibibytes = done.stdout.split()[-2:]
+    assert float(seconds) < 20 / 5  # reading the libraries is a part that does not grow
+    assert int(kibibytes) < 1e6 / 2
