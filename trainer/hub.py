@@ -6,24 +6,25 @@ dataset is looked up or read; a run reads token files and needs neither.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trainer.errors import CorpusError, UnreachableError
+from trainer.errors import CorpusError
 from trainer.files import write_json
+from trainer.hub_errors import in_words
 from trainer.ready import ReadyTokens, is_ready
 from trainer.recipe import DataConfig
 from trainer.source import PIECE, Origin, Piece, Source, Text, digest, first_names, split_words
+from trainer.tokenizer import FILE
 from trainer.within import PATIENCE, within
 
-WORKS_OFFLINE = (
-    "what works offline: python-stdlib, local files, and corpora that `sweep data list` shows"
-)
+if TYPE_CHECKING:
+    from huggingface_hub import DatasetInfo
+
 ROWS = 512
 """Rows that are read from a stream at once."""
 
@@ -35,6 +36,8 @@ class Pin:
     commit: str
     files: list[str]
     """Token files; empty where the dataset is text."""
+    tokenizer: bool
+    """Whether it has brought one."""
 
 
 def on_hub(data: DataConfig, cache: Path, *, online: bool) -> Source:
@@ -75,15 +78,24 @@ def forget(cache: Path, commit: str) -> None:
 
 
 def _look_up(data: DataConfig) -> Pin:
+    with in_words(data):
+        found = _ask(data, data.revision)
+    names = [sibling.rfilename for sibling in found.siblings or ()]
+    ready = sorted(name for name in names if is_ready(name))
+    return Pin(str(found.sha), ready, tokenizer=FILE in names)
+
+
+def _ask(data: DataConfig, revision: str | None) -> DatasetInfo:
+    """What the hub says of a dataset, or an error of its libraries' within PATIENCE.
+
+    Asked before anything is read, too: the libraries try for minutes to read from a hub that
+    cannot be reached.
+    """
     from huggingface_hub import HfApi  # noqa: PLC0415  (see above)
 
-    with _in_words(data):
-        found = within(
-            PATIENCE,
-            lambda: HfApi().dataset_info(data.corpus, revision=data.revision, timeout=PATIENCE),
-        )
-    names = [sibling.rfilename for sibling in found.siblings or ()]
-    return Pin(str(found.sha), sorted(name for name in names if is_ready(name)))
+    return within(
+        PATIENCE, lambda: HfApi().dataset_info(data.corpus, revision=revision, timeout=PATIENCE)
+    )
 
 
 class HubTokens:
@@ -100,19 +112,23 @@ class HubTokens:
 
     @cached_property
     def _ready(self) -> ReadyTokens:
-        from huggingface_hub import hf_hub_download  # noqa: PLC0415  (see above)
-
-        get = partial(
-            hf_hub_download, self._data.corpus, repo_type="dataset", revision=self._pin.commit
-        )
-        with _in_words(self._data):
-            paths = [Path(get(name)) for name in self._pin.files]
-        return ReadyTokens(self._data, paths, self.origin())
+        return ReadyTokens(self._data, self._download(*self._pin.files), self.origin())
 
     @property
     def tokenizer(self) -> Path:
         """Where the tokenizer lies, if they have brought one."""
-        return self._ready.tokenizer
+        return self._download(FILE)[0] if self._pin.tokenizer else self._ready.tokenizer
+
+    def _download(self, *names: str) -> list[Path]:
+        """Where some files lie; the hub is asked for those that are not here yet."""
+        from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415
+
+        data, commit = self._data, self._pin.commit
+        where: Any = {"repo_id": data.corpus, "repo_type": "dataset", "revision": commit}
+        with in_words(data):
+            if not all(isinstance(try_to_load_from_cache(filename=n, **where), str) for n in names):
+                _ask(data, commit)
+            return [Path(hf_hub_download(filename=name, **where)) for name in names]
 
     @property
     def size(self) -> int:
@@ -144,12 +160,13 @@ class HubText:
 
         data = self._data
         where = f"data.corpus = {data.corpus!r}"
-        with _in_words(data):
+        with in_words(data):
+            _ask(data, self._pin.commit)
             stream = _stream(data, self._pin.commit)
             if resume is not None:
                 stream.load_state_dict(resume)
             columns, size = [], 0
-            for table in stream.with_format("arrow").iter(batch_size=ROWS):
+            for table in stream.iter(batch_size=ROWS):
                 check_column(where, table.schema, data.text_column)
                 column = table[data.text_column].combine_chunks()
                 columns.append(column)
@@ -179,54 +196,5 @@ def _stream(data: DataConfig, commit: str) -> Any:  # noqa: ANN401  (an Iterable
             f"data.corpus = {data.corpus!r} has no split 'train', and more than one other: "
             f"{', '.join(splits)}; name a dataset with a training split"
         )
-    return splits["train"] if "train" in splits else next(iter(splits.values()))
-
-
-@contextlib.contextmanager
-def _in_words(data: DataConfig) -> Iterator[None]:
-    """What the hub's libraries raise, as a sentence."""
-    try:
-        yield
-    except CorpusError:
-        raise
-    except Exception as error:
-        from httpx2 import TransportError  # noqa: PLC0415  (what the hub's library speaks with)
-
-        where = f"data.corpus = {data.corpus!r}"
-        refusal = _refusal(data, error)
-        if refusal is not None:
-            raise CorpusError(f"{where}: {refusal}") from error
-        if isinstance(error, OSError | TransportError):
-            raise UnreachableError(f"{where}: {_unreachable(error)}") from error
-        raise
-
-
-def _refusal(data: DataConfig, error: Exception) -> str | None:
-    """Why the hub does not give it to us, and what to do; None where it was not asked."""
-    from huggingface_hub import constants, errors  # noqa: PLC0415  (see above)
-
-    page = f"{constants.ENDPOINT}/datasets/{data.corpus}"
-    if isinstance(error, errors.GatedRepoError) or "is a gated dataset" in str(error):
-        return (
-            f"this dataset is gated; accept its terms at {page}, then log in with "
-            "`hf auth login` or set HF_TOKEN"
-        )
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"it has no revision {data.revision!r}; those that it has: {page}/commits"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return (
-            "there is no such dataset on the Hugging Face Hub, or it is private; check the name, "
-            "or log in with `hf auth login`"
-        )
-    if isinstance(error, ValueError | FileNotFoundError):  # no such subset, no data in it
-        return str(error).strip().partition("\n")[0]
-    return None
-
-
-def _unreachable(error: Exception) -> str:
-    from huggingface_hub import constants  # noqa: PLC0415  (see above)
-
-    if constants.HF_HUB_OFFLINE:
-        return f"it cannot be read from the hub, as HF_HUB_OFFLINE is set; {WORKS_OFFLINE}"
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
-    return f"{constants.ENDPOINT} could not be reached ({reason}); {WORKS_OFFLINE}"
+    split = splits["train"] if "train" in splits else next(iter(splits.values()))
+    return split.with_format("arrow")  # a stream of its own, whose state is not the first one's

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 8.0
-"""Seconds for a first answer of the network."""
+PATIENCE = 6.0
+"""Seconds for a first answer of the network: a command ends within ten, its start included."""
 
 
 def within(seconds: float, ask: Callable[[], T]) -> T:

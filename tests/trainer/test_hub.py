@@ -1,125 +1,251 @@
-"""Datasets of the hub, where it refuses or cannot be reached; the server is one of our own."""
+"""Datasets of the hub, over HTTP: a server of our own answers, refuses, or says nothing."""
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 
-CODE = """
-import sys
+from tests.trainer.fake_hub import COMMIT, serve
+from trainer.corpus import open_corpus
+from trainer.tokenizer import train_tokenizer
+
+FIND = """
+import sys, time
+import huggingface_hub.hf_api
 from pathlib import Path
 from trainer.catalogue import find_source
 from trainer.errors import CorpusError
 from trainer.recipe import DataConfig
-data = DataConfig(corpus=sys.argv[1])
+began = time.monotonic()
 try:
-    source = find_source(data, Path(sys.argv[2]), online=True)
-    print(source.origin().revision)
+    print(find_source(DataConfig(corpus=sys.argv[1]), Path(sys.argv[2]), online=True).origin().revision)
 except CorpusError as error:
     print(error)
+print(time.monotonic() - began)
+"""
+KNOWN = """
+import sys
+from pathlib import Path
+from trainer.catalogue import find_source
+from trainer.recipe import DataConfig
+print(find_source(DataConfig(corpus=sys.argv[1]), Path(sys.argv[2])).origin().revision)
 print(*sorted({"datasets", "huggingface_hub"} & set(sys.modules)))
 """
-COMMIT = "a" * 40
-
-
-class Hub(BaseHTTPRequestHandler):
-    """Answers as the hub does: one dataset that is open, one gated, and no other."""
-
-    def do_GET(self) -> None:
-        name = self.path.split("/api/datasets/")[-1].split("?")[0].split("/revision")[0]
-        if name == "some/open":
-            return self._answer(200, {"id": name, "sha": COMMIT, "siblings": []})
-        code = "GatedRepo" if name == "some/gated" else "RepoNotFound"
-        return self._answer(403 if code == "GatedRepo" else 404, {"error": code}, code)
-
-    def _answer(self, status: int, content: object, code: str | None = None) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        if code:
-            self.send_header("X-Error-Code", code)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_arguments: object) -> None:
-        pass
+PREPARE = """
+import sys, time
+from pathlib import Path
+import trainer.hub, trainer.prepare
+from trainer.catalogue import find_source
+from trainer.errors import CorpusError
+from trainer.recipe import DataConfig
+trainer.hub.PIECE, trainer.hub.ROWS, trainer.prepare.SECONDS_APART = 2**15, 64, 0.0
+data, cache = DataConfig(corpus=sys.argv[1], tokenizer=sys.argv[3]), Path(sys.argv[2])
+def report(progress, share):
+    print(progress.documents, flush=True)
+    time.sleep(float(sys.argv[4]))
+try:
+    source = find_source(data, cache, online=True)
+    print(trainer.prepare.prepare_corpus(data, source, cache, report).info.folder)
+except CorpusError as error:
+    print(error)
+"""
+OFFLINE = "what works offline: python-stdlib, local files, and corpora that `sweep data list` shows"
+NOWHERE = "http://127.0.0.1:9"
+"""Where nobody listens."""
 
 
 @pytest.fixture(scope="module")
-def hub() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the hub serves: text in three parquet files, ready tokens, a gated text."""
+    folder = tmp_path_factory.mktemp("hub")
+    for name in ("some/text", "some/tokens", "gated/text"):
+        (folder / name / "data").mkdir(parents=True)
+    for part in range(3):
+        texts = [f"Document {part}.{i}: größer. " + "word " * (i % 50) for i in range(1_000)]
+        table = pa.table({"id": list(range(len(texts))), "text": texts})
+        pq.write_table(table, folder / f"some/text/data/train-{part}.parquet", row_group_size=333)
+    shutil.copytree(folder / "some" / "text", folder / "gated" / "text", dirs_exist_ok=True)
+    rng = np.random.default_rng(1)
+    for name in ("train", "validation"):
+        tokens = rng.integers(0, 300, 5_000).astype(np.uint16)
+        save_file({"tokens": tokens}, folder / "some" / "tokens" / f"{name}.safetensors")
+    words = [f"the {first}{second} of it" for first in "abcdefgh" for second in "ijklmnop"]
+    (folder / "some" / "tokens" / "tokenizer.json").write_bytes(train_tokenizer("bpe-300", words))
+    return folder
 
 
-def find(root: Path, cache: Path, name: str, **environment: str) -> list[str]:
+@pytest.fixture(scope="module")
+def hub(datasets: Path) -> Iterator[str]:
+    with serve(datasets) as address:
+        yield address
+
+
+def start(root: Path, code: str, *words: object, **environment: str) -> subprocess.Popen[str]:
+    """A process for which the hub is where HF_ENDPOINT says, and which nobody has logged in."""
     quiet = {
         k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()
     }
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, name, str(cache)],
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *(str(word) for word in words)],
         cwd=root,
-        env={**quiet, "HF_HOME": str(cache / "home"), **environment},
-        capture_output=True,
+        env={**quiet, **environment},
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
-        check=True,
     )
-    return done.stdout.splitlines()
 
 
-def test_a_gated_dataset_without_a_login_is_refused_with_a_sentence(
+def say(root: Path, code: str, *words: object, **environment: str) -> list[str]:
+    process = start(root, code, *words, **environment)
+    said = process.communicate(timeout=120)[0].splitlines()
+    assert process.returncode == 0
+    return said
+
+
+def prepare(root: Path, cache: Path, name: str, tokenizer: str, **environment: str) -> list[str]:
+    environment |= {"HF_HOME": str(cache / "home")}
+    return say(root, PREPARE, name, cache, tokenizer, 0, **environment)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_stream_that_is_killed_goes_on_and_ends_with_the_same_bytes(
     root: Path, tmp_path: Path, hub: str
 ) -> None:
-    assert find(root, tmp_path, "some/gated", HF_ENDPOINT=hub)[0] == (
-        f"data.corpus = 'some/gated': this dataset is gated; accept its terms at "
-        f"{hub}/datasets/some/gated, then log in with `hf auth login` or set HF_TOKEN"
-    )
+    whole, cache = tmp_path / "whole", tmp_path / "cache"
+    folder = prepare(root, whole, "some/text", "bytes", HF_ENDPOINT=hub)[-1]
+    at = {"HF_ENDPOINT": hub, "HF_HOME": str(whole / "home")}
+    process = start(root, PREPARE, "some/text", cache, "bytes", 0.02, **at)
+    assert process.stdout
+    for line in process.stdout:
+        if int(line) >= 700:
+            break
+    process.kill()
+    process.communicate()
+    lost = prepare(root, cache, "some/text", "bytes", HF_ENDPOINT=NOWHERE)[-1]
+    assert lost.startswith(f"data.corpus = 'some/text': {NOWHERE} could not be reached (")
+    documents, *_, last = prepare(root, cache, "some/text", "bytes", HF_ENDPOINT=hub)
+    assert 700 <= int(documents) < 3_000
+    assert last == folder
+    assert contents(cache / folder) == contents(whole / folder)
+    info = open_corpus(cache / folder).info
+    assert (info.documents, info.revision) == (3_000, COMMIT)
 
 
-def test_a_dataset_that_there_is_not_is_refused_with_a_sentence(
-    root: Path, tmp_path: Path, hub: str
+def test_ready_tokens_are_downloaded_once_with_their_tokenizer(
+    root: Path, tmp_path: Path, datasets: Path, hub: str
 ) -> None:
-    assert find(root, tmp_path, "some/other", HF_ENDPOINT=hub)[0] == (
-        "data.corpus = 'some/other': there is no such dataset on the Hugging Face Hub, or it is "
-        "private; check the name, or log in with `hf auth login`"
-    )
+    folder = prepare(root, tmp_path, "some/tokens", "bpe-300", HF_ENDPOINT=hub)[-1]
+    corpus = open_corpus(tmp_path / folder)
+    theirs = datasets / "some" / "tokens"
+    assert (tmp_path / folder / "train.bin").read_bytes() == corpus.train.tobytes()
+    assert corpus.train.tobytes() == (theirs / "train.safetensors").read_bytes()[-10_000:]
+    assert corpus.test.tobytes() == (theirs / "validation.safetensors").read_bytes()[-10_000:]
+    tokenizer = (theirs / "tokenizer.json").read_bytes()
+    assert (tmp_path / folder / "tokenizer.json").read_bytes() == tokenizer
+    shutil.rmtree(tmp_path / folder)
+    assert prepare(root, tmp_path, "some/tokens", "bpe-300", HF_ENDPOINT=NOWHERE)[-1] == folder
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "gated/text",
+            (
+                "this dataset is gated; accept its terms at {hub}/datasets/gated/text, then log in "
+                "with `hf auth login` or set HF_TOKEN"
+            ),
+        ),
+        (
+            "some/other",
+            (
+                "there is no such dataset on the Hugging Face Hub, or it is private; check the name, "
+                "or log in with `hf auth login`"
+            ),
+        ),
+    ],
+)
+def test_what_the_hub_refuses_is_refused_with_a_sentence_and_leaves_nothing(
+    root: Path, tmp_path: Path, hub: str, name: str, sentence: str
+) -> None:
+    said = prepare(root, tmp_path, name, "bytes", HF_ENDPOINT=hub)[-1]
+    assert said == f"data.corpus = {name!r}: {sentence.format(hub=hub)}"
+    assert {path.name for path in tmp_path.iterdir()} <= {"home", "hub.json"}
 
 
 def test_a_dataset_is_looked_up_once_and_then_known_by_its_commit(
     root: Path, tmp_path: Path, hub: str
 ) -> None:
-    assert find(root, tmp_path, "some/open", HF_ENDPOINT=hub)[0] == COMMIT
-    again = find(root, tmp_path, "some/open", HF_ENDPOINT="http://127.0.0.1:9")
+    assert say(root, FIND, "some/text", tmp_path, HF_ENDPOINT=hub)[0] == COMMIT
+    again = say(root, KNOWN, "some/text", tmp_path, HF_ENDPOINT=NOWHERE)
     assert again == [COMMIT, ""], "nobody is asked, and nothing heavy imported"
 
 
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [
-        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "http://127.0.0.1:9 could not be reached ("),
+        ({"HF_ENDPOINT": NOWHERE}, f"{NOWHERE} could not be reached ("),
         ({"HF_HUB_OFFLINE": "1"}, "it cannot be read from the hub, as HF_HUB_OFFLINE is set; "),
     ],
 )
-def test_without_a_network_a_sentence_says_within_ten_seconds_what_works(
+def test_without_a_network_a_sentence_says_what_works(
     root: Path, tmp_path: Path, environment: dict[str, str], reason: str
 ) -> None:
     began = time.monotonic()
-    said = find(root, tmp_path, "some/open", **environment)[0]
+    said = say(root, FIND, "some/text", tmp_path, **environment)[0]
     assert time.monotonic() - began < 10
-    assert said.startswith(f"data.corpus = 'some/open': {reason}")
-    assert said.endswith(
-        "what works offline: python-stdlib, local files, and corpora that `sweep data list` shows"
-    )
+    assert said.startswith(f"data.corpus = 'some/text': {reason}")
+    assert said.endswith(OFFLINE)
+
+
+def test_a_hub_that_accepts_and_never_answers_is_given_up_within_ten_seconds(
+    root: Path, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        said, seconds = say(root, FIND, "some/text", tmp_path, HF_ENDPOINT=address)
+    assert float(seconds) < 10
+    assert said.startswith(f"data.corpus = 'some/text': {address} could not be reached (")
+    assert said.endswith(OFFLINE)
+
+
+@contextmanager
+def silent_name_server(folder: Path) -> Iterator[Path]:
+    """A resolv.conf that names a server which hears every question and answers none."""
+    address = f"127.{os.getpid() // 256 % 256}.{os.getpid() % 256}.53"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((address, 53))
+        (folder / "resolv.conf").write_text(f"nameserver {address}\n")
+        yield folder / "resolv.conf"
+
+
+def test_a_name_server_that_hangs_is_given_up_within_ten_seconds(
+    root: Path, tmp_path: Path
+) -> None:
+    alone = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"']
+    if os.geteuid() or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("a process cannot be given a name server of its own here")
+    with silent_name_server(tmp_path) as file:
+        words = [*alone, str(file), sys.executable, "-c", FIND]
+        wrapped = f"import os, sys; os.execvp('unshare', {words!r} + sys.argv[1:])"
+        said, seconds = say(
+            root, wrapped, "some/text", tmp_path / "cache", HF_ENDPOINT="http://hub.example"
+        )
+    assert float(seconds) < 10
+    assert said.startswith("data.corpus = 'some/text': http://hub.example could not be reached (")
+    assert said.endswith(OFFLINE)

@@ -1,0 +1,81 @@
+"""What the hub's libraries raise, as sentences: refused, or out of reach for now."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from json import JSONDecodeError
+
+from trainer.errors import CorpusError, UnreachableError
+from trainer.recipe import DataConfig
+
+WORKS_OFFLINE = (
+    "what works offline: python-stdlib, local files, and corpora that `sweep data list` shows"
+)
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS})
+"""What a disk says that cannot be written."""
+
+
+@contextlib.contextmanager
+def in_words(data: DataConfig) -> Iterator[None]:
+    """Raise CorpusError for what the hub refuses, UnreachableError when it cannot be reached."""
+    try:
+        yield
+    except CorpusError:
+        raise
+    except Exception as error:
+        where = f"data.corpus = {data.corpus!r}"
+        if not _is_silence(error) and (refusal := _refusal(data, error)) is not None:
+            raise CorpusError(f"{where}: {refusal}") from error
+        if _is_silence(error) or isinstance(error, OSError | JSONDecodeError):
+            raise UnreachableError(f"{where}: {_unreachable(error)}") from error
+        raise
+
+
+def _is_silence(error: Exception) -> bool:
+    """Whether nobody answered."""
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # noqa: PLC0415  (slow)
+
+    silence = TimeoutError | ConnectionError | httpx.TransportError | httpx.InvalidURL
+    return isinstance(error, silence)
+
+
+def _refusal(data: DataConfig, error: Exception) -> str | None:
+    """Why it cannot be had from the hub, and what to do; None where the hub did not say."""
+    from datasets.exceptions import DatasetsError  # noqa: PLC0415  (slow)
+    from huggingface_hub import constants, errors  # noqa: PLC0415
+
+    page = f"{constants.ENDPOINT}/datasets/{data.corpus}"
+    if isinstance(error, errors.GatedRepoError) or "is a gated dataset" in str(error):
+        return (
+            f"this dataset is gated; accept its terms at {page}, then log in with "
+            "`hf auth login` or set HF_TOKEN"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"it has no revision {data.revision!r}; those that it has: {page}/commits"
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return (
+            "there is no such dataset on the Hugging Face Hub, or it is private; check the name, "
+            "or log in with `hf auth login`"
+        )
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return (
+            f"it cannot be kept in {constants.HF_HOME} ({error.strerror}); free some space, or "
+            "name another folder with HF_HOME"
+        )
+    if isinstance(error, ValueError | DatasetsError) and not isinstance(error, JSONDecodeError):
+        return _first_line(error)  # no such subset, no data in it
+    return None
+
+
+def _unreachable(error: Exception) -> str:
+    from huggingface_hub import constants  # noqa: PLC0415  (slow)
+
+    if constants.HF_HUB_OFFLINE:
+        return f"it cannot be read from the hub, as HF_HUB_OFFLINE is set; {WORKS_OFFLINE}"
+    return f"{constants.ENDPOINT} could not be reached ({_first_line(error)}); {WORKS_OFFLINE}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
