@@ -88,6 +88,7 @@ def make_plan(study: Study, source: str, overrides: Mapping[str, Any] | None = N
     """
     try:
         arms = _arms(study)
+        _check_seeds(study, arms)
         _check_distinct(arms)
     except StudyError as error:
         raise StudyError(f"{source}: {error}") from error
@@ -150,6 +151,15 @@ def _check_compatible(study: Study, where: str, one: str, other: str) -> None:
                 f"{where} combines {one!r} and {other!r}, which both set {field!r} "
                 f"({shown(first[field])} and {shown(second[field])}); they are alternatives and "
                 "cannot be stacked"
+            )
+
+
+def _check_seeds(study: Study, arms: list[Arm]) -> None:
+    for arm in arms:
+        if arm.recipe.train.initial_weights is not None and set(study.design.vary) == {"init"}:
+            raise StudyError(
+                f'design.vary = ["init"], but the arm {arm.name!r} begins with the weights in '
+                "train.initial_weights whatever its seed; vary order or dropout too"
             )
 
 

@@ -7,16 +7,20 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sweep.design import Arm, Plan
 from sweep.errors import ExecutionError, StudyError
-from sweep.queue import Job
+from sweep.queue import InitialWeights, Job
 from trainer.catalogue import find_source
 from trainer.corpus import Corpus, find_corpus, save_corpus
-from trainer.errors import CorpusError
+from trainer.errors import CorpusError, WeightsError
 from trainer.prepare import load_small
 from trainer.recipe import METRIC_VERSION, DataConfig, Recipe
 from trainer.source import Source
+
+if TYPE_CHECKING:
+    from trainer.pretrained import Pretrained
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,12 @@ class Workload:
     """A plan with its corpora: every arm and seed has a job."""
 
     plan: Plan
+    cache: Path
+    """Where token files are kept."""
     supplies: dict[DataConfig, Supply]
     """By the data section, whose order is of no account here."""
+    weights: dict[str | None, Pretrained]
+    """By what `train.initial_weights` calls them."""
 
     def supply(self, data: DataConfig) -> Supply:
         """The corpus that a recipe's data section names."""
@@ -53,8 +61,16 @@ class Workload:
         corpus_hash = self.supply(recipe.data).hash
         fields = {k: v for k, v in arm.recipe.identity().items() if k != "seeds"}
         identity = f"{json.dumps(fields, sort_keys=True)}/{corpus_hash}/{METRIC_VERSION}"
+        weights = self._initial_weights(recipe)
+        if weights:
+            identity += f"/{weights.hash}"
         family = hashlib.sha256(identity.encode()).hexdigest()
-        return Job(recipe.fingerprint(corpus_hash), recipe, corpus_hash, family)
+        run_id = recipe.fingerprint(corpus_hash, weights and weights.hash)
+        return Job(run_id, recipe, corpus_hash, family, weights=weights)
+
+    def _initial_weights(self, recipe: Recipe) -> InitialWeights | None:
+        found = self.weights.get(recipe.train.initial_weights)
+        return InitialWeights(str(found.folder), found.hash) if found else None
 
     def jobs(self) -> dict[tuple[str, int], Job]:
         """Jobs by arm and seed: all arms with the first seed, then with the second, ...
@@ -68,19 +84,39 @@ class Workload:
         }
 
     def check(self) -> None:
-        """Raise StudyError when an arm asks for more text than there is, as far as is known."""
+        """Raise StudyError where an arm does not fit its corpus or its weights, as far as is known.
+
+        Also where two arms turn out to be one, because their inputs hold the same.
+        """
+        seen: dict[str, str] = {}
         for arm in self.plan.arms:
-            corpus = self.supply(arm.recipe.data).corpus
+            where = f"{self.plan.source}: arm {arm.name!r}"
             try:
-                if corpus is not None:
-                    corpus.check_fits(arm.recipe)
-            except CorpusError as error:
-                raise StudyError(f"{self.plan.source}: arm {arm.name!r}: {error}") from error
+                self._check_arm(arm.recipe)
+            except (CorpusError, WeightsError) as error:
+                raise StudyError(f"{where}: {error}") from error
+            twin = seen.setdefault(self.job(arm, arm.recipe).run_id, arm.name)
+            if twin != arm.name:
+                raise StudyError(
+                    f"{where} is the arm {twin!r} again: what they read or begin with has other "
+                    "names and the same content; remove one"
+                )
+
+    def _check_arm(self, recipe: Recipe) -> None:
+        corpus = self.supply(recipe.data).corpus
+        if corpus is not None:
+            corpus.check_fits(recipe)
+        weights = self.weights.get(recipe.train.initial_weights)
+        if weights is not None:
+            from trainer.initial import check_tokens  # noqa: PLC0415  (seldom needed)
+
+            weights.check_fits(recipe)
+            check_tokens(weights, recipe.data.tokenizer, corpus, self.cache)
 
     def prepare_large(self, make: Callable[[Supply], Corpus]) -> Workload:
         """The same with the corpora prepared that are too large to be encoded in memory.
 
-        Raises StudyError when one turns out to be too short.
+        Raises StudyError when one does not fit its arms.
         """
         made = {
             key: supply
@@ -88,19 +124,19 @@ class Workload:
             else replace(supply, corpus=make(supply), saved=True)
             for key, supply in self.supplies.items()
         }
-        workload = Workload(self.plan, made)
+        workload = replace(self, supplies=made)
         workload.check()
         return workload
 
-    def save_small(self, cache: Path) -> None:
+    def save_small(self) -> None:
         """Write the token files of the others unless they are there. Raises ExecutionError."""
         for supply in self.supplies.values():
             try:
                 if supply.corpus is not None and not supply.saved:
-                    save_corpus(supply.corpus, cache)
+                    save_corpus(supply.corpus, self.cache)
             except OSError as error:
                 raise ExecutionError(
-                    f"{cache} cannot be written ({error.strerror}); free some space, or choose "
+                    f"{self.cache} cannot be written ({error.strerror}); free some space, or choose "
                     "another folder with --runs DIR"
                 ) from error
 
@@ -108,8 +144,9 @@ class Workload:
 def make_workload(plan: Plan, cache: Path, *, online: bool = False) -> Workload:
     """Find the corpora of a plan and check those that are at hand, or small; writes no tokens.
 
-    Raises StudyError when an arm asks for more text than there is, CorpusError when there is
-    none. A dataset on the hub that was never looked up is, when `online`.
+    Raises StudyError when an arm does not fit its corpus or its weights, CorpusError or
+    WeightsError when there are none. A dataset on the hub that was never looked up is, when
+    `online`.
     """
     supplies: dict[DataConfig, Supply] = {}
     beside = Path(plan.source).parent
@@ -117,7 +154,7 @@ def make_workload(plan: Plan, cache: Path, *, online: bool = False) -> Workload:
         key = _key(arm.recipe.data)
         if key not in supplies:
             supplies[key] = _find(key, cache, find_source(key, cache, beside, online=online))
-    workload = Workload(plan, supplies)
+    workload = Workload(plan, cache, supplies, _find_weights(plan, beside))
     workload.check()
     return workload
 
@@ -127,6 +164,15 @@ def _find(data: DataConfig, cache: Path, source: Source) -> Supply:
     saved = find_corpus(data.tokenizer, hashed, cache)
     corpus = saved or load_small(data, source)
     return Supply(data, source, hashed, corpus, saved is not None)
+
+
+def _find_weights(plan: Plan, beside: Path) -> dict[str | None, Pretrained]:
+    words = {arm.recipe.train.initial_weights for arm in plan.arms} - {None}
+    if not words:
+        return {}
+    from trainer.initial import find_weights  # noqa: PLC0415  (seldom needed)
+
+    return {word: find_weights(str(word), beside) for word in words}
 
 
 def _key(data: DataConfig) -> DataConfig:

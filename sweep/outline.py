@@ -29,7 +29,7 @@ class Outline:
 
     plan: Plan
     workload: Workload | None
-    """None where a corpus is not at hand, so that nobody can tell which runs are done."""
+    """None where a corpus or weights are not at hand, so that nobody can tell which runs are done."""
     store: Store | None
 
     @cached_property

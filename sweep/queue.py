@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
@@ -40,6 +40,14 @@ LONGEST_PAUSE = 3600.0
 """Seconds between two attempts, at most. What the clock says is further off is due: it was set."""
 
 
+class InitialWeights(NamedTuple):
+    """Weights that a run begins with."""
+
+    folder: str
+    """The whole path."""
+    hash: str
+
+
 @dataclass(frozen=True)
 class Job:
     """A run as the queue takes it."""
@@ -49,6 +57,8 @@ class Job:
     corpus_hash: str
     family: str
     repeat_of: str | None = None
+    weights: InitialWeights | None = None
+    """What it begins with; None for random weights."""
 
 
 @dataclass

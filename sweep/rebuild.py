@@ -77,7 +77,7 @@ def _job(request: Request, name: str) -> Job | None:
         return None
     run_id, repeat_of = request.run_id, request.repeat_of
     if run_id is None:  # it was written before these had a place in it
-        first = request.recipe.fingerprint(request.corpus_hash)
+        first = request.recipe.fingerprint(request.corpus_hash, request.weights_hash)
         again = name.endswith("-again")
         run_id, repeat_of = (f"{first}-again", first) if again else (first, None)
     family = request.family or _family(request.recipe, request.corpus_hash)

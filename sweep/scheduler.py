@@ -179,6 +179,8 @@ class Scheduler:
             Request(
                 recipe=job.recipe,
                 corpus_hash=job.corpus_hash,
+                weights_hash=job.weights and job.weights.hash,
+                weights=job.weights and job.weights.folder,
                 execution=self._settings.jobs.execution(),
                 run_id=job.run_id,
                 family=job.family,

@@ -9,6 +9,7 @@ from pathlib import Path
 from trainer.errors import CorpusError
 from trainer.hub import on_hub
 from trainer.local import LocalFiles
+from trainer.lookup import look_up
 from trainer.ready import SUFFIX, ReadyTokens, is_ready
 from trainer.recipe import DataConfig
 from trainer.source import Source
@@ -45,15 +46,14 @@ def find_source(
 
 def _here(data: DataConfig, beside: Path | None) -> Path | None:
     """Where the files of a corpus lie; None when there are none of that name."""
-    places = [Path(data.corpus), *([beside / data.corpus] if beside else [])]
-    found = {path.resolve(): path for path in places if path.exists()}
+    found = look_up(data.corpus, beside)
     if len(found) > 1:
-        one, other = found
+        one, other = (path.resolve() for path in found)
         raise CorpusError(
             f"data.corpus = {data.corpus!r} is two corpora under one name: {one} and {other}; "
             "write the whole path of the one that is meant"
         )
-    return next(iter(found.values()), None)
+    return found[0] if found else None
 
 
 def _local(data: DataConfig, path: Path, cache: Path) -> Source:

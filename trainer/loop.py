@@ -13,6 +13,7 @@ from trainer.corpus import Corpus
 from trainer.errors import CheckpointError
 from trainer.evaluate import evaluate
 from trainer.journal import DivergedError, Journal, Progress, ceiling
+from trainer.pretrained import Pretrained
 from trainer.provenance import provenance
 from trainer.recipe import Recipe
 from trainer.rundir import Result
@@ -85,6 +86,8 @@ def train(
     if session.resume is not None:
         trainer.load_state(session.resume.tensors)
         session.resume = None  # all of its tensors would stay in memory
+    elif session.weights is not None:
+        trainer.begin_with(session.weights)
     journal = Journal(recipe, events, progress)
     keeper = Keeper(session.checkpoints, place.execution.checkpoint_seconds)
     if progress.steps == 0:
@@ -107,7 +110,7 @@ def train(
         outcome = {"state": "diverged", "diverged_at": diverged.step, "cause": diverged.cause}
     if outcome["state"] == "done":
         session.keep(trainer)
-    return _result(trainer, corpus, outcome)
+    return _result(trainer, corpus, session, outcome)
 
 
 @dataclass
@@ -118,6 +121,8 @@ class Session:
     """Where to write them; None for nowhere."""
     resume: Checkpoint | None = None
     """Where to continue."""
+    weights: Pretrained | None = None
+    """What a run begins with that does not continue; None for random weights."""
     should_stop: Callable[[], bool] = lambda: False
     keep: Callable[[Trainer], None] = lambda _trainer: None
     """Saves what stays of a finished run."""
@@ -156,7 +161,7 @@ def _outcome(trainer: Trainer, corpus: Corpus, session: Session) -> dict[str, An
     }
 
 
-def _result(trainer: Trainer, corpus: Corpus, outcome: dict[str, Any]) -> Result:
+def _result(trainer: Trainer, corpus: Corpus, session: Session, outcome: dict[str, Any]) -> Result:
     recipe, progress, place = trainer.recipe, trainer.progress, trainer.place
     tokens = progress.steps * recipe.tokens_per_step
     return Result(
@@ -172,5 +177,5 @@ def _result(trainer: Trainer, corpus: Corpus, outcome: dict[str, Any]) -> Result
         first_step=progress.first_step,
         finished=time.time(),
         tokens_per_second=tokens / max(progress.seconds, 1e-9),
-        provenance=provenance(recipe, corpus.info, place.device),
+        provenance=provenance(recipe, corpus.info, session.weights, place.device),
     )

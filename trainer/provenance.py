@@ -13,11 +13,15 @@ from typing import Any
 import torch
 
 from trainer.corpus import CorpusInfo
+from trainer.pretrained import Pretrained
 from trainer.recipe import METRIC_VERSION, Recipe
 
 
-def provenance(recipe: Recipe, corpus: CorpusInfo, device: torch.device) -> dict[str, Any]:
+def provenance(
+    recipe: Recipe, corpus: CorpusInfo, weights: Pretrained | None, device: torch.device
+) -> dict[str, Any]:
     """All that is stored beside a result so that it can be compared and repeated."""
+    initial = {"folder": str(weights.folder), "hash": weights.hash} if weights else None
     return {
         **code(),
         "metric": METRIC_VERSION,
@@ -31,6 +35,7 @@ def provenance(recipe: Recipe, corpus: CorpusInfo, device: torch.device) -> dict
         "threads": torch.get_num_threads(),
         "precision": recipe.train.precision,
         "corpus": asdict(corpus),
+        **({"initial_weights": initial} if initial else {}),
     }
 
 

@@ -21,12 +21,14 @@ from trainer.errors import (
     RunDirectoryError,
     RunTakenError,
     UserError,
+    WeightsError,
 )
 from trainer.files import FULL, write_whole
 from trainer.rundir import Request, Result, RunDirectory
 from trainer.tokenizer import FILE
 
 if TYPE_CHECKING:
+    from trainer.pretrained import Pretrained
     from trainer.trainer import Trainer
     from trainer.world import Place
 
@@ -126,7 +128,8 @@ def _status(error: BaseException) -> int:
         return EXIT_DISK_FULL
     if isinstance(error, RunTakenError):
         return EXIT_TAKEN
-    return EXIT_REFUSED if isinstance(error, ExecutionSettingError) else EXIT_FAILED
+    hopeless = isinstance(error, ExecutionSettingError | WeightsError)
+    return EXIT_REFUSED if hopeless else EXIT_FAILED
 
 
 def _is_full(error: BaseException | None) -> bool:
@@ -159,11 +162,12 @@ def _train_all_ranks(
     World(0, size).part(request.recipe.train.batch_size)
     corpus = _find_corpus(directory, request)
     corpus.check_fits(request.recipe)
+    weights = _find_weights(directory, request, corpus)
     threads = threads or torch.get_num_threads()
     torch.set_num_threads(max(1, threads // size))
     if size == 1:
         place = Place(torch.device(device), request.execution)
-        _train(directory, request, corpus, place, _stops(directory, stop))
+        _train(directory, request, (corpus, weights), place, _stops(directory, stop))
         return EXIT_DONE
     from trainer.ranks import run_ranks  # noqa: PLC0415  (only here)
 
@@ -174,7 +178,7 @@ def _train_all_ranks(
         own = torch.device(device, rank) if device == "cuda" else torch.device(device)
         with join(rank, size, own, meeting_point) as world:
             place = Place(own, request.execution, world)
-            _train(directory, request, corpus, place, _stops(directory, own_stop))
+            _train(directory, request, (corpus, weights), place, _stops(directory, own_stop))
         return EXIT_DONE
 
     try:
@@ -186,7 +190,7 @@ def _train_all_ranks(
 def _train(
     directory: RunDirectory,
     request: Request,
-    corpus: Corpus,
+    inputs: tuple[Corpus, Pretrained | None],
     place: Place,
     should_stop: Callable[[], bool],
 ) -> None:
@@ -195,9 +199,10 @@ def _train(
     from trainer.loop import Session, train  # noqa: PLC0415
 
     place = replace(place, cache=directory.path / request.cache)
-    identity = request.recipe.fingerprint(corpus.info.hash)
+    corpus, weights = inputs
+    identity = request.recipe.fingerprint(corpus.info.hash, weights.hash if weights else None)
     checkpoints = Checkpoints(directory.checkpoints, identity)
-    session = Session(should_stop=should_stop)
+    session = Session(should_stop=should_stop, weights=weights)
     session.resume = checkpoints.latest(session.notes.append)
     if place.world.rank > 0:
         train(request.recipe, corpus, None, place, session)
@@ -247,3 +252,21 @@ def _find_corpus(directory: RunDirectory, request: Request) -> Corpus:
             f"{str(request.corpus_hash)[:16]}, but this machine has {hashed[:16]}"
         )
     return prepare_corpus(data, source, cache)
+
+
+def _find_weights(directory: RunDirectory, request: Request, corpus: Corpus) -> Pretrained | None:
+    """What a run begins with; None for random weights. Raises WeightsError."""
+    if request.recipe.train.initial_weights is None:
+        return None
+    from trainer.initial import check_tokens, find_weights  # noqa: PLC0415  (seldom needed)
+
+    weights = find_weights(request.weights or request.recipe.train.initial_weights)
+    weights.check_fits(request.recipe)
+    if request.weights_hash is None:  # else whoever asks for the run has compared them
+        check_tokens(weights, corpus.info.tokenizer, corpus, directory.path / request.cache)
+    elif request.weights_hash != weights.hash:
+        raise WeightsError(
+            f"{directory.recipe} is meant for the initial weights {request.weights_hash[:16]}, but "
+            f"{weights.folder} has {weights.hash[:16]} now; put those back, or run the study again"
+        )
+    return weights

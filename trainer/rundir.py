@@ -38,6 +38,10 @@ class Request(Config):
     recipe: Recipe
     corpus_hash: str | None = None
     """The corpus that is meant; None for whatever the recipe's corpus is on this machine."""
+    weights_hash: str | None = None
+    """The initial weights that are meant; None for whatever the recipe's are on this machine."""
+    weights: str | None = None
+    """The folder that has them; None for the recipe's own words, from where the command is given."""
     cache: str = "../cache"
     """Where token files are kept, relative to the run directory."""
     execution: Execution = Execution()

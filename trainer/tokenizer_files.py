@@ -46,9 +46,9 @@ def check_same_tokens(source: Pretrained, tokenizer: Tokenizer, name: str) -> No
     same = theirs.vocabulary == tokenizer.vocabulary
     if not same or any(theirs.decode([i]) != tokenizer.decode([i]) for i in ids):
         raise WeightsError(
-            f"{source.folder} has other tokens ({theirs.vocabulary} of them) than the study's "
-            f"data.tokenizer = {name!r} ({tokenizer.vocabulary}), so that their losses cannot be "
-            "compared; use a study with the tokenizer of these weights"
+            f"{source.folder} has other tokens ({theirs.vocabulary} of them) than data.tokenizer "
+            f"= {name!r} ({tokenizer.vocabulary}), so that its weights stand for other text, and "
+            "its loss for something else; use the tokenizer that they were trained with"
         )
 
 

@@ -23,7 +23,9 @@ from trainer.memory import (
 from trainer.optimizer import Optimizer
 from trainer.parameters import FlatParameters
 from trainer.precision import autocast, prepare
+from trainer.pretrained import Pretrained
 from trainer.recipe import Recipe, learning_rate, vocabulary_size
+from trainer.weights import load_weights
 from trainer.world import Place
 
 
@@ -150,6 +152,10 @@ class Trainer:
     def state(self) -> dict[str, Tensor]:
         """All tensors that a continued run needs."""
         return {"values": self.parameters.values} | self.optimizer.state()
+
+    def begin_with(self, weights: Pretrained) -> None:
+        """Take the place of the random weights (`Pretrained.check_fits`). Raises WeightsError."""
+        load_weights(self.model, weights)
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Continue from what `state` returned."""

@@ -37,7 +37,7 @@ def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Co
     """Make the token files of every corpus that a study reads; the exit status."""
     workload = make_workload(read_plan(study, overrides), workspace.cache, online=True)
     workload = _prepare(workspace, workload, console)
-    workload.save_small(workspace.cache)
+    workload.save_small()
     for corpus in workload.corpora():
         info = corpus.info
         say(

@@ -58,7 +58,7 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
     store = workspace.open_or_create()
     missing = {label: job for label, job in jobs.items() if unfinished(store, [job])}
     if missing:
-        workload.save_small(workspace.cache)
+        workload.save_small()
         Queue(store, this_process()).enqueue(missing.values())
         how = Settings(settings, workload.plan.study.name)
         summary = train_jobs(workspace, store, missing, places, how, log)

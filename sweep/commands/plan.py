@@ -16,7 +16,7 @@ from sweep.outline import Outline, print_arms, print_outline
 from sweep.override import Overrides
 from sweep.slots import find_slots
 from sweep.workspace import Workspace, read_plan
-from trainer.errors import CorpusError
+from trainer.errors import CorpusError, WeightsError
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _workload(made: Plan, workspace: Workspace) -> tuple[Workload | None, str | 
     """The workload, or why there is none."""
     try:
         return make_workload(made, workspace.cache), None
-    except CorpusError as error:
+    except (CorpusError, WeightsError) as error:
         return None, str(error)
 
 

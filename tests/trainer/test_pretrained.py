@@ -284,5 +284,5 @@ def test_tokens_are_compared_and_not_only_counted(folder: Path) -> None:
     check(open_pretrained(folder))
     swapped = letters | {"a": letters["b"], "b": letters["a"]}
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": swapped, "merges": []}}))
-    with pytest.raises(WeightsError, match=r"has other tokens \(257 of them\) than the study's"):
+    with pytest.raises(WeightsError, match=r"has other tokens \(257 of them\) than data"):
         check(open_pretrained(folder))

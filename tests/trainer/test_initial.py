@@ -1,0 +1,252 @@
+"""A run that begins with weights from elsewhere: with exactly those, or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+
+from model.gpt import GPT
+from trainer.corpus import Corpus
+from trainer.errors import WeightsError
+from trainer.execution import Execution
+from trainer.export import export
+from trainer.initial import check_tokens, find_weights
+from trainer.recipe import Recipe
+from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
+from trainer.rundir import RunDirectory
+from trainer.tokenizer import byte_letters, train_tokenizer
+from trainer.trainer import Trainer
+from trainer.world import Place
+
+Weights = Callable[..., tuple[RunDirectory, GPT]]
+MakeRecipe = Callable[..., Recipe]
+MakeRun = Callable[..., RunDirectory]
+Attempt = Callable[..., int]
+
+EXACT = 1e-5
+STILL = {"optimizer.learning_rate": 1e-30}
+"""So slow that no weight changes."""
+
+
+def save_gpt2(folder: Path, *, tied: bool, biased: bool) -> None:
+    """A GPT-2 of one layer that transformers saves, as somebody else would have."""
+    torch.manual_seed(1)
+    sizes = {"vocab_size": 257, "n_positions": 16, "n_embd": 16, "n_layer": 1, "n_head": 2}
+    end = {"bos_token_id": 256, "eos_token_id": 256}
+    model = GPT2LMHeadModel(GPT2Config(**sizes, **end, tie_word_embeddings=tied))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if biased or "c_attn.bias" not in name:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    model.save_pretrained(folder)
+    write_tokens(folder, byte_letters())
+
+
+def write_tokens(folder: Path, letters: dict[str, int]) -> None:
+    content = {"model": {"vocab": letters, "merges": []}}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def gpt2(tmp_path: Path) -> Path:
+    """A folder that transformers wrote."""
+    save_gpt2(tmp_path / "gpt2", tied=False, biased=False)
+    return tmp_path / "gpt2"
+
+
+@pytest.fixture
+def make_both(make_weights: Weights, tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
+    """Weights of somebody else's or of a run, and a folder in which transformers has them."""
+
+    def make(origin: str, tied: bool, biased: bool) -> tuple[Path, Path]:
+        source = tmp_path / "source"
+        if origin == "transformers":
+            save_gpt2(source, tied=tied, biased=biased)
+            return source, source
+        run, _ = make_weights(source, {"model.tie_embeddings": tied, "model.qkv_bias": biased})
+        export(run, tmp_path / "exported", "")
+        return source, tmp_path / "exported"
+
+    return make
+
+
+@pytest.mark.parametrize("shape", [*product([True, False], repeat=2)])
+@pytest.mark.parametrize("origin", ["transformers", "a run"])
+def test_training_begins_with_the_logits_that_transformers_has_for_these_weights(
+    shape: tuple[bool, bool],
+    origin: str,
+    make_both: Callable[..., tuple[Path, Path]],
+    make_recipe: MakeRecipe,
+    corpus: Corpus,
+) -> None:
+    source, folder = make_both(origin, *shape)
+    theirs = AutoModelForCausalLM.from_pretrained(folder).eval()
+    fields = dict(zip(("model.tie_embeddings", "model.qkv_bias"), shape, strict=True))
+    recipe = make_recipe(fields | {"train.initial_weights": str(source)})
+    trainer = Trainer(recipe, corpus, Place(torch.device("cpu"), Execution()))
+    read = torch.randint(0, 257, (3, 16))
+    with torch.no_grad():
+        before = trainer.model.eval()(read)
+        trainer.begin_with(find_weights(str(source)))
+        logits = trainer.model(read)
+        assert (theirs(read).logits - logits).abs().max() <= EXACT
+    assert not before.equal(logits)
+    assert logits.std() > 0.1
+
+
+def test_a_run_begins_with_them_whatever_its_seed_and_says_so(
+    make_run: MakeRun, attempt: Attempt, make_weights: Weights, tmp_path: Path
+) -> None:
+    source, _ = make_weights(tmp_path / "source")
+    changes = {"train.initial_weights": str(source.path), **STILL}
+    for seed in (1, 2):
+        run = make_run(f"run-{seed}", changes | {"seeds.init": seed})
+        assert attempt(run) == EXIT_DONE
+        ours, theirs = load_file(run.weights), load_file(source.weights)
+        assert ours.keys() == theirs.keys()
+        assert all(ours[name].equal(theirs[name]) for name in ours)
+        result = run.read_result()
+        assert result
+        hashed = find_weights(str(source.path)).hash
+        assert result.provenance["initial_weights"] == {
+            "folder": str(source.path),
+            "hash": hashed,
+        }
+
+
+def test_killed_and_continued_it_ends_with_the_same_bits(
+    make_run: MakeRun, attempt: Attempt, gpt2: Path
+) -> None:
+    changes = {"train.initial_weights": str(gpt2), "model.dropout": 0.3}
+    whole = make_run("whole", changes)
+    assert attempt(whole) == EXIT_DONE
+    killed = make_run("killed", changes, checkpoint_seconds=0)
+    assert attempt(killed, step=1) == -9
+    assert attempt(killed, step=5) == -9
+    assert attempt(killed) == EXIT_DONE
+    one, other = whole.read_result(), killed.read_result()
+    assert one
+    assert other
+    assert one.chunk_losses == other.chunk_losses
+    assert whole.weights.read_bytes() == killed.weights.read_bytes()
+
+
+def test_several_processes_begin_with_the_same(
+    make_run: MakeRun, attempt: Attempt, gpt2: Path
+) -> None:
+    run = make_run("run", {"train.initial_weights": str(gpt2), **STILL}, processes=2)
+    alone = make_run("alone", {"train.initial_weights": str(gpt2), **STILL})
+    assert attempt(run) == attempt(alone) == EXIT_DONE
+    assert run.weights.read_bytes() == alone.weights.read_bytes()
+
+
+def change_a_weight(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["transformer.h.0.mlp.c_fc.bias"][3] += 1e-3
+    save_file(tensors, folder / "model.safetensors")
+
+
+def swap_two_tokens(folder: Path) -> None:
+    letters = byte_letters()
+    write_tokens(folder, letters | {"a": letters["b"], "b": letters["a"]})
+
+
+def refusal(run: RunDirectory, attempt: Attempt) -> str:
+    assert attempt(run) == EXIT_REFUSED
+    assert run.read_result() is None
+    assert not run.weights.exists()
+    return run.last_words()
+
+
+def test_other_weights_than_those_that_are_meant_are_refused(
+    make_run: MakeRun, attempt: Attempt, gpt2: Path
+) -> None:
+    meant = find_weights(str(gpt2)).hash
+    run = make_run("run", {"train.initial_weights": "anything"})
+    asked = run.read_request().model_copy(update={"weights_hash": meant, "weights": str(gpt2)})
+    run.write_request(asked)
+    change_a_weight(gpt2)
+    found = find_weights(str(gpt2)).hash
+    assert refusal(run, attempt) == (
+        f"{run.recipe} is meant for the initial weights {meant[:16]}, but {gpt2} has {found[:16]} "
+        "now; put those back, or run the study again"
+    )
+
+
+def test_a_checkpoint_of_other_weights_is_not_continued(
+    make_run: MakeRun, attempt: Attempt, gpt2: Path
+) -> None:
+    changes = {"train.initial_weights": str(gpt2), **STILL}
+    run = make_run("run", changes, checkpoint_seconds=0)
+    assert attempt(run, step=5) == -9
+    change_a_weight(gpt2)
+    assert attempt(run) == EXIT_FAILED
+    assert "belongs to another recipe" in run.last_words()
+    assert run.read_result() is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "changes", "words"),
+    [
+        (swap_two_tokens, {}, "has other tokens (257 of them) than data.tokenizer = 'bytes' (257)"),
+        (lambda path: (path / "tokenizer.json").unlink(), {}, "has no tokenizer.json, so nobody"),
+        (lambda _: None, {"model.width": 32}, "model.width = 32, but the weights there have 16"),
+        (lambda path: path.rename(path.with_name("g")), {}, ": there is no such folder; name one"),
+    ],
+)
+def test_a_run_of_its_own_refuses_what_does_not_fit(
+    damage: Callable[[Path], None],
+    changes: dict[str, Any],
+    words: str,
+    make_run: MakeRun,
+    attempt: Attempt,
+    gpt2: Path,
+) -> None:
+    damage(gpt2)
+    run = make_run("run", {"train.initial_weights": str(gpt2), **changes})
+    assert words in refusal(run, attempt)
+
+
+def test_the_tokens_of_a_corpus_are_compared_also_before_it_is_saved(
+    make_weights: Weights, corpus: Corpus, tmp_path: Path
+) -> None:
+    text = [f"The {i} grey geese of {i * i} lakes fly to {i % 7}." for i in range(999)]
+    ours, other = (train_tokenizer("bpe-300", some) for some in (text, [text[0] * 9, *text[500:]]))
+    assert ours != other
+    run, _ = make_weights(tmp_path / "run", {"data.tokenizer": "bpe-300"})
+    (run.path / "tokenizer.json").write_bytes(ours)
+    weights = find_weights(str(run.path))
+    check_tokens(weights, "bpe-300", replace(corpus, tokenizer=ours), tmp_path)
+    check_tokens(weights, "bpe-300", None, tmp_path)  # nobody knows yet
+    with pytest.raises(WeightsError, match=r"has other tokens \(300 of them\) than data"):
+        check_tokens(weights, "bpe-300", replace(corpus, tokenizer=other), tmp_path)
+
+
+def test_a_folder_is_looked_for_where_the_command_is_given_and_beside_the_study(
+    gpt2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert find_weights("gpt2", tmp_path).folder == gpt2.resolve()
+    with pytest.raises(WeightsError) as nowhere:
+        find_weights("gpt3", tmp_path)
+    assert str(nowhere.value) == (
+        "train.initial_weights = 'gpt3': there is no such folder, nor is there in "
+        f"{tmp_path}; name one of a finished run, or of a GPT-2 in Hugging Face's format (`hf "
+        "download openai-community/gpt2 --local-dir gpt2` fetches OpenAI's)"
+    )
+    Path("gpt2").symlink_to(gpt2)  # the same folder, if by another name
+    assert find_weights("gpt2", tmp_path).folder == gpt2.resolve()
+    (tmp_path / "here" / "gpt2").unlink()
+    save_gpt2(tmp_path / "here" / "gpt2", tied=True, biased=True)
+    with pytest.raises(WeightsError, match=r"is two folders under one name: .+; write the whole"):
+        find_weights("gpt2", tmp_path)

@@ -1,0 +1,14 @@
+"""Where a path in a recipe leads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def look_up(word: str, beside: Path | None) -> list[Path]:
+    """What there is of that name where the command was given and in `beside`, the study's folder.
+
+    Two are two different things under one name, which nobody can tell apart.
+    """
+    places = [Path(word), *([beside / word] if beside else [])]
+    return list({path.resolve(): path for path in places if path.exists()}.values())
