@@ -1,7 +1,7 @@
 """A process that has imported torch and forks one child for each run.
 
 Importing torch takes seconds, forking a process that has done so takes milliseconds. The server
-talks with whoever started it in lines of JSON:
+is given the process id of whoever started it, and talks with them in lines of JSON:
 
     in    {"start": RUN_DIR, "attempt": 1, "device": "cpu", "threads": 1, "environment": {}}
           {"signal": RUN_DIR, "number": 15}
@@ -166,8 +166,11 @@ def preload() -> None:
 
 
 def main() -> None:
-    """Serve whoever is at the other end of standard input and output."""
-    die_with_parent(os.getppid())  # also while torch is still being imported
+    """Serve whoever is at the other end of standard input and output: the process that is named.
+
+    It may be gone by now, which its successor as a parent would not tell.
+    """
+    die_with_parent(int(sys.argv[1]))  # also while torch is still being imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preload()
     server = ForkServer()

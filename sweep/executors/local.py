@@ -29,9 +29,9 @@ class LocalExecutor:
         self._buffer = b""
         self._ready = False
         # A session of its own: a Ctrl-C at the terminal is for the scheduler alone to answer.
-        self._server = subprocess.Popen(
+        self._server = subprocess.Popen(  # noqa: S603  (no shell, and nothing of a study's)
             # -P: a folder called `trainer` where the user stands must not be taken for ours.
-            [sys.executable, "-P", "-m", "trainer.forkserver"],
+            [sys.executable, "-P", "-m", "trainer.forkserver", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

@@ -32,7 +32,7 @@ class Server:
     def __init__(self, root: Path, group: Path | None = None) -> None:
         join = f"echo $$ > {group}/cgroup.procs &&" if group else ""
         self.process = subprocess.Popen(
-            ["sh", "-c", f"{join} exec {sys.executable} -m trainer.forkserver"],
+            ["sh", "-c", f"{join} exec {sys.executable} -m trainer.forkserver {os.getpid()}"],
             cwd=root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,0 +1,69 @@
+"""Nothing lost, nothing twice: a study whose processes are killed at random, for some minutes.
+
+    python benchmarks/faults.py --minutes 5
+
+Small studies are run one after the other while a monkey kills, with SIGKILL, the scheduler (also
+at the moment of a database commit), the fork server, and runs (mostly inside a checkpoint). After
+each kill of a scheduler or fork server the command is started again. Each study must end as one
+that nobody disturbed: every run done once, every loss and curve the same to the last bit, the
+database whole, no process and no temporary file left. Exit status 1 when one does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # or else benchmarks/trainer.py would pass for the package `trainer`
+
+from benchmarks.monkey import STUDY, Tally, Torment, differences, undisturbed
+
+STEPS = 100
+SEEDS = 8
+
+
+def main() -> int:
+    """Torment studies until the time is over, and print what it came to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    study = STUDY.format(tokens=STEPS * 8 * 16, seeds=SEEDS)
+    until = time.monotonic() + 60 * arguments.minutes
+    rng = random.Random(arguments.seed)
+    total, wrong, rounds, peace = Tally(), [], 0, 0.0
+    with tempfile.TemporaryDirectory() as name:
+        peace = undisturbed(Path(name) / "peace", study)
+        while time.monotonic() < until:
+            torment = Torment(Path(name) / f"round-{rounds}", study, rng)
+            torment.run(until - time.monotonic())
+            wrong += torment.left_over() + differences(torment.folder, Path(name) / "peace")
+            total.add(torment.tally)
+            rounds += 1
+    print("\n".join(told(total, rounds, peace)))
+    print("\n".join(wrong) or "Every study is as if nobody had disturbed it.")
+    return int(bool(wrong))
+
+
+def told(total: Tally, rounds: int, peace: float) -> list[str]:
+    """The figures, for people."""
+    kills = {kind: number for kind, number in total.kills.items() if not kind.startswith(".")}
+    by_kind = ", ".join(f"{number} of a {kind}" for kind, number in sorted(kills.items()))
+    in_checkpoint, steps = total.kills["... in a checkpoint"], total.runs * STEPS
+    lost = total.seconds - rounds * peace
+    return [
+        f"{sum(kills.values())} kills: {by_kind}; {in_checkpoint} runs in a checkpoint",
+        f"{rounds} studies with {total.runs} runs: {total.resumes} resumes",
+        f"{total.steps_lost} of {steps} steps lost, and taken again",
+        f"{lost:.0f} of {total.seconds:.0f} s lost: undisturbed a study takes {peace:.1f} s",
+        f"what hung from a killed process lived on for {total.slowest_end:.2f} s at most",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

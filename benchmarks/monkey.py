@@ -1,0 +1,307 @@
+"""Kills a study's processes at random moments, and holds what is left to an undisturbed one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+STUDY = """\
+name = "tormented"
+
+[baseline.model]
+layers = 1
+heads = 2
+width = 16
+context = 16
+
+[baseline.optimizer]
+learning_rate = 3e-3
+
+[baseline.train]
+tokens = {tokens}
+batch_size = 8
+
+[baseline.evaluation]
+chunks = 2
+chunk_tokens = 64
+
+[interventions.no-dropout]
+because = "Little to regularise."
+set = {{ "model.dropout" = 0.0 }}
+
+[interventions.clip]
+because = "Spikes."
+set = {{ "optimizer.clip_norm" = 0.5 }}
+
+[design]
+seeds = {seeds}
+
+[jobs]
+checkpoint_seconds = 0   # after each step: most kills hit one
+retries = 100
+retry_seconds = 0
+
+[analysis]
+smallest_effect = 0.01
+"""
+QUERIES = (
+    "SELECT id, state, test_loss, last_loss, steps, skipped_steps FROM runs ORDER BY id",
+    "SELECT * FROM chunk_losses ORDER BY run_id, chunk",
+    "SELECT run_id, step, loss, learning_rate, grad_norm FROM curves ORDER BY run_id, step",
+)
+"""What must be the same to the last bit."""
+BETWEEN_RUNS = 0.12
+"""Seconds between two kills of runs, on average; exponentially distributed."""
+BETWEEN_COMMANDS = 6.0
+"""Seconds that a command, or its fork server, has to live, on average; as above."""
+FATES = ("scheduler", "scheduler at a commit", "fork server", "none")
+"""What is killed of a command beside its runs."""
+PATIENCE = 120.0
+
+
+@dataclass
+class Tally:
+    """What was done, and what it cost."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    steps_lost: int = 0
+    """Steps that were logged, and taken again from the checkpoint before."""
+    slowest_end: float = 0.0
+    """Seconds that a process lived on, at most, when what it hangs from was killed."""
+    resumes: int = 0
+    """Attempts beyond the first of each run."""
+    seconds: float = 0.0
+    runs: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Take in another round."""
+        self.kills += other.kills
+        self.steps_lost += other.steps_lost
+        self.slowest_end = max(self.slowest_end, other.slowest_end)
+        self.resumes += other.resumes
+        self.seconds += other.seconds
+        self.runs += other.runs
+
+
+class Torment:
+    """One study in a folder of its own, and the monkey that disturbs it."""
+
+    def __init__(self, folder: Path, study: str, rng: random.Random) -> None:
+        self.folder = folder
+        self.tally = Tally()
+        self._rng = rng
+        self._command: subprocess.Popen[bytes] | None = None
+        self._seen: set[int] = set()
+        folder.mkdir()
+        (folder / "s.toml").write_text(study)
+
+    def run(self, seconds: float) -> None:
+        """Disturb it for so long, then let it finish."""
+        began = time.monotonic()
+        until = began + seconds
+        try:
+            while not self._is_done():
+                self._start()
+                self._let_live(until)
+        finally:
+            if self._command:
+                self._command.kill()
+                self._command.wait()
+        self.tally.seconds = time.monotonic() - began
+        rows = read(self.folder, "SELECT COUNT(*), COUNT(DISTINCT run_id) FROM attempts")
+        self.tally.runs = int(str(rows[0][1]))
+        self.tally.resumes = int(str(rows[0][0])) - self.tally.runs
+
+    def left_over(self) -> list[str]:
+        """Everything that is wrong in the end, apart from the results."""
+        wrong = [f"process {pid} is left" for pid in self._seen & {p for p, *_ in processes()}]
+        hidden = [*self.folder.rglob(".*"), *self.folder.rglob("*.tmp")]
+        wrong += [f"{path} is left" for path in hidden]
+        wrong += [f"{path} is left" for path in self.folder.glob("runs/*/checkpoints")]
+        (health,) = read(self.folder, "PRAGMA integrity_check")
+        wrong += [] if health == ("ok",) else [f"the database: {health}"]
+        twice = "SELECT run_id, COUNT(*) FROM attempts WHERE outcome = 'done' GROUP BY run_id"
+        wrong += [f"{row} times done" for row in read(self.folder, twice) if row[1] != 1]
+        unended = "SELECT run_id, number FROM attempts WHERE ended IS NULL"
+        wrong += [f"attempt {row} has not ended" for row in read(self.folder, unended)]
+        return wrong
+
+    def _is_done(self) -> bool:
+        return self._command is not None and self._command.poll() == 0
+
+    def _start(self) -> None:
+        with (self.folder / "said.txt").open("ab") as said:
+            self._command = subprocess.Popen(
+                [sys.executable, "-m", "sweep", "run", "s.toml"],
+                cwd=self.folder,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+
+    def _let_live(self, until: float) -> None:
+        """Kill runs of the command, until it is done, or killed itself."""
+        assert self._command  # noqa: S101  (for the type checker)
+        fate = self._rng.choice(FATES)
+        end = time.monotonic() + self._rng.expovariate(1 / BETWEEN_COMMANDS)
+        while self._command.poll() is None:
+            time.sleep(self._rng.expovariate(1 / BETWEEN_RUNS))
+            if time.monotonic() > until:
+                self._command.wait(PATIENCE)
+            elif fate != "none" and time.monotonic() > end:
+                self._kill_command(fate)
+                return
+            else:
+                self._kill_run()
+        if self._command.returncode:
+            raise AssertionError((self.folder / "said.txt").read_text())
+
+    def _kill_run(self) -> None:
+        _, runs = self._below()
+        if not runs:
+            return
+        pid = self._rng.choice(runs)
+        directory = trained_by(pid)
+        if kill(pid):
+            wait_for_end([pid])
+            self._count("run", [directory])
+
+    def _kill_command(self, fate: str) -> None:
+        """The scheduler or its fork server; what hangs from it must end, too."""
+        assert self._command  # noqa: S101  (for the type checker)
+        server, runs = self._below()
+        if fate == "fork server" and not server:
+            fate = "scheduler"
+        directories = [trained_by(pid) for pid in runs]
+        if fate == "scheduler at a commit":
+            wait_for_write(self.folder / "runs" / "sweep.db-wal")
+        if fate == "fork server":
+            kill(server[0])
+        else:
+            self._command.kill()
+            self._command.wait()
+        took = wait_for_end([*server, *runs])
+        self._command.wait(PATIENCE)
+        self.tally.slowest_end = max(self.tally.slowest_end, took)
+        self._count(fate, directories)
+
+    def _count(self, kind: str, directories: Sequence[Path | None]) -> None:
+        self.tally.kills[kind] += 1
+        for directory in filter(None, directories):
+            self.tally.kills["... in a checkpoint"] += any(directory.glob("checkpoints/.*"))
+            self.tally.steps_lost += max(0, logged(directory) - kept(directory))
+
+    def _below(self) -> tuple[list[int], list[int]]:
+        """The fork server, if it is there, and the runs."""
+        assert self._command  # noqa: S101  (for the type checker)
+        known = list(processes())
+        servers = [
+            pid
+            for pid, parent, words in known
+            if parent == self._command.pid and "trainer.forkserver" in words
+        ]
+        runs = [pid for pid, parent, _ in known if parent in servers]
+        self._seen |= {self._command.pid, *servers, *runs}
+        return servers, runs
+
+
+def undisturbed(folder: Path, study: str) -> float:
+    """Run a study in peace; the seconds that it took."""
+    began = time.monotonic()
+    Torment(folder, study, random.Random()).run(0)
+    return time.monotonic() - began
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """What two studies do not have in common, to the last bit."""
+    return [query for query in QUERIES if read(one, query) != read(other, query)]
+
+
+def read(folder: Path, query: str) -> list[tuple[object, ...]]:
+    """Rows of the database of a study."""
+    with closing(sqlite3.connect(folder / "runs" / "sweep.db")) as connection:
+        return connection.execute(query).fetchall()
+
+
+def processes() -> Iterator[tuple[int, int, str]]:
+    """Every living process: its id, its parent's, and its command."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,stat=,args="],  # noqa: S607  (wherever it is)
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for line in listing.stdout.splitlines():
+        pid, parent, state, *words = line.split(maxsplit=3)
+        if not state.startswith("Z"):
+            yield int(pid), int(parent), " ".join(words)
+
+
+def trained_by(pid: int) -> Path | None:
+    """The run directory whose lock a process holds, where the system tells."""
+    with contextlib.suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = descriptor.readlink()
+                if target.name == "lock":
+                    return target.parent
+    return None
+
+
+def kill(pid: int) -> bool:
+    """Whether it was still there."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for_end(pids: Sequence[int]) -> float:
+    """Seconds until none of the processes lives."""
+    began = time.monotonic()
+    while set(pids) & {pid for pid, *_ in processes()}:
+        if time.monotonic() - began > PATIENCE:
+            raise AssertionError(f"processes {pids} live on")
+        time.sleep(0.005)
+    return time.monotonic() - began
+
+
+def wait_for_write(path: Path) -> None:
+    """Return when somebody writes to a file, or after two seconds."""
+    until = time.monotonic() + 2
+    before = _touched(path)
+    while _touched(path) == before and time.monotonic() < until:
+        pass
+
+
+def _touched(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def logged(directory: Path) -> int:
+    """Steps of a run that its events speak of; 0 when it has a result, which is not lost."""
+    path = directory / "events.jsonl"
+    if (directory / "result.json").exists():
+        return 0
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def kept(directory: Path) -> int:
+    """Steps after which its newest checkpoint was written."""
+    steps = [int(path.name[5:]) for path in directory.glob("checkpoints/step-*")]
+    return max(steps, default=0)
