@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sweep.schema import SCHEMA_VERSION
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -88,16 +90,16 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
         lambda folder: (folder / "x.db").write_text("no database\n" * 200),
         ["--db", "sqlite:///x.db"],
         (
-            "x.db: file is not a database; it is no SQLite file, or a damaged one: "
-            "name another with --db"
+            "x.db is no database, or a damaged one (file is not a database); `sweep rebuild` makes it "
+            "anew from the run directories and keeps this file beside it; or name another with --db"
         ),
     ),
     "a database of a newer version": (
         make_newer,
         ["--db", "sqlite:///new.db"],
         (
-            "new.db was written by a newer sweep (schema 1000, this one knows 2); update sweep, or "
-            "name another database with --db"
+            f"new.db was written by a newer sweep (schema 1000, this one knows {SCHEMA_VERSION}); "
+            "update sweep, or name another database with --db"
         ),
     ),
     "no slot at all": (lambda _folder: None, ["--slots", "0"], "--slots 0 is not possible here"),

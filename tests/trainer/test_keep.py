@@ -25,13 +25,13 @@ from trainer.evaluate import evaluate
 from trainer.execution import Execution
 from trainer.loop import Session, train
 from trainer.recipe import Recipe, vocabulary_size
-from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+from trainer.run import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED
 from trainer.rundir import Result, RunDirectory
 from trainer.world import Place
 
 CPU = Place(torch.device("cpu"))
 EACH_STEP = Place(CPU.device, Execution(checkpoint_seconds=0))
-ALWAYS = {"recipe.json", "events.jsonl", "result.json"}
+ALWAYS = {"recipe.json", "lock", "events.jsonl", "result.json"}
 
 Attempt = Callable[..., int]
 MakeRun = Callable[..., RunDirectory]
@@ -260,7 +260,7 @@ def test_weights_without_room_are_told_and_lose_nothing(
     crowded: Callable[..., RunDirectory], attempt: Attempt, small_disk: Path
 ) -> None:
     run = crowded(keep="weights")
-    assert attempt(run) == EXIT_FAILED
+    assert attempt(run) == EXIT_DISK_FULL
     assert run.last_words().startswith(f"{run.weights} cannot be written (")
     assert 'set jobs.keep to "nothing", and run again' in run.last_words()
     assert "Traceback" not in run.log.read_text()

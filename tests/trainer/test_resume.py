@@ -17,7 +17,7 @@ from trainer.rundir import Result, RunDirectory
 from trainer.sealed import FIELDS, TENSORS
 
 STEPS = 12
-TRAINED = {"recipe.json", "log.txt", "events.jsonl", "result.json", "weights.safetensors"}
+TRAINED = {"recipe.json", "lock", "log.txt", "events.jsonl", "result.json", "weights.safetensors"}
 NOISY = {"train.tokens": 16 * 8 * STEPS, "model.dropout": 0.3}
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "plain": ({}, {}),
