@@ -227,6 +227,7 @@ def test_the_environment_of_a_request_reaches_its_run(
 ) -> None:
     # The run asks for GPT-2's vocabulary through the proxy that it was given: this test.
     run = make_run("run", {"data.tokenizer": "gpt2"})
+    run.write_request(run.read_request().model_copy(update={"corpus_hash": None}))
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         proxy.settimeout(PATIENCE)
         address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
