@@ -4,7 +4,7 @@ UserError
 ├── StudyError        the study file does not make sense
 ├── StoreError        the database cannot be used
 │   └── StoreBusyError    ... at the moment: its disk is full, or another program keeps it locked
-├── NotFoundError     no study or run answers to that name
+├── NotFoundError     no study, run or corpus answers to that name
 ├── HubError          nothing can be uploaded to the Hugging Face Hub
 ├── ResultsError      a file of results cannot be imported
 └── ExecutionError    runs cannot be started on this machine
@@ -32,7 +32,7 @@ class StoreBusyError(StoreError):
 
 
 class NotFoundError(UserError):
-    """No study or run answers to that name."""
+    """No study, run or corpus answers to that name."""
 
 
 class HubError(UserError):

@@ -13,9 +13,10 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import select
 
 from sweep.console import say
@@ -31,6 +32,9 @@ from trainer.corpus import Corpus, CorpusInfo, open_corpus
 from trainer.errors import CorpusError
 from trainer.hub import forget
 from trainer.prepare import PREPARING, Progress, Report, prepare_corpus
+
+NAME = 21
+"""Letters of a corpus's name beside the bar: all of a line fits into 80 columns."""
 
 
 def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Console) -> int:
@@ -69,30 +73,39 @@ def _prepare(workspace: Workspace, workload: Workload, console: Console) -> Work
     return workload.prepare_large(make)
 
 
+class TimeLeft(TimeRemainingColumn):
+    """The time that is left, where it is known, in words."""
+
+    def render(self, task: Task) -> Text:
+        """Such as `0:12:34 left`."""
+        return Text.assemble(super().render(task), " left" if task.time_remaining else "")
+
+
 @contextmanager
 def _bar(supply: Supply, console: Console) -> Iterator[Report]:
     """A bar with the time that is left, on a terminal; a line elsewhere."""
-    name = f"{supply.data.corpus} ({supply.data.tokenizer})"
+    corpus, tokenizer = supply.data.corpus, supply.data.tokenizer
     if not console.is_terminal:
-        say(console, f"Preparing {name}.")
+        say(console, f"Preparing {corpus} ({tokenizer}).")
         yield lambda _progress, _share: None
         return
     bar = Bar(
-        TextColumn("preparing {task.fields[name]}", markup=False),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(16),
         TaskProgressColumn(),
-        TextColumn("{task.fields[tokens]:,} tokens"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[millions]:,.1f}M tokens"),
+        TimeLeft(),
         console=console,
         transient=True,
     )
     with bar:
-        task = bar.add_task("", total=None, name=name, tokens=0)
+        name = corpus if len(corpus) <= NAME else f"…{corpus[1 - NAME :]}"
+        task = bar.add_task(f"{name} ({tokenizer})", total=None, millions=0.0)
 
         def report(progress: Progress, share: float | None) -> None:
-            tokens = progress.train + progress.test
+            millions = (progress.train + progress.test) / 1e6
             total = None if share is None else 1.0
-            bar.update(task, total=total, completed=share or 0.0, tokens=tokens)
+            bar.update(task, total=total, completed=share or 0.0, millions=millions)
 
         yield report
 
@@ -129,11 +142,11 @@ def list_corpora(workspace: Workspace, form: str, console: Console) -> int:
     if not entries:
         say(console, f"No corpus is prepared in {workspace.cache}; `sweep data prepare STUDY`.")
         return 0
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("corpus", "tokenizer"):
-        table.add_column(title, overflow="fold")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("corpus", overflow="fold")
+    table.add_column("tokenizer", no_wrap=True)
     for title in ("MB", "training", "test", "documents"):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     table.add_column("hash", no_wrap=True)
     for entry in entries:
         table.add_row(*_row(entry))
@@ -146,7 +159,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     info = entry.info
     if info is None:
         state = "not finished" if entry.folder.name.startswith(PREPARING) else "damaged"
-        return (f"{entry.folder.name} ({state})", "", megabytes, "", "", "", "")
+        return (entry.folder.name, state, megabytes, "", "", "", "")
     counts = info.train_tokens, info.test_tokens, info.documents
     return (info.corpus, info.tokenizer, megabytes, *(f"{n:,}" for n in counts), info.hash[:12])
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -48,18 +47,6 @@ def _one_thread() -> None:
 def root() -> Path:
     """The root of the repository."""
     return ROOT
-
-
-@pytest.fixture(scope="session")
-def gpt2_vocabulary() -> Path:
-    """The folder that holds GPT-2's vocabulary, for `TIKTOKEN_CACHE_DIR`."""
-    beside = ROOT.parent / "shared" / "data" / "tiktoken-cache"
-    folder = Path(os.environ.get("TIKTOKEN_CACHE_DIR", beside))
-    if not folder.is_dir():
-        pytest.skip(
-            f"GPT-2's vocabulary is not at {folder}; TIKTOKEN_CACHE_DIR may name its folder"
-        )
-    return folder
 
 
 @pytest.fixture(scope="session")

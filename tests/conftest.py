@@ -1,0 +1,21 @@
+"""Data that is too large for the repository; tests that need it skip where it is absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def gpt2_vocabulary() -> Path:
+    """The folder that holds GPT-2's vocabulary, for `TIKTOKEN_CACHE_DIR`."""
+    folder = Path(os.environ.get("TIKTOKEN_CACHE_DIR", DATA / "tiktoken-cache"))
+    if not folder.is_dir():
+        pytest.skip(
+            f"GPT-2's vocabulary is not at {folder}; TIKTOKEN_CACHE_DIR may name its folder"
+        )
+    return folder
