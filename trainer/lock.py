@@ -4,7 +4,8 @@ The file `lock` has two uses. Whoever starts an attempt appends its number, a li
 attempt begins. The process that trains holds an flock of the file, which the kernel takes back
 when the process ends, however it ends. So a process that finds a higher number than its own has
 been replaced: it stops, or does not begin. And an attempt begins only when the one before has let
-go. Numbers only grow, and appending one twice, or late, changes nothing.
+go; a process of this machine that does not within PATIENCE seconds, because it hangs or was
+suspended, is killed. Numbers only grow, and appending one twice, or late, changes nothing.
 
 Holding the lock, a process sets the file's time once a second: a sign of life.
 """
@@ -20,11 +21,14 @@ from pathlib import Path
 
 from trainer.errors import RunDirectoryError, RunTakenError
 from trainer.files import FULL
+from trainer.holder import kill_holder
 
 BEAT_SECONDS = 1.0
 """Between two signs of life, and two looks for a later attempt."""
 PATIENCE = 20.0
 """Seconds to wait for the process of an earlier attempt, which stops at its next step."""
+LAST_PATIENCE = 5.0
+"""Seconds to wait for it when it was killed."""
 
 
 class RunLock:
@@ -53,15 +57,15 @@ class RunLock:
         """Be the one that trains; None for an attempt that nobody announced.
 
         The descriptor is inherited by processes forked in the meantime: the lock holds until the
-        last of them has ended. Raises RunTakenError when another process has it, also after some
-        waiting, or when a later attempt was announced.
+        last of them has ended. An announced attempt waits for the process of an earlier one, and
+        kills it in the end. Raises RunTakenError when another process has it nevertheless, when
+        `stopped` says so while it waits, or when a later attempt was announced.
         """
         with self._opened() as descriptor:
-            self._wait(descriptor, 0.0 if attempt is None else PATIENCE, stopped)
-            latest = _latest(descriptor)
-            self._attempt = latest if attempt is None else attempt
-            if latest > self._attempt:
-                raise RunTakenError(f"attempt {latest} has replaced this one, {attempt}")
+            if not _lock(descriptor, 0.0 if attempt is None else PATIENCE, stopped):
+                self._insist(descriptor, attempt, stopped)
+            self._attempt = _latest(descriptor) if attempt is None else attempt
+            _check_latest(descriptor, self._attempt)
             self._descriptor = descriptor
             self.beat()
             try:
@@ -89,20 +93,16 @@ class RunLock:
         except OSError:
             return None
 
-    def _wait(self, descriptor: int, patience: float, stopped: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                if stopped() or time.monotonic() > deadline:
-                    raise RunTakenError(
-                        f"another process still trains {self._path.parent}; it stops at its next "
-                        "step, or with whoever started it"
-                    ) from error
-                time.sleep(0.05)
-            else:
+    def _insist(self, descriptor: int, attempt: int | None, stopped: Callable[[], bool]) -> None:
+        """Take the lock from a process that does not let go. Raises RunTakenError."""
+        if attempt is not None and not stopped():
+            _check_latest(descriptor, attempt)
+            if kill_holder(descriptor) and _lock(descriptor, LAST_PATIENCE, stopped):
                 return
+        raise RunTakenError(
+            f"another process still trains {self._path.parent}; it stops at its next step, or with "
+            "whoever started it"
+        )
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:
@@ -119,6 +119,27 @@ class RunLock:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _lock(descriptor: int, patience: float, stopped: Callable[[], bool]) -> bool:
+    """Whether the lock could be had within so many seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if stopped() or time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def _check_latest(descriptor: int, attempt: int) -> None:
+    """Raise RunTakenError when a later attempt was announced."""
+    latest = _latest(descriptor)
+    if latest > attempt:
+        raise RunTakenError(f"attempt {latest} has replaced this one, {attempt}")
 
 
 def _latest(descriptor: int) -> int:
