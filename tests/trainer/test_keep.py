@@ -191,7 +191,8 @@ def test_a_continued_run_repeats_no_note_about_its_precision(
     for ratio in (3.0, 4.0, 5.0):
         monkeypatch.setattr("trainer.precision.slowdown", lambda *_, ratio=ratio: ratio)
         answers = iter([False, False, False, True])
-        session = Session(checkpoints, checkpoints.latest(pytest.fail), lambda: next(answers))  # noqa: B023
+        resume = checkpoints.latest(pytest.fail)
+        session = Session(checkpoints, resume, should_stop=lambda: next(answers))  # noqa: B023
         with pytest.raises(loop.RunStoppedError):
             train(recipe, corpus, io.StringIO(), EACH_STEP, session)
     result = train(recipe, corpus, None, CPU, Session(resume=checkpoints.latest(pytest.fail)))
