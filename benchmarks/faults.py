@@ -4,8 +4,8 @@
 
 Small studies are run one after the other while a monkey kills, with SIGKILL, the scheduler (also
 at the moment of a database commit), the fork server, and runs (mostly inside a checkpoint). After
-each kill of a scheduler or fork server the command is started again. Each study must end as one
-that nobody disturbed: every run done once, every loss and curve the same to the last bit, the
+each kill of a scheduler the command is started again. Each study must end as one that nobody
+disturbed: every run done once, every loss and curve the same to the last bit, the
 database whole, no process and no temporary file left. Exit status 1 when one does not.
 """
 
@@ -16,6 +16,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,31 +37,32 @@ def main() -> int:
     study = STUDY.format(tokens=STEPS * 8 * 16, seeds=SEEDS)
     until = time.monotonic() + 60 * arguments.minutes
     rng = random.Random(arguments.seed)
-    total, wrong, rounds, peace = Tally(), [], 0, 0.0
+    total, wrong, peace = Tally(), [], list[float]()
     with tempfile.TemporaryDirectory() as name:
-        peace = undisturbed(Path(name) / "peace", study)
-        while time.monotonic() < until:
-            torment = Torment(Path(name) / f"round-{rounds}", study, rng)
+        while time.monotonic() < until:  # in turns, so that both have the machine as it is
+            calm, wild = (Path(name) / f"{kind}-{len(peace)}" for kind in ("calm", "wild"))
+            peace.append(undisturbed(calm, study))
+            torment = Torment(wild, study, rng, peace[-1])
             torment.run(until - time.monotonic())
-            wrong += torment.left_over() + differences(torment.folder, Path(name) / "peace")
+            wrong += torment.left_over() + differences(wild, calm)
             total.add(torment.tally)
-            rounds += 1
-    print("\n".join(told(total, rounds, peace)))
+    print("\n".join(told(total, peace)))
     print("\n".join(wrong) or "Every study is as if nobody had disturbed it.")
     return int(bool(wrong))
 
 
-def told(total: Tally, rounds: int, peace: float) -> list[str]:
-    """The figures, for people."""
+def told(total: Tally, peace: Sequence[float]) -> list[str]:
+    """The figures, for people; `peace`: seconds of the undisturbed studies."""
     kills = {kind: number for kind, number in total.kills.items() if not kind.startswith(".")}
     by_kind = ", ".join(f"{number} of a {kind}" for kind, number in sorted(kills.items()))
     in_checkpoint, steps = total.kills["... in a checkpoint"], total.runs * STEPS
-    lost = total.seconds - rounds * peace
+    lost = total.seconds - sum(peace)
     return [
-        f"{sum(kills.values())} kills: {by_kind}; {in_checkpoint} runs in a checkpoint",
-        f"{rounds} studies with {total.runs} runs: {total.resumes} resumes",
+        f"{total.killed} kills: {by_kind}; {in_checkpoint} runs in a checkpoint",
+        f"{len(peace)} studies with {total.runs} runs: {total.resumes} resumes",
         f"{total.steps_lost} of {steps} steps lost, and taken again",
-        f"{lost:.0f} of {total.seconds:.0f} s lost: undisturbed a study takes {peace:.1f} s",
+        f"{lost:.0f} of {total.seconds:.0f} s lost, {lost / total.killed:.2f} s a kill",
+        f"(an undisturbed study, in turns with these, takes {sum(peace) / len(peace):.1f} s)",
         f"what hung from a killed process lived on for {total.slowest_end:.2f} s at most",
     ]
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.processes import (
+    PATIENCE,
+    kill,
+    processes,
+    trained_by,
+    wait_for_end,
+    wait_for_write,
+)
 
 STUDY = """\
 name = "tormented"
@@ -63,11 +69,11 @@ QUERIES = (
 """What must be the same to the last bit."""
 BETWEEN_RUNS = 0.12
 """Seconds between two kills of runs, on average; exponentially distributed."""
-BETWEEN_COMMANDS = 6.0
-"""Seconds that a command, or its fork server, has to live, on average; as above."""
+LIFE = 0.5
+"""How long a command, or its fork server, has to live, on average, as a share of the time that an
+undisturbed one takes; as above."""
 FATES = ("scheduler", "scheduler at a commit", "fork server", "none")
 """What is killed of a command beside its runs."""
-PATIENCE = 120.0
 
 
 @dataclass
@@ -84,6 +90,11 @@ class Tally:
     seconds: float = 0.0
     runs: int = 0
 
+    @property
+    def killed(self) -> int:
+        """How many processes were killed."""
+        return sum(number for kind, number in self.kills.items() if not kind.startswith("."))
+
     def add(self, other: Tally) -> None:
         """Take in another round."""
         self.kills += other.kills
@@ -97,18 +108,22 @@ class Tally:
 class Torment:
     """One study in a folder of its own, and the monkey that disturbs it."""
 
-    def __init__(self, folder: Path, study: str, rng: random.Random) -> None:
+    def __init__(self, folder: Path, study: str, rng: random.Random, peace: float = 1.0) -> None:
+        """`peace`: seconds that the study takes when nobody disturbs it."""
         self.folder = folder
+        self._life = LIFE * peace
         self.tally = Tally()
         self._rng = rng
+        self._kills = 0
         self._command: subprocess.Popen[bytes] | None = None
         self._seen: set[int] = set()
         folder.mkdir()
         (folder / "s.toml").write_text(study)
 
-    def run(self, seconds: float) -> None:
-        """Disturb it for so long, then let it finish."""
+    def run(self, seconds: float, kills: int = 0) -> None:
+        """Disturb it for so long, and until so many were killed, then let it finish."""
         began = time.monotonic()
+        self._kills = kills
         until = began + seconds
         try:
             while not self._is_done():
@@ -151,21 +166,26 @@ class Torment:
             )
 
     def _let_live(self, until: float) -> None:
-        """Kill runs of the command, until it is done, or killed itself."""
+        """Kill runs of the command, and its fork server, until it is done, or killed itself."""
         assert self._command  # noqa: S101  (for the type checker)
-        fate = self._rng.choice(FATES)
-        end = time.monotonic() + self._rng.expovariate(1 / BETWEEN_COMMANDS)
+        fate, end = self._fate()
         while self._command.poll() is None:
             time.sleep(self._rng.expovariate(1 / BETWEEN_RUNS))
-            if time.monotonic() > until:
+            if time.monotonic() > until and self.tally.killed >= self._kills:
                 self._command.wait(PATIENCE)
             elif fate != "none" and time.monotonic() > end:
-                self._kill_command(fate)
-                return
+                if self._kill_command(fate) != "fork server":
+                    return
+                fate, end = self._fate()
             else:
                 self._kill_run()
         if self._command.returncode:
             raise AssertionError((self.folder / "said.txt").read_text())
+
+    def _fate(self) -> tuple[str, float]:
+        """What is to be killed next beside runs, and when."""
+        after = self._rng.expovariate(1 / self._life)
+        return self._rng.choice(FATES), time.monotonic() + after
 
     def _kill_run(self) -> None:
         _, runs = self._below()
@@ -177,8 +197,8 @@ class Torment:
             wait_for_end([pid])
             self._count("run", [directory])
 
-    def _kill_command(self, fate: str) -> None:
-        """The scheduler or its fork server; what hangs from it must end, too."""
+    def _kill_command(self, fate: str) -> str:
+        """The scheduler or its fork server; what hangs from it must end, too. Which it was."""
         assert self._command  # noqa: S101  (for the type checker)
         server, runs = self._below()
         if fate == "fork server" and not server:
@@ -192,9 +212,9 @@ class Torment:
             self._command.kill()
             self._command.wait()
         took = wait_for_end([*server, *runs])
-        self._command.wait(PATIENCE)
         self.tally.slowest_end = max(self.tally.slowest_end, took)
         self._count(fate, directories)
+        return fate
 
     def _count(self, kind: str, directories: Sequence[Path | None]) -> None:
         self.tally.kills[kind] += 1
@@ -232,65 +252,6 @@ def read(folder: Path, query: str) -> list[tuple[object, ...]]:
     """Rows of the database of a study."""
     with closing(sqlite3.connect(folder / "runs" / "sweep.db")) as connection:
         return connection.execute(query).fetchall()
-
-
-def processes() -> Iterator[tuple[int, int, str]]:
-    """Every living process: its id, its parent's, and its command."""
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,stat=,args="],  # noqa: S607  (wherever it is)
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for line in listing.stdout.splitlines():
-        pid, parent, state, *words = line.split(maxsplit=3)
-        if not state.startswith("Z"):
-            yield int(pid), int(parent), " ".join(words)
-
-
-def trained_by(pid: int) -> Path | None:
-    """The run directory whose lock a process holds, where the system tells."""
-    with contextlib.suppress(OSError):
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                target = descriptor.readlink()
-                if target.name == "lock":
-                    return target.parent
-    return None
-
-
-def kill(pid: int) -> bool:
-    """Whether it was still there."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for_end(pids: Sequence[int]) -> float:
-    """Seconds until none of the processes lives."""
-    began = time.monotonic()
-    while set(pids) & {pid for pid, *_ in processes()}:
-        if time.monotonic() - began > PATIENCE:
-            raise AssertionError(f"processes {pids} live on")
-        time.sleep(0.005)
-    return time.monotonic() - began
-
-
-def wait_for_write(path: Path) -> None:
-    """Return when somebody writes to a file, or after two seconds."""
-    until = time.monotonic() + 2
-    before = _touched(path)
-    while _touched(path) == before and time.monotonic() < until:
-        pass
-
-
-def _touched(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def logged(directory: Path) -> int:

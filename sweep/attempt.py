@@ -93,6 +93,8 @@ class Running:
 def outcome(run: Running, ended: Ended, settings: Jobs) -> Change:
     """What an attempt that has ended comes to."""
     run_id, directory = run.job.run_id, run.directory
+    if ended.lost and not run.blamed:
+        return released(run_id, run.stopping or ended.lost)
     try:
         result = directory.read_result() if ended.status == EXIT_DONE else None
         if result:

@@ -8,7 +8,7 @@ UserError
 ├── HubError          nothing can be uploaded to the Hugging Face Hub
 ├── ResultsError      a file of results cannot be imported
 └── ExecutionError    runs cannot be started on this machine
-    └── RunnerLostError   ... any more: work had begun
+    └── RunnerLostError   ... any more: what starts them ends again and again
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ExecutionError(UserError):
 
 
 class RunnerLostError(ExecutionError):
-    """What runs are started with has gone, after work had begun."""
+    """What runs are started with has gone, and comes back no more."""
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:

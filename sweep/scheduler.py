@@ -13,7 +13,7 @@ from pathlib import Path
 from sweep.attempt import DISK_FULL, Running, no_start, outcome
 from sweep.change import Change, Claim, recorded, released
 from sweep.control import is_paused
-from sweep.errors import RunnerLostError, StoreBusyError
+from sweep.errors import StoreBusyError
 from sweep.executors.base import Ended, Executor
 from sweep.failures import ALIKE, Pattern
 from sweep.leases import RENEW_SECONDS
@@ -279,8 +279,7 @@ class Scheduler:
     def _give_back(self) -> None:
         """When it ends early: runs that are still ours go back into the queue."""
         for run in self._running.values():
-            with contextlib.suppress(RunnerLostError):  # then they have ended with what ran them
-                self._executor.stop(run.directory.path, now=True)
+            self._executor.stop(run.directory.path, now=True)
         early = [
             released(run.job.run_id, "its scheduler ended early") for run in self._running.values()
         ]

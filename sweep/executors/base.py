@@ -21,6 +21,8 @@ class Ended:
     """Largest resident memory."""
     out_of_memory: bool | None = None
     """Of a process that was killed: whether by the kernel, for lack of memory; None if unknown."""
+    lost: str | None = None
+    """Why it ended through no fault of its own: what it had been started by has ended."""
 
 
 class Executor(Protocol):

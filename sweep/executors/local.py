@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import selectors
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,43 +10,42 @@ from typing import Any
 
 from sweep.errors import RunnerLostError
 from sweep.executors.base import Ended
+from sweep.executors.server import Server
 from sweep.slots import Slot
+
+RESTARTS = 3
+"""Servers that may end in a row, without a run having ended in between, before it is given up."""
+UNHEARD = 10.0
+"""Seconds after which a server hangs that has not ended a run which it was told to kill."""
 
 
 class LocalExecutor:
-    """One process per run; see `trainer.forkserver` for the other end of the conversation.
-
-    The server starts importing torch at once, beside whatever its owner does next.
-    """
+    """One process per run. A server that ends is replaced, and its runs are given back."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._slots = {slot.name: slot for slot in slots}
-        self._buffer = b""
-        self._ready = False
-        # A session of its own: a Ctrl-C at the terminal is for the scheduler alone to answer.
-        self._server = subprocess.Popen(  # noqa: S603  (no shell, and nothing of a study's)
-            # -P: a folder called `trainer` where the user stands must not be taken for ours.
-            [sys.executable, "-P", "-m", "trainer.forkserver", str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        assert self._server.stdout is not None  # noqa: S101  (for the type checker: it is a pipe)
-        self._output = self._server.stdout.fileno()
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._output, selectors.EVENT_READ)
+        self._running: set[Path] = set()
+        self._killed: dict[Path, float] = {}
+        """When a run was first to be killed."""
+        self._lost: list[Ended] = []
+        """Runs that have ended with their server; told once there is another."""
+        self._deaths = 0
+        self._server = Server()
 
     @property
     def slots(self) -> Sequence[str]:
         return list(self._slots)
 
     def prepare(self) -> None:
-        while not self._ready:
-            self._ready = any("ready" in message for message in self._listen())
+        while (messages := self._server.listen(None)) is not None:
+            if any("ready" in message for message in messages):
+                return
+        raise _gone(self._server.close())
 
     def start(self, directory: Path, slot: str, attempt: int) -> None:
         place = self._slots[slot]
-        self._say(
+        self._running.add(directory.resolve())
+        self._server.say(
             {
                 "start": str(directory.resolve()),
                 "attempt": attempt,
@@ -64,50 +58,56 @@ class LocalExecutor:
     def wait(self, seconds: float) -> list[Ended]:
         deadline = time.monotonic() + seconds
         while True:
-            remaining = max(0.0, deadline - time.monotonic())
-            if not self._selector.select(remaining):
+            messages = self._server.listen(max(0.0, deadline - time.monotonic()))
+            if messages is None:
+                self._begin_again()
+            elif not messages:
                 return []
-            ended = [_ended(message) for message in self._listen() if "ended" in message]
-            if ended:
+            elif ended := self._ends(messages):
                 return ended
 
     def stop(self, directory: Path, *, now: bool = False) -> None:
         number = signal.SIGKILL if now else signal.SIGTERM
-        self._say({"signal": str(directory.resolve()), "number": int(number)})
+        self._server.say({"signal": str(directory.resolve()), "number": int(number)})
+        if now:
+            first = self._killed.setdefault(directory.resolve(), time.monotonic())
+            if time.monotonic() - first > UNHEARD:
+                self._server.kill()
 
     def close(self) -> None:
-        if self._server.stdin is not None:
-            self._server.stdin.close()
-        try:
-            self._server.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._server.kill()
-            self._server.wait()
-        if self._server.stdout is not None:
-            self._server.stdout.close()
-        self._selector.close()
+        self._server.close()
 
-    def _say(self, message: dict[str, Any]) -> None:
-        if self._server.stdin is None:
-            return
-        try:
-            os.write(self._server.stdin.fileno(), (json.dumps(message) + "\n").encode())
-        except BrokenPipeError as error:
-            raise self._gone() from error
+    def _ends(self, messages: list[dict[str, Any]]) -> list[Ended]:
+        """The runs that have ended, by what the server says."""
+        ended = [_ended(message) for message in messages if "ended" in message]
+        self._deaths = 0 if ended else self._deaths
+        if any("ready" in message for message in messages):
+            ended += self._lost
+            self._lost.clear()
+        for each in ended:
+            self._running.discard(each.directory)
+            self._killed.pop(each.directory, None)
+        return ended
 
-    def _listen(self) -> list[dict[str, Any]]:
-        received = os.read(self._output, 65_536)
-        if not received:
-            raise self._gone()
-        *lines, self._buffer = (self._buffer + received).split(b"\n")
-        return [json.loads(line) for line in lines]
+    def _begin_again(self) -> None:
+        """Raises RunnerLostError when that has been of no use too often."""
+        status = self._server.close()
+        self._deaths += 1
+        if self._deaths > RESTARTS:
+            raise _gone(status, self._deaths)
+        reason = f"the process that runs are forked from has ended (status {status})"
+        self._lost += [Ended(directory, None, lost=reason) for directory in self._running]
+        self._running.clear()
+        self._killed.clear()
+        self._server = Server()
 
-    def _gone(self) -> RunnerLostError:
-        status = self._server.wait()
-        return RunnerLostError(
-            f"the process that runs are forked from has ended (status {status}); what it printed "
-            "is above. `sweep doctor` checks the installation; the same command continues"
-        )
+
+def _gone(status: int, times: int = 1) -> RunnerLostError:
+    often = f", {times} times in a row" if times > 1 else ""
+    return RunnerLostError(
+        f"the process that runs are forked from has ended (status {status}){often}; what it "
+        "printed is above. `sweep doctor` checks the installation; the same command continues"
+    )
 
 
 def _ended(message: dict[str, Any]) -> Ended:
