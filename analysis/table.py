@@ -23,6 +23,7 @@ STYLES = {
     "negligible": "dim",
     "identical": "dim",
     "undecided": "yellow",
+    "reference": "dim",
 }
 
 
@@ -63,7 +64,9 @@ NOISE_COLUMNS = [
 
 
 def runs_done(row: Row) -> str:
-    """`5`, or `4 of 5` where runs are missing."""
+    """`5`, or `4 of 5` where runs are missing; nothing for a reference, which has none here."""
+    if row["n_done"] is None:
+        return ""
     total = sum(row[key] for key in ("n_done", "n_diverged", "n_failed", "n_missing"))
     return str(total) if row["n_done"] == total else f"{row['n_done']} of {total}"
 

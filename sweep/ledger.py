@@ -1,8 +1,8 @@
 """What the database knows, kept as files too, so that it can be made anew from them.
 
 RUNS/0123456789abcdef/     a run: its recipe, attempts and result (see `trainer.rundir`)
-RUNS/studies/NAME.json     a study: the rows of its plans, arms and members, and those of
-its runs that have no folder yet
+RUNS/studies/NAME.json     a study: the rows of its plans, arms, members and
+references, and those of its runs that have no folder yet
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from sweep.schema import arms, attempts, chunk_losses, curves, members, plans, runs, studies
+from sweep.schema import (
+    arms,
+    attempts,
+    chunk_losses,
+    curves,
+    members,
+    plans,
+    references,
+    runs,
+    studies,
+)
 from trainer.files import write_whole
 from trainer.rundir import RunDirectory
 
@@ -54,7 +64,7 @@ class Ledger:
     def save_study(self, connection: Connection, name: str) -> None:
         """Write down what the database knows of a study. Raises OSError."""
         rows = _select(connection, studies, studies.c.name, [name])
-        for table in (plans, arms):
+        for table in (plans, arms, references):
             rows |= _select(connection, table, table.c.study, [name])
         rows |= _select(connection, members, members.c.arm_id, [row["id"] for row in rows["arms"]])
         asked = list(dict.fromkeys(row["run_id"] for row in rows["members"]))

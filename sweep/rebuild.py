@@ -15,7 +15,17 @@ from sqlalchemy import Connection, Table, insert, select
 
 from sweep.ledger import OF_STUDIES, Ledger, Rows, directory_name
 from sweep.queue import FINISHED, Job, run_row
-from sweep.schema import arms, attempts, chunk_losses, curves, members, plans, runs, studies
+from sweep.schema import (
+    arms,
+    attempts,
+    chunk_losses,
+    curves,
+    members,
+    plans,
+    references,
+    runs,
+    studies,
+)
 from trainer.errors import RunDirectoryError
 from trainer.recipe import METRIC_VERSION, Recipe
 from trainer.rundir import Request, Result, RunDirectory
@@ -166,6 +176,7 @@ def _insert_study(connection: Connection, rows: Rows, known: set[str], found: Re
     insert_rows(
         connection, arms, [{k: v for k, v in row.items() if k != "id"} for row in rows["arms"]]
     )
+    insert_rows(connection, references, rows.get(references.name, []))
     (study,) = rows["studies"]
     query = select(arms.c.name, arms.c.id).where(arms.c.study == study["name"])
     ids = {row.name: row.id for row in connection.execute(query)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import RowMapping
 
+from sweep.reference import study_references
 from sweep.store import Store
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Report:
     """Baseline fields that the command line set when the plan was made."""
     metric: str | None
     """What an imported study's file calls its losses; None for the test loss of runs made here."""
+    references: Sequence[RowMapping] = ()
+    """Models that were not trained here, on the same test text (see `sweep.reference`)."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; None where a field does not apply."""
@@ -47,11 +50,35 @@ class Report:
             "overrides": dict(self.overrides),
             "noise": None if noise is None else asdict(noise),
             "arms": [self._arm(asdict(arm)) for arm in self.judgement.arms],
+            "references": [self._reference(row) for row in self.references],
         }
 
     def _arm(self, verdict: dict[str, Any]) -> dict[str, Any]:
         name = verdict.pop("arm")
         return {"arm": name, "interventions": self.interventions[name], **verdict}
+
+    def _reference(self, row: RowMapping) -> dict[str, Any]:
+        mean = self.judgement.arms[0].mean
+        told = {k: v for k, v in row.items() if k not in {"study", "test_text", "provenance"}}
+        return {**told, "difference": None if mean is None else row["test_loss"] - mean}
+
+
+def table_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a table: the arms and, below them, the references, which no test was made of."""
+    arms: list[dict[str, Any]] = content["arms"]
+    return [
+        *arms,
+        *(
+            {
+                **dict.fromkeys(arms[0]),
+                "arm": each["name"],
+                "mean": each["test_loss"],
+                "effect": each["difference"],
+                "verdict": "reference",
+            }
+            for each in content["references"]
+        ),
+    ]
 
 
 def make_report(store: Store, study: RowMapping) -> Report:
@@ -78,6 +105,7 @@ def make_report(store: Store, study: RowMapping) -> Report:
         runs,
         overrides,
         plan.get("metric"),
+        study_references(store, study),
     )
 
 

@@ -147,6 +147,23 @@ chunk_losses = Table(
     Column("loss", Float, nullable=False, comment="nats per token"),
 )
 
+references = Table(
+    "reference_models",
+    metadata,
+    Column("study", ForeignKey("studies.name"), primary_key=True),
+    Column("test_text", String(64), primary_key=True, comment="hash of what it was evaluated on"),
+    Column("weights_hash", String(64), primary_key=True),
+    Column("name", Text, nullable=False, comment="what reports call it"),
+    Column("folder", Text, nullable=False, comment="where it was"),
+    Column("test_loss", Float, nullable=False, comment="nats per token"),
+    Column("bits_per_byte", Float, nullable=False),
+    Column("parameters", BigInteger, nullable=False),
+    Column("context", Integer, nullable=False, comment="the positions that it knows"),
+    Column("evaluated", Float, nullable=False, comment="Unix time"),
+    Column("provenance", JSON, nullable=False, comment="code, device, torch"),
+)
+"""Models that a study did not train, on its test text: never part of its family."""
+
 ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
     2: (
         runs.c.skipped_steps,
@@ -165,6 +182,7 @@ ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
         runs.c.further,
         studies.c.paused,
         studies.c.imported,
+        references,
     ),
 }
 """What came with a version: tables, columns and indexes, in the order in which they are made.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
@@ -51,27 +52,33 @@ def evaluate(
     Each process of a run scores a part of the text, and all of them know the whole. `between` is
     called before each piece of it.
     """
-    wanted, context = recipe.evaluation, recipe.model.context
-    per_chunk = wanted.chunk_tokens // context
+    wanted = recipe.evaluation
     tokens = corpus.test[wanted.start_token :]
-    sequences = np.arange(wanted.chunks * per_chunk, dtype=np.uint64)
-    fitting = min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // model.head.out_features)
-    at_once = max(1, fitting // context)
-    pieces = np.array_split(sequences, math.ceil(len(sequences) / at_once))
+    whole = pieces(model, recipe)
     was_training = model.training
     model.eval()
-    losses = torch.zeros(len(sequences), dtype=torch.float64)
-    for piece in pieces[place.world.rank :: place.world.size]:
+    losses = torch.zeros(sum(map(len, whole)), dtype=torch.float64)
+    for piece in whole[place.world.rank :: place.world.size]:
         between()
         losses[piece.astype(np.int64)] = _sequence_losses(model, tokens, piece, place.device)
     place.world.sum_on_cpu(losses)
     model.train(was_training)
-    chunks = losses.view(wanted.chunks, per_chunk).mean(1)
+    chunks = losses.view(wanted.chunks, -1).mean(1)
     nats = float(chunks.mean())
     scored = tokens[1 : wanted.chunks * wanted.chunk_tokens + 1]
     text_bytes = int(corpus.byte_lengths[scored].sum(dtype=np.int64))
     bits = nats * len(scored) / math.log(2) / max(1, text_bytes)
     return TestLoss(nats, bits, chunks.tolist())
+
+
+def pieces(model: GPT, recipe: Recipe) -> list[NDArray[np.uint64]]:
+    """The numbers of the test sequences, in as many pieces as there are forward passes."""
+    context = recipe.model.context
+    sequences = np.arange(
+        recipe.evaluation.chunks * recipe.evaluation.chunk_tokens // context, dtype=np.uint64
+    )
+    fitting = min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // model.head.out_features)
+    return np.array_split(sequences, math.ceil(len(sequences) / max(1, fitting // context)))
 
 
 def _sequence_losses(

@@ -15,7 +15,9 @@ ModelWord = Annotated[
 ]
 StudyOption = Annotated[
     str | None,
-    typer.Option("--study", metavar="STUDY", help="Of ARM/SEED; the one last run if left out."),
+    typer.Option(
+        "--study", metavar="STUDY", help="A study's file or name; the one last run if left out."
+    ),
 ]
 
 
@@ -35,6 +37,25 @@ def export(
     from sweep.commands.export import export as command  # noqa: PLC0415
 
     request = ExportRequest(run, study, to, push)
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+
+
+@app.command()
+def evaluate(
+    model: ModelWord,
+    study: StudyOption = None,
+    name: Annotated[str | None, typer.Option(help="What reports call it.")] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Take the reference called DIR out of the report.")
+    ] = False,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Evaluate a model from elsewhere on a study's test text, as a reference in its report."""
+    from sweep.commands.evaluate import EvaluateRequest  # noqa: PLC0415
+    from sweep.commands.evaluate import evaluate as command  # noqa: PLC0415
+
+    request = EvaluateRequest(model, study, name, remove)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 

@@ -43,5 +43,5 @@ def generate(workspace: Workspace, request: GenerateRequest) -> int:
             "seed": request.seed,
         },
     }
-    call("trainer.generate", json.dumps(words), streaming=True)
+    call("trainer.generate", json.dumps(words))
     return 0

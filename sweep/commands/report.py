@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from sweep.console import say
 from sweep.explain import shown
 from sweep.override import shown_overrides
 from sweep.progress import duration
-from sweep.report import Report, make_report
+from sweep.report import Report, make_report, table_rows
 from sweep.store import Store
 from sweep.workspace import Workspace, file_differs
 from trainer.errors import UserError
@@ -52,12 +53,12 @@ def print_report(store: Store, study: RowMapping, console: Console) -> None:
     from analysis.table import rich_table, verdict_columns  # noqa: PLC0415  (brings numpy)
 
     result = make_report(store, study)
-    rows = result.as_dict()["arms"]
+    content = result.as_dict()
     for line in preamble(result, study):
         say(console, line)
     columns = verdict_columns(1 - result.analysis["alpha"])
-    console.print(rich_table(columns, rows, console.width))
-    for line in footnotes(result, rows):
+    console.print(rich_table(columns, table_rows(content), console.width))
+    for line in footnotes(result, content):
         say(console, line)
 
 
@@ -92,9 +93,9 @@ def preamble(result: Report, study: RowMapping) -> list[str]:
     return lines
 
 
-def footnotes(result: Report, rows: list[dict[str, Any]]) -> list[str]:
+def footnotes(result: Report, content: Mapping[str, Any]) -> list[str]:
     """What stands below the table."""
-    lines = []
+    lines, rows = [], content["arms"]
     if any(row["real_but_negligible"] for row in rows):
         lines.append("(real) The effect is not zero, but shown to be smaller than is worth having.")
     if any(row["sensitive"] for row in rows):
@@ -106,7 +107,24 @@ def footnotes(result: Report, rows: list[dict[str, Any]]) -> list[str]:
         lines.append(f"{missing} runs are still to be trained: these verdicts are provisional.")
     undecided = [row for row in rows if row["verdict"] == "undecided" and row["seeds_to_settle"]]
     lines += [_cost_of_settling(undecided, result)] if undecided else []
-    return lines
+    return lines + _reference_words(content["references"])
+
+
+def _reference_words(references: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not references:
+        return []
+    first = (
+        "A reference was not trained in this study: its effect is its loss − the baseline's mean, "
+        "on the same text; it gets no verdict, and the family does not count it."
+    )
+    return [
+        first,
+        *(
+            f"{each['name']}: {each['test_loss']:.4f} nats per token, "
+            f"{each['bits_per_byte']:.4f} bits per byte, {each['parameters']:,} parameters."
+            for each in references
+        ),
+    ]
 
 
 def _cost_of_settling(undecided: list[dict[str, Any]], result: Report) -> str:
@@ -130,16 +148,17 @@ def _text(store: Store, study: RowMapping, form: Format) -> str:
 
     result = make_report(store, study)
     content = result.as_dict()
+    rows = table_rows(content)
     columns = verdict_columns(1 - result.analysis["alpha"])
     if form == "json":
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
     if form == "csv":
-        return csv_table(content["arms"])
-    above, below = preamble(result, study), footnotes(result, content["arms"])
+        return csv_table(rows)
+    above, below = preamble(result, study), footnotes(result, content)
     if form == "md":
-        table = markdown_table(columns, content["arms"])
+        table = markdown_table(columns, rows)
         return "\n\n".join(["\n".join(above), table.strip(), *below]) + "\n"
     plain = Console(width=120, no_color=True, force_terminal=False)
     with plain.capture() as captured:
-        plain.print(rich_table(columns, content["arms"], 120))
+        plain.print(rich_table(columns, rows, 120))
     return "\n".join([*above, captured.get(), *below]) + "\n"

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Index, select
+from sqlalchemy import URL, Column, Index, Table, select
 
 from sweep.design import Plan
 from sweep.errors import StoreError
 from sweep.ledger import study_file
 from sweep.queue import Job, Queue
+from sweep.reference import require_exam, save_reference
 from sweep.schema import ADDED, metadata
 from sweep.store import Store, store_url
 from tests.sweep import postgres
@@ -91,6 +92,10 @@ def folder(
         directory.events.write_text("".join(f"{event.model_dump_json()}\n" for event in events))
         directory.write_result(result)
         queue.record(job.run_id, result, directory.read_events(), 12345)
+    exam = require_exam(store, store.study("tiny"))
+    found = {"test_loss": 3.5, "bits_per_byte": 0.99, "parameters": 124_439_808, "context": 1024}
+    known = {"name": "gpt2", "folder": "/models/gpt2", "weights_hash": "e" * 64}
+    save_reference(store, "tiny", exam, {**known, **found, "provenance": {"device": "none"}})
     store.close()
     return tmp_path / "runs"
 
@@ -291,6 +296,13 @@ def test_a_backup_overwrites_nothing(folder: Path, sweep: Run, tmp_path: Path) -
     assert said.stderr.startswith("sweep: runs/sweep.db cannot be copied to nowhere/copy.db (")
 
 
+def without(item: Table | Column[Any] | Index) -> str:
+    """The statement that takes from a database what a version has added."""
+    if isinstance(item, Column):
+        return f"ALTER TABLE {item.table.name} DROP COLUMN {item.name}"
+    return f"DROP {'INDEX' if isinstance(item, Index) else 'TABLE'} {item.name}"
+
+
 def test_what_a_study_left_in_an_older_database_is_written_down_when_it_is_upgraded(
     folder: Path,
 ) -> None:
@@ -299,11 +311,7 @@ def test_what_a_study_left_in_an_older_database_is_written_down_when_it_is_upgra
     written.unlink()
     with closing(sqlite3.connect(folder / "sweep.db")) as connection, connection:
         for item in ADDED[3]:
-            connection.execute(
-                f"DROP INDEX {item.name}"
-                if isinstance(item, Index)
-                else f"ALTER TABLE {item.table.name} DROP COLUMN {item.name}"
-            )
+            connection.execute(without(item))
         connection.execute("ALTER TABLE runs ADD COLUMN lease_until FLOAT")
         connection.execute("UPDATE schema_version SET version = 2")
     Store(store_url(None, folder)).close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -12,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM
 
 from model.gpt import GPT
+from tests.trainer.gpt2 import save_gpt2, write_tokens
 from trainer.corpus import Corpus
 from trainer.errors import WeightsError
 from trainer.execution import Execution
@@ -35,25 +35,6 @@ Attempt = Callable[..., int]
 EXACT = 1e-5
 STILL = {"optimizer.learning_rate": 1e-30}
 """So slow that no weight changes."""
-
-
-def save_gpt2(folder: Path, *, tied: bool, biased: bool) -> None:
-    """A GPT-2 of one layer that transformers saves, as somebody else would have."""
-    torch.manual_seed(1)
-    sizes = {"vocab_size": 257, "n_positions": 16, "n_embd": 16, "n_layer": 1, "n_head": 2}
-    end = {"bos_token_id": 256, "eos_token_id": 256}
-    model = GPT2LMHeadModel(GPT2Config(**sizes, **end, tie_word_embeddings=tied))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if biased or "c_attn.bias" not in name:
-                parameter.add_(torch.randn_like(parameter) * 0.1)
-    model.save_pretrained(folder)
-    write_tokens(folder, byte_letters())
-
-
-def write_tokens(folder: Path, letters: dict[str, int]) -> None:
-    content = {"model": {"vocab": letters, "merges": []}}
-    (folder / "tokenizer.json").write_text(json.dumps(content))
 
 
 @pytest.fixture

@@ -1,0 +1,34 @@
+"""A GPT-2 of somebody else's: made and saved by transformers, its tokenizer beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from trainer.tokenizer import byte_letters
+
+
+def save_gpt2(
+    folder: Path, *, tied: bool = True, biased: bool = True, positions: int = 16
+) -> GPT2LMHeadModel:
+    """One layer of width 16 for bytes, with random weights, norms and biases."""
+    torch.manual_seed(1)
+    sizes = {"vocab_size": 257, "n_positions": positions, "n_embd": 16, "n_layer": 1, "n_head": 2}
+    end = {"bos_token_id": 256, "eos_token_id": 256}
+    model = GPT2LMHeadModel(GPT2Config(**sizes, **end, tie_word_embeddings=tied))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if biased or "c_attn.bias" not in name:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    model.save_pretrained(folder)
+    write_tokens(folder, byte_letters())
+    return model.eval()
+
+
+def write_tokens(folder: Path, letters: dict[str, int]) -> None:
+    """A tokenizer of single bytes, whose letters have these ids."""
+    content = {"model": {"vocab": letters, "merges": []}}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
