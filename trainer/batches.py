@@ -6,6 +6,8 @@ Nothing is remembered, so a resumed run, or one with other micro-batches, reads 
 from __future__ import annotations
 
 import hashlib
+import mmap
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -20,6 +22,9 @@ ROUNDS = 6
 
 SEQUENCES_AHEAD = 1_024
 """Places that are computed at once: the cost lies in the calls, not in the numbers."""
+
+LARGE = 2**32
+"""Bytes of mapped tokens from which on a shuffled batch is announced, not left to read-ahead."""
 
 Indices = NDArray[np.uint64]
 
@@ -65,34 +70,57 @@ class Batches:
         self._size = recipe.train.batch_size
         self._shuffled = recipe.data.order == "shuffled"
         self._seed = recipe.seeds.order
-        self._cached: tuple[range, Indices] | None = None
         self._sequences = (len(tokens) - 1) // self._context
+        self._ahead = max(1, SEQUENCES_AHEAD // self._size)
+        self._places = lru_cache(maxsize=2)(self._compute)
+        self._map = large_map(tokens) if self._shuffled else None
 
     def sequences(self, step: int) -> Indices:
         """Indices of the sequences in the batch of `step`, in order, shape (batch_size,)."""
-        if self._cached is None or step not in self._cached[0]:
-            steps = range(step, step + max(1, SEQUENCES_AHEAD // self._size))
-            self._cached = steps, self._places(steps).reshape(len(steps), self._size)
-        steps, places = self._cached
-        return places[step - steps.start]  # type: ignore[no-any-return]
+        block, row = divmod(step, self._ahead)
+        return self._places(block)[row]  # type: ignore[no-any-return]
 
-    def _places(self, steps: range) -> Indices:
-        slots = np.arange(steps.start * self._size, steps.stop * self._size, dtype=np.uint64)
+    def _compute(self, block: int) -> Indices:
+        """The sequences of some steps in a row, shape (steps, batch_size)."""
+        count = self._ahead * self._size
+        slots = np.arange(block * count, (block + 1) * count, dtype=np.uint64)
         epochs, slots = np.divmod(slots, np.uint64(self._sequences))
-        if not self._shuffled:
-            return slots
-        for epoch in np.unique(epochs):
+        for epoch in np.unique(epochs) if self._shuffled else ():
             within = epochs == epoch
             key = f"order/{self._seed}/{epoch}"
             slots[within] = permute(slots[within], self._sequences, key)
-        return slots
+        return slots.reshape(self._ahead, self._size)
 
     def read(self, step: int, part: slice = slice(None)) -> tuple[Tensor, Tensor]:
         """Inputs and the tokens that follow them, each int64 (sequence, context).
 
         `part` selects some of the batch's sequences.
         """
+        if self._map:
+            self._announce(self._map, step + 1, part)
         return read_sequences(self._tokens, self.sequences(step)[part], self._context)
+
+    def _announce(self, mapped: mmap.mmap, step: int, part: slice) -> None:
+        """Have the system fetch a batch while the one before it is trained on."""
+        size = self._tokens.itemsize
+        for sequence in self.sequences(step)[part].tolist():
+            start = sequence * self._context * size
+            begin = start - start % mmap.PAGESIZE
+            length = start - begin + (self._context + 1) * size
+            mapped.madvise(mmap.MADV_WILLNEED, begin, length)
+
+
+def large_map(tokens: Tokens) -> mmap.mmap | None:
+    """The file behind tokens that are mapped and many, which will be read here and there.
+
+    Linux reads megabytes ahead from each place where a mapped file is touched. That warms a small
+    file up, and of a large one it throws away most before it is wanted.
+    """
+    mapped: object = tokens.base
+    if not isinstance(mapped, mmap.mmap) or tokens.nbytes < LARGE:
+        return None
+    mapped.madvise(mmap.MADV_RANDOM)
+    return mapped
 
 
 def read_sequences(tokens: Tokens, sequences: Indices, context: int) -> tuple[Tensor, Tensor]:

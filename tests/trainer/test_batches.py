@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from trainer.batches import Batches, permute
 from trainer.corpus import Corpus
 from trainer.recipe import Recipe
+from trainer.tokenizer import Tokens
 
 
 def whole(size: int, key: str) -> list[int]:
@@ -78,6 +81,72 @@ def test_a_batch_may_span_two_epochs_and_each_is_shuffled_anew(
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == len(epochs)
     assert batches.read(1)[0].shape == (7, 16)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sequences=st.integers(1, 300),
+    batch_size=st.integers(1, 20),
+    epoch=st.integers(0, 1_000_000),
+    seed=st.integers(0, 2**31),
+)
+def test_any_epoch_reads_every_sequence_exactly_once(
+    make_recipe: Callable[..., Recipe], sequences: int, batch_size: int, epoch: int, seed: int
+) -> None:
+    changes = {"train.batch_size": batch_size, "train.tokens": 16 * batch_size, "seeds.order": seed}
+    batches = Batches(make_recipe(changes), np.zeros(16 * sequences + 1, dtype=np.uint16))
+    first, last = epoch * sequences // batch_size, (epoch + 1) * sequences // batch_size
+    slots = [int(index) for step in range(first, last + 1) for index in batches.sequences(step)]
+    begin = epoch * sequences - first * batch_size
+    assert sorted(slots[begin : begin + sequences]) == list(range(sequences))
+
+
+def sparse(path: Path, length: int) -> Tokens:
+    """Tokens of a file that takes no room on the disk."""
+    with path.open("wb") as file:
+        file.truncate(2 * length)
+    return np.memmap(path, dtype=np.uint16, mode="r")
+
+
+def seconds_a_step(batches: Batches, first: int) -> float:
+    """The median of reading 300 steps."""
+    times = []
+    for step in range(first, first + 300):
+        began = time.perf_counter()
+        batches.read(step)
+        times.append(time.perf_counter() - began)
+    return float(np.median(times))
+
+
+@pytest.mark.parametrize("order", ["shuffled", "sequential"])
+def test_of_ten_billion_tokens_a_batch_takes_the_memory_and_time_that_it_takes_of_a_million(
+    tmp_path: Path, make_recipe: Callable[..., Recipe], order: str
+) -> None:
+    recipe = make_recipe({"data.order": order})
+    peaks, seconds = {}, {}
+    for tokens in (10**6, 10**10):
+        mapped = sparse(tmp_path / "train.bin", tokens + 1)
+        tracemalloc.start()
+        batches = Batches(recipe, mapped)
+        for step in (0, tokens // 128 - 1, 10**9):
+            assert int(batches.sequences(step).max()) < tokens // 16
+            batches.read(step)
+        peaks[tokens] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        seconds[tokens] = seconds_a_step(batches, tokens // 256)
+    assert peaks[10**10] < peaks[10**6] + 50_000 < 1_000_000
+    assert seconds[10**10] < 5 * seconds[10**6]
+
+
+def test_of_ten_billion_tokens_nothing_is_read_twice_and_any_step_can_be_read_first(
+    tmp_path: Path, make_recipe: Callable[..., Recipe]
+) -> None:
+    recipe, tokens = make_recipe(), sparse(tmp_path / "train.bin", 10**10 + 1)
+    batches = Batches(recipe, tokens)
+    read = np.stack([batches.sequences(step) for step in range(40_000, 60_000)])
+    assert len(np.unique(read)) == read.size
+    for step in (59_999, 40_000, 51_234):
+        assert np.array_equal(Batches(recipe, tokens).sequences(step), read[step - 40_000])
 
 
 def test_sequential_order_reads_the_text_as_it_stands_again_and_again(
