@@ -50,7 +50,7 @@ def evaluate(
     """Test loss of `model`, in float32 and without dropout whatever the training precision was.
 
     Each process of a run scores a part of the text, and all of them know the whole. `between` is
-    called before each piece of it.
+    called before each piece of it, equally often in each process.
     """
     wanted = recipe.evaluation
     tokens = corpus.test[wanted.start_token :]
@@ -58,9 +58,11 @@ def evaluate(
     was_training = model.training
     model.eval()
     losses = torch.zeros(sum(map(len, whole)), dtype=torch.float64)
-    for piece in whole[place.world.rank :: place.world.size]:
+    for first in range(0, len(whole), place.world.size):
         between()
-        losses[piece.astype(np.int64)] = _sequence_losses(model, tokens, piece, place.device)
+        if (mine := first + place.world.rank) < len(whole):
+            piece = whole[mine].astype(np.int64)
+            losses[piece] = _sequence_losses(model, tokens, whole[mine], place.device)
     place.world.sum_on_cpu(losses)
     model.train(was_training)
     chunks = losses.view(wanted.chunks, -1).mean(1)

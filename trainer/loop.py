@@ -143,8 +143,8 @@ def _outcome(trainer: Trainer, corpus: Corpus, session: Session) -> dict[str, An
     """The test loss; a run that ends worse than a uniform guess by a nat has diverged."""
     recipe = trainer.recipe
 
-    def between() -> None:  # several processes do not have the same number of pieces
-        if session.should_stop() and trainer.place.world.size == 1:
+    def between() -> None:
+        if trainer.place.world.any(session.should_stop()):
             raise RunStoppedError
 
     test = evaluate(trainer.model, corpus, recipe, trainer.place, between)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+import trainer.loop
 from trainer.checkpoint import Checkpoint
 from trainer.corpus import Corpus
 from trainer.journal import DivergedError, Journal, Progress, Step
@@ -135,6 +136,30 @@ def test_the_step_that_is_not_finite_is_found_inside_a_stretch(
         journal.record(step_with(math.inf))
     assert diverged.value.step == 12
     assert progress.last_loss == 4.0
+
+
+@pytest.mark.parametrize("first", [0, 4, 23])
+def test_a_run_that_becomes_nan_records_the_step_and_costs_no_more_than_to_the_end_of_its_stretch(
+    corpus: Corpus, make_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    taken: list[int] = []
+    whole = Trainer.step
+
+    def step(self: Trainer, number: int) -> Step:
+        taken.append(number)
+        done = whole(self, number)
+        return done._replace(loss=done.loss * math.nan) if number >= first else done
+
+    def spend(*_arguments: object, **_keywords: object) -> None:
+        pytest.fail("a run without hope is not evaluated, nor kept")
+
+    monkeypatch.setattr(Trainer, "step", step)
+    monkeypatch.setattr(trainer.loop, "evaluate", spend)
+    recipe = make_recipe({"train.tokens": 16 * 8 * 500})
+    result = train(recipe, corpus, io.StringIO(), CPU, Session(keep=spend))
+    assert (result.state, result.diverged_at) == ("diverged", first)
+    assert taken == list(range(first - first % 5 + 5)), "a stretch is five steps here"
+    assert result.steps == len(taken)
 
 
 def step_with(loss: float, *, skipped: bool = False) -> Step:

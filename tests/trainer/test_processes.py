@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 import trainer.evaluate
+from model.gpt import GPT
 from tests.trainer.forked import ForkedRun, assert_end_within, train
 from trainer import ranks
 from trainer.journal import Step
@@ -216,6 +218,33 @@ def test_an_interrupted_run_of_two_processes_is_continued_by_one(
     make_run("run", changes, processes=1)
     assert (train(run), train(alone)) == (0, 0)
     assert result_of(run).test_loss == pytest.approx(result_of(alone).test_loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_that_is_stopped_while_it_is_evaluated_stops_at_the_next_piece_and_continues_there(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, processes: int
+) -> None:
+    monkeypatch.setattr(trainer.evaluate, "TOKENS_AT_ONCE", 96)  # three pieces: unequal parts
+    whole = make_run("whole", processes=processes)
+    assert train(whole) == 0
+    scores = trainer.evaluate._sequence_losses
+    once = tmp_path / "once"
+
+    def score(model: GPT, tokens: Any, sequences: Any, device: Any) -> torch.Tensor:  # noqa: ANN401
+        if 0 in sequences and not once.exists():
+            once.touch()
+            os.kill(os.getsid(0), signal.SIGTERM)  # the process that watches, if there is one
+            time.sleep(0.5)
+        return scores(model, tokens, sequences, device)
+
+    monkeypatch.setattr(trainer.evaluate, "_sequence_losses", score)
+    stopped = make_run("stopped", processes=processes)
+    assert train(stopped) == EXIT_STOPPED
+    assert [path.name for path in stopped.checkpoints.iterdir()] == ["step-0000000012"]
+    assert stopped.read_result() is None
+    assert train(stopped) == 0
+    assert result_of(stopped).chunk_losses == result_of(whole).chunk_losses
+    assert stopped.weights.read_bytes() == whole.weights.read_bytes()
 
 
 # Errors.
