@@ -98,6 +98,22 @@ def test_transformers_computes_the_logits_of_the_run(
     assert (tmp_path / "model" / "README.md").read_text() == "# A card\n"
 
 
+def test_where_weights_are_large_the_run_rounds_no_more_than_transformers_does(
+    make: Weights, tmp_path: Path
+) -> None:
+    """Float32 itself is coarser than 1e-5 there: both lie that far from what float64 gives."""
+    run, ours = make("bytes", init_std=1.0, width=64)
+    export(run, tmp_path / "model", "")
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "model").eval()
+    read = torch.randint(0, 257, (8, 16), generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        logits = ours(read)
+        other = theirs(read).logits
+        exact = theirs.double()(read).logits
+    assert logits.abs().max() > 20
+    assert (logits - exact).std() < 1.5 * (other - exact).std()
+
+
 def test_transformers_reads_the_tokens_of_the_run_in_many_scripts(
     both: tuple[Tokenizer, Any],
 ) -> None:
