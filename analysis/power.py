@@ -69,7 +69,7 @@ def smallest_visible_effect(n: int, sd: float, alpha: float = 0.05, power: float
 
     `sd` is that of the paired difference, nats. Infinite for a single seed.
     """
-    return math.inf if n < 2 else sd * _visible_shift(n - 1, alpha, power) / math.sqrt(n)
+    return math.inf if n < 2 else sd * visible_shift(n - 1, alpha, power) / math.sqrt(n)
 
 
 def smallest_visible_effect_unpaired(
@@ -79,7 +79,28 @@ def smallest_visible_effect_unpaired(
 
     `sd` is that of single runs, nats, the same in both arms. Infinite for a single seed.
     """
-    return math.inf if n < 2 else sd * _visible_shift(2 * n - 2, alpha, power) * math.sqrt(2 / n)
+    return math.inf if n < 2 else sd * visible_shift(2 * n - 2, alpha, power) * math.sqrt(2 / n)
+
+
+def seeds_to_see(
+    effect: float, sd: float, *, paired: bool, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """The seeds per arm, from two, with which an effect (nats) is seen; None beyond `MOST_SEEDS`.
+
+    `sd` is that of the paired difference, or of single runs, equal in both arms; nats. Raises
+    ValueError unless effect and sd are above 0 and finite.
+    """
+    if not (0 < effect < math.inf and 0 < sd < math.inf):
+        raise ValueError(f"an effect of {effect} in noise of {sd} has no answer; both are above 0")
+
+    def power_beyond_one(further: int) -> float:
+        n = 1 + further
+        if paired:
+            return t_power(effect, sd / math.sqrt(n), n - 1, alpha)
+        return t_power(effect, sd * math.sqrt(2 / n), 2 * n - 2, alpha)
+
+    further = _first(power_beyond_one, power)
+    return None if further is None else 1 + further
 
 
 def paired_precision(sd: float, n: int, extra_df: float = 0.0) -> Precision:
@@ -135,7 +156,7 @@ def _first(power: Callable[[int], float], target: float) -> int | None:
     return high
 
 
-def _visible_shift(df: float, alpha: float, power: float) -> float:
+def visible_shift(df: float, alpha: float = 0.05, power: float = 0.8) -> float:
     """The effect in standard errors at which the two-sided t test reaches `power`."""
     low, high = 0.0, 1.0
     while t_power(high, 1.0, df, alpha) < power:

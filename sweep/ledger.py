@@ -3,6 +3,7 @@
 RUNS/0123456789abcdef/     a run: its recipe, attempts and result (see `trainer.rundir`)
 RUNS/studies/NAME.json     a study: the rows of its plans, arms, members and
 references, and those of its runs that have no folder yet
+RUNS/noises/NAME.json      what `sweep noise` found for it
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from sweep.schema import (
     chunk_losses,
     curves,
     members,
+    noises,
     plans,
     references,
     runs,
@@ -34,6 +36,7 @@ from trainer.rundir import RunDirectory
 Rows = dict[str, list[dict[str, Any]]]
 """By table: the columns that are not empty, by name."""
 STUDIES = "studies"
+NOISES = "noises"
 OF_STUDIES = (studies, plans, arms, members)
 """Tables whose rows are a study's alone, in the order in which they can be inserted."""
 ASKED = {column.name for column in runs.c if not column.nullable} | {"repeat_of"}
@@ -61,6 +64,14 @@ class Ledger:
         """The files of studies."""
         return sorted((self.folder / STUDIES).glob("*.json"))
 
+    def noises(self) -> list[Path]:
+        """The files of noise studies."""
+        return sorted((self.folder / NOISES).glob("*.json"))
+
+    def save_noise(self, connection: Connection, name: str) -> None:
+        """Write down the noise that the database has of a study. Raises OSError."""
+        self._write(NOISES, name, _select(connection, noises, noises.c.study, [name]))
+
     def save_study(self, connection: Connection, name: str) -> None:
         """Write down what the database knows of a study. Raises OSError."""
         rows = _select(connection, studies, studies.c.name, [name])
@@ -78,7 +89,10 @@ class Ledger:
         done = [row["id"] for row in rows["runs"] if row["state"] != "queued"]
         for table in (attempts, curves, chunk_losses):
             rows |= _select(connection, table, table.c.run_id, done)
-        path = self.folder / STUDIES / study_file(name)
+        self._write(STUDIES, name, rows)
+
+    def _write(self, kind: str, name: str, rows: Rows) -> None:
+        path = self.folder / kind / study_file(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(rows, sort_keys=True, separators=(",", ":")).encode())
 

@@ -21,6 +21,7 @@ from sweep.schema import (
     chunk_losses,
     curves,
     members,
+    noises,
     plans,
     references,
     runs,
@@ -63,6 +64,8 @@ def fill(connection: Connection, ledger: Ledger) -> Rebuilt:
     _insert_runs(connection, later, known, found)
     for rows in written:
         _insert_study(connection, rows, known, found)
+    for path in ledger.noises():
+        insert_rows(connection, noises, _read_noises(path, found))
     return found
 
 
@@ -141,6 +144,14 @@ def _read_study(path: Path, found: Rebuilt) -> Rows:
         found.problems.append(f"{path} is damaged: `sweep run` of its study writes it anew")
         return {}
     return rows
+
+
+def _read_noises(path: Path, found: Rebuilt) -> list[dict[str, Any]]:
+    try:
+        return _ROWS.validate_json(path.read_bytes())[noises.name]
+    except (OSError, ValidationError, KeyError):
+        found.problems.append(f"{path} is damaged: `sweep noise` of its study writes it anew")
+        return []
 
 
 def _runs_without_a_folder(rows: Rows, known: set[str]) -> Rows:

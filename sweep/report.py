@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import RowMapping
 
+from sweep.chance import cited, stored_circumstances
 from sweep.reference import study_references
 from sweep.store import Store
 
@@ -34,6 +35,8 @@ class Report:
     """Baseline fields that the command line set when the plan was made."""
     metric: str | None
     """What an imported study's file calls its losses; None for the test loss of runs made here."""
+    noise_on_record: Mapping[str, Any] | None
+    """What `sweep noise` found for this baseline, with a warning where it no longer holds."""
     references: Sequence[RowMapping] = ()
     """Models that were not trained here, on the same test text (see `sweep.reference`)."""
 
@@ -49,6 +52,7 @@ class Report:
             "smallest_effect": self.analysis["smallest_effect"],
             "overrides": dict(self.overrides),
             "noise": None if noise is None else asdict(noise),
+            "noise_on_record": self.noise_on_record,
             "arms": [self._arm(asdict(arm)) for arm in self.judgement.arms],
             "references": [self._reference(row) for row in self.references],
         }
@@ -94,18 +98,17 @@ def make_report(store: Store, study: RowMapping) -> Report:
         runs_frame(runs)[["arm", "seed", "loss", "status"]],
         analysis_plan([row["name"] for row in rows], settings),
     )
-    interventions = {row["name"]: row["interventions"] for row in rows}
-    overrides = plan.get("overrides", {})
     return Report(
-        name,
-        study["plan_hash"],
-        settings,
-        judgement,
-        interventions,
-        runs,
-        overrides,
-        plan.get("metric"),
-        study_references(store, study),
+        study=name,
+        plan_hash=study["plan_hash"],
+        analysis=settings,
+        judgement=judgement,
+        interventions={row["name"]: row["interventions"] for row in rows},
+        runs=runs,
+        overrides=plan.get("overrides", {}),
+        noise_on_record=cited(store, name, stored_circumstances(plan, runs)),
+        metric=plan.get("metric"),
+        references=study_references(store, study),
     )
 
 

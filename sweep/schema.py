@@ -164,6 +164,18 @@ references = Table(
 )
 """Models that a study did not train, on its test text: never part of its family."""
 
+noises = Table(
+    "noises",
+    metadata,
+    Column("study", String(64), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True, comment="of all but the content"),
+    Column("recipe", JSON, nullable=False, comment="of the baseline, and which streams vary"),
+    Column("corpus_hash", String(64), nullable=False),
+    Column("device", Text, nullable=False),
+    Column("measured", Float, nullable=False, comment="Unix time"),
+    Column("content", JSON, nullable=False, comment="what `sweep noise --format json` prints"),
+)
+
 ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
     2: (
         runs.c.skipped_steps,
@@ -175,6 +187,7 @@ ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
     ),
     3: (
         runs_by_repeat,
+        noises,
         runs.c.attempt,
         runs.c.beat,
         runs.c.failures,

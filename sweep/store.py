@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,16 +114,16 @@ class Store(Database):
             self.write_down(connection, name)
 
     def write_down(self, connection: Connection, study: str) -> None:
-        """Before the commit, so that the files know all that the database does."""
-        if self.ledger is None:
-            return
-        try:
-            self.ledger.save_study(connection, study)
-        except OSError as error:
-            raise StoreError(
-                f"{self.ledger.folder} cannot be written ({error.strerror}); free some space, or "
-                "choose another folder with --runs DIR"
-            ) from error
+        """Before the commit, so that the files know all that the database does of a study."""
+        if self.ledger:
+            with _explained(self.ledger):
+                self.ledger.save_study(connection, study)
+
+    def write_noise_down(self, connection: Connection, study: str) -> None:
+        """The same with what is known of its noise."""
+        if self.ledger:
+            with _explained(self.ledger):
+                self.ledger.save_noise(connection, study)
 
     @staticmethod
     def save_content(connection: Connection, study: str, digest: str, content: object) -> None:
@@ -169,6 +170,19 @@ class Store(Database):
         """Each arm and seed of a study with its run: columns `arm`, `seed`, and those of runs."""
         query = (
             select(arms.c.name.label("arm"), members.c.seed, runs)
+            .join(members, members.c.arm_id == arms.c.id)
+            .join(runs, runs.c.id == members.c.run_id)
+            .where(arms.c.study == study)
+            .order_by(arms.c.position, members.c.seed)
+        )
+        with self.begin() as connection:
+            return connection.execute(query).mappings().all()
+
+    def study_losses(self, study: str) -> Sequence[RowMapping]:
+        """The same with no more than `state`, `test_loss` and the seeds: there may be a million."""
+        seeds = (runs.c.init_seed, runs.c.order_seed, runs.c.dropout_seed)
+        query = (
+            select(arms.c.name.label("arm"), members.c.seed, runs.c.state, runs.c.test_loss, *seeds)
             .join(members, members.c.arm_id == arms.c.id)
             .join(runs, runs.c.id == members.c.run_id)
             .where(arms.c.study == study)
@@ -262,6 +276,17 @@ class Store(Database):
         )
         with self.begin() as connection:
             return connection.execute(query).scalars().all()
+
+
+@contextmanager
+def _explained(ledger: Ledger) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{ledger.folder} cannot be written ({error.strerror}); free some space, or "
+            "choose another folder with --runs DIR"
+        ) from error
 
 
 def _slices(ids: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:

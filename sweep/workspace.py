@@ -67,6 +67,16 @@ class Workspace:
             else "no study was run here yet; name a study file (`sweep init` writes one)"
         )
 
+    def imported_study(self, word: str | None) -> RowMapping | None:
+        """The imported study that `word` names, or that is the one last run; None for no such."""
+        if word is not None and (word.endswith(".toml") or Path(word).exists()):
+            return None
+        store = self.open_if_any()
+        for study in store.studies() if store else ():
+            if word in (None, study["name"]):
+                return study if study["imported"] else None
+        return None
+
     def check_trainable(self, path: Path) -> None:
         """Raises StudyError where a path that is no file is the name of an imported study."""
         if path.exists() or path.suffix == ".toml":

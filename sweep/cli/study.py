@@ -81,6 +81,13 @@ def report(
 def noise(
     study: StudyWord = None,
     seeds: Annotated[int, typer.Option(min=2, max=10_000, help="Baseline seeds, at least.")] = 7,
+    decompose: Annotated[
+        str | None,
+        typer.Option(metavar="STREAMS", help="Which stream makes it: init,order,dropout."),
+    ] = None,
+    levels: Annotated[
+        int, typer.Option(metavar="N", min=3, max=99, help="Seeds of each stream, for that.")
+    ] = 4,
     override: OverrideOption = None,
     form: FormatOption = "table",
     output: Output = None,
@@ -91,8 +98,10 @@ def noise(
     """Measure how large chance is: baseline seeds, and one of them run again exactly."""
     from sweep.commands.noise import NoiseRequest  # noqa: PLC0415
     from sweep.commands.noise import noise as command  # noqa: PLC0415
+    from sweep.streams import Question, parse_streams  # noqa: PLC0415
 
-    request = NoiseRequest(study, seeds, slots, form, output, read_overrides(override))
+    question = Question(parse_streams(decompose), levels) if decompose is not None else None
+    request = NoiseRequest(study, seeds, slots, form, output, read_overrides(override), question)
     progress = make_console(stderr=form != "table" and output is None)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console(), progress))
 

@@ -13,6 +13,7 @@ from analysis.power import (
     Goal,
     equivalence_power,
     paired_precision,
+    seeds_to_see,
     seeds_to_settle,
     smallest_visible_effect,
     smallest_visible_effect_unpaired,
@@ -136,3 +137,27 @@ def test_a_single_run_can_be_given_company() -> None:
     count = seeds_to_settle(0.03, unpaired_precision(1e-4, 1, 1e-4, 7), goal)
     assert count is not None
     assert 1 <= count < 5
+
+
+@given(effect=st.floats(1e-3, 0.1), sd=spreads, paired=st.booleans())
+def test_the_seeds_that_see_an_effect_are_the_fewest_that_do(
+    effect: float, sd: float, paired: bool
+) -> None:
+    visible = smallest_visible_effect if paired else smallest_visible_effect_unpaired
+    seeds = seeds_to_see(effect, sd, paired=paired, alpha=0.05 / 8)
+    if seeds is None:
+        assert visible(MOST_SEEDS, sd, 0.05 / 8) > effect
+        return
+    assert visible(seeds, sd, 0.05 / 8) <= effect * (1 + 1e-9)
+    assert seeds == 2 or visible(seeds - 1, sd, 0.05 / 8) > effect * (1 - 1e-9)
+
+
+def test_seeds_to_see_are_those_of_rs_power_t_test() -> None:
+    # R: power.t.test(power = .90, delta = 1) gives n = 22.02110 (from its help page).
+    assert seeds_to_see(1.0, 1.0, paired=False, power=0.9) == 23
+
+
+@pytest.mark.parametrize(("effect", "sd"), [(0.0, 1.0), (1.0, 0.0), (math.inf, 1.0)])
+def test_seeds_for_nothing_or_without_noise_are_refused(effect: float, sd: float) -> None:
+    with pytest.raises(ValueError, match="both are above 0"):
+        seeds_to_see(effect, sd, paired=True)

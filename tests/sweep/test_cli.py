@@ -30,6 +30,7 @@ REPORT_KEYS = {
     "smallest_effect",
     "overrides",
     "noise",
+    "noise_on_record",
     "arms",
 }
 ARM_KEYS = {

@@ -1,0 +1,58 @@
+"""Do losses look normal? Chi-square intervals and t tests take it so."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
+
+FEWEST = 3
+"""Losses that a shape can be seen in."""
+MOST_POINTS = 200
+"""Of a QQ plot; more cannot be told apart."""
+MOST_TESTED = 5_000
+"""Losses up to which Royston's approximation of the p-value is good."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normality:
+    """A look at the shape of a sample of losses."""
+
+    correlation: float
+    """Of the QQ plot's points: 1 on a straight line."""
+    w: float | None
+    """Shapiro and Wilk's statistic (1965, Biometrika 52, 591-611)."""
+    p: float | None
+    """Of normal losses being as crooked as these; None with more than `MOST_TESTED`."""
+    points: list[tuple[float, float]]
+    """Normal quantile and loss (nats), upward."""
+
+
+def normality(losses: ArrayLike) -> Normality | None:
+    """The QQ plot of losses with Blom's positions, its correlation, and Shapiro and Wilk's test.
+
+    None for fewer than three losses, or losses that are all equal.
+    """
+    values = np.sort(np.asarray(losses, float))
+    n = values.size
+    if n < FEWEST or values[0] == values[-1]:
+        return None
+    quantiles = ndtri((np.arange(1, n + 1) - 0.375) / (n + 0.25))
+    centred = values - values.mean()
+    correlation = float(
+        quantiles @ centred / np.sqrt((quantiles @ quantiles) * (centred @ centred))
+    )
+    w, p = _shapiro(centred) if n <= MOST_TESTED else (None, None)
+    shown = np.unique(np.linspace(0, n - 1, min(n, MOST_POINTS)).round().astype(int))
+    points = [(float(quantiles[i]), float(values[i])) for i in shown]
+    return Normality(correlation=correlation, w=w, p=p, points=points)
+
+
+def _shapiro(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float]:
+    from scipy.stats import shapiro  # noqa: PLC0415  (importing scipy.stats costs a second)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a tiny range is tested like any other once it is centred
+        found = shapiro(values / np.abs(values).max())
+    return float(found.statistic), float(found.pvalue)

@@ -1,0 +1,211 @@
+"""What is on record of chance: noise that was measured, and whether it still holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, delete, insert, select
+
+from sweep.errors import listed
+from sweep.explain import shown
+from sweep.jobs import Workload
+from sweep.schema import noises
+from sweep.store import Store
+from sweep.study import BASELINE
+from trainer.recipe import PLACES
+
+UNKNOWN_DEVICE = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What a measured noise holds for."""
+
+    recipe: Mapping[str, Any]
+    """Sections of the baseline's recipe, and under "seeds" which streams vary."""
+    corpus_hash: str
+    device: str
+    """`UNKNOWN_DEVICE` where nothing was run yet: it then agrees with any."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all of it."""
+        everything = [dict(self.recipe), self.corpus_hash, self.device]
+        return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+    def changes(self, now: Circumstances) -> list[str]:
+        """What is different now, in words."""
+        changed = [f"the device ({shown(self.device)} then, {shown(now.device)} now)"]
+        if self.device == now.device or UNKNOWN_DEVICE in (self.device, now.device):
+            changed = []
+        if self.corpus_hash != now.corpus_hash:
+            changed.insert(0, "the corpus")
+        fields = _differences(self.recipe, now.recipe)
+        return [f"the recipe ({', '.join(fields)})", *changed] if fields else changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A noise study that was stored."""
+
+    study: str
+    circumstances: Circumstances
+    measured: float
+    """Unix time."""
+    content: Mapping[str, Any]
+
+    @property
+    def source(self) -> str:
+        """`sweep noise interventions, 7 seeds, 2026-11-25`."""
+        day = time.strftime("%Y-%m-%d", time.localtime(self.measured))
+        return f"`sweep noise {self.study}`, {self.content['n']} seeds, {day}"
+
+    @property
+    def paired_sds(self) -> dict[str, float]:
+        """The sds of paired differences that were known then, by arm, nats."""
+        return {arm["arm"]: arm["sd"] for arm in self.content["paired_differences"]["arms"]}
+
+
+def circumstances(store: Store | None, workload: Workload) -> Circumstances:
+    """Those of a study as it is now: the device is that of its baseline's runs."""
+    study, arm = workload.plan.study, workload.plan.arms[0]
+    job = workload.job(arm, arm.recipe)
+    runs = store.family_runs(job.family) if store else []
+    return Circumstances(
+        recipe=_about(json.loads(arm.identity), study.design.vary, study.design.hold),
+        corpus_hash=job.corpus_hash,
+        device=device_of(runs),
+    )
+
+
+def stored_circumstances(plan: Mapping[str, Any], runs: Sequence[RowMapping]) -> Circumstances:
+    """Those of a study as it was run or imported: of its runs, and the content of its plan."""
+    if plan.get("imported"):
+        count = sum(run["arm"] == plan["baseline"] for run in runs)
+        about = {"study": plan["study"], "baseline_runs": count}
+        return Circumstances(recipe={"imported": about}, corpus_hash="", device=UNKNOWN_DEVICE)
+    baseline = [run for run in runs if run["arm"] == BASELINE]
+    return Circumstances(
+        recipe=_about(plan["arms"][BASELINE], plan["vary"], plan["hold"]),
+        corpus_hash=baseline[0]["corpus_hash"],
+        device=device_of(baseline),
+    )
+
+
+def _about(identity: Mapping[str, Any], vary: Sequence[str], hold: int) -> dict[str, Any]:
+    """A recipe without its seeds and without the places of what is known by its hash."""
+    fields = {
+        section: {key: value for key, value in fields.items() if key not in PLACES.get(section, ())}
+        for section, fields in identity.items()
+    }
+    return {**fields, "seeds": {"vary": sorted(set(vary)), "hold": hold}}
+
+
+def device_of(runs: Sequence[RowMapping]) -> str:
+    """The device that runs were trained on, the latest where there were several."""
+    trained = [run for run in runs if run["provenance"] and run["finished"]]
+    if not trained:
+        return UNKNOWN_DEVICE
+    latest = max(trained, key=lambda run: run["finished"])
+    return str(latest["provenance"].get("device", UNKNOWN_DEVICE))
+
+
+def save_noise(store: Store, study: str, where: Circumstances, content: Mapping[str, Any]) -> None:
+    """Put a noise study on record, in place of an earlier one under the same circumstances."""
+    same = (noises.c.study == study) & (noises.c.fingerprint == where.fingerprint)
+    with store.write() as connection:
+        connection.execute(delete(noises).where(same))
+        connection.execute(
+            insert(noises).values(
+                study=study,
+                fingerprint=where.fingerprint,
+                recipe=dict(where.recipe),
+                corpus_hash=where.corpus_hash,
+                device=where.device,
+                measured=time.time(),
+                content=dict(content),
+            )
+        )
+        store.write_noise_down(connection, study)
+
+
+def records(store: Store) -> list[Record]:
+    """Every noise study on record, the latest first."""
+    query = select(noises).order_by(noises.c.measured.desc())
+    with store.begin() as connection:
+        rows = connection.execute(query).mappings().all()
+    return [
+        Record(
+            study=row["study"],
+            circumstances=Circumstances(
+                recipe=row["recipe"], corpus_hash=row["corpus_hash"], device=row["device"]
+            ),
+            measured=row["measured"],
+            content=row["content"],
+        )
+        for row in rows
+    ]
+
+
+def best_record(store: Store, study: str, now: Circumstances) -> tuple[Record, list[str]] | None:
+    """The noise study that tells most about `study`, and what has changed since it was made.
+
+    One under the same circumstances, whichever study asked for it; else the study's own latest;
+    else the latest of another one. None when there is none.
+    """
+    known = [(record, record.circumstances.changes(now)) for record in records(store)]
+    ranked = sorted(known, key=lambda each: (bool(each[1]), each[0].study != study))
+    return ranked[0] if ranked else None
+
+
+def cited(store: Store, study: str, now: Circumstances) -> dict[str, Any] | None:
+    """The noise on record that holds for a study, or did once; as JSON values."""
+    found = best_record(store, study, now)
+    if found is None or (found[1] and found[0].study != study):
+        return None
+    record, changes = found
+    numbers = {key: record.content[key] for key in ("n", "mean", "sd", "ci_low", "ci_high")}
+    return {**numbers, "source": record.source, "warning": warning(record, changes, study)}
+
+
+def warning(record: Record, changes: Sequence[str], study: str) -> str | None:
+    """What must be known of a record before it is relied on; None where it simply holds."""
+    if not changes:
+        return None
+    if record.study == study:
+        have = "has" if len(changes) == 1 else "have"
+        return (
+            f"The noise on record is stale: {listed(changes)} {have} changed since; "
+            f"`sweep noise {study}` measures it again."
+        )
+    return (
+        f"The noise is borrowed from {record.study}, where other things hold: {listed(changes)}; "
+        f"`sweep noise` on this study measures its own."
+    )
+
+
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """`train.tokens 4096 then, 8192 now`."""
+    before, after = _flat(then), _flat(now)
+    return [
+        f"{key} {_value(before, key)} then, {_value(after, key)} now"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _value(fields: Mapping[str, Any], key: str) -> str:
+    return shown(fields[key]) if key in fields else "at its default"
+
+
+def _flat(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"{section}.{field}": value
+        for section, fields in recipe.items()
+        for field, value in fields.items()
+    }

@@ -1,0 +1,307 @@
+"""`sweep noise`: real processes, real training of a very small study."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+EVERY = "init,order,dropout"
+
+
+def content(done: Done) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout, parse_constant=pytest.fail)
+    return found
+
+
+@pytest.fixture(scope="module")
+def decomposed(
+    finished: tuple[Path, Done], sweep: Run, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Done]:
+    """A finished study whose noise was decomposed, and what that printed; to be read only."""
+    folder = tmp_path_factory.mktemp("decomposed") / "copy"
+    shutil.copytree(finished[0], folder)
+    words = ("--seeds", 5, "--decompose", EVERY, "--format", "json")
+    return folder, sweep(folder, "noise", *words)
+
+
+@pytest.fixture
+def copy(decomposed: tuple[Path, Done], tmp_path: Path) -> Path:
+    """A copy of that folder, to be changed."""
+    return Path(shutil.copytree(decomposed[0], tmp_path / "copy"))
+
+
+def test_four_seeds_of_each_stream_meet_in_sixteen_runs_of_which_a_study_has_some(
+    decomposed: tuple[Path, Done],
+) -> None:
+    _, done = decomposed
+    noise = content(done)
+    # 12 more runs for the layout; the seeds 3, 4 and 5; and the first one again.
+    assert done.stderr.count("tokens/s") == 12 + 3 + 1
+    assert noise["n"] == 5
+    assert noise["decomposition"]["n"] == 16
+    assert noise["decomposition"]["reason"] is None
+    assert list(noise["components"]) == ["init", "order", "dropout"]
+    for part in noise["components"].values():
+        assert part.keys() == {"sd", "ci_low", "ci_high", "share"}
+        assert part["ci_low"] <= part["sd"] <= part["ci_high"]
+        assert 0 <= part["share"] <= 1
+    assert sum(part["share"] for part in noise["components"].values()) <= 1
+
+
+def test_a_decomposition_is_trained_once_and_remembered(
+    decomposed: tuple[Path, Done], sweep: Run
+) -> None:
+    folder, done = decomposed
+    for words in (["--decompose", EVERY], []):
+        again = sweep(folder, "noise", "--seeds", 5, *words, "--format", "json")
+        assert again.stderr == ""
+        assert content(again) == content(done)
+    some = content(sweep(folder, "noise", "--decompose", "dropout", "--seeds", 5, "--format=json"))
+    assert some["components"] == {"dropout": content(done)["components"]["dropout"]}
+
+
+def test_the_smallest_visible_effects_shrink_with_seeds_and_say_where_pairing_comes_from(
+    decomposed: tuple[Path, Done],
+) -> None:
+    noise = content(decomposed[1])
+    rows = noise["smallest_visible_effect"]
+    assert [row["seeds"] for row in rows] == list(range(1, 21))
+    assert rows[0] == {"seeds": 1, "paired": None, "unpaired": None}
+    for kind in ("paired", "unpaired"):
+        effects = [row[kind] for row in rows[1:]]
+        assert effects == sorted(effects, reverse=True)
+    paired = noise["paired_differences"]
+    assert paired["arm"] in {"no-dropout", "clip"}
+    assert paired["reason"] is None
+    # Two standard normal quantiles and the t distribution: 2.80 sd for many seeds, more for 20.
+    assert 2.80 < rows[-1]["paired"] / paired["sd"] * 20**0.5 < 3.1
+    assert 2.80 < rows[-1]["unpaired"] / noise["sd"] * 10**0.5 < 3.0
+
+
+def test_the_look_at_normality_has_a_point_for_every_seed(decomposed: tuple[Path, Done]) -> None:
+    shape = content(decomposed[1])["normality"]
+    assert len(shape["points"]) == 5
+    assert 0 < shape["correlation"] <= 1
+    assert 0 < shape["p"] <= 1
+
+
+def test_the_table_fits_80_columns_and_names_every_part(
+    decomposed: tuple[Path, Done], sweep: Run
+) -> None:
+    done = sweep(decomposed[0], "noise", "--seeds", 5, "--decompose", EVERY)
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "bit-identical, so all of this is the seeds",
+        "Normal? The QQ plot's correlation is ",
+        " seeds per arm ",
+        " unpaired ",
+        " paired ",
+        " init ",
+        " together ",
+        "16 runs of the baseline in which every stream changes by itself (method of moments)",
+    ):
+        assert words in done.stdout
+    table = [line for line in done.stdout.splitlines() if line.startswith(" ")]
+    assert max(len(line) for line in table) <= 80
+
+
+def test_on_three_levels_no_share_is_quoted_and_that_is_said(copy: Path, sweep: Run) -> None:
+    done = sweep(copy, "noise", "--levels", 3, "--decompose", EVERY, "--format", "json")
+    noise = content(done)
+    assert noise["decomposition"]["n"] == 9
+    assert [part["share"] for part in noise["components"].values()] == [None, None, None]
+    assert noise["decomposition"]["reason"] == (
+        "no share is quoted for init, order and dropout: fewer than 4 seeds can be told apart from "
+        "the other streams'"
+    )
+
+
+def test_where_runs_diverged_the_rest_is_decomposed_by_reml(copy: Path, sweep: Run) -> None:
+    import sqlite3  # noqa: PLC0415  (this test alone)
+    from contextlib import closing  # noqa: PLC0415
+
+    with closing(sqlite3.connect(copy / "runs" / "sweep.db")) as db, db:
+        db.execute(
+            "UPDATE runs SET state = 'diverged', test_loss = NULL "
+            "WHERE (init_seed, order_seed, dropout_seed) = (1, 2, 4)"
+        )
+    assert (
+        content(sweep(copy, "noise", "--decompose", EVERY, "--seeds", 5, "--format", "json"))[
+            "decomposition"
+        ].items()
+        >= {"n": 15, "method": "REML"}.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ["--decompose", "init,ordre"],
+            (
+                "--decompose init,ordre: 'ordre' is no stream of random numbers; did you mean "
+                "'order'?; those there are: init, order, dropout"
+            ),
+        ),
+        (["--decompose", "init,init"], "--decompose init,init: name each stream once"),
+        (
+            ["--decompose", "init", "--levels", "6"],
+            "--levels 6: 6 levels have no such layout; take 4, or an odd number from 3 on",
+        ),
+        (
+            ["--decompose", "init", "--override", "data.order=sequential", "--levels", "6"],
+            "--levels 6: 6 levels have no such layout; take 4, or an odd number from 3 on",
+        ),
+        (
+            ["--decompose", EVERY, "--override", "data.order=sequential"],
+            "--decompose order: that stream makes no difference here: data.order is sequential",
+        ),
+    ],
+)
+def test_what_cannot_be_decomposed_is_refused_before_anything_is_trained(
+    empty: Path, sweep: Run, words: list[str], sentence: str
+) -> None:
+    done = sweep(empty, "noise", "s.toml", *words)
+    assert (done.returncode, done.stderr) == (2, f"sweep: {sentence}\n")
+    assert [path.name for path in empty.iterdir()] == ["s.toml"]
+
+
+def test_a_stream_that_moves_alone_needs_no_decomposition(
+    empty: Path, sweep: Run, study_text: str
+) -> None:
+    text = study_text.replace("seeds = 2", 'seeds = 2\nvary = ["init"]')
+    (empty / "s.toml").write_text(text)
+    done = sweep(empty, "noise", "s.toml", "--decompose", "order")
+    assert done.stderr == (
+        "sweep: --decompose order: that stream makes no difference here: design.vary holds it at 0\n"
+    )
+    done = sweep(empty, "noise", "s.toml", "--decompose", "init")
+    assert done.stderr.startswith("sweep: --decompose init: it is the only stream that makes a ")
+
+
+def test_a_report_cites_the_noise_and_says_when_it_is_stale(
+    copy: Path, sweep: Run, study_text: str
+) -> None:
+    noise = content(sweep(copy, "noise", "--seeds", 5, "--format", "json"))
+    known = content(sweep(copy, "report", "--format", "json"))["noise_on_record"]
+    assert (known["n"], known["sd"], known["warning"]) == (5, noise["sd"], None)
+    assert f"Noise on record: sd {noise['sd']:.4f} (`sweep noise tiny`, 5 seeds, " in (
+        sweep(copy, "report").stdout
+    )
+    (copy / "s.toml").write_text(study_text.replace("tokens = 2048", "tokens = 1024"))
+    done = sweep(copy, "run", "s.toml")
+    assert (
+        "The noise on record is stale: the recipe (train.tokens 2048 then, 1024 now) has changed "
+        "since; `sweep noise tiny` measures it again.\n"
+    ) in done.stdout
+
+
+def test_the_noise_is_found_again_in_a_database_made_anew(copy: Path, sweep: Run) -> None:
+    before = sweep(copy, "report", "--format", "json").stdout
+    for path in (copy / "runs").glob("sweep.db*"):
+        path.unlink()
+    assert sweep(copy, "rebuild").returncode == 0
+    assert "noise_on_record" in before
+    assert sweep(copy, "report", "--format", "json").stdout == before
+
+
+RESULTS = """\
+arm,init_seed,dropout_seed,loss
+baseline,42,42,3.691526
+baseline,22,22,3.673453
+baseline,67,67,3.653593
+baseline,42,23,3.681356
+baseline,42,67,3.680505
+baseline,23,23,3.673943
+baseline,67,23,3.664345
+weight-tying,42,42,3.874
+weight-decay-0.337,42,42,3.867
+float32,42,42,3.679
+gradient-clipping,42,42,3.678
+qkv-bias,42,42,3.669
+weight-decay-0.01,42,42,3.643
+no-dropout,42,42,3.641282
+lr-schedule,42,42,3.602
+"""
+"""../shared/data/reference_interventions.csv: single runs of a GPT-2 small, and its noise."""
+
+
+@pytest.fixture
+def imported(tmp_path: Path, sweep: Run) -> Path:
+    """A folder with an imported study."""
+    (tmp_path / "results.csv").write_text(RESULTS)
+    assert sweep(tmp_path, "import", "results.csv", "--study", "reference").returncode == 0
+    return tmp_path
+
+
+def test_imported_runs_are_placed_in_their_own_noise(imported: Path, sweep: Run) -> None:
+    noise = content(sweep(imported, "noise", "reference", "--format", "json"))
+    assert (noise["n"], round(noise["sd"], 5)) == (7, 0.01234)
+    assert (round(noise["ci_low"], 5), round(noise["ci_high"], 5)) == (0.00795, 0.02717)
+    arms = {arm["arm"]: arm for arm in noise["arms"]}
+    known = {"gradient-clipping": 0.78, "float32": 0.72, "qkv-bias": 0.71}
+    assert {arm: round(arms[arm]["p"], 2) for arm in known} == known
+    known = {"weight-decay-0.01": 0.056, "no-dropout": 0.047}
+    assert {arm: round(arms[arm]["p"], 3) for arm in known} == known
+    assert round(arms["lr-schedule"]["p"], 4) == 0.0016
+    assert round(arms["lr-schedule"]["p_adjusted"], 4) == 0.0094
+    remain = {name for name, arm in arms.items() if arm["p_adjusted"] < 0.05}
+    assert remain == {"weight-tying", "weight-decay-0.337", "lr-schedule"}
+    assert noise["rerun"] is None
+
+
+def test_of_imported_runs_the_streams_are_told_apart_as_far_as_they_go(
+    imported: Path, sweep: Run
+) -> None:
+    words = ("--decompose", "init,dropout", "--seeds", 9, "--format", "json")
+    done = sweep(imported, "noise", "reference", *words)
+    noise = content(done)
+    assert done.stderr == "reference was imported: its 7 baseline runs are all there are.\n"
+    assert noise["components"].keys() == {"init", "dropout"}
+    assert noise["decomposition"]["method"] == "REML"
+    assert noise["decomposition"]["streams"]["init"]["separable"] == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ["--decompose", "init,order"],
+            (
+                "--decompose order: the imported file had no column order_seed; it had init_seed "
+                "and dropout_seed"
+            ),
+        ),
+        (
+            ["--override", "model.width=32"],
+            "--override: reference was imported from RESULTS, and has no recipe that could be changed",
+        ),
+    ],
+)
+def test_what_an_imported_study_cannot_answer_is_said(
+    imported: Path, sweep: Run, words: list[str], sentence: str
+) -> None:
+    done = sweep(imported, "noise", "reference", *words)
+    where = str((imported / "results.csv").resolve())
+    assert (done.returncode, done.stderr.replace(where, "RESULTS")) == (2, f"sweep: {sentence}\n")
+
+
+def test_more_imported_baseline_runs_make_the_noise_on_record_stale(
+    imported: Path, sweep: Run
+) -> None:
+    content(sweep(imported, "noise", "reference", "--format", "json"))
+    (imported / "results.csv").write_text(f"{RESULTS}baseline,1,1,3.68\n")
+    assert sweep(imported, "import", "results.csv", "--study", "reference").returncode == 0
+    assert (
+        "The noise on record is stale: the recipe (imported.baseline_runs 7 then, 8 now) has "
+        "changed since; `sweep noise reference` measures it again.\n"
+    ) in sweep(imported, "report").stdout
