@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.digits import rounding
+from analysis.digits import centred, difference, rounding
 from analysis.effects import (
     Estimate,
     moments,
@@ -37,7 +37,7 @@ class Comparison:
     @cached_property
     def differences(self) -> Floats:
         """Arm minus baseline per shared seed, shape (n_shared,), nats."""
-        return self.arm.at(self.seeds) - self.baseline.at(self.seeds)
+        return difference(self.arm.at(self.seeds), self.baseline.at(self.seeds))
 
     @property
     def identical(self) -> bool:
@@ -56,8 +56,9 @@ class Comparison:
             return moments(self.differences)[0]
         if not self.arm.losses or not self.baseline.losses:
             return None
-        origin = self.baseline.observed[0]
-        return moments(self.arm.observed - origin)[0] - moments(self.baseline.observed - origin)[0]
+        sides, origin = (self.arm.observed, self.baseline.observed), self.baseline.observed[0]
+        arm, baseline = (moments(difference(side, origin))[0] for side in sides)
+        return arm - baseline
 
     @cached_property
     def variance(self) -> float:
@@ -132,8 +133,7 @@ class Comparison:
         return self.moderated(prior) or self.paired or self.welch or self.prediction
 
     def _side(self, runs: ArmRuns) -> Floats:
-        losses = runs.at(self.seeds)
-        return np.asarray(losses - losses[0], float)
+        return centred(runs.at(self.seeds))
 
     @property
     def _scale(self) -> float:

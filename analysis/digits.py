@@ -1,23 +1,39 @@
 """What binary numbers keep of the decimals that were written, and what is only their rounding."""
 
-from decimal import Decimal
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Floats = NDArray[np.float64]
+
 SURE_DIGITS = 15
 """A decimal of up to so many digits survives the way into a double and back (C's DBL_DIG)."""
+MOST_DECIMALS = 22
+"""10^22 is the largest power of ten that is a double."""
 
 
-def centred(values: ArrayLike) -> NDArray[np.float64]:
-    """Values less the first of them, shape (n,), as if they had never been rounded to binary.
+def centred(values: ArrayLike) -> Floats:
+    """Values less the first of them, shape (n,), as if they had never been rounded to binary."""
+    x = np.asarray(values, float)
+    return difference(x, x[0])
 
-    1000000000000.4 - 1000000000000.3 is 0.1 here and 0.0999755859375 in doubles. A value is read
-    as its shortest decimal where that has up to `SURE_DIGITS` digits, which is then what a file
-    said; one that was computed has more and is taken as the double that it is.
+
+def difference(values: ArrayLike, others: ArrayLike) -> Floats:
+    """Values less others, which broadcast to shape (n,), as if they had never been rounded.
+
+    1000000000000.4 - 1000000000000.3 is 0.1 here and 0.0999755859375 in doubles. Values are read as
+    decimals where all of them have up to `SURE_DIGITS` digits at one number of decimals, which is
+    then what a file said; those that were computed have more and are taken as the doubles they are.
     """
-    decimals = [_written(value) for value in np.asarray(values, float).tolist()]
-    return np.array([float(each - decimals[0]) for each in decimals], float)
+    x, y = np.asarray(values, float), np.asarray(others, float)
+    for decimals in range(MOST_DECIMALS + 1):
+        unit = 10.0**decimals
+        whole, whole_others = np.rint(x * unit), np.rint(y * unit)
+        if max(_largest(whole), _largest(whole_others)) >= 10.0**SURE_DIGITS:
+            break
+        if _written(x, whole, unit) and _written(y, whole_others, unit):
+            # Whole numbers and their difference are exact, and the quotient is rounded once.
+            return np.asarray((whole - whole_others) / unit, float)
+    return np.asarray(x - y, float)
 
 
 def rounding(scale: float) -> float:
@@ -25,6 +41,9 @@ def rounding(scale: float) -> float:
     return 4.0 * float(np.finfo(float).eps) * scale
 
 
-def _written(value: float) -> Decimal:
-    shortest = Decimal(repr(value))
-    return shortest if len(shortest.as_tuple().digits) <= SURE_DIGITS else Decimal(value)
+def _largest(values: Floats) -> float:
+    return float(np.max(np.abs(values), initial=0.0))
+
+
+def _written(values: Floats, whole: Floats, unit: float) -> bool:
+    return bool(np.all(whole / unit == values))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.digits import difference
 from analysis.runs import read_runs
 
 
@@ -38,22 +39,18 @@ def dunnett(
         raise ValueError(f"Dunnett's test needs done runs of {baseline!r} and of another arm")
     if sum(losses.size - 1 for losses in (control, *done.values())) < 1:
         raise ValueError("Dunnett's test needs an arm with two done runs, to see a spread")
-    origin = control[0]
-    found = by_scipy(
-        *(losses - origin for losses in done.values()),
-        control=control - origin,
-        rng=np.random.default_rng(0),
-    )
+    centred = {arm: difference(losses, control[0]) for arm, losses in done.items()}
+    zero = difference(control, control[0])
+    found = by_scipy(*centred.values(), control=zero, rng=np.random.default_rng(0))
     intervals = found.confidence_interval(1 - alpha)
+    low, high = np.atleast_1d(intervals.low), np.atleast_1d(intervals.high)
     return {
         arm: Simultaneous(
             arm=arm,
-            effect=float(losses.mean() - origin - (control - origin).mean()),
-            p=float(p),
-            ci_low=float(low),
-            ci_high=float(high),
+            effect=float(losses.mean() - zero.mean()),
+            p=float(found.pvalue[i]),
+            ci_low=float(low[i]),
+            ci_high=float(high[i]),
         )
-        for (arm, losses), p, low, high in zip(
-            done.items(), found.pvalue, intervals.low, intervals.high, strict=True
-        )
+        for i, (arm, losses) in enumerate(centred.items())
     }

@@ -9,16 +9,19 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtr, stdtr, stdtrit
 
-from analysis.digits import centred
+from analysis.digits import centred, difference
 
 Floats = NDArray[np.float64]
 Method = Literal["moderated paired t", "paired t", "Welch t", "prediction t"]
 
 EXACT_FLIPS = 20
 """Up to this many differences all 2^n sign patterns are enumerated (half a million sums)."""
+MOST_FLIPS = 200
+"""Beyond this many differences the normal limit of the flipped sum is nearer than random flips."""
 RANDOM_FLIPS = 19_999
+TINY = float(np.finfo(float).tiny)
 TIE = 1e-12
 """Sums of flipped differences closer than this, relative to sum |d|, are ties."""
 
@@ -93,7 +96,7 @@ def welch_t(arm: ArrayLike, baseline: ArrayLike) -> Estimate:
     x, y = np.asarray(arm, float), np.asarray(baseline, float)
     if min(x.size, y.size) < 2:
         raise ValueError(f"Welch's t needs two losses on each side, not {x.size} and {y.size}")
-    (mean_x, var_x), (mean_y, var_y) = moments(x - y[0]), moments(y - y[0])
+    (mean_x, var_x), (mean_y, var_y) = moments(difference(x, y[0])), moments(difference(y, y[0]))
     if var_x + var_y == 0:
         raise ValueError("Welch's t needs a side that varies; all losses of each side are equal")
     squared_error, df = welch_precision(var_x, x.size, var_y, y.size)
@@ -120,7 +123,7 @@ def prediction_t(loss: float, baseline: ArrayLike) -> Estimate:
     878-888). Raises ValueError for fewer than two baseline losses or when they are all equal.
     """
     y = np.asarray(baseline, float)
-    mean, variance = _spread(y - loss, "a prediction t")
+    mean, variance = _spread(difference(y, loss), "a prediction t")
     return Estimate(
         method="prediction t",
         effect=-mean,
@@ -132,8 +135,9 @@ def prediction_t(loss: float, baseline: ArrayLike) -> Estimate:
 def sign_flip_p(differences: ArrayLike) -> float:
     """Two-sided p of the mean difference under all sign flips (Fisher 1935, section 21).
 
-    Exact up to `EXACT_FLIPS` differences, where p cannot go below 2 / 2^n; beyond, a seeded
-    Monte Carlo with (b + 1) / (B + 1). Raises ValueError when there is no difference.
+    Exact up to `EXACT_FLIPS` differences, where p cannot go below 2 / 2^n; up to `MOST_FLIPS` a
+    seeded Monte Carlo with (b + 1) / (B + 1); beyond, the normal limit, whose variance is the sum
+    of squares. Raises ValueError when there is no difference.
     """
     d = np.asarray(differences, float)
     if d.size == 0:
@@ -142,6 +146,8 @@ def sign_flip_p(differences: ArrayLike) -> float:
     threshold = abs(float(d.sum())) - TIE * size
     if d.size <= EXACT_FLIPS:
         return float(np.mean(np.abs(_all_flips(d)) >= threshold))
+    if d.size > MOST_FLIPS:
+        return min(1.0, 2.0 * float(ndtr(-abs(d.sum()) / max(float(np.sqrt(d @ d)), TINY))))
     hits = int(np.sum(np.abs(_random_flips(d)) >= threshold))
     return (hits + 1) / (RANDOM_FLIPS + 1)
 

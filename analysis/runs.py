@@ -51,8 +51,10 @@ def read_runs(frame: pd.DataFrame, arms: Sequence[str]) -> dict[str, ArmRuns]:
     keys = zip(*(frame[column].tolist() for column in seeds), strict=True)
     columns = (frame[name].tolist() for name in ("arm", "status", "loss"))
     for seed, arm, status, loss in zip(keys, *columns, strict=True):
-        label = f"arm {arm!r}, {', '.join(f'{k} {v}' for k, v in zip(seeds, seed, strict=True))}"
-        _check_row(rows, label, (arm, seed), (status, loss))
+        problem = _problem(rows, (arm, seed), (status, loss))
+        if problem:
+            named = ", ".join(f"{name} {value}" for name, value in zip(seeds, seed, strict=True))
+            raise ValueError(f"arm {arm!r}, {named}: {problem}")
         rows[arm][seed] = (status, loss)
     return {arm: _arm_runs(arm, rows[arm]) for arm in arms}
 
@@ -70,21 +72,21 @@ def _checked_columns(frame: pd.DataFrame) -> list[str]:
     return seeds
 
 
-def _check_row(
+def _problem(
     rows: dict[str, dict[Seed, tuple[str, float]]],
-    label: str,
     key: tuple[str, Seed],
     outcome: tuple[str, float],
-) -> None:
+) -> str | None:
     (arm, seed), (status, loss) = key, outcome
     if arm not in rows:
-        raise ValueError(f"{label}: the plan has no such arm; it has {list(rows)}")
+        return f"the plan has no such arm; it has {list(rows)}"
     if status not in STATUSES:
-        raise ValueError(f"{label}: status {status!r} is none of {list(STATUSES)}")
+        return f"status {status!r} is none of {list(STATUSES)}"
     if seed in rows[arm]:
-        raise ValueError(f"{label}: occurs twice; a rerun is a check, not an observation")
+        return "occurs twice; a rerun is a check, not an observation"
     if status == "done" and (pd.isna(loss) or not math.isfinite(loss)):
-        raise ValueError(f"{label}: is done with loss {loss}; a run without a loss has diverged")
+        return f"is done with loss {loss}; a run without a loss has diverged"
+    return None
 
 
 def _arm_runs(arm: str, rows: dict[Seed, tuple[str, float]]) -> ArmRuns:

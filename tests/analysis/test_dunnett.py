@@ -20,6 +20,31 @@ def test_the_blood_counts_of_dunnett_are_reproduced(study) -> None:  # noqa: ANN
     assert [row.p for row in found.values()] == pytest.approx([0.62004941, 0.0058035], abs=3e-4)
 
 
+# multcomp, `recovery`: Westfall, Tobias, Rom, Wolfinger and Hochberg (1999), Multiple Comparisons and
+# Multiple Tests Using the SAS System, p. 66: minutes to recover under four blankets.
+RECOVERY = {
+    "baseline": [15, 13, 12, 16, 16, 17, 13, 13, 16, 17, 17, 19, 17, 15, 13, 12, 16, 10, 17, 12],
+    "b1": [13, 16, 9],
+    "b2": [5, 8, 9],
+    "b3": [14, 16, 16, 12, 7, 12, 13, 13, 9, 16, 13, 18, 13, 12, 13],
+}
+
+
+def test_unequal_groups_have_the_simultaneous_intervals_of_multcomp(study) -> None:  # noqa: ANN001
+    found = dunnett(study(RECOVERY))
+    # multcomp's own output, confint(glht(aov(minutes ~ blanket), mcp(blanket = "Dunnett"))).
+    published = {
+        "b1": (-2.1333, -6.1234, 1.8568, 0.456),
+        "b2": (-7.4667, -11.4568, -3.4766, 0.0),
+        "b3": (-1.6667, -3.8679, 0.5346, 0.182),
+    }
+    for arm, (effect, low, high, p) in published.items():
+        row = found[arm]
+        assert row.effect == pytest.approx(effect, abs=5e-5)
+        assert (row.ci_low, row.ci_high) == pytest.approx((low, high), abs=0.01)
+        assert row.p == pytest.approx(p, abs=1e-3)
+
+
 def test_an_interval_excludes_zero_where_p_is_below_alpha(study) -> None:  # noqa: ANN001
     drug = dunnett(study(BLOOD))["drug B"]
     for alpha, excludes in ((drug.p * 1.05, True), (drug.p * 0.95, False)):

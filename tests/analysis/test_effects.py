@@ -8,6 +8,7 @@ from scipy import stats
 
 from analysis.effects import (
     EXACT_FLIPS,
+    MOST_FLIPS,
     moments,
     paired_t,
     prediction_t,
@@ -100,6 +101,15 @@ def test_random_sign_flips_are_repeatable_and_near_the_t_test() -> None:
     assert p == sign_flip_p(differences)
     assert p == pytest.approx(paired_t(differences).p, abs=0.01)
     assert sign_flip_p(np.ones(40)) == 1 / 20_000
+
+
+def test_many_sign_flips_follow_their_normal_limit_without_filling_the_memory() -> None:
+    generator = np.random.default_rng(6)
+    for n in (MOST_FLIPS, MOST_FLIPS + 1):
+        differences = generator.normal(0.15, 1.0, n)
+        assert sign_flip_p(differences) == pytest.approx(paired_t(differences).p, rel=0.15)
+    assert 0 < sign_flip_p(generator.normal(0.01, 1.0, 1_000_000)) < 1e-10
+    assert sign_flip_p(np.zeros(1000)) == 1.0
 
 
 def test_losses_near_a_million_keep_differences_of_a_millionth() -> None:
