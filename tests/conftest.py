@@ -19,3 +19,12 @@ def gpt2_vocabulary() -> Path:
             f"GPT-2's vocabulary is not at {folder}; TIKTOKEN_CACHE_DIR may name its folder"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def shakespeare() -> Path:
+    """Real English: 1,115,394 bytes."""
+    file = DATA / "tinyshakespeare.txt"
+    if not file.exists():
+        pytest.skip(f"{file} is not there")
+    return file
