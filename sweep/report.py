@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import RowMapping
 
 from sweep.chance import cited, stored_circumstances
+from sweep.evidence import Evidence, read_evidence
 from sweep.reference import study_references
 from sweep.store import Store
 
@@ -30,13 +31,15 @@ class Report:
     judgement: Judgement
     interventions: Mapping[str, list[str]]
     """By arm."""
-    runs: Sequence[RowMapping]
+    evidence: Evidence
     overrides: Mapping[str, Any]
     """Baseline fields that the command line set when the plan was made."""
     metric: str | None
     """What an imported study's file calls its losses; None for the test loss of runs made here."""
     noise_on_record: Mapping[str, Any] | None
     """What `sweep noise` found for this baseline, with a warning where it no longer holds."""
+    imported: bool
+    """Whether the results are from elsewhere."""
     references: Sequence[RowMapping] = ()
     """Models that were not trained here, on the same test text (see `sweep.reference`)."""
 
@@ -58,8 +61,18 @@ class Report:
         }
 
     def _arm(self, verdict: dict[str, Any]) -> dict[str, Any]:
-        name = verdict.pop("arm")
-        return {"arm": name, "interventions": self.interventions[name], **verdict}
+        from analysis.cost import seconds_to_settle  # noqa: PLC0415  (brings numpy)
+
+        name, evidence = verdict.pop("arm"), self.evidence
+        baseline = self.judgement.arms[0].arm
+        seeds = verdict["seeds_to_settle"]
+        return {
+            "arm": name,
+            "interventions": self.interventions[name],
+            **verdict,
+            "seconds_to_settle": seconds_to_settle(seeds, name, baseline, evidence.seconds_per_run),
+            "seconds": evidence.seconds_spent.get(name),
+        }
 
     def _reference(self, row: RowMapping) -> dict[str, Any]:
         mean = self.judgement.arms[0].mean
@@ -91,23 +104,25 @@ def make_report(store: Store, study: RowMapping) -> Report:
 
     name = study["name"]
     rows = store.arms(name)
-    runs = store.study_runs(name)
+    evidence = read_evidence(store, name)
     plan = store.plan(study)
     settings = plan["analysis"]
     judgement = judge(
-        runs_frame(runs)[["arm", "seed", "loss", "status"]],
+        evidence.frame[["arm", "seed", "loss", "status"]],
         analysis_plan([row["name"] for row in rows], settings),
     )
+    baseline = store.study_runs(name, rows[0]["name"])
     return Report(
         study=name,
         plan_hash=study["plan_hash"],
         analysis=settings,
         judgement=judgement,
         interventions={row["name"]: row["interventions"] for row in rows},
-        runs=runs,
+        evidence=evidence,
         overrides=plan.get("overrides", {}),
-        noise_on_record=cited(store, name, stored_circumstances(plan, runs)),
+        noise_on_record=cited(store, name, stored_circumstances(plan, baseline)),
         metric=plan.get("metric"),
+        imported=bool(study["imported"]),
         references=study_references(store, study),
     )
 

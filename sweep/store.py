@@ -166,8 +166,11 @@ class Store(Database):
         with self.begin() as connection:
             return connection.execute(query).mappings().all()
 
-    def study_runs(self, study: str) -> Sequence[RowMapping]:
-        """Each arm and seed of a study with its run: columns `arm`, `seed`, and those of runs."""
+    def study_runs(self, study: str, arm: str | None = None) -> Sequence[RowMapping]:
+        """Each arm and seed of a study with its run: columns `arm`, `seed`, and those of runs.
+
+        Of one arm only where it is named.
+        """
         query = (
             select(arms.c.name.label("arm"), members.c.seed, runs)
             .join(members, members.c.arm_id == arms.c.id)
@@ -175,6 +178,8 @@ class Store(Database):
             .where(arms.c.study == study)
             .order_by(arms.c.position, members.c.seed)
         )
+        if arm is not None:
+            query = query.where(arms.c.name == arm)
         with self.begin() as connection:
             return connection.execute(query).mappings().all()
 

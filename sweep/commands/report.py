@@ -21,6 +21,8 @@ from trainer.errors import UserError
 from trainer.files import write_whole
 
 Format = Literal["table", "md", "csv", "json"]
+MOST_COSTS = 8
+"""Undecided arms whose further seeds are priced below a table."""
 
 
 def report(
@@ -109,7 +111,7 @@ def footnotes(result: Report, content: Mapping[str, Any]) -> list[str]:
     if missing:
         lines.append(f"{missing} runs are still to be trained: these verdicts are provisional.")
     undecided = [row for row in rows if row["verdict"] == "undecided" and row["seeds_to_settle"]]
-    lines += [_cost_of_settling(undecided, result)] if undecided else []
+    lines += [_cost_of_settling(undecided, imported=result.imported)] if undecided else []
     return lines + _reference_words(content["references"])
 
 
@@ -130,14 +132,17 @@ def _reference_words(references: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _cost_of_settling(undecided: list[dict[str, Any]], result: Report) -> str:
-    easiest = min(undecided, key=lambda row: row["seeds_to_settle"])
-    seconds = [run["finished"] - run["started"] for run in result.runs if run["finished"]]
-    cost = 2 * easiest["seeds_to_settle"] * sum(seconds) / max(1, len(seconds))
+def _cost_of_settling(undecided: list[dict[str, Any]], *, imported: bool) -> str:
+    """What stands beside an undecided arm, and what it costs, the cheapest first."""
+    known = [row for row in undecided if row["seconds_to_settle"] is not None]
+    known.sort(key=lambda row: float(row["seconds_to_settle"]))
+    costs = [f"{row['arm']} {duration(row['seconds_to_settle'])}" for row in known[:MOST_COSTS]]
+    more = ", …" if len(known) > MOST_COSTS else ""
+    price = f"; training them takes: {', '.join(costs)}{more}" if costs else ""
+    how = "Import their losses too" if imported else "Raise design.seeds and run again"
     return (
-        "(+n) n further seeds of the arm and the baseline settle it, four times in five; "
-        f"{easiest['arm']} is the easiest: {duration(cost)} of training. "
-        "Raise design.seeds and run again."
+        "(+n) n further seeds of the arm and the baseline settle it, four times in five"
+        f"{price}. {how}."
     )
 
 

@@ -54,6 +54,8 @@ ARM_KEYS = {
     "p_paired",
     "p_welch",
     "p_permutation",
+    "seconds",
+    "seconds_to_settle",
 }
 NOT_OF_THE_BASELINE = {
     "n_shared",
@@ -69,6 +71,7 @@ NOT_OF_THE_BASELINE = {
     "p_paired",
     "p_welch",
     "p_permutation",
+    "seconds_to_settle",
 }
 
 
@@ -201,6 +204,7 @@ def test_the_report_as_json_has_every_key_and_null_where_none_applies(
     for arm in report["arms"]:
         assert arm.keys() >= ARM_KEYS
         assert (arm["n_done"], arm["n_diverged"], arm["n_failed"]) == (2, 0, 0)
+        assert arm["seconds"] > 0
     baseline, *others = report["arms"]
     assert {key for key in ARM_KEYS if baseline[key] is None} == NOT_OF_THE_BASELINE
     for arm in others:

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from sweep.commands.import_ import ImportRequest, import_results
+from sweep.commands.report import print_report
 from sweep.errors import ResultsError
 from sweep.report import make_report
 from sweep.workspace import Workspace
@@ -65,6 +66,13 @@ class Importer:
         finally:
             store.engine.dispose()
 
+    def table(self) -> str:
+        """What `sweep report` prints."""
+        store, console = self.workspace.open(), Console(width=500, markup=False, highlight=False)
+        with store, console.capture() as said:
+            print_report(store, store.study("x"), console)
+        return said.get()
+
     def arms(self) -> dict[str, dict[str, Any]]:
         return {row["arm"]: row for row in self.report()["arms"]}
 
@@ -113,6 +121,20 @@ def test_runs_with_one_seed_pair_and_those_without_never_do(importer: Importer) 
     importer(csv(PAIRED))
     assert importer.arms()["clip"]["method"] == "paired t"
     assert importer.arms()["clip"]["n_shared"] == 4
+
+
+def test_what_further_seeds_cost_is_not_told_where_nobody_has_timed_a_run(
+    importer: Importer,
+) -> None:
+    importer(csv([(arm, seed, (len(arm) * seed) % 7) for arm, seed, _ in PAIRED]))
+    clip = importer.arms()["clip"]
+    assert (clip["verdict"], clip["seconds"], clip["seconds_to_settle"]) == (
+        "undecided",
+        None,
+        None,
+    )
+    assert clip["seeds_to_settle"] > 0
+    assert "settle it, four times in five. Import their losses too.\n" in importer.table()
 
 
 def test_rows_without_a_seed_are_all_runs_however_alike(importer: Importer) -> None:
