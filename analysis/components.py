@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.anova import RESIDUAL
-from analysis.variance import FEWEST_LEVELS, Components, variance_components
+from analysis.component import FEWEST_LEVELS, Components
+from analysis.variance import variance_components
 
 Floats = NDArray[np.float64]
 

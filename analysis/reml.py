@@ -13,7 +13,7 @@ from scipy.optimize import Bounds, brentq, minimize
 from scipy.special import chdtri
 
 from analysis.anova import RESIDUAL, Layout
-from analysis.variance import Component, Components
+from analysis.component import Component, Components
 
 Floats = NDArray[np.float64]
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]

@@ -149,7 +149,7 @@ def decomposition(
 
 
 def _no_share(streams: Sequence[str]) -> str | None:
-    from analysis.variance import FEWEST_LEVELS  # noqa: PLC0415  (as above)
+    from analysis.component import FEWEST_LEVELS  # noqa: PLC0415  (as above)
 
     if not streams:
         return None

@@ -26,6 +26,7 @@ from trainer.source import (
     part_of_one,
     split_words,
 )
+from trainer.text_errors import no_column, not_utf8, unreadable
 
 WORTH_REMEMBERING = 2**20
 """Bytes from which on the hash of a file is remembered."""
@@ -277,25 +278,3 @@ def read_range(path: Path, start: int, end: int) -> bytes:
             return file.read(end - start)
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def unreadable(path: Path, error: OSError) -> CorpusError:
-    """For a file that cannot be read."""
-    return CorpusError(f"{path} cannot be read ({error.strerror or error})")
-
-
-def not_utf8(path: Path, offset: int) -> CorpusError:
-    """For a file with a byte that is no UTF-8."""
-    return CorpusError(
-        f"{path} is not UTF-8: the first byte that is not lies at offset {offset}; convert the "
-        "file, for example with iconv"
-    )
-
-
-def no_column(where: str, column: str, columns: Sequence[str]) -> CorpusError:
-    """For a table that has not the column with the text."""
-    known = ", ".join(sorted(columns)[:20]) or "none"
-    return CorpusError(
-        f"{where} has no column {column!r}; its columns: {known}; name the one with the text as "
-        "data.text_column"
-    )

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainer.errors import CorpusError
-from trainer.local import no_column, unreadable
 from trainer.source import PIECE, Text, is_for_testing
+from trainer.text_errors import no_column, unreadable
 
 ROWS = 256
 """Rows that are decoded at once."""

@@ -10,8 +10,9 @@ import pytest
 from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 
 from analysis.anova import RESIDUAL, Layout
+from analysis.component import Components
 from analysis.reml import fit_reml
-from analysis.variance import Components, variance_components
+from analysis.variance import variance_components
 
 # lme4, Dyestuff and Dyestuff2: Davies and Goldsmith (1972), table 6.3; Box and Tiao (1973), 5.1.4.
 DYESTUFF = [
