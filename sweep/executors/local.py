@@ -67,12 +67,12 @@ class LocalExecutor:
                 return ended
 
     def stop(self, directory: Path, *, now: bool = False) -> None:
-        number = signal.SIGKILL if now else signal.SIGTERM
-        self._server.say({"signal": str(directory.resolve()), "number": int(number)})
-        if now:
-            first = self._killed.setdefault(directory.resolve(), time.monotonic())
-            if time.monotonic() - first > UNHEARD:
-                self._server.kill()
+        path, number = directory.resolve(), signal.SIGKILL if now else signal.SIGTERM
+        if path not in self._running:  # it was lost with its server
+            return
+        self._server.say({"signal": str(path), "number": int(number)})
+        if now and time.monotonic() - self._killed.setdefault(path, time.monotonic()) > UNHEARD:
+            self._server.kill()
 
     def close(self) -> None:
         self._server.close()

@@ -1,0 +1,173 @@
+"""A terminal in a folder with a study: real commands, and a look at what they do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.monkey import read
+from benchmarks.processes import PATIENCE, processes, trained_by
+from sweep.jobs import make_workload
+from sweep.ledger import directory_name
+from sweep.workspace import read_plan
+from trainer.rundir import RunDirectory
+
+STEPS = 199
+"""As many as have a line of the curve each, wherever a run was interrupted."""
+STUDY = """\
+name = "tiny"
+
+[baseline.data]
+corpus = "text.txt"
+
+[baseline.model]
+layers = 1
+heads = 2
+width = 16
+context = 16
+
+[baseline.optimizer]
+learning_rate = 3e-3
+
+[baseline.train]
+tokens = {tokens}
+batch_size = 8
+
+[baseline.evaluation]
+chunks = 2
+chunk_tokens = 64
+
+[interventions.no-dropout]
+because = "Little to regularise."
+set = {{ "model.dropout" = 0.0 }}
+
+[interventions.clip]
+because = "Spikes."
+set = {{ "optimizer.clip_norm" = 0.5 }}
+
+[design]
+seeds = {seeds}
+
+[analysis]
+smallest_effect = 0.01
+
+[jobs]
+{jobs}
+"""
+TEXT = "".join(f"{number} is {number * number} times one.\n" for number in range(8000))
+HASTE = "checkpoint_seconds = 0.1\nretry_seconds = 0\n"
+"""Settings of jobs: an early checkpoint, and no pause before a retry."""
+DRIVER = "import sys, importlib\nfrom sweep.cli import main\n{constants}\nmain()"
+"""A command with other constants than its own."""
+
+
+class Terminal:
+    """Commands given in a folder with a study `s.toml` of three arms."""
+
+    def __init__(self, folder: Path, jobs: str = "", *, steps: int = STEPS, seeds: int = 1) -> None:
+        self.folder = folder
+        self.started: list[subprocess.Popen[str]] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "text.txt").write_text(TEXT)
+        text = STUDY.format(tokens=steps * 8 * 16, seeds=seeds, jobs=jobs)
+        (folder / "s.toml").write_text(text)
+
+    def start(self, *words: str, **constants: float) -> subprocess.Popen[str]:
+        """A command that goes on; `sweep__leases__LEASE_SECONDS=2` is a constant of its own."""
+        lines = [
+            f"setattr(importlib.import_module('{module.replace('__', '.')}'), '{name}', {value})"
+            for key, value in constants.items()
+            for module, _, name in [key.rpartition("__")]
+        ]
+        code = DRIVER.format(constants="\n".join(lines))
+        begin = ["-c", code] if constants else ["-m", "sweep"]
+        process = subprocess.Popen(
+            [sys.executable, *begin, *words],
+            cwd=self.folder,
+            env={**os.environ, "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def sweep(self, *words: str, status: int = 0) -> str:
+        """A command that must end with that status; what it printed."""
+        return end(self.start(*words), status)
+
+    def close(self) -> None:
+        """End whatever was started."""
+        for process in self.started:
+            below = [pid for pid, parent, _ in processes() if parent == process.pid]
+            process.kill()
+            process.communicate()
+            for pid in below:  # one that is suspended would not notice
+                send(pid, signal.SIGKILL)
+
+    def run(self, arm: str, seed: int = 1) -> RunDirectory:
+        """The directory that a run has or will have."""
+        plan = read_plan(self.folder / "s.toml")
+        found = make_workload(plan, self.folder / "runs" / "cache").jobs()[arm, seed]
+        return RunDirectory(self.folder / "runs" / directory_name(found.run_id))
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """What the database holds."""
+        return read(self.folder, query)
+
+    def attempts(self, run: RunDirectory) -> list[tuple[object, ...]]:
+        """The outcomes of a run's attempts and their reasons."""
+        query = "SELECT outcome, reason FROM attempts WHERE run_id LIKE '{}%' ORDER BY number"
+        return self.rows(query.format(run.path.name))
+
+
+def end(process: subprocess.Popen[str], status: int = 0) -> str:
+    """What a command printed that must end with that status."""
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == status, out
+    return out
+
+
+def wait_for(condition: Callable[[], object], command: subprocess.Popen[str] | None = None) -> None:
+    """Until it holds; a command that ends before has failed the test."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        if command and command.poll() is not None and not condition():
+            raise AssertionError(command.communicate()[0])
+        time.sleep(0.01)
+
+
+def steps(run: RunDirectory) -> int:
+    """How many a run has taken, by its events."""
+    events = run.read_events()
+    return events[-1].step if events else 0
+
+
+def trainers(*runs: RunDirectory) -> list[int]:
+    """The processes that hold the locks of some runs, fork servers left out."""
+    wanted = {run.path.resolve() for run in runs}
+    return [pid for pid, *_ in processes() if trained_by(pid) in wanted]
+
+
+def send(pid: int, number: int) -> None:
+    """A signal to a process that may have ended."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def server_of(command: subprocess.Popen[str]) -> Sequence[int]:
+    """The fork server of a command, if it has one."""
+    return [
+        pid
+        for pid, parent, words in processes()
+        if parent == command.pid and "trainer.forkserver" in words
+    ]
