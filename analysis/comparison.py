@@ -1,7 +1,7 @@
 """One arm beside the baseline: what they share, and every estimate that the runs allow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from analysis.effects import (
     moments,
     paired_t,
     prediction_t,
-    sign_flip_p,
+    sign_flip_ps,
     welch_t,
 )
 from analysis.moderation import Prior, fit_prior, moderate
@@ -28,6 +28,8 @@ class Comparison:
 
     arm: ArmRuns
     baseline: ArmRuns
+    permutation_p: float | None = None
+    """The sign-flip p over the shared seeds, from two of them; `compare` fills it in."""
 
     @cached_property
     def seeds(self) -> list[Seed]:
@@ -110,11 +112,6 @@ class Comparison:
         varies = _resolved_variance(baseline, float(np.abs(baseline).max())) > 0
         return prediction_t(float(self.arm.observed[0]), baseline) if varies else None
 
-    @cached_property
-    def permutation_p(self) -> float | None:
-        """The sign-flip p over the shared seeds, from two of them."""
-        return sign_flip_p(self.differences) if len(self.seeds) > 1 else None
-
     def moderated(self, prior: Prior) -> Estimate | None:
         """The moderated paired t, from two shared seeds and where a prior was learned."""
         n = len(self.seeds)
@@ -139,6 +136,16 @@ class Comparison:
     def _scale(self) -> float:
         both = (self.arm.at(self.seeds), self.baseline.at(self.seeds))
         return max(float(np.abs(side).max()) for side in both)
+
+
+def compare(arms: Sequence[ArmRuns], baseline: ArmRuns) -> list[Comparison]:
+    """Every arm beside the baseline; all at once, since random sign flips serve them all."""
+    alone = [Comparison(arm, baseline) for arm in arms]
+    paired = [each for each in alone if len(each.seeds) > 1]
+    known = iter(sign_flip_ps([each.differences for each in paired]))
+    return [
+        replace(each, permutation_p=next(known)) if len(each.seeds) > 1 else each for each in alone
+    ]
 
 
 def learn_prior(comparisons: Sequence[Comparison]) -> Prior:

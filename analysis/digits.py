@@ -1,5 +1,7 @@
 """What binary numbers keep of the decimals that were written, and what is only their rounding."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,15 +27,26 @@ def difference(values: ArrayLike, others: ArrayLike) -> Floats:
     then what a file said; those that were computed have more and are taken as the doubles they are.
     """
     x, y = np.asarray(values, float), np.asarray(others, float)
-    for decimals in range(MOST_DECIMALS + 1):
-        unit = 10.0**decimals
+    # What has fewer decimals has as many zeros more, so that the most there can be are enough.
+    unit = _finest_unit(max(_largest(x), _largest(y)))
+    if unit is not None:
         whole, whole_others = np.rint(x * unit), np.rint(y * unit)
-        if max(_largest(whole), _largest(whole_others)) >= 10.0**SURE_DIGITS:
-            break
         if _written(x, whole, unit) and _written(y, whole_others, unit):
             # Whole numbers and their difference are exact, and the quotient is rounded once.
             return np.asarray((whole - whole_others) / unit, float)
     return np.asarray(x - y, float)
+
+
+def _finest_unit(largest: float) -> float | None:
+    """The largest power of ten by which a value keeps no more than `SURE_DIGITS` digits."""
+    if largest == 0:
+        return 1.0
+    decimals = min(SURE_DIGITS - 1 - math.floor(math.log10(largest)), MOST_DECIMALS)
+    while decimals >= 0:
+        if np.rint(largest * 10.0**decimals) < 10.0**SURE_DIGITS:
+            return 10.0**decimals
+        decimals -= 1
+    return None
 
 
 def rounding(scale: float) -> float:
@@ -42,8 +55,8 @@ def rounding(scale: float) -> float:
 
 
 def _largest(values: Floats) -> float:
-    return float(np.max(np.abs(values), initial=0.0))
+    return float(np.abs(values).max(initial=0.0))
 
 
 def _written(values: Floats, whole: Floats, unit: float) -> bool:
-    return bool(np.all(whole / unit == values))
+    return bool((whole / unit == values).all())

@@ -4,6 +4,7 @@ Differences are taken first and centred afterwards, so that losses near 1e6 that
 keep their digits. Tails come from scipy.special: importing scipy.stats costs a second.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,8 @@ EXACT_FLIPS = 20
 MOST_FLIPS = 200
 """Beyond this many differences the normal limit of the flipped sum is nearer than random flips."""
 RANDOM_FLIPS = 19_999
+FLIPS_AT_ONCE = 2_000
+"""Of them, as many as are held as numbers of their own."""
 TINY = float(np.finfo(float).tiny)
 TIE = 1e-12
 """Sums of flipped differences closer than this, relative to sum |d|, are ties."""
@@ -139,17 +142,29 @@ def sign_flip_p(differences: ArrayLike) -> float:
     seeded Monte Carlo with (b + 1) / (B + 1); beyond, the normal limit, whose variance is the sum
     of squares. Raises ValueError when there is no difference.
     """
-    d = np.asarray(differences, float)
-    if d.size == 0:
+    return sign_flip_ps([differences])[0]
+
+
+def sign_flip_ps(many: Sequence[ArrayLike]) -> list[float]:
+    """The same of many arms' differences: those that are equally many are flipped together."""
+    arms = [np.asarray(differences, float) for differences in many]
+    found = {n: _flipped([d for d in arms if d.size == n]) for n in {d.size for d in arms}}
+    return [next(found[d.size]) for d in arms]
+
+
+def _flipped(arms: list[Floats]) -> Iterator[float]:
+    """The ps of arms with n differences each."""
+    n = arms[0].size
+    if n == 0:
         raise ValueError("a sign-flip test needs at least one difference")
-    size = float(np.abs(d).sum())
-    threshold = abs(float(d.sum())) - TIE * size
-    if d.size <= EXACT_FLIPS:
-        return float(np.mean(np.abs(_all_flips(d)) >= threshold))
-    if d.size > MOST_FLIPS:
-        return min(1.0, 2.0 * float(ndtr(-abs(d.sum()) / max(float(np.sqrt(d @ d)), TINY))))
-    hits = int(np.sum(np.abs(_random_flips(d)) >= threshold))
-    return (hits + 1) / (RANDOM_FLIPS + 1)
+    if n > MOST_FLIPS:
+        return (2.0 * float(ndtr(-abs(d.sum()) / max(float(np.sqrt(d @ d)), TINY))) for d in arms)
+    thresholds = np.array([abs(float(d.sum())) - TIE * float(np.abs(d).sum()) for d in arms])
+    if n <= EXACT_FLIPS:
+        pairs = zip(arms, thresholds, strict=True)
+        return (float(np.mean(np.abs(_all_flips(d)) >= threshold)) for d, threshold in pairs)
+    hits = sum((np.abs(sums) >= thresholds).sum(axis=0) for sums in _random_flips(np.stack(arms)))
+    return iter(((hits + 1) / (RANDOM_FLIPS + 1)).tolist())
 
 
 def _all_flips(d: Floats) -> Floats:
@@ -160,10 +175,13 @@ def _all_flips(d: Floats) -> Floats:
     return sums
 
 
-def _random_flips(d: Floats) -> Floats:
+def _random_flips(arms: Floats) -> Iterator[Floats]:
+    """Sums of differences, shape (arms, n), under random signs: arrays (flips, arms), by and by."""
     generator = np.random.default_rng(0)
-    flips = generator.integers(0, 2, size=(RANDOM_FLIPS, d.size), dtype=np.int8)
-    return np.asarray((2.0 * flips - 1.0) @ d, float)
+    for first in range(0, RANDOM_FLIPS, FLIPS_AT_ONCE):
+        size = (min(FLIPS_AT_ONCE, RANDOM_FLIPS - first), arms.shape[1])
+        signs = 2.0 * generator.integers(0, 2, size=size, dtype=np.int8) - 1.0
+        yield np.asarray(signs @ arms.T, float)
 
 
 def _spread(values: Floats, test: str) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What is decided before the first run: the questions, the error rate, what is worth having."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from analysis.multiplicity import CORRECTIONS, Correction
 
@@ -44,7 +45,7 @@ class Plan:
                 f"outside_family names {strangers[0]!r}, which is no arm; arms: {list(self.arms)}"
             )
 
-    @property
+    @cached_property
     def family(self) -> tuple[str, ...]:
         """The arms that count as questions, failed and diverged ones included."""
         return tuple(arm for arm in self.arms if arm not in self.outside_family)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.comparison import Comparison, learn_prior
+from analysis.comparison import Comparison, compare, learn_prior
 from analysis.decision import (
     Judged,
     Verdict,
@@ -101,7 +101,7 @@ def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """
     by_arm = read_runs(runs, (plan.baseline, *plan.arms))
     baseline = by_arm[plan.baseline]
-    comparisons = [Comparison(by_arm[arm], baseline) for arm in plan.arms]
+    comparisons = compare([by_arm[arm] for arm in plan.arms], baseline)
     prior = learn_prior(comparisons)
     judged = [_judged(comparison, prior) for comparison in comparisons]
     adjusted = adjust_by_plan([p for _, p in judged], plan).tolist()

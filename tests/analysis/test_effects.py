@@ -13,6 +13,7 @@ from analysis.effects import (
     paired_t,
     prediction_t,
     sign_flip_p,
+    sign_flip_ps,
     welch_t,
 )
 
@@ -110,6 +111,12 @@ def test_many_sign_flips_follow_their_normal_limit_without_filling_the_memory() 
         assert sign_flip_p(differences) == pytest.approx(paired_t(differences).p, rel=0.15)
     assert 0 < sign_flip_p(generator.normal(0.01, 1.0, 1_000_000)) < 1e-10
     assert sign_flip_p(np.zeros(1000)) == 1.0
+
+
+def test_many_arms_are_flipped_together_as_each_would_be_alone() -> None:
+    generator = np.random.default_rng(6)
+    arms = [generator.normal(0.3, 1.0, n) for n in (3, 40, 8, 40, MOST_FLIPS + 1, 40)]
+    assert sign_flip_ps(arms) == [sign_flip_p(arm) for arm in arms]
 
 
 def test_losses_near_a_million_keep_differences_of_a_millionth() -> None:
