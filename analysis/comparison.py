@@ -16,7 +16,7 @@ from analysis.effects import (
     sign_flip_ps,
     welch_t,
 )
-from analysis.moderation import Prior, fit_prior, moderate
+from analysis.moderation import FEWEST_DF, Prior, fit_prior, moderate
 from analysis.runs import ArmRuns, Seed
 
 Floats = NDArray[np.float64]
@@ -113,9 +113,9 @@ class Comparison:
         return prediction_t(float(self.arm.observed[0]), baseline) if varies else None
 
     def moderated(self, prior: Prior) -> Estimate | None:
-        """The moderated paired t, from two shared seeds and where a prior was learned."""
+        """The moderated paired t, from three shared seeds and where a prior was learned."""
         n = len(self.seeds)
-        if n < 2 or prior.df.item() == 0 or self.identical:
+        if n - 1 < FEWEST_DF or prior.df.item() == 0 or self.identical:
             return None
         variance, df = moderate([self.variance], [n - 1], prior)
         return Estimate(

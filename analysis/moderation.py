@@ -24,6 +24,8 @@ FEWEST_ARMS = 6
 Measured on unequally noisy arms with three seeds: familywise error 0.077 with a prior from four,
 at most 0.06 on average from six (`docs/decisions/0002-fewest-arms.md`).
 """
+FEWEST_DF = 2
+"""A variance of two seeds is too noisy to teach, and to be moderated: the same page has the error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +48,12 @@ class Prior:
 def fit_prior(variances: ArrayLike, df: ArrayLike) -> Prior:
     """Fit the prior by the moments of log s^2 (Smyth 2004, section 6.2), then halve its weight.
 
-    `variances` and `df` broadcast to (..., arms). Arms whose variance or df is zero (identical
-    arms, arms with fewer than two shared seeds) are left out of the fit. An excess variance of
+    `variances` and `df` broadcast to (..., arms). Arms whose variance is zero (identical ones) or
+    whose df is below `FEWEST_DF` are left out of the fit. An excess variance of
     log s^2 that is not positive means equally noisy arms and an infinite df.
     """
     s2, d = np.broadcast_arrays(np.asarray(variances, float), np.asarray(df, float))
-    used = (s2 > 0) & (d > 0)
+    used = (s2 > 0) & (d >= FEWEST_DF)
     arms = used.sum(axis=-1, keepdims=True)
     half = np.where(used, d, 1.0) / 2
     log_s2 = np.log(np.where(used, s2, 1.0)) - psi(half) + np.log(half)
@@ -70,12 +72,13 @@ def fit_prior(variances: ArrayLike, df: ArrayLike) -> Prior:
 def moderate(variances: ArrayLike, df: ArrayLike, prior: Prior) -> tuple[Floats, Floats]:
     """Moderated variances and their degrees of freedom, of the shape of `variances` and `df`.
 
-    Where the prior was not learned the variances and df come back as they are.
+    Where the prior was not learned, or df is below `FEWEST_DF`, they come back as they are.
     """
     s2, own = np.broadcast_arrays(np.asarray(variances, float), np.asarray(df, float))
-    weight = 1.0 - own / np.maximum(own + prior.df, np.finfo(float).tiny)  # 1 where prior.df = inf
+    lent = np.where(own >= FEWEST_DF, prior.df, 0.0)
+    weight = 1.0 - own / np.maximum(own + lent, np.finfo(float).tiny)  # 1 where lent = inf
     shrunk = weight * prior.variance + (1.0 - weight) * s2
-    total = np.minimum(own + prior.df, np.maximum(prior.df_limit, own))
+    total = np.minimum(own + lent, np.maximum(prior.df_limit, own))
     return np.maximum(shrunk, s2), total
 
 

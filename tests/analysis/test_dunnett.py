@@ -4,13 +4,7 @@ import pandas as pd
 import pytest
 
 from analysis.dunnett import dunnett
-
-# Dunnett (1955), JASA 50, 1096-1121, table 1: red and white blood counts of animals on two drugs.
-BLOOD = {
-    "baseline": [7.40, 8.50, 7.20, 8.24, 9.84, 8.32],
-    "drug A": [9.76, 8.80, 7.68, 9.36],
-    "drug B": [12.80, 9.68, 12.16, 9.20, 10.55],
-}
+from benchmarks.published import BLOOD
 
 
 def test_the_blood_counts_of_dunnett_are_reproduced(study) -> None:  # noqa: ANN001

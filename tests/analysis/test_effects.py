@@ -16,10 +16,8 @@ from analysis.effects import (
     sign_flip_ps,
     welch_t,
 )
+from benchmarks.published import SLEEP_1, SLEEP_2
 
-# R's `sleep`: Student (1908), Biometrika 6, p. 20; the figures are those of R's t.test.
-SLEEP_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
-SLEEP_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
 # Darwin's maize, Fisher (1935), The Design of Experiments, section 17.
 DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
 
@@ -28,6 +26,7 @@ varied = losses.filter(lambda x: len(set(x)) > 1)
 
 
 def test_paired_t_reproduces_r_on_the_sleep_data() -> None:
+    # As printed by R's t.test, like the test below.
     estimate = paired_t(np.subtract(SLEEP_1, SLEEP_2))
     assert estimate.t == pytest.approx(-4.0621, abs=5e-5)
     assert estimate.p == pytest.approx(0.002833, abs=5e-7)

@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.factorial import factorial_effects
-
-# Montgomery, Design and Analysis of Experiments, the filtration rate experiment, standard order.
-FILTRATION = [45, 71, 48, 65, 68, 60, 80, 65, 43, 100, 45, 104, 75, 86, 70, 96]
+from benchmarks.published import FILTRATION
 
 
 def standard(rates: list[float], factors: str) -> pd.DataFrame:

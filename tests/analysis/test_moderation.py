@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import polygamma
 
-from analysis.moderation import FEWEST_ARMS, fit_prior, moderate, trigamma_inverse
+from analysis.moderation import FEWEST_ARMS, FEWEST_DF, fit_prior, moderate, trigamma_inverse
 
 # statistics.md, section 8: standard deviations of paired differences, nats.
 SDS = np.array([0.0025, 0.0063, 0.0030, 0.0091, 0.0003, 0.0006, 0.0188, 0.0075])
 
 variances = st.lists(st.floats(1e-10, 1.0), min_size=FEWEST_ARMS, max_size=16)
-dfs = st.integers(1, 8)
+dfs = st.integers(FEWEST_DF, 8)
 
 
 def test_the_trigamma_inverse_knows_the_closed_values() -> None:
@@ -79,6 +79,17 @@ def test_too_few_arms_keep_their_own_variances(arms: int) -> None:
     assert prior.df.item() == 0
     assert (moderated == SDS[:arms] ** 2).all()
     assert (df == 2).all()
+
+
+def test_two_seeds_neither_teach_nor_are_taught() -> None:
+    nobody = fit_prior(SDS**2, 1)
+    assert (nobody.df.item(), nobody.arms.item()) == (0, 0)
+    own = [2] * 8 + [1]
+    prior = fit_prior([*SDS**2, 4e-6], own)
+    assert prior.df == fit_prior(SDS**2, 2).df
+    moderated, df = moderate([*SDS**2, 4e-6], own, prior)
+    assert (moderated[-1], df[-1]) == (4e-6, 1)
+    assert df[0] > 2
 
 
 def test_identical_arms_and_arms_without_pairs_teach_nothing() -> None:

@@ -13,12 +13,9 @@ from analysis.anova import RESIDUAL, Layout
 from analysis.component import Components
 from analysis.reml import fit_reml
 from analysis.variance import variance_components
+from benchmarks.published import DYESTUFF
 
-# lme4, Dyestuff and Dyestuff2: Davies and Goldsmith (1972), table 6.3; Box and Tiao (1973), 5.1.4.
-DYESTUFF = [
-    *(1545, 1440, 1440, 1520, 1580, 1540, 1555, 1490, 1560, 1495, 1595, 1550, 1605, 1510, 1560),
-    *(1445, 1440, 1595, 1465, 1545, 1595, 1630, 1515, 1635, 1625, 1520, 1455, 1450, 1480, 1445),
-]
+# lme4, Dyestuff2: Box and Tiao (1973), 5.1.4.
 DYESTUFF_2 = [
     *(7.298, 3.846, 2.434, 9.566, 7.990, 5.220, 6.556, 0.608, 11.788, -0.892),
     *(0.110, 10.386, 13.434, 5.510, 8.166, 2.212, 4.852, 7.092, 9.288, 4.980),
