@@ -28,9 +28,13 @@ def is_gone(owner: str) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty where the system does not tell."""
+    """When a process started, in clock ticks since boot; empty where the system does not tell.
+
+    Of one that has ended, and that its parent has not asked about yet, that it did.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]
+    state, *words = stat.rpartition(")")[2].split()
+    return "ended" if state in {"Z", "X"} else words[18]

@@ -408,6 +408,21 @@ def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
     assert is_gone(f"{host}:{pid}:{started}0")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_process_that_was_killed_is_gone_although_its_parent_has_not_noticed() -> None:
+    code = "from sweep.owner import this_process; print(this_process(), flush=True); input()"
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout
+        owner = process.stdout.readline().strip()
+        assert not is_gone(owner)
+        process.kill()
+        deadline = time.monotonic() + 10
+        while not is_gone(owner):
+            assert time.monotonic() < deadline
+        assert process.returncode is None, "nobody has waited for it"
+
+
 def test_of_another_host_nothing_is_known() -> None:
     assert not is_gone("far-away.example:1:1")
     assert not is_gone(f"{socket.gethostname()}.example:{2**22 + 1}:1")
