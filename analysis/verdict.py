@@ -49,6 +49,9 @@ class ArmVerdict:
     ci_low: float | None = None
     """The 1 - alpha interval of the effect, not adjusted for the family."""
     ci_high: float | None = None
+    standard_error: float | None = None
+    df: float | None = None
+    """Degrees of freedom that the standard error was estimated on."""
     p: float | None = None
     p_adjusted: float | None = None
     method: Method | None = None
@@ -154,7 +157,15 @@ def _row(
     if estimate is None:
         return row
     low, high = estimate.interval(plan.alpha)
-    row = replace(row, effect=estimate.effect, ci_low=low, ci_high=high, method=estimate.method)
+    row = replace(
+        row,
+        effect=estimate.effect,
+        ci_low=low,
+        ci_high=high,
+        standard_error=estimate.standard_error,
+        df=estimate.df,
+        method=estimate.method,
+    )
     if verdict != "undecided":
         return row
     return replace(row, seeds_to_settle=_seeds_to_settle(comparison, estimate, plan))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -52,6 +52,8 @@ class Plan:
     """The study file, as errors name it."""
     overrides: Mapping[str, Any]
     """Baseline fields that the command line set, as `section.field`."""
+    stack: Mapping[str, Any] | None = None
+    """Of a stack (`sweep.stack`): the study that its members come from, and what they promise."""
 
     @property
     def seeds(self) -> list[int]:
@@ -72,6 +74,7 @@ class Plan:
             "hold": self.study.design.hold,
             "arms": {arm.name: json.loads(arm.identity) for arm in self.arms},
             **({"overrides": dict(self.overrides)} if self.overrides else {}),
+            **({"stack": dict(self.stack)} if self.stack else {}),
         }
 
     @cached_property
@@ -87,27 +90,35 @@ def make_plan(study: Study, source: str, overrides: Mapping[str, Any] | None = N
     stacked that exclude each other, a name given twice, two arms with one recipe.
     """
     try:
-        arms = _arms(study)
-        _check_seeds(study, arms)
-        _check_distinct(arms)
+        arms = combined(study, _combinations(study))
     except StudyError as error:
         raise StudyError(f"{source}: {error}") from error
-    return Plan(study, tuple(arms), source, overrides or {})
+    return Plan(study, arms, source, overrides or {})
 
 
-def _arms(study: Study) -> list[Arm]:
-    arms = [_arm(study, BASELINE, ())]
-    for name in study.interventions:
-        if name == BASELINE:
-            raise StudyError(
-                f"[interventions.{BASELINE}]: that is the name of the arm without interventions; "
-                "use another"
-            )
-        arms.append(_arm(study, name, (name,)))
+def combined(study: Study, combinations: Mapping[str, Sequence[str]]) -> tuple[Arm, ...]:
+    """Arms by name, with the interventions of each: none for the baseline, which is the first.
+
+    Raises StudyError as `make_plan` does.
+    """
+    arms = [_arm(study, name, tuple(members)) for name, members in combinations.items()]
+    _check_seeds(study, arms)
+    _check_distinct(arms)
+    return tuple(arms)
+
+
+def _combinations(study: Study) -> dict[str, Sequence[str]]:
+    if BASELINE in study.interventions:
+        raise StudyError(
+            f"[interventions.{BASELINE}]: that is the name of the arm without interventions; "
+            "use another"
+        )
+    found: dict[str, Sequence[str]] = {BASELINE: ()}
+    found |= {name: (name,) for name in study.interventions}
     for name, stack in study.stacks.items():
         _check_stack(study, name, stack.combine)
-        arms.append(_arm(study, name, tuple(stack.combine)))
-    return arms
+        found[name] = stack.combine
+    return found
 
 
 def _arm(study: Study, name: str, interventions: tuple[str, ...]) -> Arm:

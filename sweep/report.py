@@ -40,6 +40,8 @@ class Report:
     """What `sweep noise` found for this baseline, with a warning where it no longer holds."""
     imported: bool
     """Whether the results are from elsewhere."""
+    stack: Mapping[str, Any] | None = None
+    """Of a stack: which study it is of and what it promises (`sweep.stack.Choice.content`)."""
     references: Sequence[RowMapping] = ()
     """Models that were not trained here, on the same test text (see `sweep.reference`)."""
 
@@ -56,6 +58,7 @@ class Report:
             "overrides": dict(self.overrides),
             "noise": None if noise is None else asdict(noise),
             "noise_on_record": self.noise_on_record,
+            "stack": self.stack,
             "arms": [self._arm(asdict(arm)) for arm in self.judgement.arms],
             "references": [self._reference(row) for row in self.references],
         }
@@ -123,6 +126,7 @@ def make_report(store: Store, study: RowMapping) -> Report:
         noise_on_record=cited(store, name, stored_circumstances(plan, baseline)),
         metric=plan.get("metric"),
         imported=bool(study["imported"]),
+        stack=plan.get("stack"),
         references=study_references(store, study),
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     URL,
     Connection,
+    Row,
     RowMapping,
     delete,
     insert,
@@ -92,6 +93,7 @@ class Store(Database):
                     "another name"
                 )
             else:
+                _check_kind(connection, known, plan, path)
                 connection.execute(update(studies).where(studies.c.name == name).values(**row))
             self.save_content(connection, name, plan.hash, plan.content())
             connection.execute(delete(arms).where(arms.c.study == name))
@@ -281,6 +283,23 @@ class Store(Database):
         )
         with self.begin() as connection:
             return connection.execute(query).scalars().all()
+
+
+def _check_kind(connection: Connection, known: Row[Any], plan: Plan, path: Path) -> None:
+    """A stack is no study of a file, and neither takes the other's place."""
+    same = (plans.c.study == known.name) & (plans.c.hash == known.plan_hash)
+    before = connection.execute(select(plans.c.content).where(same)).scalar_one().get("stack")
+    if bool(before) == bool(plan.stack):
+        return
+    if before:
+        raise StudyError(
+            f"{known.name!r} is the name of a stack that `sweep stack {before['of']}` made; give "
+            f"the study in {path} another name"
+        )
+    raise StudyError(
+        f"the stack would be called {known.name!r}, which is the name of the study in {known.path}; "
+        "give that study another name"
+    )
 
 
 @contextmanager

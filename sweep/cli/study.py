@@ -107,6 +107,31 @@ def noise(
 
 
 @app.command()
+def stack(
+    study: StudyWord = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=2, max=10_000, help="Fresh seeds; as many as the study has, if left out."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the choice and the prediction; train nothing.")
+    ] = False,
+    form: FormatOption = "table",
+    output: Output = None,
+    slots: Slots = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Train a study's improvements together, on fresh seeds: do they add up?"""
+    from sweep.commands.stack import StackRequest  # noqa: PLC0415
+    from sweep.commands.stack import stack as command  # noqa: PLC0415
+
+    request = StackRequest(study, seeds, slots, dry_run, form, output)
+    progress = make_console(stderr=form != "table" and output is None)
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console(), progress))
+
+
+@app.command()
 def init(
     study: Annotated[Path, typer.Argument(metavar="STUDY", help="The file to write.")],
 ) -> None:

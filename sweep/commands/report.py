@@ -90,6 +90,11 @@ def preamble(result: Report, study: RowMapping) -> list[str]:
         lines.append(f"Overridden on the command line: {shown_overrides(result.overrides)}.")
     if study["imported"]:
         lines.append(f"Imported from {study['path']}.")
+    elif result.stack:
+        lines.append(
+            f"The stack of {result.stack['of']}, which promised "
+            f"{result.stack['promise']['effect']:+.4f}; `sweep stack {result.stack['of']}` compares."
+        )
     elif file_differs(Path(study["path"]), result.plan_hash, result.overrides):
         lines.append(
             f"{study['path']} has changed since: this is the plan last run; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from rich.console import Console
 from sweep.commands.data import prepare_large
 from sweep.commands.report import print_report
 from sweep.console import say
-from sweep.estimate import guessed_pace, measured_pace
+from sweep.design import Plan
+from sweep.estimate import Pace, guessed_pace, measured_pace
 from sweep.jobs import make_workload
 from sweep.outline import Outline, print_outline
 from sweep.override import Overrides
@@ -39,6 +40,8 @@ class RunRequest:
     slots: int | None
     overrides: Overrides
     fail_fast: bool = False
+    pace: Pace | None = None
+    """Where it is known from other runs."""
 
 
 def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
@@ -48,6 +51,21 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
     """
     workspace.check_trainable(request.study)
     plan = read_plan(request.study, request.overrides)
+
+    def show(store: Store) -> None:
+        print_report(store, store.study(plan.study.name), console)
+
+    return carry_out(workspace, plan, request, console, show)
+
+
+def carry_out(
+    workspace: Workspace,
+    plan: Plan,
+    request: RunRequest,
+    console: Console,
+    show: Callable[[Store], None],
+) -> int:
+    """Store a plan, train what it still lacks, and `show` what came of it; the exit status."""
     workload = make_workload(plan, workspace.cache, online=True)
     places = find_slots(request.slots, plan.study.jobs.gpus_per_run)
     workload = prepare_large(workspace, workload, workload.jobs().values(), console)
@@ -58,10 +76,10 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
     missing = unfinished(store, list(jobs.values()))
     if not missing:
         say(console, f"All {len(jobs)} runs of {plan.study.name} are done: nothing to train.")
-        print_report(store, store.study(plan.study.name), console)
+        show(store)
         return conclude(store, label_jobs(jobs), console)
     outline = Outline(plan, workload, store)
-    pace = measured_pace(store, list(jobs.values())) or guessed_pace(len(places))
+    pace = measured_pace(store, list(jobs.values())) or request.pace or guessed_pace(len(places))
     print_outline(outline, pace, len(places), console)
     workload.save_small()
     labels = {label: job for label, job in label_jobs(jobs).items() if job in missing}
@@ -70,7 +88,7 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
     if summary.interrupted:
         print_continuation(summary, len(labels), console)
         return EXIT_INTERRUPTED
-    print_report(store, store.study(plan.study.name), console)
+    show(store)
     status = conclude(store, label_jobs(jobs), console)
     return print_surrender(summary, console) if summary.given_up else status
 

@@ -31,6 +31,7 @@ REPORT_KEYS = {
     "overrides",
     "noise",
     "noise_on_record",
+    "stack",
     "arms",
 }
 ARM_KEYS = {
@@ -45,6 +46,8 @@ ARM_KEYS = {
     "effect",
     "ci_low",
     "ci_high",
+    "standard_error",
+    "df",
     "p",
     "p_adjusted",
     "method",
@@ -62,6 +65,8 @@ NOT_OF_THE_BASELINE = {
     "effect",
     "ci_low",
     "ci_high",
+    "standard_error",
+    "df",
     "p",
     "p_adjusted",
     "method",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +128,6 @@ def test_on_three_levels_no_share_is_quoted_and_that_is_said(copy: Path, sweep: 
 
 
 def test_where_runs_diverged_the_rest_is_decomposed_by_reml(copy: Path, sweep: Run) -> None:
-    import sqlite3  # noqa: PLC0415  (this test alone)
-    from contextlib import closing  # noqa: PLC0415
-
     with closing(sqlite3.connect(copy / "runs" / "sweep.db")) as db, db:
         db.execute(
             "UPDATE runs SET state = 'diverged', test_loss = NULL "

@@ -1,0 +1,210 @@
+"""Several improvements at once: what they promise together, and what they turned out to be worth.
+
+Picking winners inflates them: an arm is chosen because its estimate is large, and estimates are
+large by luck too. So a stack's promise is the sum of estimates that are shrunk toward zero, by
+James and Stein's estimator in Efron and Morris's form for unequal variances (1973, JASA 68,
+117-130): effects are taken to scatter around zero with a variance tau^2 that all arms tell of
+together, and each is multiplied by tau^2 / (tau^2 + its error variance).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri, stdtr, stdtrit
+
+from analysis.effects import moments
+from analysis.plan import Plan
+from analysis.runs import read_runs
+from analysis.verdict import ArmVerdict, judge
+
+Floats = NDArray[np.float64]
+
+FEWEST_ARMS = 3
+"""James and Stein: with fewer, nothing is gained by shrinking, and nothing is shrunk."""
+_HALVINGS = 100
+_TAIL = 0.025
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """What a stack should be worth, from its members' effects one by one. In nats."""
+
+    effect: float
+    """The sum of the members' shrunk effects."""
+    members: dict[str, float]
+    """The shrunk effects."""
+    unshrunk: float
+    """The sum of the effects as they were estimated."""
+    standard_error: float
+    """Of the unshrunk sum."""
+    df: float
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        """The 1 - alpha interval of the effect, were there no interactions."""
+        margin = -float(stdtrit(self.df, alpha / 2)) * self.standard_error
+        return self.effect - margin, self.effect + margin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """What a stack is worth beyond the sum of its members: their interaction. In nats."""
+
+    effect: float
+    """Confirmed minus promised: below zero, more was gained than promised."""
+    ci_low: float
+    ci_high: float
+    p: float
+    """Of no interaction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """A stack beside the baseline, and beside itself without each of its members."""
+
+    stack: ArmVerdict
+    """Against the baseline: a single question."""
+    removals: dict[str, ArmVerdict]
+    """By member: what it does to the stack to leave it out. A family of its own."""
+    rest: dict[str, ArmVerdict]
+    """By member: the stack without it, against the baseline."""
+
+    def harmful(self) -> list[str]:
+        """Members without which the stack is better."""
+        return [member for member, row in self.removals.items() if row.verdict == "better"]
+
+
+def shrinkage(effects: ArrayLike, standard_errors: ArrayLike, df: ArrayLike) -> Floats:
+    """The factors, between 0 and 1, that estimated effects are to be multiplied by.
+
+    The last axis runs over all arms that were tried, the losers included, and other axes over
+    studies. tau^2 solves sum of effect^2 / (tau^2 + error variance) = arms - 2, which is James and
+    Stein's factor where all errors are equal. An error that was itself estimated on few `df`
+    counts for as much as its 95% interval is wide. All ones for fewer than `FEWEST_ARMS` arms.
+    """
+    e, se, d = np.broadcast_arrays(*(np.asarray(x, float) for x in (effects, standard_errors, df)))
+    if e.shape[-1] < FEWEST_ARMS:
+        return np.ones(e.shape)
+    errors = (se * stdtrit(d, _TAIL) / ndtri(_TAIL)) ** 2
+    tau2 = _tau2(e**2, errors, e.shape[-1] - 2)
+    return np.asarray(tau2 / np.maximum(tau2 + errors, np.finfo(float).tiny), float)
+
+
+def _tau2(squares: Floats, errors: Floats, target: float) -> Floats:
+    """Zero where the effects scatter no more than their errors; shape (..., 1)."""
+    low = np.zeros((*squares.shape[:-1], 1))
+    high = squares.sum(axis=-1, keepdims=True) / target  # where all errors are zero
+
+    def above(tau2: Floats) -> NDArray[np.bool_]:
+        total = np.maximum(tau2 + errors, np.finfo(float).tiny)
+        return np.asarray((squares / total).sum(axis=-1, keepdims=True) > target)
+
+    scatters = above(low)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        beyond = above(middle)
+        low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
+    return np.where(scatters, high, 0.0)
+
+
+def promise(
+    runs: pd.DataFrame, verdicts: Sequence[ArmVerdict], members: Sequence[str], baseline: str
+) -> Promise:
+    """What `members` should be worth together, going by the verdicts on all arms of a study.
+
+    `verdicts` are those on single interventions: neither the baseline nor stacks. `runs` has the
+    columns arm, loss (nats), status and seeds as `runs.read_runs` takes them.
+    """
+    tried = [row for row in verdicts if row.effect is not None and row.standard_error]
+    columns = zip(*((row.effect, row.standard_error, row.df) for row in tried), strict=True)
+    shrunk = {
+        row.arm: float(factor) * (row.effect or 0.0)
+        for row, factor in zip(tried, shrinkage(*columns), strict=True)
+    }
+    chosen = [row for row in tried if row.arm in members]
+    error, df = _error_of_sum(runs, chosen, baseline)
+    return Promise(
+        effect=math.fsum(shrunk[arm] for arm in members),
+        members={arm: shrunk[arm] for arm in members},
+        unshrunk=math.fsum(row.effect or 0.0 for row in chosen),
+        standard_error=error,
+        df=df,
+    )
+
+
+def _error_of_sum(
+    runs: pd.DataFrame, members: Sequence[ArmVerdict], baseline: str
+) -> tuple[float, float]:
+    """Standard error (nats) and df of the sum of the members' effects.
+
+    From the sums seed by seed where all share two seeds or more, since one baseline is in all of
+    them; else as if they were independent.
+    """
+    arms = [baseline, *(row.arm for row in members)]
+    first, *others = read_runs(_only(runs, arms), arms).values()
+    shared = [seed for seed in first.losses if all(seed in other.losses for other in others)]
+    if len(shared) > 1:
+        sums = sum((other.at(shared) - first.at(shared) for other in others), np.zeros(len(shared)))
+        return math.sqrt(moments(sums)[1] / len(shared)), len(shared) - 1
+    return _combined([(row.standard_error or 0.0, row.df or 1.0) for row in members])
+
+
+def _combined(errors: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Standard error and Satterthwaite's df of a sum of independent estimates."""
+    variances = [error**2 for error, _ in errors]
+    total = math.fsum(variances)
+    if total == 0:
+        return 0.0, math.inf
+    weights = [
+        (variance / total) ** 2 / df for variance, (_, df) in zip(variances, errors, strict=True)
+    ]
+    return math.sqrt(total), 1 / math.fsum(weights)
+
+
+def confirm(
+    runs: pd.DataFrame, stack: str, without: Mapping[str, str], rules: Plan
+) -> Confirmation:
+    """Judge a stack that was trained on fresh seeds.
+
+    `runs` has the columns that `judge` takes, for the baseline, `stack` and the arms of `without`,
+    which names for each member the arm that lacks it. `rules` has the levels and the correction
+    for the number of members; its arms are of no account.
+    """
+    names = tuple(without.values())
+    rules = replace(rules, outside_family=frozenset())
+    whole = judge(_only(runs, [rules.baseline, stack]), replace(rules, arms=(stack,)))
+    if not names:
+        return Confirmation(stack=whole[stack], removals={}, rest={})
+    removed = judge(_only(runs, [stack, *names]), replace(rules, arms=names, baseline=stack))
+    rest = judge(_only(runs, [rules.baseline, *names]), replace(rules, arms=names))
+    return Confirmation(
+        stack=whole[stack],
+        removals={member: removed[arm] for member, arm in without.items()},
+        rest={member: rest[arm] for member, arm in without.items()},
+    )
+
+
+def _only(runs: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+    return runs[runs["arm"].isin(arms)]
+
+
+def gap(promised: Promise, confirmed: ArmVerdict, alpha: float) -> Gap | None:
+    """Confirmed minus promised; None where the stack has no estimate with an error.
+
+    The two rest on different seeds, so they are independent.
+    """
+    if confirmed.effect is None or confirmed.standard_error is None or confirmed.df is None:
+        return None
+    error, df = _combined(
+        [
+            (promised.standard_error, promised.df),
+            (confirmed.standard_error, confirmed.df),
+        ]
+    )
+    effect = confirmed.effect - promised.effect
+    margin = -float(stdtrit(df, alpha / 2)) * error
+    p = 2 * float(stdtr(df, -abs(effect) / error)) if error > 0 else float(effect == 0)
+    return Gap(effect=effect, ci_low=effect - margin, ci_high=effect + margin, p=min(p, 1.0))
