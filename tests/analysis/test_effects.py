@@ -41,6 +41,21 @@ def test_welch_t_reproduces_r_on_the_sleep_data() -> None:
     assert estimate.interval(0.05) == pytest.approx((-3.3654832, 0.2054832), abs=5e-8)
 
 
+def test_a_paired_t_gives_fishers_for_darwins_maize() -> None:
+    # Fisher (1935), section 17: t = 2.148 on 14 degrees of freedom, just below the 5 percent level.
+    estimate = paired_t(DARWIN)
+    assert (estimate.t, estimate.df) == (pytest.approx(2.148, abs=5e-4), 14)
+    assert 0.049 < estimate.p < 0.05
+
+
+@pytest.mark.parametrize(("runs", "factor"), [(5, 3.04), (7, 2.62), (10, 2.37), (20, 2.14)])
+def test_a_prediction_interval_has_hahns_factors(runs: int, factor: float) -> None:
+    # Hahn (1969), JASA 64, 878-888: factors of s for one further observation, 95 percent.
+    baseline = np.random.default_rng(runs).normal(3.5, 0.01, runs)
+    low, high = prediction_t(3.5, baseline).interval(0.05)
+    assert (high - low) / 2 / baseline.std(ddof=1) == pytest.approx(factor, abs=6e-3)
+
+
 def test_sign_flips_reproduce_fishers_count_for_darwins_maize() -> None:
     # Fisher (1935), section 21: 1726 of 32768 sign patterns reach the observed total.
     assert sign_flip_p(DARWIN) == 1726 / 32768

@@ -42,6 +42,32 @@ def test_the_pilot_plant_of_box_hunter_and_hunter_is_reproduced() -> None:
     assert found == pytest.approx(expected)
 
 
+def test_montgomerys_plasma_etching_is_reproduced_with_its_replicates() -> None:
+    # The 2^3 of gap, gas flow and power: 550 and 604 where all are low.
+    first = standard([550, 669, 633, 642, 1037, 749, 1075, 729], "ABC")
+    second = standard([604, 650, 601, 635, 1052, 868, 1063, 860], "ABC")
+    found = factorial_effects(pd.concat([first, second]), list("ABC"))
+    published = {
+        "A": -101.625,
+        "B": 7.375,
+        "C": 306.125,
+        "A:B": -24.875,
+        "A:C": -153.625,
+        "B:C": -2.125,
+        "A:B:C": 5.625,
+    }
+    assert found == pytest.approx(published, rel=1e-12)
+
+
+def test_montgomerys_injection_moulding_is_reproduced_as_a_quarter_fraction() -> None:
+    # A 2^(6-2) of resolution IV with E = ABC and F = BCD; AB is aliased with CE.
+    shrinkage = [6, 10, 32, 60, 4, 15, 26, 60, 8, 12, 34, 60, 16, 5, 37, 52]
+    runs = standard(shrinkage, "ABCD")
+    runs = runs.assign(E=runs.A * runs.B * runs.C, F=runs.B * runs.C * runs.D)
+    found = factorial_effects(runs, list("ABCDEF"), most=2)
+    assert (found["A"], found["B"], found["A:B"], found["C:E"]) == (13.875, 35.625, 11.875, 11.875)
+
+
 def test_a_half_fraction_finds_the_main_effects_with_their_aliases() -> None:
     full = standard(FILTRATION, "ABCD")
     half = full[full["A"] * full["B"] * full["C"] * full["D"] == 1]

@@ -35,6 +35,28 @@ STOOL = [
     *(12, 15, 12, 10, 10, 14, 13, 12, 7, 14, 13, 9, 7, 11, 10, 9, 8, 11, 8, 7, 9, 11, 11, 10),
     *(8, 12, 12, 11, 7, 11, 8, 7, 9, 13, 10, 8),
 ]
+# nlme, Oxide: Littell et al. (1996), data set 4.4: eight lots of three wafers, three sites on each.
+OXIDE = [
+    *(2006, 1999, 2007, 1980, 1988, 1982, 2000, 1998, 2007, 1991, 1990, 1988, 1987, 1989, 1988),
+    *(1985, 1983, 1989, 2000, 2004, 2004, 2001, 1996, 2004, 1999, 2000, 2002, 1997, 1994, 1996),
+    *(1996, 2000, 2002, 1987, 1990, 1995, 2013, 2004, 2009, 2023, 2018, 2010, 2020, 2023, 2015),
+    *(2032, 2036, 2030, 2018, 2022, 2026, 2009, 2010, 2011, 1984, 1993, 1993, 1992, 1992, 1990),
+    *(1996, 1993, 1987, 1996, 1989, 1996, 1997, 1993, 1996, 1990, 1989, 1992),
+]
+# lme4, Penicillin: Davies and Goldsmith (1972), table 6.6; twenty-four plates, six samples on each.
+PENICILLIN = """
+27 23 26 23 23 21 27 23 26 23 23 21 25 21 25 24 24 20 26 23 25 23 23 20 25 22 26 22 23 20 24 22 25 23
+22 19 24 20 23 21 22 19 26 22 26 24 24 21 24 21 24 22 22 20 24 21 24 23 22 19 26 23 26 24 24 21 25 22
+26 24 24 20 26 24 26 24 25 22 26 23 26 23 23 20 26 23 25 24 24 22 25 22 25 23 23 20 25 21 24 23 23 20
+25 22 24 23 23 19 24 21 23 21 21 19 26 23 26 24 24 21 25 21 24 22 22 18 25 22 25 22 22 20 24 21 24 22
+24 19 24 21 24 22 21 18"""
+# Milliken and Johnson, Analysis of Messy Data, volume 1: insect damage to four varieties of wheat.
+WHEAT = {
+    "A": [3.90, 4.05, 4.25],
+    "B": [3.60, 4.20, 4.05, 3.85],
+    "C": [4.15, 4.60, 4.15, 4.40],
+    "D": [3.35, 3.80],
+}
 # Montgomery, Design and Analysis of Experiments, the looms of the random effects example.
 LOOMS = [98, 97, 99, 96, 91, 90, 93, 92, 96, 95, 97, 95, 95, 96, 99, 98]
 
@@ -82,6 +104,26 @@ def test_the_rails_and_the_crossed_stools_are_those_of_nlme() -> None:
     stool = variance_components(layout(STOOL, subject=9, type=4), ["subject", "type"])
     assert stool["subject"].sd == pytest.approx(1.332465, abs=5e-7)
     assert stool[RESIDUAL].sd == pytest.approx(1.100295, abs=5e-7)
+
+
+def test_the_nested_oxide_layers_are_those_of_nlme() -> None:
+    found = variance_components(layout(OXIDE, lot=8, wafer=3), ["lot", "lot:wafer"])
+    assert sds(found) == pytest.approx([11.39768, 5.988802, 3.545341], abs=5e-6)
+    assert found.mean == pytest.approx(2000.153, abs=5e-4)
+
+
+def test_the_crossed_penicillin_plates_are_those_of_lme4() -> None:
+    frame = layout([float(word) for word in PENICILLIN.split()], plate=24, sample=6)
+    found = variance_components(frame, ["plate", "sample"])
+    assert variances(found) == pytest.approx([0.7169, 3.7309, 0.3024], abs=5e-5)
+    assert sds(found) == pytest.approx([0.8467, 1.9316, 0.5499], abs=5e-5)
+
+
+def test_unequal_groups_of_wheat_have_the_published_reml_estimates() -> None:
+    rows = [(variety, damage) for variety, values in WHEAT.items() for damage in values]
+    found = variance_components(pd.DataFrame(rows, columns=["variety", "loss"]), ["variety"])
+    assert found.method == "REML"
+    assert variances(found) == pytest.approx([0.073155, 0.057003], abs=5e-7)
 
 
 def test_the_exact_interval_of_the_ratio_is_that_of_the_looms() -> None:
