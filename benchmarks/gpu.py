@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # or else benchmarks/trainer.py would pass for the package `trainer`
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)  # or else files beside this one would pass for others of their name
 
 from benchmarks.contenders import Contender, NanoGPTStyle, Ours, Textbook
 from benchmarks.rounds import Promise, Turns, wait

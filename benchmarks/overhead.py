@@ -15,12 +15,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
 from sqlalchemy import select
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # or else benchmarks/trainer.py would pass for the package `trainer`
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)  # or else files beside this one would pass for others of their name
+
+from statistics import median
 
 from sweep.executors.local import LocalExecutor
 from sweep.schema import attempts, runs

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # or else benchmarks/trainer.py would pass for the package `trainer`
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)  # or else files beside this one would pass for others of their name
 
 import sweep
 from analysis.comparison import Comparison, learn_prior

@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # or else this file would pass for the package `trainer`
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)  # or else files beside this one would pass for others of their name
 
 from benchmarks.contenders import Contender, Ours, Textbook, Transformers
 from benchmarks.rounds import Promise, Spread, Turns

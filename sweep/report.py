@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import RowMapping
 
+from sweep import schema
 from sweep.chance import cited, stored_circumstances
 from sweep.evidence import Evidence, read_evidence
 from sweep.reference import study_references
@@ -114,7 +115,7 @@ def make_report(store: Store, study: RowMapping) -> Report:
         evidence.frame[["arm", "seed", "loss", "status"]],
         analysis_plan([row["name"] for row in rows], settings),
     )
-    baseline = store.study_runs(name, rows[0]["name"])
+    baseline = store.study_runs(name, which=schema.arms.c.name == rows[0]["name"])
     return Report(
         study=name,
         plan_hash=study["plan_hash"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 
 from sqlalchemy import (
     URL,
+    Column,
+    ColumnElement,
     Connection,
     Row,
     RowMapping,
     delete,
+    func,
     insert,
     make_url,
     select,
@@ -168,35 +172,45 @@ class Store(Database):
         with self.begin() as connection:
             return connection.execute(query).mappings().all()
 
-    def study_runs(self, study: str, arm: str | None = None) -> Sequence[RowMapping]:
+    def study_runs(
+        self, study: str, *columns: Column[Any], which: ColumnElement[bool] | None = None
+    ) -> Sequence[RowMapping]:
         """Each arm and seed of a study with its run: columns `arm`, `seed`, and those of runs.
 
-        Of one arm only where it is named.
+        A study may have a hundred thousand runs: who needs a few `columns`, or those `which` are
+        in some way, says so.
         """
         query = (
-            select(arms.c.name.label("arm"), members.c.seed, runs)
+            select(arms.c.name.label("arm"), members.c.seed, *(columns or (runs,)))
             .join(members, members.c.arm_id == arms.c.id)
             .join(runs, runs.c.id == members.c.run_id)
             .where(arms.c.study == study)
             .order_by(arms.c.position, members.c.seed)
         )
-        if arm is not None:
-            query = query.where(arms.c.name == arm)
         with self.begin() as connection:
-            return connection.execute(query).mappings().all()
+            wanted = query if which is None else query.where(which)
+            return connection.execute(wanted).mappings().all()
+
+    def states_by_arm(self, study: str) -> dict[str, Counter[str]]:
+        """How many runs of each arm are in each state, in the study's own order of arms."""
+        query = (
+            select(arms.c.name, runs.c.state, func.count())
+            .join(members, members.c.arm_id == arms.c.id)
+            .join(runs, runs.c.id == members.c.run_id)
+            .where(arms.c.study == study)
+            .group_by(arms.c.position, arms.c.name, runs.c.state)
+            .order_by(arms.c.position)
+        )
+        counts: dict[str, Counter[str]] = {}
+        with self.begin() as connection:
+            for arm, state, number in connection.execute(query):
+                counts.setdefault(arm, Counter())[state] = number
+        return counts
 
     def study_losses(self, study: str) -> Sequence[RowMapping]:
         """The same with no more than `state`, `test_loss` and the seeds: there may be a million."""
         seeds = (runs.c.init_seed, runs.c.order_seed, runs.c.dropout_seed)
-        query = (
-            select(arms.c.name.label("arm"), members.c.seed, runs.c.state, runs.c.test_loss, *seeds)
-            .join(members, members.c.arm_id == arms.c.id)
-            .join(runs, runs.c.id == members.c.run_id)
-            .where(arms.c.study == study)
-            .order_by(arms.c.position, members.c.seed)
-        )
-        with self.begin() as connection:
-            return connection.execute(query).mappings().all()
+        return self.study_runs(study, runs.c.state, runs.c.test_loss, *seeds)
 
     def states(self, ids: Sequence[str]) -> dict[str, str]:
         """The states of those of the given runs that the store knows."""
@@ -247,10 +261,10 @@ class Store(Database):
         Raises NotFoundError when there is none or more than one.
         """
         arm, slash, seed = word.rpartition("/")
-        if slash and seed.isdecimal():
-            for row in self.study_runs(self.study(study)["name"]):
-                if (row["arm"], row["seed"]) == (arm, int(seed)):
-                    return row
+        if slash and seed.isdecimal() and len(seed) < 20 and int(seed) < 2**63:
+            named = (arms.c.name == arm) & (members.c.seed == int(seed))
+            for row in self.study_runs(self.study(study)["name"], which=named):
+                return row
         with self.begin() as connection:
             query = select(runs).where(runs.c.id.startswith(word, autoescape=True)).limit(2)
             found = connection.execute(query).mappings().all()

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from sweep import control
 from sweep.console import say
+from sweep.schema import runs
 from sweep.store import Store
 from sweep.workspace import Workspace
 
@@ -77,7 +78,7 @@ def _change(
 
 def _named(store: Store, study: str, word: str | None) -> list[str]:
     """The runs that a word means: those of an arm, a single one, or all. Raises NotFoundError."""
-    rows = store.study_runs(study)
+    rows = store.study_runs(study, runs.c.id)
     if word is None:
         return list(dict.fromkeys(row["id"] for row in rows))
     of_arm = [row["id"] for row in rows if row["arm"] == word]

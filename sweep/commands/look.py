@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -17,6 +17,8 @@ from sqlalchemy import RowMapping
 from sweep.console import say
 from sweep.ledger import directory_name
 from sweep.progress import duration
+from sweep.queue import FINISHED
+from sweep.schema import runs
 from sweep.store import Store
 from sweep.workspace import Workspace
 from trainer.rundir import RunDirectory
@@ -25,29 +27,27 @@ STATES = ("done", "running", "queued", "diverged", "failed", "cancelled")
 SELDOM = "cancelled"
 """A state that has a column only where there is such a run."""
 LOG_LINES = 20
+TOLD = (runs.c.id, runs.c.state, runs.c.cause, runs.c.failures, runs.c.retry_at)
+"""What is said of a run that is not simply done or waiting."""
 
 
 def status(workspace: Workspace, word: str | None, console: Console) -> int:
     """A study arm by arm, and every run that is not simply done or waiting."""
     store = workspace.open()
     study = store.study(workspace.study_name(word))
-    runs = store.study_runs(study["name"])
     say(console, f"{study['name']} ({study['path']})")
     if study["paused"]:
         say(console, f"Paused: `sweep resume {study['name']}` lets it go on.", "yellow")
-    console.print(_states_by_arm(runs))
-    for run in runs:
-        tried_again = run["state"] == "queued" and run["failures"]
-        if tried_again or run["state"] in {"running", "diverged", "failed", "cancelled"}:
-            say(console, _run_line(workspace, store, run))
+    console.print(_states_by_arm(store.states_by_arm(study["name"])))
+    tried_again = (runs.c.state == "queued") & (runs.c.failures > 0)
+    told = runs.c.state.in_(("running", "diverged", "failed", "cancelled")) | tried_again
+    for run in store.study_runs(study["name"], *TOLD, which=told):
+        say(console, _run_line(workspace, store, run))
     say(console, "A run is named by the beginning of its id or as ARM/SEED: `sweep show ARM/SEED`.")
     return 0
 
 
-def _states_by_arm(runs: Sequence[RowMapping]) -> Table:
-    counts: dict[str, Counter[str]] = {}
-    for run in runs:
-        counts.setdefault(run["arm"], Counter())[run["state"]] += 1
+def _states_by_arm(counts: Mapping[str, Counter[str]]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("arm", no_wrap=True)
     total = sum(counts.values(), Counter[str]())
@@ -89,11 +89,11 @@ def list_studies(workspace: Workspace, console: Console) -> int:
     for title in ("study", "arms", "runs", "done", "last run", "file"):
         table.add_column(title, justify="right" if title in {"arms", "runs", "done"} else "left")
     for study in store.studies():
-        runs = store.study_runs(study["name"])
-        finished = sum(run["state"] in {"done", "diverged"} for run in runs)
+        counts = store.states_by_arm(study["name"])
+        total = sum(counts.values(), Counter[str]())
+        numbers = len(counts), total.total(), sum(total[state] for state in FINISHED)
         ago = f"{duration(time.time() - study['last_run'])} ago"
-        arms = len({run["arm"] for run in runs})
-        table.add_row(study["name"], str(arms), str(len(runs)), str(finished), ago, study["path"])
+        table.add_row(study["name"], *map(str, numbers), ago, study["path"])
     console.print(table)
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ UNHEARD = 10.0
 class LocalExecutor:
     """One process per run. A server that ends is replaced, and its runs are given back."""
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
+    def __init__(self, slots: Sequence[Slot], start_server: Callable[[], Server] = Server) -> None:
+        self._start_server = start_server
         self._slots = {slot.name: slot for slot in slots}
         self._running: set[Path] = set()
         self._killed: dict[Path, float] = {}
@@ -30,17 +31,19 @@ class LocalExecutor:
         self._lost: list[Ended] = []
         """Runs that have ended with their server; told once there is another."""
         self._deaths = 0
-        self._server = Server()
+        self._ready = False
+        self._server = start_server()
 
     @property
     def slots(self) -> Sequence[str]:
         return list(self._slots)
 
     def prepare(self) -> None:
-        while (messages := self._server.listen(None)) is not None:
-            if any("ready" in message for message in messages):
-                return
-        raise _gone(self._server.close())
+        while not self._ready:
+            messages = self._server.listen(None)
+            if messages is None:
+                raise _gone(self._server.close())
+            self._ready = any("ready" in message for message in messages)
 
     def start(self, directory: Path, slot: str, attempt: int) -> None:
         place = self._slots[slot]
@@ -99,7 +102,7 @@ class LocalExecutor:
         self._lost += [Ended(directory, None, lost=reason) for directory in self._running]
         self._running.clear()
         self._killed.clear()
-        self._server = Server()
+        self._server = self._start_server()
 
 
 def _gone(status: int, times: int = 1) -> RunnerLostError:

@@ -8,18 +8,22 @@ import os
 import selectors
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
+
+FORK_SERVER = ("-P", "-m", "trainer.forkserver")
+"""-P: a folder called `trainer` where the user stands must not be taken for ours."""
 
 
 class Server:
     """See `trainer.forkserver` for the other end. It starts importing torch at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Sequence[str] = FORK_SERVER) -> None:
+        """`words`: what Python is given to be one; a benchmark has one that trains nothing."""
         self._buffer = b""
         # A session of its own: a Ctrl-C at the terminal is for the scheduler alone to answer.
         self._process = subprocess.Popen(  # noqa: S603  (no shell, and nothing of a study's)
-            # -P: a folder called `trainer` where the user stands must not be taken for ours.
-            [sys.executable, "-P", "-m", "trainer.forkserver", str(os.getpid())],
+            [sys.executable, *words, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
