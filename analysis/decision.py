@@ -32,7 +32,7 @@ def adjust_by_plan(p_values: Sequence[float], plan: Plan) -> Floats:
     inside = np.array([arm not in plan.outside_family for arm in plan.arms], bool)
     adjusted = p.copy()
     if inside.any():
-        adjusted[inside] = adjust(p[inside], plan.correction)
+        adjusted[inside] = adjust(p[inside], plan.correction, plan.questions)
     return adjusted
 
 

@@ -23,6 +23,9 @@ class Plan:
     outside_family: frozenset[str] = frozenset()
     """Arms that ask no question of their own (a placebo): tested at alpha, counted for none."""
 
+    withdrawn: int = 0
+    """Further questions that were asked and taken back: they count like arms without an answer."""
+
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:
             raise ValueError(f"alpha is {self.alpha}; give a number between 0 and 0.5")
@@ -51,6 +54,11 @@ class Plan:
         return tuple(arm for arm in self.arms if arm not in self.outside_family)
 
     @property
+    def questions(self) -> int:
+        """How many p-values are adjusted for."""
+        return len(self.family) + self.withdrawn
+
+    @property
     def strictest_alpha(self) -> float:
         """The level that the correction applies to an arm in the worst case."""
-        return self.alpha if self.correction == "none" else self.alpha / max(len(self.family), 1)
+        return self.alpha if self.correction == "none" else self.alpha / max(self.questions, 1)

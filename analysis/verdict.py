@@ -112,7 +112,7 @@ def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
     rows = zip(comparisons, judged, adjusted, hangs, strict=True)
     return Judgement(
         noise=noise(baseline.observed) if len(baseline.losses) > 1 else None,
-        family=len(plan.family),
+        family=plan.questions,
         prior=prior,
         arms=(_tally(baseline), *(_row(*row, plan) for row in rows)),
     )

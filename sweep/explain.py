@@ -64,6 +64,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
+def harmless(text: str) -> str:
+    """A text from a file with nothing in it that moves a cursor or turns the line around."""
+    return text if text.isprintable() else shown(text)[1:-1]
+
+
 def _gravity(finding: ErrorDetails) -> int:
     """A misspelt field explains a missing one, so it is told first."""
     return {"extra_forbidden": 0, "missing": 2}.get(finding["type"], 1)

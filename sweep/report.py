@@ -10,7 +10,10 @@ from sqlalchemy import RowMapping
 
 from sweep import schema
 from sweep.chance import cited, stored_circumstances
+from sweep.confounders import Asked, Confounder, find_confounders
 from sweep.evidence import Evidence, read_evidence
+from sweep.plan_changes import flat_recipe
+from sweep.plan_history import PlanHistory, plan_history
 from sweep.reference import study_references
 from sweep.store import Store
 
@@ -28,11 +31,13 @@ class Report:
 
     study: str
     plan_hash: str
+    history: PlanHistory
     analysis: Mapping[str, Any]
     judgement: Judgement
     interventions: Mapping[str, list[str]]
     """By arm."""
     evidence: Evidence
+    confounders: Sequence[Confounder]
     overrides: Mapping[str, Any]
     """Baseline fields that the command line set when the plan was made."""
     metric: str | None
@@ -52,6 +57,7 @@ class Report:
         return {
             "study": self.study,
             "plan_hash": self.plan_hash,
+            "plan": self.history.as_dict(),
             "alpha": self.analysis["alpha"],
             "correction": self.analysis["correction"],
             "family": self.judgement.family,
@@ -60,6 +66,7 @@ class Report:
             "noise": None if noise is None else asdict(noise),
             "noise_on_record": self.noise_on_record,
             "stack": self.stack,
+            "confounders": [asdict(each) for each in self.confounders],
             "arms": [self._arm(asdict(arm)) for arm in self.judgement.arms],
             "references": [self._reference(row) for row in self.references],
         }
@@ -109,20 +116,23 @@ def make_report(store: Store, study: RowMapping) -> Report:
     name = study["name"]
     rows = store.arms(name)
     evidence = read_evidence(store, name)
-    plan = store.plan(study)
+    history = plan_history(store, study)
+    plan = history.content
     settings = plan["analysis"]
     judgement = judge(
         evidence.frame[["arm", "seed", "loss", "status"]],
-        analysis_plan([row["name"] for row in rows], settings),
+        analysis_plan([row["name"] for row in rows], settings, history.questions_withdrawn),
     )
     baseline = store.study_runs(name, which=schema.arms.c.name == rows[0]["name"])
     return Report(
         study=name,
         plan_hash=study["plan_hash"],
+        history=history,
         analysis=settings,
         judgement=judgement,
         interventions={row["name"]: row["interventions"] for row in rows},
         evidence=evidence,
+        confounders=find_confounders(evidence, _asked(plan)),
         overrides=plan.get("overrides", {}),
         noise_on_record=cited(store, name, stored_circumstances(plan, baseline)),
         metric=plan.get("metric"),
@@ -132,10 +142,22 @@ def make_report(store: Store, study: RowMapping) -> Report:
     )
 
 
-def analysis_plan(arms: Sequence[str], settings: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _asked(plan: Mapping[str, Any]) -> dict[str, Asked]:
+    """What the recipes of a plan ask for; nothing of an imported study, which has none."""
+    recipes = {} if plan.get("imported") else plan["arms"]
+    return {name: _asked_by(flat_recipe(recipe)) for name, recipe in recipes.items()}
+
+
+def _asked_by(recipe: Mapping[str, Any]) -> Asked:
+    step = recipe["train.batch_size"] * recipe["model.context"]
+    tokens = recipe["train.tokens"] // step * step
+    return Asked(tokens=tokens, precision=recipe["train.precision"])
+
+
+def analysis_plan(arms: Sequence[str], settings: Mapping[str, Any], withdrawn: int = 0) -> Any:  # noqa: ANN401
     """The part of a plan that the analysis needs: an `analysis.plan.Plan`.
 
-    `arms` begins with the baseline, as `Store.arms` does.
+    `arms` begins with the baseline, as `Store.arms` does; `withdrawn` counts those that are gone.
     """
     from analysis.plan import Plan  # noqa: PLC0415  (brings numpy and scipy)
 
@@ -146,6 +168,7 @@ def analysis_plan(arms: Sequence[str], settings: Mapping[str, Any]) -> Any:  # n
         alpha=settings["alpha"],
         correction=settings["correction"],
         smallest_effect=settings["smallest_effect"],
+        withdrawn=withdrawn,
     )
 
 

@@ -108,14 +108,3 @@ def read_plan(path: Path, overrides: Overrides | None = None) -> Plan:
     overrides = overrides or {}
     content = override(read_content(path), overrides)
     return make_plan(parse_study(content, str(path)), str(path), overrides)
-
-
-def file_differs(path: Path, plan_hash: str, overrides: Overrides) -> bool | None:
-    """Whether a study file asks for another plan than the one stored; None when it is gone.
-
-    The overrides are those that the stored plan was made with.
-    """
-    try:
-        return read_plan(path, overrides).hash != plan_hash
-    except StudyError:
-        return True if path.exists() else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
-from sweep.explain import shown
+from sweep.explain import harmless, shown
 from sweep.importing.columns import STREAM_COLUMNS, Chosen
 
 if TYPE_CHECKING:
@@ -98,12 +98,7 @@ def _arm_names(column: pd.Series[Any], source: str) -> pd.Series[Any]:
             f"{source}: row {row + 1} has an arm of {len(text[row])} characters, "
             f"{shown(text[row])}; {LONGEST_NAME} is the most"
         )
-    return text.map({name: _printable(name) for name in text.unique()})
-
-
-def _printable(name: str) -> str:
-    """A name with nothing in it that moves a cursor."""
-    return name if name.isprintable() else shown(name)[1:-1]
+    return text.map({name: harmless(name) for name in text.unique()})
 
 
 def _seed_labels(column: pd.Series[Any]) -> pd.Series[Any]:

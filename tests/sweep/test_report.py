@@ -1,0 +1,321 @@
+"""Reports: what was decided and what was changed, which arms count, and what else differed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from sweep.commands.report import print_report
+from sweep.design import Plan, make_plan
+from sweep.plan_changes import changes_in_words, plan_changes
+from sweep.queue import Job, Queue
+from sweep.report import make_report
+from sweep.store import Store
+from sweep.study import parse_study
+from trainer.rundir import Result
+
+Content = dict[str, Any]
+Outcome = Callable[[str, int], dict[str, Any]]
+"""The fields of a result that differ from the usual, by arm and seed; `{"fail": True}` fails."""
+ORIGIN = {
+    "commit": "a" * 40,
+    "dirty": False,
+    "versions": {"python": "3.11.2", "torch": "2.13.0"},
+    "device": "AMD EPYC",
+    "device_type": "cpu",
+    "precision": "float32",
+}
+LOSSES = {"baseline": 2.5, "no-dropout": 2.4, "clip": 2.45}
+
+
+def usual(arm: str, seed: int) -> dict[str, Any]:
+    loss = LOSSES.get(arm, 2.6) + seed / 100 + (len(arm) * seed) % 5 / 1000
+    return {"test_loss": loss, "tokens": 2048, "provenance": ORIGIN}
+
+
+class Trainer:
+    """Stores plans and the results of their runs, as `sweep run` would."""
+
+    def __init__(self, store: Store, folder: Path, make_result: Callable[..., Result]) -> None:
+        self.store, self.folder, self.make_result = store, folder, make_result
+
+    def __call__(self, content: Content, outcome: Outcome = usual) -> Plan:
+        """Run what a study still lacks."""
+        plan = make_plan(parse_study(deepcopy(content), "s.toml"), "s.toml")
+        jobs = {
+            (arm.name, seed): self.job(arm.identity, recipe)
+            for arm in plan.arms
+            for seed, recipe in arm.recipes.items()
+        }
+        queue = Queue(self.store, "me:1:1")
+        queue.enqueue(jobs.values())
+        run_ids = {key: job.run_id for key, job in jobs.items()}
+        self.store.save_plan(plan, self.folder / "s.toml", run_ids)
+        for (arm, seed), job in jobs.items():
+            changes = outcome(arm, seed)
+            if changes and queue.claim(job.run_id):
+                self.record(queue, job.run_id, {**usual(arm, seed), **changes})
+        return plan
+
+    @staticmethod
+    def job(identity: str, recipe: Any) -> Job:  # noqa: ANN401  (a Recipe)
+        family = hashlib.sha256(identity.encode()).hexdigest()
+        return Job(recipe.fingerprint("c"), recipe, "c", family)
+
+    def record(self, queue: Queue, run_id: str, changes: dict[str, Any]) -> None:
+        if changes.pop("fail", False):
+            queue.fail(run_id, "disk full", None, retry=False)
+        else:
+            queue.record(run_id, self.make_result(**changes), [], 1)
+
+    def report(self) -> dict[str, Any]:
+        return make_report(self.store, self.store.study("tiny")).as_dict()
+
+    def table(self, width: int = 400) -> str:
+        """What a terminal shows."""
+        console = Console(file=io.StringIO(), width=width, markup=False, highlight=False)
+        with console.capture() as said:
+            print_report(self.store, self.store.study("tiny"), console)
+        return said.get()
+
+
+@pytest.fixture
+def train(store: Store, tmp_path: Path, make_result: Callable[..., Result]) -> Trainer:
+    return Trainer(store, tmp_path, make_result)
+
+
+def changed(content: Content, path: str, value: Any) -> Content:  # noqa: ANN401  (JSON)
+    """A study with one of its keys, `design.seeds`, set; or without it, where the value is None."""
+    new = deepcopy(content)
+    *parents, last = path.split("/")
+    place = new
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return new
+
+
+SMALLER = {"because": "Slower.", "set": {"optimizer.learning_rate": 1e-3}}
+CHANGES: dict[str, tuple[str, Any, str]] = {
+    "alpha": ("analysis/alpha", 0.1, "alpha 0.05 → 0.1"),
+    "correction": ("analysis/correction", "none", "correction holm → none"),
+    "delta": ("analysis/smallest_effect", 0.02, "smallest_effect 0.01 → 0.02"),
+    "more seeds": ("design/seeds", 7, "seeds 2 → 7"),
+    "other seeds": ("design/seeds", [1, 3], "seeds 1, 2 → 1, 3"),
+    "streams": ("design/vary", ["init"], "vary dropout, init, order → init"),
+    "an arm less": ("interventions/clip", None, "arm clip removed"),
+    "an arm more": ("interventions/slow", SMALLER, "arm slow added"),
+    "an arm changed": (
+        "interventions/clip/set",
+        {"optimizer.clip_norm": 0.25},
+        "arm clip: optimizer.clip_norm 0.5 → 0.25",
+    ),
+    "the baseline": ("baseline/train/tokens", 4096, "baseline train.tokens 2048 → 4096"),
+    "from a default": (
+        "baseline/optimizer/weight_decay",
+        0.2,
+        "baseline optimizer.weight_decay 0.1 → 0.2",
+    ),
+    "to no value": (
+        "interventions/clip/set",
+        {"optimizer.beta2": 0.99},
+        "arm clip: optimizer.beta2 0.999 → 0.99; arm clip: optimizer.clip_norm 0.5 → none",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "value", "words"), CHANGES.values(), ids=CHANGES)
+def test_what_a_plan_has_changed_is_told_field_by_field(
+    content: Content,
+    path: str,
+    value: Any,  # noqa: ANN401  (JSON)
+    words: str,
+) -> None:
+    before, after = (
+        make_plan(parse_study(deepcopy(each), "s.toml"), "s.toml").content()
+        for each in (content, changed(content, path, value))
+    )
+    assert changes_in_words(plan_changes(before, after)) == words
+    assert plan_changes(after, after) == []
+
+
+def test_an_arm_that_was_renamed_is_the_same_arm(content: Content) -> None:
+    renamed = deepcopy(content)
+    renamed["interventions"]["gentle"] = renamed["interventions"].pop("clip")
+    before, after = (
+        make_plan(parse_study(each, "s.toml"), "s.toml").content() for each in (content, renamed)
+    )
+    assert changes_in_words(plan_changes(before, after)) == "arm clip → gentle"
+
+
+def test_a_report_from_another_plan_than_the_first_says_what_changed(
+    train: Trainer, content: Content
+) -> None:
+    train(content)
+    assert train.report()["plan"]["changes"] == []
+    assert "not the plan" not in train.table()
+    train(changed(changed(content, "analysis/alpha", 0.1), "design/seeds", 3))
+    plan = train.report()["plan"]
+    assert plan["earlier"] == 1
+    assert [(each["what"], each["before"], each["after"]) for each in plan["changes"]] == [
+        ("alpha", 0.05, 0.1),
+        ("seeds", 2, 3),
+    ]
+    assert "not the plan that the study began with" in train.table()
+    assert "): alpha 0.05 → 0.1; seeds 2 → 3.\n" in train.table()
+
+
+def test_an_arm_that_ran_and_is_gone_is_named_and_counts_in_the_family(
+    train: Trainer, content: Content
+) -> None:
+    train(content)
+    p_before = train.report()["arms"][1]["p_adjusted"]
+    train(changed(content, "interventions/clip", None))
+    report = train.report()
+    assert report["family"] == 2
+    assert report["arms"][1]["p_adjusted"] == pytest.approx(p_before)
+    (gone,) = report["plan"]["withdrawn"]
+    assert (gone["arm"], gone["n_done"], gone["in_family"]) == ("clip", 2, True)
+    assert "Tried, and no longer in the study: clip (2 done, mean 2.4" in train.table()
+    assert "They count in the family" in train.table()
+    assert "over a family of 2;" in train.table()
+
+
+def test_an_arm_that_was_planned_and_never_ran_is_no_question(
+    train: Trainer, content: Content
+) -> None:
+    train(content, lambda arm, seed: {} if arm == "clip" else usual(arm, seed))
+    train(changed(content, "interventions/clip", None))
+    assert train.report()["family"] == 1
+    assert train.report()["plan"]["withdrawn"] == []
+
+
+def test_another_recipe_under_the_same_name_is_another_question(
+    train: Trainer, content: Content
+) -> None:
+    train(content)
+    train(changed(content, "interventions/clip/set", {"optimizer.clip_norm": 0.25}))
+    report = train.report()
+    assert (report["family"], len(report["arms"])) == (3, 3)
+    assert [arm["arm"] for arm in report["plan"]["withdrawn"]] == ["clip"]
+
+
+def test_a_renamed_arm_and_one_that_came_back_are_counted_once(
+    train: Trainer, content: Content
+) -> None:
+    train(content)
+    train(changed(content, "interventions/clip", None))
+    renamed = deepcopy(content)
+    renamed["interventions"]["gentle"] = renamed["interventions"].pop("clip")
+    train(renamed)
+    assert (train.report()["family"], train.report()["plan"]["withdrawn"]) == (2, [])
+
+
+def test_arms_of_another_baseline_are_named_and_do_not_count(
+    train: Trainer, content: Content
+) -> None:
+    train(changed(content, "baseline/train/tokens", 1024))
+    train(changed(content, "interventions/clip", None))
+    report = train.report()
+    assert report["family"] == 1
+    assert {(arm["arm"], arm["in_family"]) for arm in report["plan"]["withdrawn"]} == {
+        ("no-dropout", False),
+        ("clip", False),
+    }
+    assert "They do not count in the family: their baseline was another one." in train.table()
+
+
+def test_an_arm_whose_runs_all_failed_stays_in_the_family(train: Trainer, content: Content) -> None:
+    train(content, lambda arm, seed: {"fail": True} if arm == "clip" else usual(arm, seed))
+    assert train.report()["family"] == 2
+    train(changed(content, "interventions/clip", None))
+    assert train.report()["family"] == 2
+    assert "no longer in the study: clip (2 failed)" in train.table()
+
+
+def with_origin(**fields: Any) -> dict[str, Any]:  # noqa: ANN401  (JSON)
+    return {"provenance": {**ORIGIN, **fields}}
+
+
+CONFOUNDERS: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
+    "another kind of device": (
+        with_origin(device_type="cuda", device="H100"),
+        ("device type", "cuda", "cpu"),
+    ),
+    "another device": (with_origin(device="Xeon"), ("device", "Xeon", "AMD EPYC")),
+    "another package version": (
+        with_origin(versions={"python": "3.11.2", "torch": "2.12.0"}),
+        ("torch", "2.12.0", "2.13.0"),
+    ),
+    "another commit": (with_origin(commit="b" * 40), ("code", "b" * 12, "a" * 12)),
+    "changed files": (with_origin(dirty=True), ("code", "a" * 12 + " with changes", "a" * 12)),
+    "another precision": (with_origin(precision="bfloat16"), ("precision", "bfloat16", "float32")),
+    "fewer tokens": ({"tokens": 1024}, ("tokens", "1,024", "2,048")),
+}
+
+
+@pytest.mark.parametrize(("outcome", "found"), CONFOUNDERS.values(), ids=CONFOUNDERS)
+def test_what_else_differs_from_the_baseline_is_listed(
+    train: Trainer, content: Content, outcome: dict[str, Any], found: tuple[str, str, str]
+) -> None:
+    train(content, lambda arm, seed: outcome if (arm, seed) == ("clip", 2) else usual(arm, seed))
+    what, value, baseline = found
+    expected = {"arm": "clip", "what": what, "value": value, "baseline": baseline, "runs": 1}
+    assert train.report()["confounders"] == [expected]
+    line = f"Confounded by {what}, {value} where the baseline has {baseline}: clip (1 run).\n"
+    assert line in train.table()
+
+
+def test_pairs_that_ran_alike_are_not_confounded_whatever_the_others_did(
+    train: Trainer, content: Content
+) -> None:
+    train(content, lambda _, seed: with_origin(device=f"machine {seed}"))
+    assert train.report()["confounders"] == []
+
+
+def test_a_run_without_a_partner_is_held_against_all_of_the_baseline(
+    train: Trainer, content: Content
+) -> None:
+    def outcome(arm: str, seed: int) -> dict[str, Any]:
+        if arm == "baseline":
+            return {} if seed == 3 else with_origin(device=f"machine {seed}")
+        return with_origin(device="machine 9" if arm == "clip" else f"machine {min(seed, 2)}")
+
+    train(changed(content, "design/seeds", 3), outcome)
+    alone = [each for each in train.report()["confounders"] if each["arm"] == "clip"]
+    assert {(each["baseline"], each["runs"]) for each in alone} == {
+        ("machine 1", 1),
+        ("machine 2", 1),
+        ("machine 1 or machine 2", 1),
+    }
+    assert len(train.report()["confounders"]) == len(alone)
+
+
+def test_what_an_intervention_sets_is_no_confounder(train: Trainer, content: Content) -> None:
+    with_arms = changed(
+        content,
+        "interventions/low",
+        {"because": "Faster.", "set": {"train.precision": "bfloat16"}},
+    )
+    with_arms = changed(
+        with_arms, "interventions/long", {"because": "More.", "set": {"train.tokens": 4100}}
+    )
+    asked = {"low": with_origin(precision="bfloat16"), "long": {"tokens": 4096}}
+    train(with_arms, lambda arm, seed: asked.get(arm, usual(arm, seed)))
+    assert train.report()["confounders"] == []
+
+
+def test_what_a_file_says_of_a_machine_moves_no_cursor(train: Trainer, content: Content) -> None:
+    train(content, lambda arm, _: with_origin(device="\x1b[31m\u202e" if arm == "clip" else "x"))
+    assert "\x1b" not in train.table()
+    assert "\u202e" not in train.table()
