@@ -100,7 +100,7 @@ class Ledger:
         """Add the latest attempt at a run, and the state it left the run in, to its directory."""
         directory = self.run(run_id)
         latest = (
-            select(attempts, runs.c.state, runs.c.cause)
+            select(attempts, runs.c.state, runs.c.cause, runs.c.failures)
             .join(runs, runs.c.id == attempts.c.run_id)
             .where(attempts.c.run_id == run_id)
             .order_by(attempts.c.number.desc())

@@ -124,9 +124,16 @@ def _rows(job: Job, directory: RunDirectory, found: Rebuilt) -> Rows:
         rows["chunk_losses"] = [
             {"run_id": job.run_id, "chunk": chunk, "loss": loss} for chunk, loss in chunks
         ]
-    elif tried and tried[-1].get("state", "queued") not in UNSETTLED:
-        row |= {"state": tried[-1]["state"], "cause": tried[-1].get("cause")}
+    elif tried:
+        row |= _left(tried[-1])
     return rows
+
+
+def _left(attempt: dict[str, Any]) -> dict[str, Any]:
+    """In which state an attempt has left its run, or somebody who came after it."""
+    if attempt.get("state", "queued") in UNSETTLED:
+        return {"failures": attempt.get("failures")}
+    return {"state": attempt["state"], "cause": attempt.get("cause")}
 
 
 def _outcome(result: Result) -> dict[str, Any]:

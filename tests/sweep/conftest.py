@@ -41,7 +41,7 @@ class HandClock(Clock):
         self.watch += seconds
 
 
-ON_EVERY_DATABASE = {"test_queue", "test_scheduler", "test_store"}
+ON_EVERY_DATABASE = {"test_control", "test_queue", "test_scheduler", "test_store"}
 """Modules whose tests are run with each."""
 CORPUS_HASH = "c" * 64
 

@@ -1,0 +1,121 @@
+"""What people do to runs and studies is in the database, and beside the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sweep import control
+from sweep.change import failed
+from sweep.design import Plan
+from sweep.ledger import Ledger
+from sweep.queue import Queue
+from sweep.rebuild import fill
+from sweep.store import Store, store_url
+from tests.sweep.stores import FAMILY, save
+from trainer.rundir import Request, Result
+
+
+@pytest.fixture
+def queue(store: Store, plan: Plan, tmp_path: Path) -> Queue:
+    """The queue of a study of six runs."""
+    save(store, plan, tmp_path / "s.toml")
+    return Queue(store, "me:1:1")
+
+
+@pytest.fixture
+def ids(queue: Queue) -> list[str]:
+    return [run["id"] for run in queue.store.study_runs("tiny")]
+
+
+@pytest.fixture
+def begin(queue: Queue, plan: Plan) -> Callable[[str], None]:
+    """Claims a run, and makes its folder as a scheduler does."""
+    recipes = {
+        recipe.fingerprint("c"): recipe for arm in plan.arms for recipe in arm.recipes.values()
+    }
+
+    def claim(run_id: str) -> None:
+        assert queue.claim(run_id)
+        assert queue.store.ledger
+        queue.store.ledger.run(run_id).write_request(
+            Request(recipe=recipes[run_id], corpus_hash="c", run_id=run_id, family=FAMILY)
+        )
+
+    return claim
+
+
+def test_a_run_is_cancelled_in_whatever_state_it_is_unless_it_has_an_outcome(
+    queue: Queue,
+    ids: list[str],
+    begin: Callable[[str], None],
+    make_result: Callable[..., Result],
+) -> None:
+    done, running, lost, queued, *_ = ids
+    for run_id in (done, running, lost):
+        begin(run_id)
+    queue.record(done, make_result(), [], None)
+    queue.fail(lost, "no luck", None, retry=False)
+    assert control.cancel(queue.store, [done, running, lost, queued]) == 3
+    assert queue.store.states(ids) == {
+        run_id: "done" if run_id == done else "cancelled" for run_id in ids[:4]
+    } | dict.fromkeys(ids[4:], "queued")
+    assert queue.lost() == {running}
+    assert not queue.record(running, make_result(), [], None)
+    assert control.cancel(queue.store, ids[:4]) == 0
+    assert not queue.claim(queued)
+
+
+def test_retrying_queues_what_failed_or_was_cancelled_with_all_its_retries_and_ends_pauses(
+    queue: Queue, ids: list[str], begin: Callable[[str], None]
+) -> None:
+    lost, waiting, cancelled, untouched, *_ = ids
+    for run_id in (lost, waiting):
+        begin(run_id)
+    queue.fail(lost, "no luck", None, retry=False)
+    queue.turn([failed(waiting, "no luck", None, 3000.0)])
+    control.cancel(queue.store, [cancelled])
+    other = Queue(queue.store, "other:2:2")
+    assert not other.claim(waiting)
+    assert control.retry(queue.store, ids) == 3
+    for run_id in (lost, waiting, cancelled, untouched):
+        claim = other.claim(run_id)
+        assert claim
+        assert claim.failures == 0
+
+
+def test_a_database_that_is_made_anew_knows_what_was_cancelled_paused_and_tried_in_vain(
+    queue: Queue, ids: list[str], begin: Callable[[str], None], tmp_path: Path
+) -> None:
+    failed_once, gave_up, never_begun, again, running, _ = ids
+    for run_id in (failed_once, gave_up, again, running):
+        begin(run_id)
+    queue.fail(failed_once, "no luck", None, retry=True)
+    for run_id in (gave_up, again):
+        queue.fail(run_id, "no luck", None, retry=False)
+    control.cancel(queue.store, [gave_up, never_begun, again, running])
+    control.retry(queue.store, [again])
+    control.pause(queue.store, "tiny")
+    with Store(store_url(None, tmp_path / "new"), create=True) as made:
+        with made.write() as connection:
+            fill(connection, Ledger(tmp_path / "runs"))
+        assert made.states(ids) == queue.store.states(ids)
+        assert made.find_run(failed_once)["failures"] == 1
+        assert control.is_paused(made, "tiny")
+    control.resume(queue.store, "tiny")
+    with Store(store_url(None, tmp_path / "newer"), create=True) as made:
+        with made.write() as connection:
+            fill(connection, Ledger(tmp_path / "runs"))
+        assert not control.is_paused(made, "tiny")
+
+
+def test_a_study_is_paused_once_and_resumed_once(queue: Queue) -> None:
+    store = queue.store
+    told = [control.pause(store, "tiny"), control.pause(store, "tiny")]
+    assert control.is_paused(store, "tiny")
+    assert not control.is_paused(store, None)
+    told += [control.resume(store, "tiny"), control.resume(store, "tiny")]
+    assert told == [True, False, True, False]
+    assert not control.is_paused(store, "tiny")
