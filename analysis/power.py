@@ -9,14 +9,15 @@ good to 1e-6 against no effect and to 1e-4 for equivalence, whose integrand has 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainccinv, gammaincinv, ndtr, stdtrit
 
 from analysis.effects import welch_precision
+from analysis.moderation import FEWEST_ARMS, fit_prior, moderate
 
 MOST_SEEDS = 10_000
 """An answer that needs more further seeds than this is no answer."""
@@ -64,12 +65,17 @@ def equivalence_power(
     return _average(np.maximum(room - ndtr(limit - (delta + effect) / standard_error), 0.0))
 
 
-def smallest_visible_effect(n: int, sd: float, alpha: float = 0.05, power: float = 0.8) -> float:
+def smallest_visible_effect(
+    n: int, sd: float, alpha: float = 0.05, power: float = 0.8, extra_df: float = 0.0
+) -> float:
     """The effect (nats) that a paired t over `n` seeds sees with `power`.
 
-    `sd` is that of the paired difference, nats. Infinite for a single seed.
+    `sd` is that of the paired difference, nats; `extra_df` are the degrees of freedom lent by
+    other arms. Infinite for a single seed.
     """
-    return math.inf if n < 2 else sd * visible_shift(n - 1, alpha, power) / math.sqrt(n)
+    if n < 2:
+        return math.inf
+    return sd * visible_shift(n - 1 + extra_df, alpha, power) / math.sqrt(n)
 
 
 def smallest_visible_effect_unpaired(
@@ -83,24 +89,33 @@ def smallest_visible_effect_unpaired(
 
 
 def seeds_to_see(
-    effect: float, sd: float, *, paired: bool, alpha: float = 0.05, power: float = 0.8
+    effect: float, precision: Precision, alpha: float = 0.05, power: float = 0.8
 ) -> int | None:
-    """The seeds per arm, from two, with which an effect (nats) is seen; None beyond `MOST_SEEDS`.
+    """The seeds per arm, from two, with which an effect (nats) is seen with `power`.
 
-    `sd` is that of the paired difference, or of single runs, equal in both arms; nats. Raises
-    ValueError unless effect and sd are above 0 and finite.
+    `precision` is that after one seed and further ones. None beyond `MOST_SEEDS`. Raises
+    ValueError unless the effect is above 0 and finite.
     """
-    if not (0 < effect < math.inf and 0 < sd < math.inf):
-        raise ValueError(f"an effect of {effect} in noise of {sd} has no answer; both are above 0")
-
-    def power_beyond_one(further: int) -> float:
-        n = 1 + further
-        if paired:
-            return t_power(effect, sd / math.sqrt(n), n - 1, alpha)
-        return t_power(effect, sd * math.sqrt(2 / n), 2 * n - 2, alpha)
-
-    further = _first(power_beyond_one, power)
+    if not 0 < effect < math.inf:
+        raise ValueError(f"an effect of {effect} cannot be looked for; give one above 0")
+    further = _first(lambda more: t_power(effect, *precision(more), alpha), power)
     return None if further is None else 1 + further
+
+
+def moderated_spread(
+    variances: ArrayLike, df: ArrayLike, seeds: int, arms: int
+) -> tuple[Floats, float]:
+    """What a moderated paired t over `seeds` seeds of `arms` arms will rest on.
+
+    From variances of paired differences (nats^2) that were seen, with their `df`: the variances
+    that each arm should expect, and the degrees of freedom that others lend it.
+    """
+    prior = fit_prior(variances, df)
+    if arms < FEWEST_ARMS:
+        return np.asarray(variances, float), 0.0
+    prior = replace(prior, df_limit=np.array([arms * (seeds - 1.0)]))
+    moderated, total = moderate(variances, seeds - 1, prior)
+    return moderated, float(total.max()) - (seeds - 1)
 
 
 def paired_precision(sd: float, n: int, extra_df: float = 0.0) -> Precision:

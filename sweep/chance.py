@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select
 
+from sweep.design import Plan
 from sweep.errors import listed
 from sweep.explain import shown
 from sweep.jobs import Workload
@@ -19,7 +20,9 @@ from sweep.store import Store
 from sweep.study import BASELINE
 from trainer.recipe import PLACES
 
-UNKNOWN_DEVICE = ""
+UNKNOWN = ""
+FIELDS_SHOWN = 5
+"""Of a recipe that is another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +32,8 @@ class Circumstances:
     recipe: Mapping[str, Any]
     """Sections of the baseline's recipe, and under "seeds" which streams vary."""
     corpus_hash: str
+    """As `device`, `UNKNOWN` where nobody can tell yet: it then agrees with any."""
     device: str
-    """`UNKNOWN_DEVICE` where nothing was run yet: it then agrees with any."""
 
     @property
     def fingerprint(self) -> str:
@@ -41,12 +44,17 @@ class Circumstances:
     def changes(self, now: Circumstances) -> list[str]:
         """What is different now, in words."""
         changed = [f"the device ({shown(self.device)} then, {shown(now.device)} now)"]
-        if self.device == now.device or UNKNOWN_DEVICE in (self.device, now.device):
+        if self.device == now.device or UNKNOWN in (self.device, now.device):
             changed = []
-        if self.corpus_hash != now.corpus_hash:
+        if self.corpus_hash != now.corpus_hash and UNKNOWN not in (
+            self.corpus_hash,
+            now.corpus_hash,
+        ):
             changed.insert(0, "the corpus")
         fields = _differences(self.recipe, now.recipe)
-        return [f"the recipe ({', '.join(fields)})", *changed] if fields else changed
+        more = [f"and {len(fields) - FIELDS_SHOWN} more"] if len(fields) > FIELDS_SHOWN else []
+        told = ", ".join([*fields[:FIELDS_SHOWN], *more])
+        return [f"the recipe ({told})", *changed] if fields else changed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +81,19 @@ class Record:
 
 def circumstances(store: Store | None, workload: Workload) -> Circumstances:
     """Those of a study as it is now: the device is that of its baseline's runs."""
-    study, arm = workload.plan.study, workload.plan.arms[0]
-    job = workload.job(arm, arm.recipe)
-    runs = store.family_runs(job.family) if store else []
+    return planned_circumstances(store, workload.plan, workload)
+
+
+def planned_circumstances(
+    store: Store | None, plan: Plan, workload: Workload | None
+) -> Circumstances:
+    """The same of a plan whose corpus may not be at hand: it then agrees with any."""
+    study, arm = plan.study, plan.arms[0]
+    job = workload.job(arm, arm.recipe) if workload else None
+    runs = store.family_runs(job.family) if store and job else []
     return Circumstances(
         recipe=_about(json.loads(arm.identity), study.design.vary, study.design.hold),
-        corpus_hash=job.corpus_hash,
+        corpus_hash=job.corpus_hash if job else UNKNOWN,
         device=device_of(runs),
     )
 
@@ -88,7 +103,7 @@ def stored_circumstances(plan: Mapping[str, Any], runs: Sequence[RowMapping]) ->
     if plan.get("imported"):
         count = sum(run["arm"] == plan["baseline"] for run in runs)
         about = {"study": plan["study"], "baseline_runs": count}
-        return Circumstances(recipe={"imported": about}, corpus_hash="", device=UNKNOWN_DEVICE)
+        return Circumstances(recipe={"imported": about}, corpus_hash="", device=UNKNOWN)
     baseline = [run for run in runs if run["arm"] == BASELINE]
     return Circumstances(
         recipe=_about(plan["arms"][BASELINE], plan["vary"], plan["hold"]),
@@ -110,9 +125,9 @@ def device_of(runs: Sequence[RowMapping]) -> str:
     """The device that runs were trained on, the latest where there were several."""
     trained = [run for run in runs if run["provenance"] and run["finished"]]
     if not trained:
-        return UNKNOWN_DEVICE
+        return UNKNOWN
     latest = max(trained, key=lambda run: run["finished"])
-    return str(latest["provenance"].get("device", UNKNOWN_DEVICE))
+    return str(latest["provenance"].get("device", UNKNOWN))
 
 
 def save_noise(store: Store, study: str, where: Circumstances, content: Mapping[str, Any]) -> None:

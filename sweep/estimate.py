@@ -1,4 +1,4 @@
-"""How long runs will take and how small an effect they can show, before they are run."""
+"""How long runs will take, before they are run."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
 
-from sweep.jobs import Workload
 from sweep.queue import Job
 from sweep.store import Store
-from sweep.study import BASELINE
 from trainer.recipe import Recipe
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UTILISATION = 0.3
 """Share of the matrix-product rate that training a small model reaches on a CPU, as a guess."""
@@ -76,53 +70,3 @@ def _seconds(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
-
-
-@dataclass(frozen=True)
-class Sight:
-    """The smallest effects, in nats, that a design sees with 80% power."""
-
-    unpaired: float
-    """If pairing were worth nothing: from the baseline's sd over seeds."""
-    paired: tuple[float, float] | None
-    """From the sds of the paired differences seen so far: the steadiest arm's, the noisiest's."""
-    runs: int
-    """Baseline runs that this rests on."""
-
-
-def sight(store: Store | None, workload: Workload) -> Sight | None:
-    """What the design can see, going by the runs of its arms that are done; None without noise."""
-    frame = _losses(store, workload)
-    if frame is None or BASELINE not in frame or frame[BASELINE].count() < 2:
-        return None
-    from analysis.power import (  # noqa: PLC0415  (brings scipy)
-        smallest_visible_effect,
-        smallest_visible_effect_unpaired,
-    )
-
-    study = workload.plan.study
-    seeds, family = len(workload.plan.seeds), len(workload.plan.arms) - 1
-    alpha = study.analysis.alpha / (1 if study.analysis.correction == "none" else family)
-    differences = frame.drop(columns=BASELINE).sub(frame[BASELINE], axis=0)
-    spreads = [sd for sd in differences.std(ddof=1).tolist() if sd > 0]
-    paired = [smallest_visible_effect(seeds, sd, alpha) for sd in spreads]
-    return Sight(
-        smallest_visible_effect_unpaired(seeds, float(frame[BASELINE].std(ddof=1)), alpha),
-        (min(paired), max(paired)) if paired else None,
-        int(frame[BASELINE].count()),
-    )
-
-
-def _losses(store: Store | None, workload: Workload) -> pd.DataFrame | None:
-    """Test losses by seed (rows) and arm (columns) of the plan's runs that are done."""
-    if store is None:
-        return None
-    import pandas as pd  # noqa: PLC0415  (slow to import)
-
-    jobs = workload.jobs()
-    losses = store.losses([job.run_id for job in jobs.values()])
-    rows = [
-        (arm, seed, losses[job.run_id]) for (arm, seed), job in jobs.items() if job.run_id in losses
-    ]
-    frame = pd.DataFrame(rows, columns=["arm", "seed", "loss"])
-    return frame.pivot_table(index="seed", columns="arm", values="loss") if rows else None

@@ -13,12 +13,13 @@ from rich.table import Table
 from model.config import parameter_count
 from sweep.console import say
 from sweep.design import Plan
-from sweep.estimate import Pace, sight
+from sweep.estimate import Pace
 from sweep.explain import shown
 from sweep.jobs import Supply, Workload
 from sweep.override import shown_overrides
 from sweep.progress import duration
 from sweep.queue import FINISHED, Job
+from sweep.sight import Power, known_chance
 from sweep.store import Store
 from trainer.recipe import Recipe, vocabulary_size
 
@@ -31,6 +32,14 @@ class Outline:
     workload: Workload | None
     """None where a corpus or weights are not at hand, so that nobody can tell which runs are done."""
     store: Store | None
+    sd: float | None = None
+    """Of single runs of the baseline, in nats, where somebody has given it."""
+
+    @cached_property
+    def power(self) -> Power | None:
+        """What the plan can see; None where nothing is known of the noise."""
+        chance = known_chance(self.store, self.plan, self.workload, self.sd)
+        return Power(plan=self.plan, chance=chance) if chance else None
 
     @cached_property
     def jobs(self) -> dict[tuple[str, int], Job]:
@@ -52,20 +61,35 @@ class Outline:
         return [arm.recipes[seed] for arm, seed in every if (arm.name, seed) not in self.done]
 
 
+def arm_rows(outline: Outline) -> list[dict[str, Any]]:
+    """What each arm changes, its size, its runs, as JSON values."""
+    seeds = outline.plan.seeds
+    return [
+        {
+            "arm": arm.name,
+            "changes": arm.changes,
+            "parameters": parameter_count(
+                arm.recipe.model, vocabulary_size(arm.recipe.data.tokenizer)
+            ),
+            "steps": arm.recipe.steps,
+            "runs": len(seeds),
+            "done": sum((arm.name, seed) in outline.done for seed in seeds),
+        }
+        for arm in outline.plan.arms
+    ]
+
+
 def print_arms(outline: Outline, console: Console) -> None:
-    """A row per arm: what it changes, its size, its runs."""
+    """A row per arm."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("arm", no_wrap=True)
     table.add_column("changes", overflow="fold")
-    for title in ("parameters", "steps", "runs", "done"):
+    numbers = ("parameters", "steps", "runs", "done")
+    for title in numbers:
         table.add_column(title, justify="right")
-    seeds = outline.plan.seeds
-    for arm in outline.plan.arms:
-        recipe = arm.recipe
-        done = sum((arm.name, seed) in outline.done for seed in seeds)
-        size = parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
-        numbers = (size, recipe.steps, len(seeds), done)
-        table.add_row(arm.name, _changes(arm.changes), *(f"{number:,}" for number in numbers))
+    for row in arm_rows(outline):
+        cells = (f"{row[title]:,}" for title in numbers)
+        table.add_row(row["arm"], _changes(row["changes"]), *cells)
     console.print(table)
 
 
@@ -86,7 +110,8 @@ def print_outline(outline: Outline, pace: Pace | None, slots: int, console: Cons
         say(console, _corpus_words(supply))
     if outline.missing and pace:
         say(console, _time_words(outline, pace, slots))
-    say(console, _sight_words(outline))
+    for line in _sight_words(outline.power):
+        say(console, line)
 
 
 def _corpus_words(supply: Supply) -> str:
@@ -130,17 +155,40 @@ def _time_words(outline: Outline, pace: Pace, slots: int) -> str:
     )
 
 
-def _sight_words(outline: Outline) -> str:
-    seen = sight(outline.store, outline.workload) if outline.workload else None
-    if seen is None:
-        return (
-            "Smallest visible effect: unknown until the baseline has run with two seeds; "
-            "`sweep noise` measures it."
+def _sight_words(power: Power | None) -> list[str]:
+    if power is None:
+        return [
+            (
+                "Smallest visible effect: unknown until the baseline has run with two seeds; "
+                "`sweep noise` measures it."
+            )
+        ]
+    content = power.content()
+    noise, visible = content["noise"], content["smallest_visible_effect"]
+    words = [
+        (
+            f"Smallest visible effect at 80% power, {_level_words(power)}: "
+            f"{_seen(visible['unpaired'])} if pairing is worth nothing"
         )
-    words = (
-        f"Smallest visible effect at 80% power: {seen.unpaired:.4f} if pairing were worth nothing"
-    )
-    if seen.paired:
-        low, high = seen.paired
-        words += f", {low:.4f} to {high:.4f} paired, arm by arm"
-    return f"{words} (from {seen.runs} baseline runs)."
+    ]
+    if visible["arms"]:
+        low, high = visible["arms"][0], visible["arms"][-1]
+        words.append(
+            f"paired {_seen(visible['paired'])} in the middle arm ({low['arm']} "
+            f"{_seen(low['effect'])} to {high['arm']} {_seen(high['effect'])})"
+        )
+    else:
+        words.append("paired less, and how much shows when arms have run")
+    source = f"Noise: sd {noise['sd']:.4f}, {noise['source']}."
+    return [f"{'; '.join(words)}. {source}", *([noise["warning"]] if noise["warning"] else [])]
+
+
+def _level_words(power: Power) -> str:
+    family, settings = len(power.plan.arms) - 1, power.plan.study.analysis
+    if family == 1 or settings.correction == "none":
+        return f"alpha {power.alpha:g}"
+    return f"alpha {settings.alpha:g} over {family} arms"
+
+
+def _seen(effect: float | None) -> str:
+    return "nothing" if effect is None else f"{effect:.4f}"

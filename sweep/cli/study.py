@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,6 +51,23 @@ def plan(
         float | None,
         typer.Option(metavar="N", min=1e-3, max=1e12, help="Of one baseline run, if you know it."),
     ] = None,
+    sd: Annotated[
+        float | None,
+        typer.Option(metavar="NATS", min=1e-12, max=1e6, help="Of baseline runs, if you know it."),
+    ] = None,
+    effect: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NATS", min=1e-12, max=1e6, help="What should be seen: how many seeds?"
+        ),
+    ] = None,
+    price_per_hour: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=0, max=1e9, help="Of a GPU, or a run's share of a machine."),
+    ] = None,
+    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = (
+        "table"
+    ),
     slots: Slots = None,
     runs: Folder = RUNS,
     db: Database = None,
@@ -59,7 +76,16 @@ def plan(
     from sweep.commands.plan import PlanRequest  # noqa: PLC0415
     from sweep.commands.plan import plan as command  # noqa: PLC0415
 
-    request = PlanRequest(study, slots, read_overrides(override), tokens_per_second)
+    request = PlanRequest(
+        study,
+        slots,
+        read_overrides(override),
+        tokens_per_second,
+        sd,
+        effect,
+        price_per_hour,
+        form,
+    )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 

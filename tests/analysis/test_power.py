@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
+from scipy.special import stdtr
 
+from analysis.moderation import fit_prior, moderate
 from analysis.power import (
     MOST_SEEDS,
     Goal,
     equivalence_power,
+    moderated_spread,
     paired_precision,
     seeds_to_see,
     seeds_to_settle,
@@ -139,12 +142,14 @@ def test_a_single_run_can_be_given_company() -> None:
     assert 1 <= count < 5
 
 
+@settings(deadline=None)
 @given(effect=st.floats(1e-3, 0.1), sd=spreads, paired=st.booleans())
 def test_the_seeds_that_see_an_effect_are_the_fewest_that_do(
     effect: float, sd: float, paired: bool
 ) -> None:
     visible = smallest_visible_effect if paired else smallest_visible_effect_unpaired
-    seeds = seeds_to_see(effect, sd, paired=paired, alpha=0.05 / 8)
+    precision = paired_precision(sd, 1) if paired else unpaired_precision(sd**2, 1, sd**2, 1)
+    seeds = seeds_to_see(effect, precision, 0.05 / 8)
     if seeds is None:
         assert visible(MOST_SEEDS, sd, 0.05 / 8) > effect
         return
@@ -154,10 +159,36 @@ def test_the_seeds_that_see_an_effect_are_the_fewest_that_do(
 
 def test_seeds_to_see_are_those_of_rs_power_t_test() -> None:
     # R: power.t.test(power = .90, delta = 1) gives n = 22.02110 (from its help page).
-    assert seeds_to_see(1.0, 1.0, paired=False, power=0.9) == 23
+    assert seeds_to_see(1.0, unpaired_precision(1.0, 1, 1.0, 1), power=0.9) == 23
 
 
-@pytest.mark.parametrize(("effect", "sd"), [(0.0, 1.0), (1.0, 0.0), (math.inf, 1.0)])
-def test_seeds_for_nothing_or_without_noise_are_refused(effect: float, sd: float) -> None:
-    with pytest.raises(ValueError, match="both are above 0"):
-        seeds_to_see(effect, sd, paired=True)
+@pytest.mark.parametrize("effect", [0.0, -0.01, math.inf, math.nan])
+def test_seeds_that_see_nothing_are_refused(effect: float) -> None:
+    with pytest.raises(ValueError, match="cannot be looked for; give one above 0"):
+        seeds_to_see(effect, paired_precision(0.01, 1))
+
+
+def test_many_arms_lend_each_other_degrees_of_freedom_and_few_do_not() -> None:
+    variances = [1e-6, 4e-6, 9e-6, 1e-5, 2e-6, 3e-6, 8e-6, 5e-6]
+    moderated, lent = moderated_spread(variances, 4, seeds=3, arms=8)
+    assert 0 < lent <= 7 * 2
+    assert moderated[0] > variances[0]
+    assert moderated[3] == variances[3]
+    for known, seeds, arms in ((variances, 3, 5), (variances[:5], 3, 8), (variances, 2, 8)):
+        spread, lent = moderated_spread(known, 4, seeds=seeds, arms=arms)
+        assert (spread.tolist(), lent) == (known, 0.0)
+
+
+def test_a_moderated_t_has_the_power_that_its_plan_promises() -> None:
+    sds = np.array([0.0025, 0.0063, 0.0030, 0.0091, 0.0003, 0.0006, 0.0188, 0.0075])
+    seeds, alpha, generator = 3, 0.05 / 8, np.random.default_rng(1)
+    spread, lent = moderated_spread(sds**2, seeds - 1, seeds, len(sds))
+    effects = [smallest_visible_effect(seeds, sd, alpha, extra_df=lent) for sd in np.sqrt(spread)]
+    noise = generator.normal(size=(4000, len(sds), seeds)) * sds[:, None]
+    differences = np.array(effects)[:, None] + noise
+    means, variances = differences.mean(axis=-1), differences.var(axis=-1, ddof=1)
+    moderated, df = moderate(variances, seeds - 1, fit_prior(variances, seeds - 1))
+    p = 2 * stdtr(df, -np.abs(means) / np.sqrt(moderated / seeds))
+    power = (p < alpha).mean(axis=0)
+    assert np.median(power) == pytest.approx(0.8, abs=0.04)
+    assert power.min() > 0.7  # an arm much steadier than the others has more

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from analysis.power import smallest_visible_effect_unpaired
 from model.config import parameter_count
 from sweep.estimate import given_pace
 from sweep.workspace import read_plan
@@ -93,6 +97,105 @@ def test_a_text_that_is_not_there_yet_is_said_after_the_plan(
     last = done.stdout.splitlines()[-1]
     assert last.startswith("Before it can be run: ")
     assert "x.txt" in last
+
+
+def content(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout, parse_constant=pytest.fail)
+    return found
+
+
+def test_a_given_noise_says_what_can_be_seen_what_a_wanted_effect_takes_and_what_it_costs(
+    empty: Path, sweep: Run
+) -> None:
+    words = ("--sd", 0.01, "--effect", 0.01, "--price-per-hour", 3, "--tokens-per-second", 512)
+    found = content(sweep(empty, "plan", "s.toml", *words, "--format", "json"))
+    power, wanted = found["power"], found["wanted"]
+    assert power["noise"] == {"sd": 0.01, "n": None, "source": "as given", "warning": None}
+    assert (power["alpha"], power["seeds"]) == (0.05 / 2, 2)
+    visible = smallest_visible_effect_unpaired(2, 0.01, 0.05 / 2)
+    assert power["smallest_visible_effect"] == {"unpaired": visible, "paired": None, "arms": []}
+    assert wanted["paired"] == {"seeds": None, "runs": None, "hours": None, "cost": None}
+    seeds = wanted["unpaired"]["seeds"]
+    assert smallest_visible_effect_unpaired(seeds, 0.01, 0.05 / 2) <= 0.01
+    assert smallest_visible_effect_unpaired(seeds - 1, 0.01, 0.05 / 2) > 0.01
+    assert wanted["unpaired"]["runs"] == 3 * seeds
+    hours = 3 * seeds * (2048 + 128 / 3) / 512 / 3600
+    assert wanted["unpaired"]["hours"] == pytest.approx(hours)
+    assert wanted["unpaired"]["cost"] == pytest.approx(3 * hours)
+    assert found["cost"] == pytest.approx(3 * found["hours"])
+    said = sweep(empty, "plan", "s.toml", *words).stdout
+    assert (
+        f"Smallest visible effect at 80% power, alpha 0.05 over 2 arms: {visible:.4f} if " in said
+    )
+    assert f"To see 0.01 with 80% power if pairing is worth nothing: {seeds} seeds, " in said
+    assert (
+        "To see 0.01 with 80% power paired, in the middle arm: unknown until arms have run" in said
+    )
+
+
+def test_several_gpus_to_a_run_cost_several_times_as_much(
+    empty: Path, study_text: str, sweep: Run
+) -> None:
+    (empty / "eight.toml").write_text(f"{study_text}\n[jobs]\ngpus_per_run = 8\n")
+    words = ("--tokens-per-second", 512, "--price-per-hour", 3, "--format", "json")
+    one, eight = (content(sweep(empty, "plan", name, *words)) for name in ("s.toml", "eight.toml"))
+    assert eight["cost"] == pytest.approx(8 * one["cost"])
+
+
+def test_without_noise_nobody_can_tell_what_is_seen_and_that_is_said(
+    empty: Path, sweep: Run
+) -> None:
+    said = sweep(empty, "plan", "s.toml", "--effect", "0.01").stdout
+    assert "Smallest visible effect: unknown until the baseline has run with two seeds" in said
+    assert "How many seeds see 0.01 nobody can tell without the noise; give it with --sd, or " in (
+        said
+    )
+
+
+def test_what_has_run_tells_what_the_design_sees_arm_by_arm(
+    finished: tuple[Path, object], sweep: Run
+) -> None:
+    found = content(sweep(finished[0], "plan", "s.toml", "--effect", 0.1, "--format", "json"))
+    assert found["power"]["noise"]["source"] == "2 runs of the baseline"
+    visible = found["power"]["smallest_visible_effect"]
+    assert {row["arm"] for row in visible["arms"]} == {"no-dropout", "clip"}
+    assert visible["paired"] == visible["arms"][1]["effect"] > visible["arms"][0]["effect"]
+    assert found["wanted"]["paired"]["seeds"] >= 2
+
+
+def test_noise_on_record_is_used_and_that_of_another_recipe_is_borrowed_with_a_warning(
+    finished: tuple[Path, object], study_text: str, tmp_path: Path, sweep: Run
+) -> None:
+    folder = Path(shutil.copytree(finished[0], tmp_path / "copy"))
+    assert sweep(folder, "noise", "s.toml", "--seeds", 3).returncode == 0
+    own = content(sweep(folder, "plan", "s.toml", "--format", "json"))["power"]["noise"]
+    assert own["source"].startswith("`sweep noise tiny`, 3 seeds, ")
+    assert own["warning"] is None
+    wider = study_text.replace('name = "tiny"', 'name = "wider"').replace(
+        "width = 16", "width = 32"
+    )
+    (folder / "wider.toml").write_text(wider)
+    borrowed = content(sweep(folder, "plan", "wider.toml", "--format", "json"))["power"]["noise"]
+    assert borrowed == own | {
+        "warning": (
+            "The noise is borrowed from tiny, where other things hold: the recipe (model.width 16 "
+            "then, 32 now); `sweep noise` on this study measures its own."
+        )
+    }
+    said = sweep(folder, "run", "wider.toml").stdout
+    beginning = said[: said.index("tokens/s")]
+    assert "Smallest visible effect at 80% power, alpha 0.05 over 2 arms: " in beginning
+    assert f"{borrowed['warning']}\n" in beginning
+
+
+@pytest.mark.parametrize("option", ["--sd", "--effect", "--price-per-hour"])
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "much"])
+def test_absurd_amounts_are_refused(empty: Path, sweep: Run, option: str, value: str) -> None:
+    done = sweep(empty, "plan", "s.toml", option, value)
+    assert done.returncode == 2
+    assert option in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("pace", ["0", "-1", "nan", "inf", "fast"])
