@@ -75,6 +75,25 @@ def test_a_script_beside_trainer_py_still_finds_the_package_trainer(tmp_path: Pa
     assert run(tmp_path, "overhead.py", "--help").returncode == 0
 
 
+def test_corpus_measures_memory_and_both_throughputs(
+    tmp_path: Path, gpt2_vocabulary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(gpt2_vocabulary))
+    done = run(tmp_path, "corpus.py", "--megabytes", "20")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("20 MB of text on ")
+    [ratio, memory] = re.findall(r"^.+ is ([\d.]+), promised .+$", done.stdout, re.MULTILINE)
+    assert float(ratio) > 0.35, "half of what is promised: other programs may be running"
+    assert 50 < float(memory) < 1_000
+
+
+def test_loading_a_batch_takes_next_to_nothing_of_a_step(tmp_path: Path) -> None:
+    done = run(tmp_path, "loading.py", "--seconds", "2")
+    assert done.returncode == 0, done.stderr
+    [share] = re.findall(r"a batch's percent of a step is ([\d.]+), promised", done.stdout)
+    assert float(share) < 10, "five times what is promised: other programs may be running"
+
+
 def test_pairing_prints_a_row_for_each_arm_and_length(tmp_path: Path) -> None:
     study = (ROOT / "studies" / "interventions.toml").read_text()
     for field, value in {"layers": 1, "width": 16, "tokens": 32_768, "chunks": 2}.items():
