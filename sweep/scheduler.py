@@ -103,7 +103,8 @@ class Scheduler:
     def _turn(self) -> None:
         """One transaction: record what has ended, and claim as many runs as there are free slots."""
         obstacles = self._obstacles
-        closed = self._stop_reason or obstacles.full or obstacles.paused
+        failing = any(change.outcome == "failed" for _, change in self._settling)  # the last one?
+        closed = self._stop_reason or obstacles.full or obstacles.paused or failing
         number = 0 if closed else len(self._free)
         wanted = {job.run_id: job for job in list(self._pending)[: number and number + AHEAD]}
         try:

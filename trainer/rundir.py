@@ -154,13 +154,18 @@ class RunDirectory:
     def read_result(self) -> Result | None:
         """The outcome, or None while there is none.
 
-        Raises RunDirectoryError when the file is damaged.
+        Raises RunDirectoryError when the file is damaged, or cannot be read.
         """
         try:
             return Result.model_validate_json(self.result.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError) as error:
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{self.result} cannot be read ({error.strerror}); it is to be a file in the folder "
+                "of its run: remove what is in the way"
+            ) from error
+        except ValidationError as error:
             raise RunDirectoryError(
                 f"{self.result} is damaged; remove it and train the run again"
             ) from error

@@ -273,6 +273,7 @@ def test_a_folder_that_cannot_be_used_fails_its_run_and_no_other(
     run = made.store.find_run(jobs[0].run_id)
     assert run["state"] == "failed"
     assert str(folder) in run["cause"]
+    assert "damaged" not in run["cause"]
     assert len(made.store.attempts(jobs[0].run_id)) == 2
 
 

@@ -1,0 +1,96 @@
+"""`sweep pause`, `resume`, `cancel` and `retry`, while another terminal runs the study."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+
+from benchmarks.monkey import differences
+from tests.faults.terminal import HASTE, Terminal, end, steps, trainers, wait_for
+from trainer.rundir import RunDirectory
+
+Open = Callable[..., Terminal]
+STATES = "SELECT arms.name, state FROM runs JOIN members ON run_id = runs.id JOIN arms ON arms.id = arm_id"
+
+
+def hold(run: RunDirectory, command: subprocess.Popen[str]) -> int:
+    """Suspend a run that is under way, so that there is time for other commands; its process."""
+    wait_for(lambda: steps(run) >= 5, command)
+    (pid,) = trainers(run)
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def test_a_study_is_paused_and_resumed_and_a_run_cancelled_and_retried_from_another_terminal(
+    open_terminal: Open, peace: Terminal
+) -> None:
+    terminal = open_terminal()
+    baseline, no_dropout = terminal.run("baseline"), terminal.run("no-dropout")
+    command = terminal.start("run", "s.toml", "--slots", "1")
+    pid = hold(baseline, command)
+    assert terminal.sweep("pause", "s.toml") == (
+        "tiny is paused: its runs write a checkpoint and stop. `sweep resume tiny` lets it go on.\n"
+    )
+    os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: terminal.attempts(baseline) == [("stopped", "the study was paused")], command)
+    assert list(baseline.checkpoints.iterdir())
+    assert "Paused: `sweep resume tiny`" in terminal.sweep("status")
+    assert "1 of 1 runs of tiny cancelled" in terminal.sweep("cancel", "clip")
+    assert "tiny goes on" in terminal.sweep("resume")
+    pid = hold(no_dropout, command)
+    assert "1 of 1 runs of tiny cancelled" in terminal.sweep("cancel", "no-dropout/1")
+    os.kill(pid, signal.SIGCONT)
+    out = end(command)
+    for line in (
+        "Waiting: tiny is paused: `sweep resume tiny` lets it go on.",
+        "It goes on.",
+        "2 of 3 runs are cancelled and missing: no-dropout/1, clip/1. `sweep retry no-dropout/1`",
+    ):
+        assert line in out
+    assert dict(terminal.rows(STATES)) == {
+        "baseline": "done",
+        "no-dropout": "cancelled",
+        "clip": "cancelled",
+    }
+    assert "2 of 3 runs of tiny queued again" in terminal.sweep("retry")
+    assert "Nothing to retry" in terminal.sweep("retry", "baseline")
+    assert "3 runs, 1 done already, 2 to train" in terminal.sweep("run", "s.toml")
+    assert differences(terminal.folder, peace.folder) == []
+    assert [outcome for outcome, _ in terminal.attempts(no_dropout)] == ["cancelled", "done"]
+
+
+def test_a_run_that_failed_for_good_and_is_retried_is_trained_by_the_command_that_goes_on(
+    open_terminal: Open, peace: Terminal
+) -> None:
+    terminal = open_terminal(HASTE + "retries = 0")
+    baseline, no_dropout = terminal.run("baseline"), terminal.run("no-dropout")
+    baseline.path.parent.mkdir(exist_ok=True)
+    baseline.path.write_text("in the way")
+    command = terminal.start("run", "s.toml", "--slots", "1")
+    pid = hold(no_dropout, command)
+    assert [outcome for outcome, _ in terminal.attempts(baseline)] == ["failed"]
+    baseline.path.unlink()
+    assert "1 of 1 runs of tiny queued again" in terminal.sweep("retry", "baseline/1")
+    os.kill(pid, signal.SIGCONT)
+    assert "FAILED: " in end(command)
+    assert differences(terminal.folder, peace.folder) == []
+
+
+def test_fail_fast_ends_with_the_first_run_that_fails_for_good_and_alike_failures_with_the_third(
+    open_terminal: Open,
+) -> None:
+    terminal = open_terminal(HASTE + "retries = 0", seeds=2)
+    for arm in ("baseline", "no-dropout", "clip"):
+        path = terminal.run(arm).path
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("in the way")
+    out = terminal.sweep("run", "s.toml", "--slots", "1", "--fail-fast", status=1)
+    assert out.count("FAILED") == 1
+    assert "Given up: a run has failed for good: " in out
+    out = terminal.sweep("run", "s.toml", "--slots", "1", status=1)
+    assert out.count("FAILED") == 3
+    assert "Given up: all of the first 3 runs failed for the same reason: " in out
+    assert "The others were not tried." in out
+    assert sorted(state for _, state in terminal.rows(STATES)) == ["failed"] * 3 + ["queued"] * 3
