@@ -7,9 +7,10 @@ dataset is looked up or read; a run reads token files and needs neither.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,17 @@ from trainer.files import write_json
 from trainer.hub_errors import in_words
 from trainer.ready import ReadyTokens, is_ready
 from trainer.recipe import DataConfig
-from trainer.source import PIECE, Origin, Piece, Source, Text, digest, first_names, split_words
+from trainer.source import (
+    OWN_TEST,
+    PIECE,
+    Origin,
+    Piece,
+    Source,
+    Text,
+    digest,
+    first_names,
+    split_words,
+)
 from trainer.tokenizer import FILE
 from trainer.within import PATIENCE, within
 
@@ -38,6 +49,8 @@ class Pin:
     """Token files; empty where the dataset is text."""
     tokenizer: bool
     """Whether it has brought one."""
+    splits: list[str]
+    """Those of its text."""
 
 
 def on_hub(data: DataConfig, cache: Path, *, online: bool) -> Source:
@@ -48,7 +61,7 @@ def on_hub(data: DataConfig, cache: Path, *, online: bool) -> Source:
     """
     path = cache / "hub.json"
     pins = _read(path)
-    key = f"{data.corpus}@{data.revision or 'newest'}"
+    key = f"{data.corpus} {data.subset or 'default'} {data.revision or 'newest'}"
     if key not in pins:
         if not online:
             raise CorpusError(
@@ -82,7 +95,22 @@ def _look_up(data: DataConfig) -> Pin:
         found = _ask(data, data.revision)
     names = [sibling.rfilename for sibling in found.siblings or ()]
     ready = sorted(name for name in names if is_ready(name))
-    return Pin(str(found.sha), ready, tokenizer=FILE in names)
+    commit = str(found.sha)
+    return Pin(commit, ready, FILE in names, [] if ready else _splits(data, commit))
+
+
+def _splits(data: DataConfig, commit: str) -> list[str]:
+    """The names of a text's splits, one for training among them."""
+    from datasets import get_dataset_split_names  # noqa: PLC0415  (see above)
+
+    with in_words(data):
+        splits = list(get_dataset_split_names(data.corpus, data.subset, revision=commit))
+    if "train" not in splits and len(splits) != 1:
+        raise CorpusError(
+            f"data.corpus = {data.corpus!r} has no split 'train', and more than one other: "
+            f"{', '.join(splits)}; name a dataset with a training split"
+        )
+    return splits
 
 
 def _ask(data: DataConfig, revision: str | None) -> DatasetInfo:
@@ -139,62 +167,67 @@ class HubTokens:
 
 
 class HubText:
-    """The training split of a dataset with a column of text, streamed."""
+    """A dataset with a column of text, streamed: its own split for testing first, if it has one."""
 
     def __init__(self, data: DataConfig, pin: Pin) -> None:
         self._data = data
-        self._pin = pin
+        self._commit = pin.commit
+        self._train = "train" if "train" in pin.splits else pin.splits[0]
+        others = set(pin.splits) - {self._train}
+        self._test = next((split for split in OWN_TEST if split in others), None)
 
     def origin(self) -> Origin:
-        data, commit = self._data, self._pin.commit
-        contents = [data.corpus, data.subset or "", commit, data.text_column]
-        hashed = digest(data, "hub text", contents)
-        return Origin(hashed, (), commit, split_words(data.test_share))
+        data, own = self._data, self._test
+        contents = [data.corpus, data.subset or "", self._commit, data.text_column]
+        hashed = digest(data, "hub text", [*contents, own] if own else contents)
+        split = f"the dataset's split {own} is for testing" if own else split_words(data.test_share)
+        return Origin(hashed, (), self._commit, split)
 
     @property
     def size(self) -> int | None:
         return None
 
     def pieces(self, resume: Any = None) -> Iterator[Piece]:  # noqa: ANN401  (JSON)
-        from trainer.parquet import check_column, texts_of  # noqa: PLC0415  (brings pyarrow)
+        with in_words(self._data):
+            _ask(self._data, self._commit)
+            splits = [self._test, self._train] if self._test else [self._train]
+            first, state = resume or (splits[0], None)
+            for split in splits[splits.index(first) :]:
+                yield from self._read(split, state)
+                state = None
 
+    def _read(self, split: str, state: Any) -> Iterator[Piece]:  # noqa: ANN401  (as above)
+        """The pieces of a split, after the one that left the stream in a state."""
+        from trainer.parquet import check_column  # noqa: PLC0415  (brings pyarrow)
+
+        where, name = f"data.corpus = {self._data.corpus!r}", self._data.text_column
+        share = float(split == self._test) if self._test else self._data.test_share
+        stream = self._stream(split)
+        if state is not None:
+            stream.load_state_dict(state)
+        columns, size = [], 0
+        for table in stream.iter(batch_size=ROWS):
+            check_column(where, table.schema, name)
+            columns.append(table[name].combine_chunks())
+            size += columns[-1].nbytes
+            if size >= PIECE:
+                yield Piece(size, [split, stream.state_dict()], _reader(columns, share, where))
+                columns, size = [], 0
+        if columns:
+            yield Piece(size, [split, stream.state_dict()], _reader(columns, share, where))
+
+    def _stream(self, split: str) -> Any:  # noqa: ANN401  (an IterableDataset)
+        import datasets  # noqa: PLC0415  (see above)
+
+        datasets.disable_progress_bars()
         data = self._data
-        where = f"data.corpus = {data.corpus!r}"
-        with in_words(data):
-            _ask(data, self._pin.commit)
-            stream = _stream(data, self._pin.commit)
-            if resume is not None:
-                stream.load_state_dict(resume)
-            columns, size = [], 0
-            for table in stream.iter(batch_size=ROWS):
-                check_column(where, table.schema, data.text_column)
-                column = table[data.text_column].combine_chunks()
-                columns.append(column)
-                size += column.nbytes
-                if size >= PIECE:
-                    yield Piece(size, stream.state_dict(), _reader(columns, data, texts_of))
-                    columns, size = [], 0
-            if columns:
-                yield Piece(size, stream.state_dict(), _reader(columns, data, texts_of))
-
-
-def _reader(columns: list[Any], data: DataConfig, texts_of: Any) -> Any:  # noqa: ANN401  (pyarrow has no types)
-    def read() -> Iterator[Text]:
-        for column in columns:
-            yield from texts_of(column, data.test_share, f"data.corpus = {data.corpus!r}")
-
-    return read
-
-
-def _stream(data: DataConfig, commit: str) -> Any:  # noqa: ANN401  (an IterableDataset)
-    import datasets  # noqa: PLC0415  (see above)
-
-    datasets.disable_progress_bars()
-    splits = datasets.load_dataset(data.corpus, data.subset, revision=commit, streaming=True)
-    if "train" not in splits and len(splits) != 1:
-        raise CorpusError(
-            f"data.corpus = {data.corpus!r} has no split 'train', and more than one other: "
-            f"{', '.join(splits)}; name a dataset with a training split"
+        stream = datasets.load_dataset(
+            data.corpus, data.subset, revision=self._commit, split=split, streaming=True
         )
-    split = splits["train"] if "train" in splits else next(iter(splits.values()))
-    return split.with_format("arrow")  # a stream of its own, whose state is not the first one's
+        return stream.with_format("arrow")  # a stream of its own, with a state of its own
+
+
+def _reader(columns: list[Any], share: float, where: str) -> Callable[[], Iterator[Text]]:
+    from trainer.parquet import texts_of  # noqa: PLC0415  (brings pyarrow)
+
+    return lambda: chain.from_iterable(texts_of(column, share, where) for column in columns)

@@ -21,6 +21,10 @@ FORMAT = 1
 MOST_NAMES = 20
 """File names that are recorded with each result; the hash stands for all of them."""
 
+OWN_TEST = ("validation", "test")
+"""A dataset's own splits that are used for testing: the first of these that it has. The other one
+stays unread, for whoever wants to know how good the changes are that were chosen by this one."""
+
 _PLACES = (
     re.compile(r"(?<=\S)[ \n](?=\S)"),  # before the white space
     re.compile(r"(?<=[^\W_])(?=[^\w\s])"),  # between a letter and a mark, for scripts without any

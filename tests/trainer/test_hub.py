@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 
 from tests.trainer.fake_hub import COMMIT, serve
 from trainer.corpus import open_corpus
-from trainer.tokenizer import train_tokenizer
+from trainer.tokenizer import ByteTokenizer, train_tokenizer
 
 FIND = """
 import sys, time
@@ -62,6 +62,15 @@ try:
 except CorpusError as error:
     print(error)
 """
+TEXTS = {
+    name: [f"{name} {i}: größer. " + "word " * (i % 50) for i in range(documents)]
+    for name, documents in {
+        "train-0": 1_000,
+        "train-1": 1_500,
+        "validation": 500,
+        "test": 9,
+    }.items()
+}
 OFFLINE = "what works offline: python-stdlib, local files, and corpora that `sweep data list` shows"
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens."""
@@ -69,14 +78,13 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture(scope="module")
 def datasets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the hub serves: text in three parquet files, ready tokens, a gated text."""
+    """The folder that the hub serves: text in parquet files, ready tokens, a gated text."""
     folder = tmp_path_factory.mktemp("hub")
     for name in ("some/text", "some/tokens", "gated/text"):
         (folder / name / "data").mkdir(parents=True)
-    for part in range(3):
-        texts = [f"Document {part}.{i}: größer. " + "word " * (i % 50) for i in range(1_000)]
+    for name, texts in TEXTS.items():
         table = pa.table({"id": list(range(len(texts))), "text": texts})
-        pq.write_table(table, folder / f"some/text/data/train-{part}.parquet", row_group_size=333)
+        pq.write_table(table, folder / f"some/text/data/{name}.parquet", row_group_size=333)
     shutil.copytree(folder / "some" / "text", folder / "gated" / "text", dirs_exist_ok=True)
     rng = np.random.default_rng(1)
     for name in ("train", "validation"):
@@ -119,31 +127,44 @@ def prepare(root: Path, cache: Path, name: str, tokenizer: str, **environment: s
     return say(root, PREPARE, name, cache, tokenizer, 0, **environment)
 
 
+@pytest.fixture(scope="module")
+def whole(root: Path, tmp_path_factory: pytest.TempPathFactory, hub: str) -> Path:
+    """The folder of the text, prepared without a break."""
+    cache = tmp_path_factory.mktemp("whole")
+    return cache / prepare(root, cache, "some/text", "bytes", HF_ENDPOINT=hub)[-1]
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_stream_that_is_killed_goes_on_and_ends_with_the_same_bytes(
-    root: Path, tmp_path: Path, hub: str
+    root: Path, tmp_path: Path, hub: str, whole: Path
 ) -> None:
-    whole, cache = tmp_path / "whole", tmp_path / "cache"
-    folder = prepare(root, whole, "some/text", "bytes", HF_ENDPOINT=hub)[-1]
-    at = {"HF_ENDPOINT": hub, "HF_HOME": str(whole / "home")}
-    process = start(root, PREPARE, "some/text", cache, "bytes", 0.02, **at)
-    assert process.stdout
-    for line in process.stdout:
-        if int(line) >= 700:
-            break
-    process.kill()
-    process.communicate()
-    lost = prepare(root, cache, "some/text", "bytes", HF_ENDPOINT=NOWHERE)[-1]
+    at = {"HF_ENDPOINT": hub, "HF_HOME": str(tmp_path / "home")}
+    for documents in (200, 1_100):  # while the one split is read, and the other
+        process = start(root, PREPARE, "some/text", tmp_path, "bytes", 0.02, **at)
+        assert process.stdout
+        next(line for line in process.stdout if int(line) >= documents)
+        process.kill()
+        process.communicate()
+    lost = prepare(root, tmp_path, "some/text", "bytes", HF_ENDPOINT=NOWHERE)[-1]
     assert lost.startswith(f"data.corpus = 'some/text': {NOWHERE} could not be reached (")
-    documents, *_, last = prepare(root, cache, "some/text", "bytes", HF_ENDPOINT=hub)
-    assert 700 <= int(documents) < 3_000
-    assert last == folder
-    assert contents(cache / folder) == contents(whole / folder)
-    info = open_corpus(cache / folder).info
-    assert (info.documents, info.revision) == (3_000, COMMIT)
+    begun, *_, last = prepare(root, tmp_path, "some/text", "bytes", HF_ENDPOINT=hub)
+    assert 1_100 <= int(begun) < 3_000
+    assert contents(tmp_path / last) == contents(whole)
+
+
+def test_a_datasets_own_validation_split_is_for_testing(whole: Path) -> None:
+    corpus = open_corpus(whole)
+    train, test = (
+        ByteTokenizer().decode(tokens.tolist()).decode().split("<|endoftext|>")[:-1]
+        for tokens in (corpus.train, corpus.test)
+    )
+    assert train == TEXTS["train-0"] + TEXTS["train-1"]
+    assert test == TEXTS["validation"]
+    assert corpus.info.split == "the dataset's split validation is for testing"
+    assert (corpus.info.documents, corpus.info.revision) == (3_000, COMMIT)
 
 
 def test_ready_tokens_are_downloaded_once_with_their_tokenizer(

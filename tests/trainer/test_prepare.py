@@ -94,6 +94,28 @@ def test_the_split_is_the_same_whatever_the_file(tmp_path: Path) -> None:
     assert tests[0] == tests[1] == tests[2]
 
 
+@pytest.mark.parametrize("kind", [".txt", ".jsonl", ".parquet"])
+def test_files_that_are_named_for_a_split_are_that_split(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    named = {"Train-0": TEXTS[:9], "train-1": TEXTS[9:90], "validation": TEXTS[5:30], "test": ["x"]}
+    for name, texts in named.items():
+        if kind == ".txt":
+            (folder / f"{name}.txt").write_text("".join(texts))
+        else:
+            WRITERS[f"c{kind}"](folder / f"{name}{kind}", texts)
+    corpus = prepare(folder, tmp_path / "cache", test_share=0.9, max_tokens=1_500)
+    train, test = ("".join(texts) for texts in documents(corpus))
+    assert test == "".join(TEXTS[5:30]), "all of it, though reading stops early"
+    assert "".join(TEXTS).startswith(train[:1_000])
+    assert len(corpus.train) == 1_500
+    assert corpus.info.split == f"the files validation*{kind} are for testing"
+    (folder / f"notes{kind}").write_bytes((folder / f"test{kind}").read_bytes())
+    other = prepare(folder, tmp_path / "cache", test_share=0.9).info
+    assert other.split == "0.9 of the documents are for testing, by the SHA-256 of their text"
+    assert other.documents > corpus.info.documents
+
+
 def test_of_a_single_text_the_end_is_for_testing_and_nothing_is_lost(tmp_path: Path) -> None:
     text = " ".join(TEXTS)
     (tmp_path / "c.txt").write_text(text)
