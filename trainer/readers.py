@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +26,7 @@ class Reader(Protocol):
         """The texts of a piece."""
 
 
-class _Texts:
+class _Texts(ABC):
     """Files of plain text, in parts; what is for testing is up to the subclass."""
 
     def size(self, path: Path) -> int:
@@ -35,8 +36,9 @@ class _Texts:
         """Where the text for testing begins, if not with the file."""
         return None
 
+    @abstractmethod
     def is_test(self, path: Path, start: int) -> bool:
-        raise NotImplementedError
+        """Whether the text that begins there is for testing."""
 
     def cuts(self, path: Path, start: int) -> Iterator[tuple[int, int]]:
         size, boundary = self.size(path), self.boundary(path)
