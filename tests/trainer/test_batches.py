@@ -108,14 +108,11 @@ def sparse(path: Path, length: int) -> Tokens:
     return np.memmap(path, dtype=np.uint16, mode="r")
 
 
-def seconds_a_step(batches: Batches, first: int) -> float:
-    """The median of reading 300 steps."""
-    times = []
-    for step in range(first, first + 300):
-        began = time.perf_counter()
-        batches.read(step)
-        times.append(time.perf_counter() - began)
-    return float(np.median(times))
+def seconds_to_begin(recipe: Recipe, tokens: Tokens, step: int) -> float:
+    """What computing the places around a step and reading it takes, with nothing remembered."""
+    began = time.perf_counter()
+    Batches(recipe, tokens).read(step)
+    return time.perf_counter() - began
 
 
 @pytest.mark.parametrize("order", ["shuffled", "sequential"])
@@ -123,9 +120,9 @@ def test_of_ten_billion_tokens_a_batch_takes_the_memory_and_time_that_it_takes_o
     tmp_path: Path, make_recipe: Callable[..., Recipe], order: str
 ) -> None:
     recipe = make_recipe({"data.order": order})
-    peaks, seconds = {}, {}
-    for tokens in (10**6, 10**10):
-        mapped = sparse(tmp_path / "train.bin", tokens + 1)
+    sizes, peaks = (10**6, 10**10), {}
+    texts = {tokens: sparse(tmp_path / f"{tokens}.bin", tokens + 1) for tokens in sizes}
+    for tokens, mapped in texts.items():
         tracemalloc.start()
         batches = Batches(recipe, mapped)
         for step in (0, tokens // 128 - 1, 10**9):
@@ -133,9 +130,13 @@ def test_of_ten_billion_tokens_a_batch_takes_the_memory_and_time_that_it_takes_o
             batches.read(step)
         peaks[tokens] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        seconds[tokens] = seconds_a_step(batches, tokens // 256)
     assert peaks[10**10] < peaks[10**6] + 50_000 < 1_000_000
-    assert seconds[10**10] < 5 * seconds[10**6]
+    # The quickest of many, in turns, of pages touched before: whatever else goes on only adds.
+    turns = [
+        [seconds_to_begin(recipe, texts[size], size // 256) for size in sizes] for _ in range(100)
+    ]
+    few, many = map(min, zip(*turns, strict=True))
+    assert many < 5 * few
 
 
 def test_of_ten_billion_tokens_nothing_is_read_twice_and_any_step_can_be_read_first(
