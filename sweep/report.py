@@ -15,6 +15,7 @@ from sweep.evidence import Evidence, read_evidence
 from sweep.plan_changes import flat_recipe
 from sweep.plan_history import PlanHistory, plan_history
 from sweep.reference import study_references
+from sweep.reproducible import reproducible
 from sweep.store import Store
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Report:
             "noise": None if noise is None else asdict(noise),
             "noise_on_record": self.noise_on_record,
             "stack": self.stack,
+            "reproducible": asdict(reproducible(self.evidence)),
             "confounders": [asdict(each) for each in self.confounders],
             "arms": [self._arm(asdict(arm)) for arm in self.judgement.arms],
             "references": [self._reference(row) for row in self.references],

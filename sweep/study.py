@@ -128,6 +128,8 @@ class Jobs(Config):
     """Sequences that are worked on at once on each GPU; `auto` for as many as fit."""
     compile: Literal["auto", "always", "never"] = "auto"
     """Whether torch.compile is used; `auto`: on a GPU, for runs that are long enough to gain."""
+    deterministic: bool = False
+    """Whether torch keeps to algorithms that give the same bits each time: slower, on a GPU."""
     checkpoint_seconds: float = Field(default=300.0, ge=0)
     """Seconds from one checkpoint to the next; longer where writing takes over 1% of that."""
     keep: Literal["weights", "nothing"] = "weights"
@@ -139,6 +141,7 @@ class Jobs(Config):
             micro_batch=self.micro_batch,
             processes=self.gpus_per_run,
             compile=self.compile,
+            deterministic=self.deterministic,
             checkpoint_seconds=self.checkpoint_seconds,
             keep=self.keep,
         )

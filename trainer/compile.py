@@ -32,7 +32,17 @@ def compile_model(model: GPT, recipe: Recipe, place: Place, note: Callable[[str]
         return
     if place.cache is not None:  # one cache for all runs of a study
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(place.cache.resolve() / "compiled"))
+    if torch.are_deterministic_algorithms_enabled():
+        _choose_kernels_by_rule()
     compile_pieces()
     for block in model.blocks:
         block.compile(dynamic=False)
     torch._dynamo.config.recompile_limit = max(64, 2 * len(model.blocks))  # noqa: SLF001
+
+
+def _choose_kernels_by_rule() -> None:
+    """Not by how fast they are just now: they sum in different orders."""
+    from torch._inductor import config  # noqa: PLC0415  (slow, and seldom needed)
+
+    if hasattr(config, "deterministic"):  # not in every torch that will do
+        config.deterministic = True

@@ -31,6 +31,8 @@ class Execution(Config):
     """Data-parallel processes, each with a device of its own."""
     compile: Literal["auto", "always", "never"] = "auto"
     """Whether torch.compile is used; `auto`: on a GPU, for runs that are long enough to gain."""
+    deterministic: bool = False
+    """Whether torch keeps to algorithms that give the same bits each time: slower, on a GPU."""
     checkpoint_seconds: float = Field(default=300.0, ge=0)
     """Seconds from one checkpoint to the next, or longer where writing one takes over a hundredth
     of that; 0 for one after each step."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -16,6 +17,19 @@ AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 """The type of matrix products, where it is not that of the parameters."""
 SLOW = 1.25
 """A precision that takes this many times as long as float32 is worth a word."""
+
+
+def be_deterministic() -> None:
+    """Let this process compute the same bits each time, on one device with one version of torch.
+
+    To be called before it touches CUDA. An operation that torch has no such algorithm for then
+    raises RuntimeError: a run that is called deterministic is.
+    """
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it when it starts
+    torch.use_deterministic_algorithms(mode=True)
+    # To fill new memory finds bugs, and takes time.
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  (mypy)
+    torch.backends.cudnn.benchmark = False
 
 
 def prepare(recipe: Recipe, device: torch.device, note: Callable[[str], None]) -> None:

@@ -34,6 +34,7 @@ def provenance(
         "device_type": device.type,
         "threads": torch.get_num_threads(),
         "precision": recipe.train.precision,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
         "corpus": asdict(corpus),
         **({"initial_weights": initial} if initial else {}),
     }

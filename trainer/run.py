@@ -154,7 +154,8 @@ def _train_all_ranks(
     """In this process, or in one for each rank."""
     import torch  # noqa: PLC0415  (the fork server has it already)
 
-    from trainer.world import Place, World, join  # noqa: PLC0415  (brings torch)
+    from trainer.precision import be_deterministic  # noqa: PLC0415  (brings torch)
+    from trainer.world import Place, World, join  # noqa: PLC0415
 
     request = directory.read_request()
     directory.sweep()
@@ -163,6 +164,8 @@ def _train_all_ranks(
     corpus = _find_corpus(directory, request)
     corpus.check_fits(request.recipe)
     weights = _find_weights(directory, request, corpus)
+    if request.execution.deterministic:
+        be_deterministic()
     threads = threads or torch.get_num_threads()
     torch.set_num_threads(max(1, threads // size))
     if size == 1:

@@ -13,6 +13,7 @@ from sweep.plan_changes import PlanChange, changes_in_words
 from sweep.plan_history import PlanHistory
 from sweep.progress import duration
 from sweep.report import Report
+from sweep.reproducible import reproducible
 from sweep.withdrawn import WithdrawnArm
 
 MOST_COSTS = 8
@@ -98,6 +99,7 @@ def footnotes(result: Report, content: Mapping[str, Any]) -> list[str]:
         lines.append(f"{missing} runs are still to be trained: these verdicts are provisional.")
     undecided = [row for row in rows if row["verdict"] == "undecided" and row["seeds_to_settle"]]
     lines += [_cost_of_settling(undecided, imported=result.imported)] if undecided else []
+    lines += reproducible(result.evidence).sentences()
     return lines + _reference_words(content["references"])
 
 

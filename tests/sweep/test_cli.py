@@ -202,6 +202,7 @@ def test_the_report_as_json_has_every_key_and_null_where_none_applies(
     assert (done.returncode, done.stderr) == (0, "")
     report = loads(done.stdout)
     assert report.keys() >= REPORT_KEYS
+    assert (report["reproducible"]["exactly"], report["reproducible"]["roughly"]) == (6, 0)
     assert report["noise"].keys() == {"n", "mean", "sd", "ci_low", "ci_high"}
     assert (report["study"], report["family"], report["noise"]["n"]) == ("tiny", 2, 2)
     assert (report["alpha"], report["correction"]) == (0.05, "holm")

@@ -315,6 +315,37 @@ def test_what_an_intervention_sets_is_no_confounder(train: Trainer, content: Con
     assert train.report()["confounders"] == []
 
 
+def test_a_report_says_which_results_are_reproducible_to_the_last_bit_and_on_what(
+    train: Trainer, content: Content
+) -> None:
+    def outcome(arm: str, seed: int) -> dict[str, Any]:
+        if arm == "no-dropout":
+            return with_origin(device="H100", device_type="cuda", deterministic=seed == 1)
+        if arm == "clip" and seed == 1:
+            return {"state": "diverged", "test_loss": None, "chunk_losses": [], "diverged_at": 2}
+        return usual(arm, seed)
+
+    train(content, outcome)
+    assert train.report()["reproducible"] == {
+        "exactly": 5,
+        "on": ("AMD EPYC with torch 2.13.0", "H100 with torch 2.13.0"),
+        "roughly": 1,
+    }
+    assert (
+        "Reproducible to the last bit on AMD EPYC with torch 2.13.0 or H100 with torch 2.13.0: "
+        "5 runs.\n"
+        "Reproducible but for rounding: 1 run, trained on a GPU without jobs.deterministic.\n"
+    ) in train.table()
+
+
+def test_runs_of_which_nothing_is_known_are_not_called_reproducible(
+    train: Trainer, content: Content
+) -> None:
+    train(content, lambda _arm, _seed: {"provenance": {}})
+    assert train.report()["reproducible"] == {"exactly": 0, "on": (), "roughly": 0}
+    assert "eproducible" not in train.table()
+
+
 def test_what_a_file_says_of_a_machine_moves_no_cursor(train: Trainer, content: Content) -> None:
     train(content, lambda arm, _: with_origin(device="\x1b[31m\u202e" if arm == "clip" else "x"))
     assert "\x1b" not in train.table()

@@ -176,12 +176,15 @@ def test_settings_that_make_no_sense_are_refused_with_what_does(
 
 def test_settings_reach_the_runs() -> None:
     assert Jobs().execution() == Execution()
-    jobs = Jobs(
-        gpus_per_run=2, micro_batch=4, compile="never", checkpoint_seconds=60, keep="nothing"
-    )
-    assert jobs.execution() == Execution(
-        processes=2, micro_batch=4, compile="never", checkpoint_seconds=60, keep="nothing"
-    )
+    settings = {
+        "micro_batch": 4,
+        "compile": "never",
+        "deterministic": True,
+        "checkpoint_seconds": 60,
+        "keep": "nothing",
+    }
+    jobs = Jobs(gpus_per_run=2, **settings)
+    assert jobs.execution() == Execution(processes=2, **settings)
 
 
 def test_a_study_whose_runs_are_shared_by_two_processes_ends_with_the_losses_of_one(
