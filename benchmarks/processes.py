@@ -29,12 +29,13 @@ def processes() -> Iterator[tuple[int, int, str]]:
 
 
 def trained_by(pid: int) -> Path | None:
-    """The run directory whose lock a process holds, where the system tells."""
+    """The run directory whose lock a process holds, and does not wait for; see proc_pid_fdinfo(5)."""
     with contextlib.suppress(OSError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
                 target = descriptor.readlink()
-                if target.name == "lock":
+                told = Path(f"/proc/{pid}/fdinfo/{descriptor.name}")
+                if target.name == "lock" and "FLOCK" in told.read_text():
                     return target.parent
     return None
 
