@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from sweep.queue import Job
+from sweep.slots import available_cores
 from sweep.store import Store
 from trainer.recipe import Recipe
 
@@ -55,14 +56,19 @@ def measured_pace(store: Store | None, jobs: Sequence[Job]) -> Pace | None:
 
 
 def guessed_pace(slots: int) -> Pace:
-    """The pace that this machine's matrix products suggest, shared by `slots` runs."""
+    """The pace that this machine's matrix products suggest, shared by `slots` runs.
+
+    It is one core's, times the cores: products on several wait for the slowest of them, so on a
+    busy machine they can be a hundred times slower.
+    """
     import numpy as np  # noqa: PLC0415  (only a plan without results needs it)
 
-    size = 512
+    size = 64  # so small that one core does it
     matrix = np.ones((size, size), dtype=np.float32)
-    best = min(_seconds(lambda: matrix @ matrix) for _ in range(20))  # whatever else is running
+    best = min(_seconds(lambda: matrix @ matrix) for _ in range(1_000))  # whatever else is running
     return Pace(
-        UTILISATION * 2 * size**3 / best / slots, "a guess from this machine's matrix products"
+        UTILISATION * available_cores() * 2 * size**3 / best / slots,
+        "a guess from this machine's matrix products",
     )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from sweep.errors import HubError
-
-PATIENCE = 8
-"""Seconds in which the hub must answer before anything is sent."""
+from trainer.within import PATIENCE, within
 
 
 class Hub:
@@ -32,7 +31,8 @@ class Hub:
 
         # Not `whoami`: it waits for as long as the network does.
         url, headers = f"{self._address}/api/whoami-v2", {"authorization": f"Bearer {self._token}"}
-        hf_raise_for_status(get_session().get(url, headers=headers, timeout=PATIENCE))
+        ask = partial(get_session().get, url, headers=headers, timeout=PATIENCE)
+        hf_raise_for_status(within(PATIENCE, ask))
 
     def upload(self, folder: Path, repository: str) -> str:
         """Upload a folder's files to a model repository, made if need be; its address."""

@@ -42,6 +42,7 @@ LIGHT_FOR_SWEEP = {
     "trainer.run",
     "trainer.rundir",
     "trainer.source",
+    "trainer.within",
 }
 """All that `sweep` knows of the other two: the recipe and its files, never the training."""
 HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"}

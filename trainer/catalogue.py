@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from trainer.ready import SUFFIX, ReadyTokens, is_ready
 from trainer.recipe import DataConfig
 from trainer.source import Source
 from trainer.stdlib import StandardLibrary
+from trainer.text_errors import unreadable
 
 TEXT = (".txt", ".jsonl", ".parquet")
 """Names of files that text is read from end in these."""
@@ -80,11 +82,23 @@ def _local(data: DataConfig, path: Path, cache: Path) -> Source:
 
 
 def _below(folder: Path) -> list[Path]:
-    """The files in a folder and those below it, hidden ones left out, by name."""
-    below = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        p for p in below if not any(n.startswith(".") for n in p.relative_to(folder).parts)
-    )
+    """The files in a folder and those below it, hidden ones left out, by name.
+
+    Raises CorpusError for a folder that cannot be read, whose text would go missing.
+    """
+    found: list[Path] = []
+    try:
+        for place, folders, names in os.walk(folder, onerror=_refuse):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            paths = [Path(place, name) for name in names if not name.startswith(".")]
+            found += [path for path in paths if path.is_file()]
+    except OSError as error:
+        raise unreadable(Path(error.filename), error) from error
+    return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _kind(path: Path, corpus: Path) -> str:

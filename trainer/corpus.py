@@ -85,6 +85,12 @@ class Corpus:
         where = f"the {self.info.corpus} corpus in {self.info.tokenizer} tokens"
         context, wanted = recipe.model.context, recipe.evaluation
         batch = recipe.tokens_per_step
+        for part, tokens in (("training", self.train), ("testing", self.test)):
+            if not len(tokens):
+                raise CorpusError(
+                    f"{where} has no text for {part} (documents: {self.info.documents}; "
+                    f"{self.info.split}); use more text, or another data.test_share"
+                )
         if len(self.train) <= context:
             raise CorpusError(
                 f"model.context = {context} is longer than {where}, whose training split has "

@@ -15,6 +15,8 @@ WORKS_OFFLINE = (
 )
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS})
 """What a disk says that cannot be written."""
+SILENCE = frozenset({"TimeoutError", "ConnectionError", "TransportError", "InvalidURL"})
+"""Errors that say that no answer came: Python's, and those of httpx or httpx2."""
 
 
 @contextlib.contextmanager
@@ -34,11 +36,9 @@ def in_words(data: DataConfig) -> Iterator[None]:
 
 
 def _is_silence(error: Exception) -> bool:
-    """Whether nobody answered."""
-    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # noqa: PLC0415  (slow)
-
-    silence = TimeoutError | ConnectionError | httpx.TransportError | httpx.InvalidURL
-    return isinstance(error, silence)
+    """Whether nobody answered; by name, as the hub's versions speak through different packages."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return not names.isdisjoint(SILENCE)
 
 
 def _refusal(data: DataConfig, error: Exception) -> str | None:

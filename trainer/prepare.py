@@ -240,11 +240,13 @@ def _flush(*files: IO[bytes]) -> None:
 def _alone(aside: Path, final: Path) -> Iterator[None]:
     """Within it nobody else works in `aside`, or `final` is there; the system ends it with us."""
     while True:
-        aside.mkdir(parents=True, exist_ok=True)
         try:
+            aside.mkdir(parents=True, exist_ok=True)
             lock = (aside / "lock").open("w")
         except FileNotFoundError:  # finished, or given up, just now
             continue
+        except OSError as error:
+            raise _unwritable(aside.parent, error) from error
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:

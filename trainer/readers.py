@@ -118,27 +118,34 @@ class JsonLines:
         except UnicodeDecodeError as error:
             raise not_utf8(path, offset + error.start) from error
         except (ValueError, RecursionError) as error:
-            raise CorpusError(f"{path}: the line at byte {offset} is not JSON ({error})") from error
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else error
+            raise CorpusError(f"{_line(path, offset)} is not JSON ({reason})") from error
         if not isinstance(row, dict):
             raise CorpusError(
-                f"{path}: the line at byte {offset} is no JSON object; each line of a .jsonl file "
-                'is one, such as {"text": "..."}'
+                f"{_line(path, offset)} is no JSON object; each line of a .jsonl file is one, such "
+                'as {"text": "..."}'
             )
         if self._column not in row:
-            raise no_column(str(path), self._column, list(row))
+            raise no_column(_line(path, offset), self._column, list(row))
         value = row[self._column]
         if value is not None and not isinstance(value, str):
             raise CorpusError(
-                f"{path}: {self._column!r} in the line at byte {offset} is "
-                f"{type(value).__name__}, not text"
+                f"{_line(path, offset)} has {type(value).__name__} in {self._column!r}, not text"
             )
         try:
             return (value or "").encode()
         except UnicodeEncodeError as error:  # half of a surrogate pair, written as \ud800
             raise CorpusError(
-                f"{path}: the line at byte {offset} has half a character in {self._column!r} "
+                f"{_line(path, offset)} has half a character in {self._column!r} "
                 f"({error.reason}); it cannot be written in UTF-8"
             ) from error
+
+
+def _line(path: Path, offset: int) -> str:
+    """Which line of a file begins at an offset, for people."""
+    before = (read_range(path, at, min(at + PIECE, offset)) for at in range(0, offset, PIECE))
+    number = 1 + sum(part.count(b"\n") for part in before)
+    return f"{path}: line {number}, at byte {offset},"
 
 
 def cut_near(path: Path, start: int, near: int) -> int:

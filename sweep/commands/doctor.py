@@ -23,6 +23,7 @@ from sweep.console import say
 from sweep.slots import available_cores, find_gpus
 from sweep.workspace import Workspace
 from trainer.errors import UserError
+from trainer.within import within
 
 GIBIBYTE = 2**30
 LEAST_MEMORY = 2 * GIBIBYTE
@@ -156,8 +157,8 @@ def _tokenizer_cache() -> Finding:
 
 def _network() -> Finding:
     try:
-        with socket.create_connection(("huggingface.co", 443), timeout=3):
-            return Finding("network", "good", "huggingface.co answers")
+        within(3, lambda: socket.create_connection(("huggingface.co", 443), timeout=3)).close()
+        return Finding("network", "good", "huggingface.co answers")
     except OSError as error:
         words = f"huggingface.co does not answer ({error}): python-stdlib and bytes work offline"
         return Finding("network", "note", words)

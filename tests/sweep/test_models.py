@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from tests.trainer.fake_hub import silent_name_server
 from trainer.tokenizer import read_tokenizer
 
 Done = subprocess.CompletedProcess[str]
@@ -168,6 +169,31 @@ def test_a_run_that_keeps_no_weights_is_not_exported(
         assert done.returncode == 2
         assert "keeps no weights: its run is not finished, or was told to keep" in done.stderr
     assert not (copy / "m").exists()
+
+
+def test_a_name_server_that_hangs_is_given_up_within_ten_seconds(
+    folder: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    inherited = {k: v for k, v in environment.items() if not k.startswith("HF_")}
+    variables = {"HF_TOKEN": "hf_x", "HF_ENDPOINT": "http://hub.example"}
+    words = ["export", "baseline/1", "--to", tmp_path / "m", "--push", "me/model"]
+    began = time.monotonic()
+    with silent_name_server(tmp_path) as before:
+        done = subprocess.run(
+            [*before, sys.executable, "-m", "sweep", *words],
+            cwd=folder,
+            env={**inherited, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert time.monotonic() - began < 15  # some of it is the start, on a busy machine
+    assert done.returncode == 2
+    assert done.stderr == (
+        "sweep: http://hub.example could not be reached or used (no answer within 6 s); nothing "
+        "was uploaded\n"
+    )
+    assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from analysis.power import smallest_visible_effect_unpaired
 from model.config import parameter_count
-from sweep.estimate import given_pace
+from sweep.estimate import given_pace, guessed_pace
 from sweep.workspace import read_plan
 from trainer.recipe import vocabulary_size
 
@@ -82,6 +83,14 @@ def test_the_time_follows_from_the_tokens_per_second_that_are_given(
     assert pace.seconds(recipe) == pytest.approx((2048 + 128 / 3) / 512)
     done = sweep(tmp_path, "plan", "s.toml", "--tokens-per-second", "511", "--slots", "1")
     assert "Time: about 25 s, one run at a time; " in done.stdout
+
+
+def test_a_guess_of_the_pace_waits_for_no_other_core() -> None:
+    """Else it measures whatever the others are busy with."""
+    guessed_pace(1)
+    began, busy = time.perf_counter(), time.process_time()
+    guessed_pace(1)
+    assert time.process_time() - busy < 1.2 * (time.perf_counter() - began)
 
 
 def test_a_text_that_is_not_there_yet_is_said_after_the_plan(

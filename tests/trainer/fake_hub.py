@@ -7,7 +7,10 @@ are refused, as on the hub.
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +19,8 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+import pytest
 
 COMMIT = "a" * 40
 
@@ -112,3 +117,16 @@ def serve(folder: Path) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def silent_name_server(folder: Path) -> Iterator[list[str]]:
+    """What to put before a command so that its name server hears every question and answers none."""
+    alone = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"']
+    if os.geteuid() or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("a process cannot be given a name server of its own here")
+    address = f"127.{os.getpid() // 256 % 256}.{os.getpid() % 256}.53"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((address, 53))
+        (folder / "resolv.conf").write_text(f"nameserver {address}\n")
+        yield [*alone, str(folder / "resolv.conf")]

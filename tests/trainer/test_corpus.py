@@ -134,6 +134,18 @@ def test_a_context_longer_than_the_text_is_refused_with_a_sentence(
     )
 
 
+def test_a_side_without_text_is_refused_with_how_the_text_was_divided(
+    corpus: Corpus, make_recipe: Callable[..., Recipe]
+) -> None:
+    info = replace(corpus.info, documents=2, split="0.1 of the documents are for testing")
+    with pytest.raises(CorpusError) as refused:
+        replace(corpus, info=info, test=corpus.test[:0]).check_fits(make_recipe({}))
+    assert str(refused.value) == (
+        "the python-stdlib corpus in bytes tokens has no text for testing (documents: 2; 0.1 of "
+        "the documents are for testing); use more text, or another data.test_share"
+    )
+
+
 def test_more_chunks_than_there_is_test_text_are_refused_with_a_sentence(
     corpus: Corpus, make_recipe: Callable[..., Recipe]
 ) -> None:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
-from tests.trainer.fake_hub import COMMIT, serve
+from tests.trainer.fake_hub import COMMIT, serve, silent_name_server
 from trainer.corpus import open_corpus
 from trainer.tokenizer import ByteTokenizer, train_tokenizer
 
@@ -245,25 +244,12 @@ def test_a_hub_that_accepts_and_never_answers_is_given_up_within_ten_seconds(
     assert said.endswith(OFFLINE)
 
 
-@contextmanager
-def silent_name_server(folder: Path) -> Iterator[Path]:
-    """A resolv.conf that names a server which hears every question and answers none."""
-    address = f"127.{os.getpid() // 256 % 256}.{os.getpid() % 256}.53"
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind((address, 53))
-        (folder / "resolv.conf").write_text(f"nameserver {address}\n")
-        yield folder / "resolv.conf"
-
-
 def test_a_name_server_that_hangs_is_given_up_within_ten_seconds(
     root: Path, tmp_path: Path
 ) -> None:
-    alone = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"']
-    if os.geteuid() or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
-        pytest.skip("a process cannot be given a name server of its own here")
-    with silent_name_server(tmp_path) as file:
-        words = [*alone, str(file), sys.executable, "-c", FIND]
-        wrapped = f"import os, sys; os.execvp('unshare', {words!r} + sys.argv[1:])"
+    with silent_name_server(tmp_path) as before:
+        words = [*before, sys.executable, "-c", FIND]
+        wrapped = f"import os, sys; os.execvp({words[0]!r}, {words!r} + sys.argv[1:])"
         said, seconds = say(
             root, wrapped, "some/text", tmp_path / "cache", HF_ENDPOINT="http://hub.example"
         )

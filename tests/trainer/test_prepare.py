@@ -274,7 +274,7 @@ def test_ready_tokens_are_taken_as_they_are(tmp_path: Path) -> None:
     assert corpus.info.documents == sum(int((part == 256).sum()) for part in parts.values())
 
 
-def bad(folder: Path, name: str) -> Path:  # noqa: C901  (a case for each name)
+def bad(folder: Path, name: str) -> Path:  # noqa: C901, PLR0912  (a case for each name)
     """A corpus that cannot be read."""
     fine = np.zeros(100, dtype=np.uint16)
     path = folder / "bad"
@@ -287,6 +287,12 @@ def bad(folder: Path, name: str) -> Path:  # noqa: C901  (a case for each name)
     elif name == "json not utf-8":
         path = folder / "bad.jsonl"
         path.write_bytes(b'{"text": "a"}\n{"text": "\xe9"}\n')
+    elif name == "broken line":
+        path = folder / "bad.jsonl"
+        path.write_bytes(b'{"text": "a"}\n\n{"text": "b"\n')
+    elif name == "a line without the column":
+        path = folder / "bad.jsonl"
+        path.write_bytes(b'{"text": "a"}\n{"body": "b"}\n')
     elif name == "no column":
         path = write_jsonl(folder / "bad.jsonl", TEXTS, "body")
     elif name == "no column in parquet":
@@ -319,6 +325,11 @@ def bad(folder: Path, name: str) -> Path:  # noqa: C901  (a case for each name)
         ("empty", "is empty: there is no text in it"),
         ("not utf-8", "bad.txt is not UTF-8: the first byte that is not lies at offset 400;"),
         ("json not utf-8", "bad.jsonl is not UTF-8: the first byte that is not lies at offset 24;"),
+        ("broken line", "bad.jsonl: line 3, at byte 15, is not JSON (Expecting ',' delimiter)"),
+        (
+            "a line without the column",
+            "bad.jsonl: line 2, at byte 14, has no column 'text'; its columns: body;",
+        ),
         ("no column", "has no column 'text'; its columns: body, id; name the one with the text"),
         ("no column in parquet", "has no column 'text'; its columns: body, url; name the one"),
         ("not parquet", "bad.parquet is no parquet file, or damaged ("),
@@ -339,6 +350,50 @@ def test_a_corpus_that_cannot_be_read_is_refused_with_a_sentence_and_leaves_noth
     assert sentence in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "cache").exists() or not any((tmp_path / "cache").iterdir())
+
+
+LOCKED = """
+import sys
+from pathlib import Path
+from trainer.catalogue import find_source
+from trainer.errors import UserError
+from trainer.prepare import prepare_corpus
+from trainer.recipe import DataConfig
+data, cache = DataConfig(corpus=sys.argv[1]), Path(sys.argv[2])
+try:
+    prepare_corpus(data, find_source(data, cache), cache)
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("locked", "mode"),
+    [("folder", 0), ("folder/within", 0), ("folder/within/001.txt", 0), ("cache", 0o500)],
+)
+def test_what_may_not_be_read_or_written_is_named_and_nothing_is_passed_over(
+    root: Path, tmp_path: Path, locked: str, mode: int
+) -> None:
+    (tmp_path / "cache").mkdir()
+    write_folder(tmp_path / "folder", TEXTS[:3])
+    write_folder(tmp_path / "folder" / "within", TEXTS[3:6])
+    (tmp_path / locked).chmod(mode)
+    privileges = "-dac_override,-dac_read_search"
+    as_others = ["setpriv", f"--bounding-set={privileges}", f"--inh-caps={privileges}"]
+    command = [sys.executable, "-c", LOCKED, tmp_path / "folder", tmp_path / "cache" / "below"]
+    done = subprocess.run(
+        [*(as_others if os.geteuid() == 0 else []), *command],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (tmp_path / locked).chmod(0o700)
+    assert done.stderr == ""
+    where = tmp_path / ("cache/below" if locked == "cache" else locked)
+    assert done.stdout.startswith(f"{where} cannot be ")
+    assert "(Permission denied)" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
 
 
 def test_a_relative_name_with_two_files_behind_it_is_refused(
