@@ -1,4 +1,4 @@
-"""Verdicts and noise as tables, for people (rich) and for documents (Markdown, CSV).
+"""Rows as tables: for people (rich), for documents (Markdown, LaTeX) and for programs (CSV).
 
 Everything here takes the plain values that `--format json` prints, so no two formats disagree.
 """
@@ -6,11 +6,13 @@ Everything here takes the plain values that `--format json` prints, so no two fo
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +28,9 @@ STYLES = {
     "reference": "dim",
 }
 
+WRAPPED = 24
+"""Characters of a name or a verdict that columns make room for; what is longer is wrapped first."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -34,63 +39,8 @@ class Column:
     title: str
     cell: Callable[[Row], str]
     justify: Literal["left", "right"] = "right"
-    needs: int = 0
-    """The width of terminal from which on the column is shown."""
-
-
-def verdict_columns(confidence: float) -> list[Column]:
-    """The columns of a report, for intervals of the given confidence."""
-    return [
-        Column("arm", lambda row: str(row["arm"]), "left"),
-        Column("runs", runs_done),
-        Column("mean", lambda row: number(row["mean"]), needs=90),
-        Column("effect", lambda row: signed(row["effect"])),
-        Column(f"{confidence:.0%} interval", interval),
-        Column("pairing", lambda row: times(row["pairing_gain"]), needs=96),
-        Column("p", lambda row: probability(row["p"]), needs=110),
-        Column("p adj.", lambda row: probability(row["p_adjusted"])),
-        Column("verdict", verdict_words, "left"),
-    ]
-
-
-NOISE_COLUMNS = [
-    Column("arm", lambda row: str(row["arm"]), "left"),
-    Column("one run", lambda row: number(row["loss"])),
-    Column("difference", lambda row: signed(row["difference"])),
-    Column("in sd", lambda row: signed(row["deviations"], digits=1)),
-    Column("p", lambda row: probability(row["p"])),
-    Column("p adj.", lambda row: probability(row["p_adjusted"])),
-]
-
-
-def runs_done(row: Row) -> str:
-    """`5`, or `4 of 5` where runs are missing; nothing for a reference, which has none here."""
-    if row["n_done"] is None:
-        return ""
-    total = sum(row[key] for key in ("n_done", "n_diverged", "n_failed", "n_missing"))
-    return str(total) if row["n_done"] == total else f"{row['n_done']} of {total}"
-
-
-def verdict_words(row: Row) -> str:
-    """The verdict with what a reader must know beside it."""
-    words = [_verdict(row)] if row["verdict"] else []
-    words += [
-        f"{row[key]} {word}"
-        for key, word in (("n_diverged", "diverged"), ("n_failed", "failed"))
-        if row[key]
-    ]
-    return ", ".join(words) + (" *" if row["sensitive"] else "")
-
-
-def _verdict(row: Row) -> str:
-    if row["verdict"] == "undecided":
-        return f"undecided{_to_settle(row)}"
-    return f"{row['verdict']} (real)" if row["real_but_negligible"] else str(row["verdict"])
-
-
-def _to_settle(row: Row) -> str:
-    seeds = row["seeds_to_settle"]
-    return f" (+{seeds})" if seeds else ""
+    spare: int = 0
+    """Above 0, a terminal may have no room for the column; the highest is left out first."""
 
 
 def interval(row: Row) -> str:
@@ -124,11 +74,16 @@ def times(value: float | None) -> str:
 
 
 def rich_table(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Table:
-    """A table for a terminal `width` columns wide; columns that it has no room for are left out."""
+    """A table for a terminal `width` columns wide.
+
+    Columns that it has no room for are left out as far as they may be; then names and verdicts are
+    wrapped, and numbers never.
+    """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    shown = [column for column in columns if column.needs <= width]
+    shown = _with_room(columns, rows, width)
     for column in shown:
-        table.add_column(column.title, justify=column.justify, no_wrap=column.title != "verdict")
+        numeric = column.justify == "right"
+        table.add_column(column.title, justify=column.justify, no_wrap=numeric, overflow="fold")
     for row in rows:
         style = STYLES.get(row.get("verdict") or "", "")
         cells = [
@@ -138,14 +93,36 @@ def rich_table(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Ta
     return table
 
 
+def _with_room(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[Column]:
+    shown = list(columns)
+    needed = {}
+    for column in columns:
+        widest = max(map(cell_len, [column.title, *map(column.cell, rows)]))
+        needed[column.title] = 2 + (widest if column.justify == "right" else min(widest, WRAPPED))
+    for column in sorted(columns, key=lambda each: -each.spare):
+        if column.spare and sum(needed[each.title] for each in shown) > width:
+            shown.remove(column)
+    return shown
+
+
 def markdown_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     """A table in GitHub's Markdown."""
     lines = [
         [column.title for column in columns],
         ["---" if column.justify == "left" else "---:" for column in columns],
-        *([column.cell(row).replace("|", "\\|") for column in columns] for row in rows),
+        *([_plain(column.cell(row)) for column in columns] for row in rows),
     ]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def markdown_text(text: str) -> str:
+    """A sentence as Markdown that shows it as it is, but for what a pair of backquotes encloses."""
+    parts = re.split("(`[^`]+`)", text)
+    return "".join(part if place % 2 else _plain(part) for place, part in enumerate(parts))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\\*[|~`]|<(?=[a-zA-Z/!?])|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)
 
 
 def csv_table(rows: Sequence[Row]) -> str:

@@ -10,6 +10,7 @@ from sweep.evidence import read_evidence
 from sweep.report import analysis_plan
 from sweep.stack import STACK, Choice, stack_name, without
 from sweep.store import Store
+from sweep.study import BASELINE
 
 if TYPE_CHECKING:
     from analysis.stacking import Confirmation, Promise
@@ -34,6 +35,8 @@ class Trial:
     """Of its plan."""
     plan_hash: str
     confirmation: Confirmation
+    seconds_per_run: Mapping[str, float]
+    """By arm."""
 
 
 def load_trial(store: Store, name: str) -> Trial:
@@ -43,11 +46,13 @@ def load_trial(store: Store, name: str) -> Trial:
     study = store.study(name)
     content = store.plan(study)
     rules = analysis_plan([row["name"] for row in store.arms(name)], content["analysis"])
-    frame = read_evidence(store, name).frame[["arm", "seed", "loss", "status"]]
+    evidence = read_evidence(store, name)
+    frame = evidence.frame[["arm", "seed", "loss", "status"]]
     return Trial(
         content=content,
         plan_hash=study["plan_hash"],
         confirmation=confirm(frame, STACK, without(members_of(content)), rules),
+        seconds_per_run=evidence.seconds_per_run,
     )
 
 
@@ -71,10 +76,10 @@ def stack_content(
         "stack_plan_hash": trial.plan_hash if trial else None,
         "alpha": choice.alpha,
         "seeds": trial.content["seeds"] if trial else list(planned),
-        "members": _members(choice, promised, trial.confirmation if trial else None),
+        "members": _members(choice, promised, trial),
         "left_out": dict(choice.left_out),
         "predicted": _predicted(promised, choice.alpha),
-        "confirmed": _confirmed(trial.confirmation.stack) if trial else None,
+        "confirmed": _confirmed(trial) if trial else None,
         "gap": _gap(promised, trial, choice.alpha),
         "best": _best(trial.confirmation, choice) if trial else None,
         "reason": reason,
@@ -90,22 +95,20 @@ def _promise(choice: Choice, trial: Trial | None) -> Promise | None:
     return Promise(**trial.content["stack"]["promise"])
 
 
-def _members(
-    choice: Choice, promised: Promise | None, confirmation: Confirmation | None
-) -> list[dict[str, Any]]:
+def _members(choice: Choice, promised: Promise | None, trial: Trial | None) -> list[dict[str, Any]]:
     found = []
     for arm, predicted in promised.members.items() if promised else ():
         row = {"arm": arm, "alone": choice.verdicts[arm].effect, "predicted": predicted}
-        removal = confirmation.removals.get(arm) if confirmation else None
-        found.append({**row, **_contribution(removal)})
+        found.append({**row, **_contribution(arm, trial)})
     return found
 
 
-def _contribution(removal: ArmVerdict | None) -> dict[str, Any]:
+def _contribution(member: str, trial: Trial | None) -> dict[str, Any]:
     """What a member does in the stack: the reverse of what leaving it out does."""
-    if removal is None:
-        keys = ("contribution", "ci_low", "ci_high", "p_adjusted", "needed", "seeds_to_settle")
-        return dict.fromkeys(keys)
+    removal = trial.confirmation.removals.get(member) if trial else None
+    if trial is None or removal is None:
+        keys = ("contribution", "ci_low", "ci_high", "p_adjusted", "needed")
+        return dict.fromkeys([*keys, "seeds_to_settle", "seconds_to_settle"])
     return {
         "contribution": _reversed(removal.effect),
         "ci_low": _reversed(removal.ci_high),
@@ -113,7 +116,14 @@ def _contribution(removal: ArmVerdict | None) -> dict[str, Any]:
         "p_adjusted": removal.p_adjusted,
         "needed": NEEDED[removal.verdict or "undecided"],
         "seeds_to_settle": removal.seeds_to_settle,
+        "seconds_to_settle": _seconds_to_settle(removal, STACK, trial),
     }
+
+
+def _seconds_to_settle(row: ArmVerdict, baseline: str, trial: Trial) -> float | None:
+    from analysis.cost import seconds_to_settle  # noqa: PLC0415  (brings pandas)
+
+    return seconds_to_settle(row.seeds_to_settle, row.arm, baseline, trial.seconds_per_run)
 
 
 def _reversed(value: float | None) -> float | None:
@@ -132,12 +142,16 @@ def _predicted(promised: Promise | None, alpha: float) -> dict[str, Any] | None:
     }
 
 
-def _confirmed(stack: ArmVerdict) -> dict[str, Any]:
+def _confirmed(trial: Trial) -> dict[str, Any]:
+    stack = trial.confirmation.stack
     names = (
         *("effect", "ci_low", "ci_high", "p", "verdict", "seeds_to_settle"),
         *("n_done", "n_diverged", "n_failed", "n_missing"),
     )
-    return {name: getattr(stack, name) for name in names}
+    return {
+        **{name: getattr(stack, name) for name in names},
+        "seconds_to_settle": _seconds_to_settle(stack, BASELINE, trial),
+    }
 
 
 def _gap(promised: Promise | None, trial: Trial | None, alpha: float) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sweep.override import Overrides
     from sweep.workspace import Workspace
 
-Format = Literal["table", "md", "csv", "json"]
+Format = Literal["table", "md", "csv", "json", "latex"]
 Folder = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder of results.")]
 Database = Annotated[
     str | None, typer.Option("--db", metavar="URL", help="A database other than DIR/sweep.db.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
@@ -20,7 +19,8 @@ from sweep.chance import (
     stored_circumstances,
 )
 from sweep.commands.data import prepare_large
-from sweep.commands.report import Format, publish
+from sweep.commands.document import Format, print_document
+from sweep.commands.noise_text import noise_document
 from sweep.commands.run import EXIT_DONE, EXIT_INTERRUPTED, conclude, print_continuation
 from sweep.console import say
 from sweep.errors import StudyError
@@ -183,11 +183,4 @@ def _rerun(store: Store, run_id: str) -> dict[str, Any] | None:
 
 
 def _print(content: dict[str, Any], request: NoiseRequest, console: Console) -> None:
-    from sweep.commands.noise_text import print_noise, text  # noqa: PLC0415  (brings numpy)
-
-    if request.form == "json":
-        publish(json.dumps(content, indent=1, allow_nan=False) + "\n", request.output, console)
-    elif request.form == "table" and request.output is None:
-        print_noise(content, console)
-    else:
-        publish(text(content, request.form), request.output, console)
+    print_document(noise_document(content), request.form, request.output, console)

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
-
-from analysis.table import (
-    NOISE_COLUMNS,
-    Column,
-    Row,
-    csv_table,
-    markdown_table,
-    number,
-    probability,
-    rich_table,
-)
-from sweep.console import say
+from analysis.table import Column, Row, number, probability, signed
+from sweep.commands.document import Document, Table
 
 SEEDS_SHOWN = (2, 3, 4, 5, 7, 10, 15, 20)
 """Of the 20 numbers of seeds that the JSON tells about."""
@@ -47,6 +36,14 @@ COMPONENT_COLUMNS = [
     Column("F", lambda row: number(row["f"], 1)),
     Column("p", lambda row: probability(row["p"])),
 ]
+PLACED_COLUMNS = [
+    Column("arm", lambda row: str(row["arm"]), "left"),
+    Column("one run", lambda row: number(row["loss"])),
+    Column("difference", lambda row: signed(row["difference"])),
+    Column("in sd", lambda row: signed(row["deviations"], digits=1)),
+    Column("p", lambda row: probability(row["p"])),
+    Column("p adj.", lambda row: probability(row["p_adjusted"])),
+]
 METHODS = {"moments": "method of moments", "REML": "REML"}
 PLACED = (
     "One run of each arm against the baseline's seeds (prediction t): what a single run could "
@@ -54,37 +51,19 @@ PLACED = (
 )
 
 
-def print_noise(content: dict[str, Any], console: Console) -> None:
-    """All of it, for a terminal."""
-    for line in noise_lines(content):
-        say(console, line)
-    console.print(rich_table(VISIBLE_COLUMNS, visible_rows(content), console.width))
-    for line in visible_lines(content):
-        say(console, line)
-    if content["components"]:
-        console.print(rich_table(COMPONENT_COLUMNS, component_rows(content), console.width))
-    for line in component_lines(content):
-        say(console, line)
-    if content["arms"]:
-        console.print(rich_table(NOISE_COLUMNS, content["arms"], console.width))
-        say(console, PLACED)
-
-
-def text(content: dict[str, Any], form: str) -> str:
-    """All of it as Markdown; the arms alone as CSV."""
-    if form == "csv":
-        return csv_table(content["arms"])
-    parts = [
-        "\n".join(noise_lines(content)),
-        markdown_table(VISIBLE_COLUMNS, visible_rows(content)).strip(),
+def noise_document(content: dict[str, Any]) -> Document:
+    """All of it; as CSV the arms alone."""
+    parts: list[str | Table] = [
+        *noise_lines(content),
+        Table(VISIBLE_COLUMNS, visible_rows(content)),
         *visible_lines(content),
     ]
     if content["components"]:
-        parts.append(markdown_table(COMPONENT_COLUMNS, component_rows(content)).strip())
+        parts.append(Table(COMPONENT_COLUMNS, component_rows(content)))
     parts += component_lines(content)
     if content["arms"]:
-        parts += [markdown_table(NOISE_COLUMNS, content["arms"]).strip(), PLACED]
-    return "\n\n".join(parts) + "\n"
+        parts += [Table(PLACED_COLUMNS, content["arms"]), PLACED]
+    return Document(content=content, records=content["arms"], parts=parts)
 
 
 def noise_lines(content: dict[str, Any]) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
 
-from sweep.commands.report import publish
+from sweep.commands.document import as_json, publish
 from sweep.console import say
 from sweep.design import Plan
 from sweep.errors import ExecutionError
@@ -61,7 +60,7 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
     if request.form == "json":
         content = _content(outline, price, slots, request.effect)
         content["problems"] = problems
-        publish(json.dumps(content, indent=1, allow_nan=False) + "\n", None, console)
+        publish(as_json(content), None, console)
         return 0
     print_arms(outline, console)
     print_outline(outline, pace, slots, console)

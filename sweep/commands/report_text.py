@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sweep.commands.report_columns import NOBODY_KNOWS
 from sweep.confounders import confounder_lines
 from sweep.explain import harmless, shown
 from sweep.override import shown_overrides
@@ -97,8 +98,11 @@ def footnotes(result: Report, content: Mapping[str, Any]) -> list[str]:
     missing = sum(row["n_missing"] for row in rows)
     if missing:
         lines.append(f"{missing} runs are still to be trained: these verdicts are provisional.")
-    undecided = [row for row in rows if row["verdict"] == "undecided" and row["seeds_to_settle"]]
-    lines += [_cost_of_settling(undecided, imported=result.imported)] if undecided else []
+    undecided = [row for row in rows if row["verdict"] == "undecided"]
+    countable = [row for row in undecided if row["seeds_to_settle"]]
+    lines += [_cost_of_settling(countable, imported=result.imported)] if countable else []
+    if any(row["ci_low"] is None for row in undecided):
+        lines.append(f"({NOBODY_KNOWS}) The runs that there are show no noise to reckon with.")
     lines += reproducible(result.evidence).sentences()
     return lines + _reference_words(content["references"])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy import RowMapping
 
-from sweep.commands.report import Format, publish
+from sweep.commands.document import Format, print_document
 from sweep.commands.run import EXIT_DONE, RunRequest, carry_out
+from sweep.commands.stack_text import stack_document
 from sweep.design import Plan
 from sweep.errors import StudyError
 from sweep.estimate import guessed_pace, measured_pace
@@ -132,13 +132,6 @@ def _print(
     console: Console,
     planned: Sequence[int] = (),
 ) -> None:
-    from sweep.commands.stack_text import print_stack, text  # noqa: PLC0415  (brings numpy)
-
     trial = load_trial(store, stack_name(choice.study)) if store else None
     content = stack_content(choice, trial, reason, planned)
-    if request.form == "json":
-        publish(json.dumps(content, indent=1, allow_nan=False) + "\n", request.output, console)
-    elif request.form == "table" and request.output is None:
-        print_stack(content, console)
-    else:
-        publish(text(content, request.form), request.output, console)
+    print_document(stack_document(content), request.form, request.output, console)

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
-
-from analysis.table import (
-    Column,
-    Row,
-    csv_table,
-    interval,
-    markdown_table,
-    probability,
-    rich_table,
-    signed,
-)
-from sweep.console import say
+from analysis.table import Column, Row, interval, probability, signed
+from sweep.commands.document import Document, Table
+from sweep.commands.report_columns import time_to_settle, undecided
 from sweep.errors import listed
 
 TOGETHER = "together"
@@ -26,7 +16,7 @@ def columns(confidence: float, *, confirmed: bool) -> list[Column]:
     """Those of the table, with what was confirmed where anything was."""
     promised = [
         Column("member", lambda row: str(row["arm"]), "left"),
-        Column("alone", lambda row: signed(row["alone"]), needs=100 if confirmed else 0),
+        Column("alone", lambda row: signed(row["alone"]), spare=1 if confirmed else 0),
         Column("predicted", lambda row: signed(row["predicted"])),
     ]
     if not confirmed:
@@ -35,15 +25,14 @@ def columns(confidence: float, *, confirmed: bool) -> list[Column]:
         *promised,
         Column("in stack", lambda row: signed(row["contribution"])),
         Column(f"{confidence:.0%} interval", interval),
-        Column("p adj.", lambda row: probability(row["p_adjusted"]), needs=90),
+        Column("p adj.", lambda row: probability(row["p_adjusted"]), spare=3),
         Column("needed", _needed, "left"),
+        Column("to settle", time_to_settle, spare=2),
     ]
 
 
 def _needed(row: Row) -> str:
-    if row["needed"] == "undecided" and row["seeds_to_settle"]:
-        return f"undecided (+{row['seeds_to_settle']})"
-    return row["needed"] or ""
+    return undecided(row) if row["needed"] == "undecided" else row["needed"] or ""
 
 
 def rows(content: dict[str, Any]) -> list[Row]:
@@ -61,28 +50,23 @@ def rows(content: dict[str, Any]) -> list[Row]:
         "p_adjusted": confirmed and confirmed["p"],
         "needed": confirmed and confirmed["verdict"],
         "seeds_to_settle": confirmed and confirmed["seeds_to_settle"],
+        "seconds_to_settle": confirmed and confirmed["seconds_to_settle"],
     }
     return [*content["members"], sums]
 
 
-def print_stack(content: dict[str, Any], console: Console) -> None:
-    """All of it, for a terminal."""
-    for line in lines_above(content):
-        say(console, line)
-    if content["members"]:
-        shown = columns(1 - content["alpha"], confirmed=content["confirmed"] is not None)
-        console.print(rich_table(shown, rows(content), console.width))
-    for line in lines_below(content):
-        say(console, line)
-
-
-def text(content: dict[str, Any], form: str) -> str:
-    """All of it as Markdown; the table alone as CSV."""
-    if form == "csv":
-        return csv_table(rows(content))
+def stack_document(content: dict[str, Any]) -> Document:
+    """All of it; as CSV the table alone."""
     shown = columns(1 - content["alpha"], confirmed=content["confirmed"] is not None)
-    table = [markdown_table(shown, rows(content)).strip()] if content["members"] else []
-    return "\n\n".join(["\n".join(lines_above(content)), *table, *lines_below(content)]) + "\n"
+    return Document(
+        content=content,
+        records=rows(content),
+        parts=[
+            *lines_above(content),
+            *([Table(shown, rows(content))] if content["members"] else []),
+            *lines_below(content),
+        ],
+    )
 
 
 def lines_above(content: dict[str, Any]) -> list[str]:

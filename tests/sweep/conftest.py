@@ -18,7 +18,7 @@ from sweep.queue import Job
 from sweep.store import Store, store_url
 from sweep.study import parse_study
 from tests.sweep import postgres
-from tests.sweep.stores import fill
+from tests.sweep.stores import Trainer, fill
 from trainer.recipe import Recipe
 from trainer.rundir import Event, Result
 
@@ -167,6 +167,11 @@ def filled(
     """A store with the plan's six runs: one diverged, one failed, one queued, the others done."""
     fill(store, plan, make_result, events, tmp_path / "s.toml")
     return store
+
+
+@pytest.fixture
+def train(store: Store, tmp_path: Path, make_result: Callable[..., Result]) -> Trainer:
+    return Trainer(store, tmp_path, make_result)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import pytest
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
 
-FORMATS = ("table", "md", "csv", "json")
+FORMATS = ("table", "md", "csv", "json", "latex")
 REPORT_KEYS = {
     "study",
     "plan_hash",

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -96,9 +97,11 @@ def test_it_stands_in_every_format_of_the_report(place: Path, sweep: Run) -> Non
     assert line["verdict"] == "reference"
     assert {line[key] for key in ("n_done", "p", "p_adjusted", "ci_low", "interventions")} == {""}
     loss, effect = float(line["mean"]), float(line["effect"])
-    assert f"| gpt2 |  | {loss:.4f} | {effect:+.4f} |  |  |  |  | reference |\n" in markdown
+    assert re.search(
+        rf"\| gpt2 \|  \| {loss:.4f} \| \{effect:+.4f} [| ]+ reference [| ]+\n", markdown
+    )
     [row] = [line.split() for line in table.splitlines() if line.startswith(" gpt2 ")]
-    assert row == ["gpt2", f"{effect:+.4f}", "reference"]
+    assert (row[0], row[-2:]) == ("gpt2", [f"{effect:+.4f}", "reference"])
     words = " ".join(table.split())
     assert "A reference was not trained in this study: its effect is its loss − the base" in words
     assert f"gpt2: {loss:.4f} nats per token, " in words

@@ -2,93 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from sweep.commands.report import print_report
-from sweep.design import Plan, make_plan
+from sweep.design import make_plan
 from sweep.plan_changes import changes_in_words, plan_changes
-from sweep.queue import Job, Queue
-from sweep.report import make_report
-from sweep.store import Store
 from sweep.study import parse_study
-from trainer.rundir import Result
+from tests.sweep.stores import ORIGIN, Trainer, usual
 
 Content = dict[str, Any]
-Outcome = Callable[[str, int], dict[str, Any]]
-"""The fields of a result that differ from the usual, by arm and seed; `{"fail": True}` fails."""
-ORIGIN = {
-    "commit": "a" * 40,
-    "dirty": False,
-    "versions": {"python": "3.11.2", "torch": "2.13.0"},
-    "device": "AMD EPYC",
-    "device_type": "cpu",
-    "precision": "float32",
-}
-LOSSES = {"baseline": 2.5, "no-dropout": 2.4, "clip": 2.45}
-
-
-def usual(arm: str, seed: int) -> dict[str, Any]:
-    loss = LOSSES.get(arm, 2.6) + seed / 100 + (len(arm) * seed) % 5 / 1000
-    return {"test_loss": loss, "tokens": 2048, "provenance": ORIGIN}
-
-
-class Trainer:
-    """Stores plans and the results of their runs, as `sweep run` would."""
-
-    def __init__(self, store: Store, folder: Path, make_result: Callable[..., Result]) -> None:
-        self.store, self.folder, self.make_result = store, folder, make_result
-
-    def __call__(self, content: Content, outcome: Outcome = usual) -> Plan:
-        """Run what a study still lacks."""
-        plan = make_plan(parse_study(deepcopy(content), "s.toml"), "s.toml")
-        jobs = {
-            (arm.name, seed): self.job(arm.identity, recipe)
-            for arm in plan.arms
-            for seed, recipe in arm.recipes.items()
-        }
-        queue = Queue(self.store, "me:1:1")
-        queue.enqueue(jobs.values())
-        run_ids = {key: job.run_id for key, job in jobs.items()}
-        self.store.save_plan(plan, self.folder / "s.toml", run_ids)
-        for (arm, seed), job in jobs.items():
-            changes = outcome(arm, seed)
-            if changes and queue.claim(job.run_id):
-                self.record(queue, job.run_id, {**usual(arm, seed), **changes})
-        return plan
-
-    @staticmethod
-    def job(identity: str, recipe: Any) -> Job:  # noqa: ANN401  (a Recipe)
-        family = hashlib.sha256(identity.encode()).hexdigest()
-        return Job(recipe.fingerprint("c"), recipe, "c", family)
-
-    def record(self, queue: Queue, run_id: str, changes: dict[str, Any]) -> None:
-        if changes.pop("fail", False):
-            queue.fail(run_id, "disk full", None, retry=False)
-        else:
-            queue.record(run_id, self.make_result(**changes), [], 1)
-
-    def report(self) -> dict[str, Any]:
-        return make_report(self.store, self.store.study("tiny")).as_dict()
-
-    def table(self, width: int = 400) -> str:
-        """What a terminal shows."""
-        console = Console(file=io.StringIO(), width=width, markup=False, highlight=False)
-        with console.capture() as said:
-            print_report(self.store, self.store.study("tiny"), console)
-        return said.get()
-
-
-@pytest.fixture
-def train(store: Store, tmp_path: Path, make_result: Callable[..., Result]) -> Trainer:
-    return Trainer(store, tmp_path, make_result)
 
 
 def changed(content: Content, path: str, value: Any) -> Content:  # noqa: ANN401  (JSON)

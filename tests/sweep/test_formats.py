@@ -1,0 +1,229 @@
+"""The formats of a report: the same numbers in each, and whatever a name holds is text in all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from rich.console import Console
+
+from analysis.table import signed
+from sweep.commands.document import Format
+from sweep.commands.import_ import ImportRequest, import_results
+from sweep.commands.noise import NoiseRequest, noise
+from sweep.commands.report import report
+from sweep.commands.report_columns import time_to_settle, undecided
+from sweep.reference import require_exam, save_reference
+from sweep.workspace import Workspace
+from tests.sweep.stores import Trainer, usual
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+HOSTILE = r"[b]a|_x_*{&}%$#~^\`<i>"
+"""What markup, Markdown and LaTeX make much of."""
+HOSTILE_ARMS = [
+    HOSTILE,
+    "*[x]",
+    "\"--, ''",
+    "-1",
+    "%",
+    r"\input{/etc/passwd}",
+    "清洗 🎉 ąßé",
+    "a" * 64,
+]
+ARMS = ("baseline", "no-dropout", "clip", "früh--清洗")
+REFERENCE = {
+    "folder": "/elsewhere",
+    "weights_hash": "w" * 64,
+    "test_loss": 2.75,
+    "bits_per_byte": 3.9,
+    "parameters": 1234,
+    "context": 16,
+    "provenance": {},
+}
+Values = Mapping[str, Any]
+
+
+def in_words(row: Values) -> list[str]:
+    """An arm's name and values as a line of a table has them."""
+    number = {
+        key: float(row[key]) if row[key] not in {None, ""} else None
+        for key in ("effect", "ci_low", "ci_high", "p_adjusted", "seconds_to_settle")
+    }
+    seeds = {"seeds_to_settle": row["seeds_to_settle"] or None}
+    verdict = undecided(number | seeds) if row["verdict"] == "undecided" else row["verdict"] or ""
+    return [row["arm"], signed(number["effect"]), verdict, time_to_settle(number)]
+
+
+def in_json(text: str) -> list[list[str]]:
+    content = json.loads(text)
+    nothing = dict.fromkeys(content["arms"][0])
+    references = [
+        {**nothing, "arm": each["name"], "effect": each["difference"], "verdict": "reference"}
+        for each in content["references"]
+    ]
+    return [in_words(row) for row in [*content["arms"], *references]]
+
+
+def from_json(text: str) -> list[str]:
+    return [" ".join(words) for words in in_json(text)]
+
+
+def from_csv(text: str) -> list[str]:
+    return [" ".join(in_words(row)) for row in csv.DictReader(io.StringIO(text))]
+
+
+def from_markdown(text: str) -> list[str]:
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
+    return [SHOWN["md"](line.removeprefix("| ")) for line in table[2:]]
+
+
+COMMANDS = {
+    "less": "<",
+    "bar": "|",
+    "backslash": "\\",
+    "asciitilde": "~",
+    "asciicircum": "^",
+    "asciigrave": "`",
+    "greater": ">",
+}
+
+
+def from_latex(text: str) -> list[str]:
+    body = text.partition("\\midrule\n")[2].partition("\\bottomrule")[0]
+    table = body.removesuffix(" \\\\\n").split(" \\\\\n")
+    assert len({len(re.findall(r"(?<!\\)&", line)) for line in table}) == 1
+    return [typeset(line) for line in table]
+
+
+def typeset(source: str) -> str:
+    """What comes out of a line of TeX, as far as it is used here."""
+    source = source.replace(r"\char34", '"')
+    source = re.sub(r"\\ifdefined\\Umathchar (.*?)\\else .*?\\fi", r"\1", source)
+    tokens = re.findall(r"\\[a-zA-Z]+|\\.|.", source)
+    deep = 0
+    for token in tokens:
+        deep += {"{": 1, "}": -1}.get(token, 0)
+        assert deep >= 0
+    assert deep == 0
+    known = {"{": "", "}": "", "$": "", **{rf"\text{k}": v for k, v in COMMANDS.items()}}
+    return "".join(known.get(token, token.removeprefix("\\")) for token in tokens)
+
+
+SHOWN: dict[Format, Callable[[str], str]] = {
+    "md": lambda text: re.sub(r"\\([!-/:-@[-`{-~])", r"\1", text),
+    "latex": typeset,
+    **dict.fromkeys(("table", "csv", "json"), str),
+}
+"""From what is printed to what a reader sees."""
+READ: dict[Format, Callable[[str], list[str]]] = {
+    "table": str.splitlines,
+    "md": from_markdown,
+    "csv": from_csv,
+    "json": from_json,
+    "latex": from_latex,
+}
+"""From what is printed to the lines of the table."""
+
+
+@pytest.fixture
+def show(train: Trainer, content: dict[str, Any]) -> Callable[[Format], str]:
+    """What a report says of a study with all that can happen to one, in a format."""
+    dropped = {"because": "It was tried.", "set": {"optimizer.beta2": 0.99}}
+    odd = {"because": "Why not.", "set": {"optimizer.clip_norm": 2.0}}
+    content["interventions"] |= {"gone": dropped, "früh--清洗": odd}
+    content["design"]["seeds"] = 3
+
+    def outcome(arm: str, seed: int) -> dict[str, Any]:
+        if (arm, seed) == ("clip", 2):
+            nothing = {"test_loss": None, "chunk_losses": [], "cause": "loss is nan"}
+            return {"state": "diverged", "diverged_at": 2, **nothing}
+        if (arm, seed) == ("no-dropout", 3):
+            return {"fail": True}
+        return usual(arm, seed) | ({"test_loss": 2.5 + seed**2 / 50} if arm[0] == "f" else {})
+
+    train(content, outcome)
+    del content["interventions"]["gone"]
+    train(content, outcome)
+    store = train.store
+    study = store.study("tiny")
+    save_reference(store, "tiny", require_exam(store, study), {**REFERENCE, "name": HOSTILE})
+    return lambda form: written(Workspace(train.folder / "runs"), form)
+
+
+def written(workspace: Workspace, form: Format) -> str:
+    file = workspace.folder / f"report.{form}"
+    assert report(workspace, None, form, file, Console(quiet=True)) == 0
+    return file.read_text()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_has_the_same_arms_and_numbers(
+    show: Callable[[Format], str], form: Format
+) -> None:
+    expected = in_json(show("json"))
+    assert [words[0] for words in expected] == [*ARMS, HOSTILE]
+    assert {words[2] for words in expected} >= {"unstable", "reference", ""}
+    assert any(words[2].startswith("undecided (+") and words[3] for words in expected)
+    lines = READ[form](show(form))
+    for name, *values in expected:
+        [line] = [line for line in lines if f"{line.strip()} ".startswith(f"{name} ")]
+        assert [value for value in values if value not in line] == []
+
+
+@pytest.mark.parametrize("form", ["table", "md", "latex"])
+def test_what_people_read_has_the_lines_above_and_below_the_table(
+    show: Callable[[Format], str], form: Format
+) -> None:
+    shown = SHOWN[form](show(form))
+    for sentence in (
+        "alpha 0.05, holm over a family of 4; smallest effect worth having 0.01; plan ",
+        "Tried, and no longer in the study: gone (3 done, mean 2.6",
+        "Means are over the runs that converged.",
+        f"{HOSTILE}: 2.7500 nats per token",
+    ):
+        assert sentence in shown
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Workspace:
+    """Results from elsewhere, whose arms may be called anything."""
+    rows = [(arm, 2 + place / 8) for place, arm in enumerate(["baseline"] * 5 + HOSTILE_ARMS)]
+    with (tmp_path / "r.csv").open("w") as file:
+        csv.writer(file).writerows([("arm", "loss"), *rows])
+    workspace = Workspace(tmp_path / "runs")
+    import_results(workspace, ImportRequest(tmp_path / "r.csv", "x"), Console(quiet=True))
+    return workspace
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_noise_has_every_format_too(imported: Workspace, form: Format) -> None:
+    file = imported.folder / "noise"
+    request = NoiseRequest("x", 2, None, form, file)
+    assert noise(imported, request, Console(quiet=True), Console(quiet=True)) == 0
+    shown = SHOWN[form](file.read_text())
+    for place, arm in enumerate(HOSTILE_ARMS, 5):
+        name = json.dumps(arm)[1:-1] if form == "json" else arm
+        assert name in (shown.replace('""', '"') if form == "csv" else shown)
+        assert f"{2 + place / 8}" in shown
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles_whatever_a_name_holds(imported: Workspace) -> None:
+    (imported.folder / "all.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n"
+        f"{written(imported, 'latex')}\\end{{document}}\n"
+    )
+    words = ("pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex")
+    done = subprocess.run(
+        words, cwd=imported.folder, capture_output=True, text=True, errors="replace", check=False
+    )
+    assert done.returncode == 0, done.stdout
