@@ -44,7 +44,7 @@ def latex_text(text: str) -> str:
 def latex_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     """A table in the manner of booktabs."""
     lines = [
-        r"\begin{center}",
+        r"\begin{center}\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"\begin{{tabular}}{{{''.join(column.justify[0] for column in columns)}}}",
         r"\toprule",
         _row([column.title for column in columns]),

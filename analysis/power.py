@@ -1,23 +1,23 @@
 """What a number of seeds can see, and how many more would settle an open question.
 
 The power of t tests is the normal power averaged over the chi distribution of the estimated
-standard error. That integral, by the trapezoid rule over a normal deviate, converges
-geometrically, serves real df and two one-sided tests at once, and does not depend on the
-accuracy of the noncentral t of the installed scipy (1.17 gives NaN in its far tail). Powers are
-good to 1e-6 against no effect and to 1e-4 for equivalence, whose integrand has a corner.
+standard error. That integral (`analysis.quadrature`) serves real df and two one-sided tests at
+once, and does not depend on the accuracy of the noncentral t of the installed scipy (1.17 gives
+NaN in its far tail). Powers are good to 1e-6 against no effect and to 1e-4 for equivalence, whose
+integrand has a corner.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammainccinv, gammaincinv, ndtr, stdtrit
+from scipy.special import ndtr, stdtrit
 
 from analysis.effects import welch_precision
 from analysis.moderation import FEWEST_ARMS, fit_prior, moderate
+from analysis.quadrature import WEIGHTS, relative_errors
 
 MOST_SEEDS = 10_000
 """An answer that needs more further seeds than this is no answer."""
@@ -26,10 +26,6 @@ Precision = Callable[[int], tuple[float, float]]
 """From a number of further seeds to the standard error (nats) and its degrees of freedom."""
 
 Floats = NDArray[np.float64]
-_STEP = 1 / 16
-_Z = np.arange(-8.0, 8.0 + _STEP, _STEP)
-_WEIGHTS = np.exp(-(_Z**2) / 2) * _STEP / math.sqrt(2 * math.pi)
-_TAIL = ndtr(-np.abs(_Z))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +44,7 @@ class Goal:
 def t_power(effect: float, standard_error: float, df: float, alpha: float) -> float:
     """Power of the two-sided t test at `alpha` for a true effect and standard error (nats)."""
     shift, critical = abs(effect) / standard_error, -float(stdtrit(df, alpha / 2))
-    limit = critical * _relative_errors(df)
+    limit = critical * relative_errors(df)
     return _average(ndtr(shift - limit) + ndtr(-shift - limit))
 
 
@@ -60,7 +56,7 @@ def equivalence_power(
     `precision` is the true standard error (nats) and its degrees of freedom.
     """
     standard_error, df = precision
-    limit = -float(stdtrit(df, alpha)) * _relative_errors(df)
+    limit = -float(stdtrit(df, alpha)) * relative_errors(df)
     room = ndtr((delta - effect) / standard_error - limit)
     return _average(np.maximum(room - ndtr(limit - (delta + effect) / standard_error), 0.0))
 
@@ -182,15 +178,5 @@ def visible_shift(df: float, alpha: float = 0.05, power: float = 0.8) -> float:
     return high
 
 
-@lru_cache(maxsize=512)
-def _relative_errors(df: float) -> Floats:
-    """Estimated over true standard error at the nodes: sqrt(chi-square quantile / df)."""
-    half = df / 2
-    quantile = np.where(_Z < 0, gammaincinv(half, _TAIL), gammainccinv(half, _TAIL))
-    errors = np.asarray(np.sqrt(quantile / half), float)
-    errors.setflags(write=False)  # shared by every caller with this df
-    return errors
-
-
 def _average(conditional: Floats) -> float:
-    return float(min(1.0, max(0.0, float(_WEIGHTS @ conditional))))
+    return float(min(1.0, max(0.0, float(WEIGHTS @ conditional))))
