@@ -10,6 +10,7 @@ from typing import Any, Self
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from sweep.disk import free_bytes
 from sweep.errors import StoreBusyError, StoreError
 from sweep.health import REBUILD, check
 from sweep.ledger import STUDIES
@@ -18,6 +19,8 @@ from sweep.schema import SCHEMA_VERSION, metadata, versions
 
 BUSY_SECONDS = 30
 """How long a writer waits for another one before it gives up."""
+LITTLE = 2**16
+"""Free bytes with which SQLite cannot even begin to read: it keeps an index beside the file."""
 WRITE_LOCK = 0x73776565
 """The number of the lock that writers take in Postgres, which has no lock of the whole database."""
 
@@ -28,7 +31,8 @@ class Database:
     Raises StoreError where it is missing, damaged, of a newer version, or somebody else's.
     """
 
-    def __init__(self, url: URL, *, create: bool) -> None:
+    def __init__(self, url: URL, *, create: bool, alone: bool = False) -> None:
+        """`alone` lets nobody else open a file meanwhile, and needs no room beside it on the disk."""
         self.url = url
         self.file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         """Where it is, if it is a file."""
@@ -36,7 +40,7 @@ class Database:
             raise StoreError(f"{self.file} does not exist{_how_to_make(self.file.parent)}")
         if self.file:
             check(self.file, thorough=create)
-        self.engine = self._connect(create)
+        self.engine = self._connect(create, alone)
         self.upgraded = False
         """Whether it was of an older version when it was opened."""
         with self._sentences():
@@ -75,6 +79,8 @@ class Database:
             yield
         except DBAPIError as error:
             reason = " ".join(str(error.orig).split())
+            if "I/O error" in reason and self.file and free_bytes(self.file.parent) < LITTLE:
+                reason = "the disk is full"
             kind = StoreBusyError if is_passing(reason) else StoreError
             raise kind(f"{self.where}: {reason}{_remedy(reason)}") from error
         except SQLAlchemyError as error:
@@ -85,7 +91,7 @@ class Database:
         """Its name, for people."""
         return str(self.file) if self.file else self.url.render_as_string()
 
-    def _connect(self, create: bool) -> Engine:
+    def _connect(self, create: bool, alone: bool) -> Engine:
         if self.file and create:
             try:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +106,8 @@ class Database:
             raise StoreError(
                 f"{self.where}: {error}; Postgres needs its driver: pip install 'psycopg[binary]'"
             ) from error
+        if self.file and alone:
+            event.listen(engine, "connect", _lock_sqlite)  # first
         if self.file:
             event.listen(engine, "connect", _prepare_sqlite)
         return engine
@@ -151,6 +159,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  
     cursor.close()
 
 
+def _lock_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  (DBAPI's own)
+    """Have the index of the log in memory, instead of in a file that others see."""
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+
+
 def is_passing(reason: str) -> bool:
     """Whether what the driver says may pass without anybody touching the database."""
     return any(word in reason for word in ("locked", "disk is full", "No space left"))
@@ -166,5 +179,5 @@ def _remedy(reason: str) -> str:
     if "locked" in reason:
         return "; another program keeps it locked: end that one and try again"
     if "full" in reason:
-        return "; free some space on that disk and run the command again"
+        return "; free some space on that disk (`sweep gc`) and run the command again"
     return ""

@@ -70,9 +70,16 @@ class Store(Database):
     Raises StoreError where the database is missing, damaged, of a newer version, or none at all.
     """
 
-    def __init__(self, url: URL, *, create: bool = False, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: URL,
+        *,
+        create: bool = False,
+        alone: bool = False,
+        folder: Path | None = None,
+    ) -> None:
         """Open what is at `url`; `folder` is that of the runs, if it is not the database's own."""
-        super().__init__(url, create=create)
+        super().__init__(url, create=create, alone=alone)
         folder = folder or (self.file.parent if self.file else None)
         self.ledger = Ledger(folder) if folder else None
         if self.upgraded:  # older versions did not write them down

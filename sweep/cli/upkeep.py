@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,3 +29,37 @@ def rebuild(runs: Folder = RUNS, db: Database = None) -> None:
     from sweep.commands.upkeep import rebuild as command  # noqa: PLC0415
 
     raise typer.Exit(command(open_workspace(runs, db), make_console()))
+
+
+@app.command()
+def gc(
+    weights: Annotated[bool, typer.Option("--weights", help="Also weights of finished runs.")] = (
+        False
+    ),
+    weights_of: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STUDY", help="Also those that only this study has; repeatable."),
+    ] = None,
+    corpora: Annotated[
+        bool, typer.Option("--corpora", help="Also token files that no run reads.")
+    ] = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Also runs that the database does not know.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be freed; remove nothing.")
+    ] = False,
+    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = (
+        "table"
+    ),
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Free the space that nothing needs any more, and say how much it was."""
+    from sweep.commands.gc import GcRequest  # noqa: PLC0415
+    from sweep.commands.gc import gc as command  # noqa: PLC0415
+
+    asked = {"weights": weights, "corpora": corpora, "unknown": unknown}
+    kinds = frozenset(kind for kind, wanted in asked.items() if wanted)
+    request = GcRequest(kinds=kinds, studies=weights_of or (), dry_run=dry_run, form=form)
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))

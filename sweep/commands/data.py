@@ -7,7 +7,6 @@ import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from rich.text import Text
 from sqlalchemy import select
 
 from sweep.console import say
+from sweep.corpora import Entry, find_entries
 from sweep.errors import ExecutionError, NotFoundError, listed
 from sweep.explain import shown
 from sweep.jobs import Supply, Workload, make_workload
@@ -28,10 +28,9 @@ from sweep.queue import FINISHED, Job
 from sweep.running import unfinished
 from sweep.schema import arms, members, runs
 from sweep.workspace import Workspace, read_plan
-from trainer.corpus import Corpus, CorpusInfo, open_corpus
-from trainer.errors import CorpusError
+from trainer.corpus import Corpus
 from trainer.hub import forget
-from trainer.prepare import PREPARING, Progress, Report, prepare_corpus
+from trainer.prepare import Progress, Report, prepare_corpus
 
 NAME = 21
 """Letters of a corpus's name beside the bar: all of a line fits into 80 columns."""
@@ -110,31 +109,9 @@ def _bar(supply: Supply, console: Console) -> Iterator[Report]:
         yield report
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A corpus in the cache."""
-
-    folder: Path
-    info: CorpusInfo | None
-    """None for one that is not finished, or damaged."""
-    size: int
-    """Bytes on the disk."""
-
-    def content(self) -> dict[str, Any]:
-        """What `--format json` prints of it."""
-        about = asdict(self.info) if self.info else {"corpus": None}
-        return {**about, "folder": str(self.folder), "bytes": self.size}
-
-    def answers_to(self, word: str) -> bool:
-        """Whether a person may mean it."""
-        names = {self.folder.name, str(self.folder)} | ({self.info.corpus} if self.info else set())
-        is_hash = len(word) >= 4 and self.info is not None and self.info.hash.startswith(word)
-        return word in names or is_hash
-
-
 def list_corpora(workspace: Workspace, form: str, console: Console) -> int:
     """Print every corpus that is prepared; the exit status."""
-    entries = _entries(workspace.cache)
+    entries = find_entries(workspace.cache)
     if form == "json":
         content = json.dumps([entry.content() for entry in entries], indent=1)
         console.print(content, soft_wrap=True)
@@ -158,7 +135,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     megabytes = f"{entry.size / 1e6:,.1f}"
     info = entry.info
     if info is None:
-        state = "not finished" if entry.folder.name.startswith(PREPARING) else "damaged"
+        state = "damaged" if entry.is_finished else "not finished"
         return (entry.folder.name, state, megabytes, "", "", "", "")
     counts = info.train_tokens, info.test_tokens, info.documents
     return (info.corpus, info.tokenizer, megabytes, *(f"{n:,}" for n in counts), info.hash[:12])
@@ -170,7 +147,7 @@ def remove(workspace: Workspace, word: str, console: Console, *, force: bool) ->
     Raises NotFoundError, and ExecutionError when runs that are not finished need it and `force`
     is not given.
     """
-    found = [entry for entry in _entries(workspace.cache) if entry.answers_to(word)]
+    found = [entry for entry in find_entries(workspace.cache) if entry.answers_to(word)]
     if not found:
         raise NotFoundError(
             f"no corpus {shown(word)} in {workspace.cache}; `sweep data list` shows those there are"
@@ -218,25 +195,3 @@ def _needs(workspace: Workspace, entry: Entry) -> Counter[tuple[str, bool]]:
 
 def _tokenizer(recipe: dict[str, Any]) -> str:
     return str(recipe.get("data", {}).get("tokenizer", "bytes"))
-
-
-def _entries(cache: Path) -> list[Entry]:
-    """The corpora in a cache, by name."""
-    folders = sorted(path for path in cache.glob("*") if path.is_dir())
-    corpora = [p for p in folders if p.name.startswith(PREPARING) or _has_tokens(p)]
-    return [Entry(folder, _info(folder), _size(folder)) for folder in corpora]
-
-
-def _has_tokens(folder: Path) -> bool:
-    return any((folder / name).exists() for name in ("corpus.json", "train.bin"))
-
-
-def _info(folder: Path) -> CorpusInfo | None:
-    try:
-        return None if folder.name.startswith(PREPARING) else open_corpus(folder).info
-    except (CorpusError, FileNotFoundError):
-        return None
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from sqlalchemy import select
 
 from sweep.commands.report import print_report
 from sweep.design import Plan, make_plan
 from sweep.queue import Job, Queue
 from sweep.report import make_report
-from sweep.store import Store
+from sweep.schema import metadata
+from sweep.store import Store, store_url
 from sweep.study import parse_study
 from trainer.rundir import Event, Result
 
@@ -115,3 +117,22 @@ class Trainer:
         with console.capture() as said:
             print_report(self.store, self.store.study("tiny"), console)
         return said.get()
+
+
+def everything(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, arms known by their names rather than their numbers."""
+    with Store(store_url(None, folder)) as store, store.begin() as connection:
+        found = {
+            table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
+            for table in metadata.sorted_tables
+        }
+    names = {row.pop("id"): (row["study"], row["name"]) for row in found["arms"]}
+    for row in found["members"]:
+        row["arm_id"] = names[row["arm_id"]]
+    return {name: sorted(rows, key=str) for name, rows in found.items()}
+
+
+def lose(folder: Path) -> None:
+    """Remove the database."""
+    for path in folder.glob("sweep.db*"):
+        path.unlink()

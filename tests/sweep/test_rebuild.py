@@ -13,37 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Column, Index, Table, select
+from sqlalchemy import URL, Column, Index, Table
 
 from sweep.design import Plan
 from sweep.errors import StoreError
 from sweep.ledger import study_file
 from sweep.queue import Job, Queue
 from sweep.reference import require_exam, save_reference
-from sweep.schema import ADDED, metadata
+from sweep.schema import ADDED
 from sweep.store import Store, store_url
 from tests.sweep import postgres
+from tests.sweep.stores import everything, lose
 from trainer.rundir import Event, Request, Result
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def everything(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table, arms known by their names rather than their numbers."""
-    with Store(store_url(None, folder)) as store, store.begin() as connection:
-        found = {
-            table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
-            for table in metadata.sorted_tables
-        }
-    names = {row.pop("id"): (row["study"], row["name"]) for row in found["arms"]}
-    for row in found["members"]:
-        row["arm_id"] = names[row["arm_id"]]
-    return {name: sorted(rows, key=str) for name, rows in found.items()}
-
-
-def lose(folder: Path) -> None:
-    for path in folder.glob("sweep.db*"):
-        path.unlink()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
@@ -15,12 +14,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.disks import PAGE, fill_disk, small_disk
 from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.errors import CheckpointError
 from trainer.sealed import read_sealed
 
 IDENTITY = "1" * 64
-PAGE = 4096
 NEVER = 10**9
 WRITER = """
 import os, signal, sys
@@ -146,21 +145,8 @@ def test_a_writer_that_is_killed_at_any_time_leaves_a_whole_checkpoint(
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """Room for 64 pages."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={64 * PAGE}", "none", str(tmp_path)]
-    with contextlib.suppress(FileNotFoundError):
-        if subprocess.run(mount, check=False, capture_output=True).returncode == 0:
-            yield tmp_path
-            subprocess.run(["umount", str(tmp_path)], check=True)
-            return
-    pytest.skip("a small disk to fill cannot be mounted here; it takes root")
-
-
-def leave_room(disk: Path, pages: int) -> None:
-    filler = disk / "filler"
-    with contextlib.suppress(OSError), filler.open("wb", 0) as file:
-        while file.write(bytes(PAGE)):
-            pass
-    os.truncate(filler, filler.stat().st_size - pages * PAGE)
+    with small_disk(tmp_path, 64 * PAGE) as made:
+        yield made
 
 
 def test_a_disk_that_is_full_at_any_point_is_told_and_harms_no_earlier_checkpoint(
@@ -171,7 +157,7 @@ def test_a_disk_that_is_full_at_any_point_is_told_and_harms_no_earlier_checkpoin
         checkpoints.save(full(step))
     refusals = []
     for pages in range(64):
-        leave_room(tiny_disk, pages)
+        fill_disk(tiny_disk, leave=pages * PAGE)
         try:
             checkpoints.save(full(30, size=9999))
             break

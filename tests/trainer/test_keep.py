@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from model.gpt import GPT
+from tests.disks import PAGE, fill_disk, small_disk
 from trainer import loop
 from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.corpus import Corpus
@@ -201,38 +200,22 @@ def test_a_continued_run_repeats_no_note_about_its_precision(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """Room for two megabytes."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(disk)]
-    with contextlib.suppress(FileNotFoundError):
-        if subprocess.run(mount, check=False, capture_output=True).returncode == 0:
-            yield disk
-            subprocess.run(["umount", str(disk)], check=True)
-            return
-    pytest.skip("a small disk to fill cannot be mounted here; it takes root")
-
-
-def fill(disk: Path, leave: int) -> None:
-    """Leave room for so many bytes."""
-    filler = disk / "filler"
-    with contextlib.suppress(OSError), filler.open("wb", 0) as file:
-        while file.write(bytes(4096)):
-            pass
-    os.truncate(filler, filler.stat().st_size - leave)
+    with small_disk(tmp_path / "disk", 2**21) as made:
+        yield made
 
 
 @pytest.fixture
-def crowded(small_disk: Path, make_run: MakeRun, attempt: Attempt) -> Callable[..., RunDirectory]:
+def crowded(disk: Path, make_run: MakeRun, attempt: Attempt) -> Callable[..., RunDirectory]:
     """Makes a run that was killed in its fourth step, on a disk that is nearly full since."""
 
     def make(**execution: Any) -> RunDirectory:  # noqa: ANN401  (whatever the settings are)
         execution = {"checkpoint_seconds": 0, **execution}
         run = make_run("disk/run", None, **execution)
-        (small_disk / "cache").symlink_to(small_disk.parent / "cache")
+        (disk / "cache").symlink_to(disk.parent / "cache")
         assert attempt(run, step=4) == -signal.SIGKILL
-        fill(small_disk, leave=6 * 4096)
+        fill_disk(disk, leave=6 * PAGE)
         return run
 
     return make
@@ -258,7 +241,7 @@ def test_a_run_goes_on_where_the_disk_has_no_room_for_checkpoints(
 
 
 def test_weights_without_room_are_told_and_lose_nothing(
-    crowded: Callable[..., RunDirectory], attempt: Attempt, small_disk: Path
+    crowded: Callable[..., RunDirectory], attempt: Attempt, disk: Path
 ) -> None:
     run = crowded(keep="weights")
     assert attempt(run) == EXIT_DISK_FULL
@@ -266,6 +249,6 @@ def test_weights_without_room_are_told_and_lose_nothing(
     assert 'set jobs.keep to "nothing", and run again' in run.last_words()
     assert "Traceback" not in run.log.read_text()
     assert names(run.checkpoints) == {"step-0000000002", "step-0000000003"}
-    (small_disk / "filler").unlink()
+    (disk / "filler").unlink()
     assert attempt(run) == EXIT_DONE
     assert names(run.path) == {*ALWAYS, "log.txt", "weights.safetensors"}

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from tests.disks import small_disk
 from trainer.catalogue import find_source
 from trainer.corpus import Corpus
 from trainer.errors import CorpusError
@@ -409,13 +410,8 @@ def test_a_relative_name_with_two_files_behind_it_is_refused(
 
 
 def test_a_full_disk_is_a_sentence_and_nothing_is_left_on_it(tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    try:
-        corpus = write_jsonl(tmp_path / "c.jsonl", ["x" * 1_000] * 200)
+    corpus = write_jsonl(tmp_path / "c.jsonl", ["x" * 1_000] * 200)
+    with small_disk(tmp_path / "small", 2**16) as small:
         with pytest.raises(CorpusError) as refused:
             prepare(corpus, small / "cache")
         assert str(refused.value) == (
@@ -424,5 +420,3 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_left_on_it(tmp_path: Path) -> 
             "--runs DIR"
         )
         assert list((small / "cache").iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
