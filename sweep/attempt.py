@@ -6,7 +6,7 @@ import os
 import signal
 from dataclasses import dataclass, field
 
-from sweep.change import Change, failed, recorded, released
+from sweep.change import Change, Claim, failed, recorded, released
 from sweep.executors.base import Ended
 from sweep.failures import pause_before
 from sweep.leases import LONGEST_LOOK
@@ -36,8 +36,7 @@ class Running:
     job: Job
     slot: str
     directory: RunDirectory
-    failures: int = 0
-    """Attempts that failed before."""
+    claim: Claim
     stopping: str | None = None
     """Why it was asked to stop, if it was."""
     blamed: bool = False
@@ -132,8 +131,8 @@ def failure(
     hopeless: bool = False,
 ) -> Change:
     """The attempt has failed, and is the last one when its retries are spent."""
-    last = hopeless or run.failures >= settings.retries
-    again = None if last else pause_before(settings, run.failures + 1)
+    last = hopeless or run.claim.failures >= settings.retries
+    again = None if last else pause_before(settings, run.claim.failures + 1)
     return failed(run.job.run_id, reason, peak_bytes, again)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from trainer.rundir import Event, Result
 
@@ -35,6 +35,11 @@ class Change:
     """Seconds before the run may be claimed again."""
     result: Result | None = None
     events: Sequence[Event] = ()
+
+    @property
+    def end(self) -> dict[str, Any]:
+        """The columns of the attempt that it fills."""
+        return {"outcome": self.outcome, "reason": self.reason, "peak_bytes": self.peak_bytes}
 
 
 def recorded(

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select, update
 
-from sweep.queue import CLOSED, FREE, OPEN, end_attempt
+from sweep.queue import CLOSED, OPEN
+from sweep.recording import FREE, end_attempts
 from sweep.schema import arms, attempts, members, runs, studies
 from sweep.store import Store
 
@@ -22,8 +23,9 @@ def cancel(store: Store, ids: Sequence[str]) -> int:
         for run_id in ids:
             open_ones = update(runs).where(runs.c.id == run_id, runs.c.state.in_(OPEN | {"failed"}))
             if connection.execute(open_ones.values(FREE | {"state": "cancelled"})).rowcount:
-                end_attempt(store, connection, run_id, outcome="cancelled", reason="cancelled")
                 changed.append(run_id)
+        end = {"outcome": "cancelled", "reason": "cancelled"}
+        end_attempts(store, connection, dict.fromkeys(changed, end))
         _write_down(store, connection, changed)
     return len(changed)
 
@@ -79,7 +81,7 @@ def _write_down(store: Store, connection: Connection, ids: Sequence[str]) -> Non
     for run_id in ids:
         tried = select(attempts.c.number).where(attempts.c.run_id == run_id).limit(1)
         if connection.execute(tried).first() and store.ledger.run(run_id).recipe.exists():
-            store.ledger.note_attempt(connection, run_id)
+            store.ledger.note_attempts(connection, [run_id])
         else:
             of = select(arms.c.study).join(members).where(members.c.run_id == run_id)
             concerned.update(connection.execute(of).scalars())

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, func, select
 
 from sweep.schema import (
     arms,
@@ -30,6 +30,7 @@ from sweep.schema import (
     runs,
     studies,
 )
+from sweep.select_in import select_in
 from trainer.files import write_whole
 from trainer.rundir import RunDirectory
 
@@ -41,8 +42,6 @@ OF_STUDIES = (studies, plans, arms, members)
 """Tables whose rows are a study's alone, in the order in which they can be inserted."""
 ASKED = {column.name for column in runs.c if not column.nullable} | {"repeat_of"}
 """Columns of a run that is queued."""
-SLICE = 500
-"""A statement takes a limited number of parameters."""
 
 
 class Ledger:
@@ -96,20 +95,20 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(rows, sort_keys=True, separators=(",", ":")).encode())
 
-    def note_attempt(self, connection: Connection, run_id: str) -> None:
-        """Add the latest attempt at a run, and the state it left the run in, to its directory."""
-        directory = self.run(run_id)
-        latest = (
+    def note_attempts(self, connection: Connection, ids: Sequence[str]) -> None:
+        """Add the latest attempt at each run, and its state after it, to the run's directory."""
+        each = attempts.alias()
+        latest = select(func.max(each.c.number)).where(each.c.run_id == attempts.c.run_id)
+        query = (
             select(attempts, runs.c.state, runs.c.cause, runs.c.failures)
             .join(runs, runs.c.id == attempts.c.run_id)
-            .where(attempts.c.run_id == run_id)
-            .order_by(attempts.c.number.desc())
-            .limit(1)
+            .where(attempts.c.number == latest.scalar_subquery())
         )
-        row = connection.execute(latest).mappings().one()
-        # As with a curve: on a full disk a line of history is not worth a run.
-        with contextlib.suppress(OSError):
-            directory.note_attempt({key: value for key, value in row.items() if value is not None})
+        for row in select_in(connection, query, attempts.c.run_id, ids):
+            fields = {key: value for key, value in row.items() if value is not None}
+            # As with a curve: on a full disk a line of history is not worth a run.
+            with contextlib.suppress(OSError):
+                self.run(fields["run_id"]).note_attempt(fields)
 
 
 def directory_name(run_id: str) -> str:
@@ -124,9 +123,5 @@ def study_file(name: str) -> str:
 
 
 def _select(connection: Connection, table: Table, column: Any, values: Sequence[Any]) -> Rows:  # noqa: ANN401  (a column of any type)
-    found: list[dict[str, Any]] = []
-    for first in range(0, len(values), SLICE):
-        query = select(table).where(column.in_(values[first : first + SLICE]))
-        rows = connection.execute(query).mappings()
-        found += [{k: v for k, v in row.items() if v is not None} for row in rows]
-    return {table.name: found}
+    rows = select_in(connection, select(table), column, values)
+    return {table.name: [{k: v for k, v in row.items() if v is not None} for row in rows]}

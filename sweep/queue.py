@@ -14,17 +14,18 @@ See docs/decisions/0007-leases.md.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from sweep.change import Change, Claim, failed, recorded, released
 from sweep.leases import Clock, Watch
 from sweep.owner import is_gone
-from sweep.schema import attempts, chunk_losses, curves, runs
+from sweep.recording import FREE, end_attempts, make
+from sweep.schema import attempts, runs
+from sweep.select_in import select_in
 from sweep.store import Store
 from trainer.recipe import Recipe
 from trainer.rundir import Event, Result, recipe_fields
@@ -34,8 +35,6 @@ FINISHED = frozenset({"done", "diverged"})
 CLOSED = frozenset({"failed", "cancelled"})
 """States that a run leaves when a person asks for it again."""
 OPEN = frozenset({"queued", "running"})
-FREE = {"owner": None, "attempt": None, "beat": None, "retry_at": None, "failures": None}
-"""The columns of a run that nobody holds, and that nobody has failed at."""
 LONGEST_PAUSE = 3600.0
 """Seconds between two attempts, at most. What the clock says is further off is due: it was set."""
 
@@ -111,11 +110,11 @@ class Queue:
             return Turn()
         now = self._clock.now()
         with self.store.write() as connection:
-            turn = Turn({change.run_id for change in changes if self._make(connection, change)})
+            turn = Turn(self._make(connection, changes))
             available = self._claimable(connection, wanted, now)
             turn.taken = set(wanted) - available
             ours = [run_id for run_id in wanted if run_id in available][:number]
-            turn.claimed = [self._take(connection, run_id, now) for run_id in ours]
+            turn.claimed = self._take(connection, ours, now)
         for change in changes:
             self._held.pop(change.run_id, None)
             self._due[change.run_id] = self._clock.monotonic() + change.pause
@@ -155,12 +154,8 @@ class Queue:
         """Runs that we hold no longer: somebody has cancelled them, or taken them over."""
         if not self._held:
             return set()
-        query = select(runs.c.id, runs.c.attempt).where(
-            runs.c.owner == self.owner, runs.c.state == "running"
-        )
         with self.store.begin() as connection:
-            ours = {(row[0], row[1]) for row in connection.execute(query)}
-        return {run_id for run_id, attempt in self._held.items() if (run_id, attempt) not in ours}
+            return self._held.keys() - self._ours(connection)
 
     def reclaim_lost(self) -> int:
         """Queue the runs again whose scheduler is gone or silent; how many there were."""
@@ -177,41 +172,26 @@ class Queue:
         if not reasons:
             return 0
         with self.store.write() as connection:
-            return sum(self._lose(connection, lease, reason) for lease, reason in reasons.items())
+            lost = {
+                lease[0]: {"outcome": "lost", "reason": reason}
+                for lease, reason in reasons.items()
+                if _lose(connection, lease)
+            }
+            end_attempts(self.store, connection, lost)
+        return len(lost)
 
-    def _make(self, connection: Connection, change: Change) -> bool:
-        run_id, attempt = change.run_id, self._held.get(change.run_id)
-        ours = (
-            (runs.c.id == run_id)
-            & (runs.c.owner == self.owner)
-            & (runs.c.attempt == attempt)
-            & (runs.c.state == "running")
-        )
-        values = _columns(change, self._clock.now())
-        if connection.execute(update(runs).where(ours).values(values)).rowcount != 1:
-            return False
-        if change.result:
-            _insert_curves(connection, change, change.result)
-        ended = {"outcome": change.outcome, "reason": change.reason}
-        end_attempt(self.store, connection, run_id, **ended, peak_bytes=change.peak_bytes)
-        return True
+    def _ours(self, connection: Connection) -> set[str]:
+        """The runs whose lease is still ours."""
+        held = (runs.c.owner == self.owner) & (runs.c.state == "running")
+        found = connection.execute(select(runs.c.id, runs.c.attempt).where(held))
+        return {run_id for run_id, attempt in found if self._held.get(run_id) == attempt}
 
-    def _lose(self, connection: Connection, lease: tuple[Any, ...], reason: str) -> bool:
-        """Take a lease from its owner, if it is as it was seen."""
-        run_id, owner, attempt, beat = lease
-        held = (
-            (runs.c.id == run_id)
-            & (runs.c.state == "running")
-            & (runs.c.owner == owner)
-            & runs.c.attempt.is_not_distinct_from(attempt)
-            & runs.c.beat.is_not_distinct_from(beat)
-        )
-        changed = connection.execute(
-            update(runs).where(held).values(state="queued", owner=None, attempt=None, beat=None)
-        )
-        if changed.rowcount == 1:
-            end_attempt(self.store, connection, run_id, outcome="lost", reason=reason)
-        return changed.rowcount == 1
+    def _make(self, connection: Connection, changes: Sequence[Change]) -> set[str]:
+        """Make those changes whose runs are still ours; which ones. Nobody else writes meanwhile."""
+        ours = self._ours(connection) if changes else set()
+        kept = [change for change in changes if change.run_id in ours]
+        make(self.store, connection, kept, self._clock.now())
+        return {change.run_id for change in kept}
 
     def _claimable(self, connection: Connection, wanted: Sequence[str], now: float) -> set[str]:
         """Those that are queued, and whose pause is over."""
@@ -222,34 +202,36 @@ class Queue:
         query = select(runs.c.id).where(runs.c.id.in_(wanted), runs.c.state == "queued", due)
         return set(connection.execute(query).scalars())
 
-    def _take(self, connection: Connection, run_id: str, now: float) -> Claim:
+    def _take(self, connection: Connection, ids: Sequence[str], now: float) -> list[Claim]:
         """Within a transaction in which nobody else writes."""
-        latest = select(func.max(attempts.c.number)).where(attempts.c.run_id == run_id)
-        number = (connection.execute(latest).scalar_one() or 0) + 1
-        failures = select(runs.c.failures).where(runs.c.id == run_id)
-        held = {"state": "running", "owner": self.owner, "attempt": number, "beat": 0}
-        connection.execute(update(runs).where(runs.c.id == run_id).values(held))
-        connection.execute(insert(attempts).values(run_id=run_id, number=number, claimed=now))
-        return Claim(run_id, number, connection.execute(failures).scalar_one() or 0)
+        latest = select(func.max(attempts.c.number)).where(attempts.c.run_id == runs.c.id)
+        query = select(runs.c.id, latest.label("latest"), runs.c.failures)
+        found = {row["id"]: row for row in select_in(connection, query, runs.c.id, ids)}
+        claims = [
+            Claim(of, (found[of]["latest"] or 0) + 1, found[of]["failures"] or 0) for of in ids
+        ]
+        if claims:
+            held = {"state": "running", "owner": self.owner, "beat": 0}
+            same = update(runs).where(runs.c.id == bindparam("of_run")).values(held)
+            numbers = [{"of_run": claim.run_id, "attempt": claim.attempt} for claim in claims]
+            connection.execute(same.values(attempt=bindparam("attempt")), numbers)
+            begun = [{"run_id": c.run_id, "number": c.attempt, "claimed": now} for c in claims]
+            connection.execute(insert(attempts), begun)
+        return claims
 
 
-def end_attempt(store: Store, connection: Connection, run_id: str, **columns: object) -> None:
-    """Say how the attempt at a run ended that had not ended yet, if there is one."""
-    unfinished = (attempts.c.run_id == run_id) & attempts.c.ended.is_(None)
-    ended = update(attempts).where(unfinished).values(ended=time.time(), **columns)
-    if connection.execute(ended).rowcount and store.ledger:
-        store.ledger.note_attempt(connection, run_id)
-
-
-def _insert_curves(connection: Connection, change: Change, result: Result) -> None:
-    curve = [{"run_id": change.run_id, **event.model_dump()} for event in change.events]
-    chunks = [
-        {"run_id": change.run_id, "chunk": chunk, "loss": loss}
-        for chunk, loss in enumerate(result.chunk_losses)
-    ]
-    for table, rows in ((curves, curve), (chunk_losses, chunks)):
-        if rows:
-            connection.execute(insert(table), rows)
+def _lose(connection: Connection, lease: tuple[Any, ...]) -> bool:
+    """Take a lease from its owner, if it is as it was seen."""
+    run_id, owner, attempt, beat = lease
+    held = (
+        (runs.c.id == run_id)
+        & (runs.c.state == "running")
+        & (runs.c.owner == owner)
+        & runs.c.attempt.is_not_distinct_from(attempt)
+        & runs.c.beat.is_not_distinct_from(beat)
+    )
+    free = {"state": "queued", "owner": None, "attempt": None, "beat": None}
+    return connection.execute(update(runs).where(held).values(free)).rowcount == 1
 
 
 def run_row(job: Job) -> dict[str, Any]:
@@ -266,16 +248,3 @@ def run_row(job: Job) -> dict[str, Any]:
         "dropout_seed": seeds.dropout,
         "state": "queued",
     }
-
-
-def _columns(change: Change, now: float) -> dict[str, Any]:
-    """The columns of `runs` that a change fills."""
-    free: dict[str, Any] = {**FREE, "state": change.state}
-    if change.result:
-        return {**free, **change.result.model_dump(exclude={"chunk_losses"})}
-    if change.state == "failed":
-        return {**free, "cause": change.reason}
-    del free["failures"]
-    if change.outcome == "failed":
-        free["failures"] = func.coalesce(runs.c.failures, 0) + 1
-    return {**free, "retry_at": now + change.pause if change.pause else None}

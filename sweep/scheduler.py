@@ -6,7 +6,8 @@ import contextlib
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ TICK_SECONDS = 0.2
 """How long to wait for a run to end before looking at everything else."""
 LOOK_SECONDS = 1.0
 """How often to look at what others do, and at whether the runs live."""
+WRITERS = 8
+"""Threads that make directories ready: the disk syncs several files in the time of one."""
 AHEAD = 100
 """Jobs that are asked for at once: another scheduler may have taken the first ones."""
 
@@ -122,8 +125,7 @@ class Scheduler:
         rest = [job for job in wanted.values() if job.run_id not in turn.taken | claims.keys()]
         self._pending.extendleft(reversed(rest))
         self._elsewhere.extend(wanted[run_id] for run_id in turn.taken)
-        for run_id, claim in claims.items():
-            self._begin(wanted[run_id], claim)
+        self._begin([(wanted[run_id], claim) for run_id, claim in claims.items()])
 
     def _settle(self, job: Job, change: Change, *, kept: bool) -> None:
         """The database has taken a change, or has refused it: the run was no longer ours."""
@@ -155,44 +157,43 @@ class Scheduler:
             self._stop_reason = self._stop_reason or reason
             self._summary.given_up = self._summary.given_up or reason
 
-    def _begin(self, job: Job, claim: Claim) -> None:
-        """Start a run that was claimed, unless its directory holds the outcome already."""
-        directory = RunDirectory(self._folder / directory_name(job.run_id))
-        run = Running(job, self._free[0], directory, claim.failures)
+    def _begin(self, claimed: Sequence[tuple[Job, Claim]]) -> None:
+        """Start the runs that were claimed, those apart whose directory holds the outcome already."""
+        ready = [
+            Running(
+                job,
+                self._free.popleft(),
+                RunDirectory(self._folder / directory_name(job.run_id)),
+                claim,
+            )
+            for job, claim in claimed
+        ]
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for run, change in zip(ready, pool.map(self._prepare, ready), strict=True):
+                if change:
+                    self._free.append(run.slot)
+                    self._add(run.job, change)
+                else:
+                    self._running[run.directory.path.resolve()] = run
+                    self._executor.start(run.directory.path, run.slot, run.claim.attempt)
+                    self._watcher.started(run.job, run.slot)
+
+    def _prepare(self, run: Running) -> Change | None:
+        """Make a run's directory ready, unless it has an outcome, or something is in the way."""
+        job, directory = run.job, run.directory
         try:
             result = directory.read_result()
-            if result is None:
-                self._start(run, claim.attempt)
-                return
+            if result:
+                # It was trained before, by a scheduler that ended before it could say so.
+                shutil.rmtree(directory.checkpoints, ignore_errors=True)
+                return recorded(job.run_id, result, directory.read_events(), None)
+            directory.path.mkdir(parents=True, exist_ok=True)
+            directory.lock.announce(run.claim.attempt)
+            directory.write_request(_request(job, self._settings.jobs))
+            run.new_events()  # those of earlier attempts
         except (OSError, RunDirectoryError, RunTakenError) as error:
-            self._add(job, no_start(run, error, self._settings.jobs))
-            return
-        # It was trained before, by a scheduler that ended before it could say so.
-        shutil.rmtree(directory.checkpoints, ignore_errors=True)
-        self._add(job, recorded(job.run_id, result, directory.read_events(), None))
-
-    def _start(self, run: Running, attempt: int) -> None:
-        """Raises OSError and RunTakenError before anything has begun."""
-        job, directory = run.job, run.directory
-        directory.path.mkdir(parents=True, exist_ok=True)
-        directory.lock.announce(attempt)
-        directory.write_request(
-            Request(
-                recipe=job.recipe,
-                corpus_hash=job.corpus_hash,
-                weights_hash=job.weights and job.weights.hash,
-                weights=job.weights and job.weights.folder,
-                execution=self._settings.jobs.execution(),
-                run_id=job.run_id,
-                family=job.family,
-                repeat_of=job.repeat_of,
-            )
-        )
-        run.new_events()  # those of earlier attempts
-        self._free.popleft()
-        self._running[directory.path.resolve()] = run
-        self._executor.start(directory.path, run.slot, attempt)
-        self._watcher.started(job, run.slot)
+            return no_start(run, error, self._settings.jobs)
+        return None
 
     def _end(self, ended: Ended) -> None:
         run = self._running.pop(ended.directory)
@@ -286,3 +287,17 @@ class Scheduler:
         ]
         with contextlib.suppress(StoreBusyError):  # then they are found to be lost
             self._queue.turn([*early, *(change for _, change in self._settling)])
+
+
+def _request(job: Job, jobs: Jobs) -> Request:
+    """What the run's process is asked to do."""
+    return Request(
+        recipe=job.recipe,
+        corpus_hash=job.corpus_hash,
+        weights_hash=job.weights and job.weights.hash,
+        weights=job.weights and job.weights.folder,
+        execution=jobs.execution(),
+        run_id=job.run_id,
+        family=job.family,
+        repeat_of=job.repeat_of,
+    )

@@ -39,6 +39,7 @@ from sweep.schema import (
     runs,
     studies,
 )
+from sweep.select_in import select_in
 
 
 def store_url(database: str | None, folder: Path) -> URL:
@@ -221,34 +222,22 @@ class Store(Database):
 
     def states(self, ids: Sequence[str]) -> dict[str, str]:
         """The states of those of the given runs that the store knows."""
-        found: dict[str, str] = {}
         with self.begin() as connection:
-            for some in _slices(ids):
-                query = select(runs.c.id, runs.c.state).where(runs.c.id.in_(some))
-                found.update({row[0]: row[1] for row in connection.execute(query)})
-        return found
+            found = select_in(connection, select(runs.c.id, runs.c.state), runs.c.id, ids)
+            return {row["id"]: row["state"] for row in found}
 
     def finished_times(self, ids: Sequence[str]) -> list[RowMapping]:
         """`id`, `started` and `finished` of those of the given runs that are done."""
-        found: list[RowMapping] = []
+        query = select(runs.c.id, runs.c.started, runs.c.finished).where(runs.c.state == "done")
         with self.begin() as connection:
-            for some in _slices(ids):
-                query = select(runs.c.id, runs.c.started, runs.c.finished).where(
-                    runs.c.id.in_(some), runs.c.state == "done"
-                )
-                found.extend(connection.execute(query).mappings())
-        return found
+            return list(select_in(connection, query, runs.c.id, ids))
 
     def losses(self, ids: Sequence[str]) -> dict[str, float]:
         """The test losses of those of the given runs that are done."""
-        found: dict[str, float] = {}
+        query = select(runs.c.id, runs.c.test_loss).where(runs.c.state == "done")
         with self.begin() as connection:
-            for some in _slices(ids):
-                query = select(runs.c.id, runs.c.test_loss).where(
-                    runs.c.id.in_(some), runs.c.state == "done"
-                )
-                found.update({row[0]: row[1] for row in connection.execute(query)})
-        return found
+            found = select_in(connection, query, runs.c.id, ids)
+            return {row["id"]: row["test_loss"] for row in found}
 
     def family_runs(self, family: str) -> Sequence[RowMapping]:
         """All runs of one recipe whatever their seeds, exact reruns left out."""
@@ -332,9 +321,3 @@ def _explained(ledger: Ledger) -> Iterator[None]:
             f"{ledger.folder} cannot be written ({error.strerror}); free some space, or "
             "choose another folder with --runs DIR"
         ) from error
-
-
-def _slices(ids: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
-    """A statement takes a limited number of parameters."""
-    for first in range(0, len(ids), size):
-        yield ids[first : first + size]

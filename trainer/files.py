@@ -21,8 +21,9 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-    finally:
+    except BaseException:
         aside.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  (whatever JSON holds)

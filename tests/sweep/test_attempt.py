@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweep.attempt import Running, outcome
+from sweep.change import Claim
 from sweep.executors.base import Ended
 from sweep.queue import Job
 from sweep.study import Jobs
@@ -38,7 +39,7 @@ from trainer.rundir import RunDirectory
 def test_who_killed_a_run_is_told_where_it_is_known(
     tmp_path: Path, make_job: Callable[[int], Job], by_kernel: bool | None, reason: str
 ) -> None:
-    run = Running(make_job(1), "place", RunDirectory(tmp_path))
+    run = Running(make_job(1), "place", RunDirectory(tmp_path), Claim("run", 1, 0))
     ended = Ended(tmp_path, None, 9, 1_500_000_000, by_kernel)
     change = outcome(run, ended, Jobs())
     assert (change.state, change.outcome, change.reason) == ("queued", "failed", reason)
@@ -47,7 +48,7 @@ def test_who_killed_a_run_is_told_where_it_is_known(
 def test_memory_that_was_refused_is_told_with_the_peak(
     tmp_path: Path, make_job: Callable[[int], Job]
 ) -> None:
-    run = Running(make_job(1), "place", RunDirectory(tmp_path))
+    run = Running(make_job(1), "place", RunDirectory(tmp_path), Claim("run", 1, 0))
     run.directory.log.write_text("Traceback ...\nout of memory: an allocation was refused (x)\n")
     change = outcome(run, Ended(tmp_path, 1, None, 1_500_000_000), Jobs())
     assert change.reason == (

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from sweep.change import Claim
 from sweep.executors.base import Ended
 from sweep.ledger import directory_name
 from sweep.progress import PlainProgress
@@ -389,7 +390,7 @@ def test_what_is_written_while_a_run_goes_on_reaches_the_watcher_line_by_line(
     from sweep.attempt import Running  # noqa: PLC0415
 
     directory = RunDirectory(tmp_path)
-    running = Running(make_job(1), "place 0", directory)
+    running = Running(make_job(1), "place 0", directory, Claim("run", 1, 0))
     assert running.new_events() == []
     line = events[0].model_dump_json()
     directory.events.write_text(f"{line}\n{line[:10]}")
