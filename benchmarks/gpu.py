@@ -104,7 +104,7 @@ def _gpt2_small(batch: int | None, dropout: float) -> Setting:
     """Radford et al. 2019: tied embeddings and biases in the attention projections."""
     device = torch.device("cuda")
     memory = torch.cuda.get_device_properties(device).total_memory
-    fitting = 16 if memory > 70 * GIB else 8 if memory > 38 * GIB else 4
+    fitting = 32 if memory > 70 * GIB else 16 if memory > 38 * GIB else 8
     model = ModelConfig(tie_embeddings=True, qkv_bias=True, dropout=dropout)
     recipe = _recipe(DataConfig(tokenizer="gpt2"), model, batch or fitting)
     return Setting(
@@ -174,10 +174,11 @@ def _join(turns: Turns, setting: Setting) -> tuple[dict[str, int], dict[str, str
 def _contenders(setting: Setting, corpus: Corpus) -> dict[str, Callable[[], Contender]]:
     recipe, device = setting.recipe, setting.device
     return {
-        "textbook": lambda: Textbook(recipe, corpus, device),
-        "nanoGPT-style": lambda: NanoGPTStyle(recipe, corpus, device, backend=setting.backend),
+        # Ours first: it sets torch's precision, and what was compiled before is compiled again.
         OURS: lambda: Ours(recipe, corpus, device, name=OURS, compiled=setting.compile_ours),
         EAGER: lambda: Ours(recipe, corpus, device, name=EAGER, compiled="never"),
+        "nanoGPT-style": lambda: NanoGPTStyle(recipe, corpus, device, backend=setting.backend),
+        "textbook": lambda: Textbook(recipe, corpus, device),
     }
 
 

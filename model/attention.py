@@ -24,43 +24,50 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(sequence, position, width) to the same."""
-        split = self.qkv(x).unflatten(-1, (3, self.heads, -1))
+        qkv = self.qkv(x)
         if self.training and x.device.type == "cpu":
-            mixed = self._in_tiles(split)
+            mixed = self._in_tiles(qkv)
+        elif self.dropout.active:
+            mixed = fused_with_dropout(qkv, self.heads, self.dropout)
         else:
-            query, key, value = split.permute(
-                2, 0, 3, 1, 4
-            )  # each (sequence, head, position, channel)
-            mixed = self._fused(query, key, value).transpose(1, 2).flatten(2)
+            mixed = fused(qkv, self.heads)
         return self.projection(mixed)  # type: ignore[no-any-return]
 
-    def _in_tiles(self, split: Tensor) -> Tensor:
+    def _in_tiles(self, qkv: Tensor) -> Tensor:
         masks = self.dropout.mask if self.dropout.active else None
+        split = _split(qkv, self.heads)
         with torch.autocast("cpu", enabled=False):
             return TiledAttention.apply(split.float(), masks)  # type: ignore[no-any-return, no-untyped-call]
 
-    def _fused(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        if not self.dropout.active:
-            return F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return fused_with_dropout(query, key, value, self.dropout)  # type: ignore[no-any-return]
+
+def fused(qkv: Tensor, heads: int, rate: float = 0.0) -> Tensor:
+    """Attention as torch has it: (sequence, position, 3 x width) to (sequence, position, width)."""
+    # Unbound along this dimension, the three gradients are put together in one copy.
+    query, key, value = (part.transpose(1, 2) for part in _split(qkv, heads).unbind(2))
+    mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=True)
+    return mixed.transpose(1, 2).flatten(2)
+
+
+def _split(qkv: Tensor, heads: int) -> Tensor:
+    """(sequence, position, 3 x width) to (sequence, position, 3, head, channel)."""
+    return qkv.view(*qkv.shape[:2], 3, heads, -1)
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
-def fused_with_dropout(query: Tensor, key: Tensor, value: Tensor, dropout: Dropout) -> Tensor:
-    """Fused attention as torch has it, with the masks of a place in the stream.
+def fused_with_dropout(qkv: Tensor, heads: int, dropout: Dropout) -> Tensor:
+    """As `fused`, with the masks of a place in the stream.
 
     The fused kernels draw their masks from Philox counters that begin at the generator's offset and
     grow in step with sequence x head (FlashAttention-2: 32 for each; the kernel for float32: one
     for each weight). Beginning at the first sequence of a micro-batch gives each sequence the masks
     that it has in any other micro-batch. Sets the generator of the device, which nobody else uses.
     """
-    heads, positions = query.shape[1:3]
-    per_head = 32 if query.dtype in {torch.float16, torch.bfloat16} else positions**2
+    per_head = 32 if qkv.dtype in {torch.float16, torch.bfloat16} else qkv.shape[1] ** 2
     seed, offset = dropout.generator_place(heads * per_head)
-    generator = _generator(query.device)
+    generator = _generator(qkv.device)
     generator.manual_seed(seed)
     generator.set_offset(offset)
-    return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout.rate, is_causal=True)
+    return fused(qkv, heads, dropout.rate)
 
 
 def _generator(device: torch.device) -> torch.Generator:

@@ -7,6 +7,7 @@ is made, becomes a loss and a gradient, and is gone.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -15,9 +16,12 @@ from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from model import kernels
 from model.linear import is_plain, product, weight_gradient
+from model.optional import triton_kernels
 
-PIECE = {"cpu": 2**20, "cuda": 2**27}
+PIECE = {"cpu": 2**20, "cuda": 2**29}
 """Logits that exist at once: on a CPU few enough for its caches, on a GPU enough to fill it."""
+MULTIPLE = {"cpu": 1, "cuda": 64}
+"""The number of logits of a token is padded to one: a GPU's matrix units ask for aligned rows."""
 LEAST = 256
 """Tokens in a piece at least: each costs a pass over the whole gradient of the weight."""
 
@@ -32,10 +36,14 @@ class HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, scale: Tensor) -> Tensor:  # noqa: ANN401
         """Given hidden (token, width), weight (vocabulary, width), targets (token,), scale (); a scalar."""
-        at_once = max(LEAST, PIECE[hidden.device.type] // len(weight))
+        device, vocabulary = hidden.device.type, len(weight)
+        pieces = math.ceil(len(hidden) / max(LEAST, PIECE[device] // vocabulary))
+        at_once = math.ceil(len(hidden) / pieces)
         weight_grad = torch.zeros_like(weight)
         kind = _compute_type(hidden)
         matrix = weight.to(kind)
+        if padding := -vocabulary % MULTIPLE[device]:
+            matrix = F.pad(matrix, (0, 0, 0, padding))
         losses, hidden_grad = [], torch.empty_like(hidden)
         for rows, chosen, out in zip(
             hidden.to(kind).split(at_once),  # type: ignore[no-untyped-call]
@@ -43,10 +51,10 @@ class HeadLoss(torch.autograd.Function):
             hidden_grad.split(at_once),  # type: ignore[no-untyped-call]
             strict=True,
         ):
-            grad, loss = _piece(product(rows, matrix), chosen, scale)
+            grad, loss = _piece(product(rows, matrix), chosen, scale, vocabulary)
             losses.append(loss)
             out.copy_(product(grad, matrix.t()))
-            weight_grad += weight_gradient(rows, grad)
+            weight_grad += weight_gradient(rows, grad)[:vocabulary]
         ctx.save_for_backward(hidden_grad, weight_grad)
         return torch.cat(losses).sum() * scale
 
@@ -62,8 +70,13 @@ def _compute_type(x: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
-def _piece(logits: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient of the logits, in their type, and each token's loss in float32."""
+def _piece(
+    logits: Tensor, targets: Tensor, scale: Tensor, vocabulary: int
+) -> tuple[Tensor, Tensor]:
+    """The gradient of the logits, in their type, and each token's loss in float32.
+
+    The logits of a token beyond the vocabulary are padding, and have no gradient.
+    """
     if is_plain(logits):
         if int(targets.max()) >= logits.shape[1]:  # the kernel does not look
             raise IndexError(f"target {int(targets.max())} of {logits.shape[1]} tokens")
@@ -71,21 +84,10 @@ def _piece(logits: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tens
         lines = (logits.numpy(), targets.numpy(), losses.numpy(), scale.numpy()[()])
         kernels.in_rows(kernels.cross_entropy, len(logits), *lines)
         return logits, losses
-    return _in_torch(logits, targets, scale)
-
-
-def _soften(logits: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """As `_piece`, in torch's operations."""
-    logs = F.log_softmax(logits, -1, dtype=torch.float32)
+    if logits.is_cuda and triton_kernels is not None:
+        return logits, triton_kernels.cross_entropy(logits, targets, scale, vocabulary)
+    logs = F.log_softmax(logits[:, :vocabulary], -1, dtype=torch.float32)
     losses = -logs.gather(1, targets[:, None]).squeeze(1)
-    grad = logs.exp_().scatter_add_(1, targets[:, None], logs.new_full((len(logs), 1), -1.0))
-    return grad.mul_(scale).to(logits.dtype), losses
-
-
-_in_torch = _soften
-
-
-def compile_pieces() -> None:
-    """From now on make the gradient of a piece in one kernel that torch.compile writes."""
-    global _in_torch  # noqa: PLW0603  (a process trains one model)
-    _in_torch = torch.compile(_soften, dynamic=False)
+    chosen = torch.arange(vocabulary, device=logits.device) == targets[:, None]
+    grad = logs.exp_().add_(chosen, alpha=-1).mul_(scale).to(logits.dtype)
+    return F.pad(grad, (0, logits.shape[1] - vocabulary)), losses

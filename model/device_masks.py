@@ -1,7 +1,7 @@
-"""Dropout masks made where the model is: the same as `model.kernels` makes, in torch's operations.
+"""Dropout masks made where the model is: the same as `model.kernels` makes.
 
 A GPU makes its masks itself, from a few numbers that are sent ahead of each micro-batch, so that
-nothing waits for the host; torch.compile turns all of this into one kernel with what follows.
+nothing waits for the host.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from model.kernels import LEVELS, MULTIPLIERS, ROUNDS, UNITS_PER_BLOCK, WEYL
+from model.optional import triton_kernels
 
 _WORD = 0xFFFFFFFF
 
@@ -21,14 +22,21 @@ def keep_mask(place: Tensor, site: Tensor, shape: tuple[int, ...], dropped: int)
 
     `place` is (first sequence, step, key, key) and `site` a number, in int64, on the device.
     """
-    sequences, units = shape[0], math.prod(shape[1:])
+    rows = shape[0], math.prod(shape[1:])
+    by_triton = place.is_cuda and triton_kernels is not None
+    kept = (triton_kernels.kept if by_triton else _kept)(place, site, rows, dropped)
+    return kept.view(shape).to(torch.float32) * (LEVELS / (LEVELS - dropped))
+
+
+def _kept(place: Tensor, site: Tensor, shape: tuple[int, int], dropped: int) -> Tensor:
+    """Whether each unit is kept, bool of `shape` (sequence, unit), on any device, in many steps."""
+    sequences, units = shape
     blocks = -(-units // UNITS_PER_BLOCK)
     sequence = place[0] + torch.arange(sequences, device=place.device)[:, None]
     block = torch.arange(blocks, device=place.device)[None, :]
     words = _philox(block, sequence, site, place[1:])
     bits = torch.stack([words & 0xFFFF, words >> 16], -1).flatten(1)[:, :units]
-    kept = (bits >= dropped).view(shape)
-    return kept.to(torch.float32) * (LEVELS / (LEVELS - dropped))
+    return bits >= dropped
 
 
 def _philox(block: Tensor, sequence: Tensor, site: Tensor, step_and_key: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import torch
 
-from model.cross_entropy import compile_pieces
 from model.gpt import GPT
 from trainer.recipe import Recipe
 from trainer.world import Place
@@ -34,7 +33,6 @@ def compile_model(model: GPT, recipe: Recipe, place: Place, note: Callable[[str]
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(place.cache.resolve() / "compiled"))
     if torch.are_deterministic_algorithms_enabled():
         _choose_kernels_by_rule()
-    compile_pieces()
     for block in model.blocks:
         block.compile(dynamic=False)
     torch._dynamo.config.recompile_limit = max(64, 2 * len(model.blocks))  # noqa: SLF001

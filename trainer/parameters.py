@@ -35,6 +35,7 @@ class FlatParameters:
         self.gradients = torch.zeros_like(self.values)
         self.named: dict[str, nn.Parameter] = {}
         first = 0
+        self._places: list[Tensor] = []
         for name, size in zip(ordered, sizes, strict=True):
             self._move(name, named[name], first)
             first += size
@@ -45,7 +46,23 @@ class FlatParameters:
         self.values[place] = parameter.detach().flatten()
         parameter.data = self.values[place].view(shape)
         parameter.grad = self.gradients[place].view(shape)
+        self._places.append(parameter.grad)
         self.named[name] = parameter
+
+    def forget_gradients(self) -> None:
+        """Make ready for those of another step."""
+        if self.gradients.is_cuda:
+            for parameter in self.named.values():
+                parameter.grad = None
+        else:
+            self.gradients.zero_()
+
+    def collect_gradients(self) -> None:
+        """Put the gradients where `gradients` has them: a GPU is quicker to move them than to add."""
+        if self.gradients.is_cuda:
+            found = [p.grad for p in self.named.values() if p.grad is not None]  # all of them
+            torch._foreach_copy_(self._places, found)
+            self.forget_gradients()
 
     def gradient_norm(self) -> Tensor:
         """The 2-norm of the whole gradient, a scalar."""

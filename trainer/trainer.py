@@ -101,7 +101,7 @@ class Trainer:
     def gradients(self, step: int, sequences: slice) -> Tensor:
         """Fill the gradients with those of some sequences of a step's batch; their share of the loss."""
         inputs, targets = (self._on_device(t) for t in self.batches.read(step, sequences))
-        self.parameters.gradients.zero_()
+        self.parameters.forget_gradients()
         scale = self._share * self.optimizer.scale
         loss = torch.zeros_like(scale)
         for first in range(0, len(inputs), self.micro_batch):
@@ -111,6 +111,7 @@ class Trainer:
                 part = self.model.loss(inputs[some], targets[some], scale)
             part.backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
+        self.parameters.collect_gradients()
         return loss / self.optimizer.scale
 
     def _on_device(self, tensor: Tensor) -> Tensor:

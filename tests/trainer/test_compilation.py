@@ -28,14 +28,13 @@ from trainer.world import Place
 CPU = torch.device("cpu")
 
 
-def explicit_attention(
-    query: Tensor, key: Tensor, value: Tensor, dropout: dropout_module.Dropout
-) -> Tensor:
+def explicit_attention(qkv: Tensor, heads: int, dropout: dropout_module.Dropout) -> Tensor:
     """What a GPU's fused kernel does, with masks that a CPU can make."""
+    query, key, value = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
     hidden = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).triu(1)
     scores = (query @ key.mT / query.shape[-1] ** 0.5).masked_fill(hidden, float("-inf"))
     weights = scores.softmax(-1)
-    return (weights * dropout._values(weights)) @ value
+    return ((weights * dropout._values(weights)) @ value).transpose(1, 2).flatten(2)
 
 
 @pytest.fixture
@@ -52,11 +51,9 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(
         attention.CausalSelfAttention,
         "_in_tiles",
-        lambda self, split: self._fused(*split.permute(2, 0, 3, 1, 4)).transpose(1, 2).flatten(2),
+        lambda self, qkv: attention.fused_with_dropout(qkv, self.heads, self.dropout),
     )
     monkeypatch.setattr(attention, "fused_with_dropout", torch.compiler.disable(explicit_attention))
-    # Compiled by inductor elsewhere; here it stays as it is.
-    monkeypatch.setattr("trainer.compile.compile_pieces", lambda: None)
     dynamo = importlib.import_module("torch._dynamo")  # slow, and only here
     limit = dynamo.config.recompile_limit
     yield
