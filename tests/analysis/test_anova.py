@@ -119,6 +119,21 @@ def test_unequal_groups_agree_with_scipy() -> None:
     assert table.mean == pytest.approx(np.concatenate(fewer).mean(), rel=1e-15)
 
 
+def test_the_cholesterol_of_multcomp_is_that_of_r() -> None:
+    # multcomp, `cholesterol`: Westfall and others (1999), p. 153; aov(response ~ trt).
+    reductions = [
+        [3.8612, 10.3868, 5.9059, 3.0609, 7.7204, 2.7139, 4.9243, 2.3039, 7.5301, 9.4123],
+        [10.3993, 8.6027, 13.632, 3.5054, 7.7703, 8.6266, 9.2274, 6.3159, 15.8258, 8.3443],
+        [13.9621, 13.9606, 13.9176, 8.0534, 11.0432, 12.3692, 10.3921, 9.0286, 12.8416, 18.1794],
+        [16.9819, 15.4576, 19.9793, 14.7389, 13.585, 10.8648, 17.5897, 8.8194, 17.9635, 17.6316],
+        [21.5119, 27.2445, 20.5199, 15.7707, 22.885, 23.9527, 21.5925, 18.3058, 20.3851, 17.3071],
+    ]
+    table = one_way(groups(reductions))
+    assert [round(source.sum_of_squares, 1) for source in table.sources] == [1351.4, 468.8]
+    assert table.f("arm") == pytest.approx(32.43, abs=5e-3)
+    assert table.p("arm") == pytest.approx(9.82e-13, abs=5e-16)
+
+
 def test_the_warp_breaks_of_two_factors_are_those_of_r() -> None:
     # R, anova(lm(breaks ~ wool * tension, warpbreaks)): Tippett (1950), p. 106.
     breaks = {

@@ -21,6 +21,10 @@ from benchmarks.published import SLEEP_1, SLEEP_2
 # Darwin's maize, Fisher (1935), The Design of Experiments, section 17.
 DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
 
+# Box, Hunter and Hunter (1978), Statistics for Experimenters, p. 98: wear of boys' shoes, soles
+# of material A less those of B, boy by boy (R's MASS::shoes).
+SHOES = [-0.8, -0.6, -0.3, 0.1, -1.1, 0.2, -0.3, -0.5, -0.5, -0.3]
+
 losses = st.lists(st.integers(-4096, 4096).map(lambda k: k / 1024), min_size=2, max_size=9)
 varied = losses.filter(lambda x: len(set(x)) > 1)
 
@@ -39,6 +43,14 @@ def test_welch_t_reproduces_r_on_the_sleep_data() -> None:
     assert estimate.df == pytest.approx(17.776, abs=5e-4)
     assert estimate.p == pytest.approx(0.07939, abs=5e-6)
     assert estimate.interval(0.05) == pytest.approx((-3.3654832, 0.2054832), abs=5e-8)
+
+
+def test_the_shoes_of_box_hunter_and_hunter_are_reproduced() -> None:
+    estimate = paired_t(SHOES)  # as printed by R's t.test
+    assert (estimate.t, estimate.df) == (pytest.approx(-3.3489, abs=5e-5), 9)
+    assert estimate.p == pytest.approx(0.008539, abs=5e-7)
+    assert estimate.interval(0.05) == pytest.approx((-0.6869539, -0.1330461), abs=5e-8)
+    assert sign_flip_p(SHOES) == 14 / 1024  # 3 of 1024 are larger and 4 equal, on either side
 
 
 def test_a_paired_t_gives_fishers_for_darwins_maize() -> None:
