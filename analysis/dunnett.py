@@ -76,7 +76,7 @@ class Largest:
         unique, self.counts = np.unique(sizes, return_counts=True)
         self.shared = np.sqrt(unique / (unique + baseline))
         self.own = np.sqrt(baseline / (unique + baseline))
-        self.deviates, self.weights = normal_rule(min(1 / 16, float(self.own.min()) / 4))
+        self.deviates, self.weights = normal_rule(float(self.own.min()) / 4)
 
     def beyond(self, t: float) -> float:
         """The probability that one of them is larger than `t`, where no arm has an effect."""
@@ -91,7 +91,7 @@ class Largest:
     def critical(self, alpha: float) -> float:
         """The t that one of them exceeds with probability `alpha`."""
         low, high = 0.0, -float(stdtrit(self.df, alpha / 2 / self.arms))  # Bonferroni's
-        for _ in range(50):
+        for _ in range(40):
             middle = (low + high) / 2
             low, high = (middle, high) if self.beyond(middle) > alpha else (low, middle)
         return high

@@ -1,6 +1,5 @@
 """The runs of a study, read from a DataFrame and checked before anything is computed."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 SEED_COLUMNS = ("seed", "init_seed", "order_seed", "dropout_seed")
 """Whichever of these are present identify a replicate; runs of two arms pair when all agree."""
 STATUSES = ("done", "diverged", "failed", "queued", "running", "cancelled")
+LARGEST_LOSS = 1e100
+"""Squares of what is larger, and their sums, may not be finite."""
 
 Seed = tuple[Any, ...]
 
@@ -44,7 +45,7 @@ def read_runs(frame: pd.DataFrame, arms: Sequence[str]) -> dict[str, ArmRuns]:
     `frame` has the columns arm, loss (nats), status (one of `STATUSES`) and at least one of
     `SEED_COLUMNS`. Raises ValueError, naming the row, for a missing column, an arm that is not
     in `arms`, an unknown status, an arm and seed that occur twice, or a done run whose loss is
-    not finite.
+    not finite or beyond `LARGEST_LOSS`.
     """
     seeds = _checked_columns(frame)
     rows: dict[str, dict[Seed, tuple[str, float]]] = {arm: {} for arm in arms}
@@ -84,7 +85,7 @@ def _problem(
         return f"status {status!r} is none of {list(STATUSES)}"
     if seed in rows[arm]:
         return "occurs twice; a rerun is a check, not an observation"
-    if status == "done" and (pd.isna(loss) or not math.isfinite(loss)):
+    if status == "done" and (pd.isna(loss) or abs(loss) > LARGEST_LOSS):
         return f"is done with loss {loss}; a run without a loss has diverged"
     return None
 

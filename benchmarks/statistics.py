@@ -115,8 +115,8 @@ def published() -> list[Line]:
         _equal("sleep, its p (R)", paired.p, 0.002833, 5e-7),
         _equal("sleep, Welch t (R)", welch.t, -1.8608, 5e-5),
         _equal("sleep, its p (R)", welch.p, 0.07939, 5e-6),
-        _equal("blood counts, drug A (Dunnett 1955, by scipy)", blood["drug A"].p, 0.6201, 3e-4),
-        _equal("blood counts, drug B", blood["drug B"].p, 0.0058, 3e-4),
+        _equal("blood counts, drug A (Dunnett 1955, by scipy)", blood["drug A"].p, 0.6201, 1e-4),
+        _equal("blood counts, drug B", blood["drug B"].p, 0.0058, 5e-5),
         _equal("Dyestuff, batch variance (lme4)", dye["batch"].variance, 1764.05, 5e-3),
         _equal("Dyestuff, residual sd (lme4)", dye["residual"].sd, 49.510, 5e-4),
         _equal("filtration rate, A (Montgomery)", filtration["A"], 21.625, 5e-4),
@@ -173,7 +173,8 @@ def same_recipe(study: Path, tokens: int, deals: int) -> list[Line]:
         decided = f"{real.wrong(as_run)} of {real.ARMS - 1} arms better or worse{saved}"
         rate = real.error_rate(found, deals, paired=paired)
         lines += [
-            Line(6, f"{kind}, as run", decided, real.wrong(as_run) == 0),
+            # One study in twenty may have a wrong arm; two in one study are beyond that rate.
+            Line(6, f"{kind}, as run", decided, real.wrong(as_run) <= 1),
             Line(6, f"{kind}, dealt {deals:,} times: any", f"{rate:.4f}", rate <= limit),
         ]
     return lines

@@ -178,7 +178,7 @@ def _outcomes(
     rows: pd.DataFrame, losses: pd.Series[Any], source: str
 ) -> tuple[pd.Series[Any], pd.Series[Any]]:
     """Status and cause of every row; a run that should have a loss and has none has diverged."""
-    import numpy as np  # noqa: PLC0415  (slow to import)
+    from analysis.runs import LARGEST_LOSS  # noqa: PLC0415  (brings pandas)
 
     if "status" in rows:
         written = rows["status"].astype("str").where(rows["status"].notna(), "").str.strip()
@@ -187,7 +187,7 @@ def _outcomes(
     else:
         status = losses.map(lambda _: "done")
         cause = losses.map(lambda _: None)
-    lost = (status == "done") & ~np.isfinite(losses)
+    lost = (status == "done") & ~(losses.abs() <= LARGEST_LOSS)
     cause = cause.where(~lost, losses.map(_no_loss))
     return status.mask(lost, "diverged"), cause
 

@@ -223,10 +223,11 @@ def test_losses_that_are_not_finite_are_diverged_runs_and_it_says_so(importer: I
         ("a", 1, ""),
         ("a", 2, "NaN"),
         ("a", 3, 2.5),
+        ("a", 4, "-1e300"),
     ]
     said = importer(csv(rows))
-    assert "3 runs have no finite loss and count as diverged: rows 2, 3, 4." in said
-    assert (importer.arms()["a"]["n_diverged"], importer.arms()["a"]["verdict"]) == (2, "unstable")
+    assert "4 runs have no finite loss and count as diverged: rows 2, 3, 4, 6." in said
+    assert (importer.arms()["a"]["n_diverged"], importer.arms()["a"]["verdict"]) == (3, "unstable")
 
 
 def test_identical_rows_count_once_and_it_says_so(importer: Importer) -> None:
