@@ -19,12 +19,13 @@ from trainer.source import (
     OWN_TEST,
     Origin,
     Piece,
+    Text,
     digest,
     first_names,
     part_of_one,
     split_words,
 )
-from trainer.text_errors import unreadable
+from trainer.text_errors import reading
 
 WORTH_REMEMBERING = 2**20
 """Bytes from which on the hash of a file is remembered."""
@@ -37,6 +38,7 @@ class FileHashes:
 
     def __init__(self, cache: Path) -> None:
         self._memo = cache / "files.json"
+        self._hashed: dict[Path, list[int]] = {}
         try:
             self._known: dict[str, list[Any]] = dict(json.loads(self._memo.read_bytes()))
         except (OSError, ValueError, TypeError):
@@ -51,17 +53,22 @@ class FileHashes:
             write_json(self._memo, self._known)
         return hashes
 
+    def check(self, path: Path) -> None:
+        """Raise CorpusError for a file that has changed since its hash was asked for, or OSError."""
+        found = path.stat()
+        if [found.st_size, found.st_mtime_ns] != self._hashed[path]:
+            raise CorpusError(f"{path} has changed while it was read; prepare it again")
+
     def _hash(self, path: Path) -> str:
-        try:
+        with reading(path):
             found = path.stat()
             key, now = str(path.resolve()), [found.st_size, found.st_mtime_ns]
+            self._hashed[path] = now
             known = self._known.get(key)
             if known and known[:2] == now:
                 return str(known[2])
             with path.open("rb") as file:
                 hashed = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise unreadable(path, error) from error
         settled = time.time() - found.st_mtime > UNSETTLED
         if found.st_size >= WORTH_REMEMBERING and settled:
             self._known[key] = [*now, hashed]
@@ -126,7 +133,10 @@ class LocalFiles:
 
     @cached_property
     def size(self) -> int:
-        total = sum(self._readers[path].size(path) for path in self._paths)
+        total = 0
+        for path in self._paths:
+            with reading(path):
+                total += self._readers[path].size(path)
         if not total:
             raise CorpusError(
                 f"data.corpus = {self._data.corpus!r} is empty: there is no text in it"
@@ -138,10 +148,16 @@ class LocalFiles:
         for index in range(first, len(self._paths)):
             path = self._paths[index]
             reader = self._readers[path]
-            for end, size in reader.cuts(path, start):
-                yield Piece(size, [index, end], partial(reader.texts, path, start, end))
-                start = end
+            with reading(path):
+                for end, size in reader.cuts(path, start):
+                    yield Piece(size, [index, end], partial(self._texts, reader, path, start, end))
+                    start = end
             start = 0
+
+    def _texts(self, reader: Reader, path: Path, start: int, end: int) -> Iterator[Text]:
+        with reading(path):
+            yield from reader.texts(path, start, end)
+            self._hashes.check(path)  # what was read is what the hash is of
 
 
 class OwnSplit(NamedTuple):

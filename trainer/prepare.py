@@ -168,8 +168,9 @@ class _Preparation:
         """Go on where the files end, until they are whole."""
         data, progress = self._data, self._progress
         size = self._source.size
-        report(progress, progress.share(data, size))
+        report(progress, None)  # how long a tokenizer takes to make, nobody knows
         tokenizer = self._tokenizer()
+        report(progress, progress.share(data, size))
         with (
             self._open("train.bin", progress.train) as train,
             self._open("test.bin", progress.test) as test,

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from trainer.errors import CorpusError
 from trainer.source import PIECE, Text, is_for_testing, last_cut
-from trainer.text_errors import no_column, not_utf8, unreadable
+from trainer.text_errors import no_column, not_utf8, reading
 
 
 class Reader(Protocol):
@@ -156,9 +156,6 @@ def cut_near(path: Path, start: int, near: int) -> int:
 
 def read_range(path: Path, start: int, end: int) -> bytes:
     """Some bytes of a file. Raises CorpusError when they cannot be read."""
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            return file.read(end - start)
-    except OSError as error:
-        raise unreadable(path, error) from error
+    with reading(path), path.open("rb") as file:
+        file.seek(start)
+        return file.read(end - start)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trainer.errors import CorpusError
@@ -10,7 +12,17 @@ from trainer.errors import CorpusError
 
 def unreadable(path: Path, error: OSError) -> CorpusError:
     """For a file that cannot be read."""
-    return CorpusError(f"{path} cannot be read ({error.strerror or error})")
+    reason = os.strerror(error.errno) if error.errno else error  # pyarrow says more than that
+    return CorpusError(f"{path} cannot be read ({reason})")
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise CorpusError where a file cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def not_utf8(path: Path, offset: int) -> CorpusError:

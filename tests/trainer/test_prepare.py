@@ -353,6 +353,33 @@ def test_a_corpus_that_cannot_be_read_is_refused_with_a_sentence_and_leaves_noth
     assert not (tmp_path / "cache").exists() or not any((tmp_path / "cache").iterdir())
 
 
+def rewrite(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"Document", b"document"))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (rewrite, "has changed while it was read; prepare it again"),
+        (Path.unlink, "cannot be read (No such file or directory)"),
+    ],
+)
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_that_changes_while_it_is_read_is_refused_and_leaves_nothing(
+    tmp_path: Path, name: str, change: Callable[[Path], object], sentence: str
+) -> None:
+    corpus = WRITERS[name](tmp_path / name, TEXTS)
+    file = corpus if corpus.is_file() else max(corpus.iterdir())
+    data = DataConfig(corpus=str(corpus))
+    source = find_source(data, tmp_path / "cache")
+    source.origin()
+    change(file)
+    with pytest.raises(CorpusError) as refused:
+        prepare_corpus(data, source, tmp_path / "cache")
+    assert str(refused.value) == f"{file} {sentence}"
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 LOCKED = """
 import sys
 from pathlib import Path
