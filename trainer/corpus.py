@@ -85,12 +85,8 @@ class Corpus:
         where = f"the {self.info.corpus} corpus in {self.info.tokenizer} tokens"
         context, wanted = recipe.model.context, recipe.evaluation
         batch = recipe.tokens_per_step
-        for part, tokens in (("training", self.train), ("testing", self.test)):
-            if not len(tokens):
-                raise CorpusError(
-                    f"{where} has no text for {part} (documents: {self.info.documents}; "
-                    f"{self.info.split}); use more text, or another data.test_share"
-                )
+        if not len(self.train):
+            raise self._no_text(where, "training")
         if len(self.train) <= context:
             raise CorpusError(
                 f"model.context = {context} is longer than {where}, whose training split has "
@@ -101,6 +97,8 @@ class Corpus:
                 f"{where} is smaller than one batch: its training split has {len(self.train)} "
                 f"tokens, and train.batch_size x model.context is {batch}; use smaller batches"
             )
+        if not len(self.test):
+            raise self._no_text(where, "testing")
         end = wanted.start_token + wanted.chunks * wanted.chunk_tokens
         if len(self.test) <= end:
             raise CorpusError(
@@ -108,6 +106,12 @@ class Corpus:
                 f"token {wanted.start_token}, but the test split of {where} has "
                 f"{len(self.test)}; use fewer chunks"
             )
+
+    def _no_text(self, where: str, part: str) -> CorpusError:
+        return CorpusError(
+            f"{where} has no text for {part} (documents: {self.info.documents}; {self.info.split});"
+            " use more text, or another data.test_share"
+        )
 
 
 def folder_name(data: DataConfig, hashed: str) -> str:
