@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from sweep.errors import ResultsError, did_you_mean
 from sweep.explain import shown
-from sweep.importing.columns import STREAM_COLUMNS
+from sweep.importing.inserting import BATCH, family_of, insert_members, insert_runs
 from sweep.importing.runs import outcome, run_name
 from sweep.schema import arms, members, plans, runs, studies
 from sweep.store import Store
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-BATCH = 20_000
-"""Rows that are inserted at once."""
 CACHE_KIB = 128 << 10
 """Of SQLite, so that the indexes of a million runs are not written again and again."""
 WRITTEN_DOWN = 20_000
@@ -91,8 +89,8 @@ def save_import(store: Store, new: Import) -> Saved:
         content = _content(new, earlier, counts, labels)
         _save_study(connection, new, content)
         arm_ids = _save_arms(connection, new.study, content)
-        _save_runs(connection, new, fresh)
-        _save_members(connection, fresh, arm_ids)
+        insert_runs(connection, new.study, fresh, new.further)
+        insert_members(connection, fresh, arm_ids)
         if sum(counts.values()) <= WRITTEN_DOWN:
             store.write_down(connection, new.study)
     return Saved(len(fresh), len(frame) - len(fresh), content)
@@ -163,7 +161,7 @@ def _known(
     frames = [pd.DataFrame(columns=columns)]
     for name in names:
         query = select(runs.c.id, runs.c.test_loss, runs.c.state)
-        rows = connection.execute(query.where(runs.c.family == _family(study, name)))
+        rows = connection.execute(query.where(runs.c.family == family_of(study, name)))
         parts = rows.partitions(BATCH)  # of Python objects; columns are smaller
         frames += [pd.DataFrame.from_records(some, columns=columns) for some in parts]
     table = pd.concat(frames[1:] or frames, ignore_index=True).astype({"loss": "float64"})
@@ -282,75 +280,3 @@ def _save_arms(connection: Connection, study: str, content: Mapping[str, Any]) -
         else:
             connection.execute(insert(arms).values(study=study, name=name, **values))
     return dict(connection.execute(query).all())
-
-
-def _save_runs(connection: Connection, new: Import, fresh: pd.DataFrame) -> None:
-    families = {arm: _family(new.study, arm) for arm in fresh["arm"].unique()}
-    for some in _batches(fresh):
-        known = some["status"] == "done"
-        _insert(
-            connection,
-            runs,
-            {
-                **{name: some[name].tolist() for name in ("id", *STREAM_COLUMNS, "cause")},
-                "recipe": ["{}"] * len(some),
-                "corpus_hash": [""] * len(some),
-                "family": some["arm"].map(families).tolist(),
-                "state": some["status"].tolist(),
-                "test_loss": some["loss"].astype(object).where(known, None).tolist(),
-                "further": _further(new.further, some),
-            },
-        )
-
-
-def _insert(connection: Connection, table: Table, columns: Mapping[str, list[Any]]) -> None:
-    """Insert rows, given as columns of what the driver takes: SQLAlchemy is slow with a million."""
-    compiled = insert(table).compile(dialect=connection.dialect, column_keys=list(columns))
-    rows: list[Any]
-    if compiled.positional:
-        order = compiled.positiontup or list(columns)
-        rows = list(zip(*(columns[name] for name in order), strict=True))
-    else:
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    if rows:
-        connection.exec_driver_sql(str(compiled), rows)
-
-
-def _family(study: str, arm: str) -> str:
-    return hashlib.sha256(f"imported\0{study}\0{arm}".encode()).hexdigest()
-
-
-def _save_members(connection: Connection, fresh: pd.DataFrame, ids: Mapping[str, int]) -> None:
-    table = fresh.assign(arm_id=fresh["arm"].map(ids), run_id=fresh["id"])
-    for some in _batches(table):
-        names = ("arm_id", "seed", "run_id")
-        _insert(connection, members, {name: some[name].tolist() for name in names})
-
-
-def _batches(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for first in range(0, len(frame), BATCH):
-        yield frame.iloc[first : first + BATCH]
-
-
-def _further(table: pd.DataFrame, some: pd.DataFrame) -> list[str | None]:
-    """The other columns of some runs as JSON, without the cells that are empty."""
-    names = list(table.columns)
-    if not names:
-        return [None] * len(some)
-    cells = table.iloc[some["row"].to_numpy() - 1].itertuples(index=False, name=None)
-    return [
-        json.dumps({k: _plain(v) for k, v in zip(names, row, strict=True) if _is_there(v)})
-        for row in cells
-    ]
-
-
-def _is_there(cell: Any) -> bool:  # noqa: ANN401  (whatever a file holds)
-    return cell is not None and cell == cell  # noqa: PLR0124  (NaN is not)
-
-
-def _plain(cell: Any) -> Any:  # noqa: ANN401  (as above)
-    if isinstance(cell, bool | int | str):
-        return cell
-    if isinstance(cell, float) and abs(cell) < float("inf"):
-        return cell
-    return str(cell)

@@ -18,6 +18,7 @@ from sweep.queue import Job
 from sweep.store import Store, store_url
 from sweep.study import parse_study
 from tests.sweep import postgres
+from tests.sweep.importer import Importer
 from tests.sweep.stores import Trainer, fill
 from trainer.recipe import Recipe
 from trainer.rundir import Event, Result
@@ -172,6 +173,11 @@ def filled(
 @pytest.fixture
 def train(store: Store, tmp_path: Path, make_result: Callable[..., Result]) -> Trainer:
     return Trainer(store, tmp_path, make_result)
+
+
+@pytest.fixture
+def importer(tmp_path: Path) -> Importer:
+    return Importer(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,18 @@
-"""Results from elsewhere: what is understood, what is refused, and what a report makes of it."""
+"""Results from elsewhere: what is understood, and what a report makes of it."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from rich.console import Console
 
-from sweep.commands.import_ import ImportRequest, import_results
-from sweep.commands.report import print_report
 from sweep.errors import ResultsError
-from sweep.report import make_report
-from sweep.workspace import Workspace
+from tests.sweep.importer import PAIRED, Importer, csv
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "reference_interventions.csv"
@@ -33,69 +28,6 @@ GATE = {
     "weight-tying": (0.0, 4, "worse"),
 }
 """By arm: the p of prediction t, to how many digits, and the verdict after Holm."""
-
-
-class Importer:
-    """Imports files into the database of a test, in this process, and reads back what came of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.workspace = Workspace(folder / "runs")
-
-    def __call__(
-        self,
-        content: str | bytes,
-        name: str = "r.csv",
-        **request: Any,  # noqa: ANN401  (options)
-    ) -> str:
-        """What the command says of a file."""
-        file = self.folder / name
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-        return self.file(file, **request)
-
-    def file(self, file: Path, **request: Any) -> str:  # noqa: ANN401  (as above)
-        console = Console(width=500, markup=False, highlight=False)
-        with console.capture() as said:
-            import_results(self.workspace, ImportRequest(file, "x", **request), console)
-        return said.get()
-
-    def report(self) -> dict[str, Any]:
-        store = self.workspace.open()
-        try:
-            return make_report(store, store.study("x")).as_dict()
-        finally:
-            store.engine.dispose()
-
-    def table(self) -> str:
-        """What `sweep report` prints."""
-        store, console = self.workspace.open(), Console(width=500, markup=False, highlight=False)
-        with store, console.capture() as said:
-            print_report(store, store.study("x"), console)
-        return said.get()
-
-    def arms(self) -> dict[str, dict[str, Any]]:
-        return {row["arm"]: row for row in self.report()["arms"]}
-
-    def runs(self) -> list[dict[str, Any]]:
-        store = self.workspace.open()
-        try:
-            return [dict(row) for row in store.study_runs("x")]
-        finally:
-            store.engine.dispose()
-
-
-@pytest.fixture
-def importer(tmp_path: Path) -> Importer:
-    return Importer(tmp_path)
-
-
-def csv(rows: Sequence[Sequence[object]], header: str = "arm,seed,loss") -> str:
-    return "\n".join([header, *(",".join(str(cell) for cell in row) for row in rows)]) + "\n"
-
-
-PAIRED = [("baseline", s, 2.5 + s / 100) for s in range(1, 5)] + [
-    ("clip", s, 2.4 + s / 100 + s * s / 1000) for s in range(1, 5)
-]
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference results are absent")
@@ -318,156 +250,6 @@ def test_an_imported_study_can_be_looked_at_and_says_that_it_cannot_be_run(
         f"sweep: study 'x' was imported from {tmp_path / 'r.csv'} and cannot be run"
     )
     assert done.stderr.count("\n") == 1
-
-
-BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
-    "a missing column": (
-        "arm,los\nbaseline,1\n",
-        "r.csv",
-        {},
-        "has no column 'loss'; did you mean 'los'? (it has: 'arm', 'los')",
-    ),
-    "a mapped column that is missing": (
-        "arm,test/loss\nbaseline,1\n",
-        "r.csv",
-        {"columns": {"loss": "test_loss"}},
-        "has no column 'test_loss' for loss; did you mean 'test/loss'? (it has: 'arm', 'test/loss')",
-    ),
-    "a loss that is no number": (
-        "arm,loss\nbaseline,1\na,two\n",
-        "r.csv",
-        {},
-        "row 2: loss is 'two', which is no number",
-    ),
-    "a loss with a thousands separator": (
-        "arm,loss\nbaseline,1_000\na,2\n",
-        "r.csv",
-        {},
-        "row 1: loss is '1_000', which is no number",
-    ),
-    "an unknown status": (
-        "arm,loss,status\nbaseline,1,don\n",
-        "r.csv",
-        {},
-        "row 1: status is 'don', which is none of done, finished,",
-    ),
-    "two losses for one run": (
-        "arm,seed,loss\nbaseline,1,2.5\na,1,1\nbaseline,1,2.75\n",
-        "r.csv",
-        {},
-        "rows 1 and 3 are both arm 'baseline', seed 1, with loss 2.5 and loss 2.75; keep the right one",
-    ),
-    "steps that nothing tells apart": (
-        "arm,step,loss\nbaseline,1,2.5\nbaseline,1,2.75\n",
-        "r.csv",
-        {},
-        "arm 'baseline' has step 1 more than once, and nothing tells its runs apart;",
-    ),
-    "an empty file": ("", "r.csv", {}, "is empty; a file of results has a row for each run"),
-    "a header and nothing else": ("arm,loss\n", "r.csv", {}, "has no rows;"),
-    "JSON Lines without a line": ("\n\n", "r.jsonl", {}, "is empty;"),
-    "a baseline that does not exist": (
-        "arm,loss\nbase,1\na,1\n",
-        "r.csv",
-        {},
-        "did you mean 'base'? (it has: 'base', 'a'); name it with --baseline NAME",
-    ),
-    "one arm only": (
-        "arm,loss\nbaseline,1\nbaseline,2\n",
-        "r.csv",
-        {},
-        "has one arm only, 'baseline',",
-    ),
-    "an arm without a name": ("arm,loss\nbaseline,1\n ,2\n", "r.csv", {}, "row 2 names no arm"),
-    "an arm with a huge name": (
-        f"arm,loss\nbaseline,1\n{'a' * 300},2\n",
-        "r.csv",
-        {},
-        "row 2 has an arm of 300 characters, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…; 64",
-    ),
-    "a huge cell": (
-        f"arm,loss,x\nbaseline,1,{'a' * 200_000}\n",
-        "r.csv",
-        {},
-        "a cell of column 'x' has 200000 characters, and 100000 is the most",
-    ),
-    "the wrong ending": (
-        "arm,loss\nbaseline,1\n",
-        "r.xlsx",
-        {},
-        "ends in '.xlsx', which says nothing of its format; results are imported from .csv, .tsv,",
-    ),
-    "another encoding": (
-        "arm,loss\nbaseliné,1\n".encode("latin-1"),
-        "r.csv",
-        {},
-        "is not UTF-8 text (near byte 16)",
-    ),
-    "rows of different lengths": (
-        "arm,loss\nbaseline,1\na,1,2\n",
-        "r.csv",
-        {},
-        "line 3 has 3 cells and the header has 2: 'a,1,2'",
-    ),
-    "a column twice": ("arm,loss,loss\nbaseline,1,2\n", "r.csv", {}, "has two columns 'loss'"),
-    "what is no JSON": (
-        '{"arm": "baseline", "loss": 1}\n{\n',
-        "r.jsonl",
-        {},
-        "line 2 is not JSON: '{'",
-    ),
-    "a list in place of an object": (
-        "[1]\n",
-        "r.jsonl",
-        {},
-        "line 1 is [1]; every line is an object",
-    ),
-    "what is no Parquet": ("arm,loss\n", "r.parquet", {}, "is not a Parquet file:"),
-    "a stream seed that is none": (
-        "arm,init_seed,loss\nbaseline,x,1\n",
-        "r.csv",
-        {},
-        "row 1: init_seed is 'x'; it must be a whole number",
-    ),
-    "an alpha that is none": (
-        "arm,loss\nbaseline,1\n",
-        "r.csv",
-        {"settings": {"alpha": 2.0}},
-        "--alpha is 2.0;",
-    ),
-}
-
-
-@pytest.mark.parametrize(("content", "name", "request_", "sentence"), BAD.values(), ids=BAD)
-def test_a_file_that_makes_no_sense_is_refused_in_a_sentence_and_nothing_is_written(
-    importer: Importer, content: str | bytes, name: str, request_: dict[str, Any], sentence: str
-) -> None:
-    with pytest.raises(ResultsError) as error:
-        importer(content, name, **request_)
-    assert sentence in str(error.value)
-    assert "\n" not in str(error.value)
-    database = importer.folder / "runs" / "sweep.db"
-    assert not database.exists() or importer.workspace.open().studies() == []
-
-
-def test_a_hostile_name_moves_no_cursor(importer: Importer) -> None:
-    with pytest.raises(ResultsError) as error:
-        importer("arm,\x1b[31mred\nbaseline,1\n")
-    assert "\x1b" not in str(error.value)
-    importer(csv([("baseline", 1, 1.0), ("\x1b[31mred", 1, 2.0), ("[bold]a", 1, 2.0)]))
-    assert list(importer.arms()) == ["baseline", "\\x1b[31mred", "[bold]a"]
-
-
-def test_the_command_ends_with_two_and_one_sentence(tmp_path: Path, sweep: Run) -> None:
-    for words, sentence in (
-        (["no.csv", "--study", "x"], "no.csv does not exist; name a file of results"),
-        (["no.csv", "--study", "a b"], "--study 'a b' is not a name; names are letters"),
-    ):
-        done = sweep(tmp_path, "import", *words)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith(f"sweep: {sentence}")
-        assert done.stderr.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
 
 
 SIZE = 100_000

@@ -1,0 +1,72 @@
+"""Files of results, and what comes of importing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sweep.commands.import_ import ImportRequest, import_results
+from sweep.commands.report import print_report
+from sweep.report import make_report
+from sweep.workspace import Workspace
+
+
+class Importer:
+    """Imports files into the database of a test, in this process, and reads back what came of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.workspace = Workspace(folder / "runs")
+
+    def __call__(
+        self,
+        content: str | bytes,
+        name: str = "r.csv",
+        **request: Any,  # noqa: ANN401  (options)
+    ) -> str:
+        """What the command says of a file."""
+        file = self.folder / name
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return self.file(file, **request)
+
+    def file(self, file: Path, **request: Any) -> str:  # noqa: ANN401  (as above)
+        console = Console(width=500, markup=False, highlight=False)
+        with console.capture() as said:
+            import_results(self.workspace, ImportRequest(file, "x", **request), console)
+        return said.get()
+
+    def report(self) -> dict[str, Any]:
+        store = self.workspace.open()
+        try:
+            return make_report(store, store.study("x")).as_dict()
+        finally:
+            store.engine.dispose()
+
+    def table(self) -> str:
+        """What `sweep report` prints."""
+        store, console = self.workspace.open(), Console(width=500, markup=False, highlight=False)
+        with store, console.capture() as said:
+            print_report(store, store.study("x"), console)
+        return said.get()
+
+    def arms(self) -> dict[str, dict[str, Any]]:
+        return {row["arm"]: row for row in self.report()["arms"]}
+
+    def runs(self) -> list[dict[str, Any]]:
+        store = self.workspace.open()
+        try:
+            return [dict(row) for row in store.study_runs("x")]
+        finally:
+            store.engine.dispose()
+
+
+def csv(rows: Sequence[Sequence[object]], header: str = "arm,seed,loss") -> str:
+    return "\n".join([header, *(",".join(str(cell) for cell in row) for row in rows)]) + "\n"
+
+
+PAIRED = [("baseline", s, 2.5 + s / 100) for s in range(1, 5)] + [
+    ("clip", s, 2.4 + s / 100 + s * s / 1000) for s in range(1, 5)
+]
