@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from benchmarks.monkey import differences
 from sweep.commands.gc import ON_REQUEST, GcRequest, gc
 from sweep.workspace import Workspace
-from tests.faults.terminal import Terminal, end, send, steps, trainers, wait_for
+from tests.disks import fill_disk, small_disk
+from tests.faults.terminal import HASTE, Terminal, end, send, steps, trainers, wait_for
 
 Open = Callable[..., Terminal]
 
@@ -42,3 +46,68 @@ def test_what_is_freed_while_a_study_runs_and_one_run_is_killed_changes_none_of_
     assert differences(terminal.folder, peace.folder) == []
     outcomes = terminal.rows("SELECT outcome, COUNT(*) FROM attempts GROUP BY 1 ORDER BY 1")
     assert outcomes == [("done", 3), ("failed", 1)]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """Six megabytes, where the study's runs are."""
+    folder = tmp_path / "study" / "runs"
+    folder.mkdir(parents=True)
+    with small_disk(folder, 6 * 2**20) as made:
+        yield made
+
+
+def test_a_disk_that_is_full_for_checkpoints_result_and_database_makes_a_study_wait(
+    disk: Path, open_terminal: Open, peace: Terminal
+) -> None:
+    terminal = open_terminal(HASTE + 'keep = "nothing"\n')
+    run = terminal.run("baseline")
+    command = terminal.start("run", "s.toml", "--slots", "1")
+    wait_for(lambda: steps(run) >= 5, command)
+    (pid,) = trainers(run)
+    send(pid, signal.SIGSTOP)
+    filler = fill_disk(disk, leave=0)
+    send(pid, signal.SIGCONT)
+    wait_for(lambda: not trainers(run), command)
+    waits(command, terminal)
+    assert not run.result.exists()
+    filler.unlink()
+    goes_on(command, terminal, peace)
+    assert terminal.attempts(run)[-1] == ("done", None)
+
+
+def test_a_result_that_the_database_has_no_room_for_is_recorded_when_there_is_some(
+    disk: Path, open_terminal: Open, peace: Terminal
+) -> None:
+    terminal = open_terminal("")
+    run = terminal.run("baseline")
+    command = terminal.start("run", "s.toml", "--slots", "1")
+    wait_for(lambda: steps(run) >= 5, command)
+    command.send_signal(signal.SIGSTOP)
+    wait_for(run.result.exists)
+    filler = fill_disk(disk, leave=0)
+    command.send_signal(signal.SIGCONT)
+    waits(command, terminal)
+    assert terminal.rows("SELECT COUNT(*) FROM attempts WHERE outcome IS NOT NULL") == [(0,)]
+    filler.unlink()
+    goes_on(command, terminal, peace)
+    assert terminal.rows("SELECT outcome, COUNT(*) FROM attempts GROUP BY 1") == [("done", 3)]
+
+
+def waits(command: subprocess.Popen[str], terminal: Terminal) -> None:
+    """For longer than it takes to notice; what is there is whole."""
+    time.sleep(3)
+    assert command.poll() is None
+    assert terminal.rows("PRAGMA integrity_check") == [("ok",)]
+
+
+def goes_on(command: subprocess.Popen[str], terminal: Terminal, peace: Terminal) -> None:
+    """To the same losses as without any trouble."""
+    said = end(command)
+    assert "3/3" in said
+    assert said.count("Waiting: ") == said.count("It goes on.") == 1
+    assert "full" in said.split("Waiting: ")[1].splitlines()[0]
+    assert "free some space" in said.split("Waiting: ")[1].splitlines()[0]
+    assert differences(terminal.folder, peace.folder) == []
+    assert terminal.rows("PRAGMA integrity_check") == [("ok",)]
+    assert terminal.rows("SELECT COUNT(*) FROM attempts WHERE outcome = 'failed'") == [(0,)]
