@@ -16,6 +16,7 @@ from sweep.estimate import given_pace, guessed_pace, measured_pace
 from sweep.jobs import Workload, make_workload
 from sweep.outline import Outline, arm_rows, print_arms, print_outline
 from sweep.override import Overrides
+from sweep.room import room_for
 from sweep.sight import Price, wanted_effect
 from sweep.slots import find_slots
 from sweep.workspace import Workspace, read_plan
@@ -56,9 +57,11 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
         or guessed_pace(slots)
     )
     price = Price(pace=pace, per_hour=request.price_per_hour)
+    room = room_for(outline, slots, workspace.folder)
     problems = [problem for problem in (absent, impossible) if problem]
     if request.form == "json":
         content = _content(outline, price, slots, request.effect)
+        content["disk"] = room.content()
         content["problems"] = problems
         publish(as_json(content), None, console)
         return 0
@@ -66,6 +69,8 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
     print_outline(outline, pace, slots, console)
     for line in _further(outline, price, request.effect):
         say(console, line)
+    if warning := room.warning(workspace.folder):
+        say(console, warning, "yellow")
     for problem in problems:
         say(console, f"Before it can be run: {problem}.")
     return 0

@@ -20,6 +20,7 @@ from sweep.outline import Outline, print_outline
 from sweep.override import Overrides
 from sweep.owner import this_process
 from sweep.queue import Job, Queue
+from sweep.room import room_for
 from sweep.running import train_jobs, unfinished
 from sweep.scheduler import Settings
 from sweep.slots import find_slots
@@ -68,6 +69,9 @@ def carry_out(
     """Store a plan, train what it still lacks, and `show` what came of it; the exit status."""
     workload = make_workload(plan, workspace.cache, online=True)
     places = find_slots(request.slots, plan.study.jobs.gpus_per_run)
+    outline = Outline(plan, workload, workspace.open_if_any())
+    if warning := room_for(outline, len(places), workspace.folder).warning(workspace.folder):
+        say(console, warning, "yellow")
     workload = prepare_large(workspace, workload, workload.jobs().values(), console)
     store = workspace.open_or_create()
     jobs = workload.jobs()

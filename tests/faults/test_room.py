@@ -1,0 +1,73 @@
+"""How much of a disk a study takes is told before, and is about what it then takes."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sweep.disk import size_of
+from sweep.room import CHECKPOINTS, Room
+from tests.disks import small_disk
+from tests.faults.terminal import Terminal, end, steps, wait_for
+from trainer.checkpoint import KEPT
+
+Open = Callable[..., Terminal]
+
+
+def test_a_study_takes_about_what_was_said_before(open_terminal: Open) -> None:
+    terminal = open_terminal()
+    said = json.loads(terminal.sweep("plan", "s.toml", "--slots", "1", "--format", "json"))["disk"]
+    run, runs = terminal.run("baseline"), terminal.folder / "runs"
+    command = terminal.start("run", "s.toml", "--slots", "1")
+    wait_for(lambda: run.checkpoints.exists() and steps(run) >= 5, command)
+    command.send_signal(signal.SIGTERM)
+    end(command, status=130)
+    written = [size_of(path) for path in run.checkpoints.iterdir()]
+    assert 1 <= said["checkpoints"] / (CHECKPOINTS * max(written)) * 1.2 <= 1.5
+    assert CHECKPOINTS == KEPT + 1
+    assert "3/3" in terminal.sweep("run", "s.toml")
+    weights = sum(size_of(path) for path in runs.glob("*/weights.safetensors"))
+    tokens = sum(size_of(path) for path in runs.glob("cache/*/t*.bin"))
+    assert 1 <= weights / said["weights"] <= 1.1
+    assert tokens == said["tokens"]
+    records = size_of(runs) - weights - tokens
+    assert 1 / 3 <= said["records"] / records <= 3
+    again = json.loads(terminal.sweep("plan", "s.toml", "--format", "json"))["disk"]
+    assert again == {**dict.fromkeys(said, 0), "free": again["free"]}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """Room for the study, but not for as many checkpoints as it may come to write."""
+    folder = tmp_path / "study" / "runs"
+    folder.mkdir(parents=True)
+    with small_disk(folder, 40 * 2**20) as made:
+        yield made
+
+
+@pytest.mark.usefixtures("disk")
+def test_a_study_that_may_not_fit_is_planned_and_run_with_a_warning_that_has_both_numbers(
+    open_terminal: Open,
+) -> None:
+    terminal = open_terminal("", steps=20)
+    wide = ("s.toml", "--slots", "1", "--override", "model.width=256")
+    for out in (terminal.sweep("plan", *wide), terminal.sweep("run", *wide)):
+        (line,) = [line for line in out.splitlines() if line.startswith("The disk is too small")]
+        assert re.fullmatch(
+            r"The disk is too small: the study will take about 4\d.\d MB in runs \(weights "
+            r"1\d.\d MB, checkpoints 3\d.\d MB, token files 436.5 kB, records \d+.\d kB\), where "
+            r"4\d.\d MB are free; free \d.\d MB \(`sweep gc --dry-run` lists what can go\), choose "
+            'another folder with --runs DIR, or set jobs.keep = "nothing" to keep no weights.',
+            line,
+        )
+    assert "too small" not in terminal.sweep("plan", "s.toml")
+
+
+def test_a_study_that_fits_to_the_byte_is_not_warned_of(tmp_path: Path) -> None:
+    assert Room(1, 2, 3, 4, free=10).warning(tmp_path) is None
+    assert "9 bytes are free; free 1 byte " in str(Room(1, 2, 3, 4, free=9).warning(tmp_path))
