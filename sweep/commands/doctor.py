@@ -113,7 +113,7 @@ def _torch() -> Finding:
 def _devices() -> Finding:
     gpus, cores = find_gpus(), available_cores()
     if gpus:
-        return Finding("devices", "good", f"{len(gpus)} GPUs: one run on each")
+        return Finding("devices", "good", f"GPUs: {len(gpus)}, with one run on each")
     return Finding("devices", "good", f"{cores} CPU cores, no GPU: one run on each core")
 
 

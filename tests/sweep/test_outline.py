@@ -93,6 +93,14 @@ def test_a_guess_of_the_pace_waits_for_no_other_core() -> None:
     assert time.process_time() - busy < 1.2 * (time.perf_counter() - began)
 
 
+def test_a_gpu_is_not_guessed_by_what_the_cpu_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    pace = guessed_pace(1)
+    assert (pace.rate, pace.source) == (1e13, "a guess for any GPU, which large models use better")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert guessed_pace(1).source == "a guess from this machine's matrix products"
+
+
 def test_a_text_that_is_not_there_yet_is_said_after_the_plan(
     tmp_path: Path, study_text: str, sweep: Run
 ) -> None:
