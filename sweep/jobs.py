@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,15 +58,28 @@ class Workload:
 
     def job(self, arm: Arm, recipe: Recipe) -> Job:
         """The job of an arm's recipe."""
-        corpus_hash = self.supply(recipe.data).hash
+        return self._jobs(arm, [recipe])[0]
+
+    def _jobs(self, arm: Arm, recipes: Iterable[Recipe]) -> list[Job]:
+        """Those of an arm's recipes, which differ by their seeds alone."""
+        corpus_hash = self.supply(arm.recipe.data).hash
         fields = {k: v for k, v in arm.recipe.identity().items() if k != "seeds"}
         identity = f"{json.dumps(fields, sort_keys=True)}/{corpus_hash}/{METRIC_VERSION}"
-        weights = self._initial_weights(recipe)
-        if weights:
-            identity += f"/{weights.hash}"
+        weights = self._initial_weights(arm.recipe)
+        weights_hash = weights and weights.hash
+        if weights_hash:
+            identity += f"/{weights_hash}"
         family = hashlib.sha256(identity.encode()).hexdigest()
-        run_id = recipe.fingerprint(corpus_hash, weights and weights.hash)
-        return Job(run_id, recipe, corpus_hash, family, weights=weights)
+        return [
+            Job(
+                recipe.fingerprint(corpus_hash, weights_hash),
+                recipe,
+                corpus_hash,
+                family,
+                weights=weights,
+            )
+            for recipe in recipes
+        ]
 
     def _initial_weights(self, recipe: Recipe) -> InitialWeights | None:
         found = self.weights.get(recipe.train.initial_weights)
@@ -77,10 +90,12 @@ class Workload:
 
         In that order a study that is cut short has told about every arm.
         """
+        arms, seeds = self.plan.arms, self.plan.seeds
+        of_arms = [self._jobs(arm, [arm.recipes[seed] for seed in seeds]) for arm in arms]
         return {
-            (arm.name, seed): self.job(arm, arm.recipes[seed])
-            for seed in self.plan.seeds
-            for arm in self.plan.arms
+            (arm.name, seed): of_arm[number]
+            for number, seed in enumerate(seeds)
+            for arm, of_arm in zip(arms, of_arms, strict=True)
         }
 
     def check(self) -> None:

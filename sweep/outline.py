@@ -23,6 +23,9 @@ from sweep.sight import Power, known_chance
 from sweep.store import Store
 from trainer.recipe import Recipe, vocabulary_size
 
+SHOWN_ARMS = 100
+"""Rows of the table of arms."""
+
 
 @dataclass(frozen=True)
 class Outline:
@@ -80,17 +83,20 @@ def arm_rows(outline: Outline) -> list[dict[str, Any]]:
 
 
 def print_arms(outline: Outline, console: Console) -> None:
-    """A row per arm."""
+    """A row per arm, as far as anybody reads on."""
+    rows = arm_rows(outline)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("arm", no_wrap=True)
     table.add_column("changes", overflow="fold")
     numbers = ("parameters", "steps", "runs", "done")
     for title in numbers:
         table.add_column(title, justify="right")
-    for row in arm_rows(outline):
+    for row in rows[:SHOWN_ARMS]:
         cells = (f"{row[title]:,}" for title in numbers)
         table.add_row(row["arm"], _changes(row["changes"]), *cells)
     console.print(table)
+    if len(rows) > SHOWN_ARMS:
+        say(console, f"… and {len(rows) - SHOWN_ARMS:,} arms more: --format json has them all.")
 
 
 def _changes(fields: dict[str, Any]) -> str:

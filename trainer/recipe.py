@@ -234,19 +234,21 @@ class Recipe(Config):
 
     def canonical(self) -> str:
         """JSON of the fields that differ from their defaults, so that a new field orphans no run."""
-        fields = self.model_dump(mode="json", exclude_defaults=True)
-        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        return json.dumps(self._fields(), sort_keys=True, separators=(",", ":"))
 
     def identity(self) -> dict[str, Any]:
         """The canonical fields without those that say where inputs lie.
 
         What those inputs hold is known by hashes: a corpus may move, and its runs stay known.
         """
-        fields: dict[str, Any] = json.loads(self.canonical())
+        fields = self._fields()
         for section, places in PLACES.items():
             kept = {k: v for k, v in fields.pop(section, {}).items() if k not in places}
             fields |= {section: kept} if kept else {}
         return fields
+
+    def _fields(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     def fingerprint(self, corpus_hash: str, weights_hash: str | None = None) -> str:
         """SHA-256 of all that determines the test loss: same fingerprint, same run.
