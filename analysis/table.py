@@ -28,6 +28,9 @@ STYLES = {
     "reference": "dim",
 }
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a formula begins with (OWASP, "CSV Injection")."""
+
 WRAPPED = 24
 """Characters of a name or a verdict that columns make room for; what is longer is wrapped first."""
 
@@ -131,5 +134,11 @@ def csv_table(rows: Sequence[Row]) -> str:
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({k: "+".join(v) if isinstance(v, list) else v for k, v in row.items()})
+        writer.writerow({k: _csv_cell(v) for k, v in row.items()})
     return text.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    """Text that a spreadsheet would take for a formula is marked as text, as they mark it."""
+    text = "+".join(value) if isinstance(value, list) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(FORMULA) else text

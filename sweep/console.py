@@ -1,9 +1,30 @@
-"""How sentences reach people."""
+"""How sentences reach people: with nothing in them that moves a cursor or turns a line around."""
 
 from __future__ import annotations
 
-from rich.console import Console
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
+
+from sweep.printable import printable
+
+
+class SafeConsole(Console):
+    """Prints what it is given as it stands: names and paths come from files that others wrote."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  (rich's own)
+        # A path may hold what rich takes for markup or an emoji.
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """What is to be written; only rich's own control codes remain such."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 def say(console: Console, sentence: str | Text, style: str = "") -> None:

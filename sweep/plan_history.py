@@ -14,7 +14,7 @@ from sweep.plan_changes import Content, PlanChange, plan_changes
 from sweep.schema import plans
 from sweep.store import Store
 from sweep.withdrawn import WithdrawnArm, find_withdrawn
-from sweep.workspace import read_plan
+from sweep.workspace import is_there, read_plan
 
 FileState = Literal["as planned", "changed", "unreadable", "gone", "imported", "stack"]
 
@@ -89,7 +89,7 @@ def _file(study: RowMapping, current: RowMapping) -> tuple[FileState, list[PlanC
     try:
         plan = read_plan(path, content.get("overrides", {}))
     except StudyError:
-        return ("unreadable" if path.exists() else "gone"), []
+        return ("unreadable" if is_there(path) else "gone"), []
     if plan.hash == current["hash"]:
         return "as planned", []
     return "changed", plan_changes(content, plan.content())

@@ -248,11 +248,13 @@ RECIPE_FIELDS = _recipe_fields()
 
 
 def _read(path: Path) -> str:
-    if path.is_dir():
-        raise StudyError(f"{path} is a folder; name a study file inside it, such as {path}/x.toml")
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
+    except IsADirectoryError as error:
+        raise StudyError(
+            f"{path} is a folder; name a study file inside it, such as {path}/x.toml"
+        ) from error
     except FileNotFoundError as error:
         raise StudyError(
             f"{path} does not exist; `sweep init {path.name}` writes a study to start from"

@@ -54,7 +54,7 @@ class Workspace:
 
         That is the study last run, else `studies/interventions.toml`. Raises NotFoundError.
         """
-        if word is not None and (word.endswith(".toml") or Path(word).exists()):
+        if word is not None and (word.endswith(".toml") or is_there(word)):
             return Path(word)
         store = self.open_if_any()
         if store is not None and (word is not None or store.studies()):
@@ -69,7 +69,7 @@ class Workspace:
 
     def imported_study(self, word: str | None) -> RowMapping | None:
         """The imported study that `word` names, or that is the one last run; None for no such."""
-        if word is not None and (word.endswith(".toml") or Path(word).exists()):
+        if word is not None and (word.endswith(".toml") or is_there(word)):
             return None
         store = self.open_if_any()
         for study in store.studies() if store else ():
@@ -79,7 +79,7 @@ class Workspace:
 
     def check_trainable(self, path: Path) -> None:
         """Raises StudyError where a path that is no file is the name of an imported study."""
-        if path.exists() or path.suffix == ".toml":
+        if is_there(path) or path.suffix == ".toml":
             return
         store = self.open_if_any()
         for study in store.studies() if store else ():
@@ -88,9 +88,19 @@ class Workspace:
 
     def study_name(self, word: str | None) -> str | None:
         """The name of the study that `word` names by its path or name; None for the last run."""
-        if word is not None and (word.endswith(".toml") or Path(word).is_file()):
+        if word is not None and (
+            word.endswith(".toml") or (is_there(word) and Path(word).is_file())
+        ):
             return load_study(Path(word)).name
         return word
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether there is a file or folder of that name, which may be no name of a file at all."""
+    try:
+        return Path(path).exists()
+    except OSError:  # too long
+        return False
 
 
 def _own_file(study: RowMapping) -> Path:

@@ -169,3 +169,55 @@ def test_the_readme_promises_no_command_that_there_is_not() -> None:
     typed = [line.split() for line in lines if line.startswith("    sweep ")]
     assert typed
     assert {words[1] for words in typed} <= set(COMMANDS)
+
+
+CARELESS = {
+    "pickle",
+    "cPickle",
+    "dill",
+    "cloudpickle",
+    "marshal",
+    "shelve",
+    "joblib",
+    "yaml",
+    "code",
+}
+"""Modules that run what they read."""
+RUNNING = {"eval", "exec", "compile", "system", "popen", "getoutput", "getstatusoutput"}
+"""Functions that run text."""
+
+
+def careless_calls(path: Path) -> Iterator[str]:
+    """Calls that run text as code, or through a shell, or load a pickle."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func
+        words = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+        if isinstance(called, ast.Name) and called.id in RUNNING:
+            yield called.id
+        elif isinstance(called, ast.Attribute):
+            whose = ast.unparse(called.value)
+            if called.attr in RUNNING and whose in {"os", "subprocess", "builtins"}:
+                yield f"{whose}.{called.attr}"
+            if (whose, called.attr) == ("torch", "load") and words.get("weights_only") != "True":
+                yield "torch.load"
+        if words.get("shell", "False") != "False" or words.get("allow_pickle", "False") != "False":
+            yield ast.unparse(called)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_nothing_is_run_that_somebody_else_wrote(path: Path) -> None:
+    assert not {module.partition(".")[0] for module in imports(path)} & CARELESS
+    assert not list(careless_calls(path))
+
+
+def test_what_runs_text_or_loads_a_pickle_would_be_found(tmp_path: Path) -> None:
+    careless = tmp_path / "careless.py"
+    careless.write_text(
+        "eval(x)\nos.system(x)\nsubprocess.run(x, shell=True)\ntorch.load(x)\n"
+        "torch.load(x, weights_only=False)\nnumpy.load(x, allow_pickle=True)\n"
+        "model.eval()\nre.compile(x)\ntorch.load(x, weights_only=True)\nsubprocess.run([x])\n"
+    )
+    found = ["eval", "os.system", "subprocess.run", "torch.load", "torch.load", "numpy.load"]
+    assert list(careless_calls(careless)) == found

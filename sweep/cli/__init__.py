@@ -8,6 +8,7 @@ import sys
 from sweep.cli import study, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
 from sweep.cli.app import app
 from sweep.errors import RunnerLostError
+from sweep.printable import printable
 from trainer.errors import UserError
 
 __all__ = ["app", "control", "data", "look", "main", "models", "results", "study", "upkeep"]
@@ -36,10 +37,14 @@ def _tell(error: Exception) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     if isinstance(error, UserError):
-        print(f"sweep: {error}", file=sys.stderr)  # noqa: T201  (the command line's own voice)
+        print(f"sweep: {printable(str(error))}", file=sys.stderr)  # noqa: T201  (the command line's own voice)
         return EXIT_FAILED if isinstance(error, RunnerLostError) else EXIT_WRONG
+    if isinstance(error, OSError) and error.filename is not None:
+        print(f"sweep: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)  # noqa: T201  (as above)
+        return EXIT_WRONG
     print(  # noqa: T201  (as above)
-        f"sweep: this is a bug in sweep, not in your study: {type(error).__name__}: {error}\n"
+        f"sweep: this is a bug in sweep, not in your study: {type(error).__name__}: "
+        f"{printable(str(error))}\n"
         "`sweep --debug ...` shows where; please report it with that.",
         file=sys.stderr,
     )

@@ -49,10 +49,9 @@ def open_workspace(runs: Path, db: str | None) -> Workspace:
 
 def make_console(*, stderr: bool = False) -> Console:
     """Where a command prints."""
-    from rich.console import Console  # noqa: PLC0415
+    from sweep.console import SafeConsole  # noqa: PLC0415
 
-    # A path may hold what rich takes for markup or an emoji.
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return SafeConsole(stderr=stderr)
 
 
 def read_overrides(words: list[str] | None) -> Overrides:

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from analysis.latex import PREAMBLE, latex_table, latex_text
 from analysis.table import Column, Row, csv_table, markdown_table, markdown_text, rich_table
-from sweep.console import say
+from sweep.console import SafeConsole, say
+from sweep.printable import printable
 from trainer.errors import UserError
 from trainer.files import write_whole
 
@@ -83,15 +84,15 @@ def _text(document: Document, form: Format) -> str:
     if form == "json":
         return as_json(document.content)
     if form == "csv":
-        return csv_table(document.records)
+        return printable(csv_table(document.records))
     if form == "table":
-        plain = Console(width=PLAIN_WIDTH, no_color=True, force_terminal=False)
+        plain = SafeConsole(width=PLAIN_WIDTH, no_color=True, force_terminal=False)
         with plain.capture() as captured:
             _print(document, plain)
         return captured.get()
     render = {"md": _markdown, "latex": _latex}[form]
     head = [PREAMBLE] if form == "latex" else []
-    return "\n\n".join([*head, *map(render, document.parts)]) + "\n"
+    return printable("\n\n".join([*head, *map(render, document.parts)])) + "\n"
 
 
 def _markdown(part: str | Table) -> str:
