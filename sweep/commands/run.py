@@ -19,6 +19,7 @@ from sweep.jobs import make_workload
 from sweep.outline import Outline, print_outline
 from sweep.override import Overrides
 from sweep.owner import this_process
+from sweep.plans import save_plan
 from sweep.queue import Job, Queue
 from sweep.room import room_for
 from sweep.running import train_jobs, unfinished
@@ -76,7 +77,7 @@ def carry_out(
     store = workspace.open_or_create()
     jobs = workload.jobs()
     Queue(store, this_process()).enqueue(jobs.values())
-    store.save_plan(plan, request.study.resolve(), {key: job.run_id for key, job in jobs.items()})
+    save_plan(store, plan, request.study.resolve(), {key: job.run_id for key, job in jobs.items()})
     missing = unfinished(store, list(jobs.values()))
     if not missing:
         say(console, f"All {len(jobs)} runs of {plan.study.name} are done: nothing to train.")

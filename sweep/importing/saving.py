@@ -16,6 +16,7 @@ from sweep.errors import ResultsError, did_you_mean
 from sweep.explain import shown
 from sweep.importing.inserting import BATCH, family_of, insert_members, insert_runs
 from sweep.importing.runs import outcome, run_name
+from sweep.plans import save_content
 from sweep.schema import arms, members, plans, runs, studies
 from sweep.store import Store
 
@@ -264,7 +265,7 @@ def _save_study(connection: Connection, new: Import, content: dict[str, Any]) ->
     ).rowcount
     if not known:
         connection.execute(insert(studies).values(name=new.study, **row))
-    Store.save_content(connection, new.study, digest, content)
+    save_content(connection, new.study, digest, content)
 
 
 def _save_arms(connection: Connection, study: str, content: Mapping[str, Any]) -> dict[str, int]:

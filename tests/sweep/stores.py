@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from sweep.commands.report import print_report
 from sweep.design import Plan, make_plan
+from sweep.plans import save_plan
 from sweep.queue import Job, Queue
 from sweep.report import make_report
 from sweep.schema import metadata
@@ -32,7 +33,7 @@ def save(store: Store, plan: Plan, path: Path) -> None:
         for seed, recipe in arm.recipes.items()
     }
     Queue(store, "me:1:1").enqueue(jobs.values())
-    store.save_plan(plan, path, {key: job.run_id for key, job in jobs.items()})
+    save_plan(store, plan, path, {key: job.run_id for key, job in jobs.items()})
 
 
 def fill(
@@ -90,7 +91,7 @@ class Trainer:
         queue = Queue(self.store, "me:1:1")
         queue.enqueue(jobs.values())
         run_ids = {key: job.run_id for key, job in jobs.items()}
-        self.store.save_plan(plan, self.folder / "s.toml", run_ids)
+        save_plan(self.store, plan, self.folder / "s.toml", run_ids)
         for (arm, seed), job in jobs.items():
             changes = outcome(arm, seed)
             if changes and queue.claim(job.run_id):

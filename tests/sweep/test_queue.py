@@ -20,6 +20,7 @@ from sweep.change import failed
 from sweep.design import Plan
 from sweep.leases import LEASE_SECONDS, RENEW_SECONDS
 from sweep.owner import is_gone, this_process
+from sweep.plans import save_plan
 from sweep.queue import Job, Queue
 from sweep.store import Store
 from tests.sweep.conftest import HandClock
@@ -130,7 +131,7 @@ def test_commands_that_ask_for_the_same_runs_at_once_all_succeed(
     def ask(store: Store) -> None:
         together.wait()
         queued.append(Queue(store, "me:1:1").enqueue(jobs.values()))
-        store.save_plan(plan, Path("s.toml"), {key: job.run_id for key, job in jobs.items()})
+        save_plan(store, plan, Path("s.toml"), {key: job.run_id for key, job in jobs.items()})
 
     threads = [threading.Thread(target=ask, args=[store]) for store in stores]
     for thread in threads:

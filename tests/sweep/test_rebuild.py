@@ -18,6 +18,7 @@ from sqlalchemy import URL, Column, Index, Table
 from sweep.design import Plan
 from sweep.errors import StoreError
 from sweep.ledger import study_file
+from sweep.plans import save_plan
 from sweep.queue import Job, Queue
 from sweep.reference import require_exam, save_reference
 from sweep.schema import ADDED
@@ -47,7 +48,7 @@ def folder(
     again = Job(f"{first.run_id}-again", first.recipe, "c", "f" * 64, first.run_id)
     queue = Queue(store, "me:1:1")
     queue.enqueue([*jobs.values(), again])
-    store.save_plan(plan, tmp_path / "s.toml", {key: job.run_id for key, job in jobs.items()})
+    save_plan(store, plan, tmp_path / "s.toml", {key: job.run_id for key, job in jobs.items()})
     for number, job in enumerate([*list(jobs.values())[:5], again]):
         assert queue.claim(job.run_id)
         assert store.ledger
