@@ -18,11 +18,11 @@ CHECKPOINT = 3 * FLOAT
 """Bytes of it in a checkpoint, with the two moments of the optimiser."""
 CHECKPOINTS = 3
 """Of a run at once: two are kept while a third is written."""
-RUN = 16_000
+RUN = 8_000
 """Bytes of what a run records whatever its length: recipe, result, log; in files and database."""
-POINT = 300
+POINT = 380
 """Bytes of a point of its curve, in both."""
-CHUNK = 70
+CHUNK = 220
 """Bytes of the loss of a chunk of test text, in both."""
 TOKEN = 2
 """Bytes of a token."""
