@@ -76,10 +76,8 @@ def chunk_effects(
     that occurs twice in a run, or a loss that is not finite.
     """
     _check(losses, baseline)
-    tables = {
-        str(arm): rows.pivot_table(index="seed", columns="chunk", values="loss")
-        for arm, rows in losses.groupby("arm", sort=False)
-    }
+    every = losses.pivot_table(index=["arm", "seed"], columns="chunk", values="loss", sort=False)
+    tables = {str(arm): table.droplevel("arm") for arm, table in every.groupby("arm", sort=False)}
     reference = tables.pop(baseline)
     found = (_effect(arm, table, reference, alpha) for arm, table in tables.items())
     return {effect.arm: effect for effect in found if effect is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import RowMapping
@@ -17,6 +17,7 @@ from sweep.plan_history import PlanHistory, plan_history
 from sweep.reference import study_references
 from sweep.reproducible import reproducible
 from sweep.store import Store
+from sweep.tested_text import MOST_RUNS, TestedText, read_tested_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,7 @@ class Report:
     """Whether the results are from elsewhere."""
     stack: Mapping[str, Any] | None = None
     """Of a stack: which study it is of and what it promises (`sweep.stack.Choice.content`)."""
+    tested_text: TestedText = field(default_factory=TestedText)
     references: Sequence[RowMapping] = ()
     """Models that were not trained here, on the same test text (see `sweep.reference`)."""
 
@@ -76,6 +78,7 @@ class Report:
     def _arm(self, verdict: dict[str, Any]) -> dict[str, Any]:
         from analysis.cost import seconds_to_settle  # noqa: PLC0415  (brings numpy)
 
+        text = self.tested_text.of_arm(verdict, self.analysis["smallest_effect"])
         name, evidence = verdict.pop("arm"), self.evidence
         baseline = self.judgement.arms[0].arm
         seeds = verdict["seeds_to_settle"]
@@ -83,6 +86,7 @@ class Report:
             "arm": name,
             "interventions": self.interventions[name],
             **verdict,
+            **text,
             "seconds_to_settle": seconds_to_settle(seeds, name, baseline, evidence.seconds_per_run),
             "seconds": evidence.seconds_spent.get(name),
         }
@@ -125,7 +129,8 @@ def make_report(store: Store, study: RowMapping) -> Report:
         evidence.frame[["arm", "seed", "loss", "status"]],
         analysis_plan([row["name"] for row in rows], settings, history.questions_withdrawn),
     )
-    baseline = store.study_runs(name, which=schema.arms.c.name == rows[0]["name"])
+    first, few = rows[0]["name"], len(evidence.frame) <= MOST_RUNS
+    baseline = store.study_runs(name, which=schema.arms.c.name == first)
     return Report(
         study=name,
         plan_hash=study["plan_hash"],
@@ -140,6 +145,9 @@ def make_report(store: Store, study: RowMapping) -> Report:
         metric=plan.get("metric"),
         imported=bool(study["imported"]),
         stack=plan.get("stack"),
+        tested_text=(
+            read_tested_text(store, name, first, settings["alpha"]) if few else TestedText()
+        ),
         references=study_references(store, study),
     )
 

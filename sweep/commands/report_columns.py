@@ -7,6 +7,7 @@ from sweep.progress import duration
 
 NOBODY_KNOWS, TOO_MANY = "+?", "+>10,000"
 """Where no number of further seeds can be named, and where it is one that nobody will train."""
+FEW_CHUNKS = "rests_on_few_chunks"
 
 
 def verdict_columns(confidence: float) -> list[Column]:
@@ -54,7 +55,8 @@ def _verdict_words(row: Row) -> str:
         for key, word in (("n_diverged", "diverged"), ("n_failed", "failed"))
         if row[key]
     ]
-    return ", ".join(words) + (" *" if row["sensitive"] else "")
+    marks = [mark for key, mark in (("sensitive", " *"), (FEW_CHUNKS, " †")) if row[key]]
+    return ", ".join(words) + "".join(marks)
 
 
 def _verdict(row: Row) -> str:

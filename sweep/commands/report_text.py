@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweep.commands.report_columns import NOBODY_KNOWS
+from sweep.commands.report_columns import FEW_CHUNKS, NOBODY_KNOWS
 from sweep.confounders import confounder_lines
 from sweep.explain import harmless, shown
 from sweep.override import shown_overrides
@@ -52,6 +52,7 @@ def preamble(result: Report) -> list[str]:
         lines.append(
             f"The stack of {of}, which promised {promise:+.4f}; `sweep stack {of}` compares."
         )
+    lines += result.tested_text.sentences()
     return [*lines, *_plan_lines(result.history), *confounder_lines(result.confounders)]
 
 
@@ -92,6 +93,8 @@ def footnotes(result: Report, content: Mapping[str, Any]) -> list[str]:
         lines.append("(real) The effect is not zero, but shown to be smaller than is worth having.")
     if any(row["sensitive"] for row in rows):
         lines.append("* another method would have given another verdict (see --format json).")
+    if any(row[FEW_CHUNKS] for row in rows):
+        lines.append("† rests on few chunks of the test text; other text may give another verdict.")
     if any(row["n_diverged"] and row["mean"] is not None for row in rows):
         lines.append("Means are over the runs that converged.")
     lines += _withdrawn_lines(result.history)

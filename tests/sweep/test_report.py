@@ -274,3 +274,31 @@ def test_what_a_file_says_of_a_machine_moves_no_cursor(train: Trainer, content: 
     train(content, lambda arm, _: with_origin(device="\x1b[31m\u202e" if arm == "clip" else "x"))
     assert "\x1b" not in train.table()
     assert "\u202e" not in train.table()
+
+
+def test_a_verdict_that_rests_on_few_chunks_of_the_test_text_is_marked(
+    train: Trainer, content: Content
+) -> None:
+    def outcome(arm: str, seed: int) -> dict[str, Any]:
+        gains = {
+            "baseline": [0.0] * 64,
+            "clip": [0.09 + chunk % 3 / 100 for chunk in range(64)],
+            "no-dropout": [6.4 * (chunk == 5) for chunk in range(64)],
+        }[arm]
+        by_chunk = [
+            2.5 + chunk / 8 + seed / 100 - gain * (1 + seed / 99)
+            for chunk, gain in enumerate(gains)
+        ]
+        return usual(arm, seed) | {"chunk_losses": by_chunk, "test_loss": sum(by_chunk) / 64}
+
+    train(changed(content, "design/seeds", 3), outcome)
+    baseline, lucky, steady = train.report()["arms"]
+    assert (lucky["verdict"], steady["verdict"]) == ("better", "better")
+    assert (baseline["rests_on_few_chunks"], steady["rests_on_few_chunks"]) == (None, False)
+    assert (lucky["rests_on_few_chunks"], lucky["carried_by"], lucky["n_chunks"]) == (True, 1, 64)
+    assert lucky["se_chunks"] == pytest.approx(abs(lucky["effect"]))  # one chunk has all of it
+    table = train.table()
+    assert table.count(" †") == 1
+    assert "† rests on few chunks of the test text" in table
+    errors = f"{steady['se_chunks']:.4f} (clip) to {lucky['se_chunks']:.4f} (no-dropout)"
+    assert f"Test text: over 64 chunks of it an effect has a standard error of {errors}.\n" in table
