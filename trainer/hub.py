@@ -7,6 +7,7 @@ dataset is looked up or read; a run reads token files and needs neither.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 ROWS = 512
 """Rows that are read from a stream at once."""
+
+TRIES = 2
+"""How often a stream that breaks off is taken up, each time with half a minute of the hub's library's
+own tries; what is done is kept, so that the same command goes on when the network is back."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +225,10 @@ class HubText:
         import datasets  # noqa: PLC0415  (see above)
 
         datasets.disable_progress_bars()
+        for library in ("datasets", "huggingface_hub"):  # which tell of each try
+            logging.getLogger(library).setLevel(logging.ERROR)
+        datasets.config.STREAMING_OPEN_MAX_RETRIES = TRIES
+        datasets.config.STREAMING_READ_MAX_RETRIES = TRIES
         data = self._data
         stream = datasets.load_dataset(
             data.corpus, data.subset, revision=self._commit, split=split, streaming=True

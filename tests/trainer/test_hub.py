@@ -70,6 +70,16 @@ TEXTS = {
         "test": 9,
     }.items()
 }
+SERVE = """
+import sys
+from pathlib import Path
+from tests.trainer.fake_hub import serve
+with serve(Path(sys.argv[1])) as address:
+    print(address, flush=True)
+    sys.stdin.read()
+"""
+IMPATIENT = "import time; wait = time.sleep; time.sleep = lambda s: wait(min(s, 0.05))"
+"""The libraries' waits between their tries are half a minute each time."""
 OFFLINE = "what works offline: python-stdlib, local files, and corpora that `sweep data list` shows"
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens."""
@@ -110,6 +120,7 @@ def start(root: Path, code: str, *words: object, **environment: str) -> subproce
         cwd=root,
         env={**quiet, **environment},
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
 
@@ -152,6 +163,34 @@ def test_a_stream_that_is_killed_goes_on_and_ends_with_the_same_bytes(
     begun, *_, last = prepare(root, tmp_path, "some/text", "bytes", HF_ENDPOINT=hub)
     assert 1_100 <= int(begun) < 3_000
     assert contents(tmp_path / last) == contents(whole)
+
+
+def test_a_hub_that_goes_away_in_the_middle_is_a_sentence_and_what_is_done_is_kept(
+    root: Path, tmp_path: Path, datasets: Path
+) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVE, datasets],
+        cwd=root,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout
+    address = server.stdout.readline().strip()
+    at = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home")}
+    code = f"{IMPATIENT}\n{PREPARE}"
+    process = start(root, code, "some/text", tmp_path, "bytes", 0.05, **at)
+    assert process.stdout
+    next(line for line in process.stdout if int(line) > 0)
+    server.kill()
+    server.communicate()
+    said, errors = process.communicate(timeout=120)
+    assert said.splitlines()[-1].startswith(
+        f"data.corpus = 'some/text': {address} could not be reached ("
+    )
+    assert errors == ""
+    [aside] = tmp_path.glob(".preparing-*")
+    assert (aside / "progress.json").exists()
 
 
 def test_a_datasets_own_validation_split_is_for_testing(whole: Path) -> None:
