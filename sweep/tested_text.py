@@ -14,7 +14,7 @@ from sweep.store import Store
 if TYPE_CHECKING:
     from analysis.chunks import ChunkEffect
 
-MOST_RUNS = 5_000
+MOST_RUNS = 2_000
 """Of a larger study the losses chunk by chunk are too many to be read for a report."""
 
 
