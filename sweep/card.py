@@ -90,11 +90,10 @@ def _verdict(store: Store, study: str, arm: str, seed: int) -> str:
     words = f"{mean} is the run with seed {seed}."
     if arm == BASELINE or row["effect"] is None:
         return f"`{study}`: {words}\n"
-    interval = (
-        f" (interval {row['ci_low']:+.4f} to {row['ci_high']:+.4f})"
-        if row["ci_low"] is not None
-        else ""
-    )
+    interval, p = "", row["p_adjusted"]
+    if row["ci_low"] is not None:
+        interval = f" (interval {row['ci_low']:+.4f} to {row['ci_high']:+.4f}"
+        interval += ")" if p is None else f"; p {p:.2g} after correction for the study's arms)"
     return (
         f"`{study}`: **{row['verdict'] or 'no verdict yet'}**. The effect of `{arm}` on the test "
         f"loss, against `{BASELINE}` with the same seeds, is {row['effect']:+.4f} nats per "

@@ -50,11 +50,12 @@ def test_its_card_has_recipe_loss_verdict_and_how_to_load_it(
     card = (exported[0] / "README.md").read_text()
     row = json.loads(sweep(folder, "show", "no-dropout/1").stdout)
     arms = json.loads(sweep(folder, "report", "--format", "json").stdout)["arms"]
-    verdict = next(arm["verdict"] for arm in arms if arm["arm"] == "no-dropout")
+    arm = next(arm for arm in arms if arm["arm"] == "no-dropout")
     assert card.startswith("---\nlibrary_name: transformers\npipeline_tag: text-generation\n")
     assert "# tiny/no-dropout/1\n" in card
     assert f"| test loss | {row['test_loss']:.4f} nats per token" in card
-    assert f"`tiny`: **{verdict}**" in card
+    assert f"`tiny`: **{arm['verdict']}**" in card
+    assert f"; p {arm['p_adjusted']:.2g} after correction for the study's arms)" in card
     assert '"dropout": 0.0' in card
     assert row["id"] in card
     assert row["corpus_hash"] in card
