@@ -63,7 +63,7 @@ class Room:
         }
         words = ", ".join(f"{name} {shown_size(size)}" for name, size in parts.items() if size)
         return (
-            f"The disk is too small: the study will take about {shown_size(self.needed)} in {folder} "
+            f"The disk may be too small: the study takes up to {shown_size(self.needed)} in {folder} "
             f"({words}), where {shown_size(self.free)} are free; free "
             f"{shown_size(self.needed - self.free)} (`sweep gc --dry-run` lists what can go), choose "
             'another folder with --runs DIR, or set jobs.keep = "nothing" to keep no weights.'

@@ -35,12 +35,14 @@ def test_what_is_freed_while_a_study_runs_and_one_run_is_killed_changes_none_of_
     terminal = open_terminal()
     run = terminal.run("baseline")
     command = terminal.start("run", "s.toml", "--slots", "1")
-    wait_for(lambda: run.checkpoints.exists() and steps(run) >= 20, command)
-    send(trainers(run)[0], signal.SIGKILL)
-    said = ""
+    wait_for(lambda: steps(run) >= 5, command)
+    (pid,) = trainers(run)
+    send(pid, signal.SIGSTOP)
+    said = free_all(terminal)
+    send(pid, signal.SIGKILL)
     while command.poll() is None:
         said += free_all(terminal)
-        time.sleep(0.05)
+        time.sleep(0.3)
     assert "3/3" in end(command)
     assert "weights of finished runs" in said
     assert differences(terminal.folder, peace.folder) == []
