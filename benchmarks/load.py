@@ -5,14 +5,14 @@
     python benchmarks/load.py --scale 0.01
 
 The queue's runs take no step: a trainer that does nothing is called inline, or in a forked process
-each. Optuna's RDB storage, in turns with it, counts trials that do nothing in two processes.
+each. Optuna's RDB storage, in turns with it, counts trials that do nothing in two processes. At the end stands what is promised: of several
+rounds the best counts, for what else a machine does only slows a round down.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import os
 import subprocess
 import sys
 import tempfile
@@ -30,6 +30,7 @@ if __name__ == "__main__":
 from statistics import median
 
 from benchmarks.noop_server import train_nothing
+from benchmarks.rounds import Promise
 from benchmarks.wide_store import fill
 from sweep.executors.base import Executor
 from sweep.executors.inline import InlineExecutor
@@ -62,6 +63,17 @@ study = optuna.load_study(study_name="s", storage=sys.argv[1])
 study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=int(sys.argv[2]))
 """
 """One of the two processes that work on an Optuna study."""
+STARTER = """
+import os, subprocess, sys, time
+began = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+if status:
+    sys.exit(f"{sys.argv[1:]} ended with {os.waitstatus_to_exitcode(status)}")
+busy = usage.ru_utime + usage.ru_stime
+print(time.perf_counter() - began, usage.ru_maxrss * 1024, busy)
+"""
+"""A small process that starts a command: its peak would else begin at that of whoever forked it."""
 
 
 def main() -> None:
@@ -70,15 +82,19 @@ def main() -> None:
     parser.add_argument("part", nargs="*", choices=[*PARTS, []], help="which; all if left out")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full size")
     parser.add_argument("--rounds", type=int, default=5, help="measurements; medians are printed")
+    parser.add_argument("--check", action="store_true", help="fail when a promise is not kept")
     words = parser.parse_args()
+    promises: list[Promise] = []
     for name in words.part or PARTS:
         with tempfile.TemporaryDirectory() as folder:
-            PARTS[name](Path(folder), words.scale, words.rounds)
+            promises += PARTS[name](Path(folder), words.scale, words.rounds)
+    print(*(promise.text() for promise in promises), sep="\n")
+    sys.exit(words.check and not all(promise.kept for promise in promises))
 
 
-def measure_store(folder: Path, scale: float, rounds: int) -> None:
+def measure_store(folder: Path, scale: float, rounds: int) -> list[Promise]:
     """`sweep status` and `report` of a study of a tenth of all runs, and of one that has them all."""
-    number = round(100_000 * scale)
+    number, promises = round(100_000 * scale), []
     for name, wide in (("in ten studies", number // 10), ("in one study", number)):
         place = folder / name.replace(" ", "-")
         began = time.perf_counter()
@@ -87,22 +103,22 @@ def measure_store(folder: Path, scale: float, rounds: int) -> None:
         filled = time.perf_counter() - began
         print(f"{number:,} finished runs {name}: {size:.2f} GB, written in {filled:.0f} s")
         for words in ("status", "report", "report --format json"):
-            _print_command(words, [*words.split(), "--runs", str(place)], rounds)
+            called = [*words.split(), "--runs", str(place)]
+            promises += _print_command(words, called, rounds, f"{words}, runs {name}", 2, 500)
+    return promises
 
 
 def command(words: list[str]) -> tuple[float, int, float]:
     """Seconds, peak bytes, and seconds of CPU time of a process of its own."""
-    began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{words} ended with {process.returncode}")
-    busy = usage.ru_utime + usage.ru_stime
-    return time.perf_counter() - began, usage.ru_maxrss * 1024, busy
+    started = [sys.executable, "-S", "-c", STARTER, sys.executable, *words]
+    done = subprocess.run(started, cwd=ROOT, check=True, capture_output=True, text=True)
+    seconds, peak, busy = done.stdout.split()
+    return float(seconds), int(peak), float(busy)
 
 
-def _print_command(name: str, words: list[str], times: int) -> None:
+def _print_command(
+    name: str, words: list[str], times: int, what: str, most_seconds: float, most_megabytes: float
+) -> list[Promise]:
     """Run a command of ours several times and print what it takes."""
     seconds, peaks, busy = zip(
         *(command(["-m", "sweep", *words]) for _ in range(times)), strict=True
@@ -111,9 +127,13 @@ def _print_command(name: str, words: list[str], times: int) -> None:
         f"  sweep {name}: {median(seconds):.2f} s, of which {median(busy):.2f} s of CPU time; "
         f"{max(peaks) / 1e6:.0f} MB at its peak"
     )
+    return [
+        Promise(f"seconds of sweep {what}", most_seconds, min(seconds), at_most=True),
+        Promise(f"megabytes of sweep {what}", most_megabytes, max(peaks) / 1e6, at_most=True),
+    ]
 
 
-def measure_queue(folder: Path, scale: float, rounds: int) -> None:
+def measure_queue(folder: Path, scale: float, rounds: int) -> list[Promise]:
     """Runs of a trainer that does nothing, called inline, and Optuna's trials in turns with them."""
     each, trials = max(1, round(10_000 * scale / rounds)), max(1, round(30 * scale))
     optuna = f"sqlite:///{folder}/optuna.db"
@@ -132,6 +152,7 @@ def measure_queue(folder: Path, scale: float, rounds: int) -> None:
         f"Optuna, RDB storage in SQLite, 2 processes: {_words(theirs)} a second\n"
         f"ratio: {_words([one / other for one, other in zip(ours, theirs, strict=True)])}"
     )
+    return [Promise("runs a second inline", 200, max(ours))]
 
 
 def _jobs(number: int) -> Iterator[Job]:
@@ -177,7 +198,7 @@ def _trials(storage: str, number: int) -> float:
     return max(time.perf_counter() - began - idle, 1e-3)
 
 
-def measure_forked(folder: Path, scale: float, rounds: int) -> None:
+def measure_forked(folder: Path, scale: float, rounds: int) -> list[Promise]:
     """The same runs in a forked process each."""
     each = max(1, round(1000 * scale / rounds))
     slots = [Slot(f"place {number}", "cpu", 1) for number in range(SLOTS)]
@@ -192,9 +213,10 @@ def measure_forked(folder: Path, scale: float, rounds: int) -> None:
     finally:
         executor.close()
     print(f"{len(jobs):,} runs in a process each, {SLOTS} slots: {_words(rates)} a second")
+    return [Promise("runs a second in a process each", 30, max(rates))]
 
 
-def measure_plan(folder: Path, scale: float, rounds: int) -> None:
+def measure_plan(folder: Path, scale: float, rounds: int) -> list[Promise]:
     """`sweep plan` of a study with 5,000 arms."""
     number = max(1, round(5000 * scale) - 1)
     lines = [STUDY]
@@ -204,16 +226,15 @@ def measure_plan(folder: Path, scale: float, rounds: int) -> None:
         lines.append(f'set = {{ "optimizer.learning_rate" = {rate!r} }}\n')
     (folder / "wide.toml").write_text("".join(lines))
     print(f"a study of {number + 1:,} arms:")
-    _print_command(
-        "plan", ["plan", str(folder / "wide.toml"), "--runs", str(folder / "runs")], rounds
-    )
+    called = ["plan", str(folder / "wide.toml"), "--runs", str(folder / "runs")]
+    return _print_command("plan", called, rounds, f"plan, {number + 1:,} arms", 5, 500)
 
 
 def _words(values: list[float]) -> str:
     return f"{median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
 
 
-PARTS: dict[str, Callable[[Path, float, int], None]] = {
+PARTS: dict[str, Callable[[Path, float, int], list[Promise]]] = {
     "store": measure_store,
     "queue": measure_queue,
     "forked": measure_forked,

@@ -24,7 +24,10 @@ class SafeConsole(Console):
     ) -> Iterable[Segment]:
         """What is to be written; only rich's own control codes remain such."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+            if segment.control or segment.text.isprintable() or segment.text == "\n":
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
 
 
 def say(console: Console, sentence: str | Text, style: str = "") -> None:

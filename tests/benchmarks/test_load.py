@@ -48,5 +48,7 @@ def test_every_part_is_measured_and_every_figure_printed(tmp_path: Path) -> None
         r"Optuna, RDB storage in SQLite, 2 processes: \d+ \(\d+ to \d+\) a second\n",
         r"2 runs in a process each, 64 slots: \d+ \(\d+ to \d+\) a second\n",
         r"a study of 10 arms:\n  sweep plan: [\d.]+ s, of which ",
+        r"kept: megabytes of sweep status, runs in one study is \d+\.\d\d, promised at most 500",
+        r"(kept|NOT KEPT): runs a second in a process each is \d+",
     ):
         assert re.search(figure, done.stdout), (figure, done.stdout)
