@@ -26,6 +26,8 @@ from trainer.rundir import RunDirectory
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+LARGEST_JSON = 64_000_000
+"""Bytes of a file that describes a model."""
 NUMBERS = {"F64", "F32", "F16", "BF16"}
 """Kinds of numbers that weights are stored in, as safetensors calls them."""
 BUFFER = 2**20
@@ -231,6 +233,8 @@ def _indexed_entries(folder: Path) -> dict[str, Stored]:
 
 def _entries(path: Path) -> Iterator[tuple[str, Stored]]:
     """What a safetensors file holds. Raises SafetensorError when it is damaged."""
+    if not path.is_file():  # a pipe would be waited for
+        raise WeightsError(f"{path} is no file")
     with safe_open(path, framework="numpy"):
         pass  # its header has been checked against its size
     with path.open("rb") as file:
@@ -244,6 +248,8 @@ def _entries(path: Path) -> Iterator[tuple[str, Stored]]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file() or path.stat().st_size > LARGEST_JSON:
+        raise WeightsError(f"{path} is no file of JSON")
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:

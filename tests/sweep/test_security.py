@@ -230,3 +230,47 @@ def test_while_a_study_runs_nobody_can_call_its_processes(
     assert running.returncode == 0
     assert most >= 3  # the command, its fork server, and a run
     assert not ports
+
+
+def huge_header(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "gpt2"}')
+    (folder / "model.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}")
+
+
+def endless(folder: Path) -> None:
+    (folder / "config.json").symlink_to("/dev/zero")
+
+
+def pickled(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "gpt2"}')
+    (folder / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
+
+
+def circle(folder: Path) -> None:
+    (folder / "config.json").symlink_to(folder / "config.json")
+
+
+def elsewhere(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "gpt2"}')
+    index = {"weight_map": {"wte.weight": "../../secret.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def waits(folder: Path) -> None:
+    os.mkfifo(folder / "config.json")
+
+
+@pytest.mark.parametrize("make", [huge_header, endless, pickled, circle, elsewhere, waits])
+def test_a_hostile_model_is_refused_in_a_sentence_and_neither_run_nor_waited_for(
+    command: Command, study_text: str, make: Callable[[Path], None]
+) -> None:
+    Path("model").mkdir()
+    make(Path("model"))
+    line = '[baseline.train]\ninitial_weights = "model"\n'
+    Path("s.toml").write_text(study_text.replace("[baseline.train]\n", line))
+    for words in (["plan", "s.toml"], ["generate", "model", "--prompt", "x"]):
+        status, out, err = command(*words)
+        check_harmless(out + err)
+        assert status == 2 or "Before it can be run:" in out
+        assert "model" in out + err
+    assert not list(Path.cwd().parent.rglob("pwned"))
