@@ -148,8 +148,14 @@ class RunDirectory:
             ) from error
 
     def write_result(self, result: Result) -> None:
-        """Record the outcome, whole or not at all."""
-        write_json(self.result, result.model_dump(mode="json"))
+        """Record the outcome, whole or not at all. Raises RunDirectoryError when that is impossible."""
+        try:
+            write_json(self.result, result.model_dump(mode="json"))
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{self.result} cannot be written ({error.strerror}); make room there, or make it "
+                "writable, and run again"
+            ) from error
 
     def read_result(self) -> Result | None:
         """The outcome, or None while there is none.

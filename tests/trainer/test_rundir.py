@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.disks import fill_disk, small_disk
 from trainer.errors import RunDirectoryError
 from trainer.recipe import Recipe
 from trainer.rundir import Event, Request, Result, RunDirectory, recipe_fields
@@ -41,6 +42,19 @@ def test_a_result_is_read_as_it_was_written(directory: RunDirectory) -> None:
     directory.write_result(RESULT)
     assert directory.read_result() == RESULT
     assert [path.name for path in directory.path.iterdir()] == ["result.json"]
+
+
+def test_a_result_without_room_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2**16) as disk:
+        fill_disk(disk, leave=0)
+        directory = RunDirectory(disk)
+        with pytest.raises(RunDirectoryError) as refused:
+            directory.write_result(RESULT)
+        assert str(refused.value) == (
+            f"{directory.result} cannot be written (No space left on device); make room there, or "
+            "make it writable, and run again"
+        )
+        assert [path.name for path in disk.iterdir()] == ["filler"]
 
 
 @pytest.mark.parametrize(
