@@ -81,12 +81,6 @@ class DropoutStream:
         return seed, self._first_sequence * per_sequence
 
 
-def _threshold(rate: float) -> tuple[int, float]:
-    """Below which of the `LEVELS` a unit is dropped, and what the others are multiplied by."""
-    dropped = min(round(rate * LEVELS), LEVELS - 1)  # a rate below 1 keeps something
-    return dropped, LEVELS / (LEVELS - dropped)
-
-
 class Dropout(nn.Module):
     """One dropout site. It reads its masks from the stream that the model was given."""
 

@@ -73,11 +73,6 @@ class Record:
         day = time.strftime("%Y-%m-%d", time.localtime(self.measured))
         return f"`sweep noise {self.study}`, {self.content['n']} seeds, {day}"
 
-    @property
-    def paired_sds(self) -> dict[str, float]:
-        """The sds of paired differences that were known then, by arm, nats."""
-        return {arm["arm"]: arm["sd"] for arm in self.content["paired_differences"]["arms"]}
-
 
 def circumstances(store: Store | None, workload: Workload) -> Circumstances:
     """Those of a study as it is now: the device is that of its baseline's runs."""

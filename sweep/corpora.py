@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sweep.disk import size_of
-from trainer.corpus import CorpusInfo, open_corpus
+from trainer.corpus import PREPARING, CorpusInfo, open_corpus
 from trainer.errors import CorpusError
-from trainer.prepare import PREPARING
 
 
 @dataclass(frozen=True)

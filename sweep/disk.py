@@ -25,8 +25,13 @@ def _bytes(path: Path) -> int:
 
 def free_bytes(folder: Path) -> int:
     """What is free on the disk where a folder is, or will be."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(there).free
+    return shutil.disk_usage(existing(folder)).free
+
+
+def existing(folder: Path) -> Path:
+    """A folder, or the nearest one above it that is there."""
+    path = folder.absolute()
+    return next(each for each in (path, *path.parents) if each.exists())
 
 
 def shown_size(size: float) -> str:

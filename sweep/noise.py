@@ -83,7 +83,7 @@ def visible_effects(sd: float, paired_sd: float | None, alpha: float) -> list[di
     for seeds in range(1, MOST_SEEDS_SHOWN + 1):
         paired = math.inf if paired_sd is None else smallest_visible_effect(seeds, paired_sd, alpha)
         unpaired = smallest_visible_effect_unpaired(seeds, sd, alpha)
-        rows.append({"seeds": seeds, "paired": _finite(paired), "unpaired": _finite(unpaired)})
+        rows.append({"seeds": seeds, "paired": finite(paired), "unpaired": finite(unpaired)})
     return rows
 
 
@@ -124,5 +124,6 @@ def placed_arms(runs: NoiseRuns) -> list[dict[str, Any]]:
     return [{**row, "p_adjusted": p} for row, p in zip(rows, adjusted, strict=True)]
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """As JSON has it."""
     return value if math.isfinite(value) else None

@@ -11,12 +11,10 @@ from sqlalchemy import RowMapping
 from sweep.jobs import Workload
 from sweep.queue import Job
 from sweep.store import Store
-from sweep.study import BASELINE, STREAMS, Study
+from sweep.study import BASELINE, STREAM_COLUMNS, STREAMS, Study
 
 if TYPE_CHECKING:
     import pandas as pd
-
-STREAM_COLUMNS = tuple(f"{name}_seed" for name in STREAMS)
 
 
 @dataclass(frozen=True, kw_only=True)

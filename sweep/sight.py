@@ -11,7 +11,7 @@ from sweep.chance import best_record, planned_circumstances, warning
 from sweep.design import Plan
 from sweep.estimate import Pace
 from sweep.jobs import Workload
-from sweep.noise import FEWEST_SEEDS, paired_differences
+from sweep.noise import FEWEST_SEEDS, finite, paired_differences
 from sweep.noise_runs import trained_runs
 from sweep.store import Store
 
@@ -101,7 +101,7 @@ class Power:
         sds, lent = self._spread(seeds)
         effects = [smallest_visible_effect(seeds, sd, self.alpha, extra_df=lent) for sd in sds]
         arms = [
-            {"arm": row["arm"], "effect": _finite(effect)}
+            {"arm": row["arm"], "effect": finite(effect)}
             for row, effect in zip(chance.paired, effects, strict=True)
         ]
         unpaired = smallest_visible_effect_unpaired(seeds, chance.sd, self.alpha)
@@ -115,7 +115,7 @@ class Power:
             "alpha": self.alpha,
             "seeds": seeds,
             "smallest_visible_effect": {
-                "unpaired": _finite(unpaired),
+                "unpaired": finite(unpaired),
                 "paired": arms[len(arms) // 2]["effect"] if arms else None,
                 "arms": arms,
             },
@@ -182,7 +182,3 @@ def wanted_effect(power: Power, effect: float, price: Price) -> dict[str, Any]:
             "cost": None if seconds is None else price.cost(power.plan, seconds),
         }
     return found
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

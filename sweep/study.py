@@ -29,6 +29,7 @@ BASELINE = "baseline"
 """The arm that every other is compared with."""
 
 STREAMS = ("init", "order", "dropout")
+STREAM_COLUMNS = tuple(f"{name}_seed" for name in STREAMS)
 LARGEST_FILE = 4_000_000
 """Bytes of a study file that are read; thousands of arms fit."""
 

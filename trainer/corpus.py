@@ -21,6 +21,9 @@ from trainer.tokenizer import FILE, Tokens
 
 Number = TypeVar("Number", np.uint16, np.int64)
 
+PREPARING = ".preparing-"
+"""How the name of a folder begins in which a corpus is being made."""
+
 
 @dataclass(frozen=True)
 class CorpusInfo:
@@ -166,7 +169,7 @@ def save_corpus(corpus: Corpus, cache: Path) -> Path:
     if final.exists():
         return final
     cache.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".preparing-", dir=cache))
+    aside = Path(tempfile.mkdtemp(prefix=PREPARING, dir=cache))
     try:
         aside.chmod(0o755)
         corpus.train.tofile(aside / "train.bin")

@@ -9,7 +9,6 @@ runs/cache/.preparing-NAME-TOKENIZER-HASH/  one that is being made, with
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -20,18 +19,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from trainer.corpus import Corpus, CorpusInfo, find_corpus, folder_name, open_corpus, write_rest
+from trainer.corpus import (
+    PREPARING,
+    Corpus,
+    CorpusInfo,
+    find_corpus,
+    folder_name,
+    open_corpus,
+    write_rest,
+)
 from trainer.encode import Encoded, encode_pieces, training_texts
 from trainer.errors import CorpusError, UnreachableError
-from trainer.files import sync, write_json, write_whole
+from trainer.files import FULL, sync, write_json, write_whole
 from trainer.recipe import DataConfig
 from trainer.source import Origin, Piece, Source
 from trainer.tokenizer import FILE, Tokenizer, load_tokenizer, parse_tokenizer, train_tokenizer
 
 PROGRESS = "progress.json"
-
-PREPARING = ".preparing-"
-"""How the name of a folder begins in which a corpus is being made."""
 
 SMALL = 2**25
 """Bytes of text up to which a corpus is encoded in memory: to plan with, and to be checked."""
@@ -262,13 +266,12 @@ def _alone(aside: Path, final: Path) -> Iterator[None]:
 
 
 def _unwritable(cache: Path, error: OSError) -> CorpusError:
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     return CorpusError(
         f"{cache} cannot be written ({error.strerror or error}); "
         + (
             "nothing of the corpus is left there: free some space and prepare it again, or choose "
             "another folder with --runs DIR"
-            if full
+            if error.errno in FULL
             else "choose another folder with --runs DIR"
         )
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.console import say
+from sweep.disk import existing, free_bytes
 from sweep.slots import available_cores, find_gpus
 from sweep.workspace import Workspace
 from trainer.errors import UserError
@@ -128,10 +128,10 @@ def _memory() -> Finding:
 
 
 def _disk(folder: Path) -> Finding:
-    there = next(p for p in [folder.absolute(), *folder.absolute().parents] if p.exists())
+    there = existing(folder)
     if not there.is_dir() or not os.access(there, os.W_OK):
         return Finding("disk", "bad", f"{there} cannot be written: choose another with --runs DIR")
-    free = shutil.disk_usage(there).free
+    free = free_bytes(there)
     grade = "good" if free >= LEAST_DISK else "note"
     advice = "" if grade == "good" else ": free some, or choose another folder with --runs DIR"
     return Finding("disk", grade, f"{free / GIBIBYTE:.1f} GiB free at {there}{advice}")

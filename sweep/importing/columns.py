@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
 from sweep.explain import shown
+from sweep.study import STREAM_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STREAM_COLUMNS = ("init_seed", "order_seed", "dropout_seed")
 FIELDS = ("arm", "loss", "seed", *STREAM_COLUMNS, "status", "step", "run")
 """What a column can be. `run` tells apart the runs of a file with a row for each step."""
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, insert
 
-from sweep.importing.columns import STREAM_COLUMNS
 from sweep.schema import members, runs
+from sweep.study import STREAM_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

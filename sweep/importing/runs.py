@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
 from sweep.explain import harmless, shown
-from sweep.importing.columns import STREAM_COLUMNS, Chosen
+from sweep.importing.columns import Chosen
+from sweep.study import STREAM_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LONGEST_NAME = 64
 """Characters of an arm's name."""
-LARGEST_SEED = 2**63 - 1
 STATUSES = {
     "done": ("done", "finished", "completed", "complete", "success", "succeeded", "ok"),
     "diverged": ("diverged",),
