@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, cast, select
 
-from sweep.schema import arms, members, runs
+from sweep.schema import arms, members, planned_runs, runs
 from sweep.store import Store
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ def _rows(store: Store, study: str) -> Iterator[list[tuple[Any, ...]]]:
             runs.c.tokens,
             cast(runs.c.provenance, Text),
         )
-        .join(arms, arms.c.id == members.c.arm_id)
-        .join(runs, runs.c.id == members.c.run_id)
+        .select_from(planned_runs)
         .where(arms.c.study == study)
         .order_by(arms.c.position, members.c.seed)
     )

@@ -18,7 +18,7 @@ from sqlalchemy import RowMapping, delete, insert, select
 
 from sweep.errors import NotFoundError, StudyError, did_you_mean, listed
 from sweep.explain import shown
-from sweep.schema import arms, members, references, runs
+from sweep.schema import arms, planned_runs, references, runs
 from sweep.store import Store
 from sweep.study import BASELINE
 from trainer.recipe import METRIC_VERSION, Recipe
@@ -54,8 +54,7 @@ def find_exam(store: Store, study: RowMapping) -> Exam | None:
         return None
     query = (
         select(runs.c.corpus_hash)
-        .join(members, members.c.run_id == runs.c.id)
-        .join(arms, arms.c.id == members.c.arm_id)
+        .select_from(planned_runs)
         .where(arms.c.study == study["name"], arms.c.name == BASELINE)
         .limit(1)
     )

@@ -114,6 +114,9 @@ members = Table(
     Index("members_by_run", "run_id"),
 )
 
+planned_runs = arms.join(members).join(runs)
+"""Each arm and seed of every study, with its run."""
+
 attempts = Table(
     "attempts",
     metadata,

@@ -29,6 +29,7 @@ from sweep.schema import (
     chunk_losses,
     curves,
     members,
+    planned_runs,
     plans,
     runs,
     studies,
@@ -137,8 +138,7 @@ class Store(Database):
         """
         query = (
             select(arms.c.name.label("arm"), members.c.seed, *(columns or (runs,)))
-            .join(members, members.c.arm_id == arms.c.id)
-            .join(runs, runs.c.id == members.c.run_id)
+            .select_from(planned_runs)
             .where(arms.c.study == study)
             .order_by(arms.c.position, members.c.seed)
         )
@@ -150,8 +150,7 @@ class Store(Database):
         """How many runs of each arm are in each state, in the study's own order of arms."""
         query = (
             select(arms.c.name, runs.c.state, func.count())
-            .join(members, members.c.arm_id == arms.c.id)
-            .join(runs, runs.c.id == members.c.run_id)
+            .select_from(planned_runs)
             .where(arms.c.study == study)
             .group_by(arms.c.position, arms.c.name, runs.c.state)
             .order_by(arms.c.position)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from sweep.schema import arms, chunk_losses, members, runs
+from sweep.schema import arms, chunk_losses, members, planned_runs, runs
 from sweep.store import Store
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def read_tested_text(store: Store, study: str, baseline: str, alpha: float) -> T
 
     query = (
         select(arms.c.name, members.c.seed, chunk_losses.c.chunk, chunk_losses.c.loss)
-        .join(members, members.c.arm_id == arms.c.id)
-        .join(runs, runs.c.id == members.c.run_id)
-        .join(chunk_losses, chunk_losses.c.run_id == runs.c.id)
+        .select_from(planned_runs.join(chunk_losses))
         .where(arms.c.study == study, runs.c.state == "done")
         .order_by(arms.c.position)
     )

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Text, case, cast, func, select
 
 from sweep.plan_changes import Content, flat_recipe
-from sweep.schema import arms, members, runs
+from sweep.schema import arms, planned_runs, runs
 from sweep.store import Store
 
 
@@ -80,11 +80,7 @@ def _key(recipe: Any) -> str:  # noqa: ANN401  (JSON)
 def _results(store: Store, study: str) -> dict[str, dict[str, Any]]:
     """By recipe: how runs ended that read the corpus of the study's own."""
     corpora = (
-        select(runs.c.corpus_hash)
-        .join(members, members.c.run_id == runs.c.id)
-        .join(arms, arms.c.id == members.c.arm_id)
-        .where(arms.c.study == study)
-        .distinct()
+        select(runs.c.corpus_hash).select_from(planned_runs).where(arms.c.study == study).distinct()
     )
     counts = {
         f"n_{state}": func.sum(case((runs.c.state == state, 1), else_=0))

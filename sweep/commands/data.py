@@ -26,7 +26,7 @@ from sweep.jobs import Supply, Workload, make_workload
 from sweep.override import Overrides
 from sweep.queue import FINISHED, Job
 from sweep.running import unfinished
-from sweep.schema import arms, members, runs
+from sweep.schema import arms, planned_runs, runs
 from sweep.workspace import Workspace, read_plan
 from trainer.corpus import Corpus
 from trainer.hub import forget
@@ -182,8 +182,7 @@ def _needs(workspace: Workspace, entry: Entry) -> Counter[tuple[str, bool]]:
         return Counter()
     query = (
         select(arms.c.study, runs.c.id, runs.c.state, runs.c.recipe)
-        .join(members, members.c.run_id == runs.c.id)
-        .join(arms, arms.c.id == members.c.arm_id)
+        .select_from(planned_runs)
         .where(runs.c.corpus_hash == entry.info.hash)
         .distinct()
     )
