@@ -7,21 +7,25 @@ from typing import Annotated
 import typer
 
 from sweep.cli.app import app
-from sweep.cli.options import RUNS, Database, Folder, StudyWord, make_console, open_workspace
+from sweep.cli.options import (
+    RUNS,
+    Database,
+    Folder,
+    StudyOption,
+    StudyWord,
+    make_console,
+    open_workspace,
+)
 
 Runs = Annotated[
     str | None,
     typer.Argument(metavar="[RUN|ARM]", help="A run, or an arm; the whole study if left out."),
 ]
-OfStudy = Annotated[
-    str | None,
-    typer.Option("--study", metavar="STUDY", help="A study's file or name; the one last run."),
-]
 
 
 @app.command()
 def cancel(
-    word: Runs = None, study: OfStudy = None, runs: Folder = RUNS, db: Database = None
+    word: Runs = None, study: StudyOption = None, runs: Folder = RUNS, db: Database = None
 ) -> None:
     """Have runs trained no further; `sweep retry` takes it back."""
     from sweep.commands.control import cancel as command  # noqa: PLC0415
@@ -31,7 +35,7 @@ def cancel(
 
 @app.command()
 def retry(
-    word: Runs = None, study: OfStudy = None, runs: Folder = RUNS, db: Database = None
+    word: Runs = None, study: StudyOption = None, runs: Folder = RUNS, db: Database = None
 ) -> None:
     """Queue again what has failed or was cancelled."""
     from sweep.commands.control import retry as command  # noqa: PLC0415

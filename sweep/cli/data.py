@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from sweep.cli.options import (
     Folder,
     OverrideOption,
     StudyFile,
+    TableOrJson,
     make_console,
     open_workspace,
     read_overrides,
@@ -37,9 +38,7 @@ def prepare(study: StudyFile, override: OverrideOption = None, runs: Folder = RU
 
 @data.command(name="list")
 def list_corpora(
-    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = (
-        "table"
-    ),
+    form: TableOrJson = "table",
     runs: Folder = RUNS,
 ) -> None:
     """List the corpora that are prepared: size, tokens, documents, hash."""

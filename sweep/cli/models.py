@@ -8,16 +8,18 @@ from typing import Annotated
 import typer
 
 from sweep.cli.app import app
-from sweep.cli.options import RUNS, Database, Folder, RunWord, make_console, open_workspace
+from sweep.cli.options import (
+    RUNS,
+    Database,
+    Folder,
+    RunWord,
+    StudyOption,
+    make_console,
+    open_workspace,
+)
 
 ModelWord = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id or ARM/SEED, or the folder of a model.")
-]
-StudyOption = Annotated[
-    str | None,
-    typer.Option(
-        "--study", metavar="STUDY", help="A study's file or name; the one last run if left out."
-    ),
 ]
 
 

@@ -33,7 +33,14 @@ StudyWord = Annotated[
     typer.Argument(metavar="[STUDY]", help="A study's file or name; the one last run if left out."),
 ]
 RunWord = Annotated[str, typer.Argument(metavar="RUN", help="The beginning of an id, or ARM/SEED.")]
+StudyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--study", metavar="STUDY", help="A study's file or name; the one last run if left out."
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from sweep.cli.options import (
     Slots,
     StudyFile,
     StudyWord,
+    TableOrJson,
     make_console,
     open_workspace,
     read_overrides,
@@ -65,9 +66,7 @@ def plan(
         float | None,
         typer.Option(metavar="N", min=0, max=1e9, help="Of a GPU, or a run's share of a machine."),
     ] = None,
-    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = (
-        "table"
-    ),
+    form: TableOrJson = "table",
     slots: Slots = None,
     runs: Folder = RUNS,
     db: Database = None,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from sweep.cli.app import app
-from sweep.cli.options import RUNS, Database, Folder, make_console, open_workspace
+from sweep.cli.options import RUNS, Database, Folder, TableOrJson, make_console, open_workspace
 
 
 @app.command()
@@ -49,9 +49,7 @@ def gc(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be freed; remove nothing.")
     ] = False,
-    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")] = (
-        "table"
-    ),
+    form: TableOrJson = "table",
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:

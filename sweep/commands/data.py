@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -18,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import select
 
+from sweep.commands.document import as_json, publish
 from sweep.console import say
 from sweep.corpora import Entry, find_entries
 from sweep.errors import ExecutionError, NotFoundError, listed
@@ -113,8 +113,7 @@ def list_corpora(workspace: Workspace, form: str, console: Console) -> int:
     """Print every corpus that is prepared; the exit status."""
     entries = find_entries(workspace.cache)
     if form == "json":
-        content = json.dumps([entry.content() for entry in entries], indent=1)
-        console.print(content, soft_wrap=True)
+        publish(as_json([entry.content() for entry in entries]), None, console)
         return 0
     if not entries:
         say(console, f"No corpus is prepared in {workspace.cache}; `sweep data prepare STUDY`.")

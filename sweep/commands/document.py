@@ -67,7 +67,7 @@ def publish(text: str, output: Path | None, console: Console) -> None:
     say(console, f"Written to {output}.")
 
 
-def as_json(content: Mapping[str, Any]) -> str:
+def as_json(content: Any) -> str:  # noqa: ANN401  (JSON)
     """As every command prints it."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 

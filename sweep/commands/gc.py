@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from sweep.commands.document import as_json, publish
 from sweep.console import say
 from sweep.disk import shown_size
 from sweep.errors import StoreBusyError
@@ -59,8 +59,7 @@ def gc(workspace: Workspace, request: GcRequest, console: Console) -> int:
             else:
                 outcome.kept.append(item)
     if request.form == "json":
-        content = json.dumps(_content(outcome, dry_run=request.dry_run), indent=1)
-        console.print(content, soft_wrap=True)
+        publish(as_json(_content(outcome, dry_run=request.dry_run)), None, console)
     else:
         _print(outcome, console, dry_run=request.dry_run)
     return 1 if outcome.problems else 0
