@@ -21,6 +21,7 @@ from sweep.study import BASELINE
 from trainer.recipe import PLACES
 
 UNKNOWN = ""
+"""A corpus or device that nobody can tell yet: it agrees with any other."""
 FIELDS_SHOWN = 5
 """Of a recipe that is another one."""
 
@@ -32,7 +33,6 @@ class Circumstances:
     recipe: Mapping[str, Any]
     """Sections of the baseline's recipe, and under "seeds" which streams vary."""
     corpus_hash: str
-    """As `device`, `UNKNOWN` where nobody can tell yet: it then agrees with any."""
     device: str
 
     @property
@@ -43,18 +43,19 @@ class Circumstances:
 
     def changes(self, now: Circumstances) -> list[str]:
         """What is different now, in words."""
-        changed = [f"the device ({shown(self.device)} then, {shown(now.device)} now)"]
-        if self.device == now.device or UNKNOWN in (self.device, now.device):
-            changed = []
-        if self.corpus_hash != now.corpus_hash and UNKNOWN not in (
-            self.corpus_hash,
-            now.corpus_hash,
-        ):
-            changed.insert(0, "the corpus")
-        fields = _differences(self.recipe, now.recipe)
-        more = [f"and {len(fields) - FIELDS_SHOWN} more"] if len(fields) > FIELDS_SHOWN else []
-        told = ", ".join([*fields[:FIELDS_SHOWN], *more])
-        return [f"the recipe ({told})", *changed] if fields else changed
+        changed = []
+        if fields := _differences(self.recipe, now.recipe):
+            more = [f"and {len(fields) - FIELDS_SHOWN} more"] if len(fields) > FIELDS_SHOWN else []
+            changed.append(f"the recipe ({', '.join([*fields[:FIELDS_SHOWN], *more])})")
+        if _known_to_differ(self.corpus_hash, now.corpus_hash):
+            changed.append("the corpus")
+        if _known_to_differ(self.device, now.device):
+            changed.append(f"the device ({shown(self.device)} then, {shown(now.device)} now)")
+        return changed
+
+
+def _known_to_differ(then: str, now: str) -> bool:
+    return then != now and UNKNOWN not in (then, now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,15 +75,13 @@ class Record:
         return f"`sweep noise {self.study}`, {self.content['n']} seeds, {day}"
 
 
-def circumstances(store: Store | None, workload: Workload) -> Circumstances:
-    """Those of a study as it is now: the device is that of its baseline's runs."""
-    return planned_circumstances(store, workload.plan, workload)
-
-
 def planned_circumstances(
     store: Store | None, plan: Plan, workload: Workload | None
 ) -> Circumstances:
-    """The same of a plan whose corpus may not be at hand: it then agrees with any."""
+    """Those of a study as it is now: the device is that of its baseline's runs.
+
+    Without a workload, where its corpus is not at hand, corpus and device are unknown.
+    """
     study, arm = plan.study, plan.arms[0]
     job = workload.job(arm, arm.recipe) if workload else None
     runs = store.family_runs(job.family) if store and job else []
@@ -98,7 +97,7 @@ def stored_circumstances(plan: Mapping[str, Any], runs: Sequence[RowMapping]) ->
     if plan.get("imported"):
         count = sum(run["arm"] == plan["baseline"] for run in runs)
         about = {"study": plan["study"], "baseline_runs": count}
-        return Circumstances(recipe={"imported": about}, corpus_hash="", device=UNKNOWN)
+        return Circumstances(recipe={"imported": about}, corpus_hash=UNKNOWN, device=UNKNOWN)
     baseline = [run for run in runs if run["arm"] == BASELINE]
     return Circumstances(
         recipe=_about(plan["arms"][BASELINE], plan["vary"], plan["hold"]),

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping
 from sweep.chance import (
     Circumstances,
     best_record,
-    circumstances,
+    planned_circumstances,
     save_noise,
     stored_circumstances,
 )
@@ -136,7 +136,7 @@ def _trained(
         idle = idle_streams(study, workload.plan.arms[0].recipe)
         moving = [stream for stream in STREAMS if stream not in idle]
         content |= decomposition(layout_runs(store, layout), moving, question.streams)
-    return _recorded(store, circumstances(store, workload), content)
+    return _recorded(store, planned_circumstances(store, workload.plan, workload), content)
 
 
 def _imported(
