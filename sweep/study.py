@@ -10,20 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
-from model.config import Config, ModelConfig, Whole
+from model.config import Config, Whole
 from sweep.errors import StudyError, did_you_mean
 from sweep.explain import explain, shown
 from trainer.execution import Execution, MicroBatch
-from trainer.recipe import (
-    DataConfig,
-    EvaluationConfig,
-    OptimizerConfig,
-    Recipe,
-    ScheduleConfig,
-    Seed,
-    Seeds,
-    TrainConfig,
-)
+from trainer.recipe import Recipe, Seed, SeedlessRecipe, Seeds
 
 BASELINE = "baseline"
 """The arm that every other is compared with."""
@@ -48,15 +39,8 @@ Name = Annotated[str, AfterValidator(_plain)]
 Reason = Annotated[str, StringConstraints(min_length=1)]
 
 
-class Baseline(Config):
+class Baseline(SeedlessRecipe):
     """The recipe that every arm starts from; the seeds come from the design."""
-
-    data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
-    train: TrainConfig = TrainConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
 
 
 class Intervention(Config):

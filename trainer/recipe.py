@@ -170,8 +170,8 @@ class Seeds(Config):
     """Which units are dropped."""
 
 
-class Recipe(Config):
-    """One training run. On one machine, with one micro-batch, it always ends with one test loss."""
+class SeedlessRecipe(Config):
+    """A recipe but for its seeds."""
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
@@ -179,6 +179,11 @@ class Recipe(Config):
     schedule: ScheduleConfig = ScheduleConfig()
     train: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+
+class Recipe(SeedlessRecipe):
+    """One training run. On one machine, with one micro-batch, it always ends with one test loss."""
+
     seeds: Seeds
 
     @model_validator(mode="after")
