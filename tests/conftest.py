@@ -1,4 +1,7 @@
-"""Data that is too large for the repository; tests that need it skip where it is absent."""
+"""For all tests: no deadlines, and data that is too large for the repository.
+
+Tests that need such data skip where it is absent.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("without a deadline", deadline=None)  # other tests run beside each
+settings.load_profile("without a deadline")
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

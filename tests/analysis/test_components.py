@@ -113,7 +113,7 @@ def test_runs_that_are_no_more_than_the_seeds_leave_nothing_to_measure_against()
         decompose(frame, {"init": "init_seed", "order": "order_seed"})
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 1000),
     shift=st.floats(-1e6, 1e6),

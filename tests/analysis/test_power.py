@@ -66,7 +66,6 @@ def test_equivalence_power_agrees_with_direct_integration(
     assert equivalence_power(effect, delta, (1.0, df), 0.05) == pytest.approx(expected, abs=1e-4)
 
 
-@settings(deadline=None)
 @given(effects, spreads, counts, st.floats(0.0, 6.0))
 def test_power_never_falls_with_more_seeds(
     effect: float, sd: float, n: int, extra_df: float
@@ -81,7 +80,7 @@ def test_power_never_falls_with_more_seeds(
     assert (np.diff([power for power in against_delta if power > 0.5]) >= -1e-4).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(effects, spreads, counts)
 def test_the_count_of_further_seeds_is_the_first_that_suffices(
     effect: float, sd: float, n: int
@@ -142,7 +141,6 @@ def test_a_single_run_can_be_given_company() -> None:
     assert 1 <= count < 5
 
 
-@settings(deadline=None)
 @given(effect=st.floats(1e-3, 0.1), sd=spreads, paired=st.booleans())
 def test_the_seeds_that_see_an_effect_are_the_fewest_that_do(
     effect: float, sd: float, paired: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import stdtr
 
@@ -77,7 +77,6 @@ def test_fewer_than_three_arms_are_not_shrunk(effects: list[float]) -> None:
     assert shrinkage(effects, 1.0, LARGE).tolist() == [1.0] * len(effects)
 
 
-@settings(deadline=None)
 @given(
     effects=st.lists(st.floats(-5, 5), min_size=3, max_size=12),
     scale=st.floats(1e-6, 1e6),

@@ -15,7 +15,7 @@ grid = st.integers(-512, 512).map(lambda k: k / 1024)
 tables = st.integers(2, 5).flatmap(
     lambda seeds: st.lists(st.lists(grid, min_size=seeds, max_size=seeds), min_size=2, max_size=7)
 )
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 
 
 def judged(study, table, delta=1 / 64) -> Judgement:  # noqa: ANN001

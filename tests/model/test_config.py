@@ -32,7 +32,7 @@ def shapes(draw: st.DrawFn) -> ModelConfig:
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(config=shapes(), vocabulary=st.integers(1, 30))
 def test_the_parameter_count_is_that_of_the_real_module(
     config: ModelConfig, vocabulary: int

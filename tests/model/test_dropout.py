@@ -64,7 +64,7 @@ def test_neighbouring_sequences_and_units_are_uncorrelated() -> None:
     assert abs(correlation(drawn[:, 1:], drawn[:, :-1])) < 5 / UNITS**0.5
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     sequences=st.integers(2, 9),
     units=st.integers(1, 70),
@@ -141,7 +141,7 @@ def test_words_are_those_of_the_published_generator() -> None:
     assert [int(word[0]) for word in words] == [0x5F6FB709, 0x0D893F64, 0x4F121F81, 0x4F730A48]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     shape=st.tuples(st.integers(1, 5), st.integers(1, 70)),
     step=st.integers(0, 2**32 - 1),

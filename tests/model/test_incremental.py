@@ -19,7 +19,7 @@ def make(config: ModelConfig = CONFIG) -> GPT:
     return model.eval()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     tokens=st.lists(st.integers(0, 30), min_size=1, max_size=12),
     cuts=st.sets(st.integers(1, 11)),

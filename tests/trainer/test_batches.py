@@ -21,13 +21,13 @@ def whole(size: int, key: str) -> list[int]:
     return [int(slot) for slot in permute(np.arange(size, dtype=np.uint64), size, key)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(size=st.integers(1, 3_000), key=st.text(max_size=8))
 def test_permute_sends_every_range_onto_itself(size: int, key: str) -> None:
     assert sorted(whole(size, key)) == list(range(size))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(size=st.integers(100, 3_000), key=st.text(max_size=8))
 def test_permute_differs_between_keys_and_from_the_order_it_was_given(size: int, key: str) -> None:
     mine, other = whole(size, key), whole(size, key + "!")
@@ -83,7 +83,7 @@ def test_a_batch_may_span_two_epochs_and_each_is_shuffled_anew(
     assert batches.read(1)[0].shape == (7, 16)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     sequences=st.integers(1, 300),
     batch_size=st.integers(1, 20),

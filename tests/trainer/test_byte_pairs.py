@@ -76,20 +76,20 @@ def test_text_of_many_scripts_has_the_tokens_that_its_library_gives(both: Pair) 
         check_equal(both, text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text() | st.text(alphabet=sorted(set(SCRIPTS)), max_size=200))
 def test_any_text_has_the_tokens_that_its_library_gives(both: Pair, text: str) -> None:
     check_equal(both, text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(raw=st.binary(max_size=300))
 def test_arbitrary_bytes_have_the_tokens_that_its_library_gives(both: Pair, raw: bytes) -> None:
     check_equal(both, raw.decode("latin-1"))
     check_equal(both, raw.decode(errors="replace"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_any_tokens_decode_to_what_its_library_makes_of_them(
     both: Pair, data: st.DataObject

@@ -166,7 +166,7 @@ def test_clear_removes_all_and_the_folder_unless_it_holds_something_else(two: Ch
         assert two.latest(pytest.fail) is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_any_byte_flipped_or_missing_is_noticed_and_the_one_before_is_used(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -124,7 +124,7 @@ def test_transformers_reads_the_tokens_of_the_run_in_many_scripts(
     assert (theirs.eos_token_id, len(theirs)) == (ours.end_of_text, ours.vocabulary)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(st.characters(codec="utf-8"), max_size=60))
 def test_transformers_reads_the_tokens_of_the_run_in_any_text(
     both: tuple[Tokenizer, Any], text: str

@@ -162,7 +162,7 @@ def test_a_corpus_that_moves_is_the_same_and_one_that_changes_is_not(tmp_path: P
 WORDS = ["a", "I'll", "三。字", "größer,", "12.5", "(x)", "a\u3000b", "'s", "—", "e\u0301"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     words=st.lists(st.sampled_from(WORDS), min_size=1, max_size=20),
     gap=st.sampled_from([" ", "\n"]),
@@ -181,7 +181,7 @@ def test_a_long_text_has_the_same_tokens_in_parts(
     assert np.array_equal(np.concatenate(parts), tokenizer.encode(text))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(min_size=1, max_size=60), size=st.integers(8, 40))
 def test_no_character_is_lost_or_cut(text: str, size: int) -> None:
     long = (text * 20).encode()

@@ -237,7 +237,7 @@ def test_tying_the_embeddings_costs_no_operations_less() -> None:
     assert make(model={"tie_embeddings": True}).flops == make().flops
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     steps=st.integers(2, 120),
     warmup=st.floats(0, 0.9),
