@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
-from sweep.change import Change, Claim, failed, recorded, released
+from sweep.change import Change, Claim
 from sweep.leases import Clock, Watch
 from sweep.owner import is_gone
 from sweep.recording import FREE, end_attempts, make
@@ -28,7 +28,7 @@ from sweep.schema import attempts, runs
 from sweep.select_in import select_in
 from sweep.store import Store
 from trainer.recipe import Recipe
-from trainer.rundir import Event, Result, recipe_fields
+from trainer.rundir import recipe_fields
 
 FINISHED = frozenset({"done", "diverged"})
 """States that no run leaves: the experiment has spoken."""
@@ -120,26 +120,6 @@ class Queue:
             self._due[change.run_id] = self._clock.monotonic() + change.pause
         self._held.update({claim.run_id: claim.attempt for claim in turn.claimed})
         return turn
-
-    def claim(self, run_id: str) -> Claim | None:
-        """Take a queued run; None when it cannot be had."""
-        claimed = self.turn([], [run_id], 1).claimed
-        return claimed[0] if claimed else None
-
-    def record(
-        self, run_id: str, result: Result, events: Sequence[Event], peak_bytes: int | None
-    ) -> bool:
-        """Store the outcome of a run with its curve and chunk losses; whether it was still ours."""
-        return bool(self.turn([recorded(run_id, result, events, peak_bytes)]).kept)
-
-    def release(self, run_id: str, reason: str) -> bool:
-        """Put a run that was stopped back into the queue; whether it was still ours."""
-        return bool(self.turn([released(run_id, reason)]).kept)
-
-    def fail(self, run_id: str, reason: str, peak_bytes: int | None, *, retry: bool) -> bool:
-        """End a failed attempt, and queue the run again if `retry`; whether it was still ours."""
-        again = 0.0 if retry else None
-        return bool(self.turn([failed(run_id, reason, peak_bytes, again)]).kept)
 
     def renew(self) -> None:
         """Show that we live, for all runs that are ours."""

@@ -19,6 +19,7 @@ from sweep.store import Store, store_url
 from sweep.study import parse_study
 from tests.sweep import postgres
 from tests.sweep.importer import Importer
+from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import Trainer, fill
 from trainer.recipe import Recipe
 from trainer.rundir import Event, Result
@@ -42,7 +43,7 @@ class HandClock(Clock):
         self.watch += seconds
 
 
-ON_EVERY_DATABASE = {"test_control", "test_queue", "test_scheduler", "test_store"}
+ON_EVERY_DATABASE = {"test_control", "test_leases", "test_queue", "test_scheduler", "test_store"}
 """Modules whose tests are run with each."""
 CORPUS_HASH = "c" * 64
 
@@ -189,6 +190,25 @@ def make_job() -> Callable[[int], Job]:
         return Job(recipe.fingerprint(CORPUS_HASH), recipe, CORPUS_HASH, "f" * 64)
 
     return make
+
+
+@pytest.fixture
+def jobs(make_job: Callable[[int], Job]) -> list[Job]:
+    return [make_job(seed) for seed in range(4)]
+
+
+@pytest.fixture
+def queue(store: Store, jobs: list[Job]) -> OneByOne:
+    """A queue with four runs in it."""
+    made = OneByOne(store, "one:1:1")
+    assert made.enqueue(jobs) == 4
+    return made
+
+
+@pytest.fixture
+def other(open_store: Callable[[], Store], clock: HandClock) -> OneByOne:
+    """The same queue, as another scheduler sees it, by a clock that the test moves."""
+    return OneByOne(open_store(), "other:2:2", clock)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from sweep.report import make_report
 from sweep.schema import metadata
 from sweep.store import Store, store_url
 from sweep.study import parse_study
+from tests.sweep.one_by_one import OneByOne
 from trainer.rundir import Event, Result
 
 FAMILY = "f" * 64
@@ -41,7 +42,7 @@ def fill(
 ) -> None:
     """Run the plan's six runs: one diverges, one fails, one is left, the others are done."""
     save(store, plan, path)
-    queue = Queue(store, "me:1:1")
+    queue = OneByOne(store, "me:1:1")
     runs = list(store.study_runs("tiny"))
     for number, run in enumerate(runs[:5]):
         assert queue.claim(run["id"])
@@ -88,7 +89,7 @@ class Trainer:
             for arm in plan.arms
             for seed, recipe in arm.recipes.items()
         }
-        queue = Queue(self.store, "me:1:1")
+        queue = OneByOne(self.store, "me:1:1")
         queue.enqueue(jobs.values())
         run_ids = {key: job.run_id for key, job in jobs.items()}
         save_plan(self.store, plan, self.folder / "s.toml", run_ids)
@@ -103,7 +104,7 @@ class Trainer:
         family = hashlib.sha256(identity.encode()).hexdigest()
         return Job(recipe.fingerprint("c"), recipe, "c", family)
 
-    def record(self, queue: Queue, run_id: str, changes: dict[str, Any]) -> None:
+    def record(self, queue: OneByOne, run_id: str, changes: dict[str, Any]) -> None:
         if changes.pop("fail", False):
             queue.fail(run_id, "disk full", None, retry=False)
         else:

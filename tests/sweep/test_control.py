@@ -11,27 +11,27 @@ from sweep import control
 from sweep.change import failed
 from sweep.design import Plan
 from sweep.ledger import Ledger
-from sweep.queue import Queue
 from sweep.rebuild import fill
 from sweep.store import Store, store_url
+from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import FAMILY, save
 from trainer.rundir import Request, Result
 
 
 @pytest.fixture
-def queue(store: Store, plan: Plan, tmp_path: Path) -> Queue:
+def queue(store: Store, plan: Plan, tmp_path: Path) -> OneByOne:
     """The queue of a study of six runs."""
     save(store, plan, tmp_path / "s.toml")
-    return Queue(store, "me:1:1")
+    return OneByOne(store, "me:1:1")
 
 
 @pytest.fixture
-def ids(queue: Queue) -> list[str]:
+def ids(queue: OneByOne) -> list[str]:
     return [run["id"] for run in queue.store.study_runs("tiny")]
 
 
 @pytest.fixture
-def begin(queue: Queue, plan: Plan) -> Callable[[str], None]:
+def begin(queue: OneByOne, plan: Plan) -> Callable[[str], None]:
     """Claims a run, and makes its folder as a scheduler does."""
     recipes = {
         recipe.fingerprint("c"): recipe for arm in plan.arms for recipe in arm.recipes.values()
@@ -48,7 +48,7 @@ def begin(queue: Queue, plan: Plan) -> Callable[[str], None]:
 
 
 def test_a_run_is_cancelled_in_whatever_state_it_is_unless_it_has_an_outcome(
-    queue: Queue,
+    queue: OneByOne,
     ids: list[str],
     begin: Callable[[str], None],
     make_result: Callable[..., Result],
@@ -69,7 +69,7 @@ def test_a_run_is_cancelled_in_whatever_state_it_is_unless_it_has_an_outcome(
 
 
 def test_retrying_queues_what_failed_or_was_cancelled_with_all_its_retries_and_ends_pauses(
-    queue: Queue, ids: list[str], begin: Callable[[str], None]
+    queue: OneByOne, ids: list[str], begin: Callable[[str], None]
 ) -> None:
     lost, waiting, cancelled, untouched, *_ = ids
     for run_id in (lost, waiting):
@@ -77,7 +77,7 @@ def test_retrying_queues_what_failed_or_was_cancelled_with_all_its_retries_and_e
     queue.fail(lost, "no luck", None, retry=False)
     queue.turn([failed(waiting, "no luck", None, 3000.0)])
     control.cancel(queue.store, [cancelled])
-    other = Queue(queue.store, "other:2:2")
+    other = OneByOne(queue.store, "other:2:2")
     assert not other.claim(waiting)
     assert control.retry(queue.store, ids) == 3
     for run_id in (lost, waiting, cancelled, untouched):
@@ -87,7 +87,7 @@ def test_retrying_queues_what_failed_or_was_cancelled_with_all_its_retries_and_e
 
 
 def test_a_database_that_is_made_anew_knows_what_was_cancelled_paused_and_tried_in_vain(
-    queue: Queue, ids: list[str], begin: Callable[[str], None], tmp_path: Path
+    queue: OneByOne, ids: list[str], begin: Callable[[str], None], tmp_path: Path
 ) -> None:
     failed_once, gave_up, never_begun, again, running, _ = ids
     for run_id in (failed_once, gave_up, again, running):
@@ -111,7 +111,7 @@ def test_a_database_that_is_made_anew_knows_what_was_cancelled_paused_and_tried_
         assert not control.is_paused(made, "tiny")
 
 
-def test_a_study_is_paused_once_and_resumed_once(queue: Queue) -> None:
+def test_a_study_is_paused_once_and_resumed_once(queue: OneByOne) -> None:
     store = queue.store
     told = [control.pause(store, "tiny"), control.pause(store, "tiny")]
     assert control.is_paused(store, "tiny")

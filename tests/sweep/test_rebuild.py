@@ -19,11 +19,12 @@ from sweep.design import Plan
 from sweep.errors import StoreError
 from sweep.ledger import study_file
 from sweep.plans import save_plan
-from sweep.queue import Job, Queue
+from sweep.queue import Job
 from sweep.reference import require_exam, save_reference
 from sweep.schema import ADDED
 from sweep.store import Store, store_url
 from tests.sweep import postgres
+from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import everything, lose
 from trainer.rundir import Event, Request, Result
 
@@ -46,7 +47,7 @@ def folder(
     }
     first = jobs["baseline", 1]
     again = Job(f"{first.run_id}-again", first.recipe, "c", "f" * 64, first.run_id)
-    queue = Queue(store, "me:1:1")
+    queue = OneByOne(store, "me:1:1")
     queue.enqueue([*jobs.values(), again])
     save_plan(store, plan, tmp_path / "s.toml", {key: job.run_id for key, job in jobs.items()})
     for number, job in enumerate([*list(jobs.values())[:5], again]):

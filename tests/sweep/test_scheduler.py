@@ -21,6 +21,7 @@ from sweep.queue import Job, Queue
 from sweep.scheduler import Scheduler, Settings
 from sweep.store import Store
 from sweep.study import Jobs
+from tests.sweep.one_by_one import OneByOne
 from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED
 from trainer.rundir import Event, Request, Result, RunDirectory
 
@@ -369,7 +370,7 @@ def test_a_run_that_another_scheduler_fails_to_finish_is_done_here(
     desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
 ) -> None:
     made = desk(succeed)
-    host = Queue(made.store, "elsewhere:1:1")
+    host = OneByOne(made.store, "elsewhere:1:1")
     assert host.claim(jobs[0].run_id)
     threading.Timer(0.3, host.release, [jobs[0].run_id, "gave up"]).start()
     assert made.scheduler.run(jobs).finished == 6

@@ -1,0 +1,38 @@
+"""A queue that is asked for one run at a time; a scheduler asks for all of a turn at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sweep.change import Claim, failed, recorded, released
+from sweep.queue import Queue
+from trainer.rundir import Event, Result
+
+
+class OneByOne(Queue):
+    """Claims, records, releases and fails a single run, and says whether that happened."""
+
+    def claim(self, run_id: str) -> Claim | None:
+        """Take a queued run; None when it cannot be had."""
+        claimed = self.turn([], [run_id], 1).claimed
+        return claimed[0] if claimed else None
+
+    def record(
+        self, run_id: str, result: Result, events: Sequence[Event], peak_bytes: int | None
+    ) -> bool:
+        """Store the outcome of a run with its curve and chunk losses."""
+        return bool(self.turn([recorded(run_id, result, events, peak_bytes)]).kept)
+
+    def release(self, run_id: str, reason: str) -> bool:
+        """Put a run that was stopped back into the queue."""
+        return bool(self.turn([released(run_id, reason)]).kept)
+
+    def fail(self, run_id: str, reason: str, peak_bytes: int | None, *, retry: bool) -> bool:
+        """End a failed attempt, and queue the run again if `retry`."""
+        again = 0.0 if retry else None
+        return bool(self.turn([failed(run_id, reason, peak_bytes, again)]).kept)
+
+    def row(self, run_id: str) -> dict[str, Any]:
+        """All columns of a run."""
+        return dict(self.store.find_run(run_id))
