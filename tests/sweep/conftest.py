@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -98,6 +99,12 @@ def study_text() -> str:
 def content() -> dict[str, Any]:
     """The same study as a mapping, to be changed."""
     return tomllib.loads(STUDY)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a test writes a study."""
+    return tmp_path / "s.toml"
 
 
 @pytest.fixture
@@ -277,6 +284,20 @@ def finished(
     folder = tmp_path_factory.mktemp("finished")
     (folder / "s.toml").write_text(STUDY)
     return folder, sweep(folder, "run", "s.toml")
+
+
+@pytest.fixture(scope="session")
+def folder(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> Path:
+    """A folder with a finished study, to be read only."""
+    made, done = finished
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """A copy of the finished folder, to be changed."""
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
 
 
 @pytest.fixture

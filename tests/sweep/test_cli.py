@@ -2,82 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import resource
-import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-Done = subprocess.CompletedProcess[str]
-Run = Callable[..., Done]
+from tests.sweep.said import loads
 
-FORMATS = ("table", "md", "csv", "json", "latex")
-REPORT_KEYS = {
-    "study",
-    "plan_hash",
-    "alpha",
-    "correction",
-    "family",
-    "smallest_effect",
-    "overrides",
-    "noise",
-    "noise_on_record",
-    "stack",
-    "arms",
-}
-ARM_KEYS = {
-    "arm",
-    "interventions",
-    "n_done",
-    "n_diverged",
-    "n_failed",
-    "n_shared",
-    "mean",
-    "sd",
-    "effect",
-    "ci_low",
-    "ci_high",
-    "standard_error",
-    "df",
-    "p",
-    "p_adjusted",
-    "method",
-    "pairing_gain",
-    "verdict",
-    "seeds_to_settle",
-    "p_paired",
-    "p_welch",
-    "p_permutation",
-    "seconds",
-    "seconds_to_settle",
-}
-NOT_OF_THE_BASELINE = {
-    "n_shared",
-    "effect",
-    "ci_low",
-    "ci_high",
-    "standard_error",
-    "df",
-    "p",
-    "p_adjusted",
-    "method",
-    "pairing_gain",
-    "verdict",
-    "seeds_to_settle",
-    "p_paired",
-    "p_welch",
-    "p_permutation",
-    "seconds_to_settle",
-}
+Done = subprocess.CompletedProcess[str]
+
+
+Run = Callable[..., Done]
 
 
 def trained(done: Done) -> int:
@@ -89,31 +29,6 @@ def states(status: Done) -> dict[str, list[str]]:
     """The table of `sweep status`: by arm, how many runs are in each state."""
     rows = [line.split() for line in status.stdout.splitlines() if line.strip()]
     return {row[0]: row[1:] for row in rows}
-
-
-def loads(text: str) -> Any:  # noqa: ANN401  (JSON)
-    """JSON, and nothing but what JSON allows."""
-    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-
-
-@pytest.fixture(scope="module")
-def folder(finished: tuple[Path, Done]) -> Path:
-    """A folder with a finished study, to be read only."""
-    folder, done = finished
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def reports(folder: Path, sweep: Run) -> dict[str, Done]:
-    """What `sweep report` prints in each format."""
-    return {form: sweep(folder, "report", "--format", form) for form in FORMATS}
-
-
-@pytest.fixture
-def copy(folder: Path, tmp_path: Path) -> Path:
-    """A copy of the finished folder, to be changed."""
-    return Path(shutil.copytree(folder, tmp_path / "copy"))
 
 
 def test_run_trains_every_arm_and_seed_and_ends_with_the_verdicts(
@@ -128,16 +43,6 @@ def test_run_trains_every_arm_and_seed_and_ends_with_the_verdicts(
     for arm in ("baseline", "no-dropout", "clip"):
         assert f" {arm} " in table
     assert sorted(path.name for path in folder.iterdir()) == ["runs", "s.toml"]
-
-
-def test_output_to_a_pipe_is_plain(
-    finished: tuple[Path, Done], reports: dict[str, Done], sweep: Run
-) -> None:
-    folder, done = finished
-    for text in (done.stdout, reports["table"].stdout, sweep(folder, "status").stdout):
-        assert text
-        assert "\x1b" not in text
-        assert "\r" not in text
 
 
 def test_the_same_command_again_trains_nothing_and_says_so_within_two_seconds(
@@ -193,66 +98,6 @@ def test_a_further_seed_and_a_changed_field_train_what_they_affect(
     (copy / "s.toml").write_text(study_text)
     stale = sweep(copy, "report").stdout
     assert f"{copy / 's.toml'} has changed since: this is the plan last run" in stale
-
-
-def test_the_report_as_json_has_every_key_and_null_where_none_applies(
-    reports: dict[str, Done],
-) -> None:
-    done = reports["json"]
-    assert (done.returncode, done.stderr) == (0, "")
-    report = loads(done.stdout)
-    assert report.keys() >= REPORT_KEYS
-    assert (report["reproducible"]["exactly"], report["reproducible"]["roughly"]) == (6, 0)
-    assert report["noise"].keys() == {"n", "mean", "sd", "ci_low", "ci_high"}
-    assert (report["study"], report["family"], report["noise"]["n"]) == ("tiny", 2, 2)
-    assert (report["alpha"], report["correction"]) == (0.05, "holm")
-    assert [arm["arm"] for arm in report["arms"]] == ["baseline", "no-dropout", "clip"]
-    for arm in report["arms"]:
-        assert arm.keys() >= ARM_KEYS
-        assert (arm["n_done"], arm["n_diverged"], arm["n_failed"]) == (2, 0, 0)
-        assert arm["seconds"] > 0
-    baseline, *others = report["arms"]
-    assert {key for key in ARM_KEYS if baseline[key] is None} == NOT_OF_THE_BASELINE
-    for arm in others:
-        assert arm["interventions"] == [arm["arm"]]
-        assert arm["effect"] == pytest.approx(arm["mean"] - baseline["mean"])
-        assert arm["verdict"] in {"better", "worse", "negligible", "undecided"}
-
-
-def test_the_report_as_csv_and_markdown_says_the_same(reports: dict[str, Done]) -> None:
-    report = loads(reports["json"].stdout)
-    rows = list(csv.DictReader(io.StringIO(reports["csv"].stdout)))
-    assert [row["arm"] for row in rows] == [arm["arm"] for arm in report["arms"]]
-    assert rows[0].keys() >= ARM_KEYS
-    assert float(rows[2]["effect"]) == report["arms"][2]["effect"]
-    assert rows[0]["effect"] == ""
-    markdown = reports["md"].stdout
-    table = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in table}) == 1
-    assert [line.split("|")[1].strip() for line in table[2:]] == ["baseline", "no-dropout", "clip"]
-    assert set(table[1]) <= set("|-: ")
-
-
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_report_can_be_written_to_a_file(
-    folder: Path, sweep: Run, reports: dict[str, Done], tmp_path: Path, form: str
-) -> None:
-    file = tmp_path / f"report.{form}"
-    name = {"md": "tiny", "csv": "s.toml"}.get(form)  # by name, by file, or the one last run
-    words = [name] if name else []
-    done = sweep(folder, "report", *words, "--format", form, "-o", file)
-    assert (done.returncode, done.stdout) == (0, f"Written to {file}.\n")
-    if form != "table":  # a file is as wide as it likes
-        assert file.read_text() == reports[form].stdout
-    assert "no-dropout" in file.read_text()
-
-
-def test_a_report_that_cannot_be_written_is_refused(folder: Path, sweep: Run) -> None:
-    done = sweep(folder, "report", "-o", "no/such/folder/report.txt")
-    assert done.returncode == 2
-    assert done.stderr == (
-        "sweep: no/such/folder/report.txt cannot be written: No such file or directory\n"
-    )
 
 
 def test_status_list_show_and_log_tell_what_is_there(folder: Path, sweep: Run) -> None:

@@ -19,13 +19,9 @@ from tests.trainer.fake_hub import silent_name_server
 from trainer.tokenizer import read_tokenizer
 
 Done = subprocess.CompletedProcess[str]
+
+
 Run = Callable[..., Done]
-
-
-@pytest.fixture(scope="module")
-def folder(finished: tuple[Path, Done]) -> Path:
-    """A folder with a finished study, to be read only."""
-    return finished[0]
 
 
 @pytest.fixture(scope="module")

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.sweep.said import content
+
 Done = subprocess.CompletedProcess[str]
+
+
 Run = Callable[..., Done]
+
+
 EVERY = "init,order,dropout"
-
-
-def content(done: Done) -> dict[str, Any]:
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout, parse_constant=pytest.fail)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 import shutil
 import signal
@@ -17,8 +16,13 @@ from typing import Any
 
 import pytest
 
+from tests.sweep.said import content
+
 Done = subprocess.CompletedProcess[str]
+
+
 Run = Callable[..., Done]
+
 
 INTERVENTIONS = """
 [interventions.fast]
@@ -40,12 +44,6 @@ set = { "optimizer.weight_decay" = 0.3 }
 [stacks.both]
 combine = ["fast", "small-batches"]
 """
-
-
-def content(done: Done) -> dict[str, Any]:
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout, parse_constant=pytest.fail)
-    return found
 
 
 def trained(said: str) -> int:
