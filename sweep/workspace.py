@@ -54,7 +54,7 @@ class Workspace:
 
         That is the study last run, else `studies/interventions.toml`. Raises NotFoundError.
         """
-        if word is not None and (word.endswith(".toml") or is_there(word)):
+        if word is not None and is_path(word):
             return Path(word)
         store = self.open_if_any()
         if store is not None and (word is not None or store.studies()):
@@ -68,8 +68,8 @@ class Workspace:
         )
 
     def imported_study(self, word: str | None) -> RowMapping | None:
-        """The imported study that `word` names, or that is the one last run; None for no such."""
-        if word is not None and (word.endswith(".toml") or is_there(word)):
+        """The study that `word` names, or the one last run, if it was imported; else None."""
+        if word is not None and is_path(word):
             return None
         store = self.open_if_any()
         for study in store.studies() if store else ():
@@ -79,12 +79,9 @@ class Workspace:
 
     def check_trainable(self, path: Path) -> None:
         """Raises StudyError where a path that is no file is the name of an imported study."""
-        if is_there(path) or path.suffix == ".toml":
-            return
-        store = self.open_if_any()
-        for study in store.studies() if store else ():
-            if study["name"] == str(path):
-                _own_file(study)
+        study = self.imported_study(str(path))
+        if study is not None:
+            _own_file(study)
 
     def study_name(self, word: str | None) -> str | None:
         """The name of the study that `word` names by its path or name; None for the last run."""
@@ -93,6 +90,11 @@ class Workspace:
         ):
             return load_study(Path(word)).name
         return word
+
+
+def is_path(word: str) -> bool:
+    """Whether a word is the path of a study file, rather than the name of a study."""
+    return word.endswith(".toml") or is_there(word)
 
 
 def is_there(path: str | Path) -> bool:
