@@ -139,6 +139,11 @@ def confounder_lines(confounders: Sequence[Confounder], most: int = 6) -> list[s
         arms.append(f"{harmless(each.arm)} ({each.runs} run{'s' if each.runs > 1 else ''})")
     return [
         f"Confounded by {harmless(what)}, {harmless(value)} where the baseline has "
-        f"{harmless(other)}: {', '.join(arms[:most])}{f' and {len(arms) - most} arms more' if len(arms) > most else ''}."
+        f"{harmless(other)}: {_some(arms, most)}."
         for (what, value, other), arms in alike.items()
     ]
+
+
+def _some(arms: Sequence[str], most: int) -> str:
+    more = f" and {len(arms) - most} arms more" if len(arms) > most else ""
+    return ", ".join(arms[:most]) + more

@@ -153,15 +153,15 @@ def stored_stack(store: Store, choice: Choice) -> dict[str, Any] | None:
     for study in store.studies():
         if study["name"] == name:
             content = store.plan(study)
-            before = content.get("stack", {"of": None, "plan": None, "promise": {"members": {}}})
-            same = (before["of"], before["plan"]) == (choice.study, choice.plan_hash)
-            kept = set(before["promise"]["members"]) == set(choice.members)
-            return content if same and kept else None
+            before = content.get("stack")
+            if before and (before["of"], before["plan"]) == (choice.study, choice.plan_hash):
+                members = set(before["promise"]["members"])
+                return content if members == set(choice.members) else None
     return None
 
 
 def number_of_seeds(parent: Plan, members: int) -> int:
-    """As many as the study has, or as make no more runs than it has, but two at least."""
+    """As many seeds as the study has, but no more runs than it has, and two at least."""
     arms = 2 + (members if members > 1 else 0)
     affordable = len(parent.arms) * len(parent.seeds) // arms
     return max(FEWEST_SEEDS, min(len(parent.seeds), affordable))

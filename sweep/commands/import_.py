@@ -101,8 +101,4 @@ def _understood(chosen: Chosen) -> str:
         pairs = f"runs pair by {listed(seeds)}"
     else:
         pairs = "without seeds no runs pair"
-    return (
-        f"{'; '.join([*told, pairs])}.".capitalize()
-        if not told
-        else f"Read {', '.join(told)}; {pairs}."
-    )
+    return f"Read {', '.join(told)}; {pairs}." if told else f"{pairs.capitalize()}."
