@@ -93,7 +93,7 @@ def planned_circumstances(
 
 
 def stored_circumstances(plan: Mapping[str, Any], runs: Sequence[RowMapping]) -> Circumstances:
-    """Those of a study as it was run or imported: of its runs, and the content of its plan."""
+    """Those of a study as it was run or imported, from its runs and the content of its plan."""
     if plan.get("imported"):
         count = sum(run["arm"] == plan["baseline"] for run in runs)
         about = {"study": plan["study"], "baseline_runs": count}

@@ -23,7 +23,7 @@ class Entry:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nobody is to go on making it; it may be damaged."""
+        """Whether its preparation has ended; its files may have been damaged since."""
         return not self.folder.name.startswith(PREPARING)
 
     def content(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BATCH = 20_000
-"""Rows that are held as the driver gives them."""
+"""Rows that are held at once as the driver gives them; as columns they are smaller."""
 
 
 @dataclass(frozen=True)

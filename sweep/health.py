@@ -36,7 +36,7 @@ def damage(file: Path, *, entirely: bool = False) -> str | None:
 def check(file: Path, *, thorough: bool) -> None:
     """Raise StoreError for a file that is no database, or a damaged one.
 
-    A large one is looked through only if `thorough`; of others, damage is told when it is met.
+    A large one is looked through only if `thorough`; else damage is told when a command meets it.
     """
     if not file.is_file() or not (thorough or file.stat().st_size <= SMALL_FILE):
         return

@@ -44,7 +44,7 @@ class Workload:
     cache: Path
     """Where token files are kept."""
     supplies: dict[DataConfig, Supply]
-    """By the data section, whose order is of no account here."""
+    """By the data section with its order left out, as that changes no tokens."""
     weights: dict[str | None, Pretrained]
     """By what `train.initial_weights` calls them."""
 

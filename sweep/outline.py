@@ -184,7 +184,7 @@ def _sight_words(power: Power | None) -> list[str]:
             f"{_seen(low['effect'])} to {high['arm']} {_seen(high['effect'])})"
         )
     else:
-        words.append("paired less, and how much shows when arms have run")
+        words.append("less if paired; how much less shows once arms have run")
     source = f"Noise: sd {noise['sd']:.4f}, {noise['source']}."
     return [f"{'; '.join(words)}. {source}", *([noise["warning"]] if noise["warning"] else [])]
 

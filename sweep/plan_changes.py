@@ -12,7 +12,7 @@ from sweep.study import RECIPE_FIELDS, Baseline
 Content = Mapping[str, Any]
 """What a stored plan consists of: see `design.Plan.content` and `importing.saving`."""
 NO_DECISION = {"study", "imported", "labels", "arms", "analysis", "seeds", "overrides", "stack"}
-"""Keys of a content that say nothing by themselves, or that are compared one by one."""
+"""Keys of a content that are no decision, or that are compared in a way of their own."""
 MOST_SEEDS = 6
 """Seeds that are listed; of more, only how many there are."""
 

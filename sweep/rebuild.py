@@ -34,7 +34,7 @@ from trainer.rundir import Request, Result, RunDirectory
 AT_ONCE = 500
 """Runs that are read before they are inserted."""
 UNSETTLED = frozenset({"queued", "running"}) | FINISHED
-"""States that an attempt's line does not decide: the result's file does, or nothing yet."""
+"""States that a result's file proves, and no attempt's line; a run without one is queued."""
 _ROWS = TypeAdapter(Rows)
 
 
@@ -100,7 +100,7 @@ def _job(request: Request, name: str) -> Job | None:
 
 
 def _family(recipe: Recipe, corpus_hash: str) -> str:
-    """What folders mean that do not say it."""
+    """That of a run whose folder was written before it had a place in there."""
     fields = {k: v for k, v in json.loads(recipe.canonical()).items() if k != "seeds"}
     identity = f"{json.dumps(fields, sort_keys=True)}/{corpus_hash}/{METRIC_VERSION}"
     return hashlib.sha256(identity.encode()).hexdigest()
@@ -130,7 +130,7 @@ def _rows(job: Job, directory: RunDirectory, found: Rebuilt) -> Rows:
 
 
 def _left(attempt: dict[str, Any]) -> dict[str, Any]:
-    """In which state an attempt has left its run, or somebody who came after it."""
+    """The state that a run was left in by its last attempt, or by a person after it."""
     if attempt.get("state", "queued") in UNSETTLED:
         return {"failures": attempt.get("failures")}
     return {"state": attempt["state"], "cause": attempt.get("cause")}

@@ -78,7 +78,7 @@ def _key(recipe: Any) -> str:  # noqa: ANN401  (JSON)
 
 
 def _results(store: Store, study: str) -> dict[str, dict[str, Any]]:
-    """By recipe: how runs ended that read the corpus of the study's own."""
+    """How runs on a corpus of the study ended, by recipe, whichever study asked."""
     corpora = (
         select(runs.c.corpus_hash).select_from(planned_runs).where(arms.c.study == study).distinct()
     )

@@ -61,8 +61,8 @@ class Pin:
 def on_hub(data: DataConfig, cache: Path, *, online: bool) -> Source:
     """A dataset of the hub, at the commit that was found when it was first looked up.
 
-    So that a study goes on with the text that it began with. Raises CorpusError when the dataset
-    cannot be had, or was not looked up before and `online` is false.
+    So a study goes on with the text that it began with. Raises CorpusError when the dataset cannot
+    be had, or was not looked up before and `online` is false.
     """
     path = cache / "hub.json"
     pins = _read(path)

@@ -27,7 +27,7 @@ class MemoryKills:
         self._seen = self._now()
 
     def catch_up(self) -> None:
-        """What has been counted so far concerns nobody who is still alive."""
+        """Forget what has been counted so far: it was none of the processes that are alive."""
         self._seen = self._now()
 
     def take(self) -> bool | None:

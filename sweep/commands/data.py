@@ -33,7 +33,7 @@ from trainer.hub import forget
 from trainer.prepare import Progress, Report, prepare_corpus
 
 NAME = 21
-"""Letters of a corpus's name beside the bar: all of a line fits into 80 columns."""
+"""Letters of a corpus's name beside the bar, so that the line fits into 80 columns."""
 
 
 def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Console) -> int:

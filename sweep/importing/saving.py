@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 CACHE_KIB = 128 << 10
 """Of SQLite, so that the indexes of a million runs are not written again and again."""
 WRITTEN_DOWN = 20_000
-"""The most runs of a study that are kept as a file beside the database too; of a larger one the
-file that it came from is the copy."""
+"""A study of more runs is not kept as a file beside the database: the one that it came from is."""
 
 
 @dataclass(frozen=True, kw_only=True)
