@@ -7,8 +7,9 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
@@ -83,20 +84,41 @@ def rich_table(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Ta
     wrapped, and numbers never.
     """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    shown = _with_room(columns, rows, width)
+    shown, has_room = _with_room(columns, rows, width)
     for column in shown:
         numeric = column.justify == "right"
         table.add_column(column.title, justify=column.justify, no_wrap=numeric, overflow="fold")
-    for row in rows:
-        style = STYLES.get(row.get("verdict") or "", "")
-        cells = [
-            Text(column.cell(row), style if column.title == "verdict" else "") for column in shown
-        ]
-        table.add_row(*cells)
+    for some in _together(shown, rows) if has_room else ([row] for row in rows):
+        table.add_row(*(_cell(column, some) for column in shown))
     return table
 
 
-def _with_room(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[Column]:
+def _together(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Rows that take a line each, as many as follow each other; a row that may be wrapped, alone.
+
+    A cell of a thousand lines costs rich a tenth of what a thousand cells do.
+    """
+
+    def of_one_line(row: Row) -> bool:
+        cells = (column.cell(row) for column in columns if column.justify == "left")
+        return all(cell_len(cell) <= WRAPPED and cell.isprintable() for cell in cells)
+
+    for one_line, group in groupby(rows, of_one_line):
+        some = list(group)
+        yield from [some] if one_line else ([row] for row in some)
+
+
+def _cell(column: Column, rows: Sequence[Row]) -> Text:
+    if column.title != "verdict":
+        return Text("\n".join(map(column.cell, rows)))
+    styles = (STYLES.get(row.get("verdict") or "", "") for row in rows)
+    return Text("\n").join(map(Text, map(column.cell, rows), styles))
+
+
+def _with_room(
+    columns: Sequence[Column], rows: Sequence[Row], width: int
+) -> tuple[list[Column], bool]:
+    """The columns to be shown, and whether there is room for them with `WRAPPED` names."""
     shown = list(columns)
     needed = {}
     for column in columns:
@@ -105,7 +127,7 @@ def _with_room(columns: Sequence[Column], rows: Sequence[Row], width: int) -> li
     for column in sorted(columns, key=lambda each: -each.spare):
         if column.spare and sum(needed[each.title] for each in shown) > width:
             shown.remove(column)
-    return shown
+    return shown, sum(needed[each.title] for each in shown) <= width
 
 
 def markdown_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     RowMapping,
     func,
     make_url,
+    or_,
     select,
 )
 from sqlalchemy.exc import ArgumentError
@@ -147,18 +148,29 @@ class Store(Database):
             return connection.execute(wanted).mappings().all()
 
     def states_by_arm(self, study: str) -> dict[str, Counter[str]]:
-        """How many runs of each arm are in each state, in the study's own order of arms."""
-        query = (
-            select(arms.c.name, runs.c.state, func.count())
-            .select_from(planned_runs)
+        """How many runs of each arm are in each state, in the study's own order of arms.
+
+        Most runs of a large study are done: only the others are looked at, and the rest is done.
+        """
+        of_arm = (
+            select(arms.c.name, func.count())
+            .join(members, members.c.arm_id == arms.c.id)
             .where(arms.c.study == study)
-            .group_by(arms.c.position, arms.c.name, runs.c.state)
+            .group_by(arms.c.position, arms.c.name)
             .order_by(arms.c.position)
         )
-        counts: dict[str, Counter[str]] = {}
+        not_done = or_(runs.c.state < "done", runs.c.state > "done")  # `!=` would use no index
+        of_others = (
+            select(arms.c.name, runs.c.state, func.count())
+            .select_from(planned_runs)
+            .where(arms.c.study == study, members.c.run_id.in_(select(runs.c.id).where(not_done)))
+            .group_by(arms.c.name, runs.c.state)
+        )
         with self.begin() as connection:
-            for arm, state, number in connection.execute(query):
-                counts.setdefault(arm, Counter())[state] = number
+            counts = {arm: Counter(done=number) for arm, number in connection.execute(of_arm)}
+            for arm, state, number in connection.execute(of_others):
+                counts[arm][state] = number
+                counts[arm]["done"] -= number
         return counts
 
     def study_losses(self, study: str) -> Sequence[RowMapping]:

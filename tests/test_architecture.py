@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from benchmarks.wide_store import fill
 from sweep.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +118,11 @@ def test_a_file_fits_in_one_sitting(path: Path) -> None:
 
 def loaded(*command: str) -> set[str]:
     """The top-level modules that a fresh interpreter imports for a command."""
+    return {module.partition(".")[0] for module in all_loaded(*command)}
+
+
+def all_loaded(*command: str) -> set[str]:
+    """Every module that it imports."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *command],
         capture_output=True,
@@ -124,8 +130,8 @@ def loaded(*command: str) -> set[str]:
         check=True,
         cwd=ROOT,
     )
-    found = re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+([\w.]+)$", done.stderr, re.MULTILINE)
-    return {module.partition(".")[0] for module in found}
+    pattern = r"^import time:\s+\d+ \|\s+\d+ \|\s+([\w.]+)$"
+    return set(re.findall(pattern, done.stderr, re.MULTILINE))
 
 
 @pytest.mark.parametrize("words", [[], *([command] for command in COMMANDS)], ids=" ".join)
@@ -148,6 +154,16 @@ def test_help_answers_in_three_tenths_of_a_second_of_cpu_time() -> None:
         if best < 0.3:
             return
     assert best < 0.3
+
+
+def test_status_and_report_import_no_more_than_they_need(tmp_path: Path) -> None:
+    fill(tmp_path, 8, 8, seeds=4)
+    status = loaded("-m", "sweep", "status", "--runs", str(tmp_path))
+    assert status & HEAVY == {"sqlalchemy"}
+    report = all_loaded("-m", "sweep", "report", "--runs", str(tmp_path))
+    assert {"scipy.special", "sqlalchemy"} <= report
+    needless = {"scipy.stats", "scipy.optimize", "statsmodels", "torch", "datasets", "tiktoken"}
+    assert not report & needless
 
 
 def test_all_of_sweep_can_be_imported_without_torch() -> None:

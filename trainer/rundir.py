@@ -29,7 +29,6 @@ from trainer.execution import Execution
 from trainer.files import write_json, write_whole
 from trainer.lock import RunLock
 from trainer.recipe import Recipe
-from trainer.tokenizer import FILE
 
 
 class Request(Config):
@@ -121,7 +120,7 @@ class RunDirectory:
         self.log = path / "log.txt"
         self.checkpoints = path / "checkpoints"
         self.weights = path / "weights.safetensors"
-        self.tokenizer = path / FILE
+        self.tokenizer = path / "tokenizer.json"
         self.lock = RunLock(path)
 
     def write_request(self, request: Request) -> None:

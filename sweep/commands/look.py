@@ -12,13 +12,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, select
 
 from sweep.console import say
 from sweep.ledger import directory_name
 from sweep.progress import duration
 from sweep.queue import FINISHED
-from sweep.schema import runs
+from sweep.schema import members, runs
 from sweep.store import Store
 from sweep.workspace import Workspace
 from trainer.rundir import RunDirectory
@@ -41,7 +41,8 @@ def status(workspace: Workspace, word: str | None, console: Console) -> int:
     console.print(_states_by_arm(store.states_by_arm(study["name"])))
     tried_again = (runs.c.state == "queued") & (runs.c.failures > 0)
     told = runs.c.state.in_(("running", "diverged", "failed", "cancelled")) | tried_again
-    for run in store.study_runs(study["name"], *TOLD, which=told):
+    which = members.c.run_id.in_(select(runs.c.id).where(told))
+    for run in store.study_runs(study["name"], *TOLD, which=which):
         say(console, _run_line(workspace, store, run))
     say(console, "A run is named by the beginning of its id or as ARM/SEED: `sweep show ARM/SEED`.")
     return 0
@@ -54,10 +55,10 @@ def _states_by_arm(counts: Mapping[str, Counter[str]]) -> Table:
     shown = [state for state in STATES if state != SELDOM or total[state]]
     for state in shown:
         table.add_column(state, justify="right")
-    for arm, states in counts.items():
-        table.add_row(arm, *(str(states[state] or "·") for state in shown))
-    table.add_section()
-    table.add_row("all", *(str(total[state] or "·") for state in shown))
+    for names, some in (counts, counts.values()), (["all"], [total]):
+        # One row of many lines: rich takes five times as long for as many rows.
+        cells = [[str(states[state] or "·") for states in some] for state in shown]
+        table.add_row(*map("\n".join, [names, *cells]), end_section=True)
     return table
 
 
