@@ -23,7 +23,7 @@ from benchmarks.processes import (
 )
 
 STUDY = """\
-name = "tormented"
+name = "tiny"
 
 [baseline.model]
 layers = 1
@@ -53,13 +53,16 @@ set = {{ "optimizer.clip_norm" = 0.5 }}
 [design]
 seeds = {seeds}
 
+[analysis]
+smallest_effect = 0.01
+
 [jobs]
+{jobs}
+"""
+JOBS = """\
 checkpoint_seconds = 0   # after each step: most kills hit one
 retries = 100
 retry_seconds = 0
-
-[analysis]
-smallest_effect = 0.01
 """
 QUERIES = (
     "SELECT id, state, test_loss, last_loss, steps, skipped_steps FROM runs ORDER BY id",
@@ -74,6 +77,11 @@ LIFE = 0.5
 undisturbed one takes; as above."""
 FATES = ("scheduler", "scheduler at a commit", "fork server", "none")
 """What is killed of a command beside its runs."""
+
+
+def small_study(steps: int, seeds: int, jobs: str = JOBS) -> str:
+    """A study of three arms; `jobs` are the lines of its table of that name."""
+    return STUDY.format(tokens=steps * 8 * 16, seeds=seeds, jobs=jobs)
 
 
 @dataclass

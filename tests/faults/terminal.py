@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.monkey import read
+from benchmarks.monkey import read, small_study
 from benchmarks.processes import PATIENCE, processes, trained_by
 from sweep.jobs import make_workload
 from sweep.ledger import directory_name
@@ -19,46 +19,7 @@ from trainer.rundir import RunDirectory
 
 STEPS = 199
 """As many as have a line of the curve each, wherever a run was interrupted."""
-STUDY = """\
-name = "tiny"
-
-[baseline.data]
-corpus = "text.txt"
-
-[baseline.model]
-layers = 1
-heads = 2
-width = 16
-context = 16
-
-[baseline.optimizer]
-learning_rate = 3e-3
-
-[baseline.train]
-tokens = {tokens}
-batch_size = 8
-
-[baseline.evaluation]
-chunks = 2
-chunk_tokens = 64
-
-[interventions.no-dropout]
-because = "Little to regularise."
-set = {{ "model.dropout" = 0.0 }}
-
-[interventions.clip]
-because = "Spikes."
-set = {{ "optimizer.clip_norm" = 0.5 }}
-
-[design]
-seeds = {seeds}
-
-[analysis]
-smallest_effect = 0.01
-
-[jobs]
-{jobs}
-"""
+CORPUS = '\n[baseline.data]\ncorpus = "text.txt"\n'
 TEXT = "".join(f"{number} is {number * number} times one.\n" for number in range(8000))
 HASTE = "checkpoint_seconds = 0.1\nretry_seconds = 0\n"
 """Settings of jobs: an early checkpoint, and no pause before a retry."""
@@ -74,8 +35,7 @@ class Terminal:
         self.started: list[subprocess.Popen[str]] = []
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "text.txt").write_text(TEXT)
-        text = STUDY.format(tokens=steps * 8 * 16, seeds=seeds, jobs=jobs)
-        (folder / "s.toml").write_text(text)
+        (folder / "s.toml").write_text(small_study(steps, seeds, jobs) + CORPUS)
 
     def start(self, *words: str, **constants: float) -> subprocess.Popen[str]:
         """A command that goes on; `sweep__leases__LEASE_SECONDS=2` is a constant of its own."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from benchmarks.monkey import STUDY, Torment, differences, undisturbed
+from benchmarks.monkey import Torment, differences, small_study, undisturbed
 
 STEPS = 150
 SECONDS = 5
@@ -18,7 +18,7 @@ KILLS = 12
 def test_a_study_whose_processes_are_killed_at_random_ends_as_one_that_nobody_disturbed(
     tmp_path: Path,
 ) -> None:
-    study = STUDY.format(tokens=STEPS * 8 * 16, seeds=2)
+    study = small_study(STEPS, seeds=2)
     peace = undisturbed(tmp_path / "peace", study)
     torment = Torment(tmp_path / "torment", study, random.Random(4), peace)
     torment.run(SECONDS, KILLS)
