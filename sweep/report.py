@@ -22,6 +22,7 @@ from sweep.tested_text import MOST_RUNS, TestedText, read_tested_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.plan import Plan
     from analysis.verdict import Judgement
 
 COLUMNS = ("arm", "seed", "init_seed", "order_seed", "dropout_seed", "loss", "status")
@@ -164,8 +165,8 @@ def _asked_by(recipe: Mapping[str, Any]) -> Asked:
     return Asked(tokens=tokens, precision=recipe["train.precision"])
 
 
-def analysis_plan(arms: Sequence[str], settings: Mapping[str, Any], withdrawn: int = 0) -> Any:  # noqa: ANN401
-    """The part of a plan that the analysis needs: an `analysis.plan.Plan`.
+def analysis_plan(arms: Sequence[str], settings: Mapping[str, Any], withdrawn: int = 0) -> Plan:
+    """The part of a plan that the analysis needs.
 
     `arms` begins with the baseline, as `Store.arms` does; `withdrawn` counts those that are gone.
     """
