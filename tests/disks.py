@@ -28,7 +28,8 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        # Lazily: when a test fails, the commands that it started may still be at work there.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill_disk(disk: Path, *, leave: int) -> Path:

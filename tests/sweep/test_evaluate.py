@@ -107,32 +107,28 @@ def test_it_stands_in_every_format_of_the_report(place: Path, sweep: Run) -> Non
     assert f"gpt2: {loss:.4f} nats per token, " in words
 
 
-def test_a_run_has_the_loss_that_training_ended_with(
-    finished: tuple[Path, Done], sweep: Run, tmp_path: Path
-) -> None:
-    here = shutil.copytree(finished[0], tmp_path / "here")
-    assert sweep(here, "evaluate", "clip/2").returncode == 0
-    assert sweep(here, "evaluate", "clip/2", "--name", "the best").returncode == 0
-    [reference] = json.loads(sweep(here, "report", "--format", "json").stdout)["references"]
-    known = json.loads(sweep(here, "show", "clip/2").stdout)["test_loss"]
+def test_a_run_has_the_loss_that_training_ended_with(copy: Path, sweep: Run) -> None:
+    assert sweep(copy, "evaluate", "clip/2").returncode == 0
+    assert sweep(copy, "evaluate", "clip/2", "--name", "the best").returncode == 0
+    [reference] = json.loads(sweep(copy, "report", "--format", "json").stdout)["references"]
+    known = json.loads(sweep(copy, "show", "clip/2").stdout)["test_loss"]
     assert reference["name"] == "the best"  # measured twice, it is still one model
     assert reference["test_loss"] == pytest.approx(known, abs=1e-6)
-    gone = sweep(here, "evaluate", "the best", "--remove")
+    gone = sweep(copy, "evaluate", "the best", "--remove")
     assert gone.stdout == "tiny is not compared with the best any more.\n"
-    assert json.loads(sweep(here, "report", "--format", "json").stdout)["references"] == []
-    again = sweep(here, "evaluate", "the best", "--remove")
+    assert json.loads(sweep(copy, "report", "--format", "json").stdout)["references"] == []
+    again = sweep(copy, "evaluate", "the best", "--remove")
     assert again.returncode == 2
     assert again.stderr == "sweep: 'tiny' has no reference 'the best' (it has: nothing)\n"
 
 
 def test_it_is_shown_for_as_long_as_the_study_tests_on_the_same_text(
-    finished: tuple[Path, Done], sweep: Run, tmp_path: Path
+    copy: Path, sweep: Run
 ) -> None:
-    here = shutil.copytree(finished[0], tmp_path / "here")
-    assert sweep(here, "evaluate", "clip/2", "--name", "x").returncode == 0
+    assert sweep(copy, "evaluate", "clip/2", "--name", "x").returncode == 0
     short = ("run", "s.toml", "--override", "evaluation.chunks=1")
-    assert "reference" not in sweep(here, *short).stdout
-    assert "reference" in sweep(here, "run", "s.toml").stdout
+    assert "reference" not in sweep(copy, *short).stdout
+    assert "reference" in sweep(copy, "run", "s.toml").stdout
 
 
 def forget_the_tokens(place: Path) -> None:
@@ -177,16 +173,14 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence_and_not_recorded(
     prepare: Callable[[Path], None],
     words: list[str],
     sentence: str,
-    finished: tuple[Path, Done],
+    copy: Path,
     sweep: Run,
-    tmp_path: Path,
 ) -> None:
-    here = shutil.copytree(finished[0], tmp_path / "here")
-    save_gpt2(here / "gpt2")
-    prepare(here)
-    done = sweep(here, "evaluate", *words)
+    save_gpt2(copy / "gpt2")
+    prepare(copy)
+    done = sweep(copy, "evaluate", *words)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"sweep: {sentence.format(here.resolve())}")
+    assert done.stderr.startswith(f"sweep: {sentence.format(copy.resolve())}")
     assert len(done.stderr.splitlines()) == 1
-    with closing(sqlite3.connect(here / "runs" / "sweep.db")) as connection:
+    with closing(sqlite3.connect(copy / "runs" / "sweep.db")) as connection:
         assert connection.execute("SELECT COUNT(*) FROM reference_models").fetchone() == (0,)
