@@ -1,7 +1,7 @@
 """One arm beside the baseline: what they share, and every estimate that the runs allow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -22,7 +22,7 @@ from analysis.runs import ArmRuns, Seed
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Comparison:
     """An arm's runs beside the baseline's. Pairs are the seeds that are done on both sides."""
 
@@ -39,7 +39,7 @@ class Comparison:
     @cached_property
     def differences(self) -> Floats:
         """Arm minus baseline per shared seed, shape (n_shared,), nats."""
-        return difference(self.arm.at(self.seeds), self.baseline.at(self.seeds))
+        return difference(*self._sides)
 
     @property
     def identical(self) -> bool:
@@ -55,7 +55,7 @@ class Comparison:
     def effect(self) -> float | None:
         """Mean difference over the shared seeds, else of all runs that are done, nats."""
         if self.seeds:
-            return moments(self.differences)[0]
+            return self._moments[0]
         if not self.arm.losses or not self.baseline.losses:
             return None
         sides, origin = (self.arm.observed, self.baseline.observed), self.baseline.observed[0]
@@ -70,22 +70,23 @@ class Comparison:
         """
         if len(self.seeds) < 2:
             return 0.0
-        return _resolved_variance(self.differences, self._scale)
+        scale = max(float(np.abs(side).max()) for side in self._sides)
+        variance = self._moments[1]
+        return variance if variance > rounding(scale) ** 2 else 0.0
 
     @property
     def pairing_gain(self) -> float | None:
         """(var arm + var baseline) / var d over shared seeds: pairing is worth this many runs."""
         if self.variance == 0:
             return None
-        sides = (self.arm.at(self.seeds), self.baseline.at(self.seeds))
-        return sum(moments(side)[1] for side in sides) / self.variance
+        return sum(moments(side)[1] for side in self._sides) / self.variance
 
     @property
     def correlation(self) -> float | None:
         """Pearson's, between the arm's and the baseline's losses over three or more shared seeds."""
         if len(self.seeds) < 3:
             return None
-        x, y = (side - side.mean() for side in map(self._side, (self.arm, self.baseline)))
+        x, y = (side - side.mean() for side in map(centred, self._sides))
         norm = float(np.sqrt((x @ x) * (y @ y)))
         return None if norm == 0 else float(np.clip((x @ y) / norm, -1.0, 1.0))
 
@@ -100,8 +101,7 @@ class Comparison:
         sides = self.arm.observed, self.baseline.observed
         if min(side.size for side in sides) < 2:
             return None
-        varies = any(_resolved_variance(side, float(np.abs(side).max())) > 0 for side in sides)
-        return welch_t(*sides) if varies else None
+        return welch_t(*sides) if self.arm.varies or self.baseline.varies else None
 
     @cached_property
     def prediction(self) -> Estimate | None:
@@ -109,8 +109,8 @@ class Comparison:
         baseline = self.baseline.observed
         if self.arm.observed.size != 1 or baseline.size < 2:
             return None
-        varies = _resolved_variance(baseline, float(np.abs(baseline).max())) > 0
-        return prediction_t(float(self.arm.observed[0]), baseline) if varies else None
+        loss = float(self.arm.observed[0])
+        return prediction_t(loss, baseline) if self.baseline.varies else None
 
     def moderated(self, prior: Prior) -> Estimate | None:
         """The moderated paired t, from three shared seeds and where a prior was learned."""
@@ -120,7 +120,7 @@ class Comparison:
         variance, df = moderate([self.variance], [n - 1], prior)
         return Estimate(
             method="moderated paired t",
-            effect=moments(self.differences)[0],
+            effect=self._moments[0],
             standard_error=float(np.sqrt(variance.item() / n)),
             df=df.item(),
         )
@@ -129,23 +129,25 @@ class Comparison:
         """The estimate that decides: paired where seeds are shared, unpaired where they are not."""
         return self.moderated(prior) or self.paired or self.welch or self.prediction
 
-    def _side(self, runs: ArmRuns) -> Floats:
-        return centred(runs.at(self.seeds))
+    @cached_property
+    def _sides(self) -> tuple[Floats, Floats]:
+        """The arm's and the baseline's losses at the shared seeds, shape (n_shared,) each, nats."""
+        return self.arm.at(self.seeds), self.baseline.at(self.seeds)
 
-    @property
-    def _scale(self) -> float:
-        both = (self.arm.at(self.seeds), self.baseline.at(self.seeds))
-        return max(float(np.abs(side).max()) for side in both)
+    @cached_property
+    def _moments(self) -> tuple[float, float]:
+        """Mean and variance of the differences."""
+        return moments(self.differences)
 
 
 def compare(arms: Sequence[ArmRuns], baseline: ArmRuns) -> list[Comparison]:
     """Every arm beside the baseline; all at once, since random sign flips serve them all."""
-    alone = [Comparison(arm, baseline) for arm in arms]
-    paired = [each for each in alone if len(each.seeds) > 1]
-    known = iter(sign_flip_ps([each.differences for each in paired]))
-    return [
-        replace(each, permutation_p=next(known)) if len(each.seeds) > 1 else each for each in alone
-    ]
+    comparisons = [Comparison(arm, baseline) for arm in arms]
+    paired = [each for each in comparisons if len(each.seeds) > 1]
+    known = sign_flip_ps([each.differences for each in paired])
+    for each, p in zip(paired, known, strict=True):
+        each.permutation_p = p
+    return comparisons
 
 
 def learn_prior(comparisons: Sequence[Comparison]) -> Prior:
@@ -154,9 +156,3 @@ def learn_prior(comparisons: Sequence[Comparison]) -> Prior:
         [comparison.variance for comparison in comparisons],
         [max(len(comparison.seeds) - 1, 0) for comparison in comparisons],
     )
-
-
-def _resolved_variance(values: Floats, scale: float) -> float:
-    """The variance, or 0 where the spread is no more than the rounding of numbers near `scale`."""
-    variance = moments(values)[1]
-    return variance if variance > rounding(scale) ** 2 else 0.0

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from analysis.digits import rounding
+from analysis.effects import moments
 
 SEED_COLUMNS = ("seed", "init_seed", "order_seed", "dropout_seed")
 """Whichever of these are present identify a replicate; runs of two arms pair when all agree."""
@@ -29,10 +33,20 @@ class ArmRuns:
     n_missing: int
     """Runs that have no outcome yet, or never will: queued, running, cancelled."""
 
-    @property
+    @cached_property
     def observed(self) -> NDArray[np.float64]:
         """The losses of the runs that are done, shape (n_done,), nats."""
         return np.fromiter(self.losses.values(), float, len(self.losses))
+
+    @cached_property
+    def moments(self) -> tuple[float, float]:
+        """Mean (nats) and variance of the runs that are done, of which there must be one."""
+        return moments(self.observed)
+
+    @property
+    def varies(self) -> bool:
+        """Whether they spread by more than numbers of their size are rounded by."""
+        return self.moments[1] > rounding(float(np.abs(self.observed).max())) ** 2
 
     def at(self, seeds: Sequence[Seed]) -> NDArray[np.float64]:
         """The losses at `seeds`, shape (len(seeds),), nats."""
@@ -50,8 +64,9 @@ def read_runs(frame: pd.DataFrame, arms: Sequence[str]) -> dict[str, ArmRuns]:
     seeds = _checked_columns(frame)
     rows: dict[str, dict[Seed, tuple[str, float]]] = {arm: {} for arm in arms}
     keys = zip(*(frame[column].tolist() for column in seeds), strict=True)
-    columns = (frame[name].tolist() for name in ("arm", "status", "loss"))
-    for seed, arm, status, loss in zip(keys, *columns, strict=True):
+    arm_and_status = (frame[name].tolist() for name in ("arm", "status"))
+    losses = frame["loss"].astype(float).tolist()
+    for seed, arm, status, loss in zip(keys, *arm_and_status, losses, strict=True):
         problem = _problem(rows, (arm, seed), (status, loss))
         if problem:
             named = ", ".join(f"{name} {value}" for name, value in zip(seeds, seed, strict=True))
@@ -85,14 +100,14 @@ def _problem(
         return f"status {status!r} is none of {list(STATUSES)}"
     if seed in rows[arm]:
         return "occurs twice; a rerun is a check, not an observation"
-    if status == "done" and (pd.isna(loss) or abs(loss) > LARGEST_LOSS):
+    if status == "done" and not abs(loss) <= LARGEST_LOSS:  # nor is NaN
         return f"is done with loss {loss}; a run without a loss has diverged"
     return None
 
 
 def _arm_runs(arm: str, rows: dict[Seed, tuple[str, float]]) -> ArmRuns:
     # Sorted by seed, so that sums are rounded alike in whichever order the rows came.
-    done = {seed: float(rows[seed][1]) for seed in sorted(rows) if rows[seed][0] == "done"}
+    done = {seed: rows[seed][1] for seed in sorted(rows) if rows[seed][0] == "done"}
     statuses = [status for status, _ in rows.values()]
     n_failed = statuses.count("failed")
     diverged = frozenset(seed for seed, (status, _) in rows.items() if status == "diverged")

@@ -13,7 +13,7 @@ from analysis.decision import (
     decide,
     hanging_on_method,
 )
-from analysis.effects import Estimate, Method, moments
+from analysis.effects import Estimate, Method
 from analysis.moderation import Prior
 from analysis.noise import Noise, noise
 from analysis.plan import Plan
@@ -129,7 +129,7 @@ def _judged(comparison: Comparison, prior: Prior) -> Judged:
 def _tally(runs: ArmRuns) -> ArmVerdict:
     """A row that counts an arm's runs and compares it with nothing."""
     values = runs.observed
-    mean, variance = moments(values) if values.size else (None, None)
+    mean, variance = runs.moments if values.size else (None, None)
     return ArmVerdict(
         arm=runs.arm,
         n_done=values.size,
@@ -214,12 +214,11 @@ def _precision(comparison: Comparison, estimate: Estimate) -> Precision:
         n = len(comparison.seeds)
         sd = estimate.standard_error * math.sqrt(n)
         return paired_precision(sd, n, extra_df=estimate.df - (n - 1))
-    baseline = comparison.baseline.observed
-    var_baseline = moments(baseline)[1]
-    arm = comparison.arm.observed
+    arm, baseline = comparison.arm, comparison.baseline
+    var_baseline = baseline.moments[1]
     # A single run has no spread of its own: it is taken to be as noisy as the baseline.
-    var_arm = moments(arm)[1] if arm.size > 1 else var_baseline
-    return unpaired_precision(var_arm, arm.size, var_baseline, baseline.size)
+    var_arm = arm.moments[1] if arm.observed.size > 1 else var_baseline
+    return unpaired_precision(var_arm, arm.observed.size, var_baseline, baseline.observed.size)
 
 
 def _known(p: float) -> float | None:
