@@ -133,6 +133,7 @@ class Scheduler:
             self._elsewhere.append(job)  # whoever took it will tell
         elif change.result:
             self._pattern.saw_success()
+            self._obstacles.saw_success()
             self._summary.finished += 1
             self._watcher.finished(job, change.result)
         elif change.outcome == "failed":
@@ -202,7 +203,8 @@ class Scheduler:
 
     def _add(self, job: Job, change: Change) -> None:
         """The next turn makes this change."""
-        self._obstacles.full = self._obstacles.full or change.reason == DISK_FULL
+        if change.reason == DISK_FULL:
+            self._obstacles.met_full_disk()
         self._settling.append((job, change))
 
     def _show_progress(self) -> None:

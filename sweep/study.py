@@ -23,6 +23,8 @@ STREAMS = ("init", "order", "dropout")
 STREAM_COLUMNS = tuple(f"{name}_seed" for name in STREAMS)
 LARGEST_FILE = 4_000_000
 """Bytes of a study file that are read; thousands of arms fit."""
+DOTS = 500
+"""In a line of one, at most: TOML takes room and time for the square of a key's parts."""
 
 
 def _plain(name: str) -> str:
@@ -167,6 +169,9 @@ def load_study(path: Path) -> Study:
 def read_content(path: Path) -> dict[str, Any]:
     """What a study file holds, unchecked. Raises StudyError for a file that is not TOML."""
     text = _read(path)
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > DOTS:
+            raise StudyError(f"{path}: line {number} has more than {DOTS} dots; break it in two")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

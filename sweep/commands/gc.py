@@ -80,7 +80,7 @@ def _free(item: Item, outcome: _Outcome, *, dry_run: bool) -> None:
                 item.remove()
         (outcome.freed if undisturbed else outcome.busy).append(item)
     except OSError as error:
-        outcome.problems.append(f"{item.path} cannot be removed ({error.strerror}).")
+        outcome.problems.append(f"{item.path} cannot be removed ({error.strerror or error}).")
 
 
 def _content(outcome: _Outcome, *, dry_run: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import signal
 import subprocess
 import time
@@ -94,6 +95,25 @@ def test_a_result_that_the_database_has_no_room_for_is_recorded_when_there_is_so
     filler.unlink()
     goes_on(command, terminal, peace)
     assert terminal.rows("SELECT outcome, COUNT(*) FROM attempts GROUP BY 1") == [("done", 3)]
+
+
+def test_a_disk_that_is_too_small_is_tried_less_and_less_often_and_at_once_when_it_has_grown(
+    disk: Path, open_terminal: Open
+) -> None:
+    terminal = open_terminal("", steps=5)
+    wide = ("run", "s.toml", "--slots", "1", "--override", "model.width=512")
+    command = terminal.start(*wide, sweep__obstacles__AGAIN_SECONDS=3600)
+    stopped = "SELECT COUNT(*) FROM attempts WHERE outcome = 'stopped'"
+    wait_for(lambda: any(disk.glob("*/attempts.jsonl")), command)
+    wait_for(lambda: terminal.rows(stopped) == [(2,)], command)
+    waits(command, terminal)
+    subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+    said = end(command)
+    assert "3/3" in said
+    assert terminal.rows(stopped) == [(2,)]
+    first, again = (text.splitlines()[0] for text in said.split("Waiting: ")[1:])
+    assert "is full: free some space. " in first
+    assert re.search(r"was full again: \d.\d MB of room are too little .* fewer --slots", again)
 
 
 def waits(command: subprocess.Popen[str], terminal: Terminal) -> None:

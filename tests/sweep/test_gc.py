@@ -94,6 +94,7 @@ def garbage(folders: dict[str, RunDirectory], dead: int, tmp_path: Path) -> list
     put(here / ".copy.tmp")
     put(here / "mine" / "notes.txt")
     (here / ("f" * 16)).symlink_to(put(tmp_path / "elsewhere" / "notes.txt").parent)
+    (here / "noises").symlink_to(put(tmp_path / "elsewhere" / f".x.json.{dead}.tmp").parent)
     found = [
         *(folders[state].checkpoints for state in ("done", "diverged", "cancelled")),
         put(queued.checkpoints / ".writing-step-0000000002" / "tensors.safetensors").parent,

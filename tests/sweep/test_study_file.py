@@ -44,6 +44,11 @@ def test_deep_nesting_and_endless_numbers_are_refused(file: Path) -> None:
     assert refusal(file) == "not valid TOML: a number of thousands of digits"
 
 
+def test_a_key_of_endless_parts_is_refused_before_it_takes_all_memory(file: Path) -> None:
+    file.write_text('name = "x"\n' + "a." * 1_000_000 + "a = 1")
+    assert refusal(file) == "line 2 has more than 500 dots; break it in two"
+
+
 def test_a_file_too_large_to_be_a_study_is_refused(file: Path) -> None:
     file.write_bytes(b"#" * 4_000_001)
     assert refusal(file) == " is larger than 4000000 bytes, which no study file is"
