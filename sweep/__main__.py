@@ -1,6 +1,17 @@
-"""`python -m sweep` is the command `sweep`."""
+"""The console script; `python -m sweep` is the command `sweep`, too."""
 
-from sweep.cli import main
+import sys
+
+
+def main() -> None:
+    """The command line, which may be interrupted while it is still being imported."""
+    try:
+        from sweep.cli import main as command  # noqa: PLC0415  (as said)
+
+        command()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

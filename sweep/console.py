@@ -11,6 +11,9 @@ from rich.text import Text
 
 from sweep.printable import printable
 
+NARROWEST = 72
+"""Columns, at least: a terminal with less breaks lines, where a table would lose its figures."""
+
 
 class SafeConsole(Console):
     """Prints what it is given as it stands: names and paths come from files that others wrote."""
@@ -18,6 +21,7 @@ class SafeConsole(Console):
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  (rich's own)
         # A path may hold what rich takes for markup or an emoji.
         super().__init__(highlight=False, markup=False, emoji=False, **options)
+        self.width = max(self.width, NARROWEST)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from io import TextIOWrapper
 
 from sweep.cli import study, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
 from sweep.cli.app import app
 from sweep.errors import RunnerLostError
 from sweep.printable import printable
 from trainer.errors import UserError
+from trainer.files import FULL
 
 __all__ = ["app", "control", "data", "look", "main", "models", "results", "study", "upkeep"]
 
@@ -24,6 +26,9 @@ def main() -> None:
     # What a command reads lives until it ends: looking for garbage among it after every 700 objects,
     # as Python does, takes a tenth of the time of a large report.
     gc.set_threshold(100_000)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # it is closed, or a test's, otherwise
+            stream.reconfigure(errors="replace")  # a terminal that has no minus sign shows "?"
     try:
         app()
     except Exception as error:
@@ -46,6 +51,9 @@ def _tell(error: Exception) -> int:
     if isinstance(error, OSError) and error.filename is not None:
         print(f"sweep: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)  # noqa: T201  (as above)
         return EXIT_WRONG
+    if isinstance(error, OSError) and error.errno in FULL:
+        print(f"sweep: what is printed goes to a full disk: {error.strerror}", file=sys.stderr)  # noqa: T201  (as above)
+        return EXIT_FAILED
     print(  # noqa: T201  (as above)
         f"sweep: this is a bug in sweep, not in your study: {type(error).__name__}: "
         f"{printable(str(error))}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,10 @@ def publish(text: str, output: Path | None, console: Console) -> None:
         console.file.write(text)
         return
     try:
-        write_whole(output, text.encode())
+        if output.exists() and not output.is_file():  # a device or a pipe, which is to remain one
+            output.write_bytes(text.encode())
+        else:
+            write_whole(Path(os.path.realpath(output)), text.encode())
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}") from error
     say(console, f"Written to {output}.")

@@ -247,7 +247,7 @@ def test_on_a_disk_without_a_free_byte_it_works_and_other_commands_say_that_it_w
 ) -> None:
     filled.close()  # which leaves nothing beside it
     with small_disk(tmp_path / "disk", 2**21) as disk:
-        shutil.copytree(tmp_path / "runs", disk / "runs")
+        shutil.copytree(tmp_path / "runs", disk / "runs", symlinks=True)
         fill_disk(disk, leave=0)
         told = sweep(disk, "status")
         assert told.returncode == 2
