@@ -20,10 +20,14 @@ from sweep.store import Store
 from sweep.study import BASELINE
 from trainer.recipe import PLACES
 
+THEN, THERE = ("then", "now"), ("there", "here")
+"""How two circumstances are told apart: of one study, and of two."""
 UNKNOWN = ""
 """A corpus or device that nobody can tell yet: it agrees with any other."""
-FIELDS_SHOWN = 5
+FIELDS_SHOWN = 3
 """Of a recipe that is another one."""
+SECTIONS = {"seeds": "design"}
+"""What a study file calls a section of `Circumstances.recipe`, where the names differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,21 +40,27 @@ class Circumstances:
     device: str
 
     @property
+    def imported(self) -> bool:
+        """Whether the runs are from elsewhere: of what model, in what unit, nobody knows."""
+        return "imported" in self.recipe
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of all of it."""
         everything = [dict(self.recipe), self.corpus_hash, self.device]
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
-    def changes(self, now: Circumstances) -> list[str]:
-        """What is different now, in words."""
+    def changes(self, now: Circumstances, words: tuple[str, str] = THEN) -> list[str]:
+        """What is different now, in words; `words` tell the two sides apart."""
+        there, here = words
         changed = []
-        if fields := _differences(self.recipe, now.recipe):
+        if fields := _differences(self.recipe, now.recipe, words):
             more = [f"and {len(fields) - FIELDS_SHOWN} more"] if len(fields) > FIELDS_SHOWN else []
             changed.append(f"the recipe ({', '.join([*fields[:FIELDS_SHOWN], *more])})")
         if _known_to_differ(self.corpus_hash, now.corpus_hash):
             changed.append("the corpus")
         if _known_to_differ(self.device, now.device):
-            changed.append(f"the device ({shown(self.device)} then, {shown(now.device)} now)")
+            changed.append(f"the device ({shown(self.device)} {there}, {shown(now.device)} {here})")
         return changed
 
 
@@ -165,9 +175,13 @@ def best_record(store: Store, study: str, now: Circumstances) -> tuple[Record, l
     """The noise study that tells most about `study`, and what has changed since it was made.
 
     One under the same circumstances, whichever study asked for it; else the study's own latest;
-    else the latest of another one. None when there is none.
+    else the latest of another one that was trained here. None when there is none.
     """
-    known = [(record, record.circumstances.changes(now)) for record in records(store)]
+    known = [
+        (record, record.circumstances.changes(now, THEN if record.study == study else THERE))
+        for record in records(store)
+        if record.study == study or not record.circumstances.imported
+    ]
     ranked = sorted(known, key=lambda each: (bool(each[1]), each[0].study != study))
     return ranked[0] if ranked else None
 
@@ -198,23 +212,26 @@ def warning(record: Record, changes: Sequence[str], study: str) -> str | None:
     )
 
 
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _differences(
+    then: Mapping[str, Any], now: Mapping[str, Any], words: tuple[str, str]
+) -> list[str]:
     """`train.tokens 4096 then, 8192 now`."""
     before, after = _flat(then), _flat(now)
+    there, here = words
     return [
-        f"{key} {_value(before, key)} then, {_value(after, key)} now"
+        f"{key} {_value(before, key)} {there}, {_value(after, key)} {here}"
         for key in dict.fromkeys([*before, *after])
         if before.get(key) != after.get(key)
     ]
 
 
 def _value(fields: Mapping[str, Any], key: str) -> str:
-    return shown(fields[key]) if key in fields else "at its default"
+    return shown(fields[key]) if key in fields else "the default"
 
 
 def _flat(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        f"{section}.{field}": value
+        f"{SECTIONS.get(section, section)}.{field}": value
         for section, fields in recipe.items()
         for field, value in fields.items()
     }

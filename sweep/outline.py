@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -174,19 +175,38 @@ def _sight_words(power: Power | None) -> list[str]:
     words = [
         (
             f"Smallest visible effect at 80% power, {_level_words(power)}: "
-            f"{_seen(visible['unpaired'])} if pairing is worth nothing"
+            f"{_seen(visible['unpaired'])} unpaired"
         )
     ]
     if visible["arms"]:
         low, high = visible["arms"][0], visible["arms"][-1]
         words.append(
-            f"paired {_seen(visible['paired'])} in the middle arm ({low['arm']} "
-            f"{_seen(low['effect'])} to {high['arm']} {_seen(high['effect'])})"
+            f"paired, as it will be judged, {_seen(visible['paired'])} in the middle arm "
+            f"({low['arm']} {_seen(low['effect'])} to {high['arm']} {_seen(high['effect'])})"
         )
     else:
-        words.append("less if paired; how much less shows once arms have run")
-    source = f"Noise: sd {noise['sd']:.4f}, {noise['source']}."
-    return [f"{'; '.join(words)}. {source}", *([noise["warning"]] if noise["warning"] else [])]
+        words.append("paired, as it will be judged, mostly less: how much shows once arms have run")
+    doubt = ", and other things hold here: see `sweep plan`" if noise["warning"] else ""
+    return [
+        f"{'; '.join(words)}. Noise: sd {noise['sd']:.4f}, {noise['source']}{doubt}.",
+        *_loss_words(power, visible),
+    ]
+
+
+def _loss_words(power: Power, visible: dict[str, Any]) -> list[str]:
+    """Why pairing sees less, where it does."""
+    unpaired, paired = visible["unpaired"], visible["paired"]
+    if unpaired is None or not visible["arms"] or (paired is not None and paired <= unpaired):
+        return []
+    known = power.chance.paired
+    noisier = known[len(known) // 2]["sd"] > math.sqrt(2) * power.chance.sd
+    why = (
+        "the middle arm's differences vary more than those of unrelated runs would, as far as the "
+        "runs that there are can tell"
+        if noisier
+        else f"over {len(power.plan.seeds)} seeds a paired test has fewer degrees of freedom"
+    )
+    return [f"Pairing does not help here: {why}."]
 
 
 def _level_words(power: Power) -> str:

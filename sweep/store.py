@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    false,
     func,
     make_url,
     or_,
@@ -97,13 +98,14 @@ class Store(Database):
                 self.ledger.save_noise(connection, study)
 
     def studies(self) -> Sequence[RowMapping]:
-        """Every study, the one last run first."""
+        """Every study, the one last run first, and below them those that were imported."""
+        imported = func.coalesce(studies.c.imported, false())
         with self.begin() as connection:
-            query = select(studies).order_by(studies.c.last_run.desc())
+            query = select(studies).order_by(imported, studies.c.last_run.desc())
             return connection.execute(query).mappings().all()
 
     def study(self, name: str | None) -> RowMapping:
-        """The study of that name, or the one last run. Raises NotFoundError."""
+        """The study of that name, or the one last run here. Raises NotFoundError."""
         known = self.studies()
         for row in known:
             if name in (None, row["name"]):

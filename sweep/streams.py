@@ -143,17 +143,18 @@ def decomposition(
             "method": found.method,
             "rest_sd": found.rest_sd,
             "streams": details,
-            "reason": _no_share([stream for stream in asked if parts[stream]["share"] is None]),
+            "reason": _no_share({s: part for s, part in parts.items() if part["share"] is None}),
         },
     }
 
 
-def _no_share(streams: Sequence[str]) -> str | None:
+def _no_share(streams: Mapping[str, Mapping[str, Any]]) -> str | None:
     from analysis.component import FEWEST_LEVELS  # noqa: PLC0415  (as above)
 
     if not streams:
         return None
+    counts = (f"{each['separable']} of {each['levels']} of {s}" for s, each in streams.items())
     return (
-        f"no share is quoted for {listed(streams)}: fewer than {FEWEST_LEVELS} seeds can be told "
-        "apart from the other streams'"
+        f"no share is quoted on fewer than {FEWEST_LEVELS} seeds whose effect can be told from that "
+        f"of the other streams' seeds, and here these are {listed(counts)}"
     )

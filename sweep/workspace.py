@@ -107,12 +107,17 @@ def is_there(path: str | Path) -> bool:
 
 def _own_file(study: RowMapping) -> Path:
     """The file of a study that can be run. Raises StudyError for an imported one."""
+    check_trained(study)
+    return Path(study["path"])
+
+
+def check_trained(study: RowMapping) -> None:
+    """Raises StudyError for a study that was imported: nothing of it can be trained."""
     if study["imported"]:
         raise StudyError(
             f"study {study['name']!r} was imported from {study['path']} and cannot be run, only "
             "judged: `sweep report` and `sweep noise` do that; what can be run is a study file"
         )
-    return Path(study["path"])
 
 
 def read_plan(path: Path, overrides: Overrides | None = None) -> Plan:

@@ -21,11 +21,15 @@ Runs = Annotated[
     str | None,
     typer.Argument(metavar="[RUN|ARM]", help="A run, or an arm; the whole study if left out."),
 ]
+Meant = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN|ARM]", help="A run, or an arm; with --study alone, all of it."),
+]
 
 
 @app.command()
 def cancel(
-    word: Runs = None, study: StudyOption = None, runs: Folder = RUNS, db: Database = None
+    word: Meant = None, study: StudyOption = None, runs: Folder = RUNS, db: Database = None
 ) -> None:
     """Have runs trained no further; `sweep retry` takes it back."""
     from sweep.commands.control import cancel as command  # noqa: PLC0415

@@ -8,13 +8,19 @@ from rich.console import Console
 
 from sweep import control
 from sweep.console import say
+from sweep.errors import NotFoundError
 from sweep.schema import runs
 from sweep.store import Store
-from sweep.workspace import Workspace
+from sweep.workspace import Workspace, check_trained
 
 
 def cancel(workspace: Workspace, word: str | None, study: str | None, console: Console) -> int:
-    """Cancel runs. Raises NotFoundError."""
+    """Cancel runs: what is meant must be said. Raises UserError."""
+    if word is None and study is None:
+        raise NotFoundError(
+            "name what is to be cancelled: `sweep cancel RUN`, `sweep cancel ARM`, or "
+            "`sweep cancel --study STUDY` for all runs of a study (`sweep list`)"
+        )
     number, named, name = _change(workspace, word, study, control.cancel)
     say(
         console,
@@ -27,7 +33,7 @@ def cancel(workspace: Workspace, word: str | None, study: str | None, console: C
 
 
 def retry(workspace: Workspace, word: str | None, study: str | None, console: Console) -> int:
-    """Queue runs again. Raises NotFoundError."""
+    """Queue runs again. Raises UserError."""
     number, named, name = _change(workspace, word, study, control.retry)
     say(
         console,
@@ -40,9 +46,9 @@ def retry(workspace: Workspace, word: str | None, study: str | None, console: Co
 
 
 def pause(workspace: Workspace, word: str | None, console: Console) -> int:
-    """Pause a study. Raises NotFoundError."""
+    """Pause a study. Raises UserError."""
     store = workspace.open()
-    name = store.study(workspace.study_name(word))["name"]
+    name = _trained(workspace, store, word)
     changed = control.pause(store, name)
     state = "is paused: its runs write a checkpoint and stop" if changed else "was paused already"
     say(console, f"{name} {state}. `sweep resume {name}` lets it go on.")
@@ -50,9 +56,9 @@ def pause(workspace: Workspace, word: str | None, console: Console) -> int:
 
 
 def resume(workspace: Workspace, word: str | None, console: Console) -> int:
-    """Let a study go on. Raises NotFoundError."""
+    """Let a study go on. Raises UserError."""
     store = workspace.open()
-    name = store.study(workspace.study_name(word))["name"]
+    name = _trained(workspace, store, word)
     changed = control.resume(store, name)
     say(
         console,
@@ -71,9 +77,16 @@ def _change(
 ) -> tuple[int, int, str]:
     """How many runs were changed, of how many that were named, of which study."""
     store = workspace.open()
-    name = store.study(workspace.study_name(study))["name"]
+    name = _trained(workspace, store, study)
     ids = _named(store, name, word)
     return change(store, ids), len(ids), name
+
+
+def _trained(workspace: Workspace, store: Store, word: str | None) -> str:
+    """The name of a study that is trained here. Raises StudyError for an imported one."""
+    study = store.study(workspace.study_name(word))
+    check_trained(study)
+    return str(study["name"])
 
 
 def _named(store: Store, study: str, word: str | None) -> list[str]:

@@ -47,8 +47,9 @@ PLACED_COLUMNS = [
 METHODS = {"moments": "method of moments", "REML": "REML"}
 PLACED = (
     "One run of each arm against the baseline's seeds (prediction t): what a single run could "
-    "have told. The study itself compares seed by seed: `sweep report`."
+    "have told."
 )
+PAIRED = "The study itself compares seed by seed: `sweep report`."
 
 
 def noise_document(content: dict[str, Any]) -> Document:
@@ -62,7 +63,8 @@ def noise_document(content: dict[str, Any]) -> Document:
         parts.append(Table(COMPONENT_COLUMNS, component_rows(content)))
     parts += component_lines(content)
     if content["arms"]:
-        parts += [Table(PLACED_COLUMNS, content["arms"]), PLACED]
+        pairs = content["paired_differences"]["arms"]
+        parts += [Table(PLACED_COLUMNS, content["arms"]), f"{PLACED} {PAIRED}" if pairs else PLACED]
     return Document(content=content, records=content["arms"], parts=parts)
 
 

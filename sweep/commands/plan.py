@@ -67,6 +67,8 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
         return 0
     print_arms(outline, console)
     print_outline(outline, pace, slots, console)
+    if outline.power and outline.power.chance.warning:
+        say(console, outline.power.chance.warning)
     for line in _further(outline, price, request.effect):
         say(console, line)
     if warning := room.warning(workspace.folder):
@@ -119,7 +121,7 @@ def _further(outline: Outline, price: Price, effect: float | None) -> list[str]:
 
 
 def _wanted_words(effect: float, kind: str, found: dict[str, Any]) -> str:
-    manner = "paired, in the middle arm" if kind == "paired" else "if pairing is worth nothing"
+    manner = "paired, in the middle arm" if kind == "paired" else "unpaired"
     words = f"To see {effect:g} with 80% power {manner}: "
     if found["seeds"] is None:
         reason = "unknown until arms have run" if kind == "paired" else "more than 10,000 seeds"

@@ -121,6 +121,17 @@ def test_status_list_show_and_log_tell_what_is_there(folder: Path, sweep: Run) -
     assert ": done after " in log.stdout
 
 
+def test_what_is_cancelled_must_be_named(copy: Path, sweep: Run) -> None:
+    done = sweep(copy, "cancel")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "sweep: name what is to be cancelled: `sweep cancel RUN`, `sweep cancel ARM`, or `sweep "
+        "cancel --study STUDY` for all runs of a study (`sweep list`)\n"
+    )
+    whole = sweep(copy, "cancel", "--study", "tiny").stdout
+    assert whole == "Nothing to cancel: each of the 6 runs of tiny is done, or cancelled already.\n"
+
+
 def test_results_can_be_read_with_plain_sqlite(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "runs" / "sweep.db")) as connection:
         rows = connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -244,12 +245,24 @@ def test_an_imported_study_can_be_looked_at_and_says_that_it_cannot_be_run(
     for words in (["status"], ["list"], ["show", "clip/2"], ["log", "clip/2"], ["report", "x"]):
         done = sweep(tmp_path, *words)
         assert (done.returncode, done.stderr) == (0, ""), words
-    done = sweep(tmp_path, "run", "x")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(
-        f"sweep: study 'x' was imported from {tmp_path / 'r.csv'} and cannot be run"
-    )
-    assert done.stderr.count("\n") == 1
+    steering = [["pause"], ["resume", "x"], ["retry"], ["cancel", "clip"]]
+    for words in (["run", "x"], ["plan", "x"], *steering):
+        done = sweep(tmp_path, *words)
+        assert (done.returncode, done.stdout) == (2, ""), words
+        assert done.stderr.startswith(
+            f"sweep: study 'x' was imported from {tmp_path / 'r.csv'} and cannot be run"
+        )
+        assert done.stderr.count("\n") == 1
+
+
+def test_the_study_last_run_is_none_that_was_imported_since(
+    finished: tuple[Path, object], tmp_path: Path, sweep: Run
+) -> None:
+    folder = Path(shutil.copytree(finished[0], tmp_path / "copy"))
+    (folder / "r.csv").write_text(csv(PAIRED))
+    assert sweep(folder, "import", "r.csv", "--study", "x").returncode == 0
+    assert sweep(folder, "status").stdout.startswith("tiny (")
+    assert sweep(folder, "pause").stdout.startswith("tiny is paused")
 
 
 SIZE = 100_000

@@ -107,6 +107,7 @@ def test_the_table_fits_80_columns_and_names_every_part(
         " paired ",
         " init ",
         " together ",
+        "The study itself compares seed by seed: `sweep report`.",
         "16 runs of the baseline in which every stream changes by itself (method of moments)",
     ):
         assert words in done.stdout
@@ -120,8 +121,8 @@ def test_on_three_levels_no_share_is_quoted_and_that_is_said(copy: Path, sweep: 
     assert noise["decomposition"]["n"] == 9
     assert [part["share"] for part in noise["components"].values()] == [None, None, None]
     assert noise["decomposition"]["reason"] == (
-        "no share is quoted for init, order and dropout: fewer than 4 seeds can be told apart from "
-        "the other streams'"
+        "no share is quoted on fewer than 4 seeds whose effect can be told from that of the other "
+        "streams' seeds, and here these are 3 of 3 of init, 3 of 3 of order and 3 of 3 of dropout"
     )
 
 
@@ -266,6 +267,9 @@ def test_of_imported_runs_the_streams_are_told_apart_as_far_as_they_go(
     assert noise["components"].keys() == {"init", "dropout"}
     assert noise["decomposition"]["method"] == "REML"
     assert noise["decomposition"]["streams"]["init"]["separable"] == 3
+    said = sweep(imported, "noise", "reference", "--decompose", "init,dropout").stdout
+    assert "and here these are 3 of 4 of init and 3 of 4 of dropout." in said
+    assert "compares seed by seed" not in said
 
 
 @pytest.mark.parametrize(

@@ -143,9 +143,10 @@ def test_a_given_noise_says_what_can_be_seen_what_a_wanted_effect_takes_and_what
     assert found["cost"] == pytest.approx(3 * found["hours"])
     said = sweep(empty, "plan", "s.toml", *words).stdout
     assert (
-        f"Smallest visible effect at 80% power, alpha 0.05 over 2 arms: {visible:.4f} if " in said
+        f"Smallest visible effect at 80% power, alpha 0.05 over 2 arms: {visible:.4f} unpaired; "
+        in said
     )
-    assert f"To see 0.01 with 80% power if pairing is worth nothing: {seeds} seeds, " in said
+    assert f"To see 0.01 with 80% power unpaired: {seeds} seeds, " in said
     assert (
         "To see 0.01 with 80% power paired, in the middle arm: unknown until arms have run" in said
     )
@@ -197,13 +198,53 @@ def test_noise_on_record_is_used_and_that_of_another_recipe_is_borrowed_with_a_w
     assert borrowed == own | {
         "warning": (
             "The noise is borrowed from tiny, where other things hold: the recipe (model.width 16 "
-            "then, 32 now); `sweep noise` on this study measures its own."
+            "there, 32 here); `sweep noise` on this study measures its own."
         )
     }
+    assert f"\n{borrowed['warning']}\n" in sweep(folder, "plan", "wider.toml").stdout
     said = sweep(folder, "run", "wider.toml").stdout
     beginning = said[: said.index("tokens/s")]
     assert "Smallest visible effect at 80% power, alpha 0.05 over 2 arms: " in beginning
-    assert f"{borrowed['warning']}\n" in beginning
+    assert f"{borrowed['source']}, and other things hold here: see `sweep plan`.\n" in beginning
+    assert borrowed["warning"] not in beginning
+
+
+def test_of_what_differs_where_noise_is_borrowed_three_fields_are_named(
+    finished: tuple[Path, object], study_text: str, tmp_path: Path, sweep: Run
+) -> None:
+    folder = Path(shutil.copytree(finished[0], tmp_path / "copy"))
+    assert sweep(folder, "noise", "s.toml", "--seeds", 2).returncode == 0
+    other = study_text.replace('name = "tiny"', 'name = "other"').replace(
+        "width = 16", "width = 32"
+    )
+    (folder / "other.toml").write_text(other)
+    words = ["model.qkv_bias=true", "train.tokens=1024", "optimizer.clip_norm=2.0"]
+    overrides = [part for word in words for part in ("--override", word)]
+    said = sweep(folder, "plan", "other.toml", *overrides)
+    assert said.stdout.count(" there, ") == 3, said.stderr
+    assert " and 1 more); " in said.stdout
+
+
+def test_noise_is_never_borrowed_from_an_imported_study(empty: Path, sweep: Run) -> None:
+    (empty / "r.csv").write_text("arm,loss\nbaseline,3\nbaseline,4\nclip,2\n")
+    assert sweep(empty, "import", "r.csv", "--study", "theirs").returncode == 0
+    assert sweep(empty, "noise", "theirs", "--seeds", 2).returncode == 0
+    assert content(sweep(empty, "plan", "s.toml", "--format", "json"))["power"] is None
+    known = content(sweep(empty, "report", "theirs", "--format", "json"))["noise_on_record"]
+    assert (known["n"], known["warning"]) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("sd", "why"),
+    [(1e-6, "the middle arm's differences vary more than those"), (1.0, None)],
+)
+def test_where_pairing_sees_less_the_plan_says_why(
+    finished: tuple[Path, object], sweep: Run, sd: float, why: str | None
+) -> None:
+    said = sweep(finished[0], "plan", "s.toml", "--sd", sd).stdout
+    assert "; paired, as it will be judged, " in said
+    assert ("Pairing does not help here: " in said) == bool(why)
+    assert (why or "") in said
 
 
 @pytest.mark.parametrize("option", ["--sd", "--effect", "--price-per-hour"])
