@@ -105,7 +105,7 @@ def _short_copy(source: Path, target: Path) -> RunDirectory:
 
 def _forked(executor: LocalExecutor, directory: RunDirectory, slot: str) -> float:
     began = time.time()
-    executor.start(directory.path, slot)
+    executor.start(directory.path, slot, 1)
     while not executor.wait(60):
         pass
     return _first_step(directory) - began
@@ -114,7 +114,7 @@ def _forked(executor: LocalExecutor, directory: RunDirectory, slot: str) -> floa
 def _afresh(directory: RunDirectory, threads: int) -> float:
     began = time.time()
     command = [sys.executable, "-m", "trainer", str(directory.path), "--threads", str(threads)]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return _first_step(directory) - began
 
 

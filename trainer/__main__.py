@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -16,6 +17,9 @@ def main() -> int:
     parser.add_argument("--device", help="cpu, cuda or cuda:N; a GPU when there is one")
     parser.add_argument("--threads", type=int, help="CPU threads; all cores when left out")
     arguments = parser.parse_args()
+    voice = logging.getLogger("trainer")
+    voice.addHandler(logging.StreamHandler(sys.stdout))
+    voice.setLevel(logging.INFO)
     return train_directory(arguments.run, arguments.device or _best_device(), arguments.threads)
 
 

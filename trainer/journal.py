@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import time
 from dataclasses import asdict, dataclass, field
@@ -14,9 +15,13 @@ from torch import Tensor
 from trainer.recipe import Recipe, learning_rate, vocabulary_size
 from trainer.rundir import Event
 
+log = logging.getLogger(__name__)
+
 SKIPS = 50
 """Skipped steps in a row after which a run has diverged: a gradient scaler, which halves its scale
 at each, has found the right one long before."""
+TOLD_SECONDS = 10.0
+"""Between two lines that tell how far a run is."""
 
 
 class Step(NamedTuple):
@@ -93,6 +98,7 @@ class Journal:
         self._progress = progress
         self._pending: list[Step] = []
         self._since = time.perf_counter()
+        self._told = -math.inf
 
     def record(self, step: Step) -> None:
         """Take in the next step.
@@ -142,6 +148,9 @@ class Journal:
         with contextlib.suppress(OSError):
             self._file.write(event.model_dump_json() + "\n")
             self._file.flush()
+        if event.step == self._recipe.steps or self._since >= self._told + TOLD_SECONDS:
+            self._told = self._since
+            log.info(_progress(event, self._recipe.steps))
 
     def _judge(self, step: int, loss: float, skipped: float) -> None:
         """Whether the run has diverged by `step`."""
@@ -164,6 +173,12 @@ class Journal:
             raise DivergedError(
                 step, f"the gradient has not been finite for {progress.stuck} steps"
             )
+
+
+def _progress(event: Event, steps: int) -> str:
+    loss = "not finite" if event.loss is None else f"{event.loss:.4f}"
+    speed = f"{event.tokens_per_second:,.0f} tokens/s"
+    return f"step {event.step:,} of {steps:,}, loss {loss}, {speed}"
 
 
 def _finite(value: float) -> float | None:

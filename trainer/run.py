@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -24,6 +26,7 @@ from trainer.errors import (
     WeightsError,
 )
 from trainer.files import FULL, write_whole
+from trainer.recipe import Recipe
 from trainer.rundir import Request, Result, RunDirectory
 from trainer.tokenizer import FILE
 
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from trainer.pretrained import Pretrained
     from trainer.trainer import Trainer
     from trainer.world import Place
+
+log = logging.getLogger(__name__)
+"""Says how a run goes on, where anybody listens: `trainer.__main__` does, a fork server does not."""
 
 EXIT_DONE = 0
 """There is a result; the run may have diverged."""
@@ -75,7 +81,7 @@ def train_directory(
     """Train what `path` asks for and write its result; the exit status of the process.
 
     Everything that a person needs to know about a failure is printed, so that it is in the log.
-    An `attempt` that was announced (see `trainer.lock`) trains nothing that has a result already.
+    Nothing that has a result already is trained. An `attempt` has been announced: see `trainer.lock`.
     """
     directory = RunDirectory(path)
     stop = StopSignal()
@@ -83,11 +89,21 @@ def train_directory(
     def train() -> int:
         directory.read_request()  # first: where there is none, no lock is to be left
         with directory.lock.hold(attempt, stop):
-            if attempt is not None and directory.read_result() is not None:
+            result = directory.read_result()
+            if result is not None:
+                shutil.rmtree(directory.checkpoints, ignore_errors=True)  # it was killed just then
+                log.info(_done_already(directory, result))
                 return EXIT_DONE
             return _train_all_ranks(directory, device, threads, stop)
 
     return _tell(train)
+
+
+def _done_already(directory: RunDirectory, result: Result) -> str:
+    return (
+        f"{directory.path} is done already: {result.summary}; nothing to train. "
+        f"Remove {directory.result} to train it again."
+    )
 
 
 def _tell(train: Callable[[], int]) -> int:
@@ -212,14 +228,30 @@ def _train(
         return
     session.checkpoints = checkpoints
     session.keep = lambda trainer: _keep(directory, request, corpus.info, trainer)
-    for outcome in (directory.result, directory.weights):
-        outcome.unlink(missing_ok=True)
-    with directory.open_events(session.resume.step if session.resume else 0) as events:
+    directory.weights.unlink(missing_ok=True)  # they may outlive a result that somebody removed
+    taken = session.resume.step if session.resume else 0
+    log.info(_begins(directory, request.recipe, place, taken))
+    with directory.open_events(taken) as events:
         result = train(request.recipe, corpus, events, place, session)
     directory.write_result(result)
+    log.info("Ended: %s. It is in %s.", result.summary, directory.result)
     with contextlib.suppress(CheckpointError):  # the result is there, and that is what counts
         checkpoints.clear()
     _print_notes(result)
+
+
+def _begins(directory: RunDirectory, recipe: Recipe, place: Place, taken: int) -> str:
+    """What is trained, and where."""
+    from trainer.provenance import device_name  # noqa: PLC0415  (brings torch)
+
+    model, data = recipe.model, recipe.data
+    since = f" from step {taken:,} on" if taken else ""
+    return (
+        f"Training {directory.path} on {place.device} ({device_name(place.device)}){since}: "
+        f"{recipe.steps:,} steps of {recipe.tokens_per_step:,} tokens of {data.corpus} "
+        f"({data.tokenizer}); {model.layers} layers of width {model.width}, "
+        f"context {model.context}."
+    )
 
 
 def _keep(directory: RunDirectory, request: Request, corpus: CorpusInfo, trainer: Trainer) -> None:

@@ -107,6 +107,13 @@ class Result(Config):
     provenance: dict[str, Any]
     """Code, packages, device and corpus that the result comes from."""
 
+    @property
+    def summary(self) -> str:
+        """What came of it, for people."""
+        if self.test_loss is None:
+            return f"diverged at step {self.diverged_at}, {self.cause}"
+        return f"test loss {self.test_loss:.4f} nats per token"
+
 
 class RunDirectory:
     """Reads and writes the files of one run."""

@@ -69,6 +69,7 @@ def test_nothing_is_kept_where_nothing_is_asked_for(make_run: MakeRun, attempt: 
     run = make_run("run", keep="weights", checkpoint_seconds=0)
     assert attempt(run) == EXIT_DONE
     kept = computed(run.read_result())
+    run.result.unlink()
     make_run("run", keep="nothing", checkpoint_seconds=0)
     assert attempt(run) == EXIT_DONE
     assert names(run.path) == {*ALWAYS, "log.txt"}
@@ -81,6 +82,7 @@ def test_weights_of_an_earlier_run_do_not_outlive_their_result(
     run = make_run("run")
     assert attempt(run) == EXIT_DONE
     assert run.weights.exists()
+    run.result.unlink()
     make_run("run", {"optimizer.learning_rate": 1e3})
     assert attempt(run) == EXIT_DONE
     result = run.read_result()

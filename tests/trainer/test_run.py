@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -69,6 +70,46 @@ def test_a_diverged_run_is_done_and_has_a_result(
     result = run.read_result()
     assert result
     assert result.state == "diverged"
+
+
+def test_a_run_that_is_done_already_is_told_and_left_as_it_is(
+    make_run: Callable[..., RunDirectory],
+    train: Callable[[Path], subprocess.CompletedProcess[str]],
+) -> None:
+    run = make_run("run", keep="weights")
+    assert train(run.path).returncode == EXIT_DONE
+    before = {path.name: path.read_bytes() for path in run.path.iterdir()}
+    result = run.read_result()
+    assert result
+    again = train(run.path)
+    assert (again.returncode, again.stderr) == (EXIT_DONE, "")
+    assert again.stdout == (
+        f"{run.path} is done already: test loss {result.test_loss:.4f} nats per token; nothing to "
+        f"train. Remove {run.result} to train it again.\n"
+    )
+    assert {path.name: path.read_bytes() for path in run.path.iterdir()} == before
+
+
+def test_a_run_tells_what_it_trains_how_far_it_is_and_its_test_loss(
+    make_run: Callable[..., RunDirectory],
+    train: Callable[[Path], subprocess.CompletedProcess[str]],
+) -> None:
+    run = make_run("run")
+    steps, recipe = run.read_request().recipe.steps, run.read_request().recipe
+    first, *others, last = train(run.path).stdout.splitlines()
+    assert first.startswith(f"Training {run.path} on cpu (")
+    assert f"): {steps} steps of {recipe.tokens_per_step} tokens of python-stdlib (" in first
+    progress = re.compile(r"step (\d+) of (\d+), loss \d\.\d{4}, [\d,]+ tokens/s")
+    found = [progress.fullmatch(line) for line in others]
+    assert [match and (int(match[1]), int(match[2])) for match in found] == [
+        (1, steps),
+        (steps, steps),
+    ]
+    result = run.read_result()
+    assert result
+    assert last == (
+        f"Ended: test loss {result.test_loss:.4f} nats per token. It is in {run.result}."
+    )
 
 
 def test_a_missing_directory_is_told_in_one_sentence(
