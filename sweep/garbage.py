@@ -140,7 +140,7 @@ def _of_run(run: RunDirectory, state: str, *, keep_weights: bool) -> Iterator[It
 
 
 def _leftovers(place: Path, folder: Path | None = None) -> Iterator[Item]:
-    found = () if place.is_symlink() else _matching(place, ".*.tmp*", ".ranks-*")
+    found = () if place.is_symlink() else _matching(place, ".*.tmp*", ".tmp*", ".ranks-*")
     for path in found:
         writer = WRITER.search(path.name)
         if _is_left(path, int(writer[1] or writer[2]) if writer else None):

@@ -149,7 +149,7 @@ def _open_run(run: RunDirectory) -> Pretrained:
     if not run.weights.exists():
         raise WeightsError(
             f"{run.path} keeps no weights: its run is not finished, or was told to keep nothing "
-            "(jobs.keep)"
+            "(jobs.keep), or `sweep gc` has freed them"
         )
     vocabulary = vocabulary_size(recipe.data.tokenizer)
     kept = huggingface.parameters(recipe.model, vocabulary)

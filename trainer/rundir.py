@@ -200,7 +200,7 @@ class RunDirectory:
 
     def sweep(self) -> None:
         """Remove what an attempt that was killed while it wrote a file has left beside it."""
-        for pattern in (".*.tmp", ".ranks-*"):
+        for pattern in (".*.tmp", ".tmp*", ".ranks-*"):  # the second are those of safetensors
             for leftover in self.path.glob(pattern):
                 leftover.unlink(missing_ok=True)
 

@@ -102,6 +102,7 @@ def garbage(folders: dict[str, RunDirectory], dead: int, tmp_path: Path) -> list
         put(here / f".sweep.db.{dead}.tmp-wal"),
         put(here / "studies" / f".tiny.json.{dead}.tmp"),
         old(put(here / ".old.tmp")),
+        old(put(queued.path / ".tmpdAttf2")),  # safetensors calls them so
         put(here / "sweep.db.v1-backup"),
         put(here / "sweep.db.damaged-20250101-000000"),
         put(here / "sweep.db.damaged-20250101-000000-wal"),

@@ -106,3 +106,12 @@ def test_recipe_fields_are_plain_values_with_the_defaults(recipe: Recipe) -> Non
     assert fields["model"]["width"] == 16
     assert fields["optimizer"]["clip_norm"] is None
     assert fields["schedule"]["kind"] == "constant"
+
+
+def test_what_a_killed_attempt_left_half_written_is_removed_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    for name in (".recipe.json.4711.tmp", ".tmpdAttf2", ".ranks-4711", "log.txt"):
+        (tmp_path / name).touch()
+    RunDirectory(tmp_path).sweep()
+    assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
