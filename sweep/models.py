@@ -19,15 +19,23 @@ def model_folder(workspace: Workspace, word: str, study: str | None) -> Path:
     """
     if Path(word).is_dir():
         return Path(word)
-    if "/" in word and workspace.open_if_any() is None:
+    store = workspace.open_if_any()
+    if store is None:
         raise NotFoundError(f"there is no folder {word!r}, and no run was made here yet")
-    run = finished_run(workspace.open(), word, workspace.study_name(study))
-    return workspace.folder / directory_name(run["id"])
+    name = store.study(workspace.study_name(study))["name"] if study else None
+    try:
+        run = store.find_run(word, name)
+    except NotFoundError as error:
+        raise NotFoundError(f"there is no folder {word!r}, and {error}") from error
+    return workspace.folder / directory_name(_finished(run, word)["id"])
 
 
 def finished_run(store: Store, word: str, study: str | None) -> RowMapping:
     """The run that `word` names. Raises NotFoundError unless it has a result with weights."""
-    run = store.find_run(word, study)
+    return _finished(store.find_run(word, study), word)
+
+
+def _finished(run: RowMapping, word: str) -> RowMapping:
     if run["state"] == "diverged":
         raise NotFoundError(f"run {word!r} diverged, and a run that diverged keeps no weights")
     if run["state"] != "done":

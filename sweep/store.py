@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError
 
 from sweep.database import Database
-from sweep.errors import NotFoundError, StoreError, did_you_mean
+from sweep.errors import NotFoundError, StoreError, did_you_mean, listed
 from sweep.ledger import Ledger
 from sweep.schema import (
     arms,
@@ -212,24 +212,47 @@ class Store(Database):
             return connection.execute(query).mappings().first()
 
     def find_run(self, word: str, study: str | None = None) -> RowMapping:
-        """The run that `word` names: the beginning of its id, or ARM/SEED of a study.
+        """The run that `word` names: its id, the beginning of it, or ARM/SEED of a study.
 
-        Raises NotFoundError when there is none or more than one.
+        Without a `study` that is the one last run, or else the only other one that has such a run.
+        A run named as ARM/SEED has the columns `study`, `arm` and `seed`. Raises NotFoundError
+        when there is none or more than one.
         """
+        return self._planned_run(word, study) or self._run_by_id(word)
+
+    def _planned_run(self, word: str, study: str | None) -> RowMapping | None:
         arm, slash, seed = word.rpartition("/")
-        if slash and seed.isdecimal() and len(seed) < 20 and int(seed) < 2**63:
-            named = (arms.c.name == arm) & (members.c.seed == int(seed))
-            for row in self.study_runs(self.study(study)["name"], which=named):
-                return row
+        if not (slash and seed.isdecimal() and len(seed) < 20 and int(seed) < 2**63):
+            return None
+        query = (
+            select(arms.c.study, arms.c.name.label("arm"), members.c.seed, runs)
+            .select_from(planned_runs)
+            .where(arms.c.name == arm, members.c.seed == int(seed))
+        )
         with self.begin() as connection:
-            query = select(runs).where(runs.c.id.startswith(word, autoescape=True)).limit(2)
+            found = {row["study"]: row for row in connection.execute(query).mappings()}
+        meant = self.study(study)["name"]
+        if study or meant in found or not found:
+            return found.get(meant)
+        if len(found) > 1:
+            raise NotFoundError(
+                f"{meant}, the study last run, has no run {word!r}, but {listed(sorted(found))} "
+                "have; say which with --study STUDY"
+            )
+        return next(iter(found.values()))
+
+    def _run_by_id(self, word: str) -> RowMapping:
+        begins = runs.c.id.startswith(word, autoescape=True)
+        is_rerun = runs.c.repeat_of.startswith(word, autoescape=True)  # then its run is meant
+        query = select(runs).where(begins, is_rerun.is_not(True)).limit(2)
+        with self.begin() as connection:
             found = connection.execute(query).mappings().all()
         if len(found) == 1:
             return found[0]
         problem = "more than one run begins with" if found else "no run answers to"
         raise NotFoundError(
-            f"{problem} {word!r}; name a run by the beginning of its id, or as ARM/SEED "
-            "(`sweep status` lists them)"
+            f"{problem} {word!r}; name a run by the beginning of its id, or as ARM/SEED with "
+            "--study STUDY (`sweep list` shows the studies, `sweep status STUDY` the arms of one)"
         )
 
     def attempts(self, run_id: str) -> Sequence[RowMapping]:

@@ -12,6 +12,7 @@ from sweep.cli.options import (
     Database,
     Folder,
     RunWord,
+    StudyOption,
     StudyWord,
     make_console,
     open_workspace,
@@ -35,24 +36,27 @@ def list_studies(runs: Folder = RUNS, db: Database = None) -> None:
 
 
 @app.command()
-def show(run: RunWord, runs: Folder = RUNS, db: Database = None) -> None:
+def show(run: RunWord, study: StudyOption = None, runs: Folder = RUNS, db: Database = None) -> None:
     """Show everything that is known of a run."""
     from sweep.commands.look import show as command  # noqa: PLC0415
 
-    raise typer.Exit(command(open_workspace(runs, db), run, make_console()))
+    raise typer.Exit(command(open_workspace(runs, db), run, study, make_console()))
 
 
 @app.command()
 def log(
     run: RunWord,
     whole: Annotated[bool, typer.Option("--all", help="Not only the last lines.")] = False,
+    study: StudyOption = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
     """Show what a run printed and how its attempts ended."""
+    from sweep.commands.look import LogRequest  # noqa: PLC0415
     from sweep.commands.look import log as command  # noqa: PLC0415
 
-    raise typer.Exit(command(open_workspace(runs, db), run, whole, make_console()))
+    request = LogRequest(run, study, whole)
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 
 @app.command()

@@ -6,6 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -99,10 +100,10 @@ def list_studies(workspace: Workspace, console: Console) -> int:
     return 0
 
 
-def show(workspace: Workspace, word: str, console: Console) -> int:
+def show(workspace: Workspace, word: str, study: str | None, console: Console) -> int:
     """Everything that is known of a run, as JSON that people can read."""
     store = workspace.open()
-    run = store.find_run(word)
+    run = store.find_run(word, workspace.study_name(study))
     fields = {
         **dict(run),
         "attempts": [dict(attempt) for attempt in store.attempts(run["id"])],
@@ -114,15 +115,31 @@ def show(workspace: Workspace, word: str, console: Console) -> int:
     return 0
 
 
-def log(workspace: Workspace, word: str, whole: bool, console: Console) -> int:
+@dataclass(frozen=True)
+class LogRequest:
+    """What `sweep log` was asked for."""
+
+    run: str
+    study: str | None
+    whole: bool = False
+    """Not only the last lines."""
+
+
+def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
     """What the process of a run printed, and how its attempts ended."""
     store = workspace.open()
-    run = store.find_run(word)
-    for attempt in store.attempts(run["id"]):
+    run = store.find_run(request.run, workspace.study_name(request.study))
+    if "study" in run:
+        say(console, f"{request.run} of {run['study']}, run {run['id'][:12]}")
+    attempts = store.attempts(run["id"])
+    if not attempts and run["state"] not in FINISHED:
+        say(console, f"It is {run['state']} and has not begun.")
+        return 0
+    for attempt in attempts:
         say(console, _attempt_line(attempt))
     path = RunDirectory(workspace.folder / directory_name(run["id"])).log
     lines = _lines(path)
-    shown = lines if whole else lines[-LOG_LINES:]
+    shown = lines if request.whole else lines[-LOG_LINES:]
     if len(shown) < len(lines):
         say(console, f"… {len(lines) - len(shown)} lines before these: --all shows them")
     for line in shown:

@@ -111,7 +111,7 @@ def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
         say(
             console,
             f"{len(cancelled)} of {len(jobs)} runs are cancelled and missing: {_some(cancelled)}. "
-            f"`sweep retry {cancelled[0]}` queues one again.",
+            f"`sweep retry {_id(jobs[cancelled[0]])}` queues one again.",
             "yellow",
         )
     failed = [label for label, job in jobs.items() if states[job.run_id] == "failed"]
@@ -120,10 +120,15 @@ def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
     say(
         console,
         f"{len(failed)} of {len(jobs)} runs failed: {_some(failed)}. "
-        f"`sweep log {failed[0]}` says why; the same command tries them again.",
+        f"`sweep log {_id(jobs[failed[0]])}` says why; the same command tries them again.",
         "red",
     )
     return EXIT_INCOMPLETE
+
+
+def _id(job: Job) -> str:
+    """What names a run whichever study is meant; that of a rerun begins with its run's."""
+    return job.run_id if job.repeat_of else job.run_id[:12]
 
 
 def _some(labels: Sequence[str]) -> str:

@@ -117,8 +117,10 @@ def test_status_list_show_and_log_tell_what_is_there(folder: Path, sweep: Run) -
     assert loads(sweep(folder, "show", run["id"][:10]).stdout)["id"] == run["id"]
     log = sweep(folder, "log", "clip/2")
     assert log.returncode == 0
-    assert log.stdout.startswith("attempt 1, ")
-    assert ": done after " in log.stdout
+    heading, attempt, *_ = log.stdout.splitlines()
+    assert heading == f"clip/2 of tiny, run {run['id'][:12]}"
+    assert attempt.startswith("attempt 1, ")
+    assert ": done after " in attempt
 
 
 def test_what_is_cancelled_must_be_named(copy: Path, sweep: Run) -> None:
@@ -245,7 +247,7 @@ def test_a_run_that_cannot_be_trained_is_tried_again_told_and_left_for_later(
     assert done.stdout.count("failed and will be tried again") == 1
     assert done.stdout.count("FAILED") == 1
     assert trained(done) == 2
-    assert "1 of 3 runs failed: clip/3. `sweep log clip/3` says why" in done.stdout
+    assert f"1 of 3 runs failed: clip/3. `sweep log {run_id[:12]}` says why" in done.stdout
     assert sweep(copy, "log", "clip/3").stdout.count(": failed after ") == 2
     assert "failed" in sweep(copy, "status").stdout
     obstacle.unlink()

@@ -161,7 +161,7 @@ def nothing(_place: Path) -> None:
         (shorten_the_context, ["gpt2"], "{}/gpt2 knows 8 positions, and the study evaluates with"),
         (lose_the_corpus, ["gpt2"], "the study's corpus "),
         (import_a_study, ["gpt2", "--study", "theirs"], "nobody knows here what text 'theirs' te"),
-        (nothing, ["gpt3"], "no run answers to 'gpt3'"),
+        (nothing, ["gpt3"], "there is no folder 'gpt3', and no run answers to 'gpt3'"),
         (nothing, ["."], "{} holds no weights: neither a config.json of a GPT-2"),
         (nothing, ["gpt2", "--study", "x"], "runs/sweep.db has no study 'x'"),
         (nothing, ["gpt2", "--name", "clip"], "'tiny' has an arm 'clip'; give the model another"),

@@ -135,7 +135,7 @@ def test_a_run_takes_the_tokenizer_of_its_corpus_along(
     [
         (["generate", "baseline/1", "--prompt", "x" * 17], "the prompt has 17 tokens, and the "),
         (["generate", "baseline/1", "--prompt", "\udcff"], "--prompt is not UTF-8"),
-        (["generate", "baseline/7"], "no run answers to 'baseline/7'"),
+        (["generate", "no/such"], "there is no folder 'no/such', and no run answers to 'no/such'"),
         (["generate", "."], ". holds no weights: neither a config.json"),
         (["generate", "baseline/1", "--study", "x"], "runs/sweep.db has no study 'x'"),
         (["export", "baseline/7", "--to", "m"], "no run answers to 'baseline/7'"),

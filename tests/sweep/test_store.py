@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from sqlalchemy import URL
 import sweep
 from sweep.design import make_plan
 from sweep.errors import NotFoundError
+from sweep.queue import Job
 from sweep.store import Store
 from sweep.study import parse_study
+from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import save
 
 
@@ -99,8 +102,8 @@ def test_a_run_that_is_not_there_is_answered_with_how_to_name_one(filled: Store,
     with pytest.raises(NotFoundError) as error:
         filled.find_run(word)
     assert str(error.value) == (
-        f"no run answers to {word!r}; name a run by the beginning of its id, or as ARM/SEED "
-        "(`sweep status` lists them)"
+        f"no run answers to {word!r}; name a run by the beginning of its id, or as ARM/SEED with "
+        "--study STUDY (`sweep list` shows the studies, `sweep status STUDY` the arms of one)"
     )
 
 
@@ -108,9 +111,35 @@ def test_an_ambiguous_beginning_is_not_taken_for_any_run(filled: Store) -> None:
     with pytest.raises(NotFoundError) as error:
         filled.find_run("")
     assert str(error.value) == (
-        "more than one run begins with ''; name a run by the beginning of its id, or as ARM/SEED "
-        "(`sweep status` lists them)"
+        "more than one run begins with ''; name a run by the beginning of its id, or as ARM/SEED with "
+        "--study STUDY (`sweep list` shows the studies, `sweep status STUDY` the arms of one)"
     )
+
+
+def test_a_word_for_a_run_and_its_own_rerun_means_the_run(queue: OneByOne, jobs: list[Job]) -> None:
+    first = jobs[0].run_id
+    again = replace(jobs[0], run_id=f"{first}-again", repeat_of=first)
+    queue.enqueue([again])
+    for word, meant in ((first, first), (first[:12], first), (f"{first}-again", f"{first}-again")):
+        assert queue.store.find_run(word)["id"] == meant
+
+
+def test_an_arm_and_seed_that_several_other_studies_have_are_answered_with_those(
+    store: Store, content: dict[str, Any]
+) -> None:
+    for name in ("one", "two"):
+        content["name"] = name
+        save(store, make_plan(parse_study(content, "s.toml"), "s.toml"), Path("s.toml"))
+    content["name"] = "last"
+    del content["interventions"]["clip"]
+    save(store, make_plan(parse_study(content, "s.toml"), "s.toml"), Path("s.toml"))
+    with pytest.raises(NotFoundError) as error:
+        store.find_run("clip/1")
+    assert str(error.value) == (
+        "last, the study last run, has no run 'clip/1', but one and two have; say which with "
+        "--study STUDY"
+    )
+    assert store.find_run("clip/1", "one")["study"] == "one"
 
 
 def test_thousands_of_runs_can_be_asked_for_at_once(filled: Store) -> None:

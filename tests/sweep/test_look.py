@@ -1,0 +1,111 @@
+"""What `sweep show`, `sweep log` and the advice to call them say of one run."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.commands.look import LogRequest, log, show
+from sweep.commands.run import EXIT_INCOMPLETE, conclude
+from sweep.console import SafeConsole
+from sweep.design import make_plan
+from sweep.errors import NotFoundError
+from sweep.models import model_folder
+from sweep.queue import Job
+from sweep.store import Store
+from sweep.study import parse_study
+from sweep.workspace import Workspace
+from tests.sweep.one_by_one import OneByOne
+from tests.sweep.stores import save
+
+
+@pytest.fixture
+def workspace(filled: Store, tmp_path: Path) -> Workspace:
+    assert filled.file
+    return Workspace(tmp_path / "runs")
+
+
+@pytest.fixture
+def said() -> Callable[[Callable[[SafeConsole], int]], str]:
+    def call(command: Callable[[SafeConsole], int]) -> str:
+        console = SafeConsole(file=io.StringIO())
+        with console.capture() as captured:
+            command(console)
+        return captured.get()
+
+    return call
+
+
+@pytest.fixture
+def later(filled: Store, content: dict[str, Any]) -> str:
+    """A study that was run later, with a baseline of its own and the two arms under other names."""
+    content["name"] = "later"
+    content["baseline"]["model"]["layers"] = 2
+    for name in list(content["interventions"]):
+        content["interventions"][f"new-{name}"] = content["interventions"].pop(name)
+    save(filled, make_plan(parse_study(content, "s.toml"), "s.toml"), Path("later.toml"))
+    return "later"
+
+
+@pytest.mark.usefixtures("later")
+def test_an_arm_and_seed_of_one_study_alone_are_shown_with_the_study_that_has_them(
+    workspace: Workspace, filled: Store, said: Callable[..., str]
+) -> None:
+    run_id = filled.find_run("clip/1", "tiny")["id"]
+    shown = json.loads(said(lambda console: show(workspace, "clip/1", None, console)))
+    assert (shown["id"], shown["study"]) == (run_id, "tiny")
+    told = said(lambda console: log(workspace, LogRequest("clip/1", None), console))
+    first, attempt, *_ = told.splitlines()
+    assert first == f"clip/1 of tiny, run {run_id[:12]}"
+    assert attempt.endswith("disk full")
+
+
+def test_an_option_says_which_study_an_arm_and_seed_are_of(
+    workspace: Workspace, later: str, said: Callable[..., str]
+) -> None:
+    layers = {
+        study: json.loads(said(lambda c, study=study: show(workspace, "baseline/1", study, c)))[
+            "recipe"
+        ]["model"]["layers"]
+        for study in ("tiny", later, None)
+    }
+    assert layers == {"tiny": 1, later: 2, None: 2}
+
+
+def test_the_log_of_a_run_that_waits_says_that_it_has_not_begun(
+    workspace: Workspace, said: Callable[..., str]
+) -> None:
+    told = said(lambda console: log(workspace, LogRequest("clip/2", None), console))
+    assert told.splitlines()[1:] == ["It is queued and has not begun."]
+
+
+def test_the_advice_after_a_failure_names_the_run_that_failed_whatever_was_run_since(
+    filled: Store, jobs: list[Job], said: Callable[..., str]
+) -> None:
+    again = replace(jobs[0], run_id=f"{jobs[0].run_id}-again", repeat_of=jobs[0].run_id)
+    queue = OneByOne(filled, "me:1:1")
+    queue.enqueue([*jobs, again])
+    for job in (jobs[0], again):
+        assert queue.claim(job.run_id)
+        queue.fail(job.run_id, "disk full", None, retry=False)
+        told = said(lambda console, job=job: conclude(filled, {"baseline/1": job}, console))
+        word = told.split("`sweep log ")[1].split("`")[0]
+        assert filled.find_run(word)["id"] == job.run_id
+    assert conclude(filled, {"x": again}, SafeConsole(file=io.StringIO())) == EXIT_INCOMPLETE
+
+
+@pytest.mark.parametrize("word", ["/no/such/folder", "clip/9", "gpt3"])
+def test_a_word_for_a_model_that_is_neither_folder_nor_run_is_told_as_both(
+    workspace: Workspace, word: str
+) -> None:
+    with pytest.raises(NotFoundError) as error:
+        model_folder(workspace, word, None)
+    assert str(error.value).startswith(
+        f"there is no folder {word!r}, and no run answers to {word!r}; name a run by "
+    )
