@@ -133,7 +133,7 @@ def _corpus_words(supply: Supply) -> str:
     info = corpus.info
     return (
         f"Corpus {info.corpus} ({info.tokenizer}): {info.train_tokens:,} training and "
-        f"{info.test_tokens:,} test tokens in {info.documents:,} documents."
+        f"{info.test_tokens:,} test tokens in {info.extent}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Models that a study did not train, on the text that it tests with: lines to compare with.
+"""Models that are no arm of a study, on the text that it tests with: lines to compare with.
 
 They are no part of its family and get no verdict. A loss is shown for as long as the study tests
 on the text that it was measured on.

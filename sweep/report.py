@@ -53,7 +53,7 @@ class Report:
     """Of a stack: which study it is of and what it promises (`sweep.stack.Choice.content`)."""
     tested_text: TestedText = field(default_factory=TestedText)
     references: Sequence[RowMapping] = ()
-    """Models that were not trained here, on the same test text (see `sweep.reference`)."""
+    """Models that are no arm, on the same test text (see `sweep.reference`)."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; None where a field does not apply."""

@@ -192,6 +192,13 @@ class Store(Database):
         with self.begin() as connection:
             return list(select_in(connection, query, runs.c.id, ids))
 
+    def last_end(self, study: str) -> float:
+        """Unix time at which the latest of a study's runs has ended; 0 when none has."""
+        query = select(func.max(runs.c.finished)).select_from(planned_runs)
+        with self.begin() as connection:
+            found = connection.execute(query.where(arms.c.study == study)).scalar()
+        return float(found or 0.0)
+
     def losses(self, ids: Sequence[str]) -> dict[str, float]:
         """The test losses of those of the given runs that are done."""
         query = select(runs.c.id, runs.c.test_loss).where(runs.c.state == "done")

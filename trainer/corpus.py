@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from trainer.errors import CorpusError
 from trainer.files import write_json, write_whole
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
-from trainer.source import Origin
+from trainer.source import ONE_TEXT, Origin
 from trainer.tokenizer import FILE, Tokens
 
 Number = TypeVar("Number", np.uint16, np.int64)
@@ -42,6 +42,15 @@ class CorpusInfo:
     """The commit of a dataset on the hub."""
     split: str = ""
     """Which documents are for testing, in words."""
+
+    @property
+    def extent(self) -> str:
+        """`300 documents`; a single text is cut in two, which count as documents but are none."""
+        return (
+            f"one text ({self.split})"
+            if self.split.endswith(ONE_TEXT)
+            else f"{self.documents:,} documents"
+        )
 
     @classmethod
     def of(

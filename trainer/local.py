@@ -16,6 +16,7 @@ from trainer.files import write_json
 from trainer.readers import JsonLines, OneText, Reader, WholeText
 from trainer.recipe import DataConfig
 from trainer.source import (
+    ONE_TEXT,
     OWN_TEST,
     Origin,
     Piece,
@@ -128,7 +129,7 @@ class LocalFiles:
             return self._own.words
         share = self._data.test_share
         if self._alone and self._kind == ".txt":
-            return f"the last {share:g} of the text is for testing"
+            return f"the last {share:g} {ONE_TEXT}"
         return split_words(share)
 
     @cached_property

@@ -39,7 +39,14 @@ StudyOption = Annotated[
         "--study", metavar="STUDY", help="A study's file or name; the one last run if left out."
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        help="How to print; if left out, as FILE ends: .md, .csv, .json, .tex; else a table.",
+    ),
+]
+ENDINGS: dict[str, Format] = {".md": "md", ".csv": "csv", ".json": "json", ".tex": "latex"}
 TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
@@ -52,6 +59,11 @@ def open_workspace(runs: Path, db: str | None) -> Workspace:
     from sweep.workspace import Workspace  # noqa: PLC0415
 
     return Workspace(runs, db)
+
+
+def chosen_format(form: Format | None, output: Path | None) -> Format:
+    """The one that is asked for, or else the one that the name of the file stands for."""
+    return form or ENDINGS.get(output.suffix.lower() if output else "", "table")
 
 
 def make_console(*, stderr: bool = False) -> Console:

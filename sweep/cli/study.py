@@ -19,6 +19,7 @@ from sweep.cli.options import (
     StudyFile,
     StudyWord,
     TableOrJson,
+    chosen_format,
     make_console,
     open_workspace,
     read_overrides,
@@ -91,7 +92,7 @@ def plan(
 @app.command()
 def report(
     study: StudyWord = None,
-    form: FormatOption = "table",
+    form: FormatOption = None,
     output: Output = None,
     runs: Folder = RUNS,
     db: Database = None,
@@ -99,7 +100,8 @@ def report(
     """Print the verdicts on a study."""
     from sweep.commands.report import report as command  # noqa: PLC0415
 
-    raise typer.Exit(command(open_workspace(runs, db), study, form, output, make_console()))
+    chosen = chosen_format(form, output)
+    raise typer.Exit(command(open_workspace(runs, db), study, chosen, output, make_console()))
 
 
 @app.command()
@@ -114,7 +116,7 @@ def noise(
         int, typer.Option(metavar="N", min=3, max=99, help="Seeds of each stream, for that.")
     ] = 4,
     override: OverrideOption = None,
-    form: FormatOption = "table",
+    form: FormatOption = None,
     output: Output = None,
     slots: Slots = None,
     runs: Folder = RUNS,
@@ -126,8 +128,9 @@ def noise(
     from sweep.streams import Question, parse_streams  # noqa: PLC0415
 
     question = Question(parse_streams(decompose), levels) if decompose is not None else None
-    request = NoiseRequest(study, seeds, slots, form, output, read_overrides(override), question)
-    progress = make_console(stderr=form != "table" and output is None)
+    chosen = chosen_format(form, output)
+    request = NoiseRequest(study, seeds, slots, chosen, output, read_overrides(override), question)
+    progress = make_console(stderr=chosen != "table" and output is None)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console(), progress))
 
 
@@ -141,7 +144,7 @@ def stack(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the choice and the prediction; train nothing.")
     ] = False,
-    form: FormatOption = "table",
+    form: FormatOption = None,
     output: Output = None,
     slots: Slots = None,
     runs: Folder = RUNS,
@@ -151,8 +154,9 @@ def stack(
     from sweep.commands.stack import StackRequest  # noqa: PLC0415
     from sweep.commands.stack import stack as command  # noqa: PLC0415
 
-    request = StackRequest(study, seeds, slots, dry_run, form, output)
-    progress = make_console(stderr=form != "table" and output is None)
+    chosen = chosen_format(form, output)
+    request = StackRequest(study, seeds, slots, dry_run, chosen, output)
+    progress = make_console(stderr=chosen != "table" and output is None)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console(), progress))
 
 

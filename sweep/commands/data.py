@@ -46,7 +46,7 @@ def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Co
         say(
             console,
             f"{info.corpus} ({info.tokenizer}) is ready: {info.train_tokens:,} training and "
-            f"{info.test_tokens:,} test tokens in {info.documents:,} documents, hash "
+            f"{info.test_tokens:,} test tokens in {info.extent}, hash "
             f"{info.hash[:16]}.",
         )
     return 0

@@ -94,10 +94,18 @@ def list_studies(workspace: Workspace, console: Console) -> int:
         counts = store.states_by_arm(study["name"])
         total = sum(counts.values(), Counter[str]())
         numbers = len(counts), total.total(), sum(total[state] for state in FINISHED)
-        ago = f"{duration(time.time() - study['last_run'])} ago"
-        table.add_row(study["name"], *map(str, numbers), ago, study["path"])
+        last = "running" if total["running"] else _ago(store, study)
+        table.add_row(study["name"], *map(str, numbers), last, study["path"])
     console.print(table)
     return 0
+
+
+def _ago(store: Store, study: RowMapping) -> str:
+    """When anything of a study was last trained, or asked for."""
+    if study["imported"]:
+        return f"imported {duration(time.time() - study['last_run'])} ago"
+    last = max(study["last_run"], store.last_end(study["name"]))
+    return f"{duration(time.time() - last)} ago"
 
 
 def show(workspace: Workspace, word: str, study: str | None, console: Console) -> int:

@@ -27,7 +27,7 @@ def verdict_columns(confidence: float) -> list[Column]:
 
 
 def time_to_settle(row: Row) -> str:
-    """`6 min 10 s` of training; nothing where none is needed or nobody knows."""
+    """`6 min 10 s` of training, one run at a time; nothing where none is needed or nobody knows."""
     seconds = row["seconds_to_settle"]
     return "" if seconds is None else duration(seconds)
 
@@ -59,7 +59,13 @@ def _verdict_words(row: Row) -> str:
     return ", ".join(words) + "".join(marks)
 
 
+def has_yet_to_run(row: Row) -> bool:
+    """Whether nothing can be said of an arm because none of its runs has ended."""
+    ended = row["n_done"] or row["n_diverged"] or row["n_failed"]
+    return bool(row["n_missing"]) and not ended
+
+
 def _verdict(row: Row) -> str:
     if row["verdict"] == "undecided":
-        return undecided(row)
+        return "undecided (no run yet)" if has_yet_to_run(row) else undecided(row)
     return f"{row['verdict']} (real)" if row["real_but_negligible"] else str(row["verdict"])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweep.commands.report_columns import FEW_CHUNKS, NOBODY_KNOWS
+from sweep.commands.report_columns import FEW_CHUNKS, NOBODY_KNOWS, has_yet_to_run
 from sweep.confounders import confounder_lines
 from sweep.explain import harmless, shown
 from sweep.override import shown_overrides
@@ -104,7 +104,7 @@ def footnotes(result: Report, content: Mapping[str, Any]) -> list[str]:
     undecided = [row for row in rows if row["verdict"] == "undecided"]
     countable = [row for row in undecided if row["seeds_to_settle"]]
     lines += [_cost_of_settling(countable, imported=result.imported)] if countable else []
-    if any(row["ci_low"] is None for row in undecided):
+    if any(row["ci_low"] is None and not has_yet_to_run(row) for row in undecided):
         lines.append(f"({NOBODY_KNOWS}) The runs that there are show no noise to reckon with.")
     lines += reproducible(result.evidence).sentences()
     return lines + _reference_words(content["references"])
@@ -134,8 +134,9 @@ def _reference_words(references: Sequence[Mapping[str, Any]]) -> list[str]:
     if not references:
         return []
     first = (
-        "A reference was not trained in this study: its effect is its loss − the baseline's mean, "
-        "on the same text; it gets no verdict, and the family does not count it."
+        "A reference is a model that `sweep evaluate` has put beside the arms: its effect is its "
+        "loss − the baseline's mean, on the same text; it gets no verdict, and the family does not "
+        "count it."
     )
     return [
         first,
@@ -153,7 +154,7 @@ def _cost_of_settling(undecided: list[dict[str, Any]], *, imported: bool) -> str
     known.sort(key=lambda row: float(row["seconds_to_settle"]))
     costs = [f"{row['arm']} {duration(row['seconds_to_settle'])}" for row in known[:MOST_COSTS]]
     more = ", …" if len(known) > MOST_COSTS else ""
-    price = f"; training them takes: {', '.join(costs)}{more}" if costs else ""
+    price = f"; training them one by one takes: {', '.join(costs)}{more}" if costs else ""
     how = "Import their losses too" if imported else "Raise design.seeds and run again"
     return (
         "(+n) n further seeds of the arm and the baseline settle it, four times in five"

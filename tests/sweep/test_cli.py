@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import sqlite3
 import subprocess
@@ -108,7 +109,9 @@ def test_status_list_show_and_log_tell_what_is_there(folder: Path, sweep: Run) -
     assert rows["clip"] == ["2", "·", "·", "·", "·"]
     listed = sweep(folder, "list")
     assert listed.returncode == 0
-    assert any(line.split()[:4] == ["tiny", "3", "6", "6"] for line in listed.stdout.splitlines())
+    [line] = [line for line in listed.stdout.splitlines() if line.startswith(" tiny ")]
+    assert line.split()[1:4] == ["3", "6", "6"]
+    assert " ago " in line
     shown = sweep(folder, "show", "clip/2")
     run = loads(shown.stdout)
     assert (run["arm"], run["seed"], run["state"]) == ("clip", 2, "done")
@@ -121,6 +124,23 @@ def test_status_list_show_and_log_tell_what_is_there(folder: Path, sweep: Run) -
     assert heading == f"clip/2 of tiny, run {run['id'][:12]}"
     assert attempt.startswith("attempt 1, ")
     assert ": done after " in attempt
+
+
+def test_an_arm_that_has_yet_to_run_and_a_study_that_runs_are_told_as_such(
+    copy: Path, sweep: Run
+) -> None:
+    with closing(sqlite3.connect(copy / "runs" / "sweep.db")) as db, db:
+        db.execute("UPDATE studies SET last_run = 0")
+    assert re.search(r"\n tiny +3 +6 +6 +[^hd]* ago ", sweep(copy, "list").stdout)  # no years
+    with closing(sqlite3.connect(copy / "runs" / "sweep.db")) as db, db:
+        db.execute(
+            "UPDATE runs SET state = 'running', test_loss = NULL WHERE id IN (SELECT run_id FROM "
+            "members JOIN arms ON arms.id = arm_id WHERE arms.name = 'clip')"
+        )
+    assert re.search(r"\n *tiny +3 +6 +4 +running ", sweep(copy, "list").stdout)
+    said = sweep(copy, "report").stdout
+    assert re.search(r"\n *clip +0 of 2 .*undecided \(no run yet\) *\n", said)
+    assert "no noise to reckon with" not in said
 
 
 def test_what_is_cancelled_must_be_named(copy: Path, sweep: Run) -> None:

@@ -149,6 +149,19 @@ def test_a_report_can_be_written_to_a_file(
     assert "no-dropout" in file.read_text()
 
 
+@pytest.mark.parametrize(
+    ("ending", "form"), [("md", "md"), ("csv", "csv"), ("JSON", "json"), ("tex", "latex")]
+)
+def test_the_name_of_the_file_says_in_which_format_unless_the_command_does(
+    folder: Path, sweep: Run, reports: dict[str, Done], tmp_path: Path, ending: str, form: str
+) -> None:
+    file = tmp_path / f"report.{ending}"
+    assert sweep(folder, "report", "-o", file).returncode == 0
+    assert file.read_text() == reports[form].stdout
+    assert sweep(folder, "report", "-o", file, "--format", "csv").returncode == 0
+    assert file.read_text() == reports["csv"].stdout
+
+
 def test_a_report_that_cannot_be_written_is_refused(folder: Path, sweep: Run) -> None:
     done = sweep(folder, "report", "-o", "no/such/folder/report.txt")
     assert done.returncode == 2

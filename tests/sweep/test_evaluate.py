@@ -103,7 +103,7 @@ def test_it_stands_in_every_format_of_the_report(place: Path, sweep: Run) -> Non
     [row] = [line.split() for line in table.splitlines() if line.startswith(" gpt2 ")]
     assert (row[0], row[-2:]) == ("gpt2", [f"{effect:+.4f}", "reference"])
     words = " ".join(table.split())
-    assert "A reference was not trained in this study: its effect is its loss − the base" in words
+    assert "put beside the arms: its effect is its loss − the baseline's mean, on the " in words
     assert f"gpt2: {loss:.4f} nats per token, " in words
 
 

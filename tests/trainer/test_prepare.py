@@ -88,7 +88,9 @@ def test_files_that_are_named_for_a_split_are_that_split(tmp_path: Path, kind: s
 def test_of_a_single_text_the_end_is_for_testing_and_nothing_is_lost(tmp_path: Path) -> None:
     text = " ".join(TEXTS)
     (tmp_path / "c.txt").write_text(text)
-    train, test = documents(prepare(tmp_path / "c.txt", tmp_path / "cache", test_share=0.2))
+    corpus = prepare(tmp_path / "c.txt", tmp_path / "cache", test_share=0.2)
+    assert corpus.info.extent == "one text (the last 0.2 of the text is for testing)"
+    train, test = documents(corpus)
     assert train[0] + test[0] == text
     assert len(test[0].encode()) / len(text.encode()) == pytest.approx(0.2, abs=0.01)
 
