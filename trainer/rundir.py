@@ -235,13 +235,15 @@ class RunDirectory:
 def parse_events(text: bytes) -> list[Event]:
     """The events in some lines; one that is damaged, or still being written, is left out.
 
-    A gap in a curve is a lesser evil than a result that is lost for it.
+    So is all but the last of a step that is there twice. A gap in a curve is a lesser evil than a
+    result that is lost for it.
     """
-    events = []
+    events = dict[int, Event]()
     for line in text[: text.rfind(b"\n") + 1].splitlines():
         with contextlib.suppress(ValidationError):
-            events.append(Event.model_validate_json(line))
-    return events
+            event = Event.model_validate_json(line)
+            events[event.step] = event
+    return list(events.values())
 
 
 def recipe_fields(recipe: Recipe) -> dict[str, Any]:

@@ -91,8 +91,8 @@ def test_a_damaged_result_is_refused_with_the_remedy(directory: RunDirectory, co
 def test_a_line_that_is_still_being_written_is_no_event_yet(directory: RunDirectory) -> None:
     assert directory.read_events() == []
     line = EVENT.model_dump_json()
-    directory.events.write_text(f"{line}\n{line}\n{line[:20]}")
-    assert directory.read_events() == [EVENT, EVENT]
+    directory.events.write_text(f"{line}\n{line[:20]}")
+    assert directory.read_events() == [EVENT]
 
 
 def test_the_last_words_are_the_last_line_of_the_log(directory: RunDirectory) -> None:
@@ -115,3 +115,13 @@ def test_what_a_killed_attempt_left_half_written_is_removed_and_nothing_else(
         (tmp_path / name).touch()
     RunDirectory(tmp_path).sweep()
     assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
+
+
+def test_a_step_that_is_there_twice_is_one_event(directory: RunDirectory) -> None:
+    with directory.open_events(0) as file:
+        for loss in (3.0, 2.0):
+            event = Event(
+                step=1, loss=loss, learning_rate=0.1, grad_norm=None, tokens_per_second=9.0
+            )
+            file.write(event.model_dump_json() + "\n")
+    assert [event.loss for event in directory.read_events()] == [2.0]
