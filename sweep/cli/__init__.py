@@ -9,8 +9,8 @@ from io import TextIOWrapper
 
 from sweep.cli import study, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
 from sweep.cli.app import app
+from sweep.cli.options import make_console
 from sweep.errors import RunnerLostError
-from sweep.printable import printable
 from trainer.errors import UserError
 from trainer.files import FULL
 
@@ -45,19 +45,21 @@ def _tell(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    from sweep.console import say  # noqa: PLC0415  (brings rich)
+
+    console = make_console(stderr=True)
     if isinstance(error, UserError):
-        print(f"sweep: {printable(str(error))}", file=sys.stderr)  # noqa: T201  (the command line's own voice)
+        say(console, f"sweep: {error}")
         return EXIT_FAILED if isinstance(error, RunnerLostError) else EXIT_WRONG
     if isinstance(error, OSError) and error.filename is not None:
-        print(f"sweep: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)  # noqa: T201  (as above)
+        say(console, f"sweep: {error.filename}: {error.strerror}")
         return EXIT_WRONG
     if isinstance(error, OSError) and error.errno in FULL:
-        print(f"sweep: what is printed goes to a full disk: {error.strerror}", file=sys.stderr)  # noqa: T201  (as above)
+        say(console, f"sweep: what is printed goes to a full disk: {error.strerror}")
         return EXIT_FAILED
-    print(  # noqa: T201  (as above)
-        f"sweep: this is a bug in sweep, not in your study: {type(error).__name__}: "
-        f"{printable(str(error))}\n"
+    say(
+        console,
+        f"sweep: this is a bug in sweep, not in your study: {type(error).__name__}: {error}\n"
         "`sweep --debug ...` shows where; please report it with that.",
-        file=sys.stderr,
     )
     return EXIT_FAILED

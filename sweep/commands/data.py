@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, Task, TaskProgressColumn, TextColumn, TimeR
 from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from sweep.commands.document import as_json, publish
 from sweep.console import say
@@ -24,9 +23,9 @@ from sweep.errors import ExecutionError, NotFoundError, listed
 from sweep.explain import shown
 from sweep.jobs import Supply, Workload, make_workload
 from sweep.override import Overrides
-from sweep.queue import FINISHED, Job
+from sweep.queue import FINISHED, OPEN, Job
 from sweep.running import unfinished
-from sweep.schema import arms, planned_runs, runs
+from sweep.schema import arms, members, runs
 from sweep.workspace import Workspace, read_plan
 from trainer.corpus import Corpus
 from trainer.hub import forget
@@ -34,6 +33,8 @@ from trainer.prepare import Progress, Report, prepare_corpus
 
 NAME = 21
 """Letters of a corpus's name beside the bar, so that the line fits into 80 columns."""
+IN_NO_STUDY = "`sweep noise` or an earlier plan"
+"""Who has asked for runs that no study has."""
 
 
 def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Console) -> int:
@@ -175,21 +176,21 @@ def remove(workspace: Workspace, word: str, console: Console, *, force: bool) ->
 
 
 def _needs(workspace: Workspace, entry: Entry) -> Counter[tuple[str, bool]]:
-    """Runs that read a corpus, by study and whether they have their result."""
+    """Runs that read a corpus, by study and whether they have their result.
+
+    Of runs that are in no study, those that are still to be trained.
+    """
     store = workspace.open_if_any()
     if store is None or entry.info is None:
         return Counter()
+    tokenizer = runs.c.recipe["data", "tokenizer"].as_string()
     query = (
-        select(arms.c.study, runs.c.id, runs.c.state, runs.c.recipe)
-        .select_from(planned_runs)
-        .where(runs.c.corpus_hash == entry.info.hash)
+        select(arms.c.study, runs.c.id, runs.c.state)
+        .select_from(runs.outerjoin(members).outerjoin(arms))
+        .where(runs.c.corpus_hash == entry.info.hash, tokenizer == entry.info.tokenizer)
+        .where(or_(arms.c.study.is_not(None), runs.c.state.in_(OPEN)))
         .distinct()
     )
     with store.engine.connect() as connection:
         rows = connection.execute(query).all()
-    name = entry.info.tokenizer
-    return Counter((r.study, r.state in FINISHED) for r in rows if _tokenizer(r.recipe) == name)
-
-
-def _tokenizer(recipe: dict[str, Any]) -> str:
-    return str(recipe.get("data", {}).get("tokenizer", "bytes"))
+    return Counter((row.study or IN_NO_STUDY, row.state in FINISHED) for row in rows)

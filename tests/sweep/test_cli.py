@@ -227,6 +227,22 @@ def test_an_unknown_study_is_answered_with_the_nearest(folder: Path, sweep: Run)
         )
 
 
+def test_an_error_is_wrapped_between_words_on_a_terminal(
+    folder: Path, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "sweep", "show", "clip/9"]
+    terminal = {**environment, "FORCE_COLOR": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=terminal, capture_output=True, text=True, check=False
+    )
+    lines = [line.rstrip() for line in done.stderr.splitlines()]
+    assert 40 < max(map(len, lines)) <= 80
+    plain = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert " ".join(lines) == plain.stderr.rstrip()
+
+
 def test_without_any_study_a_command_says_how_to_get_one(empty: Path, sweep: Run) -> None:
     (empty / "s.toml").unlink()
     for command in ("report", "status", "list"):

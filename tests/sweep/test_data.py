@@ -17,7 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sweep.owner import this_process
+from sweep.queue import Job
 from sweep.store import Store
+from tests.sweep.one_by_one import OneByOne
 from trainer.corpus import Corpus, CorpusInfo, save_corpus
 from trainer.prepare import SMALL
 
@@ -126,6 +129,24 @@ def test_a_corpus_that_runs_still_need_is_removed_by_force_alone(
         "The results of 4 runs of tiny stay; new seeds or arms prepare it again.",
     ]
     assert corpora(sweep, tmp_path) == []
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_corpus_that_runs_of_no_study_wait_for_is_kept_as_well(
+    store: Store, jobs: list[Job], state: str, tmp_path: Path, sweep: Run
+) -> None:
+    queue = OneByOne(store, this_process())
+    queue.enqueue(jobs)
+    if state == "running":
+        assert all(queue.claim(job.run_id) for job in jobs)
+    store.engine.dispose()
+    tokens = np.zeros(100, dtype=np.uint16)
+    info = CorpusInfo("mine", "bytes", jobs[0].corpus_hash, 1, 100, 100)
+    save_corpus(Corpus(info, tokens, tokens, np.ones(257, np.int64)), tmp_path / "runs" / "cache")
+    refused = sweep(tmp_path, "data", "remove", "mine")
+    assert refused.returncode == 2
+    assert "4 of `sweep noise` or an earlier plan; finish them" in refused.stderr
+    assert len(corpora(sweep, tmp_path)) == 1
 
 
 def test_what_is_not_finished_or_damaged_is_listed_as_such_and_can_be_removed(
