@@ -20,6 +20,7 @@ def main() -> int:
     voice = logging.getLogger("trainer")
     voice.addHandler(logging.StreamHandler(sys.stdout))
     voice.setLevel(logging.INFO)
+    logging.raiseExceptions = False  # a reader that has gone ends no run
     return train_directory(arguments.run, arguments.device or _best_device(), arguments.threads)
 
 

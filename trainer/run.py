@@ -249,7 +249,7 @@ def _begins(directory: RunDirectory, recipe: Recipe, place: Place, taken: int) -
     return (
         f"Training {directory.path} on {place.device} ({device_name(place.device)}){since}: "
         f"{recipe.steps:,} steps of {recipe.tokens_per_step:,} tokens of {data.corpus} "
-        f"({data.tokenizer}); {model.layers} layers of width {model.width}, "
+        f"({data.tokenizer}); depth {model.layers}, width {model.width}, "
         f"context {model.context}."
     )
 
