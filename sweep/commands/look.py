@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -89,15 +91,21 @@ def list_studies(workspace: Workspace, console: Console) -> int:
     store = workspace.open()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title in ("study", "arms", "runs", "done", "last run", "file"):
-        table.add_column(title, justify="right" if title in {"arms", "runs", "done"} else "left")
+        justify: Literal["left", "right"] = "right" if title in {"arms", "runs", "done"} else "left"
+        table.add_column(title, justify=justify, overflow="fold")  # names and paths whole
     for study in store.studies():
         counts = store.states_by_arm(study["name"])
         total = sum(counts.values(), Counter[str]())
         numbers = len(counts), total.total(), sum(total[state] for state in FINISHED)
         last = "running" if total["running"] else _ago(store, study)
-        table.add_row(study["name"], *map(str, numbers), last, study["path"])
+        table.add_row(study["name"], *map(str, numbers), last, _from_here(study["path"]))
     console.print(table)
     return 0
+
+
+def _from_here(path: str) -> str:
+    """A path as one would type it."""
+    return min(path, os.path.relpath(path), key=len)
 
 
 def _ago(store: Store, study: RowMapping) -> str:

@@ -112,6 +112,7 @@ def test_status_list_show_and_log_tell_what_is_there(folder: Path, sweep: Run) -
     [line] = [line for line in listed.stdout.splitlines() if line.startswith(" tiny ")]
     assert line.split()[1:4] == ["3", "6", "6"]
     assert " ago " in line
+    assert line.split()[-1] == "s.toml"
     shown = sweep(folder, "show", "clip/2")
     run = loads(shown.stdout)
     assert (run["arm"], run["seed"], run["state"]) == ("clip", 2, "done")
