@@ -42,8 +42,9 @@ class LocalExecutor:
         while not self._ready:
             messages = self._server.listen(None)
             if messages is None:
-                raise _gone(self._server.close())
-            self._ready = any("ready" in message for message in messages)
+                self._begin_again()
+            else:
+                self._ready = any("ready" in message for message in messages)
 
     def start(self, directory: Path, slot: str, attempt: int) -> None:
         place = self._slots[slot]
@@ -93,10 +94,11 @@ class LocalExecutor:
         return ended
 
     def _begin_again(self) -> None:
-        """Raises RunnerLostError when that has been of no use too often."""
+        """Raises RunnerLostError when that is of no use, or has been too often."""
         status = self._server.close()
         self._deaths += 1
-        if self._deaths > RESTARTS:
+        never_works = status >= 0 and not self._ready  # nobody killed it: it cannot be imported
+        if never_works or self._deaths > RESTARTS:
             raise _gone(status, self._deaths)
         reason = f"the process that runs are forked from has ended (status {status})"
         self._lost += [Ended(directory, None, lost=reason) for directory in self._running]

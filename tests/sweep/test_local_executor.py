@@ -1,0 +1,49 @@
+"""The server that runs are forked from, when it ends before it has said a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sweep.errors import RunnerLostError
+from sweep.executors.local import RESTARTS, LocalExecutor
+from sweep.executors.server import Server
+
+KILLED = "import os; os.kill(os.getpid(), 9)"
+BROKEN = "raise SystemExit(3)"
+READY = "import sys; print('{\"ready\": true}', flush=True); sys.stdin.read()"
+
+
+class Servers:
+    """Starts one after the other, each a process that runs what stands next."""
+
+    def __init__(self, *programs: str) -> None:
+        self._programs: Iterator[str] = iter(programs)
+        self.started = 0
+
+    def start(self) -> Server:
+        self.started += 1
+        return Server(("-c", next(self._programs)))
+
+
+def test_a_server_that_is_killed_before_it_is_ready_is_replaced() -> None:
+    servers = Servers(*[KILLED] * RESTARTS, READY)
+    executor = LocalExecutor([], servers.start)
+    executor.prepare()
+    executor.close()
+    assert servers.started == RESTARTS + 1
+
+
+def test_a_server_that_is_always_killed_is_given_up() -> None:
+    executor = LocalExecutor([], Servers(*[KILLED] * (RESTARTS + 1)).start)
+    with pytest.raises(RunnerLostError, match=rf"status -9\), {RESTARTS + 1} times in a row"):
+        executor.prepare()
+
+
+def test_a_server_that_ends_by_itself_before_it_is_ready_is_not_tried_again() -> None:
+    servers = Servers(BROKEN, READY)
+    executor = LocalExecutor([], servers.start)
+    with pytest.raises(RunnerLostError, match=r"status 3\); what it printed is above"):
+        executor.prepare()
+    assert servers.started == 1
