@@ -90,8 +90,8 @@ def _parameters(recipe: Recipe) -> int:
 
 
 def _records(recipe: Recipe) -> int:
-    stretch = max(1, min(50, recipe.steps // 100))  # as in trainer.journal
-    return RUN + POINT * (recipe.steps // stretch + 1) + CHUNK * recipe.evaluation.chunks
+    points = recipe.steps // recipe.steps_per_point + 1
+    return RUN + POINT * points + CHUNK * recipe.evaluation.chunks
 
 
 def _token_files(supply: Supply) -> int:

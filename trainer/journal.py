@@ -92,7 +92,7 @@ class Journal:
     """
 
     def __init__(self, recipe: Recipe, file: IO[str] | None, progress: Progress) -> None:
-        self.stretch = max(1, min(50, recipe.steps // 100))
+        self.stretch = recipe.steps_per_point
         self._recipe = recipe
         self._file = file
         self._progress = progress

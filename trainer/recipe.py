@@ -218,6 +218,11 @@ class Recipe(SeedlessRecipe):
         return self.train.tokens // self.tokens_per_step
 
     @property
+    def steps_per_point(self) -> int:
+        """Steps whose mean loss is a point of the curve."""
+        return max(1, min(50, self.steps // 100))
+
+    @property
     def warmup_steps(self) -> int:
         """Steps before the learning rate is at its peak."""
         return round(self.schedule.warmup * self.steps)
