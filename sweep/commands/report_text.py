@@ -14,7 +14,7 @@ from sweep.plan_changes import PlanChange, changes_in_words
 from sweep.plan_history import PlanHistory
 from sweep.progress import duration
 from sweep.report import Report
-from sweep.reproducible import reproducible
+from sweep.reproducible import Reproducible
 from sweep.withdrawn import WithdrawnArm
 
 MOST_COSTS = 8
@@ -106,7 +106,7 @@ def footnotes(result: Report, content: Mapping[str, Any]) -> list[str]:
     lines += [_cost_of_settling(countable, imported=result.imported)] if countable else []
     if any(row["ci_low"] is None and not has_yet_to_run(row) for row in undecided):
         lines.append(f"({NOBODY_KNOWS}) The runs that there are show no noise to reckon with.")
-    lines += reproducible(result.evidence).sentences()
+    lines += Reproducible(**content["reproducible"]).sentences()
     return lines + _reference_words(content["references"])
 
 
