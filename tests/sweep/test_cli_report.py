@@ -16,8 +16,6 @@ Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
 
 FORMATS = ("table", "md", "csv", "json", "latex")
-
-
 REPORT_KEYS = {
     "study",
     "plan_hash",
@@ -31,36 +29,6 @@ REPORT_KEYS = {
     "stack",
     "arms",
 }
-
-
-ARM_KEYS = {
-    "arm",
-    "interventions",
-    "n_done",
-    "n_diverged",
-    "n_failed",
-    "n_shared",
-    "mean",
-    "sd",
-    "effect",
-    "ci_low",
-    "ci_high",
-    "standard_error",
-    "df",
-    "p",
-    "p_adjusted",
-    "method",
-    "pairing_gain",
-    "verdict",
-    "seeds_to_settle",
-    "p_paired",
-    "p_welch",
-    "p_permutation",
-    "seconds",
-    "seconds_to_settle",
-}
-
-
 NOT_OF_THE_BASELINE = {
     "n_shared",
     "effect",
@@ -78,6 +46,16 @@ NOT_OF_THE_BASELINE = {
     "p_welch",
     "p_permutation",
     "seconds_to_settle",
+}
+ARM_KEYS = NOT_OF_THE_BASELINE | {
+    "arm",
+    "interventions",
+    "n_done",
+    "n_diverged",
+    "n_failed",
+    "mean",
+    "sd",
+    "seconds",
 }
 
 
