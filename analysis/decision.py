@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analysis.comparison import Comparison
 from analysis.effects import Estimate
 from analysis.multiplicity import adjust
-from analysis.plan import Plan
+from analysis.rules import Plan
 
 Verdict = Literal["better", "worse", "negligible", "undecided", "unstable", "identical"]
 Floats = NDArray[np.float64]

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtr, stdtrit
 
 from analysis.effects import moments
-from analysis.plan import Plan
+from analysis.rules import Plan
 from analysis.runs import read_runs
 from analysis.verdict import ArmVerdict, judge
 

@@ -16,7 +16,6 @@ from analysis.decision import (
 from analysis.effects import Estimate, Method
 from analysis.moderation import Prior
 from analysis.noise import Noise, noise
-from analysis.plan import Plan
 from analysis.power import (
     Goal,
     Precision,
@@ -24,6 +23,7 @@ from analysis.power import (
     seeds_to_settle,
     unpaired_precision,
 )
+from analysis.rules import Plan
 from analysis.runs import ArmRuns, read_runs
 
 __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]

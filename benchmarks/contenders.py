@@ -17,12 +17,12 @@ from benchmarks.plain import FusedAttention, PlainGPT, WrittenOutAttention
 from model.config import ModelConfig
 from model.gpt import GPT
 from model.init import initialise
-from trainer.batches import Batches
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
 from trainer.execution import Execution
 from trainer.recipe import Recipe, learning_rate, vocabulary_size
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.training.batches import Batches
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
 
 NICE = 64
 """On a GPU, matrix products like sizes that this divides: nanoGPT pads the vocabulary to it."""

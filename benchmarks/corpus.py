@@ -28,8 +28,8 @@ PREPARE = """
 import sys
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
-from trainer.catalogue import find_source
-from trainer.prepare import prepare_corpus
+from trainer.sources.catalogue import find_source
+from trainer.corpora.prepare import prepare_corpus
 from trainer.recipe import DataConfig
 data = DataConfig(corpus=sys.argv[1], tokenizer="gpt2")
 cache = Path(sys.argv[2])

@@ -28,9 +28,9 @@ if __name__ == "__main__":
 from benchmarks.contenders import Contender, NanoGPTStyle, Ours, Textbook
 from benchmarks.rounds import Promise, Turns, wait
 from model.config import ModelConfig
-from trainer.corpus import Corpus, CorpusInfo
-from trainer.provenance import device_name
+from trainer.corpora.corpus import Corpus, CorpusInfo
 from trainer.recipe import DataConfig, Recipe, Seeds, TrainConfig, vocabulary_size
+from trainer.training.provenance import device_name
 
 BUDGET = 285.0
 """Seconds for everything: five minutes, less the start of Python."""

@@ -33,15 +33,15 @@ from benchmarks.noop_server import train_nothing
 from benchmarks.rounds import Promise
 from benchmarks.wide_store import fill
 from sweep.executors.base import Executor
+from sweep.executors.fork_server import Server
 from sweep.executors.inline import InlineExecutor
 from sweep.executors.local import LocalExecutor
-from sweep.executors.server import Server
-from sweep.progress import PlainProgress
-from sweep.queue import Job, Queue
-from sweep.scheduler import Scheduler, Settings
-from sweep.slots import Slot
-from sweep.store import Store, store_url
-from sweep.study import Jobs
+from sweep.executors.slots import Slot
+from sweep.progress.terminal import PlainProgress
+from sweep.queue.queue import Job, Queue
+from sweep.running.scheduler import Scheduler, Settings
+from sweep.store.store import Store, store_url
+from sweep.study.file import Jobs
 from trainer.recipe import Recipe
 
 SLOTS = 64

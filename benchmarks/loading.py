@@ -20,12 +20,12 @@ sys.path.insert(0, str(ROOT))  # or else trainer.py beside this file would pass 
 
 from benchmarks.contenders import Ours
 from benchmarks.rounds import Promise, Spread, Turns
-from sweep.study import apply, load_study
-from trainer.batches import Batches
-from trainer.corpus import open_corpus, save_corpus
-from trainer.prepare import load_small
+from sweep.study.file import apply, load_study
+from trainer.corpora.corpus import open_corpus, save_corpus
+from trainer.corpora.prepare import load_small
 from trainer.recipe import DataConfig
-from trainer.stdlib import StandardLibrary
+from trainer.sources.standard_library import StandardLibrary
+from trainer.training.batches import Batches
 
 CPU = torch.device("cpu")
 STEPS = 50

@@ -237,7 +237,7 @@ class Torment:
         servers = [
             pid
             for pid, parent, words in known
-            if parent == self._command.pid and "trainer.forkserver" in words
+            if parent == self._command.pid and "trainer.processes.forkserver" in words
         ]
         runs = [pid for pid, parent, _ in known if parent in servers]
         self._seen |= {self._command.pid, *servers, *runs}

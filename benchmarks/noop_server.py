@@ -9,9 +9,9 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # or else files beside this one would pass for others of their name
 
-from trainer import forkserver
-from trainer.run import EXIT_DONE
-from trainer.rundir import Result, RunDirectory
+from trainer.processes import forkserver
+from trainer.processes.run import EXIT_DONE
+from trainer.rundir.directory import Result, RunDirectory
 
 
 def train_nothing(path: Path, *_place: object) -> int:

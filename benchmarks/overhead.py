@@ -25,10 +25,10 @@ if __name__ == "__main__":
 from statistics import median
 
 from sweep.executors.local import LocalExecutor
-from sweep.schema import attempts, runs
-from sweep.slots import find_slots
-from sweep.store import Store, store_url
-from trainer.rundir import RunDirectory
+from sweep.executors.slots import find_slots
+from sweep.store.schema import attempts, runs
+from sweep.store.store import Store, store_url
+from trainer.rundir.directory import RunDirectory
 
 ROUNDS = 5
 

@@ -29,7 +29,7 @@ from analysis.effects import Estimate, moments
 from analysis.moderation import Prior
 from analysis.power import MOST_SEEDS, Precision, paired_precision, t_power, unpaired_precision
 from analysis.runs import read_runs
-from sweep.study import load_study
+from sweep.study.file import load_study
 
 LENGTHS = (100_000, 300_000, 900_000)
 ALPHA, POWER = 0.05, 0.8

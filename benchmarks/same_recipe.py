@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from analysis.verdict import Judgement, Plan, judge
-from sweep.jobs import make_workload
-from sweep.owner import this_process
-from sweep.queue import Queue
-from sweep.running import train_jobs
-from sweep.scheduler import Settings
-from sweep.slots import find_slots
+from sweep.executors.slots import find_slots
+from sweep.queue.owner import this_process
+from sweep.queue.queue import Queue
+from sweep.running.scheduler import Settings
+from sweep.running.train import train_jobs
+from sweep.workload.workload import make_workload
 from sweep.workspace import Workspace, read_plan
 from trainer.recipe import Seeds
 

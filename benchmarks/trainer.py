@@ -25,12 +25,12 @@ if __name__ == "__main__":
 from benchmarks.contenders import Contender, Ours, Textbook, Transformers
 from benchmarks.rounds import Promise, Spread, Turns
 from model.linear import Linear
-from sweep.study import apply, load_study
-from trainer.corpus import Corpus
-from trainer.prepare import load_small
-from trainer.provenance import device_name
+from sweep.study.file import apply, load_study
+from trainer.corpora.corpus import Corpus
+from trainer.corpora.prepare import load_small
 from trainer.recipe import DataConfig, Recipe
-from trainer.stdlib import StandardLibrary
+from trainer.sources.standard_library import StandardLibrary
+from trainer.training.provenance import device_name
 
 CPU = torch.device("cpu")
 STUDY = ROOT / "studies" / "interventions.toml"

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert
 
-from sweep.schema import arms, chunk_losses, curves, members, plans, runs, studies
-from sweep.store import Store, store_url
+from sweep.store.schema import arms, chunk_losses, curves, members, plans, runs, studies
+from sweep.store.store import Store, store_url
 from trainer.recipe import Recipe
 
 POINTS = 20

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from sqlalchemy import URL, RowMapping
 
-from sweep.design import Plan, make_plan
+from sweep.design.plan import Plan, make_plan
 from sweep.errors import NotFoundError, StudyError
-from sweep.override import Overrides, override
-from sweep.store import Store, store_url
-from sweep.study import load_study, parse_study, read_content
+from sweep.store.store import Store, store_url
+from sweep.study.file import load_study, parse_study, read_content
+from sweep.study.overrides import Overrides, override
 
 DEFAULT_STUDY = Path("studies/interventions.toml")
 

@@ -27,23 +27,23 @@ MAY_IMPORT = {
 """The arrows: model <- trainer <- sweep -> analysis."""
 LIGHT_FOR_SWEEP = {
     "model.config",
-    "trainer.catalogue",
-    "trainer.child",
-    "trainer.corpus",
+    "trainer.sources.catalogue",
+    "trainer.tools.child",
+    "trainer.corpora.corpus",
     "trainer.errors",
     "trainer.execution",
-    "trainer.export",
+    "trainer.weights.export",
     "trainer.files",
-    "trainer.hub",
-    "trainer.initial",
-    "trainer.lock",
-    "trainer.prepare",
-    "trainer.pretrained",
+    "trainer.sources.hub",
+    "trainer.weights.initial",
+    "trainer.rundir.lock",
+    "trainer.corpora.prepare",
+    "trainer.weights.pretrained",
     "trainer.recipe",
-    "trainer.run",
-    "trainer.rundir",
-    "trainer.source",
-    "trainer.within",
+    "trainer.processes.run",
+    "trainer.rundir.directory",
+    "trainer.sources.source",
+    "trainer.sources.within",
 }
 """All that `sweep` knows of the other two: the recipe and its files, never the training."""
 HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"}
@@ -64,7 +64,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def modules(module: str, names: list[str]) -> Iterator[str]:
-    """`from trainer import loop` imports `trainer.loop`, `from trainer.loop import train` too."""
+    """`from trainer import loop` imports `trainer.training.loop`, `from trainer.training.loop import train` too."""
     below = [f"{module}.{name}" for name in names]
     found = [each for each in below if is_module(each)]
     yield from found

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sweep.cli import app
-from sweep.study import RECIPE_FIELDS, Baseline, Jobs
+from sweep.study.file import RECIPE_FIELDS, Baseline, Jobs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

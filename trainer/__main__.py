@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from trainer.run import train_directory
+from trainer.processes.run import train_directory
 
 
 def main() -> int:

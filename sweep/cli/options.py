@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sweep.override import Overrides
+    from sweep.study.overrides import Overrides
     from sweep.workspace import Workspace
 
 Format = Literal["table", "md", "csv", "json", "latex"]
@@ -68,13 +68,13 @@ def chosen_format(form: Format | None, output: Path | None) -> Format:
 
 def make_console(*, stderr: bool = False) -> Console:
     """Where a command prints."""
-    from sweep.console import SafeConsole  # noqa: PLC0415
+    from sweep.terminal.console import SafeConsole  # noqa: PLC0415
 
     return SafeConsole(stderr=stderr)
 
 
 def read_overrides(words: list[str] | None) -> Overrides:
     """The fields that `--override` set. Raises StudyError."""
-    from sweep.override import parse_overrides  # noqa: PLC0415
+    from sweep.study.overrides import parse_overrides  # noqa: PLC0415
 
     return parse_overrides(words or [])

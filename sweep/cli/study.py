@@ -125,7 +125,7 @@ def noise(
     """Measure how large chance is: baseline seeds, and one of them run again exactly."""
     from sweep.commands.noise import NoiseRequest  # noqa: PLC0415
     from sweep.commands.noise import noise as command  # noqa: PLC0415
-    from sweep.streams import Question, parse_streams  # noqa: PLC0415
+    from sweep.noise.decomposition import Question, parse_streams  # noqa: PLC0415
 
     question = Question(parse_streams(decompose), levels) if decompose is not None else None
     chosen = chosen_format(form, output)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from sweep import control
-from sweep.console import say
 from sweep.errors import NotFoundError
-from sweep.schema import runs
-from sweep.store import Store
+from sweep.queue import control
+from sweep.store.schema import runs
+from sweep.store.store import Store
+from sweep.terminal.console import say
 from sweep.workspace import Workspace, check_trained
 
 

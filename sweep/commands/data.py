@@ -16,20 +16,20 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import or_, select
 
-from sweep.commands.document import as_json, publish
-from sweep.console import say
-from sweep.corpora import Entry, find_entries
 from sweep.errors import ExecutionError, NotFoundError, listed
-from sweep.explain import shown
-from sweep.jobs import Supply, Workload, make_workload
-from sweep.override import Overrides
-from sweep.queue import FINISHED, OPEN, Job
-from sweep.running import unfinished
-from sweep.schema import arms, members, runs
+from sweep.queue.queue import FINISHED, OPEN, Job
+from sweep.reports.document import as_json, publish
+from sweep.running.train import unfinished
+from sweep.store.schema import arms, members, runs
+from sweep.study.explain import shown
+from sweep.study.overrides import Overrides
+from sweep.terminal.console import say
+from sweep.workload.corpora import Entry, find_entries
+from sweep.workload.workload import Supply, Workload, make_workload
 from sweep.workspace import Workspace, read_plan
-from trainer.corpus import Corpus
-from trainer.hub import forget
-from trainer.prepare import Progress, Report, prepare_corpus
+from trainer.corpora.corpus import Corpus
+from trainer.corpora.prepare import Progress, Report, prepare_corpus
+from trainer.sources.hub import forget
 
 NAME = 21
 """Letters of a corpus's name beside the bar, so that the line fits into 80 columns."""

@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweep.console import say
-from sweep.disk import existing, free_bytes
-from sweep.slots import available_cores, find_gpus
+from sweep.executors.slots import available_cores, find_gpus
+from sweep.machine.disk import existing, free_bytes
+from sweep.terminal.console import say
 from sweep.workspace import Workspace
 from trainer.errors import UserError
-from trainer.within import within
+from trainer.sources.within import within
 
 GIBIBYTE = 2**30
 LEAST_MEMORY = 2 * GIBIBYTE

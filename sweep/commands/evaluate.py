@@ -10,10 +10,16 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from sweep.child import call
-from sweep.console import say
-from sweep.models import model_folder
-from sweep.reference import Exam, check_name, remove_reference, require_exam, save_reference
+from sweep.models.find import model_folder
+from sweep.models.torch_child import call
+from sweep.terminal.console import say
+from sweep.verdicts.references import (
+    Exam,
+    check_name,
+    remove_reference,
+    require_exam,
+    save_reference,
+)
 from sweep.workspace import Workspace
 
 
@@ -55,7 +61,7 @@ def evaluate(workspace: Workspace, request: EvaluateRequest, console: Console) -
 
 
 def _measure(words: dict[str, Any], console: Console) -> dict[str, Any]:
-    """What `trainer.exam` finds, with a bar while it works."""
+    """What `trainer.tools.exam` finds, with a bar while it works."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     found: dict[str, Any] = {}
     with Progress(
@@ -75,7 +81,7 @@ def _measure(words: dict[str, Any], console: Console) -> dict[str, Any]:
                 done, total = value
                 bar.update(task, completed=done, total=total)
 
-        call("trainer.exam", json.dumps(words), see)
+        call("trainer.tools.exam", json.dumps(words), see)
     return found
 
 

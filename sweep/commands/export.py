@@ -7,14 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep.card import make_card
-from sweep.console import say
-from sweep.hub import Hub
-from sweep.ledger import directory_name
-from sweep.models import finished_run
+from sweep.models.card import make_card
+from sweep.models.find import finished_run
+from sweep.models.upload import Hub
+from sweep.store.ledger import directory_name
+from sweep.terminal.console import say
 from sweep.workspace import Workspace
-from trainer.export import export as write_model
-from trainer.rundir import RunDirectory
+from trainer.rundir.directory import RunDirectory
+from trainer.weights.export import export as write_model
 
 
 @dataclass(frozen=True)

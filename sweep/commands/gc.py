@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from sweep.commands.document import as_json, publish
-from sweep.console import say
-from sweep.disk import shown_size
 from sweep.errors import StoreBusyError
-from sweep.garbage import KINDS, Item, find_garbage, folders_of
-from sweep.store import Store
+from sweep.machine.disk import shown_size
+from sweep.reports.document import as_json, publish
+from sweep.store.store import Store
+from sweep.terminal.console import say
+from sweep.upkeep.garbage import KINDS, Item, find_garbage, folders_of
 from sweep.workspace import Workspace
 
 ON_REQUEST = ("weights", "corpora", "unknown")

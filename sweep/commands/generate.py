@@ -6,8 +6,8 @@ import json
 import sys
 from dataclasses import dataclass
 
-from sweep.child import call
-from sweep.models import model_folder
+from sweep.models.find import model_folder
+from sweep.models.torch_child import call
 from sweep.workspace import Workspace
 from trainer.errors import UserError
 
@@ -43,5 +43,5 @@ def generate(workspace: Workspace, request: GenerateRequest) -> int:
             "seed": request.seed,
         },
     }
-    call("trainer.generate", json.dumps(words))
+    call("trainer.tools.generate", json.dumps(words))
     return 0

@@ -10,14 +10,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from sweep.console import say
 from sweep.errors import ResultsError, listed
-from sweep.explain import shown
 from sweep.importing.columns import Chosen, choose_columns
 from sweep.importing.reading import read_results
 from sweep.importing.runs import read_runs
 from sweep.importing.saving import Import, Saved, save_import
-from sweep.study import Name
+from sweep.study.explain import shown
+from sweep.study.file import Name
+from sweep.terminal.console import say
 from sweep.workspace import Workspace
 
 
@@ -63,7 +63,7 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
 
 def _check(request: ImportRequest) -> None:
     """Raises ResultsError for a name or a setting that cannot be."""
-    from analysis.plan import Plan  # noqa: PLC0415  (brings numpy and scipy)
+    from analysis.rules import Plan  # noqa: PLC0415  (brings numpy and scipy)
 
     try:
         TypeAdapter(Name).validate_python(request.study)

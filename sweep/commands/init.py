@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep.console import say
+from sweep.terminal.console import say
 from trainer.errors import UserError
 
 

@@ -17,14 +17,14 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import RowMapping, select
 
-from sweep.console import say
-from sweep.ledger import directory_name
-from sweep.progress import duration
-from sweep.queue import FINISHED
-from sweep.schema import members, runs
-from sweep.store import Store
+from sweep.progress.terminal import duration
+from sweep.queue.queue import FINISHED
+from sweep.store.ledger import directory_name
+from sweep.store.schema import members, runs
+from sweep.store.store import Store
+from sweep.terminal.console import say
 from sweep.workspace import Workspace
-from trainer.rundir import RunDirectory
+from trainer.rundir.directory import RunDirectory
 
 STATES = ("done", "running", "queued", "diverged", "failed", "cancelled")
 SELDOM = "cancelled"

@@ -11,37 +11,37 @@ from typing import Any
 from rich.console import Console
 from sqlalchemy import RowMapping
 
-from sweep.chance import (
-    Circumstances,
-    best_record,
-    planned_circumstances,
-    save_noise,
-    stored_circumstances,
-)
 from sweep.commands.data import prepare_large
-from sweep.commands.document import Format, print_document
-from sweep.commands.noise_text import noise_document
 from sweep.commands.run import EXIT_DONE, EXIT_INTERRUPTED, conclude, print_continuation
-from sweep.console import say
 from sweep.errors import StudyError
-from sweep.jobs import Workload, make_workload
-from sweep.noise import noise_content
-from sweep.noise_runs import baseline_job, imported_runs, layout_runs, trained_runs
-from sweep.override import Overrides
-from sweep.owner import this_process
-from sweep.queue import Job, Queue
-from sweep.running import train_jobs, unfinished
-from sweep.scheduler import Settings
-from sweep.slots import find_slots
-from sweep.store import Store
-from sweep.streams import (
+from sweep.executors.slots import find_slots
+from sweep.noise.decomposition import (
     Question,
     decomposition,
     idle_streams,
     imported_decomposition,
     layout_jobs,
 )
-from sweep.study import BASELINE, STREAMS, Study
+from sweep.noise.measure import noise_content
+from sweep.noise.records import (
+    Circumstances,
+    best_record,
+    planned_circumstances,
+    save_noise,
+    stored_circumstances,
+)
+from sweep.noise.runs import baseline_job, imported_runs, layout_runs, trained_runs
+from sweep.queue.owner import this_process
+from sweep.queue.queue import Job, Queue
+from sweep.reports.document import Format, print_document
+from sweep.reports.noise_text import noise_document
+from sweep.running.scheduler import Settings
+from sweep.running.train import train_jobs, unfinished
+from sweep.store.store import Store
+from sweep.study.file import BASELINE, STREAMS, Study
+from sweep.study.overrides import Overrides
+from sweep.terminal.console import say
+from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 
 NOT_DECOMPOSED = {"components": None, "decomposition": None}

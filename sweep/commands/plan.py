@@ -8,17 +8,17 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from sweep.commands.document import as_json, publish
-from sweep.console import say
-from sweep.design import Plan
+from sweep.design.plan import Plan
 from sweep.errors import ExecutionError
-from sweep.estimate import given_pace, guessed_pace, measured_pace
-from sweep.jobs import Workload, make_workload
-from sweep.outline import Outline, arm_rows, print_arms, print_outline
-from sweep.override import Overrides
-from sweep.room import room_for
-from sweep.sight import Price, wanted_effect
-from sweep.slots import find_slots
+from sweep.executors.slots import find_slots
+from sweep.forecast.disk_space import room_for
+from sweep.forecast.outline import Outline, arm_rows, print_arms, print_outline
+from sweep.forecast.pace import given_pace, guessed_pace, measured_pace
+from sweep.forecast.power import Price, wanted_effect
+from sweep.reports.document import as_json, publish
+from sweep.study.overrides import Overrides
+from sweep.terminal.console import say
+from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 from trainer.errors import CorpusError, WeightsError
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy import RowMapping
 
-from sweep.commands.document import Document, Format, Table, print_document
-from sweep.commands.report_columns import verdict_columns
-from sweep.commands.report_text import footnotes, preamble
-from sweep.report import make_report, table_rows
-from sweep.store import Store
+from sweep.reports.document import Document, Format, Table, print_document
+from sweep.reports.verdict_columns import verdict_columns
+from sweep.reports.verdict_text import footnotes, preamble
+from sweep.store.store import Store
+from sweep.verdicts.judge import make_report, table_rows
 from sweep.workspace import Workspace
 
 

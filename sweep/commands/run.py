@@ -12,21 +12,21 @@ from rich.console import Console
 
 from sweep.commands.data import prepare_large
 from sweep.commands.report import print_report
-from sweep.console import say
-from sweep.design import Plan
-from sweep.estimate import Pace, guessed_pace, measured_pace
-from sweep.jobs import make_workload
-from sweep.outline import Outline, print_outline
-from sweep.override import Overrides
-from sweep.owner import this_process
-from sweep.plans import save_plan
-from sweep.queue import Job, Queue
-from sweep.room import room_for
-from sweep.running import train_jobs, unfinished
-from sweep.scheduler import Settings
-from sweep.slots import find_slots
-from sweep.store import Store
-from sweep.watcher import Summary
+from sweep.design.plan import Plan
+from sweep.executors.slots import find_slots
+from sweep.forecast.disk_space import room_for
+from sweep.forecast.outline import Outline, print_outline
+from sweep.forecast.pace import Pace, guessed_pace, measured_pace
+from sweep.history.record import save_plan
+from sweep.progress.watcher import Summary
+from sweep.queue.owner import this_process
+from sweep.queue.queue import Job, Queue
+from sweep.running.scheduler import Settings
+from sweep.running.train import train_jobs, unfinished
+from sweep.store.store import Store
+from sweep.study.overrides import Overrides
+from sweep.terminal.console import say
+from sweep.workload.workload import make_workload
 from sweep.workspace import Workspace, read_plan
 
 EXIT_DONE = 0

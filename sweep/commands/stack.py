@@ -9,18 +9,18 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy import RowMapping
 
-from sweep.commands.document import Format, print_document
 from sweep.commands.run import EXIT_DONE, RunRequest, carry_out
-from sweep.commands.stack_text import stack_document
-from sweep.design import Plan
+from sweep.design.plan import Plan
 from sweep.errors import StudyError
-from sweep.estimate import guessed_pace, measured_pace
-from sweep.jobs import Workload, make_workload
-from sweep.outline import Outline, print_outline
-from sweep.queue import OPEN
-from sweep.report import make_report
-from sweep.slots import find_slots
-from sweep.stack import (
+from sweep.executors.slots import find_slots
+from sweep.forecast.outline import Outline, print_outline
+from sweep.forecast.pace import guessed_pace, measured_pace
+from sweep.queue.queue import OPEN
+from sweep.reports.document import Format, print_document
+from sweep.reports.stack_text import stack_document
+from sweep.store.store import Store
+from sweep.verdicts.judge import make_report
+from sweep.verdicts.stack_choice import (
     Choice,
     choose,
     fresh_seeds,
@@ -30,8 +30,8 @@ from sweep.stack import (
     stack_plan,
     stored_stack,
 )
-from sweep.stack_result import load_trial, stack_content
-from sweep.store import Store
+from sweep.verdicts.stack_result import load_trial, stack_content
+from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 
 

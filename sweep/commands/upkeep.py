@@ -9,14 +9,14 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy import URL, func, select
 
-from sweep.console import say
 from sweep.errors import StoreError, listed
-from sweep.health import damage
-from sweep.ledger import Ledger
-from sweep.migration import copy_database
-from sweep.rebuild import Rebuilt, fill
-from sweep.schema import runs, studies
-from sweep.store import Store
+from sweep.store.health import damage
+from sweep.store.ledger import Ledger
+from sweep.store.migration import copy_database
+from sweep.store.schema import runs, studies
+from sweep.store.store import Store
+from sweep.terminal.console import say
+from sweep.upkeep.rebuild import Rebuilt, fill
 from sweep.workspace import Workspace
 
 PROBLEMS_SHOWN = 20

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sweep.executors.base import Ended
-from trainer.run import EXIT_STOPPED
+from trainer.processes.run import EXIT_STOPPED
 
 Train = Callable[[Path], int]
 """Trains a run directory, and returns what a process would as its exit status."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from sweep.errors import RunnerLostError
 from sweep.executors.base import Ended
-from sweep.executors.server import Server
-from sweep.slots import Slot
+from sweep.executors.fork_server import Server
+from sweep.executors.slots import Slot
 
 RESTARTS = 3
 """Servers that may end in a row, without a run having ended in between, before it is given up."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, insert
 
-from sweep.schema import members, runs
-from sweep.study import STREAM_COLUMNS
+from sweep.store.schema import members, runs
+from sweep.study.file import STREAM_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
-from sweep.explain import harmless, shown
 from sweep.importing.columns import Chosen
-from sweep.study import STREAM_COLUMNS
+from sweep.study.explain import harmless, shown
+from sweep.study.file import STREAM_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

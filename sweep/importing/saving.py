@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from sweep.errors import ResultsError, did_you_mean
-from sweep.explain import shown
+from sweep.history.record import save_content
 from sweep.importing.inserting import BATCH, family_of, insert_members, insert_runs
 from sweep.importing.runs import outcome, run_name
-from sweep.plans import save_content
-from sweep.schema import arms, members, plans, runs, studies
-from sweep.store import Store
+from sweep.store.schema import arms, members, plans, runs, studies
+from sweep.store.store import Store
+from sweep.study.explain import shown
 
 if TYPE_CHECKING:
     import numpy as np

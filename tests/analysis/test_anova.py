@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.anova import RESIDUAL, Anova, anova, one_way
+from analysis.variance.anova import RESIDUAL, Anova, anova, one_way
 
 # NIST StRD, SiRstv: resistivity of silicon wafers, five instruments (five digits after 196).
 SILICON = [

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.factorial import factorial_effects
+from analysis.variance.factorial import factorial_effects
 from benchmarks.published import FILTRATION
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from analysis.plan import Plan
+from analysis.rules import Plan
 
 PLAN = Plan(arms=("clip", "bias", "placebo"), smallest_effect=0.005)
 

@@ -11,7 +11,7 @@ from scipy.special import stdtr
 
 from analysis.moderation import fit_prior, moderate
 from analysis.multiplicity import adjust
-from analysis.plan import Plan
+from analysis.rules import Plan
 from analysis.stacking import Promise, confirm, gap, promise, shrinkage
 from analysis.verdict import judge
 

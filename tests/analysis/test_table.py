@@ -6,8 +6,8 @@ import random
 import pytest
 from rich.console import Console
 
-from analysis import table
-from analysis.table import Column, Row, rich_table
+from analysis.tables import table
+from analysis.tables.table import Column, Row, rich_table
 
 COLUMNS = [
     Column("arm", lambda row: str(row["arm"]), "left"),

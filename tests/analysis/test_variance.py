@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 
-from analysis.anova import RESIDUAL, Layout
-from analysis.component import Components
-from analysis.reml import fit_reml
-from analysis.variance import variance_components
+from analysis.variance.anova import RESIDUAL, Layout
+from analysis.variance.component import Components
+from analysis.variance.reml import fit_reml
+from analysis.variance.variance import variance_components
 from benchmarks.published import DYESTUFF
 
 # lme4, Dyestuff2: Box and Tiao (1973), 5.1.4.

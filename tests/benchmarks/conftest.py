@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.corpus import Corpus, CorpusInfo
+from trainer.corpora.corpus import Corpus, CorpusInfo
 from trainer.recipe import Recipe
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.contenders import Contender, NanoGPTStyle, Ours, Textbook, Transformers
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe
 
 CPU = torch.device("cpu")

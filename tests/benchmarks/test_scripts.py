@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import benchmarks.trainer
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
 
 ROOT = Path(__file__).parents[2]
 

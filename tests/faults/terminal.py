@@ -12,10 +12,10 @@ from pathlib import Path
 
 from benchmarks.monkey import read, small_study
 from benchmarks.processes import PATIENCE, processes, trained_by
-from sweep.jobs import make_workload
-from sweep.ledger import directory_name
+from sweep.store.ledger import directory_name
+from sweep.workload.workload import make_workload
 from sweep.workspace import read_plan
-from trainer.rundir import RunDirectory
+from trainer.rundir.directory import RunDirectory
 
 STEPS = 199
 """As many as have a line of the curve each, wherever a run was interrupted."""
@@ -129,5 +129,5 @@ def server_of(command: subprocess.Popen[str]) -> Sequence[int]:
     return [
         pid
         for pid, parent, words in processes()
-        if parent == command.pid and "trainer.forkserver" in words
+        if parent == command.pid and "trainer.processes.forkserver" in words
     ]

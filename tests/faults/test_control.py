@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from benchmarks.monkey import differences
 from tests.faults.terminal import HASTE, Terminal, end, steps, trainers, wait_for
-from trainer.rundir import RunDirectory
+from trainer.rundir.directory import RunDirectory
 
 Open = Callable[..., Terminal]
 STATES = "SELECT arms.name, state FROM runs JOIN members ON run_id = runs.id JOIN arms ON arms.id = arm_id"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sweep.disk import size_of
-from sweep.room import CHECKPOINTS, Room
+from sweep.forecast.disk_space import CHECKPOINTS, Room
+from sweep.machine.disk import size_of
 from tests.disks import small_disk
 from tests.faults.terminal import Terminal, end, send, steps, trainers, wait_for
-from trainer.checkpoint import KEPT
+from trainer.training.checkpoint import KEPT
 
 Open = Callable[..., Terminal]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from benchmarks.monkey import differences
 from benchmarks.processes import wait_for_end
 from tests.faults.terminal import Terminal, end, server_of, steps, trainers, wait_for
-from trainer.run import EXIT_STOPPED
-from trainer.rundir import RunDirectory
+from trainer.processes.run import EXIT_STOPPED
+from trainer.rundir.directory import RunDirectory
 
 Open = Callable[..., Terminal]
 SHORT_LEASE = {
@@ -24,7 +24,7 @@ ARMS = ("baseline", "no-dropout", "clip")
 ORPHAN = """
 import sys
 from pathlib import Path
-from trainer.run import train_directory
+from trainer.processes.run import train_directory
 
 sys.exit(train_directory(Path(sys.argv[1]), "cpu", 1, int(sys.argv[2])))
 """

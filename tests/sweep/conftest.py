@@ -13,17 +13,17 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import URL
 
-from sweep.design import Plan, make_plan
-from sweep.leases import Clock
-from sweep.queue import Job
-from sweep.store import Store, store_url
-from sweep.study import parse_study
+from sweep.design.plan import Plan, make_plan
+from sweep.queue.leases import Clock
+from sweep.queue.queue import Job
+from sweep.store.store import Store, store_url
+from sweep.study.file import parse_study
 from tests.sweep import postgres
 from tests.sweep.importer import Importer
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import Trainer, fill
 from trainer.recipe import Recipe
-from trainer.rundir import Event, Result
+from trainer.rundir.directory import Event, Result
 
 
 class HandClock(Clock):

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sweep.commands.import_ import ImportRequest, import_results
 from sweep.commands.report import print_report
-from sweep.report import make_report
+from sweep.verdicts.judge import make_report
 from sweep.workspace import Workspace
 
 

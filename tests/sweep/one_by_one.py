@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sweep.change import Claim, failed, recorded, released
-from sweep.queue import Queue
-from trainer.rundir import Event, Result
+from sweep.queue.changes import Claim, failed, recorded, released
+from sweep.queue.queue import Queue
+from trainer.rundir.directory import Event, Result
 
 
 class OneByOne(Queue):

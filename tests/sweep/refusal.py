@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sweep.design import make_plan
+from sweep.design.plan import make_plan
 from sweep.errors import StudyError
-from sweep.study import load_study
+from sweep.study.file import load_study
 
 
 def refusal(path: Path) -> str:

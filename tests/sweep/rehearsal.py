@@ -10,13 +10,13 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.executors.base import Ended
-from sweep.progress import PlainProgress
-from sweep.queue import Queue
-from sweep.scheduler import Scheduler, Settings
-from sweep.store import Store
-from sweep.study import Jobs
-from trainer.run import EXIT_STOPPED
-from trainer.rundir import RunDirectory
+from sweep.progress.terminal import PlainProgress
+from sweep.queue.queue import Queue
+from sweep.running.scheduler import Scheduler, Settings
+from sweep.store.store import Store
+from sweep.study.file import Jobs
+from trainer.processes.run import EXIT_STOPPED
+from trainer.rundir.directory import RunDirectory
 
 Behaviour = Callable[[RunDirectory, int], int | None]
 """What a run does on its nth attempt, counted from 1: its exit status, None when killed."""

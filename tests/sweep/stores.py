@@ -13,15 +13,15 @@ from rich.console import Console
 from sqlalchemy import select
 
 from sweep.commands.report import print_report
-from sweep.design import Plan, make_plan
-from sweep.plans import save_plan
-from sweep.queue import Job, Queue
-from sweep.report import make_report
-from sweep.schema import metadata
-from sweep.store import Store, store_url
-from sweep.study import parse_study
+from sweep.design.plan import Plan, make_plan
+from sweep.history.record import save_plan
+from sweep.queue.queue import Job, Queue
+from sweep.store.schema import metadata
+from sweep.store.store import Store, store_url
+from sweep.study.file import parse_study
+from sweep.verdicts.judge import make_report
 from tests.sweep.one_by_one import OneByOne
-from trainer.rundir import Event, Result
+from trainer.rundir.directory import Event, Result
 
 FAMILY = "f" * 64
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sweep.attempt import Running, outcome
-from sweep.change import Claim
 from sweep.executors.base import Ended
-from sweep.queue import Job
-from sweep.study import Jobs
-from trainer.rundir import RunDirectory
+from sweep.queue.changes import Claim
+from sweep.queue.queue import Job
+from sweep.running.attempt import Running, outcome
+from sweep.study.file import Jobs
+from trainer.rundir.directory import RunDirectory
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.schema import SCHEMA_VERSION
+from sweep.store.schema import SCHEMA_VERSION
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

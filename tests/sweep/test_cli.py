@@ -295,7 +295,7 @@ def test_a_run_that_cannot_be_trained_is_tried_again_told_and_left_for_later(
 def id_of(folder: Path, label: str) -> str:
     """The id that a run of the folder's study has or will have."""
     code = (
-        "import sys; from pathlib import Path; from sweep.jobs import make_workload;"
+        "import sys; from pathlib import Path; from sweep.workload.workload import make_workload;"
         "from sweep.workspace import read_plan; w = make_workload(read_plan(Path('s.toml')),"
         "Path('runs/cache')); print(w.jobs()[sys.argv[1], int(sys.argv[2])].run_id)"
     )

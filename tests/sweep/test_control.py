@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sweep import control
-from sweep.change import failed
-from sweep.design import Plan
-from sweep.ledger import Ledger
-from sweep.rebuild import fill
-from sweep.store import Store, store_url
+from sweep.design.plan import Plan
+from sweep.queue import control
+from sweep.queue.changes import failed
+from sweep.store.ledger import Ledger
+from sweep.store.store import Store, store_url
+from sweep.upkeep.rebuild import fill
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import FAMILY, save
-from trainer.rundir import Request, Result
+from trainer.rundir.directory import Request, Result
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweep.owner import this_process
-from sweep.queue import Job
-from sweep.store import Store
+from sweep.queue.owner import this_process
+from sweep.queue.queue import Job
+from sweep.store.store import Store
 from tests.sweep.one_by_one import OneByOne
-from trainer.corpus import Corpus, CorpusInfo, save_corpus
-from trainer.prepare import SMALL
+from trainer.corpora.corpus import Corpus, CorpusInfo, save_corpus
+from trainer.corpora.prepare import SMALL
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TEXTS = [f"Document {i}: größer.\n" + "word " * (i % 7) for i in range(300)]

@@ -12,8 +12,8 @@ import pytest
 
 import sweep
 from sweep.errors import StoreError
-from sweep.schema import SCHEMA_VERSION
-from sweep.store import Store, store_url
+from sweep.store.schema import SCHEMA_VERSION
+from sweep.store.store import Store, store_url
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.design import Plan, make_plan
+from sweep.design.plan import Plan, make_plan
 from sweep.errors import StudyError
-from sweep.study import load_study, parse_study
+from sweep.study.file import load_study, parse_study
 
 FIELDS = {
     "model.dropout": 0.25,

@@ -23,7 +23,7 @@ from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 from transformers import GPT2LMHeadModel
 
 from tests.trainer.gpt2 import save_gpt2, write_tokens
-from trainer.tokenizer import byte_letters
+from trainer.corpora.tokenizer import byte_letters
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]

@@ -15,13 +15,13 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console
 
-from analysis.table import signed
-from sweep.commands.document import Format
+from analysis.tables.table import signed
 from sweep.commands.import_ import ImportRequest, import_results
 from sweep.commands.noise import NoiseRequest, noise
 from sweep.commands.report import report
-from sweep.commands.report_columns import time_to_settle, undecided
-from sweep.reference import require_exam, save_reference
+from sweep.reports.document import Format
+from sweep.reports.verdict_columns import time_to_settle, undecided
+from sweep.verdicts.references import require_exam, save_reference
 from sweep.workspace import Workspace
 from tests.sweep.stores import Trainer, usual
 

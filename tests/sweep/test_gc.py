@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from sweep.control import cancel
-from sweep.disk import size_of
-from sweep.schema import arms, attempts, chunk_losses, curves, members, runs, studies
-from sweep.store import Store
+from sweep.machine.disk import size_of
+from sweep.queue.control import cancel
+from sweep.store.schema import arms, attempts, chunk_losses, curves, members, runs, studies
+from sweep.store.store import Store
 from tests.disks import fill_disk, small_disk
 from tests.sweep.conftest import CORPUS_HASH
 from tests.sweep.stores import everything, lose
-from trainer.corpus import Corpus, CorpusInfo, save_corpus
-from trainer.rundir import RunDirectory
+from trainer.corpora.corpus import Corpus, CorpusInfo, save_corpus
+from trainer.rundir.directory import RunDirectory
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -9,7 +9,7 @@ import pytest
 
 from sweep.executors.base import Executor
 from sweep.executors.inline import InlineExecutor
-from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 
 
 def test_runs_end_in_the_order_in_which_they_were_started_with_what_the_trainer_returns(

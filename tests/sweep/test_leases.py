@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 import pytest
 
-from sweep.change import failed
-from sweep.leases import LEASE_SECONDS, RENEW_SECONDS
-from sweep.owner import is_gone, this_process
-from sweep.queue import Job
-from sweep.store import Store
+from sweep.queue.changes import failed
+from sweep.queue.leases import LEASE_SECONDS, RENEW_SECONDS
+from sweep.queue.owner import is_gone, this_process
+from sweep.queue.queue import Job
+from sweep.store.store import Store
 from tests.sweep.conftest import HandClock
 from tests.sweep.one_by_one import OneByOne
-from trainer.rundir import Result
+from trainer.rundir.directory import Result
 
 
 def wait_out(queue: OneByOne, clock: HandClock, seconds: float = LEASE_SECONDS + 1) -> int:
@@ -177,7 +177,7 @@ def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_a_process_that_was_killed_is_gone_although_its_parent_has_not_noticed() -> None:
-    code = "from sweep.owner import this_process; print(this_process(), flush=True); input()"
+    code = "from sweep.queue.owner import this_process; print(this_process(), flush=True); input()"
     command, pipe = [sys.executable, "-c", code], subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout

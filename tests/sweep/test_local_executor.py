@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from sweep.errors import RunnerLostError
+from sweep.executors.fork_server import Server
 from sweep.executors.local import RESTARTS, LocalExecutor
-from sweep.executors.server import Server
 
 KILLED = "import os; os.kill(os.getpid(), 9)"
 BROKEN = "raise SystemExit(3)"

@@ -13,13 +13,13 @@ import pytest
 
 from sweep.commands.look import LogRequest, log, show
 from sweep.commands.run import EXIT_INCOMPLETE, conclude
-from sweep.console import SafeConsole
-from sweep.design import make_plan
+from sweep.design.plan import make_plan
 from sweep.errors import NotFoundError
-from sweep.models import model_folder
-from sweep.queue import Job
-from sweep.store import Store
-from sweep.study import parse_study
+from sweep.models.find import model_folder
+from sweep.queue.queue import Job
+from sweep.store.store import Store
+from sweep.study.file import parse_study
+from sweep.terminal.console import SafeConsole
 from sweep.workspace import Workspace
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import save

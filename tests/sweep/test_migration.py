@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import StoreError
-from sweep.queue import Job, Queue
-from sweep.schema import SCHEMA_VERSION
-from sweep.store import Store, store_url
+from sweep.queue.queue import Job, Queue
+from sweep.store.schema import SCHEMA_VERSION
+from sweep.store.store import Store, store_url
 
 SCHEMAS = Path(__file__).parent / "schemas"
 OLDER = range(1, SCHEMA_VERSION)
@@ -110,7 +110,7 @@ def test_a_database_that_cannot_be_copied_first_is_not_upgraded(tmp_path: Path) 
 def test_commands_that_upgrade_one_database_at_once_all_succeed(tmp_path: Path) -> None:
     make_older(tmp_path / "sweep.db", 1)
     code = (
-        "import sys, pathlib; from sweep.store import *; s = store_url(None, pathlib.Path('.'));"
+        "import sys, pathlib; from sweep.store.store import *; s = store_url(None, pathlib.Path('.'));"
         "print('ready', flush=True); sys.stdin.read(); Store(s)"
     )
     started = [

@@ -16,7 +16,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from tests.trainer.fake_hub import silent_name_server
-from trainer.tokenizer import read_tokenizer
+from trainer.corpora.tokenizer import read_tokenizer
 
 Done = subprocess.CompletedProcess[str]
 

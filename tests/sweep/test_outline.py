@@ -15,7 +15,7 @@ import pytest
 
 from analysis.power import smallest_visible_effect_unpaired
 from model.config import parameter_count
-from sweep.estimate import given_pace, guessed_pace
+from sweep.forecast.pace import given_pace, guessed_pace
 from sweep.workspace import read_plan
 from trainer.recipe import vocabulary_size
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.design import make_plan
+from sweep.design.plan import make_plan
 from sweep.errors import StudyError
-from sweep.override import override, parse_overrides
-from sweep.study import RECIPE_FIELDS, parse_study
+from sweep.study.file import RECIPE_FIELDS, parse_study
+from sweep.study.overrides import override, parse_overrides
 from sweep.workspace import read_plan
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -13,20 +13,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from sweep.design import Plan
-from sweep.owner import this_process
-from sweep.plans import save_plan
-from sweep.queue import Job
-from sweep.store import Store
+from sweep.design.plan import Plan
+from sweep.history.record import save_plan
+from sweep.queue.owner import this_process
+from sweep.queue.queue import Job
+from sweep.store.store import Store
 from tests.sweep.one_by_one import OneByOne
-from trainer.rundir import Event, Result
+from trainer.rundir.directory import Event, Result
 
 CLAIMER = """
 import sys
 from pathlib import Path
-from sweep.owner import this_process
-from sweep.queue import Queue
-from sweep.store import Store, store_url
+from sweep.queue.owner import this_process
+from sweep.queue.queue import Queue
+from sweep.store.store import Store, store_url
 
 queue = Queue(Store(store_url(sys.argv[1], Path("runs"))), this_process())
 ids = sorted(queue.store.states(sys.argv[2:]))

@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Column, Index, Table
 
-from sweep.design import Plan
+from sweep.design.plan import Plan
 from sweep.errors import StoreError
-from sweep.ledger import study_file
-from sweep.plans import save_plan
-from sweep.queue import Job
-from sweep.reference import require_exam, save_reference
-from sweep.schema import ADDED
-from sweep.store import Store, store_url
+from sweep.history.record import save_plan
+from sweep.queue.queue import Job
+from sweep.store.ledger import study_file
+from sweep.store.schema import ADDED
+from sweep.store.store import Store, store_url
+from sweep.verdicts.references import require_exam, save_reference
 from tests.sweep import postgres
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import everything, lose
-from trainer.rundir import Event, Request, Result
+from trainer.rundir.directory import Event, Request, Result
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -227,8 +227,8 @@ def test_a_study_of_any_name_has_a_plain_file_name() -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from sweep.queue import Job, Queue
-from sweep.store import Store, store_url
+from sweep.queue.queue import Job, Queue
+from sweep.store.store import Store, store_url
 from trainer.recipe import Recipe
 
 queue = Queue(Store(store_url(None, Path("runs"))), "writer:1:1")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sweep.design import make_plan
-from sweep.plan_changes import changes_in_words, plan_changes
-from sweep.study import parse_study
+from sweep.design.plan import make_plan
+from sweep.history.changes import changes_in_words, plan_changes
+from sweep.study.file import parse_study
 from tests.sweep.stores import ORIGIN, Trainer, usual
 
 Content = dict[str, Any]

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from sweep.change import Claim
-from sweep.ledger import directory_name
-from sweep.queue import Job, Queue
-from sweep.store import Store
+from sweep.queue.changes import Claim
+from sweep.queue.queue import Job, Queue
+from sweep.store.ledger import directory_name
+from sweep.store.store import Store
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.rehearsal import Behaviour, Desk, Rehearsal
-from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
-from trainer.rundir import Event, Request, Result, RunDirectory
+from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
+from trainer.rundir.directory import Event, Request, Result, RunDirectory
 
 
 @pytest.fixture
@@ -304,7 +304,7 @@ def test_the_folder_of_a_run_is_short_and_a_rerun_has_its_own(
 def test_what_is_written_while_a_run_goes_on_reaches_the_watcher_line_by_line(
     tmp_path: Path, make_job: Callable[[int], Job], events: list[Event]
 ) -> None:
-    from sweep.attempt import Running  # noqa: PLC0415
+    from sweep.running.attempt import Running  # noqa: PLC0415
 
     directory = RunDirectory(tmp_path)
     running = Running(make_job(1), "place 0", directory, Claim("run", 1, 0))

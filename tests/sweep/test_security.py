@@ -21,12 +21,12 @@ from sqlalchemy import update
 
 from benchmarks.processes import processes
 from sweep.cli import main
-from sweep.design import make_plan
-from sweep.schema import arms, attempts, runs, studies
-from sweep.store import Store, store_url
-from sweep.study import parse_study
+from sweep.design.plan import make_plan
+from sweep.store.schema import arms, attempts, runs, studies
+from sweep.store.store import Store, store_url
+from sweep.study.file import parse_study
 from tests.sweep.stores import fill
-from trainer.rundir import Event, Result
+from trainer.rundir.directory import Event, Result
 
 HOSTILE = {
     "to a terminal": "\x1b[31mred\x1b[2J\x1b]0;owned\x07 one\rtwo\x0bthree\x85four\u2028five\x9b",

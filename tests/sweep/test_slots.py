@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file
 
-from sweep import slots
 from sweep.errors import ExecutionError, StudyError
-from sweep.slots import find_slots
-from sweep.store import Store, store_url
-from sweep.study import Jobs, parse_study
+from sweep.executors import slots
+from sweep.executors.slots import find_slots
+from sweep.store.store import Store, store_url
+from sweep.study.file import Jobs, parse_study
 from trainer.execution import Execution
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -14,18 +14,18 @@ import pytest
 from sqlalchemy import URL
 
 import sweep
-from sweep.design import make_plan
+from sweep.design.plan import make_plan
 from sweep.errors import NotFoundError
-from sweep.queue import Job
-from sweep.store import Store
-from sweep.study import parse_study
+from sweep.queue.queue import Job
+from sweep.store.store import Store
+from sweep.study.file import parse_study
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import save
 
 
 def test_two_commands_may_make_the_store_at_once(url: URL, tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from sweep.store import *; s = store_url(sys.argv[1], pathlib.Path());"
+        "import sys, pathlib; from sweep.store.store import *; s = store_url(sys.argv[1], pathlib.Path());"
         "print('ready', flush=True); sys.stdin.read(); Store(s, create=True); print('made')"
     )
     started = [

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sweep.design import make_plan
+from sweep.design.plan import make_plan
 from sweep.errors import StudyError
-from sweep.study import RECIPE_FIELDS, load_study, parse_study
+from sweep.study.file import RECIPE_FIELDS, load_study, parse_study
 from tests.sweep.refusal import refusal
 
 NOT_A_NAME = (

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.design import make_plan
+from sweep.design.plan import make_plan
 from sweep.errors import StudyError
-from sweep.study import RECIPE_FIELDS, load_study, parse_study
+from sweep.study.file import RECIPE_FIELDS, load_study, parse_study
 
 VALID = tomllib.loads("""
 name = "tiny"

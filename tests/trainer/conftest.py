@@ -14,13 +14,13 @@ import torch
 from model.gpt import GPT
 from model.init import initialise
 from tests.trainer.killer import request
-from trainer.corpus import Corpus, save_corpus
+from trainer.corpora.corpus import Corpus, save_corpus
+from trainer.corpora.prepare import load_small
 from trainer.execution import Execution
-from trainer.prepare import load_small
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
-from trainer.rundir import Request, RunDirectory
-from trainer.stdlib import StandardLibrary
-from trainer.weights import save_weights
+from trainer.rundir.directory import Request, RunDirectory
+from trainer.sources.standard_library import StandardLibrary
+from trainer.weights.weights import save_weights
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60

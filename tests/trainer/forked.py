@@ -9,8 +9,8 @@ import sys
 import time
 import warnings
 
-from trainer.run import train_directory
-from trainer.rundir import RunDirectory
+from trainer.processes.run import train_directory
+from trainer.rundir.directory import RunDirectory
 
 PATIENCE = 60
 """Seconds after which a run that does not end has failed the test."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from trainer.tokenizer import byte_letters
+from trainer.corpora.tokenizer import byte_letters
 
 
 def save_gpt2(

@@ -37,7 +37,7 @@ class Attempt(BaseModel):
 
 def main() -> None:
     """Serve until the input ends."""
-    from trainer.forkserver import preload  # noqa: PLC0415  (brings torch; tests only start this)
+    from trainer.processes.forkserver import preload  # noqa: PLC0415  (brings torch; tests only start this)
 
     preload()
     for line in sys.stdin:
@@ -64,7 +64,7 @@ def _train(attempt: Attempt) -> NoReturn:
 
 def _train_until(attempt: Attempt) -> int:
     from trainer import optimizer, run  # noqa: PLC0415  (as above)
-    from trainer.batches import Batches  # noqa: PLC0415
+    from trainer.training.batches import Batches  # noqa: PLC0415
 
     if attempt.first_scale and attempt.growth_interval:
         optimizer.FIRST_SCALE = attempt.first_scale

@@ -23,9 +23,9 @@ from torch.optim.lr_scheduler import (
 from model.config import ModelConfig
 from model.dropout import DropoutStream
 from model.tiled import ROWS
-from trainer.batches import Batches
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
 from trainer.recipe import OptimizerConfig, Recipe, vocabulary_size
+from trainer.training.batches import Batches
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainer.corpus import Corpus
-from trainer.evaluate import evaluate
+from trainer.corpora.corpus import Corpus
 from trainer.execution import Execution
-from trainer.journal import Journal
 from trainer.recipe import Recipe
-from trainer.trainer import Trainer
-from trainer.world import Place, World
+from trainer.training.evaluate import evaluate
+from trainer.training.journal import Journal
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place, World
 
 CPU = torch.device("cpu")
 BATCH = 16

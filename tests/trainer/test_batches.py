@@ -11,10 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.batches import Batches, permute
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
+from trainer.corpora.tokenizer import Tokens
 from trainer.recipe import Recipe
-from trainer.tokenizer import Tokens
+from trainer.training.batches import Batches, permute
 
 
 def whole(size: int, key: str) -> list[int]:

@@ -16,9 +16,7 @@ from tiktoken_ext.openai_public import r50k_pat_str
 from tokenizers import Regex, normalizers
 from tokenizers import Tokenizer as HuggingFace
 
-from trainer.errors import CorpusError
-from trainer.stdlib import standard_library
-from trainer.tokenizer import (
+from trainer.corpora.tokenizer import (
     FILE,
     BytePairTokenizer,
     ByteTokenizer,
@@ -27,6 +25,8 @@ from trainer.tokenizer import (
     read_tokenizer,
     train_tokenizer,
 )
+from trainer.errors import CorpusError
+from trainer.sources.standard_library import standard_library
 
 SCRIPTS = """\
 Der schnelle braune Fuchs, Größe und Maß. Ταχεία αλώπηξ. Съешь же ещё этих мягких булок.

@@ -15,9 +15,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer import sealed
-from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.errors import CheckpointError
+from trainer.training import sealed
+from trainer.training.checkpoint import Checkpoint, Checkpoints
 
 FLOATS = [1.5, -0.0, math.nan, math.inf, 1e-40, 0.1]
 TENSORS = {

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from tests.disks import PAGE, fill_disk, small_disk
-from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.errors import CheckpointError
-from trainer.sealed import read_sealed
+from trainer.training.checkpoint import Checkpoint, Checkpoints
+from trainer.training.sealed import read_sealed
 
 IDENTITY = "1" * 64
 NEVER = 10**9
@@ -26,7 +26,7 @@ import os, signal, sys
 from pathlib import Path
 
 import torch
-from trainer.checkpoint import Checkpoint, Checkpoints
+from trainer.training.checkpoint import Checkpoint, Checkpoints
 
 torch.set_num_threads(1)
 checkpoints = Checkpoints(Path(sys.argv[1]), "1" * 64)

@@ -13,11 +13,11 @@ import torch
 from model.config import Config, parameter_count
 from model.gpt import GPT
 from model.init import initialise
-from trainer.corpus import Corpus
-from trainer.loop import train
+from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe, vocabulary_size
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.training.loop import train
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
 
 CPU = Place(torch.device("cpu"))
 NEEDS: dict[tuple[str, Any], dict[str, Any]] = {}

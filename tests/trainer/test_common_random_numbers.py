@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe
-from trainer.rundir import RunDirectory
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.rundir.directory import RunDirectory
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
 
 CPU = Place(torch.device("cpu"))
 

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from model import attention, cross_entropy, feed_forward, linear, norm
 from model import dropout as dropout_module
 from model.block import Block
-from trainer.compile import compile_model
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
 from trainer.execution import Execution
-from trainer.loop import train
 from trainer.recipe import Recipe
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.training.compile import compile_model
+from trainer.training.loop import train
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
 
 CPU = torch.device("cpu")
 

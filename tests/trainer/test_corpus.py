@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.corpus import Corpus, open_corpus, save_corpus
+from trainer.corpora.corpus import Corpus, open_corpus, save_corpus
+from trainer.corpora.prepare import load_small
 from trainer.errors import CorpusError
-from trainer.prepare import load_small
 from trainer.recipe import DataConfig, Recipe
-from trainer.stdlib import Document, StandardLibrary, content_hash
+from trainer.sources.standard_library import Document, StandardLibrary, content_hash
 
 DOCUMENTS = [Document("a.py", b"x = 1\n"), Document("b.py", b"y = 2\n")]
 
@@ -90,10 +90,10 @@ def test_two_processes_that_save_one_corpus_at_once_both_succeed(
 ) -> None:
     code = (
         "import sys, pathlib\n"
-        "from trainer.corpus import open_corpus, save_corpus\n"
-        "from trainer.prepare import load_small\n"
+        "from trainer.corpora.corpus import open_corpus, save_corpus\n"
+        "from trainer.corpora.prepare import load_small\n"
         "from trainer.recipe import DataConfig\n"
-        "from trainer.stdlib import StandardLibrary\n"
+        "from trainer.sources.standard_library import StandardLibrary\n"
         "cache = pathlib.Path(sys.argv[1])\n"
         "corpus = load_small(DataConfig(), StandardLibrary(DataConfig()))\n"
         "print(flush=True); sys.stdin.readline()\n"  # both begin to save together

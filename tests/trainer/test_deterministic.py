@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.trainer.forked import ForkedRun
-from trainer import run as run_module
-from trainer.run import EXIT_DONE, EXIT_FAILED
-from trainer.rundir import RunDirectory
+from trainer.processes import run as run_module
+from trainer.processes.run import EXIT_DONE, EXIT_FAILED
+from trainer.rundir.directory import RunDirectory
 
 MakeRun = Callable[..., RunDirectory]
 

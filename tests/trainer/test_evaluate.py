@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
-import trainer.evaluate
-from trainer.corpus import Corpus
-from trainer.evaluate import TestLoss, evaluate
+import trainer.training.evaluate
+from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.training.evaluate import TestLoss, evaluate
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
 
 CPU = Place(torch.device("cpu"))
 
@@ -66,7 +66,7 @@ def test_the_loss_does_not_depend_on_how_much_is_read_at_once(
     corpus: Corpus, recipe: Recipe, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = loss_of(recipe, corpus)
-    monkeypatch.setattr(trainer.evaluate, "TOKENS_AT_ONCE", at_once)
+    monkeypatch.setattr(trainer.training.evaluate, "TOKENS_AT_ONCE", at_once)
     assert loss_of(recipe, corpus).chunks == pytest.approx(usual.chunks, abs=1e-6)
 
 

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
 from model.gpt import GPT
+from trainer.corpora.tokenizer import FILE, Tokenizer, train_tokenizer
 from trainer.errors import WeightsError
-from trainer.export import export
-from trainer.pretrained import open_pretrained
 from trainer.recipe import vocabulary_size
-from trainer.rundir import RunDirectory
-from trainer.sampling import Sampling, sample
-from trainer.stdlib import standard_library
-from trainer.tokenizer import FILE, Tokenizer, train_tokenizer
-from trainer.tokenizer_files import find_tokenizer
-from trainer.weights import load_model
+from trainer.rundir.directory import RunDirectory
+from trainer.sources.standard_library import standard_library
+from trainer.tools.sampling import Sampling, sample
+from trainer.weights.export import export
+from trainer.weights.pretrained import open_pretrained
+from trainer.weights.tokenizer_files import find_tokenizer
+from trainer.weights.weights import load_model
 
 Weights = Callable[..., tuple[RunDirectory, GPT]]
 

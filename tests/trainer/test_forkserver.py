@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from trainer.rundir import RunDirectory
+from trainer.rundir.directory import RunDirectory
 
 PATIENCE = 60
 """Seconds after which a server that says nothing has failed the test."""
@@ -32,7 +32,11 @@ class Server:
     def __init__(self, root: Path, group: Path | None = None) -> None:
         join = f"echo $$ > {group}/cgroup.procs &&" if group else ""
         self.process = subprocess.Popen(
-            ["sh", "-c", f"{join} exec {sys.executable} -m trainer.forkserver {os.getpid()}"],
+            [
+                "sh",
+                "-c",
+                f"{join} exec {sys.executable} -m trainer.processes.forkserver {os.getpid()}",
+            ],
             cwd=root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -314,8 +318,8 @@ def test_a_run_that_the_kernel_ends_for_lack_of_memory_is_told_from_one_that_som
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from trainer.forkserver import preload
-from trainer.run import train_directory
+from trainer.processes.forkserver import preload
+from trainer.processes.run import train_directory
 
 preload()
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

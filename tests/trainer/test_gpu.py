@@ -15,14 +15,14 @@ import torch
 from model import device_masks
 from model.attention import fused_with_dropout
 from model.dropout import Dropout, DropoutStream, dropped_levels, use_dropout
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
 from trainer.execution import Execution
-from trainer.loop import train
+from trainer.processes.run import EXIT_DONE, EXIT_STOPPED
 from trainer.recipe import Recipe
-from trainer.run import EXIT_DONE, EXIT_STOPPED
-from trainer.rundir import Result, RunDirectory
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.rundir.directory import Result, RunDirectory
+from trainer.training.loop import train
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here"),

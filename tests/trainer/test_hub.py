@@ -18,14 +18,14 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.trainer.fake_hub import COMMIT, serve, silent_name_server
-from trainer.corpus import open_corpus
-from trainer.tokenizer import ByteTokenizer, train_tokenizer
+from trainer.corpora.corpus import open_corpus
+from trainer.corpora.tokenizer import ByteTokenizer, train_tokenizer
 
 FIND = """
 import sys, time
 import huggingface_hub.hf_api
 from pathlib import Path
-from trainer.catalogue import find_source
+from trainer.sources.catalogue import find_source
 from trainer.errors import CorpusError
 from trainer.recipe import DataConfig
 began = time.monotonic()
@@ -38,7 +38,7 @@ print(time.monotonic() - began)
 KNOWN = """
 import sys
 from pathlib import Path
-from trainer.catalogue import find_source
+from trainer.sources.catalogue import find_source
 from trainer.recipe import DataConfig
 print(find_source(DataConfig(corpus=sys.argv[1]), Path(sys.argv[2])).origin().revision)
 print(*sorted({"datasets", "huggingface_hub"} & set(sys.modules)))
@@ -46,18 +46,18 @@ print(*sorted({"datasets", "huggingface_hub"} & set(sys.modules)))
 PREPARE = """
 import sys, time
 from pathlib import Path
-import trainer.hub, trainer.prepare
-from trainer.catalogue import find_source
+import trainer.sources.hub, trainer.corpora.prepare
+from trainer.sources.catalogue import find_source
 from trainer.errors import CorpusError
 from trainer.recipe import DataConfig
-trainer.hub.PIECE, trainer.hub.ROWS, trainer.prepare.SECONDS_APART = 2**15, 64, 0.0
+trainer.sources.hub.PIECE, trainer.sources.hub.ROWS, trainer.corpora.prepare.SECONDS_APART = 2**15, 64, 0.0
 data, cache = DataConfig(corpus=sys.argv[1], tokenizer=sys.argv[3]), Path(sys.argv[2])
 def report(progress, share):
     print(progress.documents, flush=True)
     time.sleep(float(sys.argv[4]))
 try:
     source = find_source(data, cache, online=True)
-    print(trainer.prepare.prepare_corpus(data, source, cache, report).info.folder)
+    print(trainer.corpora.prepare.prepare_corpus(data, source, cache, report).info.folder)
 except CorpusError as error:
     print(error)
 """

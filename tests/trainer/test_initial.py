@@ -15,17 +15,17 @@ from transformers import AutoModelForCausalLM
 
 from model.gpt import GPT
 from tests.trainer.gpt2 import save_gpt2, write_tokens
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
+from trainer.corpora.tokenizer import byte_letters, train_tokenizer
 from trainer.errors import WeightsError
 from trainer.execution import Execution
-from trainer.export import export
-from trainer.initial import check_tokens, find_weights
+from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 from trainer.recipe import Recipe
-from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
-from trainer.rundir import RunDirectory
-from trainer.tokenizer import byte_letters, train_tokenizer
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.rundir.directory import RunDirectory
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
+from trainer.weights.export import export
+from trainer.weights.initial import check_tokens, find_weights
 
 Weights = Callable[..., tuple[RunDirectory, GPT]]
 MakeRecipe = Callable[..., Recipe]

@@ -16,17 +16,17 @@ from safetensors.torch import load_file
 
 from model.gpt import GPT
 from tests.disks import PAGE, fill_disk, small_disk
-from trainer import loop
-from trainer.checkpoint import Checkpoint, Checkpoints
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
 from trainer.errors import CheckpointError
-from trainer.evaluate import evaluate
 from trainer.execution import Execution
-from trainer.loop import Session, train
+from trainer.processes.run import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED
 from trainer.recipe import Recipe, vocabulary_size
-from trainer.run import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED
-from trainer.rundir import Result, RunDirectory
-from trainer.world import Place
+from trainer.rundir.directory import Result, RunDirectory
+from trainer.training import loop
+from trainer.training.checkpoint import Checkpoint, Checkpoints
+from trainer.training.evaluate import evaluate
+from trainer.training.loop import Session, train
+from trainer.training.world import Place
 
 CPU = Place(torch.device("cpu"))
 EACH_STEP = Place(CPU.device, Execution(checkpoint_seconds=0))
@@ -190,7 +190,7 @@ def test_a_continued_run_repeats_no_note_about_its_precision(
     recipe = make_recipe({"train.precision": "bfloat16"})
     checkpoints = Checkpoints(tmp_path / "checkpoints", "1" * 64)
     for ratio in (3.0, 4.0, 5.0):
-        monkeypatch.setattr("trainer.precision.slowdown", lambda *_, ratio=ratio: ratio)
+        monkeypatch.setattr("trainer.training.precision.slowdown", lambda *_, ratio=ratio: ratio)
         answers = iter([False, False, False, True])
         resume = checkpoints.latest(pytest.fail)
         session = Session(checkpoints, resume, should_stop=lambda: next(answers))  # noqa: B023

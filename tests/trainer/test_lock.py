@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from trainer import lock
 from trainer.errors import RunDirectoryError, RunTakenError
-from trainer.lock import RunLock
+from trainer.rundir import lock
+from trainer.rundir.lock import RunLock
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from trainer.lock import RunLock
+from trainer.rundir.lock import RunLock
 
 run = RunLock(Path(sys.argv[1]))
 with run.hold(int(sys.argv[2]), lambda: False):

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pytest
 import torch
 
-import trainer.loop
-from trainer.checkpoint import Checkpoint
-from trainer.corpus import Corpus
-from trainer.journal import DivergedError, Journal, Progress, Step
-from trainer.loop import RunStoppedError, Session, train
+import trainer.training.loop
+from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe, learning_rate
-from trainer.rundir import Event
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.rundir.directory import Event
+from trainer.training.checkpoint import Checkpoint
+from trainer.training.journal import DivergedError, Journal, Progress, Step
+from trainer.training.loop import RunStoppedError, Session, train
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
 
 CPU = Place(torch.device("cpu"))
 
@@ -154,7 +154,7 @@ def test_a_run_that_becomes_nan_records_the_step_and_costs_no_more_than_to_the_e
         pytest.fail("a run without hope is not evaluated, nor kept")
 
     monkeypatch.setattr(Trainer, "step", step)
-    monkeypatch.setattr(trainer.loop, "evaluate", spend)
+    monkeypatch.setattr(trainer.training.loop, "evaluate", spend)
     recipe = make_recipe({"train.tokens": 16 * 8 * 500})
     result = train(recipe, corpus, io.StringIO(), CPU, Session(keep=spend))
     assert (result.state, result.diverged_at) == ("diverged", first)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainer.optimizer import FIRST_SCALE, Optimizer
-from trainer.parameters import ALIGNMENT, FlatParameters
 from trainer.recipe import OptimizerConfig
+from trainer.training.optimizer import FIRST_SCALE, Optimizer
+from trainer.parameters import ALIGNMENT, FlatParameters
 
 
 class Toy(nn.Module):

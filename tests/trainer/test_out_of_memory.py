@@ -13,16 +13,16 @@ from torch import Tensor
 
 from model.gpt import GPT
 from tests.trainer import forked
-from trainer import memory
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
 from trainer.errors import DeviceMemoryError
 from trainer.execution import Execution
-from trainer.loop import train
-from trainer.memory import MicroBatches
 from trainer.recipe import Recipe
-from trainer.rundir import RunDirectory
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.rundir.directory import RunDirectory
+from trainer.training import memory
+from trainer.training.loop import train
+from trainer.training.memory import MicroBatches
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
 
 CPU = torch.device("cpu")
 GPU = torch.device("cuda")
@@ -85,7 +85,9 @@ def test_the_largest_of_the_halves_that_fits_is_found_by_trying_and_remembered(
     for attempt in range(2):
         found = MicroBatches(tmp_path).find(recipe, gpu, 8, trainer._attempt)
         assert (attempt, found, tried) == (attempt, 4, [8, 4])
-    assert torch.equal(trainer.parameters.values, before), "trying changes nothing that lasts"
+    assert torch.equal(trainer.parameters.values, before), (
+        "trying changes nothing that lasts"
+    )
     assert not trainer.parameters.gradients.any()
     remembered = json.loads((tmp_path / "micro-batches.json").read_bytes())
     assert list(remembered.values()) == [4]

@@ -12,17 +12,17 @@ import torch
 from model.gpt import GPT
 from tests.trainer import forked
 from trainer import memory, precision
-from trainer import trainer as trainer_module
-from trainer.corpus import Corpus
+from trainer.corpora.corpus import Corpus
 from trainer.errors import ExecutionSettingError
-from trainer.loop import train
-from trainer.memory import check_fits
-from trainer.optimizer import FIRST_SCALE
+from trainer.processes.run import EXIT_REFUSED
 from trainer.recipe import Recipe, vocabulary_size
-from trainer.run import EXIT_REFUSED
-from trainer.rundir import Event, Result, RunDirectory
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.rundir.directory import Event, Result, RunDirectory
+from trainer.training import trainer as trainer_module
+from trainer.training.loop import train
+from trainer.training.memory import check_fits
+from trainer.training.optimizer import FIRST_SCALE
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
 
 CPU = Place(torch.device("cpu"))
 MakeRecipe = Callable[..., Recipe]
@@ -149,7 +149,7 @@ def test_a_skipped_step_changes_nothing_but_the_scale(
 def test_a_run_in_float16_finds_a_scale_that_its_gradients_bear(
     corpus: Corpus, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.optimizer.FIRST_SCALE", 2.0**40)
+    monkeypatch.setattr("trainer.training.optimizer.FIRST_SCALE", 2.0**40)
     scaled = train(of(make_recipe, "float16", 60), corpus, None, CPU)
     plain = train(of(make_recipe, "float32", 60 - scaled.skipped_steps), corpus, None, CPU)
     assert 5 < scaled.skipped_steps < 40

@@ -22,12 +22,12 @@ from tests.trainer.texts import (
     write_jsonl,
     write_tokens,
 )
-from trainer.catalogue import find_source
-from trainer.corpus import Corpus
-from trainer.prepare import load_small, prepare_corpus
+from trainer.corpora.corpus import Corpus
+from trainer.corpora.prepare import load_small, prepare_corpus
+from trainer.corpora.tokenizer import ByteTokenizer, load_tokenizer
 from trainer.recipe import DataConfig
-from trainer.source import stretches
-from trainer.tokenizer import ByteTokenizer, load_tokenizer
+from trainer.sources.catalogue import find_source
+from trainer.sources.source import stretches
 
 
 def documents(corpus: Corpus) -> tuple[list[str], list[str]]:
@@ -144,7 +144,7 @@ def test_a_long_text_has_the_same_tokens_in_parts(
     text = (gap.join(words * 20) + gap).encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIKTOKEN_CACHE_DIR", str(gpt2_vocabulary))
-        patch.setattr("trainer.source.PIECE", size)
+        patch.setattr("trainer.sources.source.PIECE", size)
         tokenizer = load_tokenizer("gpt2")
         parts = [tokenizer.encode(part) for part in stretches(text)]
     assert len(parts) >= len(text) // (2 * size)
@@ -156,15 +156,15 @@ def test_a_long_text_has_the_same_tokens_in_parts(
 def test_no_character_is_lost_or_cut(text: str, size: int) -> None:
     long = (text * 20).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trainer.source.PIECE", size)
+        patch.setattr("trainer.sources.source.PIECE", size)
         assert "".join(part.decode() for part in stretches(long)) == text * 20
 
 
 SLOW = """
 import sys, time
 from pathlib import Path
-import trainer.prepare as prepare
-from trainer.catalogue import find_source
+import trainer.corpora.prepare as prepare
+from trainer.sources.catalogue import find_source
 from trainer.recipe import DataConfig
 prepare.SECONDS_APART = 0.0
 cache = Path(sys.argv[2])

@@ -22,10 +22,10 @@ from tests.trainer.texts import (
     write_jsonl,
     write_tokens,
 )
-from trainer.catalogue import find_source
+from trainer.corpora.prepare import prepare_corpus
 from trainer.errors import CorpusError
-from trainer.prepare import prepare_corpus
 from trainer.recipe import DataConfig
+from trainer.sources.catalogue import find_source
 
 
 def bad(folder: Path, name: str) -> Path:  # noqa: C901, PLR0912  (a case for each name)
@@ -136,9 +136,9 @@ def test_a_file_that_changes_while_it_is_read_is_refused_and_leaves_nothing(
 LOCKED = """
 import sys
 from pathlib import Path
-from trainer.catalogue import find_source
+from trainer.sources.catalogue import find_source
 from trainer.errors import UserError
-from trainer.prepare import prepare_corpus
+from trainer.corpora.prepare import prepare_corpus
 from trainer.recipe import DataConfig
 data, cache = DataConfig(corpus=sys.argv[1]), Path(sys.argv[2])
 try:

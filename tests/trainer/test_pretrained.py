@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from model.gpt import GPT
+from trainer.corpora.tokenizer import ByteTokenizer, byte_letters
 from trainer.errors import WeightsError
-from trainer.pretrained import open_pretrained
 from trainer.recipe import Recipe
-from trainer.rundir import RunDirectory
-from trainer.tokenizer import ByteTokenizer, byte_letters
-from trainer.tokenizer_files import check_same_tokens, find_tokenizer
-from trainer.weights import load_model, load_weights
+from trainer.rundir.directory import RunDirectory
+from trainer.weights.pretrained import open_pretrained
+from trainer.weights.tokenizer_files import check_same_tokens, find_tokenizer
+from trainer.weights.weights import load_model, load_weights
 
 Weights = Callable[..., tuple[RunDirectory, GPT]]
 MakeRecipe = Callable[..., Recipe]

@@ -15,14 +15,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import trainer.evaluate
+import trainer.training.evaluate
 from model.gpt import GPT
 from tests.trainer.forked import ForkedRun, assert_end_within, train
-from trainer import ranks
-from trainer.journal import Step
-from trainer.run import EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED
-from trainer.rundir import Result, RunDirectory
-from trainer.trainer import Trainer
+from trainer.processes import ranks
+from trainer.processes.run import EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED
+from trainer.rundir.directory import Result, RunDirectory
+from trainer.training.journal import Step
+from trainer.training.trainer import Trainer
 
 MakeRun = Callable[..., RunDirectory]
 LONG = {"train.tokens": 16 * 8 * 1_000_000}
@@ -71,7 +71,9 @@ def test_several_processes_end_where_one_does_within_1e_5(
     batch_size: int,
     micro_batch: Any,  # noqa: ANN401  (a number or "auto")
 ) -> None:
-    monkeypatch.setattr(trainer.evaluate, "TOKENS_AT_ONCE", 64)  # each process has some to score
+    monkeypatch.setattr(
+        trainer.training.evaluate, "TOKENS_AT_ONCE", 64
+    )  # each process has some to score
     changes = {
         "train.batch_size": batch_size,
         "train.tokens": 16 * batch_size * 12,
@@ -224,10 +226,12 @@ def test_an_interrupted_run_of_two_processes_is_continued_by_one(
 def test_a_run_that_is_stopped_while_it_is_evaluated_stops_at_the_next_piece_and_continues_there(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, processes: int
 ) -> None:
-    monkeypatch.setattr(trainer.evaluate, "TOKENS_AT_ONCE", 96)  # three pieces: unequal parts
+    monkeypatch.setattr(
+        trainer.training.evaluate, "TOKENS_AT_ONCE", 96
+    )  # three pieces: unequal parts
     whole = make_run("whole", processes=processes)
     assert train(whole) == 0
-    scores = trainer.evaluate._sequence_losses
+    scores = trainer.training.evaluate._sequence_losses
     once = tmp_path / "once"
 
     def score(model: GPT, tokens: Any, sequences: Any, device: Any) -> torch.Tensor:  # noqa: ANN401
@@ -237,7 +241,7 @@ def test_a_run_that_is_stopped_while_it_is_evaluated_stops_at_the_next_piece_and
             time.sleep(0.5)
         return scores(model, tokens, sequences, device)
 
-    monkeypatch.setattr(trainer.evaluate, "_sequence_losses", score)
+    monkeypatch.setattr(trainer.training.evaluate, "_sequence_losses", score)
     stopped = make_run("stopped", processes=processes)
     assert train(stopped) == EXIT_STOPPED
     assert [path.name for path in stopped.checkpoints.iterdir()] == ["step-0000000012"]

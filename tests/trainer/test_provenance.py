@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SHOW = "import json; from trainer.provenance import code; print(json.dumps(code(), sort_keys=True))"
+SHOW = "import json; from trainer.training.provenance import code; print(json.dumps(code(), sort_keys=True))"
 
 
 @pytest.fixture

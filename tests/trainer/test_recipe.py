@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from trainer.recipe import METRIC_VERSION, Recipe, learning_rate, vocabulary_size
-from trainer.rundir import recipe_fields
+from trainer.rundir.directory import recipe_fields
 
 SEEDS = {"init": 1, "order": 2, "dropout": 3}
 

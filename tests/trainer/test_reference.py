@@ -14,19 +14,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sweep.design import make_plan
-from sweep.study import apply, load_study
+from sweep.design.plan import make_plan
+from sweep.study.file import apply, load_study
 from tests.trainer.reference import (
     ReferenceTrainer,
     copy_of,
     mean_cross_entropy,
     split_qkv,
 )
-from trainer.corpus import Corpus
-from trainer.evaluate import evaluate
+from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe
-from trainer.trainer import Trainer
-from trainer.world import Place
+from trainer.training.evaluate import evaluate
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place
 
 pytestmark = pytest.mark.filterwarnings("ignore:The epoch parameter:UserWarning")  # SequentialLR's
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
-from trainer.rundir import Result, RunDirectory
-from trainer.sealed import FIELDS, TENSORS
+from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+from trainer.rundir.directory import Result, RunDirectory
+from trainer.training.sealed import FIELDS, TENSORS
 
 STEPS = 12
 TRAINED = {"recipe.json", "lock", "log.txt", "events.jsonl", "result.json", "weights.safetensors"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
-from trainer.rundir import RunDirectory
+from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+from trainer.rundir.directory import RunDirectory
 
 LIGHT = ["recipe", "rundir", "corpus", "errors", "files", "run"]
 HEAVY = {"torch", "tiktoken", "datasets", "pandas", "scipy"}

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from model.config import ModelConfig
 from model.gpt import GPT
 from model.init import initialise
-from trainer.generate import shown, whole_characters
-from trainer.sampling import Sampling, choose, sample
-from trainer.tokenizer import ByteTokenizer
+from trainer.corpora.tokenizer import ByteTokenizer
+from trainer.tools.generate import shown, whole_characters
+from trainer.tools.sampling import Sampling, choose, sample
 
 CONTEXT, END = 8, 30
 CONFIG = ModelConfig(layers=1, heads=2, width=16, context=CONTEXT, init_std=0.5)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from trainer.errors import CorpusError
-from trainer.stdlib import LEFT_OUT, Document, python_sources, standard_library
+from trainer.sources.standard_library import LEFT_OUT, Document, python_sources, standard_library
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainer.corpora.tokenizer import BytePairTokenizer, ByteTokenizer, load_tokenizer
 from trainer.recipe import vocabulary_size
-from trainer.tokenizer import BytePairTokenizer, ByteTokenizer, load_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_without_network_or_cache_gpt2_is_refused_with_a_sentence_and_quickly(
 ) -> None:
     code = (
         "from trainer.errors import CorpusError\n"
-        "from trainer.tokenizer import load_tokenizer\n"
+        "from trainer.corpora.tokenizer import load_tokenizer\n"
         "try: load_tokenizer('gpt2')\n"
         "except CorpusError as error: print(error)"
     )

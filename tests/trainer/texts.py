@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
-from trainer.catalogue import find_source
-from trainer.corpus import Corpus
-from trainer.prepare import prepare_corpus
+from trainer.corpora.corpus import Corpus
+from trainer.corpora.prepare import prepare_corpus
 from trainer.recipe import DataConfig
+from trainer.sources.catalogue import find_source
 
 TEXTS = [f"Document {i}: größer, 三.\n" + "word " * (i % 7) for i in range(300)]
 

@@ -1,0 +1,161 @@
+"""Which stream of random numbers the noise comes from: the runs that tell, and what they say.
+
+The losses of one recipe, y = mean + stream_1 + stream_2 + ... + rest, each stream a random effect
+of its seeds. The rest is what the streams do together: a run has no chance but its seeds.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.variance.anova import RESIDUAL
+from analysis.variance.component import FEWEST_LEVELS, Components
+from analysis.variance.variance import variance_components
+
+Floats = NDArray[np.float64]
+
+
+class UndecidableError(ValueError):
+    """The runs cannot tell the streams apart; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """What one stream contributes; variances in nats^2, sds in nats."""
+
+    levels: int
+    """Distinct seeds."""
+    separable: int
+    """Of these, as many as the other streams leave apart: all of them in a balanced layout."""
+    variance: float
+    """As it was estimated: negative where seeds differ by less than chance lets them."""
+    sd: float
+    """0 where the variance is not positive."""
+    ci_low: float
+    ci_high: float | None
+    """None where nothing bounds it."""
+    share: float | None
+    """Of the total variance; None with fewer than `FEWEST_LEVELS` levels that are separable."""
+    f: float | None
+    """Mean square of the stream over that of the rest; None by REML."""
+    p: float | None
+    """Of an F as large as that if the stream contributed nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decomposition:
+    """The variance of single runs, by where it comes from."""
+
+    method: Literal["moments", "REML"]
+    n: int
+    """Runs."""
+    streams: dict[str, Stream]
+    rest_sd: float
+    """Of what no stream does alone, nats."""
+
+
+def decompose(runs: pd.DataFrame, streams: Mapping[str, str], alpha: float = 0.05) -> Decomposition:
+    """Decompose the variance of `runs["loss"]` (nats) over the columns that `streams` names.
+
+    `streams` maps the name of a stream to the column of its seeds. Raises UndecidableError where
+    the runs cannot tell the streams apart.
+    """
+    _check_runs(runs, streams)
+    separable = _separable(runs, streams)
+    try:
+        found = variance_components(runs, list(streams.values()), alpha=alpha)
+    except ValueError as error:  # too many runs for REML
+        raise UndecidableError(str(error)) from error
+    return Decomposition(
+        method=found.method,
+        n=found.n,
+        streams={name: _stream(found, column, separable[name]) for name, column in streams.items()},
+        rest_sd=found[RESIDUAL].sd,
+    )
+
+
+def crossed_layout(levels: int, streams: int) -> list[tuple[int, ...]]:
+    """The smallest layout in which each of two or three streams has `levels` levels to itself.
+
+    Two streams: every pair. Three: a Latin square, levels^2 runs in place of levels^3, in which
+    any two streams meet in every pair once, so that their effects are orthogonal. Its diagonal is
+    (i, i, i), which are the runs of a study's own seeds. Indices from 0. Raises ValueError for
+    fewer than three levels, or an even number other than four.
+    """
+    if levels < 3 or (levels % 2 == 0 and levels != FEWEST_LEVELS):
+        raise ValueError(f"{levels} levels have no such layout; take 4, or an odd number from 3 on")
+    pairs = itertools.product(range(levels), repeat=2)
+    if streams == 2:
+        return list(pairs)
+    if levels == FEWEST_LEVELS:
+        return [(i, j, _times(2, i) ^ _times(3, j)) for i, j in pairs]
+    half = (levels + 1) // 2  # 1/2 modulo an odd number
+    return [(i, j, half * (i + j) % levels) for i, j in pairs]
+
+
+def _times(a: int, b: int) -> int:
+    """The product in the field of four elements, {0, 1, x, x + 1} as bits with x^2 = x + 1."""
+    return (0, 0, 0, 0, 0, 1, 2, 3, 0, 2, 3, 1, 0, 3, 1, 2)[4 * a + b]
+
+
+def _stream(found: Components, column: str, separable: int) -> Stream:
+    part = found[column]
+    return Stream(
+        levels=part.levels,
+        separable=separable,
+        variance=part.variance,
+        sd=part.sd,
+        ci_low=math.sqrt(part.ci_low),
+        ci_high=math.sqrt(part.ci_high) if math.isfinite(part.ci_high) else None,
+        share=found.share(column) if separable >= FEWEST_LEVELS else None,
+        f=part.f,
+        p=part.p,
+    )
+
+
+def _check_runs(runs: pd.DataFrame, streams: Mapping[str, str]) -> None:
+    losses = runs["loss"].to_numpy(float)
+    if not losses.size or (losses == losses[0]).all():
+        raise UndecidableError("the losses of all runs are equal, so there is no noise to explain")
+    for name, column in streams.items():
+        if runs[column].nunique() < 2:
+            raise UndecidableError(f"{name} has one seed in all runs, so nothing is known of it")
+
+
+def _separable(runs: pd.DataFrame, streams: Mapping[str, str]) -> dict[str, int]:
+    """How many levels of each stream can be told apart whatever the other streams do."""
+    levels = {name: _indicators(runs[column]) for name, column in streams.items()}
+    rank = _rank(levels.values())
+    found = {
+        name: 1 + rank - _rank(other for key, other in levels.items() if key != name)
+        for name in levels
+    }
+    for name, count in found.items():
+        if count == 1:
+            raise UndecidableError(
+                f"{name} changes only together with the others, so nobody can tell them apart"
+            )
+    if rank == len(runs):
+        raise UndecidableError(
+            "there are no more runs than seeds to tell apart, so nothing is left to measure the "
+            "streams against"
+        )
+    return found
+
+
+def _rank(indicators: Iterable[Floats]) -> int:
+    """Of the mean and the means of all levels."""
+    blocks = list(indicators)
+    return int(np.linalg.matrix_rank(np.hstack(blocks))) if blocks else 1
+
+
+def _indicators(seeds: "pd.Series[int]") -> Floats:
+    """Shape (runs, levels): 1 where a run has the seed. The columns add up to the mean's."""
+    codes, levels = pd.factorize(seeds)
+    return np.asarray(codes[:, None] == np.arange(len(levels)), float)

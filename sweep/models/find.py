@@ -1,0 +1,45 @@
+"""Models that are there: those of finished runs, and folders that somebody exported or fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import RowMapping
+
+from sweep.errors import NotFoundError
+from sweep.store.ledger import directory_name
+from sweep.store.store import Store
+from sweep.workspace import Workspace
+
+
+def model_folder(workspace: Workspace, word: str, study: str | None) -> Path:
+    """The folder of a model: `word` itself if it is one, else that of the run that it names.
+
+    Raises NotFoundError when it is neither, or the run has no weights.
+    """
+    if Path(word).is_dir():
+        return Path(word)
+    store = workspace.open_if_any()
+    if store is None:
+        raise NotFoundError(f"there is no folder {word!r}, and no run was made here yet")
+    name = store.study(workspace.study_name(study))["name"] if study else None
+    try:
+        run = store.find_run(word, name)
+    except NotFoundError as error:
+        raise NotFoundError(f"there is no folder {word!r}, and {error}") from error
+    return workspace.folder / directory_name(_finished(run, word)["id"])
+
+
+def finished_run(store: Store, word: str, study: str | None) -> RowMapping:
+    """The run that `word` names. Raises NotFoundError unless it has a result with weights."""
+    return _finished(store.find_run(word, study), word)
+
+
+def _finished(run: RowMapping, word: str) -> RowMapping:
+    if run["state"] == "diverged":
+        raise NotFoundError(f"run {word!r} diverged, and a run that diverged keeps no weights")
+    if run["state"] != "done":
+        raise NotFoundError(
+            f"run {word!r} is {run['state']} and has no weights yet; `sweep run STUDY` trains it"
+        )
+    return run

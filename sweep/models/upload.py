@@ -1,0 +1,60 @@
+"""Uploading to the Hugging Face Hub, for whoever is logged in there."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from sweep.errors import HubError
+from trainer.sources.within import PATIENCE, within
+
+
+class Hub:
+    """The hub, as the person at the keyboard. Raises HubError unless it knows them, and at once."""
+
+    def __init__(self) -> None:
+        from huggingface_hub import constants, get_token  # noqa: PLC0415  (only for an upload)
+
+        self._address, self._token = constants.ENDPOINT, get_token()
+        if self._token is None:
+            raise HubError(
+                "you are not logged in to the Hugging Face Hub: `hf auth login` asks for a token "
+                "with write access, or set HF_TOKEN"
+            )
+        try:
+            self._greet()
+        except Exception as error:  # each version of the library raises classes of its own
+            raise HubError(f"{self._address} {_reason(error)}; nothing was uploaded") from error
+
+    def _greet(self) -> None:
+        from huggingface_hub import get_session, hf_raise_for_status  # noqa: PLC0415
+
+        # Not `whoami`: it waits for as long as the network does.
+        url, headers = f"{self._address}/api/whoami-v2", {"authorization": f"Bearer {self._token}"}
+        ask = partial(get_session().get, url, headers=headers, timeout=PATIENCE)
+        hf_raise_for_status(within(PATIENCE, ask))
+
+    def upload(self, folder: Path, repository: str) -> str:
+        """Upload a folder's files to a model repository, made if need be; its address."""
+        from huggingface_hub import HfApi  # noqa: PLC0415
+
+        api = HfApi()
+        try:
+            made = api.create_repo(repository, exist_ok=True)
+            api.upload_folder(repo_id=made.repo_id, folder_path=folder)
+        except Exception as error:  # as above
+            raise HubError(
+                f"{repository!r} at {self._address} {_reason(error)}; the model is in {folder}: "
+                "the same command with another --to tries again"
+            ) from error
+        return str(made)
+
+
+def _reason(error: Exception) -> str:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 401:
+        return "does not accept your token (`hf auth login` asks for another)"
+    if status is not None:
+        return f"refused with status {status}"
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"could not be reached or used ({first[:200]})"

@@ -1,0 +1,197 @@
+"""What a person sees while runs go on: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from sweep.queue.queue import Job
+from sweep.terminal.console import say
+from trainer.rundir.directory import Event, Result
+
+
+def duration(seconds: float) -> str:
+    """`48 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`."""
+    seconds = round(seconds)
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if minutes < 1:
+        return f"{seconds} s"
+    if hours < 1:
+        return f"{minutes} min {seconds % 60:02} s"
+    if days < 1:
+        return f"{hours} h {minutes % 60:02} min"
+    return f"{days} d {hours % 24} h"
+
+
+@dataclass
+class Place:
+    """A slot and the run in it."""
+
+    job: Job
+    slot: str
+    event: Event | None = None
+
+    @property
+    def share(self) -> float:
+        """How much of the run's steps are taken, from 0 to 1."""
+        return self.event.step / self.job.recipe.steps if self.event else 0.0
+
+
+class PlainProgress:
+    """One line per finished run; watches a scheduler."""
+
+    def __init__(self, console: Console, labels: Mapping[str, str], total: int) -> None:
+        self.console = console
+        self.labels = labels
+        self.total = total
+        self.over: set[str] = set()
+        self.began = time.monotonic()
+        self.places: dict[str, Place] = {}
+        self.noted: set[str] = set()
+
+    @property
+    def ended(self) -> int:
+        """How many runs have come to an end; one that is retried has not."""
+        return len(self.over)
+
+    def started(self, job: Job, slot: str) -> None:
+        self.over.discard(job.run_id)
+        self.places[job.run_id] = Place(job, slot)
+        self._changed()
+
+    def advanced(self, job: Job, event: Event) -> None:
+        if job.run_id in self.places:
+            self.places[job.run_id].event = event
+        self._changed()
+
+    def finished(self, job: Job, result: Result) -> None:
+        outcome = (
+            f"test loss {result.test_loss:.4f}"
+            if result.test_loss is not None
+            else f"diverged at step {result.diverged_at}: {result.cause}"
+        )
+        seconds = result.finished - result.started
+        self._end(job, f"{outcome}  {seconds:.1f} s  {result.tokens_per_second:,.0f} tokens/s")
+        for note in result.notes:
+            if note not in self.noted:  # a study's runs often share one
+                self.noted.add(note)
+                self._print(f"{self._label(job)} {note}", "yellow")
+
+    def elsewhere(self, job: Job, state: str) -> None:
+        self._end(job, state if state == "cancelled" else f"{state}, by another sweep")
+
+    def stopped(self, job: Job, reason: str) -> None:
+        self.places.pop(job.run_id, None)
+        self._print(f"{self._label(job)} stopped, to go on later: {reason}", "yellow")
+
+    def failed(self, job: Job, reason: str, *, pause: float | None) -> None:
+        if pause is None:
+            self._end(job, f"FAILED: {reason}", "red")
+            return
+        self.places.pop(job.run_id, None)
+        later = f" in {duration(pause)}" if pause else ""
+        self._print(f"{self._label(job)} failed and will be tried again{later}: {reason}", "yellow")
+
+    def stopping(self, reason: str) -> None:
+        self._print(
+            f"Stopping at the next step ({reason}); Ctrl-C once more to stop now.", "yellow"
+        )
+
+    def waiting(self, reason: str) -> None:
+        self._print(f"Waiting: {reason}.", "yellow")
+
+    def going_on(self) -> None:
+        self._print("It goes on.", "yellow")
+
+    def seconds_left(self) -> float | None:
+        """An estimate from the pace so far; None before there is one."""
+        done = self.ended + sum(place.share for place in self.places.values())
+        if done < 0.05:
+            return None
+        return (time.monotonic() - self.began) * (self.total - done) / done
+
+    def _end(self, job: Job, outcome: str, style: str = "") -> None:
+        self.places.pop(job.run_id, None)
+        self.over.add(job.run_id)
+        width = len(str(self.total))
+        self._print(f"{self.ended:>{width}}/{self.total}  {self._label(job)}  {outcome}", style)
+        self._changed()
+
+    def _label(self, job: Job) -> str:
+        longest = max((len(label) for label in self.labels.values()), default=0)
+        return f"{self.labels.get(job.run_id, job.run_id[:12]):<{longest}}"
+
+    def _print(self, line: str, style: str = "") -> None:
+        say(self.console, line, style)
+
+    def _changed(self) -> None:
+        """For those that draw."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+
+class LiveProgress(PlainProgress):
+    """A bar for the whole, a line per slot, and the latest outcomes above them."""
+
+    def __init__(self, console: Console, labels: Mapping[str, str], total: int) -> None:
+        super().__init__(console, labels, total)
+        self._bar = Progress(
+            TextColumn("[bold]runs"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            expand=True,
+        )
+        self._task: TaskID = self._bar.add_task("runs", total=total, left="")
+        self._live = Live(self._draw(), console=console, refresh_per_second=5, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._live.stop()
+
+    def _changed(self) -> None:
+        self._live.update(self._draw())
+
+    def _draw(self) -> Group:
+        left = self.seconds_left()
+        words = f"about {duration(left)} left" if left is not None else ""
+        self._bar.update(self._task, completed=self.ended, left=words)
+        return Group(self._slots(), self._bar)
+
+    def _slots(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for place in sorted(self.places.values(), key=lambda each: each.slot):
+            table.add_row(f"  {place.slot}", self._label(place.job), *_columns(place))
+        return table
+
+
+def _columns(place: Place) -> tuple[str, ...]:
+    steps = place.job.recipe.steps
+    if place.event is None:
+        return (f"step 0/{steps}", "", "")
+    event = place.event
+    if event.step == steps:
+        return (f"step {steps}/{steps}", "evaluating", "")
+    loss = "loss not finite" if event.loss is None else f"loss {event.loss:.3f}"
+    return (f"step {event.step}/{steps}", loss, f"{event.tokens_per_second:,.0f} tokens/s")
+
+
+def watch(console: Console, labels: Mapping[str, str], total: int) -> PlainProgress:
+    """The display that suits the console."""
+    kind = LiveProgress if console.is_terminal else PlainProgress
+    return kind(console, labels, total)

@@ -1,0 +1,72 @@
+"""Trains what a study still lacks."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console
+
+from sweep.executors.local import LocalExecutor
+from sweep.executors.slots import Slot
+from sweep.progress.terminal import watch
+from sweep.progress.watcher import Summary
+from sweep.queue.owner import this_process
+from sweep.queue.queue import FINISHED, Job, Queue
+from sweep.running.scheduler import Scheduler, Settings
+from sweep.store.store import Store
+from sweep.workspace import Workspace
+
+
+def unfinished(store: Store, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs that have no outcome yet and that nobody has cancelled, in their order."""
+    states = store.states([job.run_id for job in jobs])
+    over = FINISHED | {"cancelled"}
+    return [job for job in jobs if states.get(job.run_id) not in over]
+
+
+def train_jobs(
+    workspace: Workspace,
+    store: Store,
+    jobs: Mapping[str, Job],
+    slots: Sequence[Slot],
+    settings: Settings,
+    console: Console,
+) -> Summary:
+    """Train `jobs`, given by the labels that people know them by; they are in the queue already.
+
+    The first Ctrl-C, or SIGTERM, lets the runs stop at their next step, the second ends them.
+    Raises StoreError or ExecutionError when it cannot go on.
+    """
+    queue = Queue(store, this_process())
+    queue.reclaim_lost()
+    labels = {job.run_id: label for label, job in jobs.items()}
+    executor = LocalExecutor(slots)
+    try:
+        with watch(console, labels, len(jobs)) as watcher:
+            scheduler = Scheduler(queue, executor, workspace.folder, watcher, settings)
+            with _stopping_on_signals(scheduler):
+                return scheduler.run(jobs.values())
+    finally:
+        executor.close()
+
+
+@contextmanager
+def _stopping_on_signals(scheduler: Scheduler) -> Iterator[None]:
+    asked = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        scheduler.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,74 @@
+"""From an older schema to the present one, with a copy of the database as it was beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Column, Connection, Index, Table, func, insert, select
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+
+from sweep.errors import StoreError
+from sweep.store.schema import ADDED, DROPPED, SCHEMA_VERSION, versions
+from trainer.files import sync
+
+
+def migrate(connection: Connection, file: Path | None) -> None:
+    """Give an older database what has been added since, and drop what nobody reads any more.
+
+    Within the caller's transaction, which holds the write lock. A SQLite `file` is first copied
+    to `FILE.vN-backup`, N being the version that it has.
+    """
+    # Read again: another command may have done it in the meantime.
+    found = connection.execute(select(func.max(versions.c.version))).scalar_one()
+    if found < SCHEMA_VERSION and file:
+        copy_database(file, file.with_name(f"{file.name}.v{found}-backup"))
+    for version in range(found + 1, SCHEMA_VERSION + 1):
+        for item in ADDED[version]:
+            for statement in _statements(connection, item):
+                connection.exec_driver_sql(statement)
+        for table, column in DROPPED.get(version, ()):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute(insert(versions).values(version=version))
+
+
+def _statements(connection: Connection, item: Table | Column[object] | Index) -> Iterator[str]:
+    dialect = connection.dialect
+    if isinstance(item, Table):
+        yield str(CreateTable(item).compile(dialect=dialect))
+        yield from (str(CreateIndex(index).compile(dialect=dialect)) for index in item.indexes)
+    elif isinstance(item, Index):
+        yield str(CreateIndex(item).compile(dialect=dialect))
+    else:
+        specification = CreateColumn(item).compile(dialect=dialect)
+        refers = [
+            f" REFERENCES {key.target_fullname.replace('.', '(')})" for key in item.foreign_keys
+        ]
+        yield f"ALTER TABLE {item.table.name} ADD COLUMN {specification}{''.join(refers)}"
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a SQLite database that others may be writing to; `target` is whole or not there.
+
+    Raises StoreError when the copy cannot be written.
+    """
+    aside = target.with_name(f".{target.name}.tmp")
+    aside.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(aside)) as copy:
+            origin.backup(copy)  # at once: by parts, it would begin anew at every commit
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
+        sync(aside)
+        aside.replace(target)
+        sync(target.parent)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(
+            f"{source} cannot be copied to {target} ({error}); free some space there, or make the "
+            "folder writable"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)

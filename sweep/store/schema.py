@@ -1,0 +1,210 @@
+"""The tables of the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 3
+"""Of the tables below. `ADDED` brings older ones up to it."""
+
+metadata = MetaData()
+
+versions = Table(
+    "schema_version",
+    metadata,
+    Column("version", Integer, primary_key=True),
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("path", Text, nullable=False, comment="the study file, as it was last run"),
+    Column("plan_hash", String(64), nullable=False, comment="the plan that was last run"),
+    Column("last_run", Float, nullable=False, comment="Unix time"),
+    Column("paused", Float, comment="Unix time since when nobody works on it; empty: it goes on"),
+    Column("imported", Boolean, comment="results from elsewhere: `path` is their file"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("study", ForeignKey("studies.name"), primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    Column("content", JSON, nullable=False, comment="arms, seeds and analysis, before any result"),
+    Column("stored", Float, nullable=False, comment="Unix time"),
+)
+
+arms = Table(
+    "arms",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study", ForeignKey("studies.name"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("position", Integer, nullable=False, comment="the baseline is 0"),
+    Column("interventions", JSON, nullable=False),
+    Column("changes", JSON, nullable=False, comment="recipe fields that differ from the baseline"),
+    UniqueConstraint("study", "name"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(80), primary_key=True, comment="fingerprint of recipe, corpus and metric"),
+    Column("repeat_of", ForeignKey("runs.id"), comment="set for an exact rerun, never evidence"),
+    Column("recipe", JSON, nullable=False),
+    Column("corpus_hash", String(64), nullable=False),
+    Column("family", String(64), nullable=False, comment="the fingerprint without the seeds"),
+    Column("init_seed", BigInteger, nullable=False),
+    Column("order_seed", BigInteger, nullable=False),
+    Column("dropout_seed", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False, comment="see sweep.queue.queue"),
+    Column("owner", String(128), comment="the scheduler that runs it"),
+    Column(
+        "attempt", Integer, comment="number of the claim that holds it; another one is too late"
+    ),
+    Column("beat", Integer, comment="grows while the scheduler that runs it lives"),
+    Column("failures", Integer, comment="attempts that failed since it was last asked for"),
+    Column("retry_at", Float, comment="Unix time of the next attempt after a failure"),
+    Column("test_loss", Float, comment="nats per token"),
+    Column("bits_per_byte", Float),
+    Column("diverged_at", Integer, comment="step"),
+    Column("cause", Text, comment="why it diverged or failed"),
+    Column("last_loss", Float, comment="last finite training loss"),
+    Column("steps", Integer),
+    Column("tokens", BigInteger),
+    Column("tokens_per_second", Float),
+    Column("skipped_steps", Integer, comment="their gradient was not finite"),
+    Column("micro_batch", Integer, comment="sequences per process and pass"),
+    Column("processes", Integer),
+    Column("notes", JSON, comment="what a person should know of how the run went"),
+    Column("started", Float, comment="Unix time"),
+    Column("first_step", Float, comment="Unix time"),
+    Column("finished", Float, comment="Unix time"),
+    Column("provenance", JSON, comment="code, packages, device, corpus"),
+    Column("further", JSON, comment="the other columns of a file that was imported"),
+    Index("runs_by_family", "family"),
+    Index("runs_by_state", "state"),
+)
+
+runs_by_repeat = Index("runs_by_repeat", runs.c.repeat_of)
+
+members = Table(
+    "members",
+    metadata,
+    Column("arm_id", ForeignKey("arms.id", ondelete="CASCADE"), primary_key=True),
+    Column("seed", BigInteger, primary_key=True, comment="as the study names it"),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Index("members_by_run", "run_id"),
+)
+
+planned_runs = arms.join(members).join(runs)
+"""Each arm and seed of every study, with its run."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("claimed", Float, nullable=False, comment="Unix time"),
+    Column("ended", Float, comment="Unix time"),
+    Column("outcome", String(16), comment="done diverged failed stopped lost cancelled"),
+    Column("reason", Text),
+    Column("peak_bytes", BigInteger),
+)
+
+curves = Table(
+    "curves",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("loss", Float, comment="training loss in nats per token"),
+    Column("learning_rate", Float, nullable=False),
+    Column("grad_norm", Float),
+    Column("clipped", Float, comment="fraction of the steps"),
+    Column("skipped", Integer, comment="steps whose gradient was not finite"),
+    Column("tokens_per_second", Float, nullable=False),
+)
+
+chunk_losses = Table(
+    "chunk_losses",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    Column("loss", Float, nullable=False, comment="nats per token"),
+)
+
+references = Table(
+    "reference_models",
+    metadata,
+    Column("study", ForeignKey("studies.name"), primary_key=True),
+    Column("test_text", String(64), primary_key=True, comment="hash of what it was evaluated on"),
+    Column("weights_hash", String(64), primary_key=True),
+    Column("name", Text, nullable=False, comment="what reports call it"),
+    Column("folder", Text, nullable=False, comment="where it was"),
+    Column("test_loss", Float, nullable=False, comment="nats per token"),
+    Column("bits_per_byte", Float, nullable=False),
+    Column("parameters", BigInteger, nullable=False),
+    Column("context", Integer, nullable=False, comment="the positions that it knows"),
+    Column("evaluated", Float, nullable=False, comment="Unix time"),
+    Column("provenance", JSON, nullable=False, comment="code, device, torch"),
+)
+"""Models that a study did not train, on its test text: never part of its family."""
+
+noises = Table(
+    "noises",
+    metadata,
+    Column("study", String(64), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True, comment="of all but the content"),
+    Column("recipe", JSON, nullable=False, comment="of the baseline, and which streams vary"),
+    Column("corpus_hash", String(64), nullable=False),
+    Column("device", Text, nullable=False),
+    Column("measured", Float, nullable=False, comment="Unix time"),
+    Column("content", JSON, nullable=False, comment="what `sweep noise --format json` prints"),
+)
+
+ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
+    2: (
+        runs.c.skipped_steps,
+        runs.c.micro_batch,
+        runs.c.processes,
+        runs.c.notes,
+        curves.c.clipped,
+        curves.c.skipped,
+    ),
+    3: (
+        runs_by_repeat,
+        noises,
+        runs.c.attempt,
+        runs.c.beat,
+        runs.c.failures,
+        runs.c.retry_at,
+        runs.c.further,
+        studies.c.paused,
+        studies.c.imported,
+        references,
+    ),
+}
+"""What came with a version: tables, columns and indexes, in the order in which they are made.
+
+A database of an older version is given them when it is opened. A column that may not be empty
+needs a `server_default`.
+"""
+DROPPED = {3: (("runs", "lease_until"),)}
+"""Columns, by table, that a version did away with."""

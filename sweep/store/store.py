@@ -1,0 +1,296 @@
+"""What the database holds, read. What changes the state of a run is in `sweep.queue.queue`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    false,
+    func,
+    make_url,
+    or_,
+    select,
+)
+from sqlalchemy.exc import ArgumentError
+
+from sweep.errors import NotFoundError, StoreError, did_you_mean, listed
+from sweep.store.database import Database
+from sweep.store.ledger import Ledger
+from sweep.store.schema import (
+    arms,
+    attempts,
+    chunk_losses,
+    curves,
+    members,
+    planned_runs,
+    plans,
+    runs,
+    studies,
+)
+from sweep.store.select_in import select_in
+
+
+def store_url(database: str | None, folder: Path) -> URL:
+    """The URL that `--db` names, or `sweep.db` in the folder of runs. Raises StoreError."""
+    if database is None:
+        return URL.create("sqlite", database=str(folder / "sweep.db"))
+    try:
+        url = make_url(database)
+    except ArgumentError as error:
+        raise StoreError(
+            f"--db {database!r} is not a database URL; write sqlite:///path/to/sweep.db"
+        ) from error
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise StoreError(
+            f"--db {database!r} is a database in memory, which keeps nothing; "
+            "write sqlite:///path/to/sweep.db"
+        )
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise StoreError(
+            f"--db {database!r} is of a kind that is not known here; write "
+            "sqlite:///path/to/sweep.db or postgresql+psycopg://user@host/database"
+        )
+    return url
+
+
+class Store(Database):
+    """Studies, arms, runs and their results.
+
+    Raises StoreError where the database is missing, damaged, of a newer version, or none at all.
+    """
+
+    def __init__(
+        self,
+        url: URL,
+        *,
+        create: bool = False,
+        alone: bool = False,
+        folder: Path | None = None,
+    ) -> None:
+        """Open what is at `url`; `folder` is that of the runs, if it is not the database's own."""
+        super().__init__(url, create=create, alone=alone)
+        folder = folder or (self.file.parent if self.file else None)
+        self.ledger = Ledger(folder) if folder else None
+        if self.upgraded:  # older versions did not write them down
+            with self.write() as connection:
+                for name in connection.execute(select(studies.c.name)).scalars().all():
+                    self.write_down(connection, name)
+
+    def write_down(self, connection: Connection, study: str) -> None:
+        """Before the commit, so that the files know all that the database does of a study."""
+        if self.ledger:
+            with _explained(self.ledger):
+                self.ledger.save_study(connection, study)
+
+    def write_noise_down(self, connection: Connection, study: str) -> None:
+        """The same with what is known of its noise."""
+        if self.ledger:
+            with _explained(self.ledger):
+                self.ledger.save_noise(connection, study)
+
+    def studies(self) -> Sequence[RowMapping]:
+        """Every study, the one last run first, and below them those that were imported."""
+        imported = func.coalesce(studies.c.imported, false())
+        with self.begin() as connection:
+            query = select(studies).order_by(imported, studies.c.last_run.desc())
+            return connection.execute(query).mappings().all()
+
+    def study(self, name: str | None) -> RowMapping:
+        """The study of that name, or the one last run here. Raises NotFoundError."""
+        known = self.studies()
+        for row in known:
+            if name in (None, row["name"]):
+                return row
+        names = [row["name"] for row in known]
+        raise NotFoundError(
+            f"{self.where} has no study {name!r}{did_you_mean(name or '', names)}"
+            f" (it has: {', '.join(names) or 'none'})"
+        )
+
+    def plan(self, study: RowMapping) -> dict[str, Any]:
+        """The content of the plan that a study was last run with."""
+        same = (plans.c.study == study["name"]) & (plans.c.hash == study["plan_hash"])
+        with self.begin() as connection:
+            content: dict[str, Any] = connection.execute(
+                select(plans.c.content).where(same)
+            ).scalar_one()
+        return content
+
+    def arms(self, study: str) -> Sequence[RowMapping]:
+        """The arms of a study in its own order, the baseline first."""
+        query = select(arms).where(arms.c.study == study).order_by(arms.c.position)
+        with self.begin() as connection:
+            return connection.execute(query).mappings().all()
+
+    def study_runs(
+        self, study: str, *columns: Column[Any], which: ColumnElement[bool] | None = None
+    ) -> Sequence[RowMapping]:
+        """Each arm and seed of a study with its run: columns `arm`, `seed`, and those of runs.
+
+        A study may have a hundred thousand runs: who needs a few `columns`, or those `which` are
+        in some way, says so.
+        """
+        query = (
+            select(arms.c.name.label("arm"), members.c.seed, *(columns or (runs,)))
+            .select_from(planned_runs)
+            .where(arms.c.study == study)
+            .order_by(arms.c.position, members.c.seed)
+        )
+        with self.begin() as connection:
+            wanted = query if which is None else query.where(which)
+            return connection.execute(wanted).mappings().all()
+
+    def states_by_arm(self, study: str) -> dict[str, Counter[str]]:
+        """How many runs of each arm are in each state, in the study's own order of arms.
+
+        Most runs of a large study are done: only the others are looked at, and the rest is done.
+        """
+        of_arm = (
+            select(arms.c.name, func.count())
+            .join(members, members.c.arm_id == arms.c.id)
+            .where(arms.c.study == study)
+            .group_by(arms.c.position, arms.c.name)
+            .order_by(arms.c.position)
+        )
+        not_done = or_(runs.c.state < "done", runs.c.state > "done")  # `!=` would use no index
+        of_others = (
+            select(arms.c.name, runs.c.state, func.count())
+            .select_from(planned_runs)
+            .where(arms.c.study == study, members.c.run_id.in_(select(runs.c.id).where(not_done)))
+            .group_by(arms.c.name, runs.c.state)
+        )
+        with self.begin() as connection:
+            counts = {arm: Counter(done=number) for arm, number in connection.execute(of_arm)}
+            for arm, state, number in connection.execute(of_others):
+                counts[arm][state] = number
+                counts[arm]["done"] -= number
+        return counts
+
+    def study_losses(self, study: str) -> Sequence[RowMapping]:
+        """The same with no more than `state`, `test_loss` and the seeds: there may be a million."""
+        seeds = (runs.c.init_seed, runs.c.order_seed, runs.c.dropout_seed)
+        return self.study_runs(study, runs.c.state, runs.c.test_loss, *seeds)
+
+    def states(self, ids: Sequence[str]) -> dict[str, str]:
+        """The states of those of the given runs that the store knows."""
+        with self.begin() as connection:
+            found = select_in(connection, select(runs.c.id, runs.c.state), runs.c.id, ids)
+            return {row["id"]: row["state"] for row in found}
+
+    def finished_times(self, ids: Sequence[str]) -> list[RowMapping]:
+        """`id`, `started` and `finished` of those of the given runs that are done."""
+        query = select(runs.c.id, runs.c.started, runs.c.finished).where(runs.c.state == "done")
+        with self.begin() as connection:
+            return list(select_in(connection, query, runs.c.id, ids))
+
+    def last_end(self, study: str) -> float:
+        """Unix time at which the latest of a study's runs has ended; 0 when none has."""
+        query = select(func.max(runs.c.finished)).select_from(planned_runs)
+        with self.begin() as connection:
+            found = connection.execute(query.where(arms.c.study == study)).scalar()
+        return float(found or 0.0)
+
+    def losses(self, ids: Sequence[str]) -> dict[str, float]:
+        """The test losses of those of the given runs that are done."""
+        query = select(runs.c.id, runs.c.test_loss).where(runs.c.state == "done")
+        with self.begin() as connection:
+            found = select_in(connection, query, runs.c.id, ids)
+            return {row["id"]: row["test_loss"] for row in found}
+
+    def family_runs(self, family: str) -> Sequence[RowMapping]:
+        """All runs of one recipe whatever their seeds, exact reruns left out."""
+        query = select(runs).where(runs.c.family == family, runs.c.repeat_of.is_(None))
+        with self.begin() as connection:
+            return connection.execute(query).mappings().all()
+
+    def rerun_of(self, run_id: str) -> RowMapping | None:
+        """The exact rerun of a run, if there is one."""
+        with self.begin() as connection:
+            query = select(runs).where(runs.c.repeat_of == run_id)
+            return connection.execute(query).mappings().first()
+
+    def find_run(self, word: str, study: str | None = None) -> RowMapping:
+        """The run that `word` names: its id, the beginning of it, or ARM/SEED of a study.
+
+        Without a `study` that is the one last run, or else the only other one that has such a run.
+        A run named as ARM/SEED has the columns `study`, `arm` and `seed`. Raises NotFoundError
+        when there is none or more than one.
+        """
+        return self._planned_run(word, study) or self._run_by_id(word)
+
+    def _planned_run(self, word: str, study: str | None) -> RowMapping | None:
+        arm, slash, seed = word.rpartition("/")
+        if not (slash and seed.isdecimal() and len(seed) < 20 and int(seed) < 2**63):
+            return None
+        query = (
+            select(arms.c.study, arms.c.name.label("arm"), members.c.seed, runs)
+            .select_from(planned_runs)
+            .where(arms.c.name == arm, members.c.seed == int(seed))
+        )
+        with self.begin() as connection:
+            found = {row["study"]: row for row in connection.execute(query).mappings()}
+        meant = self.study(study)["name"]
+        if study or meant in found or not found:
+            return found.get(meant)
+        if len(found) > 1:
+            raise NotFoundError(
+                f"{meant}, the study last run, has no run {word!r}, but {listed(sorted(found))} "
+                "have; say which with --study STUDY"
+            )
+        return next(iter(found.values()))
+
+    def _run_by_id(self, word: str) -> RowMapping:
+        begins = runs.c.id.startswith(word, autoescape=True)
+        is_rerun = runs.c.repeat_of.startswith(word, autoescape=True)  # then its run is meant
+        query = select(runs).where(begins, is_rerun.is_not(True)).limit(2)
+        with self.begin() as connection:
+            found = connection.execute(query).mappings().all()
+        if len(found) == 1:
+            return found[0]
+        problem = "more than one run begins with" if found else "no run answers to"
+        raise NotFoundError(
+            f"{problem} {word!r}; name a run by the beginning of its id, or as ARM/SEED with "
+            "--study STUDY (`sweep list` shows the studies, `sweep status STUDY` the arms of one)"
+        )
+
+    def attempts(self, run_id: str) -> Sequence[RowMapping]:
+        """Every attempt at a run, the first one first."""
+        query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
+        with self.begin() as connection:
+            return connection.execute(query).mappings().all()
+
+    def curve(self, run_id: str) -> Sequence[RowMapping]:
+        """The training curve of a run."""
+        query = select(curves).where(curves.c.run_id == run_id).order_by(curves.c.step)
+        with self.begin() as connection:
+            return connection.execute(query).mappings().all()
+
+    def chunk_losses(self, run_id: str) -> Sequence[float]:
+        """The test losses of a run chunk by chunk, in nats per token."""
+        query = (
+            select(chunk_losses.c.loss)
+            .where(chunk_losses.c.run_id == run_id)
+            .order_by(chunk_losses.c.chunk)
+        )
+        with self.begin() as connection:
+            return connection.execute(query).scalars().all()
+
+
+@contextmanager
+def _explained(ledger: Ledger) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{ledger.folder} cannot be written ({error.strerror}); free some space, or "
+            "choose another folder with --runs DIR"
+        ) from error

@@ -1,0 +1,259 @@
+"""The study file: what is asked, of which baseline, with which interventions and seeds."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+
+from model.config import Config, Whole
+from sweep.errors import StudyError, did_you_mean
+from sweep.study.explain import explain, shown
+from trainer.execution import Execution, MicroBatch
+from trainer.recipe import Recipe, Seed, SeedlessRecipe, Seeds
+
+BASELINE = "baseline"
+"""The arm that every other is compared with."""
+
+STREAMS = ("init", "order", "dropout")
+STREAM_COLUMNS = tuple(f"{name}_seed" for name in STREAMS)
+LARGEST_FILE = 4_000_000
+"""Bytes of a study file that are read; thousands of arms fit."""
+DOTS = 500
+"""In a line of one, at most: TOML takes room and time for the square of a key's parts."""
+
+
+def _plain(name: str) -> str:
+    """A name that is harmless on disk, in a terminal and in a page."""
+    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > 64:
+        raise ValueError(
+            f"{shown(name)} is not a name; names are letters, digits, '-', '_', '.' and '+', "
+            "begin with a letter or digit, and have at most 64 characters"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_plain)]
+Reason = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Baseline(SeedlessRecipe):
+    """The recipe that every arm starts from; the seeds come from the design."""
+
+
+class Intervention(Config):
+    """A named set of recipe fields, with a reason."""
+
+    because: Reason
+    """Why anybody expects it to help."""
+    set: dict[str, Any] = Field(min_length=1)
+    """Recipe fields and their values: `"model.dropout" = 0.0`."""
+
+
+class Stack(Config):
+    """Several interventions at once."""
+
+    combine: list[Name] = Field(min_length=2)
+    """Names of interventions that set no common field to different values."""
+
+
+class Design(Config):
+    """Which arms are run, and how often."""
+
+    kind: Literal["one-at-a-time"] = "one-at-a-time"
+    """`one-at-a-time`: the baseline, each intervention alone, and the stacks that are named."""
+    seeds: list[Seed] | Annotated[int, Whole, Field(ge=1, le=10_000)]
+    """A number n for the seeds 1 to n, or a list of seeds."""
+    vary: list[Literal["init", "order", "dropout"]] = Field(
+        default=["init", "order", "dropout"], min_length=1
+    )
+    """The streams of random numbers that a seed sets."""
+    hold: Seed = 0
+    """The seed of the streams that do not vary."""
+
+    @model_validator(mode="after")
+    def _seeds_are_distinct(self) -> Design:
+        if isinstance(self.seeds, list):
+            if not self.seeds:
+                raise ValueError("seeds is empty; give at least one seed, or a number of seeds")
+            repeated = sorted(seed for seed, times in Counter(self.seeds).items() if times > 1)
+            if repeated:
+                raise ValueError(
+                    f"seed {repeated[0]} is repeated; a run is not evidence twice, so name it once"
+                )
+        return self
+
+    def seed_list(self) -> list[int]:
+        """The seeds, in the order in which they are run."""
+        return self.seeds if isinstance(self.seeds, list) else list(range(1, self.seeds + 1))
+
+    def streams(self, seed: int) -> Seeds:
+        """The three streams that one seed of the study stands for."""
+        return Seeds(**{name: seed if name in self.vary else self.hold for name in STREAMS})
+
+
+class Jobs(Config):
+    """How runs are executed; nothing here changes a result."""
+
+    gpus_per_run: Annotated[int, Whole, Field(ge=1, le=1024)] = 1
+    """GPUs that share a run, each training a part of every batch; without GPUs, processes."""
+    retries: int = Field(default=2, ge=0, le=100)
+    """How often a run that failed is started again, from its last checkpoint."""
+    retry_seconds: float = Field(default=2.0, ge=0, le=3600)
+    """Seconds before a run that failed is started again; four times as long each further time."""
+    stall_timeout: float = Field(default=1800.0, ge=1)
+    """Seconds without a step, or a piece of the evaluation, after which a run is taken to hang."""
+    timeout: float | None = Field(default=None, ge=1)
+    """Seconds that one attempt at a run may take; `none` for any number."""
+    stop_seconds: float = Field(default=60.0, gt=0)
+    """Seconds that a run which is to stop has for its step and checkpoint, before it is killed."""
+    micro_batch: MicroBatch = "auto"
+    """Sequences that are worked on at once on each GPU; `auto` for as many as fit."""
+    compile: Literal["auto", "always", "never"] = "auto"
+    """Whether torch.compile is used; `auto`: on a GPU, for runs that are long enough to gain."""
+    deterministic: bool = False
+    """Whether torch keeps to algorithms that give the same bits each time: slower, on a GPU."""
+    checkpoint_seconds: float = Field(default=300.0, ge=0)
+    """Seconds from one checkpoint to the next; longer where writing takes over 1% of that."""
+    keep: Literal["weights", "nothing"] = "weights"
+    """What stays of a finished run beside its result: `weights.safetensors`, or nothing."""
+
+    def execution(self) -> Execution:
+        """What a run's own settings are."""
+        return Execution(
+            micro_batch=self.micro_batch,
+            processes=self.gpus_per_run,
+            compile=self.compile,
+            deterministic=self.deterministic,
+            checkpoint_seconds=self.checkpoint_seconds,
+            keep=self.keep,
+        )
+
+
+class Analysis(Config):
+    """How verdicts are reached; fixed before the first run."""
+
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Largest probability of calling any intervention real when none is."""
+    correction: Literal["holm", "bonferroni", "bh", "none"] = "holm"
+    """How p-values are adjusted for the number of interventions tried."""
+    smallest_effect: float = Field(gt=0)
+    """Nats per token; below this nobody cares."""
+
+
+class Study(Config):
+    """A whole study file."""
+
+    name: Name
+    question: str = ""
+    baseline: Baseline = Baseline()
+    interventions: dict[Name, Intervention] = Field(min_length=1)
+    stacks: dict[Name, Stack] = Field(default={})
+    design: Design
+    jobs: Jobs = Jobs()
+    analysis: Analysis
+
+
+def load_study(path: Path) -> Study:
+    """Read and check a study file; whether its arms make sense is for `sweep.design.plan`.
+
+    Raises StudyError with a sentence that names the file and the key.
+    """
+    return parse_study(read_content(path), str(path))
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """What a study file holds, unchecked. Raises StudyError for a file that is not TOML."""
+    text = _read(path)
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > DOTS:
+            raise StudyError(f"{path}: line {number} has more than {DOTS} dots; break it in two")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise StudyError(f"{path}: not valid TOML: nested too deeply") from error
+    except ValueError as error:  # Python reads no more than sys.get_int_max_str_digits()
+        raise StudyError(f"{path}: not valid TOML: a number of thousands of digits") from error
+
+
+def parse_study(content: dict[str, Any], source: str) -> Study:
+    """Check a study given as a mapping; `source` names it in errors. Raises StudyError."""
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise StudyError(f"{source}: {explain(error, Study)}") from error
+
+
+def changed_fields(intervention: Intervention) -> dict[str, Any]:
+    """The fields that an intervention sets, as `section.field`, in whichever way it wrote them.
+
+    Raises StudyError when it sets one in two ways.
+    """
+    fields: dict[str, Any] = {}
+    for key, value in intervention.set.items():
+        nested = isinstance(value, dict) and value
+        written = (
+            {f"{key}.{inner}": below for inner, below in value.items()} if nested else {key: value}
+        )
+        for field in fields.keys() & written.keys():
+            raise StudyError(f"sets {shown(field)} twice; name it once")
+        fields.update(written)
+    return fields
+
+
+def apply(baseline: Baseline, fields: dict[str, Any], seeds: Seeds) -> Recipe:
+    """The recipe of the baseline with `fields` set.
+
+    Raises StudyError when a field is unknown, ValidationError (pydantic) when a value is wrong.
+    """
+    recipe = baseline.model_dump(exclude_unset=True)
+    for key, value in fields.items():
+        section, _, field = key.partition(".")
+        if key not in RECIPE_FIELDS:
+            raise StudyError(
+                f"sets {shown(key)}, which is not a recipe field{did_you_mean(key, RECIPE_FIELDS)}"
+            )
+        recipe.setdefault(section, {})[field] = value
+    return Recipe.model_validate({**recipe, "seeds": seeds.model_dump()})
+
+
+def _recipe_fields() -> tuple[str, ...]:
+    sections = {name: field.annotation for name, field in Baseline.model_fields.items()}
+    return tuple(
+        f"{name}.{field}"
+        for name, section in sections.items()
+        if isinstance(section, type) and issubclass(section, Config)
+        for field in section.model_fields
+    )
+
+
+RECIPE_FIELDS = _recipe_fields()
+"""Every field that an intervention may set."""
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except IsADirectoryError as error:
+        raise StudyError(
+            f"{path} is a folder; name a study file inside it, such as {path}/x.toml"
+        ) from error
+    except FileNotFoundError as error:
+        raise StudyError(
+            f"{path} does not exist; `sweep init {path.name}` writes a study to start from"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{path} cannot be read: {error}") from error
+    if len(content) > LARGEST_FILE:
+        raise StudyError(f"{path} is larger than {LARGEST_FILE} bytes, which no study file is")
+    try:
+        return content.decode("utf-8-sig")  # editors on Windows mark their files
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path} is not UTF-8 text (byte {error.start})") from error

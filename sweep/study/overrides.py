@@ -1,0 +1,84 @@
+"""`--override KEY=VALUE`: a baseline field, set for one invocation."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from sweep.errors import StudyError, did_you_mean
+from sweep.study.explain import shown
+from sweep.study.file import RECIPE_FIELDS, Baseline
+
+Overrides = Mapping[str, Any]
+"""Values by `section.field`."""
+
+
+def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
+    """`section.field=value` as the command line has it; a value is read as TOML, or is text.
+
+    Raises StudyError for what is no baseline field, and for a field named twice.
+    """
+    overrides: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        key = key.strip()
+        if not equals:
+            raise StudyError(
+                f"--override {shown(word)} sets nothing; write KEY=VALUE, "
+                "such as train.tokens=100_000"
+            )
+        if key not in RECIPE_FIELDS:
+            raise StudyError(
+                f"--override {shown(key)}: not a baseline field{did_you_mean(key, RECIPE_FIELDS)}"
+            )
+        if key in overrides:
+            raise StudyError(f"--override {key}: given twice; give it once")
+        overrides[key] = _value(value.strip())
+    return overrides
+
+
+def override(content: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
+    """A study's content with the baseline fields set.
+
+    Raises StudyError for an override that changes nothing.
+    """
+    if not overrides:
+        return content
+    before = content.get("baseline", {})
+    baseline = dict(before) if isinstance(before, dict) else {}
+    for key, value in overrides.items():
+        section, _, field = key.partition(".")
+        fields = baseline.get(section, {})
+        baseline[section] = {**(fields if isinstance(fields, dict) else {}), field: value}
+    _check_each_changes_something(before, baseline, overrides)
+    return {**content, "baseline": baseline}
+
+
+def _check_each_changes_something(before: Any, after: Any, overrides: Overrides) -> None:  # noqa: ANN401  (whatever a study file may hold)
+    try:
+        old, new = Baseline.model_validate(before), Baseline.model_validate(after)
+    except ValidationError:
+        return  # the study is refused with the reason when it is read as a whole
+    for key in overrides:
+        section, _, field = key.partition(".")
+        value = getattr(getattr(old, section), field)
+        if value == getattr(getattr(new, section), field):
+            raise StudyError(
+                f"--override {key} changes nothing: the baseline has {shown(value)} already"
+            )
+
+
+def shown_overrides(overrides: Overrides) -> str:
+    """`train.tokens = 4096, data.tokenizer = 'gpt2'`."""
+    return ", ".join(f"{key} = {shown(value)}" for key, value in overrides.items())
+
+
+def _value(text: str) -> Any:  # noqa: ANN401  (whatever TOML holds)
+    """Words need no quotes on a command line: what is no TOML value is text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):  # TOMLDecodeError is a ValueError
+        return text

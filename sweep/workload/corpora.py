@@ -1,0 +1,56 @@
+"""The corpora in the cache, whole or not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sweep.machine.disk import size_of
+from trainer.corpora.corpus import PREPARING, CorpusInfo, open_corpus
+from trainer.errors import CorpusError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A corpus in the cache."""
+
+    folder: Path
+    info: CorpusInfo | None
+    """None for one that is not finished, or damaged."""
+    size: int
+    """Bytes on the disk."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its preparation has ended; its files may have been damaged since."""
+        return not self.folder.name.startswith(PREPARING)
+
+    def content(self) -> dict[str, Any]:
+        """What `--format json` prints of it."""
+        about = asdict(self.info) if self.info else {"corpus": None}
+        return {**about, "folder": str(self.folder), "bytes": self.size}
+
+    def answers_to(self, word: str) -> bool:
+        """Whether a person may mean it."""
+        names = {self.folder.name, str(self.folder)} | ({self.info.corpus} if self.info else set())
+        is_hash = len(word) >= 4 and self.info is not None and self.info.hash.startswith(word)
+        return word in names or is_hash
+
+
+def find_entries(cache: Path) -> list[Entry]:
+    """The corpora in a cache, by name."""
+    folders = sorted(path for path in cache.glob("*") if path.is_dir())
+    corpora = [p for p in folders if p.name.startswith(PREPARING) or _has_tokens(p)]
+    return [Entry(folder, _info(folder), size_of(folder)) for folder in corpora]
+
+
+def _has_tokens(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("corpus.json", "train.bin"))
+
+
+def _info(folder: Path) -> CorpusInfo | None:
+    try:
+        return None if folder.name.startswith(PREPARING) else open_corpus(folder).info
+    except (CorpusError, FileNotFoundError):
+        return None

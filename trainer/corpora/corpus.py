@@ -1,0 +1,211 @@
+"""Token files: a corpus encoded once, named by its content, memory-mapped by every run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.corpora.tokenizer import FILE, Tokens
+from trainer.errors import CorpusError
+from trainer.files import write_json, write_whole
+from trainer.recipe import DataConfig, Recipe, vocabulary_size
+from trainer.sources.source import ONE_TEXT, Origin
+
+Number = TypeVar("Number", np.uint16, np.int64)
+
+PREPARING = ".preparing-"
+"""How the name of a folder begins in which a corpus is being made."""
+
+
+@dataclass(frozen=True)
+class CorpusInfo:
+    """What a corpus is; recorded with each result."""
+
+    corpus: str
+    tokenizer: str
+    hash: str
+    """SHA-256 of the text, or of what pins it, and of how it is read and split."""
+    documents: int
+    train_tokens: int
+    test_tokens: int
+    files: tuple[str, ...] = ()
+    """Names, as they lie below the corpus; the first ones of many."""
+    revision: str | None = None
+    """The commit of a dataset on the hub."""
+    split: str = ""
+    """Which documents are for testing, in words."""
+
+    @property
+    def extent(self) -> str:
+        """`300 documents`; a single text is cut in two, which count as documents but are none."""
+        return (
+            f"one text ({self.split})"
+            if self.split.endswith(ONE_TEXT)
+            else f"{self.documents:,} documents"
+        )
+
+    @classmethod
+    def of(
+        cls, data: DataConfig, origin: Origin, documents: int, tokens: tuple[int, int]
+    ) -> CorpusInfo:
+        """What becomes of `origin`: documents, and tokens for training and for testing."""
+        return cls(
+            data.corpus,
+            data.tokenizer,
+            origin.hash,
+            documents,
+            *tokens,
+            files=origin.files,
+            revision=origin.revision,
+            split=origin.split,
+        )
+
+    @classmethod
+    def parse(cls, text: bytes) -> CorpusInfo:
+        """From its JSON. Raises ValueError, TypeError or KeyError for anything else."""
+        fields = dict(json.loads(text))
+        return cls(**fields | {"files": tuple(fields.get("files", ()))})
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder in the cache."""
+        return folder_name(DataConfig(corpus=self.corpus, tokenizer=self.tokenizer), self.hash)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus ready to train on; the token arrays may be memory-mapped."""
+
+    info: CorpusInfo
+    train: Tokens
+    test: Tokens
+    byte_lengths: NDArray[np.int64]
+    """Bytes of text behind each token id: kept here, so that a run needs no tokenizer."""
+    tokenizer: bytes | None = None
+    """`tokenizer.json` of one that was made just now; in a saved corpus it is a file."""
+
+    def check_fits(self, recipe: Recipe) -> None:
+        """Raise CorpusError when the recipe asks for more text than there is."""
+        where = f"the {self.info.corpus} corpus in {self.info.tokenizer} tokens"
+        context, wanted = recipe.model.context, recipe.evaluation
+        batch = recipe.tokens_per_step
+        if not len(self.train):
+            raise self._no_text(where, "training")
+        if len(self.train) <= context:
+            raise CorpusError(
+                f"model.context = {context} is longer than {where}, whose training split has "
+                f"{len(self.train)}; use a smaller context"
+            )
+        if len(self.train) <= batch:
+            raise CorpusError(
+                f"{where} is smaller than one batch: its training split has {len(self.train)} "
+                f"tokens, and train.batch_size x model.context is {batch}; use smaller batches"
+            )
+        if not len(self.test):
+            raise self._no_text(where, "testing")
+        end = wanted.start_token + wanted.chunks * wanted.chunk_tokens
+        if len(self.test) <= end:
+            raise CorpusError(
+                f"evaluation asks for {wanted.chunks} chunks of {wanted.chunk_tokens} tokens from "
+                f"token {wanted.start_token}, but the test split of {where} has "
+                f"{len(self.test)}; use fewer chunks"
+            )
+
+    def _no_text(self, where: str, part: str) -> CorpusError:
+        return CorpusError(
+            f"{where} has no text for {part} (documents: {self.info.documents}; {self.info.split});"
+            " use more text, or another data.test_share"
+        )
+
+
+def folder_name(data: DataConfig, hashed: str) -> str:
+    """The name of a corpus's folder in the cache: of its content, and a word for people."""
+    words = re.sub(r"[^A-Za-z0-9._]+", "-", data.corpus).strip("-._") or "corpus"
+    return f"{words[-60:]}-{data.tokenizer}-{hashed[:16]}"
+
+
+def find_corpus(tokenizer: str, hashed: str, cache: Path) -> Corpus | None:
+    """Map the corpus with a hash, whatever it was called when it was prepared; None without one.
+
+    Raises CorpusError when its files are damaged, or another corpus's.
+    """
+    for folder in sorted(cache.glob(f"[!.]*-{tokenizer}-{hashed[:16]}")):
+        corpus = open_corpus(folder)
+        if corpus.info.hash != hashed:
+            raise CorpusError(
+                f"{folder} holds two corpora under one name: {corpus.info.hash} lies there where "
+                f"{hashed} is meant; remove this folder and run again"
+            )
+        return corpus
+    return None
+
+
+def open_corpus(folder: Path) -> Corpus:
+    """Map a saved corpus.
+
+    Raises FileNotFoundError when there is none, CorpusError when its files are damaged.
+    """
+    if not folder.exists():
+        raise FileNotFoundError(folder)
+    try:
+        info = CorpusInfo.parse((folder / "corpus.json").read_bytes())
+        return Corpus(
+            info,
+            _map(folder / "train.bin", np.uint16, info.train_tokens),
+            _map(folder / "test.bin", np.uint16, info.test_tokens),
+            _map(folder / "byte_lengths.bin", np.int64, vocabulary_size(info.tokenizer)),
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CorpusError(
+            f"{folder} is damaged ({error}); remove this folder and run again"
+        ) from error
+
+
+def save_corpus(corpus: Corpus, cache: Path) -> Path:
+    """Write the token files below `cache` unless they are there, whole or not at all.
+
+    Safe when two processes save one corpus at once: the first rename wins.
+    """
+    final = cache / corpus.info.folder
+    if final.exists():
+        return final
+    cache.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=PREPARING, dir=cache))
+    try:
+        aside.chmod(0o755)
+        corpus.train.tofile(aside / "train.bin")
+        corpus.test.tofile(aside / "test.bin")
+        if corpus.tokenizer is not None:
+            write_whole(aside / FILE, corpus.tokenizer)
+        write_rest(aside, corpus.info, corpus.byte_lengths)
+        try:
+            aside.rename(final)
+        except OSError:
+            if not final.exists():
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return final
+
+
+def write_rest(folder: Path, info: CorpusInfo, byte_lengths: NDArray[np.int64]) -> None:
+    """Write what lies beside the tokens of a corpus."""
+    byte_lengths.tofile(folder / "byte_lengths.bin")
+    write_json(folder / "corpus.json", asdict(info))
+
+
+def _map(path: Path, kind: type[Number], length: int) -> NDArray[Number]:
+    size, expected = path.stat().st_size, length * np.dtype(kind).itemsize
+    if size != expected:
+        raise ValueError(f"{path.name} has {size} bytes where {expected} are expected")
+    if not length:  # nothing can be mapped
+        return np.empty(0, dtype=kind)
+    return np.memmap(path, dtype=kind, mode="r")

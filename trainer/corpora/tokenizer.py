@@ -1,0 +1,242 @@
+"""Text to token ids and back. Every tokenizer has an end-of-text token, which separates documents.
+
+`bytes` and `gpt2` are the same everywhere. `bpe-N` is made from the training text of a corpus, and
+lies as `tokenizer.json`, in the format of Hugging Face's `tokenizers`, in the corpus's folder below
+`runs/cache/`. `load_tokenizer(name, folder)` finds any of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.errors import CorpusError
+from trainer.recipe import VOCABULARY, vocabulary_size
+from trainer.sources.within import PATIENCE, within
+
+if TYPE_CHECKING:
+    from tiktoken import Encoding
+
+Tokens = NDArray[np.uint16]
+
+FILE = "tokenizer.json"
+"""The name under which a corpus keeps the tokenizer that was made from it."""
+
+END_OF_TEXT = "<|endoftext|>"
+"""How the end-of-text token is written; in a text it is text like any other."""
+
+
+class Tokenizer(Protocol):
+    """What a corpus needs of a tokenizer."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids, end-of-text included."""
+
+    @property
+    def end_of_text(self) -> int:
+        """The id that ends each document: the last one."""
+
+    def encode(self, text: bytes) -> Tokens:
+        """Token ids of a document in UTF-8, without the end-of-text token."""
+
+    def decode(self, tokens: Sequence[int]) -> bytes:
+        """The text of some tokens, which may begin and end within a character.
+
+        For a text that grows token by token: `codecs.getincrementaldecoder("utf-8")`.
+        Raises KeyError for an id beyond the vocabulary.
+        """
+
+    def byte_lengths(self) -> NDArray[np.int64]:
+        """Bytes of text behind each token id; the end-of-text token stands for none."""
+
+
+_BYTES = {**{byte: bytes([byte]) for byte in range(256)}, 256: END_OF_TEXT.encode()}
+
+
+class ByteTokenizer:
+    """One token per byte of UTF-8."""
+
+    vocabulary = vocabulary_size("bytes")
+    end_of_text = 256
+
+    def encode(self, text: bytes) -> Tokens:
+        return np.frombuffer(text, dtype=np.uint8).astype(np.uint16)
+
+    def decode(self, tokens: Sequence[int]) -> bytes:
+        return b"".join(_BYTES[int(token)] for token in tokens)
+
+    def byte_lengths(self) -> NDArray[np.int64]:
+        lengths = np.ones(self.vocabulary, dtype=np.int64)
+        lengths[self.end_of_text] = 0
+        return lengths
+
+
+class BytePairTokenizer:
+    """Byte-pair encoding as GPT-2 has it (Radford et al. 2019, section 2.2), run by tiktoken."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._encoding = encoding
+        self.vocabulary = encoding.n_vocab
+        self.end_of_text = encoding.eot_token
+
+    def encode(self, text: bytes) -> Tokens:
+        ids = self._encoding.encode_to_numpy(text.decode(), disallowed_special=())
+        return ids.astype(np.uint16)
+
+    def decode(self, tokens: Sequence[int]) -> bytes:
+        return self._encoding.decode_bytes([int(token) for token in tokens])
+
+    def byte_lengths(self) -> NDArray[np.int64]:
+        ids = range(self.end_of_text)
+        lengths = [len(self._encoding.decode_single_token_bytes(i)) for i in ids]
+        return np.array([*lengths, 0], dtype=np.int64)
+
+
+def load_tokenizer(name: str, folder: Path | None = None) -> Tokenizer:
+    """The tokenizer of a recipe's `data.tokenizer`; for `bpe-N` that of the corpus in `folder`.
+
+    Raises CorpusError when its vocabulary is neither at hand nor reachable.
+    """
+    if name == "bytes":
+        return ByteTokenizer()
+    if name == "gpt2":
+        return BytePairTokenizer(_gpt2())
+    if folder is None:
+        raise CorpusError(
+            f"data.tokenizer = {name!r} is made from a corpus; name the folder of one that is "
+            "prepared"
+        )
+    return read_tokenizer(folder / FILE)
+
+
+def read_tokenizer(path: Path) -> BytePairTokenizer:
+    """A byte-level byte-pair tokenizer in the format of Hugging Face's `tokenizers`.
+
+    Raises CorpusError when the file is none.
+    """
+    try:
+        return parse_tokenizer(path.read_bytes(), str(path))
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read ({error.strerror or error})") from error
+
+
+def parse_tokenizer(content: bytes, where: str) -> BytePairTokenizer:
+    """The tokenizer that a `tokenizer.json` holds. Raises CorpusError when it holds none."""
+    try:
+        return make_tokenizer(json.loads(content), where)
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorpusError(
+            f"{where} is no byte-level BPE tokenizer of Hugging Face's ({error}); remove the "
+            "folder that it lies in and prepare the corpus again"
+        ) from error
+
+
+def make_tokenizer(content: dict[str, Any], name: str) -> BytePairTokenizer:
+    """The tokenizer that the content of a `tokenizer.json` describes.
+
+    Raises ValueError, TypeError or KeyError for another kind of tokenizer.
+    """
+    from tiktoken import Encoding  # noqa: PLC0415  (slow to import, and not needed for bytes)
+    from tiktoken_ext.openai_public import r50k_pat_str  # noqa: PLC0415
+
+    ranks = _ranks(content)
+    special = {END_OF_TEXT: len(ranks)}
+    return BytePairTokenizer(
+        Encoding(name, pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens=special)
+    )
+
+
+def train_tokenizer(name: str, texts: Iterable[str]) -> bytes:
+    """`tokenizer.json` of `bpe-N`, made from some texts: the same for the same texts.
+
+    Memory grows with the distinct words. Raises CorpusError when the texts are too small for it.
+    """
+    from tokenizers import Tokenizer as Trained  # noqa: PLC0415  (only where one is made)
+    from tokenizers import decoders, models, pre_tokenizers, trainers  # noqa: PLC0415
+
+    wanted = vocabulary_size(name)
+    made = Trained(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    learner = trainers.BpeTrainer(
+        vocab_size=wanted - 1,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(texts, learner)
+    if made.get_vocab_size() != wanted - 1:
+        most = made.get_vocab_size() + 1
+        raise CorpusError(
+            f"data.tokenizer = {name!r} cannot be made: the training text yields no more than "
+            f"{most} tokens; use {f'bpe-{most}' if most > VOCABULARY['bytes'] else 'bytes'}"
+        )
+    made.add_special_tokens([END_OF_TEXT])
+    return made.to_str().encode()
+
+
+def _gpt2() -> Encoding:
+    """GPT-2's own; the network is given up after PATIENCE, a vocabulary that is here is not."""
+    import tiktoken  # noqa: PLC0415  (slow to import, and not needed for bytes)
+
+    try:
+        if not _has_gpt2():
+            return within(PATIENCE, lambda: tiktoken.get_encoding("gpt2"))
+        return tiktoken.get_encoding("gpt2")
+    except (OSError, ValueError) as error:  # unreachable, or not what was asked for
+        raise CorpusError(
+            "data.tokenizer = 'gpt2' needs GPT-2's vocabulary, which is downloaded once and "
+            "could not be reached; connect to the network, set TIKTOKEN_CACHE_DIR to a folder "
+            "that has it, or use data.tokenizer = 'bytes'"
+        ) from error
+
+
+def _has_gpt2() -> bool:
+    """Whether tiktoken has it in its cache (`tiktoken.load.read_file_cached`)."""
+    usual = Path(tempfile.gettempdir(), "data-gym-cache")
+    names = ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR")
+    cache = next((Path(os.environ[name]) for name in names if name in os.environ), usual)
+    return all((cache / hashlib.sha1(url.encode()).hexdigest()).exists() for url in _GPT2)  # noqa: S324  (a file's name)
+
+
+_GPT2 = [
+    f"https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/{name}"
+    for name in ("vocab.bpe", "encoder.json")
+]
+
+
+def _ranks(content: dict[str, Any]) -> dict[bytes, int]:
+    """The bytes of each token but the last, with its id, which is also the rank of its merge.
+
+    Raises ValueError or KeyError for another kind of tokenizer.
+    """
+    letters = byte_letters()
+    vocabulary = dict(content["model"]["vocab"])
+    vocabulary.pop(END_OF_TEXT, None)  # GPT-2's own file has it among the others
+    ranks = {bytes(letters[letter] for letter in word): i for word, i in vocabulary.items()}
+    if sorted(ranks.values()) != list(range(len(ranks))):
+        raise ValueError("ids are missing, or the end-of-text token is not the last")
+    pairs = (m if isinstance(m, list) else m.split(" ") for m in content["model"]["merges"])
+    merged = [vocabulary[first + second] for first, second in pairs]
+    if merged != list(range(256, len(ranks))):
+        raise ValueError("its ids are not in the order of its merges")
+    return ranks
+
+
+def byte_letters() -> dict[str, int]:
+    """The letter that stands for each byte in a `tokenizer.json`: itself where it can be printed.
+
+    GPT-2's `bytes_to_unicode` (https://github.com/openai/gpt-2, src/encoder.py).
+    """
+    printed = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printed]
+    letters = {chr(byte): byte for byte in printed}
+    return letters | {chr(256 + i): byte for i, byte in enumerate(others)}

@@ -1,0 +1,191 @@
+"""A process that has imported torch and forks one child for each run.
+
+Importing torch takes seconds, forking a process that has done so takes milliseconds. The server
+is given the process id of whoever started it, and talks with them in lines of JSON:
+
+    in    {"start": RUN_DIR, "attempt": 1, "device": "cpu", "threads": 1, "environment": {}}
+          {"signal": RUN_DIR, "number": 15}
+    out   {"ready": true}
+          {"started": RUN_DIR, "pid": 4711}
+          {"ended": RUN_DIR, "status": 0, "signal": null, "peak_bytes": 123456789,
+           "out_of_memory": null}
+
+When its input ends, because whoever started it is gone, it kills its children and ends. No CUDA
+is touched before a fork: a context does not survive one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import selectors
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+from trainer.files import FULL
+from trainer.processes.oom_kills import MemoryKills, offer_to_the_kernel
+from trainer.processes.ranks import die_with_parent
+from trainer.processes.run import EXIT_DISK_FULL, EXIT_FAILED, train_directory
+
+_KILOBYTE = 1 if sys.platform == "darwin" else 1024
+
+
+class ForkServer:
+    """Forks runs on request and reports their end."""
+
+    def __init__(self) -> None:
+        self._directories: dict[int, str] = {}
+        self._buffer = b""
+        self._kills = MemoryKills()
+        # Signals wake the selector through this pipe, so that none is lost between two calls.
+        self._wake_read, self._wake_write = os.pipe()
+        for end in (self._wake_read, self._wake_write):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._wake_write)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+
+    def serve(self) -> None:
+        """Serve until the input ends."""
+        _say({"ready": True})
+        with selectors.DefaultSelector() as selector:
+            selector.register(0, selectors.EVENT_READ)
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.fd == 0 and not self._read_requests():
+                        return
+                self._reap()
+
+    def kill_all(self) -> None:
+        """End every child, now."""
+        for pid in self._directories:
+            os.kill(pid, signal.SIGKILL)
+
+    def _read_requests(self) -> bool:
+        received = os.read(0, 65_536)
+        *lines, self._buffer = (self._buffer + received).split(b"\n")
+        for line in lines:
+            self._answer(json.loads(line))
+        return bool(received)
+
+    def _answer(self, request: dict[str, Any]) -> None:
+        if "start" in request:
+            self._start(request)
+            return
+        for pid, directory in self._directories.items():
+            if directory == request["signal"]:
+                os.kill(pid, request["number"])
+
+    def _start(self, request: dict[str, Any]) -> None:
+        # SIGTERM waits until the child listens for it; its StopSignal lets it through.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        server = os.getpid()
+        if not self._directories:
+            self._kills.catch_up()
+        pid = os.fork()
+        if pid == 0:
+            self._become_run(request, server)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        self._directories[pid] = request["start"]
+        _say({"started": request["start"], "pid": pid})
+
+    def _become_run(self, request: dict[str, Any], server: int) -> NoReturn:
+        status = EXIT_FAILED
+        try:
+            die_with_parent(server)
+            offer_to_the_kernel()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            directory = Path(request["start"])
+            _redirect(directory / "log.txt")
+            os.environ.update(request["environment"])
+            place = request["device"], request["threads"]
+            status = train_directory(directory, *place, request["attempt"])
+        except BaseException:  # noqa: BLE001  (nothing may return into the server's loop)
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
+        finally:
+            with contextlib.suppress(OSError):  # the log may be on a full disk
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status)
+
+    def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_read, 65_536)
+        while self._directories:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+            _say(
+                {
+                    "ended": self._directories.pop(pid),
+                    "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+                    "signal": number,
+                    "peak_bytes": usage.ru_maxrss * _KILOBYTE,
+                    "out_of_memory": self._kills.take() if number == signal.SIGKILL else None,
+                }
+            )
+
+
+def _redirect(log: Path) -> None:
+    """Send what the run prints to its log, and close the server's conversation to it."""
+    try:
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        print(f"{log} cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201  (there is no log to tell)
+        os._exit(EXIT_DISK_FULL if error.errno in FULL else EXIT_FAILED)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+
+
+def _say(message: dict[str, Any]) -> None:
+    os.write(1, (json.dumps(message) + "\n").encode())
+
+
+def preload() -> None:
+    """Import what a run needs, before the first fork."""
+    import torch  # noqa: PLC0415  (importing this module must stay cheap)
+
+    # torch's optimisers import torch._dynamo at first use, for seconds.
+    for module in (
+        "torch._dynamo",
+        "torch.optim",
+        "trainer.corpora.corpus",
+        "trainer.training.loop",
+    ):
+        importlib.import_module(module)
+    from trainer.training.provenance import code, device_name  # noqa: PLC0415  (brings torch)
+
+    torch.set_num_threads(1)  # a pool of threads does not survive a fork
+    code()
+    device_name(torch.device("cpu"))
+
+
+def main() -> None:
+    """Serve whoever is at the other end of standard input and output: the process that is named.
+
+    It may be gone by now, which its successor as a parent would not tell.
+    """
+    die_with_parent(int(sys.argv[1]))  # also while torch is still being imported
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    preload()
+    server = ForkServer()
+    try:
+        # Whoever started the server may be gone while a run's end is being reported.
+        with contextlib.suppress(BrokenPipeError):
+            server.serve()
+    finally:
+        server.kill_all()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,307 @@
+"""Train a run directory: `recipe.json` in, `result.json` out."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from trainer.corpora.corpus import Corpus, CorpusInfo, find_corpus
+from trainer.corpora.tokenizer import FILE
+from trainer.errors import (
+    CheckpointError,
+    ExecutionSettingError,
+    RunDirectoryError,
+    RunTakenError,
+    UserError,
+    WeightsError,
+)
+from trainer.files import FULL, write_whole
+from trainer.recipe import Recipe
+from trainer.rundir.directory import Request, Result, RunDirectory
+
+if TYPE_CHECKING:
+    from trainer.training.trainer import Trainer
+    from trainer.training.world import Place
+    from trainer.weights.pretrained import Pretrained
+
+log = logging.getLogger(__name__)
+"""Says how a run goes on, where anybody listens: `trainer.__main__` does, a fork server does not."""
+
+EXIT_DONE = 0
+"""There is a result; the run may have diverged."""
+EXIT_FAILED = 1
+"""There is none; the log says why."""
+EXIT_REFUSED = 2
+"""There is none, and another attempt would end the same way; the log says why."""
+EXIT_DISK_FULL = 74
+"""There is none, because the disk is full; another attempt ends better once there is room."""
+EXIT_TAKEN = 75
+"""Another process trains this run, or a later attempt has replaced this one."""
+EXIT_STOPPED = 143
+"""The run was asked to stop and did, between two steps."""
+
+OUT_OF_MEMORY = "out of memory"
+"""How the last words begin of a run that was refused memory."""
+
+
+class StopSignal:
+    """SIGTERM or Ctrl-C, remembered until the training loop has a moment; a second one ends it."""
+
+    def __init__(self) -> None:
+        self.received = False
+        signal.signal(signal.SIGTERM, self._receive)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a fork server's runs ignore it
+            signal.signal(signal.SIGINT, self._receive)
+        # The fork server blocks the signal until here, so that an early one is not lost.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        self.received = True
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __call__(self) -> bool:
+        return self.received
+
+
+def train_directory(
+    path: Path, device: str, threads: int | None, attempt: int | None = None
+) -> int:
+    """Train what `path` asks for and write its result; the exit status of the process.
+
+    Everything that a person needs to know about a failure is printed, so that it is in the log.
+    Nothing that has a result already is trained. An `attempt` has been announced: see `trainer.rundir.lock`.
+    """
+    directory = RunDirectory(path)
+    stop = StopSignal()
+
+    def train() -> int:
+        directory.read_request()  # first: where there is none, no lock is to be left
+        with directory.lock.hold(attempt, stop):
+            result = directory.read_result()
+            if result is not None:
+                shutil.rmtree(directory.checkpoints, ignore_errors=True)  # it was killed just then
+                log.info(_done_already(directory, result))
+                return EXIT_DONE
+            return _train_all_ranks(directory, device, threads, stop)
+
+    return _tell(train)
+
+
+def _done_already(directory: RunDirectory, result: Result) -> str:
+    return (
+        f"{directory.path} is done already: {result.summary}; nothing to train. "
+        f"Remove {directory.result} to train it again."
+    )
+
+
+def _tell(train: Callable[[], int]) -> int:
+    from trainer.training.loop import RunStoppedError  # noqa: PLC0415  (brings torch)
+    from trainer.training.memory import is_out_of_memory  # noqa: PLC0415
+
+    try:
+        return train()
+    except RunStoppedError:
+        return EXIT_STOPPED
+    except Exception as error:  # noqa: BLE001  (whatever it was, the log has it and the run has failed)
+        status = _status(error)
+        with contextlib.suppress(OSError):  # the log may be on the disk that is full
+            if isinstance(error, UserError) or status == EXIT_DISK_FULL:
+                print(error, file=sys.stderr)  # noqa: T201  (the log)
+            elif isinstance(error, MemoryError) or is_out_of_memory(error):
+                traceback.print_exc()
+                print(_refused_memory(error), file=sys.stderr)  # noqa: T201  (the log)
+            else:
+                traceback.print_exc()
+        return status
+
+
+def _refused_memory(error: Exception) -> str:
+    """A sentence on memory that was asked for and not given, unlike memory taken and paid for."""
+    said = " ".join(str(error).split())[:200]
+    kind = "Python's MemoryError" if isinstance(error, MemoryError) else type(error).__name__
+    return (
+        f"{OUT_OF_MEMORY}: an allocation was refused ({kind}{': ' if said else ''}{said}), and the "
+        "kernel killed nothing; set a smaller jobs.micro_batch, use a smaller model, or raise the "
+        "limit (ulimit -v)"
+    )
+
+
+def _status(error: BaseException) -> int:
+    """The exit status of a run that ended with an exception."""
+    if _is_full(error):
+        return EXIT_DISK_FULL
+    if isinstance(error, RunTakenError):
+        return EXIT_TAKEN
+    hopeless = isinstance(error, ExecutionSettingError | WeightsError)
+    return EXIT_REFUSED if hopeless else EXIT_FAILED
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a full disk is behind an error; safetensors tells it in words only."""
+    while error is not None:
+        if getattr(error, "errno", None) in FULL:
+            return True
+        if f"os error {errno.ENOSPC:d}" in str(error):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _stops(directory: RunDirectory, stop: StopSignal) -> Callable[[], bool]:
+    """Asked between two steps: whether to stop. Gives a sign of life."""
+    return lambda: directory.lock.is_replaced() or stop()
+
+
+def _train_all_ranks(
+    directory: RunDirectory, device: str, threads: int | None, stop: StopSignal
+) -> int:
+    """In this process, or in one for each rank."""
+    import torch  # noqa: PLC0415  (the fork server has it already)
+
+    from trainer.training.precision import be_deterministic  # noqa: PLC0415  (brings torch)
+    from trainer.training.world import Place, World, join  # noqa: PLC0415
+
+    request = directory.read_request()
+    directory.sweep()
+    size = request.execution.processes
+    World(0, size).part(request.recipe.train.batch_size)
+    corpus = _find_corpus(directory, request)
+    corpus.check_fits(request.recipe)
+    weights = _find_weights(directory, request, corpus)
+    if request.execution.deterministic:
+        be_deterministic()
+    threads = threads or torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // size))
+    if size == 1:
+        place = Place(torch.device(device), request.execution)
+        _train(directory, request, (corpus, weights), place, _stops(directory, stop))
+        return EXIT_DONE
+    from trainer.processes.ranks import run_ranks  # noqa: PLC0415  (only here)
+
+    meeting_point = directory.path.resolve() / f".ranks-{os.getpid()}"
+
+    def train_rank(rank: int) -> int:
+        own_stop = StopSignal()  # first, so that no signal is lost while the ranks meet
+        own = torch.device(device, rank) if device == "cuda" else torch.device(device)
+        with join(rank, size, own, meeting_point) as world:
+            place = Place(own, request.execution, world)
+            _train(directory, request, (corpus, weights), place, _stops(directory, own_stop))
+        return EXIT_DONE
+
+    try:
+        return run_ranks(size, lambda rank: _tell(lambda: train_rank(rank)), stop)
+    finally:
+        meeting_point.unlink(missing_ok=True)
+
+
+def _train(
+    directory: RunDirectory,
+    request: Request,
+    inputs: tuple[Corpus, Pretrained | None],
+    place: Place,
+    should_stop: Callable[[], bool],
+) -> None:
+    """One rank of a run; the first one writes what there is to write."""
+    from trainer.training.checkpoint import Checkpoints  # noqa: PLC0415  (brings torch)
+    from trainer.training.loop import Session, train  # noqa: PLC0415
+
+    place = replace(place, cache=directory.path / request.cache)
+    corpus, weights = inputs
+    identity = request.recipe.fingerprint(corpus.info.hash, weights.hash if weights else None)
+    checkpoints = Checkpoints(directory.checkpoints, identity)
+    session = Session(should_stop=should_stop, weights=weights)
+    session.resume = checkpoints.latest(session.notes.append)
+    if place.world.rank > 0:
+        train(request.recipe, corpus, None, place, session)
+        return
+    session.checkpoints = checkpoints
+    session.keep = lambda trainer: _keep(directory, request, corpus.info, trainer)
+    directory.weights.unlink(missing_ok=True)  # they may outlive a result that somebody removed
+    taken = session.resume.step if session.resume else 0
+    log.info(_begins(directory, request.recipe, place, taken))
+    with directory.open_events(taken) as events:
+        result = train(request.recipe, corpus, events, place, session)
+    directory.write_result(result)
+    log.info("Ended: %s. It is in %s.", result.summary, directory.result)
+    with contextlib.suppress(CheckpointError):  # the result is there, and that is what counts
+        checkpoints.clear()
+    _print_notes(result)
+
+
+def _begins(directory: RunDirectory, recipe: Recipe, place: Place, taken: int) -> str:
+    """What is trained, and where."""
+    from trainer.training.provenance import device_name  # noqa: PLC0415  (brings torch)
+
+    model, data = recipe.model, recipe.data
+    since = f" from step {taken:,} on" if taken else ""
+    return (
+        f"Training {directory.path} on {place.device} ({device_name(place.device)}){since}: "
+        f"{recipe.steps:,} steps of {recipe.tokens_per_step:,} tokens of {data.corpus} "
+        f"({data.tokenizer}); depth {model.layers}, width {model.width}, "
+        f"context {model.context}."
+    )
+
+
+def _keep(directory: RunDirectory, request: Request, corpus: CorpusInfo, trainer: Trainer) -> None:
+    """The weights and, before them, the tokenizer that only their corpus has."""
+    from trainer.weights.weights import save_weights  # noqa: PLC0415  (brings torch)
+
+    if request.execution.keep == "weights":
+        made = directory.path / request.cache / corpus.folder / FILE
+        if made.exists():
+            write_whole(directory.tokenizer, made.read_bytes())
+        save_weights(directory.weights, trainer.parameters.named)
+
+
+def _print_notes(result: Result) -> None:
+    for note in result.notes:
+        print(note, file=sys.stderr)  # noqa: T201  (the log)
+
+
+def _find_corpus(directory: RunDirectory, request: Request) -> Corpus:
+    data, cache = request.recipe.data, directory.path / request.cache
+    if request.corpus_hash is not None:
+        found = find_corpus(data.tokenizer, request.corpus_hash, cache)
+        if found is not None:
+            return found
+    from trainer.corpora.prepare import prepare_corpus  # noqa: PLC0415
+    from trainer.sources.catalogue import find_source  # noqa: PLC0415  (a run from a study has its corpus)
+
+    source = find_source(data, cache, online=True)
+    hashed = source.origin().hash
+    if request.corpus_hash not in {None, hashed}:
+        raise RunDirectoryError(
+            f"{directory.recipe} is meant for the {data.corpus} corpus "
+            f"{str(request.corpus_hash)[:16]}, but this machine has {hashed[:16]}"
+        )
+    return prepare_corpus(data, source, cache)
+
+
+def _find_weights(directory: RunDirectory, request: Request, corpus: Corpus) -> Pretrained | None:
+    """What a run begins with; None for random weights. Raises WeightsError."""
+    if request.recipe.train.initial_weights is None:
+        return None
+    from trainer.weights.initial import check_tokens, find_weights  # noqa: PLC0415  (seldom needed)
+
+    weights = find_weights(request.weights or request.recipe.train.initial_weights)
+    weights.check_fits(request.recipe)
+    if request.weights_hash is None:  # else whoever asks for the run has compared them
+        check_tokens(weights, corpus.info.tokenizer, corpus, directory.path / request.cache)
+    elif request.weights_hash != weights.hash:
+        raise WeightsError(
+            f"{directory.recipe} is meant for the initial weights {request.weights_hash[:16]}, but "
+            f"{weights.folder} has {weights.hash[:16]} now; put those back, or run the study again"
+        )
+    return weights

@@ -1,0 +1,242 @@
+"""Datasets on the Hugging Face Hub: text that is streamed, or ready tokens that are downloaded.
+
+`datasets` and `huggingface_hub` take seconds to import, so both are, in functions, only where a
+dataset is looked up or read; a run reads token files and needs neither.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer.corpora.tokenizer import FILE
+from trainer.errors import CorpusError
+from trainer.files import write_json
+from trainer.recipe import DataConfig
+from trainer.sources.hub_errors import in_words
+from trainer.sources.source import (
+    OWN_TEST,
+    PIECE,
+    Origin,
+    Piece,
+    Source,
+    Text,
+    digest,
+    first_names,
+    split_words,
+)
+from trainer.sources.token_files import ReadyTokens, is_ready
+from trainer.sources.within import PATIENCE, within
+
+if TYPE_CHECKING:
+    from huggingface_hub import DatasetInfo
+
+ROWS = 512
+"""Rows that are read from a stream at once."""
+
+TRIES = 2
+"""How often a stream that breaks off is taken up, each time with half a minute of the hub's library's
+own tries; what is done is kept, so that the same command goes on when the network is back."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What a name and revision on the hub were found to be, once and for all."""
+
+    commit: str
+    files: list[str]
+    """Token files; empty where the dataset is text."""
+    tokenizer: bool
+    """Whether it has brought one."""
+    splits: list[str]
+    """Those of its text."""
+
+
+def on_hub(data: DataConfig, cache: Path, *, online: bool) -> Source:
+    """A dataset of the hub, at the commit that was found when it was first looked up.
+
+    So a study goes on with the text that it began with. Raises CorpusError when the dataset cannot
+    be had, or was not looked up before and `online` is false.
+    """
+    path = cache / "hub.json"
+    pins = _read(path)
+    key = f"{data.corpus} {data.subset or 'default'} {data.revision or 'newest'}"
+    if key not in pins:
+        if not online:
+            raise CorpusError(
+                f"data.corpus = {data.corpus!r} is not prepared here; `sweep data prepare STUDY` "
+                "reads it from the Hugging Face Hub"
+            )
+        pins[key] = _look_up(data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {name: asdict(pin) for name, pin in pins.items()})
+    pin = pins[key]
+    return HubTokens(data, pin) if pin.files else HubText(data, pin)
+
+
+def _read(path: Path) -> dict[str, Pin]:
+    try:
+        return {key: Pin(**pin) for key, pin in json.loads(path.read_bytes()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def forget(cache: Path, commit: str) -> None:
+    """Forget the names that were found to be a commit, so that they are looked up again."""
+    path = cache / "hub.json"
+    kept = {key: pin for key, pin in _read(path).items() if pin.commit != commit}
+    if path.exists():
+        write_json(path, {name: asdict(pin) for name, pin in kept.items()})
+
+
+def _look_up(data: DataConfig) -> Pin:
+    with in_words(data):
+        found = _ask(data, data.revision)
+    names = [sibling.rfilename for sibling in found.siblings or ()]
+    ready = sorted(name for name in names if is_ready(name))
+    commit = str(found.sha)
+    return Pin(commit, ready, FILE in names, [] if ready else _splits(data, commit))
+
+
+def _splits(data: DataConfig, commit: str) -> list[str]:
+    """The names of a text's splits, one for training among them."""
+    from datasets import get_dataset_split_names  # noqa: PLC0415  (see above)
+
+    with in_words(data):
+        splits = list(get_dataset_split_names(data.corpus, data.subset, revision=commit))
+    if "train" not in splits and len(splits) != 1:
+        raise CorpusError(
+            f"data.corpus = {data.corpus!r} has no split 'train', and more than one other: "
+            f"{', '.join(splits)}; name a dataset with a training split"
+        )
+    return splits
+
+
+def _ask(data: DataConfig, revision: str | None) -> DatasetInfo:
+    """What the hub says of a dataset, or an error of its libraries' within PATIENCE.
+
+    Asked before anything is read, too: the libraries try for minutes to read from a hub that
+    cannot be reached.
+    """
+    from huggingface_hub import HfApi  # noqa: PLC0415  (see above)
+
+    return within(
+        PATIENCE, lambda: HfApi().dataset_info(data.corpus, revision=revision, timeout=PATIENCE)
+    )
+
+
+class HubTokens:
+    """Token files of a dataset, downloaded to where the hub's library keeps its files."""
+
+    def __init__(self, data: DataConfig, pin: Pin) -> None:
+        self._data = data
+        self._pin = pin
+
+    def origin(self) -> Origin:
+        pin = self._pin
+        hashed = digest(self._data, "hub tokens", [self._data.corpus, pin.commit])
+        return Origin(hashed, first_names(pin.files), pin.commit, ReadyTokens.SPLIT)
+
+    @cached_property
+    def _ready(self) -> ReadyTokens:
+        return ReadyTokens(self._data, self._download(*self._pin.files), self.origin())
+
+    @property
+    def tokenizer(self) -> Path:
+        """Where the tokenizer lies, if they have brought one."""
+        return self._download(FILE)[0] if self._pin.tokenizer else self._ready.tokenizer
+
+    def _download(self, *names: str) -> list[Path]:
+        """Where some files lie; the hub is asked for those that are not here yet."""
+        from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415
+
+        data, commit = self._data, self._pin.commit
+        where: Any = {"repo_id": data.corpus, "repo_type": "dataset", "revision": commit}
+        with in_words(data):
+            if not all(isinstance(try_to_load_from_cache(filename=n, **where), str) for n in names):
+                _ask(data, commit)
+            return [Path(hf_hub_download(filename=name, **where)) for name in names]
+
+    @property
+    def size(self) -> int:
+        return self._ready.size
+
+    def pieces(self, resume: Any = None) -> Iterator[Piece]:  # noqa: ANN401  (JSON)
+        return self._ready.pieces(resume)
+
+
+class HubText:
+    """A dataset with a column of text, streamed: its own split for testing first, if it has one."""
+
+    def __init__(self, data: DataConfig, pin: Pin) -> None:
+        self._data = data
+        self._commit = pin.commit
+        self._train = "train" if "train" in pin.splits else pin.splits[0]
+        others = set(pin.splits) - {self._train}
+        self._test = next((split for split in OWN_TEST if split in others), None)
+
+    def origin(self) -> Origin:
+        data, own = self._data, self._test
+        contents = [data.corpus, data.subset or "", self._commit, data.text_column]
+        hashed = digest(data, "hub text", [*contents, own] if own else contents)
+        split = f"the dataset's split {own} is for testing" if own else split_words(data.test_share)
+        return Origin(hashed, (), self._commit, split)
+
+    @property
+    def size(self) -> int | None:
+        return None
+
+    def pieces(self, resume: Any = None) -> Iterator[Piece]:  # noqa: ANN401  (JSON)
+        with in_words(self._data):
+            _ask(self._data, self._commit)
+            splits = [self._test, self._train] if self._test else [self._train]
+            first, state = resume or (splits[0], None)
+            for split in splits[splits.index(first) :]:
+                yield from self._read(split, state)
+                state = None
+
+    def _read(self, split: str, state: Any) -> Iterator[Piece]:  # noqa: ANN401  (as above)
+        """The pieces of a split, after the one that left the stream in a state."""
+        from trainer.sources.parquet import check_column  # noqa: PLC0415  (brings pyarrow)
+
+        where, name = f"data.corpus = {self._data.corpus!r}", self._data.text_column
+        share = float(split == self._test) if self._test else self._data.test_share
+        stream = self._stream(split)
+        if state is not None:
+            stream.load_state_dict(state)
+        columns, size = [], 0
+        for table in stream.iter(batch_size=ROWS):
+            check_column(where, table.schema, name)
+            columns.append(table[name].combine_chunks())
+            size += columns[-1].nbytes
+            if size >= PIECE:
+                yield Piece(size, [split, stream.state_dict()], _reader(columns, share, where))
+                columns, size = [], 0
+        if columns:
+            yield Piece(size, [split, stream.state_dict()], _reader(columns, share, where))
+
+    def _stream(self, split: str) -> Any:  # noqa: ANN401  (an IterableDataset)
+        import datasets  # noqa: PLC0415  (see above)
+
+        datasets.disable_progress_bars()
+        for library in ("datasets", "huggingface_hub"):  # which tell of each try
+            logging.getLogger(library).setLevel(logging.ERROR)
+        datasets.config.STREAMING_OPEN_MAX_RETRIES = TRIES
+        datasets.config.STREAMING_READ_MAX_RETRIES = TRIES
+        data = self._data
+        stream = datasets.load_dataset(
+            data.corpus, data.subset, revision=self._commit, split=split, streaming=True
+        )
+        return stream.with_format("arrow")  # a stream of its own, with a state of its own
+
+
+def _reader(columns: list[Any], share: float, where: str) -> Callable[[], Iterator[Text]]:
+    from trainer.sources.parquet import texts_of  # noqa: PLC0415  (brings pyarrow)
+
+    return lambda: chain.from_iterable(texts_of(column, share, where) for column in columns)

@@ -1,0 +1,196 @@
+"""Text that lies here: .txt, .jsonl and .parquet files, or a folder of one kind of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trainer.errors import CorpusError
+from trainer.files import write_json
+from trainer.recipe import DataConfig
+from trainer.sources.readers import JsonLines, OneText, Reader, WholeText
+from trainer.sources.source import (
+    ONE_TEXT,
+    OWN_TEST,
+    Origin,
+    Piece,
+    Text,
+    digest,
+    first_names,
+    part_of_one,
+    split_words,
+)
+from trainer.sources.text_errors import reading
+
+WORTH_REMEMBERING = 2**20
+"""Bytes from which on the hash of a file is remembered."""
+UNSETTLED = 2.0
+"""Seconds within which a file may change again without another time stamp."""
+
+
+class FileHashes:
+    """SHA-256 of files; those of large ones are remembered by path, size and time of change."""
+
+    def __init__(self, cache: Path) -> None:
+        self._memo = cache / "files.json"
+        self._hashed: dict[Path, list[int]] = {}
+        try:
+            self._known: dict[str, list[Any]] = dict(json.loads(self._memo.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            self._known = {}
+
+    def of(self, paths: Sequence[Path]) -> list[str]:
+        """The hashes of some files. Raises CorpusError for one that cannot be read."""
+        before = dict(self._known)
+        with ThreadPoolExecutor() as pool:  # hashing does not hold the interpreter's lock
+            hashes = list(pool.map(self._hash, paths))
+        if self._known != before and self._memo.parent.is_dir():
+            write_json(self._memo, self._known)
+        return hashes
+
+    def check(self, path: Path) -> None:
+        """Raise CorpusError for a file that has changed since its hash was asked for, or OSError."""
+        found = path.stat()
+        if [found.st_size, found.st_mtime_ns] != self._hashed[path]:
+            raise CorpusError(f"{path} has changed while it was read; prepare it again")
+
+    def _hash(self, path: Path) -> str:
+        with reading(path):
+            found = path.stat()
+            key, now = str(path.resolve()), [found.st_size, found.st_mtime_ns]
+            self._hashed[path] = now
+            known = self._known.get(key)
+            if known and known[:2] == now:
+                return str(known[2])
+            with path.open("rb") as file:
+                hashed = hashlib.file_digest(file, "sha256").hexdigest()
+        settled = time.time() - found.st_mtime > UNSETTLED
+        if found.st_size >= WORTH_REMEMBERING and settled:
+            self._known[key] = [*now, hashed]
+        return hashed
+
+
+class LocalFiles:
+    """A corpus of files of one kind."""
+
+    def __init__(self, data: DataConfig, paths: Sequence[Path], cache: Path) -> None:
+        self._data = data
+        self._own = own_split(paths)
+        self._paths = self._own.paths if self._own else paths
+        self._kind = paths[0].suffix.lower()
+        self._alone = len(paths) == 1
+        self._hashes = FileHashes(cache)
+
+    @cached_property
+    def _contents(self) -> list[str]:
+        return self._hashes.of(self._paths)
+
+    @cached_property
+    def _readers(self) -> dict[Path, Reader]:
+        return {
+            path: self._reader(self._share(path), hashed)
+            for path, hashed in zip(self._paths, self._contents, strict=True)
+        }
+
+    def _share(self, path: Path) -> float:
+        """How much of a file is for testing: all or nothing, where the file's name says it."""
+        return float(path in self._own.testing) if self._own else self._data.test_share
+
+    def _reader(self, share: float, hashed: str) -> Reader:
+        if self._kind == ".txt":
+            whole = WholeText(for_testing=part_of_one(bytes.fromhex(hashed)) < share)
+            return OneText(share) if self._alone else whole
+        if self._kind == ".jsonl":
+            return JsonLines(self._data.text_column, share)
+        from trainer.sources.parquet import ParquetRows  # noqa: PLC0415  (brings pyarrow)
+
+        return ParquetRows(self._data.text_column, share)
+
+    def origin(self) -> Origin:
+        column = [] if self._kind == ".txt" else [self._data.text_column]
+        split = [self._own.words] if self._own else []
+        kind = f"{'one ' if self._alone else ''}{self._kind}"
+        root = self._paths[0].parent if self._alone else Path(self._data.corpus)
+        return Origin(
+            digest(self._data, kind, [*split, *column, *self._contents]),
+            first_names([_name(path, root) for path in self._paths]),
+            None,
+            self._split(),
+        )
+
+    def _split(self) -> str:
+        if self._own:
+            return self._own.words
+        share = self._data.test_share
+        if self._alone and self._kind == ".txt":
+            return f"the last {share:g} {ONE_TEXT}"
+        return split_words(share)
+
+    @cached_property
+    def size(self) -> int:
+        total = 0
+        for path in self._paths:
+            with reading(path):
+                total += self._readers[path].size(path)
+        if not total:
+            raise CorpusError(
+                f"data.corpus = {self._data.corpus!r} is empty: there is no text in it"
+            )
+        return total
+
+    def pieces(self, resume: Any = None) -> Iterator[Piece]:  # noqa: ANN401  (JSON)
+        first, start = resume or (0, 0)
+        for index in range(first, len(self._paths)):
+            path = self._paths[index]
+            reader = self._readers[path]
+            with reading(path):
+                for end, size in reader.cuts(path, start):
+                    yield Piece(size, [index, end], partial(self._texts, reader, path, start, end))
+                    start = end
+            start = 0
+
+    def _texts(self, reader: Reader, path: Path, start: int, end: int) -> Iterator[Text]:
+        with reading(path):
+            yield from reader.texts(path, start, end)
+            self._hashes.check(path)  # what was read is what the hash is of
+
+
+class OwnSplit(NamedTuple):
+    """Files whose names say what they are for."""
+
+    testing: tuple[Path, ...]
+    training: tuple[Path, ...]
+    words: str
+    """The rule, for people."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Those for testing first, so that they are read even if reading stops early."""
+        return self.testing + self.training
+
+
+def own_split(paths: Sequence[Path]) -> OwnSplit | None:
+    """How a dataset's files divide themselves, as train-0.parquet and validation-0.parquet do.
+
+    None unless the names of all of them begin with `train`, `validation` or `test`, and some with
+    `train` and some with another.
+    """
+    parts = {
+        part: tuple(path for path in paths if path.name.lower().startswith(part))
+        for part in ("train", *OWN_TEST)
+    }
+    testing = next((part for part in OWN_TEST if parts[part]), None)
+    if testing is None or not parts["train"] or sum(map(len, parts.values())) < len(paths):
+        return None
+    kind = paths[0].suffix.lower()
+    return OwnSplit(parts[testing], parts["train"], f"the files {testing}*{kind} are for testing")
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

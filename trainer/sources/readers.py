@@ -1,0 +1,161 @@
+"""How files of text are read: where each can be cut, and the texts between two cuts."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from trainer.errors import CorpusError
+from trainer.sources.source import PIECE, Text, is_for_testing, last_cut
+from trainer.sources.text_errors import no_column, not_utf8, reading
+
+
+class Reader(Protocol):
+    """How one kind of file is read: where it can be cut, and the texts between two cuts."""
+
+    def size(self, path: Path) -> int:
+        """Bytes of text, roughly."""
+
+    def cuts(self, path: Path, start: int) -> Iterator[tuple[int, int]]:
+        """Where the pieces after `start` end, and their sizes in bytes."""
+
+    def texts(self, path: Path, start: int, end: int) -> Iterator[Text]:
+        """The texts of a piece."""
+
+
+class _Texts(ABC):
+    """Files of plain text, in parts; what is for testing is up to the subclass."""
+
+    def size(self, path: Path) -> int:
+        return path.stat().st_size
+
+    def boundary(self, path: Path) -> int | None:  # noqa: ARG002  (a subclass knows)
+        """Where the text for testing begins, if not with the file."""
+        return None
+
+    @abstractmethod
+    def is_test(self, path: Path, start: int) -> bool:
+        """Whether the text that begins there is for testing."""
+
+    def cuts(self, path: Path, start: int) -> Iterator[tuple[int, int]]:
+        size, boundary = self.size(path), self.boundary(path)
+        while start < size:
+            stop = boundary if boundary is not None and start < boundary else size
+            end = stop if stop - start <= PIECE else cut_near(path, start, start + PIECE)
+            yield end, end - start
+            start = end
+
+    def texts(self, path: Path, start: int, end: int) -> Iterator[Text]:
+        text = read_range(path, start, end)
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            raise not_utf8(path, start + error.start) from error
+        ends = end in {self.size(path), self.boundary(path)}
+        yield Text(text, self.is_test(path, start), ends)
+
+
+class OneText(_Texts):
+    """A single text: the end of it is for testing."""
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._boundary: int | None = None
+
+    def boundary(self, path: Path) -> int:
+        if self._boundary is None:
+            size = self.size(path)
+            near = max(1, round(size * (1 - self._share)))
+            self._boundary = cut_near(path, 0, near) if near < size else size
+        return self._boundary
+
+    def is_test(self, path: Path, start: int) -> bool:
+        return start >= self.boundary(path)
+
+
+class WholeText(_Texts):
+    """A file that is a document."""
+
+    def __init__(self, *, for_testing: bool) -> None:
+        self._for_testing = for_testing
+
+    def is_test(self, path: Path, start: int) -> bool:  # noqa: ARG002  (all of the file)
+        return self._for_testing
+
+
+class JsonLines:
+    """A JSON object per line, a document in one of its fields."""
+
+    def __init__(self, column: str, share: float) -> None:
+        self._column = column
+        self._share = share
+
+    def size(self, path: Path) -> int:
+        return path.stat().st_size
+
+    def cuts(self, path: Path, start: int) -> Iterator[tuple[int, int]]:
+        size = self.size(path)
+        with path.open("rb") as file:
+            while start < size:
+                file.seek(min(start + PIECE, size) - 1)
+                file.readline()
+                end = file.tell()
+                yield end, end - start
+                start = end
+
+    def texts(self, path: Path, start: int, end: int) -> Iterator[Text]:
+        for line in read_range(path, start, end).split(b"\n"):
+            if line.strip() and (text := self._text(path, start, line)):
+                yield Text(text, is_for_testing(text, self._share))
+            start += len(line) + 1
+
+    def _text(self, path: Path, offset: int, line: bytes) -> bytes:
+        try:
+            row = json.loads(line.decode())
+        except UnicodeDecodeError as error:
+            raise not_utf8(path, offset + error.start) from error
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else error
+            raise CorpusError(f"{_line(path, offset)} is not JSON ({reason})") from error
+        if not isinstance(row, dict):
+            raise CorpusError(
+                f"{_line(path, offset)} is no JSON object; each line of a .jsonl file is one, such "
+                'as {"text": "..."}'
+            )
+        if self._column not in row:
+            raise no_column(_line(path, offset), self._column, list(row))
+        value = row[self._column]
+        if value is not None and not isinstance(value, str):
+            raise CorpusError(
+                f"{_line(path, offset)} has {type(value).__name__} in {self._column!r}, not text"
+            )
+        try:
+            return (value or "").encode()
+        except UnicodeEncodeError as error:  # half of a surrogate pair, written as \ud800
+            raise CorpusError(
+                f"{_line(path, offset)} has half a character in {self._column!r} "
+                f"({error.reason}); it cannot be written in UTF-8"
+            ) from error
+
+
+def _line(path: Path, offset: int) -> str:
+    """Which line of a file begins at an offset, for people."""
+    before = (read_range(path, at, min(at + PIECE, offset)) for at in range(0, offset, PIECE))
+    number = 1 + sum(part.count(b"\n") for part in before)
+    return f"{path}: line {number}, at byte {offset},"
+
+
+def cut_near(path: Path, start: int, near: int) -> int:
+    """The last place after `start` and not after `near` at which every tokenizer cuts."""
+    begin = max(start, near - 2**16)
+    return begin + last_cut(read_range(path, begin, near))
+
+
+def read_range(path: Path, start: int, end: int) -> bytes:
+    """Some bytes of a file. Raises CorpusError when they cannot be read."""
+    with reading(path), path.open("rb") as file:
+        file.seek(start)
+        return file.read(end - start)

@@ -1,0 +1,82 @@
+"""`python -m trainer.tools.generate`: text from a run or an exported model, written as it comes.
+
+A `Request` in JSON on standard input; UTF-8 on standard output, the prompt first.
+"""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+
+from model.config import Config
+from trainer.corpora.tokenizer import Tokenizer
+from trainer.errors import WeightsError
+from trainer.tools.child import answer
+from trainer.tools.sampling import Sampling, sample
+from trainer.training.precision import full_float32
+from trainer.weights.pretrained import open_pretrained
+from trainer.weights.tokenizer_files import find_tokenizer
+from trainer.weights.weights import load_model
+
+
+class Request(Config):
+    """What to write."""
+
+    folder: str
+    """A finished run or an exported model."""
+    prompt: str
+    """What the text begins with; empty for the beginning of a document."""
+    sampling: Sampling
+    safe: bool
+    """Whether characters that would move a terminal's cursor are shown as �."""
+
+
+def generate(request: Request) -> Iterator[str]:
+    """Text piece by piece, whole characters only, the prompt first.
+
+    Raises WeightsError where there is no model or its context is too short for the prompt.
+    """
+    source = open_pretrained(Path(request.folder))
+    tokenizer = find_tokenizer(source)
+    prompt = tokenizer.encode(request.prompt.encode()).tolist() or [tokenizer.end_of_text]
+    if len(prompt) > source.config.context:
+        raise WeightsError(
+            f"the prompt has {len(prompt)} tokens, and the context of this model is "
+            f"{source.config.context}; shorten it"
+        )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = load_model(source).to(device)
+    yield request.prompt
+    with full_float32():
+        tokens = sample(model, prompt, request.sampling, tokenizer.end_of_text)
+        yield from whole_characters(tokenizer, tokens)
+
+
+def whole_characters(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:
+    """The text of tokens that may be parts of characters; � for what is no character at all."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for token in tokens:
+        yield decoder.decode(tokenizer.decode([token]))
+    yield decoder.decode(b"", final=True)
+
+
+def shown(text: str) -> str:
+    """As a terminal may be sent it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+
+
+def _write(content: bytes) -> None:
+    request = Request.model_validate_json(content)
+    for piece in generate(request):
+        sys.stdout.buffer.write((shown(piece) if request.safe else piece).encode())
+        sys.stdout.buffer.flush()
+    sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(answer(_write))

@@ -1,0 +1,131 @@
+"""Which sequences are read at which step: a pure function of (seed, step).
+
+Nothing is remembered, so a resumed run, or one with other micro-batches, reads the same text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainer.corpora.tokenizer import Tokens
+from trainer.recipe import Recipe
+
+ROUNDS = 6
+"""Feistel rounds; four make a pseudo-random permutation (Luby and Rackoff 1988), two are spare."""
+
+SEQUENCES_AHEAD = 1_024
+"""Places that are computed at once: the cost lies in the calls, not in the numbers."""
+
+LARGE = 2**32
+"""Bytes of mapped tokens from which on a shuffled batch is announced, not left to read-ahead."""
+
+Indices = NDArray[np.uint64]
+
+
+def permute(slots: Indices, size: int, key: str) -> Indices:
+    """Where a keyed pseudo-random permutation of range(size) sends each of `slots`.
+
+    A Feistel network on the smallest power of four that holds `size`, walked until it falls back
+    into the range (Black and Rogaway 2002, "Ciphers with arbitrary finite domains", method 2):
+    constant memory, whatever the size.
+    """
+    half = np.uint64(((size - 1).bit_length() + 1) // 2)
+    digest = hashlib.sha256(key.encode()).digest()
+    keys = np.frombuffer(digest, dtype=np.uint32)[:ROUNDS].astype(np.uint64)
+    result = _feistel(slots, half, keys)
+    while (outside := result >= size).any():
+        result[outside] = _feistel(result[outside], half, keys)
+    return result
+
+
+def _feistel(numbers: Indices, half: np.uint64, keys: Indices) -> Indices:
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    left, right = numbers >> half, numbers & mask
+    for key in keys:
+        left, right = right, left ^ (_scramble(right, key) & mask)
+    return (left << half) | right
+
+
+def _scramble(numbers: Indices, key: np.uint64) -> Indices:
+    """The finaliser of splitmix64 (Steele, Lea and Flood 2014, OOPSLA), keyed."""
+    mixed = (numbers + (key << np.uint64(32)) + key) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+class Batches:
+    """The batches of one run, read from `tokens` at any step in any order."""
+
+    def __init__(self, recipe: Recipe, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._context = recipe.model.context
+        self._size = recipe.train.batch_size
+        self._shuffled = recipe.data.order == "shuffled"
+        self._seed = recipe.seeds.order
+        self._sequences = (len(tokens) - 1) // self._context
+        self._ahead = max(1, SEQUENCES_AHEAD // self._size)
+        self._places = lru_cache(maxsize=2)(self._compute)
+        self._map = large_map(tokens) if self._shuffled else None
+
+    def sequences(self, step: int) -> Indices:
+        """Indices of the sequences in the batch of `step`, in order, shape (batch_size,)."""
+        block, row = divmod(step, self._ahead)
+        return self._places(block)[row]  # type: ignore[no-any-return]
+
+    def _compute(self, block: int) -> Indices:
+        """The sequences of some steps in a row, shape (steps, batch_size)."""
+        count = self._ahead * self._size
+        slots = np.arange(block * count, (block + 1) * count, dtype=np.uint64)
+        epochs, slots = np.divmod(slots, np.uint64(self._sequences))
+        for epoch in np.unique(epochs) if self._shuffled else ():
+            within = epochs == epoch
+            key = f"order/{self._seed}/{epoch}"
+            slots[within] = permute(slots[within], self._sequences, key)
+        return slots.reshape(self._ahead, self._size)
+
+    def read(self, step: int, part: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """Inputs and the tokens that follow them, each int64 (sequence, context).
+
+        `part` selects some of the batch's sequences.
+        """
+        if self._map:
+            self._announce(self._map, step + 1, part)
+        return read_sequences(self._tokens, self.sequences(step)[part], self._context)
+
+    def _announce(self, mapped: mmap.mmap, step: int, part: slice) -> None:
+        """Have the system fetch a batch while the one before it is trained on."""
+        size = self._tokens.itemsize
+        for sequence in self.sequences(step)[part].tolist():
+            start = sequence * self._context * size
+            begin = start - start % mmap.PAGESIZE
+            length = start - begin + (self._context + 1) * size
+            mapped.madvise(mmap.MADV_WILLNEED, begin, length)
+
+
+def large_map(tokens: Tokens) -> mmap.mmap | None:
+    """The file behind tokens that are mapped and many, which will be read here and there.
+
+    Linux reads megabytes ahead from each place where a mapped file is touched. That warms a small
+    file up, and of a large one it throws away most before it is wanted.
+    """
+    mapped: object = tokens.base
+    if not isinstance(mapped, mmap.mmap) or tokens.nbytes < LARGE:
+        return None
+    mapped.madvise(mmap.MADV_RANDOM)
+    return mapped
+
+
+def read_sequences(tokens: Tokens, sequences: Indices, context: int) -> tuple[Tensor, Tensor]:
+    """Inputs and targets of the given sequences, each int64 (sequence, context)."""
+    starts = sequences.astype(np.int64) * context
+    window = tokens[starts[:, None] + np.arange(context + 1)].astype(np.int64)
+    both = torch.from_numpy(window)
+    return both[:, :-1].contiguous(), both[:, 1:].contiguous()

@@ -1,0 +1,185 @@
+"""What a run needs of a device's memory, and how many sequences it can work on at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from model.config import parameter_count
+from trainer.errors import DeviceMemoryError, ExecutionSettingError
+from trainer.files import write_json
+from trainer.recipe import Recipe, vocabulary_size
+from trainer.training.provenance import device_name
+
+BYTES_PER_PARAMETER = 16
+"""The value, its gradient and AdamW's two moments, each in float32."""
+ROOM = 0.8
+"""Share of a CPU's free memory that a run may fill: the system ends those that fill it all."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch could not get the memory it asked for, on a GPU or on a CPU."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory that is free on the device; None when the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+    system = int(lines["MemAvailable"].split()[0]) * 1024
+    return min([system, *_container_room()])
+
+
+def _container_room() -> list[int]:
+    """What is left of a control group's limit, where there is one."""
+    for folder, limit, usage, cached in (
+        ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+        (
+            "/sys/fs/cgroup/memory",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+        ),
+    ):
+        try:
+            most, used = (int(Path(folder, name).read_text()) for name in (limit, usage))
+            # Files that were read count as used, though the kernel drops them when asked for memory.
+            stat = Path(folder, "memory.stat").read_text().split()
+            used -= int(stat[stat.index(cached) + 1])
+        except (OSError, ValueError):  # no such group, or no limit ("max")
+            continue
+        return [max(0, most - used)]
+    return []
+
+
+def fixed_bytes(recipe: Recipe) -> int:
+    """Parameters, gradients and the optimiser's moments."""
+    count = parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
+    return BYTES_PER_PARAMETER * count
+
+
+def bytes_per_sequence(recipe: Recipe, device: torch.device) -> int:
+    """What one sequence leaves behind on the way forward, roughly.
+
+    Eighteen tensors of the residual stream's width per block; on a CPU also the attention weights
+    that the causal mask lets through, which a GPU's fused kernel computes twice instead.
+    """
+    shape = recipe.model
+    size = 4 if recipe.train.precision in {"float32", "tf32"} else 2
+    per_block = 18 * shape.width * size
+    if device.type == "cpu":
+        per_block += 4 * shape.heads * (shape.context // 2 + 32)
+    embeddings = 4 * 4 * shape.width
+    return shape.context * (shape.layers * per_block + embeddings)
+
+
+def check_fits(recipe: Recipe, device: torch.device, free: int | None) -> None:
+    """Raise ExecutionSettingError when not even one sequence at a time fits the device."""
+    fixed, sequence = fixed_bytes(recipe), bytes_per_sequence(recipe, device)
+    if free is None or fixed + sequence <= free:
+        return
+    count = fixed // BYTES_PER_PARAMETER
+    raise ExecutionSettingError(
+        f"the recipe does not fit {device_name(device)}: {count:,} parameters x "
+        f"{BYTES_PER_PARAMETER} bytes (value, gradient, two moments) = {_gigabytes(fixed)}, and "
+        f"{_gigabytes(sequence)} for one sequence of {recipe.model.context} tokens, but "
+        f"{_gigabytes(free)} are free; use a smaller model.width, model.layers or model.context, "
+        "or another device"
+    )
+
+
+def does_not_fit(recipe: Recipe, device: torch.device, tried: str) -> DeviceMemoryError:
+    """What to raise when the device ran out of memory although the recipe seemed to fit."""
+    fixed = fixed_bytes(recipe)
+    return DeviceMemoryError(
+        f"out of memory on {device_name(device)} {tried}: {fixed // BYTES_PER_PARAMETER:,} "
+        f"parameters x {BYTES_PER_PARAMETER} bytes = {_gigabytes(fixed)}, and about "
+        f"{_gigabytes(bytes_per_sequence(recipe, device))} for each sequence; set a smaller "
+        "jobs.micro_batch, use a smaller model, or end what else uses the device"
+    )
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.3g} GB"
+
+
+class MicroBatches:
+    """The largest micro-batches that fitted, remembered per device and shape in a file."""
+
+    def __init__(self, folder: Path | None, free: int | None = None) -> None:
+        self._free = free
+        self._file = folder / "micro-batches.json" if folder else None
+
+    def find(
+        self, recipe: Recipe, device: torch.device, most: int, attempt: Callable[[int], None]
+    ) -> int:
+        """The largest of `most`, half of it, a quarter, ... that fits.
+
+        On a GPU `attempt` is called with each, and raises when it does not. A CPU's memory is
+        reckoned with instead: a process that takes too much of it is not told, but ended.
+        """
+        if device.type == "cpu":
+            return self._reckon(recipe, device, most)
+        key = self._key(recipe, device, most)
+        known = self._read().get(key)
+        if isinstance(known, int) and 1 <= known <= most:
+            return known
+        size = most
+        while not _fits(attempt, size):
+            if size == 1:
+                raise does_not_fit(recipe, device, "with a single sequence")
+            size = (size + 1) // 2
+        self._remember(key, size)
+        return size
+
+    def _reckon(self, recipe: Recipe, device: torch.device, most: int) -> int:
+        if self._free is None:
+            return most
+        room = ROOM * self._free - fixed_bytes(recipe)
+        size = most
+        while size > 1 and size * bytes_per_sequence(recipe, device) > room:
+            size = (size + 1) // 2
+        return size
+
+    def _key(self, recipe: Recipe, device: torch.device, most: int) -> str:
+        shape = {
+            "sequences": most,
+            "model": recipe.model.model_dump(mode="json"),
+            "vocabulary": vocabulary_size(recipe.data.tokenizer),
+            "precision": recipe.train.precision,
+            "memory": torch.cuda.get_device_properties(device).total_memory,
+        }
+        digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+        return f"{device_name(device)} {digest[:16]}"
+
+    def _read(self) -> dict[str, object]:
+        try:
+            known = json.loads(self._file.read_bytes()) if self._file else {}
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+    def _remember(self, key: str, size: int) -> None:
+        if self._file:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self._file, {**self._read(), key: size})
+
+
+def _fits(attempt: Callable[[int], None], size: int) -> bool:
+    try:
+        attempt(size)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        return False
+    return True

@@ -1,0 +1,89 @@
+"""The numbers that a run computes with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+
+from trainer.errors import ExecutionSettingError
+from trainer.recipe import Recipe
+from trainer.training.provenance import device_name
+
+AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+"""The type of matrix products, where it is not that of the parameters."""
+SLOW = 1.25
+"""A precision that takes this many times as long as float32 is worth a word."""
+
+
+def be_deterministic() -> None:
+    """Let this process compute the same bits each time, on one device with one version of torch.
+
+    To be called before it touches CUDA. An operation that torch has no such algorithm for then
+    raises RuntimeError: a run that is called deterministic is.
+    """
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it when it starts
+    torch.use_deterministic_algorithms(mode=True)
+    # To fill new memory finds bugs, and takes time.
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  (mypy)
+    torch.backends.cudnn.benchmark = False
+
+
+def prepare(recipe: Recipe, device: torch.device, note: Callable[[str], None]) -> None:
+    """Set up the device for a run, and note where a precision does not do what it is chosen for.
+
+    Raises ExecutionSettingError when the device does not have it.
+    """
+    precision = recipe.train.precision
+    if device.type == "cuda":
+        # Only float32 proper asks for every bit; the others allow TensorFloat-32 where it applies.
+        torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
+        if precision == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise ExecutionSettingError(
+                f'train.precision = "bfloat16", but {device_name(device)} has no bfloat16; '
+                'use "float16" or "float32"'
+            )
+    elif precision == "tf32":
+        note('train.precision = "tf32" is a GPU\'s; on this device it is float32')
+    if precision in AUTOCAST:
+        ratio = slowdown(AUTOCAST[precision], device)
+        if ratio > SLOW:
+            note(
+                f'train.precision = "{precision}" takes {ratio:.1f} times as long as float32 on '
+                f"{device_name(device)} (a matrix product of 512 x 512)"
+            )
+
+
+def autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The context of the forward pass."""
+    kind = AUTOCAST.get(recipe.train.precision)
+    return torch.autocast(device.type, kind) if kind else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def full_float32() -> Iterator[None]:
+    """Within it a GPU rounds no float32 product to TensorFloat-32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def slowdown(kind: torch.dtype, device: torch.device) -> float:
+    """How many times as long a matrix product takes in `kind` as in float32, measured now."""
+    return _seconds(kind, device) / _seconds(torch.float32, device)
+
+
+def _seconds(kind: torch.dtype, device: torch.device) -> float:
+    a = torch.ones(512, 512, dtype=kind, device=device)
+    best = float("inf")
+    for _ in range(5):
+        began = time.perf_counter()
+        (a @ a)[0, 0].item()  # waits for the device
+        best = min(best, time.perf_counter() - began)
+    return best

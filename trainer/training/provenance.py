@@ -1,0 +1,74 @@
+"""Where a result comes from: code, packages, machine."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import subprocess
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainer.corpora.corpus import CorpusInfo
+from trainer.recipe import METRIC_VERSION, Recipe
+from trainer.weights.pretrained import Pretrained
+
+
+def provenance(
+    recipe: Recipe, corpus: CorpusInfo, weights: Pretrained | None, device: torch.device
+) -> dict[str, Any]:
+    """All that is stored beside a result so that it can be compared and repeated."""
+    initial = {"folder": str(weights.folder), "hash": weights.hash} if weights else None
+    return {
+        **code(),
+        "metric": METRIC_VERSION,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": version("numpy"),
+        },
+        "device": device_name(device),
+        "device_type": device.type,
+        "threads": torch.get_num_threads(),
+        "precision": recipe.train.precision,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "corpus": asdict(corpus),
+        **({"initial_weights": initial} if initial else {}),
+    }
+
+
+@functools.cache
+def code() -> dict[str, Any]:
+    """The commit that is running and whether files differ from it; None outside a checkout."""
+    # An environment inside somebody's own repository must not pass for a checkout of ours.
+    if _git("ls-files", "--error-unmatch", __file__) is None:
+        return {"commit": None, "dirty": None}
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", "model", "trainer")
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": None if changes is None else bool(changes),
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    root = Path(__file__).parent.parent
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603  (fixed arguments)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return finished.stdout.strip() if finished.returncode == 0 else None
+
+
+@functools.cache
+def device_name(device: torch.device) -> str:
+    """The name that its maker gave the device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()

@@ -1,0 +1,169 @@
+"""One run in memory: the model, its optimiser, and the place in its data."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from model.dropout import DropoutStream, use_dropout
+from model.gpt import GPT
+from model.init import initialise
+from trainer.corpora.corpus import Corpus
+from trainer.errors import DeviceMemoryError
+from trainer.recipe import Recipe, learning_rate, vocabulary_size
+from trainer.training.batches import Batches
+from trainer.training.compile import compile_model
+from trainer.training.journal import Progress, Step
+from trainer.training.memory import (
+    MicroBatches,
+    check_fits,
+    does_not_fit,
+    free_bytes,
+    is_out_of_memory,
+)
+from trainer.training.optimizer import Optimizer
+from trainer.training.parameters import FlatParameters
+from trainer.training.precision import autocast, prepare
+from trainer.training.world import Place
+from trainer.weights.pretrained import Pretrained
+from trainer.weights.weights import load_weights
+
+
+class Trainer:
+    """Takes the steps of a recipe. Each is a function of the parameters and its number alone.
+
+    Raises ExecutionSettingError when the recipe does not fit the place.
+    """
+
+    def __init__(
+        self, recipe: Recipe, corpus: Corpus, place: Place, progress: Progress | None = None
+    ) -> None:
+        self.recipe = recipe
+        self.place = place
+        self.progress = progress or Progress()
+        self.sequences = place.world.part(recipe.train.batch_size)
+        check_fits(recipe, place.device, self._free_bytes())
+        # A continued run has its notes already; a time measured again would make another one.
+        prepare(recipe, place.device, _ignore if self.progress.steps else self._note)
+        self.batches = Batches(recipe, corpus.train)
+        self.dropout = DropoutStream(recipe.seeds.dropout)
+        self.model = GPT(recipe.model, vocabulary_size(recipe.data.tokenizer))
+        initialise(self.model, recipe.seeds.init)
+        self.model.to(place.device)
+        self.dropout.to(place.device)
+        use_dropout(self.model, self.dropout)
+        self.parameters = FlatParameters(self.model, recipe.optimizer.decay)
+        self.optimizer = Optimizer(
+            self.parameters, recipe.optimizer, scaled=recipe.train.precision == "float16"
+        )
+        self._share = torch.tensor(1 / recipe.tokens_per_step, device=place.device)
+        compile_model(self.model, recipe, place, self._note)
+        self.micro_batch = self._choose_micro_batch()
+        self._halved = False
+
+    def step(self, step: int) -> Step:
+        """Take optimiser step `step`. Nothing here waits for the device."""
+        loss = self._gradients_that_fit(step)
+        self.place.world.sum(loss)
+        self.place.world.sum(self.parameters.gradients)
+        report = self.optimizer.step(learning_rate(self.recipe, step))
+        return Step(loss, *report)
+
+    def _gradients_that_fit(self, step: int) -> Tensor:
+        """The gradients of a step, with half the micro-batch if the memory does not suffice."""
+        while True:
+            try:
+                return self.gradients(step, self.sequences)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self._halved or self.micro_batch == 1:
+                    raise self._does_not_fit(step) from error
+            # Outside of the handler: what the attempt held is free only now.
+            self._halve(step)
+
+    def _halve(self, step: int) -> None:
+        half = (self.micro_batch + 1) // 2
+        self._note(
+            f"out of memory at step {step} with a micro-batch of {self.micro_batch} sequences; "
+            f"went on with {half}"
+        )
+        self.micro_batch = half
+        self._halved = True
+        if self.place.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _does_not_fit(self, step: int) -> DeviceMemoryError:
+        halved = ", which is half of what was tried first" if self._halved else ""
+        tried = f"at step {step} with a micro-batch of {self.micro_batch}{halved}"
+        return does_not_fit(self.recipe, self.place.device, tried)
+
+    def gradients(self, step: int, sequences: slice) -> Tensor:
+        """Fill the gradients with those of some sequences of a step's batch; their share of the loss."""
+        inputs, targets = (self._on_device(t) for t in self.batches.read(step, sequences))
+        self.parameters.forget_gradients()
+        scale = self._share * self.optimizer.scale
+        loss = torch.zeros_like(scale)
+        for first in range(0, len(inputs), self.micro_batch):
+            some = slice(first, first + self.micro_batch)
+            self.dropout.seek(step, sequences.start + first)
+            with autocast(self.recipe, self.place.device):
+                part = self.model.loss(inputs[some], targets[some], scale)
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += part.detach()
+        self.parameters.collect_gradients()
+        return loss / self.optimizer.scale
+
+    def _on_device(self, tensor: Tensor) -> Tensor:
+        if self.place.device.type != "cuda":
+            return tensor
+        return tensor.pin_memory().to(self.place.device, non_blocking=True)
+
+    def _choose_micro_batch(self) -> int:
+        most = self.sequences.stop - self.sequences.start
+        asked = self.place.execution.micro_batch
+        if asked != "auto":
+            return min(asked, most)  # type: ignore[no-any-return]
+        if (
+            self.progress.micro_batch is not None
+        ):  # as before the interruption: another one rounds otherwise
+            return self.progress.micro_batch
+        known = MicroBatches(self.place.cache, self._free_bytes())
+        return known.find(self.recipe, self.place.device, most, self._attempt)
+
+    def _free_bytes(self) -> int | None:
+        """This process's share of the memory that is free: of a CPU's, which all of them are on."""
+        free = free_bytes(self.place.device)
+        shared = self.place.world.size if self.place.device.type == "cpu" else 1
+        return None if free is None else free // shared
+
+    def _attempt(self, size: int) -> None:
+        """Forward and back through a micro-batch of this size. Changes nothing that lasts."""
+        self.micro_batch = size
+        first = self.sequences.start
+        # AdamW's two moments come with the first step only, and then stay.
+        _moments = torch.empty(2, self.parameters.values.numel(), device=self.place.device)
+        self.gradients(0, slice(first, first + size))
+        self.parameters.gradients.zero_()
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.progress.notes:
+            self.progress.notes.append(sentence)
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors that a continued run needs."""
+        return {"values": self.parameters.values} | self.optimizer.state()
+
+    def begin_with(self, weights: Pretrained) -> None:
+        """Take the place of the random weights (`Pretrained.check_fits`). Raises WeightsError."""
+        load_weights(self.model, weights)
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Continue from what `state` returned."""
+        rest = dict(tensors)
+        self.parameters.values.copy_(rest.pop("values"))
+        self.optimizer.load_state(rest)
+
+
+def _ignore(_sentence: str) -> None:
+    """Tell nobody."""

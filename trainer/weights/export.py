@@ -1,0 +1,101 @@
+"""A finished run as a folder that transformers loads: without torch, and without transformers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from model import huggingface
+from trainer.errors import WeightsError
+from trainer.files import sync
+from trainer.rundir.directory import RunDirectory
+from trainer.weights.pretrained import CONFIG, WEIGHTS, Pretrained, open_pretrained
+from trainer.weights.tokenizer_files import tokenizer_files
+
+CARD = "README.md"
+
+
+def export(run: RunDirectory, to: Path, card: str) -> None:
+    """Write the model of `run`, with its tokenizer and a card, to the folder `to`: whole or not.
+
+    Raises WeightsError where GPT-2's format cannot hold the model, the run kept no weights, or
+    `to` is in use or cannot be written; CorpusError where the tokenizer is not at hand.
+    """
+    source = open_pretrained(run.path)
+    try:
+        fields = huggingface.to_fields(source.config, source.vocabulary)
+    except ValueError as error:
+        raise WeightsError(f"{run.path} cannot be exported: {error}") from error
+    check_is_free(to)
+    context = source.config.context
+    name = run.read_request().recipe.data.tokenizer
+    files = {
+        CONFIG: _json(fields),
+        "generation_config.json": _json(_generation(source.vocabulary - 1)),
+        CARD: card.encode(),
+        **tokenizer_files(name, run.path, context),
+    }
+    try:
+        _write(to, files, _parameters(run, source))
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise WeightsError(
+            f"{to} cannot be written ({reason}); make room, or name another folder"
+        ) from error
+
+
+def check_is_free(to: Path) -> None:
+    """Raise WeightsError unless `to` is a folder that can be made, or an empty one."""
+    if to.is_symlink() or (to.exists() and not to.is_dir()):
+        raise WeightsError(f"{to} exists and is no folder; name another")
+    if to.exists() and any(to.iterdir()):
+        raise WeightsError(f"{to} exists and is not empty; name another folder, or empty it")
+
+
+def _json(value: Any) -> bytes:  # noqa: ANN401  (JSON)
+    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _generation(end_of_text: int) -> dict[str, int]:
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    return dict.fromkeys(names, end_of_text)
+
+
+def _parameters(run: RunDirectory, source: Pretrained) -> dict[str, NDArray[Any]]:
+    """GPT-2's parameters by GPT-2's names."""
+    kept = load_file(run.weights)
+    wanted = huggingface.parameters(source.config, source.vocabulary)
+    found = {}
+    for ours, each in wanted.items():
+        if ours in kept:
+            array = kept[ours].T if each.transposed else kept[ours]
+        else:  # a bias of the QKV that the model does not have
+            array = np.zeros(each.shape, dtype=np.float32)
+        found[each.name] = np.ascontiguousarray(array)
+    return found
+
+
+def _write(to: Path, files: dict[str, bytes], parameters: dict[str, NDArray[Any]]) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
+    try:
+        for name, content in files.items():
+            (aside / name).write_bytes(content)
+        save_file(parameters, aside / WEIGHTS, metadata={"format": "pt"})
+        for path in aside.iterdir():
+            path.chmod(0o644)
+            sync(path)
+        aside.chmod(0o755)
+        sync(aside)
+        aside.rename(to)
+        sync(to.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,50 @@
+"""Weights that a run begins with: where they lie, and whether they are for its tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainer.corpora.corpus import Corpus
+from trainer.corpora.tokenizer import Tokenizer, load_tokenizer, parse_tokenizer
+from trainer.errors import WeightsError
+from trainer.sources.lookup import look_up
+from trainer.weights.pretrained import Pretrained, open_pretrained
+from trainer.weights.tokenizer_files import check_same_tokens
+
+
+def find_weights(word: str, beside: Path | None = None) -> Pretrained:
+    """What `train.initial_weights` names.
+
+    A relative path is looked for where the command was given and in `beside`, the study's folder.
+    Raises WeightsError.
+    """
+    where = f"train.initial_weights = {word!r}"
+    found = look_up(word, beside)
+    if len(found) > 1:
+        raise WeightsError(
+            f"{where} is two folders under one name: {found[0].resolve()} and "
+            f"{found[1].resolve()}; write the whole path of the one that is meant"
+        )
+    if not found:
+        raise WeightsError(
+            f"{where}: there is no such folder{f', nor is there in {beside}' if beside else ''}; "
+            "name one of a finished run, or of a GPT-2 in Hugging Face's format (`hf download "
+            "openai-community/gpt2 --local-dir gpt2` fetches OpenAI's)"
+        )
+    return open_pretrained(found[0].resolve())
+
+
+def check_tokens(weights: Pretrained, name: str, corpus: Corpus | None, cache: Path) -> None:
+    """Raise WeightsError unless weights are for the tokens `data.tokenizer = name` of a corpus.
+
+    One that is still to be made from a corpus is passed over.
+    """
+    if corpus is None and name.startswith("bpe-"):
+        return
+    check_same_tokens(weights, _tokenizer(name, corpus, cache), name)
+
+
+def _tokenizer(name: str, corpus: Corpus | None, cache: Path) -> Tokenizer:
+    if corpus is not None and corpus.tokenizer is not None:  # made just now
+        return parse_tokenizer(corpus.tokenizer, corpus.info.corpus)
+    return load_tokenizer(name, cache / corpus.info.folder if corpus else None)

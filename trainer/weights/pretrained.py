@@ -1,0 +1,259 @@
+"""A folder of weights: a GPT-2 in Hugging Face's format, or a run of ours.
+
+Looked at without torch: what it holds, whether it fits a model, and its hash. Only safetensors are
+read: the older format is a pickle, which can run any code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import SafetensorError, safe_open
+
+from model import huggingface
+from model.config import ModelConfig
+from model.huggingface import PREFIX, Parameter
+from trainer.errors import WeightsError
+from trainer.recipe import Recipe, vocabulary_size
+from trainer.rundir.directory import RunDirectory
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+LARGEST_JSON = 64_000_000
+"""Bytes of a file that describes a model."""
+NUMBERS = {"F64", "F32", "F16", "BF16"}
+"""Kinds of numbers that weights are stored in, as safetensors calls them."""
+BUFFER = 2**20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a safetensors file."""
+
+    file: Path
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    start: int
+    """Where its bytes begin in the file."""
+    size: int
+    """How many there are."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Its bytes."""
+        with self.file.open("rb") as file:
+            file.seek(self.start)
+            left = self.size
+            while left and (piece := file.read(min(left, BUFFER))):
+                left -= len(piece)
+                yield piece
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether all of it is zero."""
+        return not any(piece.strip(b"\0") for piece in self.pieces())
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What a folder of weights holds. Its parameters have the names that they have in our model."""
+
+    folder: Path
+    form: Literal["gpt2", "run"]
+    config: ModelConfig
+    """With the dropout that it was trained with; a QKV bias that is zero counts as none."""
+    vocabulary: int
+    tensors: Mapping[str, Stored]
+    transposed: frozenset[str]
+    """Those that are stored as (inputs, outputs)."""
+    tokenizer: str | None = None
+    """`data.tokenizer` of a run."""
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the weights, whatever the names of the files that they are in."""
+        digest = hashlib.sha256()
+        for name, stored in sorted(self.tensors.items()):
+            turned = "transposed" if name in self.transposed else ""
+            digest.update(f"{name} {stored.kind} {list(stored.shape)} {turned}\n".encode())
+            for piece in stored.pieces():
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def check_fits(self, recipe: Recipe) -> None:
+        """Raise WeightsError, naming the field, where the model of a recipe has another shape.
+
+        It may have fewer positions, a bias that the weights lack, and a head of its own where
+        theirs is tied: none of that changes what the model computes.
+        """
+        model, ours = recipe.model, self.config
+        tokens = vocabulary_size(recipe.data.tokenizer)
+        where = f"train.initial_weights = {str(self.folder)!r}:"
+        for field in ("layers", "heads", "width", "norm"):
+            wanted, found = getattr(model, field), getattr(ours, field)
+            if wanted != found:
+                raise WeightsError(
+                    f"{where} model.{field} = {wanted!r}, but the weights there have {found!r}; "
+                    f"set model.{field} = {json.dumps(found)}"
+                )
+        if model.context > ours.context:
+            raise WeightsError(
+                f"{where} model.context = {model.context}, but the weights there know "
+                f"{ours.context} positions; set model.context = {ours.context} or less"
+            )
+        if tokens != self.vocabulary:
+            raise WeightsError(
+                f"{where} data.tokenizer = {recipe.data.tokenizer!r} has {tokens} tokens, but the "
+                f"weights there are for {self.vocabulary}; use the tokenizer that they were "
+                "trained with"
+            )
+        if ours.qkv_bias and not model.qkv_bias:
+            raise WeightsError(
+                f"{where} the weights there have a bias in their query, key and value "
+                "projections; set model.qkv_bias = true"
+            )
+        if model.tie_embeddings and not ours.tie_embeddings:
+            raise WeightsError(
+                f"{where} the weights there have an output projection of their own; set "
+                "model.tie_embeddings = false"
+            )
+
+
+def open_pretrained(folder: Path) -> Pretrained:
+    """Look at a folder of weights. Raises WeightsError when it holds none, or not what it says."""
+    try:
+        if (folder / CONFIG).exists():
+            return _open_gpt2(folder)
+        if (folder / "recipe.json").exists():
+            return _open_run(RunDirectory(folder))
+    except OSError as error:
+        reason = error.strerror or error
+        raise WeightsError(f"{error.filename or folder} cannot be read: {reason}") from error
+    except SafetensorError as error:
+        raise WeightsError(f"{folder}: its safetensors are damaged ({error})") from error
+    raise WeightsError(
+        f"{folder} holds no weights: neither a {CONFIG} of a GPT-2 in Hugging Face's format nor "
+        "the recipe.json of a run"
+    )
+
+
+def _open_run(run: RunDirectory) -> Pretrained:
+    recipe = run.read_request().recipe
+    if not run.weights.exists():
+        raise WeightsError(
+            f"{run.path} keeps no weights: its run is not finished, or was told to keep nothing "
+            "(jobs.keep), or `sweep gc` has freed them"
+        )
+    vocabulary = vocabulary_size(recipe.data.tokenizer)
+    kept = huggingface.parameters(recipe.model, vocabulary)
+    wanted = {
+        name: Parameter(name, each.shape[::-1] if each.transposed else each.shape, transposed=False)
+        for name, each in kept.items()
+        if not _is_absent(name, recipe.model)
+    }
+    tensors = _find(run.path, wanted, dict(_entries(run.weights)))
+    name = recipe.data.tokenizer
+    return Pretrained(run.path, "run", recipe.model, vocabulary, tensors, frozenset(), name)
+
+
+def _is_absent(name: str, config: ModelConfig) -> bool:
+    """Whether a model of ours lacks a parameter that GPT-2 has."""
+    without_bias = not config.qkv_bias and name.endswith("qkv.bias")
+    return without_bias or (config.norm == "rms" and name.endswith("norm.bias"))
+
+
+def _open_gpt2(folder: Path) -> Pretrained:
+    entries = {
+        (name if name.startswith((PREFIX, "lm_head.")) else PREFIX + name): stored
+        for name, stored in _all_entries(folder).items()
+    }
+    try:
+        config, vocabulary = huggingface.from_fields(_read_json(folder / CONFIG))
+    except ValueError as error:
+        raise WeightsError(f"{folder / CONFIG}: {error}") from error
+    if config.layers > len(entries):  # before a list is made of what a mistyped number asks for
+        raise WeightsError(f"{folder} has fewer tensors than {CONFIG} has layers")
+    wanted = huggingface.parameters(config, vocabulary)
+    tensors = _find(folder, wanted, entries)
+    biased = any(not tensors[n].is_zero for n in tensors if n.endswith("qkv.bias"))
+    config = config.model_copy(update={"qkv_bias": biased})
+    turned = frozenset(name for name, each in wanted.items() if each.transposed)
+    return Pretrained(folder, "gpt2", config, vocabulary, tensors, turned)
+
+
+def _find(
+    folder: Path, wanted: Mapping[str, Parameter], entries: Mapping[str, Stored]
+) -> dict[str, Stored]:
+    """The tensors that a model consists of. Raises WeightsError for one that is not as it should."""
+    for each in wanted.values():
+        found = entries.get(each.name)
+        if found is None:
+            raise WeightsError(f"{folder} lacks the tensor {each.name} of its model")
+        if found.shape != each.shape or found.kind not in NUMBERS:
+            raise WeightsError(
+                f"{folder}: the tensor {each.name} is {found.kind} {list(found.shape)}, but its "
+                f"model needs floating-point numbers {list(each.shape)}"
+            )
+    return {name: entries[each.name] for name, each in wanted.items()}
+
+
+def _all_entries(folder: Path) -> dict[str, Stored]:
+    if (folder / WEIGHTS).exists():
+        return dict(_entries(folder / WEIGHTS))
+    if (folder / INDEX).exists():
+        return _indexed_entries(folder)
+    pickles = sorted(path.name for path in folder.glob("*.bin"))
+    if pickles:
+        raise WeightsError(
+            f"{folder} has its weights in {pickles[0]}, a pickle, which can run any code and is "
+            f"never loaded; save them as {WEIGHTS}"
+        )
+    raise WeightsError(f"{folder} has a {CONFIG} but no {WEIGHTS}")
+
+
+def _indexed_entries(folder: Path) -> dict[str, Stored]:
+    """Those of several files, which an index names."""
+    names = _read_json(folder / INDEX).get("weight_map")
+    if not isinstance(names, dict):
+        raise WeightsError(f"{folder / INDEX} has no weight_map")
+    found: dict[str, Stored] = {}
+    for name in sorted({str(name) for name in names.values()}):
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise WeightsError(f"{folder / INDEX} names {name[:60]!r}, which is no file beside it")
+        found.update(_entries(folder / name))
+    return found
+
+
+def _entries(path: Path) -> Iterator[tuple[str, Stored]]:
+    """What a safetensors file holds. Raises SafetensorError when it is damaged."""
+    if not path.is_file():  # a pipe would be waited for
+        raise WeightsError(f"{path} is no file")
+    with safe_open(path, framework="numpy"):
+        pass  # its header has been checked against its size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    for name, each in header.items():
+        if name != "__metadata__":
+            begin, end = each["data_offsets"]
+            place = (8 + length + begin, end - begin)
+            yield name, Stored(path, name, each["dtype"], tuple(each["shape"]), *place)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file() or path.stat().st_size > LARGEST_JSON:
+        raise WeightsError(f"{path} is no file of JSON")
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path} holds no JSON object")
+    return content
