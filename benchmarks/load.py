@@ -38,10 +38,11 @@ from sweep.executors.inline import InlineExecutor
 from sweep.executors.local import LocalExecutor
 from sweep.executors.slots import Slot
 from sweep.progress.terminal import PlainProgress
-from sweep.queue.queue import Job, Queue
+from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
 from sweep.store.store import Store, store_url
 from sweep.study.file import Jobs
+from sweep.workload.job import Job
 from trainer.recipe import Recipe
 
 SLOTS = 64

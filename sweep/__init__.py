@@ -29,4 +29,4 @@ def load(
     from sweep.verdicts.judge import runs_frame  # noqa: PLC0415  (notebooks load it, commands do not)
 
     with Store(store_url(db, Path(runs))) as store:
-        return runs_frame(store.study_runs(store.study(study)["name"]))
+        return runs_frame(store.study_runs(store.study(study).name))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL, RowMapping
+from sqlalchemy import URL
 
 from sweep.design.plan import Plan, make_plan
 from sweep.errors import NotFoundError, StudyError
+from sweep.store.rows import StudyRow
 from sweep.store.store import Store, store_url
 from sweep.study.file import load_study, parse_study, read_content
 from sweep.study.overrides import Overrides, override
@@ -67,14 +68,14 @@ class Workspace:
             else "no study was run here yet; name a study file (`sweep init` writes one)"
         )
 
-    def imported_study(self, word: str | None) -> RowMapping | None:
+    def imported_study(self, word: str | None) -> StudyRow | None:
         """The study that `word` names, or the one last run, if it was imported; else None."""
         if word is not None and is_path(word):
             return None
         store = self.open_if_any()
         for study in store.studies() if store else ():
-            if word in (None, study["name"]):
-                return study if study["imported"] else None
+            if word in (None, study.name):
+                return study if study.imported else None
         return None
 
     def check_trainable(self, path: Path) -> None:
@@ -105,17 +106,17 @@ def is_there(path: str | Path) -> bool:
         return False
 
 
-def _own_file(study: RowMapping) -> Path:
+def _own_file(study: StudyRow) -> Path:
     """The file of a study that can be run. Raises StudyError for an imported one."""
     check_trained(study)
-    return Path(study["path"])
+    return Path(study.path)
 
 
-def check_trained(study: RowMapping) -> None:
+def check_trained(study: StudyRow) -> None:
     """Raises StudyError for a study that was imported: nothing of it can be trained."""
-    if study["imported"]:
+    if study.imported:
         raise StudyError(
-            f"study {study['name']!r} was imported from {study['path']} and cannot be run, only "
+            f"study {study.name!r} was imported from {study.path} and cannot be run, only "
             "judged: `sweep report` and `sweep noise` do that; what can be run is a study file"
         )
 

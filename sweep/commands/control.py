@@ -8,7 +8,6 @@ from rich.console import Console
 
 from sweep.errors import NotFoundError
 from sweep.queue import control
-from sweep.store.schema import runs
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.workspace import Workspace, check_trained
@@ -86,16 +85,16 @@ def _trained(workspace: Workspace, store: Store, word: str | None) -> str:
     """The name of a study that is trained here. Raises StudyError for an imported one."""
     study = store.study(workspace.study_name(word))
     check_trained(study)
-    return str(study["name"])
+    return str(study.name)
 
 
 def _named(store: Store, study: str, word: str | None) -> list[str]:
     """The runs that a word means: those of an arm, a single one, or all. Raises NotFoundError."""
-    rows = store.study_runs(study, runs.c.id)
+    rows = store.run_ids(study)
     if word is None:
-        return list(dict.fromkeys(row["id"] for row in rows))
-    of_arm = [row["id"] for row in rows if row["arm"] == word]
-    return of_arm or [store.find_run(word, study)["id"]]
+        return list(dict.fromkeys(run_id for _, run_id in rows))
+    of_arm = [run_id for arm, run_id in rows if arm == word]
+    return of_arm or [store.find_run(word, study).run.id]
 
 
 def _all(number: int) -> str:

@@ -17,14 +17,15 @@ from rich.text import Text
 from sqlalchemy import or_, select
 
 from sweep.errors import ExecutionError, NotFoundError, listed
-from sweep.queue.queue import FINISHED, OPEN, Job
 from sweep.reports.document import as_json, publish
 from sweep.running.train import unfinished
 from sweep.store.schema import arms, members, runs
+from sweep.store.states import FINISHED, OPEN
 from sweep.study.explain import shown
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
 from sweep.workload.corpora import Entry, find_entries
+from sweep.workload.job import Job
 from sweep.workload.workload import Supply, Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 from trainer.corpora.corpus import Corpus

@@ -41,11 +41,11 @@ def evaluate(workspace: Workspace, request: EvaluateRequest, console: Console) -
     store = workspace.open()
     study = store.study(workspace.study_name(request.study))
     if request.remove:
-        remove_reference(store, study["name"], request.model)
-        say(console, f"{study['name']} is not compared with {request.model} any more.")
+        remove_reference(store, study.name, request.model)
+        say(console, f"{study.name} is not compared with {request.model} any more.")
         return 0
     exam = require_exam(store, study)
-    folder = model_folder(workspace, request.model, study["name"]).resolve()
+    folder = model_folder(workspace, request.model, study.name).resolve()
     name = request.name or (folder.name if Path(request.model).is_dir() else request.model)
     check_name(store, study, name)
     words = {
@@ -55,8 +55,8 @@ def evaluate(workspace: Workspace, request: EvaluateRequest, console: Console) -
         "cache": str(workspace.cache),
     }
     found = _measure(words, console)
-    save_reference(store, study["name"], exam, {"name": name, "folder": str(folder), **found})
-    say(console, _words(name, study["name"], exam, found))
+    save_reference(store, study.name, exam, {"name": name, "folder": str(folder), **found})
+    say(console, _words(name, study.name, exam, found))
     return 0
 
 

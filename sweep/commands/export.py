@@ -34,7 +34,7 @@ def export(workspace: Workspace, request: ExportRequest, console: Console) -> in
     study = workspace.study_name(request.study)
     run = finished_run(store, request.run, study)
     hub = Hub() if request.push else None
-    directory = RunDirectory(workspace.folder / directory_name(run["id"]))
+    directory = RunDirectory(workspace.folder / directory_name(run.id))
     card = make_card(store, run, directory.read_request().recipe, study)
     write_model(directory, request.to, card)
     say(console, f"Written to {request.to}: transformers loads it as it is.")

@@ -15,47 +15,47 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import RowMapping, select
 
 from sweep.progress.terminal import duration
-from sweep.queue.queue import FINISHED
 from sweep.store.ledger import directory_name
-from sweep.store.schema import members, runs
+from sweep.store.rows import AttemptRow, RunNotice, StudyRow
+from sweep.store.states import FINISHED, AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.workspace import Workspace
 from trainer.rundir.directory import RunDirectory
 
-STATES = ("done", "running", "queued", "diverged", "failed", "cancelled")
-SELDOM = "cancelled"
-"""A state that has a column only where there is such a run."""
+STATES = (
+    RunState.DONE,
+    RunState.RUNNING,
+    RunState.QUEUED,
+    RunState.DIVERGED,
+    RunState.FAILED,
+    RunState.CANCELLED,
+)
+"""Columns of the table of states. Cancelled has one only where a run was cancelled."""
 LOG_LINES = 20
-TOLD = (runs.c.id, runs.c.state, runs.c.cause, runs.c.failures, runs.c.retry_at)
-"""What is said of a run that is not simply done or waiting."""
 
 
 def status(workspace: Workspace, word: str | None, console: Console) -> int:
     """A study arm by arm, and every run that is not simply done or waiting."""
     store = workspace.open()
     study = store.study(workspace.study_name(word))
-    say(console, f"{study['name']} ({study['path']})")
-    if study["paused"]:
-        say(console, f"Paused: `sweep resume {study['name']}` lets it go on.", "yellow")
-    console.print(_states_by_arm(store.states_by_arm(study["name"])))
-    tried_again = (runs.c.state == "queued") & (runs.c.failures > 0)
-    told = runs.c.state.in_(("running", "diverged", "failed", "cancelled")) | tried_again
-    which = members.c.run_id.in_(select(runs.c.id).where(told))
-    for run in store.study_runs(study["name"], *TOLD, which=which):
+    say(console, f"{study.name} ({study.path})")
+    if study.paused:
+        say(console, f"Paused: `sweep resume {study.name}` lets it go on.", "yellow")
+    console.print(_states_by_arm(store.states_by_arm(study.name)))
+    for run in store.notices(study.name):
         say(console, _run_line(workspace, store, run))
     say(console, "A run is named by the beginning of its id or as ARM/SEED: `sweep show ARM/SEED`.")
     return 0
 
 
-def _states_by_arm(counts: Mapping[str, Counter[str]]) -> Table:
+def _states_by_arm(counts: Mapping[str, Counter[RunState]]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("arm", no_wrap=True)
-    total = sum(counts.values(), Counter[str]())
-    shown = [state for state in STATES if state != SELDOM or total[state]]
+    total = sum(counts.values(), Counter[RunState]())
+    shown = [state for state in STATES if state != RunState.CANCELLED or total[state]]
     for state in shown:
         table.add_column(state, justify="right")
     for names, some in (counts, counts.values()), (["all"], [total]):
@@ -65,24 +65,27 @@ def _states_by_arm(counts: Mapping[str, Counter[str]]) -> Table:
     return table
 
 
-def _run_line(workspace: Workspace, store: Store, run: RowMapping) -> Text:
-    line = f"{run['state']:<9} {run['id'][:12]}  {run['arm']}/{run['seed']}"
-    again = _retries(store, run) if run["failures"] else ""
-    if run["state"] == "running":
-        events = RunDirectory(workspace.folder / directory_name(run["id"])).read_events()
+def _run_line(workspace: Workspace, store: Store, run: RunNotice) -> Text:
+    line = f"{run.state:<9} {run.id[:12]}  {run.arm}/{run.seed}"
+    again = _retries(store, run) if run.failures else ""
+    if run.state == RunState.RUNNING:
+        events = RunDirectory(workspace.folder / directory_name(run.id)).read_events()
         step = events[-1].step if events else 0
         return Text(f"{line}  step {step}{again}", style="yellow" if again else "")
-    if run["state"] == "queued":
+    if run.state == RunState.QUEUED:
         return Text(f"{line}{again}", style="yellow")
-    return Text(f"{line}  {run['cause'] or ''}", style="red")
+    return Text(f"{line}  {run.cause or ''}", style="red")
 
 
-def _retries(store: Store, run: RowMapping) -> str:
+def _retries(store: Store, run: RunNotice) -> str:
     """How often a run was tried in vain, why the last time, and when it is tried again."""
-    reasons = [a["reason"] for a in store.attempts(run["id"]) if a["outcome"] == "failed"]
-    left = (run["retry_at"] or 0.0) - time.time()
-    wait = f", next attempt in {duration(left)}" if run["state"] == "queued" and left > 0 else ""
-    times = "once" if run["failures"] == 1 else f"{run['failures']} times"
+    attempts = store.attempts(run.id)
+    reasons = [each.reason for each in attempts if each.outcome == AttemptOutcome.FAILED]
+    left = (run.retry_at or 0.0) - time.time()
+    wait = (
+        f", next attempt in {duration(left)}" if run.state == RunState.QUEUED and left > 0 else ""
+    )
+    times = "once" if run.failures == 1 else f"{run.failures} times"
     return f"  failed {times}{wait}; last: {reasons[-1] if reasons else 'unknown'}"
 
 
@@ -94,11 +97,11 @@ def list_studies(workspace: Workspace, console: Console) -> int:
         justify: Literal["left", "right"] = "right" if title in {"arms", "runs", "done"} else "left"
         table.add_column(title, justify=justify, overflow="fold")  # names and paths whole
     for study in store.studies():
-        counts = store.states_by_arm(study["name"])
-        total = sum(counts.values(), Counter[str]())
+        counts = store.states_by_arm(study.name)
+        total = sum(counts.values(), Counter[RunState]())
         numbers = len(counts), total.total(), sum(total[state] for state in FINISHED)
-        last = "running" if total["running"] else _ago(store, study)
-        table.add_row(study["name"], *map(str, numbers), last, _from_here(study["path"]))
+        last = "running" if total[RunState.RUNNING] else _ago(store, study)
+        table.add_row(study.name, *map(str, numbers), last, _from_here(study.path))
     console.print(table)
     return 0
 
@@ -108,24 +111,26 @@ def _from_here(path: str) -> str:
     return min(path, os.path.relpath(path), key=len)
 
 
-def _ago(store: Store, study: RowMapping) -> str:
+def _ago(store: Store, study: StudyRow) -> str:
     """When anything of a study was last trained, or asked for."""
-    if study["imported"]:
-        return f"imported {duration(time.time() - study['last_run'])} ago"
-    last = max(study["last_run"], store.last_end(study["name"]))
+    if study.imported:
+        return f"imported {duration(time.time() - study.last_run)} ago"
+    last = max(study.last_run, store.last_end(study.name))
     return f"{duration(time.time() - last)} ago"
 
 
 def show(workspace: Workspace, word: str, study: str | None, console: Console) -> int:
     """Everything that is known of a run, as JSON that people can read."""
     store = workspace.open()
-    run = store.find_run(word, workspace.study_name(study))
+    found = store.find_run(word, workspace.study_name(study))
+    run, place = found.run, found.place
     fields = {
-        **dict(run),
-        "attempts": [dict(attempt) for attempt in store.attempts(run["id"])],
-        "chunk_losses": f"{len(store.chunk_losses(run['id']))} in the table chunk_losses",
-        "curve": f"{len(store.curve(run['id']))} points in the table curves",
-        "directory": str(workspace.folder / directory_name(run["id"])),
+        **({"study": place.study, "arm": place.arm, "seed": place.seed} if place else {}),
+        **vars(run),
+        "attempts": [vars(attempt) for attempt in store.attempts(run.id)],
+        "chunk_losses": f"{len(store.chunk_losses(run.id))} in the table chunk_losses",
+        "curve": f"{len(store.curve(run.id))} points in the table curves",
+        "directory": str(workspace.folder / directory_name(run.id)),
     }
     console.print_json(json.dumps(fields))
     return 0
@@ -144,16 +149,17 @@ class LogRequest:
 def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
     """What the process of a run printed, and how its attempts ended."""
     store = workspace.open()
-    run = store.find_run(request.run, workspace.study_name(request.study))
-    if "study" in run:
-        say(console, f"{request.run} of {run['study']}, run {run['id'][:12]}")
-    attempts = store.attempts(run["id"])
-    if not attempts and run["state"] not in FINISHED:
-        say(console, f"It is {run['state']} and has not begun.")
+    found = store.find_run(request.run, workspace.study_name(request.study))
+    run = found.run
+    if found.place:
+        say(console, f"{request.run} of {found.place.study}, run {run.id[:12]}")
+    attempts = store.attempts(run.id)
+    if not attempts and not run.state.is_finished:
+        say(console, f"It is {run.state} and has not begun.")
         return 0
     for attempt in attempts:
         say(console, _attempt_line(attempt))
-    path = RunDirectory(workspace.folder / directory_name(run["id"])).log
+    path = RunDirectory(workspace.folder / directory_name(run.id)).log
     lines = _lines(path)
     shown = lines if request.whole else lines[-LOG_LINES:]
     if len(shown) < len(lines):
@@ -173,10 +179,10 @@ def _lines(path: Path) -> list[str]:
     return ["".join(c for c in line if c.isprintable() or c == "\t") for line in text.splitlines()]
 
 
-def _attempt_line(attempt: RowMapping) -> Text:
-    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(attempt["claimed"]))
-    outcome = attempt["outcome"] or "running"
-    peak = f", {attempt['peak_bytes'] / 2**20:,.0f} MiB" if attempt["peak_bytes"] else ""
-    lasted = f" after {attempt['ended'] - attempt['claimed']:.1f} s" if attempt["ended"] else ""
-    reason = f": {attempt['reason']}" if attempt["reason"] else ""
-    return Text(f"attempt {attempt['number']}, {began}: {outcome}{lasted}{peak}{reason}")
+def _attempt_line(attempt: AttemptRow) -> Text:
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(attempt.claimed))
+    outcome = attempt.outcome or "running"
+    peak = f", {attempt.peak_bytes / 2**20:,.0f} MiB" if attempt.peak_bytes else ""
+    lasted = f" after {attempt.ended - attempt.claimed:.1f} s" if attempt.ended else ""
+    reason = f": {attempt.reason}" if attempt.reason else ""
+    return Text(f"attempt {attempt.number}, {began}: {outcome}{lasted}{peak}{reason}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from sqlalchemy import RowMapping
 
 from sweep.commands.data import prepare_large
 from sweep.commands.run import EXIT_DONE, EXIT_INTERRUPTED, conclude, print_continuation
@@ -32,15 +31,17 @@ from sweep.noise.records import (
 )
 from sweep.noise.runs import baseline_job, imported_runs, layout_runs, trained_runs
 from sweep.queue.owner import this_process
-from sweep.queue.queue import Job, Queue
+from sweep.queue.queue import Queue
 from sweep.reports.document import Format, print_document
 from sweep.reports.noise_text import noise_document
 from sweep.running.scheduler import Settings
 from sweep.running.train import train_jobs, unfinished
+from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.study.file import BASELINE, STREAMS, Study
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
+from sweep.workload.job import Job
 from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 
@@ -139,13 +140,11 @@ def _trained(
     return _recorded(store, planned_circumstances(store, workload.plan, workload), content)
 
 
-def _imported(
-    store: Store, study: RowMapping, request: NoiseRequest, log: Console
-) -> dict[str, Any]:
+def _imported(store: Store, study: StudyRow, request: NoiseRequest, log: Console) -> dict[str, Any]:
     """The same of a study whose runs come from elsewhere: there is nothing to train."""
     if request.overrides:
         raise StudyError(
-            f"--override: {study['name']} was imported from {study['path']}, and has no recipe that "
+            f"--override: {study.name} was imported from {study.path}, and has no recipe that "
             "could be changed"
         )
     runs = imported_runs(store, study)
@@ -154,11 +153,12 @@ def _imported(
     if content["n"] < request.seeds:
         say(
             log,
-            f"{study['name']} was imported: its {content['n']} baseline runs are all there are.",
+            f"{study.name} was imported: its {content['n']} baseline runs are all there are.",
         )
     if request.question is not None:
-        content |= imported_decomposition(runs.baseline, plan["seed_columns"], request.question)
-    where = stored_circumstances(plan, store.study_losses(study["name"]))
+        content |= imported_decomposition(runs.baseline, plan.seed_columns, request.question)
+    baseline = [planned.run for planned in store.study_runs(study.name, plan.baseline)]
+    where = stored_circumstances(plan, baseline)
     return _recorded(store, where, content)
 
 
@@ -176,9 +176,9 @@ def _recorded(store: Store, now: Circumstances, content: dict[str, Any]) -> dict
 def _rerun(store: Store, run_id: str) -> dict[str, Any] | None:
     """The exact rerun beside the original; None when either has no loss."""
     again, loss = store.rerun_of(run_id), store.losses([run_id]).get(run_id)
-    if again is None or again["test_loss"] is None or loss is None:
+    if again is None or again.test_loss is None or loss is None:
         return None
-    difference = again["test_loss"] - loss
+    difference = again.test_loss - loss
     return {"identical": difference == 0.0, "difference": difference}
 
 

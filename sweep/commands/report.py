@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from sqlalchemy import RowMapping
 
 from sweep.reports.document import Document, Format, Table, print_document
 from sweep.reports.verdict_columns import verdict_columns
 from sweep.reports.verdict_text import footnotes, preamble
+from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.verdicts.judge import make_report, table_rows
 from sweep.workspace import Workspace
@@ -25,16 +25,16 @@ def report(
     return 0
 
 
-def print_report(store: Store, study: RowMapping, console: Console) -> None:
+def print_report(store: Store, study: StudyRow, console: Console) -> None:
     """The table for a terminal, with what must be known to read it."""
     print_document(_document(store, study), "table", None, console)
 
 
-def _document(store: Store, study: RowMapping) -> Document:
+def _document(store: Store, study: StudyRow) -> Document:
     result = make_report(store, study)
     content = result.as_dict()
     rows = table_rows(content)
-    table = Table(verdict_columns(1 - result.analysis["alpha"]), rows)
+    table = Table(verdict_columns(1 - result.analysis.alpha), rows)
     return Document(
         content=content,
         records=rows,

@@ -20,12 +20,13 @@ from sweep.forecast.pace import Pace, guessed_pace, measured_pace
 from sweep.history.record import save_plan
 from sweep.progress.watcher import Summary
 from sweep.queue.owner import this_process
-from sweep.queue.queue import Job, Queue
+from sweep.queue.queue import Queue
 from sweep.running.scheduler import Settings
 from sweep.running.train import train_jobs, unfinished
 from sweep.store.store import Store
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
+from sweep.workload.job import Job
 from sweep.workload.workload import make_workload
 from sweep.workspace import Workspace, read_plan
 

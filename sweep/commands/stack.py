@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from sqlalchemy import RowMapping
 
 from sweep.commands.run import EXIT_DONE, RunRequest, carry_out
 from sweep.design.plan import Plan
@@ -15,9 +15,10 @@ from sweep.errors import StudyError
 from sweep.executors.slots import find_slots
 from sweep.forecast.outline import Outline, print_outline
 from sweep.forecast.pace import guessed_pace, measured_pace
-from sweep.queue.queue import OPEN
 from sweep.reports.document import Format, print_document
 from sweep.reports.stack_text import stack_document
+from sweep.store.rows import StudyRow
+from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
 from sweep.verdicts.judge import make_report
 from sweep.verdicts.stack_choice import (
@@ -56,9 +57,9 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
     study = parent_of(store, store.study(workspace.study_name(request.study)))
     choice = choose(
         make_report(store, study),
-        {row["name"]: row["changes"] for row in store.arms(study["name"])},
+        {arm.name: arm.changes for arm in store.arms(study.name)},
     )
-    if not study["imported"]:
+    if not study.imported:
         _check_finished(store, study)
     reason = _reason(study, choice)
     if reason:
@@ -82,32 +83,32 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
     return carry_out(workspace, plan, how, log, show)
 
 
-def _reason(study: RowMapping, choice: Choice) -> str | None:
+def _reason(study: StudyRow, choice: Choice) -> str | None:
     """Why there is nothing to train."""
     if not choice.members:
         return "no intervention is shown to be better than the baseline"
-    if study["imported"]:
+    if study.imported:
         return (
-            f"{study['name']} was imported, so nothing can be trained, and nobody knows which of "
+            f"{study.name} was imported, so nothing can be trained, and nobody knows which of "
             "its arms exclude each other"
         )
     return None
 
 
-def _check_finished(store: Store, study: RowMapping) -> None:
-    states = [run["state"] for run in store.study_runs(study["name"])]
-    missing = sum(state in OPEN for state in states)
+def _check_finished(store: Store, study: StudyRow) -> None:
+    states = sum(store.states_by_arm(study.name).values(), Counter[RunState]())
+    missing = sum(states[state] for state in OPEN)
     if missing:
         raise StudyError(
-            f"{study['name']}: {missing} of its {len(states)} runs are still to be trained, and a "
-            f"stack is chosen by all of them; `sweep run {study['path']}` trains them"
+            f"{study.name}: {missing} of its {states.total()} runs are still to be trained, and a "
+            f"stack is chosen by all of them; `sweep run {study.path}` trains them"
         )
 
 
-def _judged_plan(store: Store, study: RowMapping, path: Path) -> Plan:
+def _judged_plan(store: Store, study: StudyRow, path: Path) -> Plan:
     """The plan that the verdicts are on, from the study's file. Raises StudyError if it changed."""
-    plan = read_plan(path, store.plan(study).get("overrides", {}))
-    if plan.hash != study["plan_hash"]:
+    plan = read_plan(path, store.plan(study).overrides)
+    if plan.hash != study.plan_hash:
         raise StudyError(
             f"{path} has changed since its verdicts were reached; `sweep run {path}` reaches those "
             "that a stack can be made of"
@@ -118,10 +119,12 @@ def _judged_plan(store: Store, study: RowMapping, path: Path) -> Plan:
 def _plan(store: Store, workload: Workload, choice: Choice, request: StackRequest) -> Plan:
     """The stack's plan: the one that is stored, if it is of this choice, with its seeds."""
     parent, before = workload.plan, stored_stack(store, choice)
-    given = before["seeds"] if before else []
+    given = before.seeds if before else []
     number = request.seeds or len(given) or number_of_seeds(parent, len(choice.members))
     seeds = fresh_seeds(store, workload, number, given)
-    return stack_plan(parent, before["stack"] if before else choice.content(), seeds)
+    return stack_plan(
+        parent, before.stack.json if before and before.stack else choice.content(), seeds
+    )
 
 
 def _print(

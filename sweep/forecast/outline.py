@@ -16,11 +16,12 @@ from sweep.design.plan import Plan
 from sweep.forecast.pace import Pace
 from sweep.forecast.power import Power, known_chance
 from sweep.progress.terminal import duration
-from sweep.queue.queue import FINISHED, Job
+from sweep.store.states import FINISHED
 from sweep.store.store import Store
 from sweep.study.explain import shown
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.console import say
+from sweep.workload.job import Job
 from sweep.workload.workload import Supply, Workload
 from trainer.recipe import Recipe, vocabulary_size
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from sweep.executors.slots import available_cores, find_gpus
-from sweep.queue.queue import Job
 from sweep.store.store import Store
+from sweep.workload.job import Job
 from trainer.recipe import Recipe
 
 UTILISATION = 0.3
@@ -54,8 +54,8 @@ def measured_pace(store: Store | None, jobs: Sequence[Job]) -> Pace | None:
     paces = []
     by_id = {job.run_id: job for job in jobs}
     for run in store.finished_times(list(by_id)):
-        seconds = max(run["finished"] - run["started"], 1e-3)
-        paces.append(Pace(1.0, "").seconds(by_id[run["id"]].recipe) / seconds)
+        seconds = max(run.finished - run.started, 1e-3)
+        paces.append(Pace(1.0, "").seconds(by_id[run.id].recipe) / seconds)
     return Pace(median(paces), "from the runs that are done") if paces else None
 
 

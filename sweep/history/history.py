@@ -7,12 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, select
-
 from sweep.errors import StudyError
 from sweep.history.changes import Content, PlanChange, plan_changes
 from sweep.history.withdrawn import WithdrawnArm, find_withdrawn
-from sweep.store.schema import plans
+from sweep.store.rows import PlanRow, StudyRow
 from sweep.store.store import Store
 from sweep.workspace import is_there, read_plan
 
@@ -59,37 +57,35 @@ class PlanHistory:
         }
 
 
-def plan_history(store: Store, study: RowMapping) -> PlanHistory:
+def plan_history(store: Store, study: StudyRow) -> PlanHistory:
     """The history of a study's plan, and how its file stands to it."""
-    query = select(plans).where(plans.c.study == study["name"]).order_by(plans.c.stored)
-    with store.begin() as connection:
-        known = connection.execute(query).mappings().all()
-    current = next(row for row in known if row["hash"] == study["plan_hash"])
-    contents = [row["content"] for row in known]
+    known = store.plans(study.name)
+    current = next(row for row in known if row.hash == study.plan_hash)
+    contents = [row.content for row in known]
     state, changes = _file(study, current)
     return PlanHistory(
-        content=current["content"],
-        stored=current["stored"],
-        first_stored=known[0]["stored"],
+        content=current.content,
+        stored=current.stored,
+        first_stored=known[0].stored,
         earlier=len(known) - 1,
-        changes=plan_changes(contents[0], current["content"]),
-        path=study["path"],
+        changes=plan_changes(contents[0], current.content),
+        path=study.path,
         file=state,
         file_changes=changes,
-        withdrawn=find_withdrawn(store, study["name"], current["content"], contents),
+        withdrawn=find_withdrawn(store, study.name, current.content, contents),
     )
 
 
-def _file(study: RowMapping, current: RowMapping) -> tuple[FileState, list[PlanChange]]:
-    if study["imported"]:
+def _file(study: StudyRow, current: PlanRow) -> tuple[FileState, list[PlanChange]]:
+    if study.imported:
         return "imported", []
-    if current["content"].get("stack"):  # it is in no file
+    if current.content.get("stack"):  # it is in no file
         return "stack", []
-    path, content = Path(study["path"]), current["content"]
+    path, content = Path(study.path), current.content
     try:
         plan = read_plan(path, content.get("overrides", {}))
     except StudyError:
         return ("unreadable" if is_there(path) else "gone"), []
-    if plan.hash == current["hash"]:
+    if plan.hash == current.hash:
         return "as planned", []
     return "changed", plan_changes(content, plan.content())

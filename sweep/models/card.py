@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 
 from model.config import parameter_count
+from sweep.store.rows import RunRow
 from sweep.store.schema import arms, members, studies
 from sweep.store.store import Store
 from sweep.study.file import BASELINE
@@ -27,10 +28,10 @@ itself is `tokenizer.eos_token_id`.
 """
 
 
-def make_card(store: Store, run: RowMapping, recipe: Recipe, study: str | None) -> str:
+def make_card(store: Store, run: RunRow, recipe: Recipe, study: str | None) -> str:
     """The model card of a run, in Markdown; with the verdict that `study`, or every study, gives."""
-    places = _places(store, run["id"], study)
-    title = "/".join(str(part) for part in places[0]) if places else run["id"][:12]
+    places = _places(store, run.id, study)
+    title = "/".join(str(part) for part in places[0]) if places else run.id[:12]
     verdicts = [_verdict(store, *place) for place in places]
     return "\n".join(
         [
@@ -40,20 +41,20 @@ def make_card(store: Store, run: RowMapping, recipe: Recipe, study: str | None) 
             _summary(run, recipe),
             *(["## In its study\n", *verdicts] if verdicts else []),
             f"## Loading it\n\n{LOADING}",
-            f"## Recipe\n\n```json\n{json.dumps(run['recipe'], indent=1)}\n```\n",
+            f"## Recipe\n\n```json\n{json.dumps(run.recipe, indent=1)}\n```\n",
             f"## Where it comes from\n\n```json\n{_origin(run)}\n```",
             "",
         ]
     )
 
 
-def _summary(run: RowMapping, recipe: Recipe) -> str:
+def _summary(run: RunRow, recipe: Recipe) -> str:
     size = parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
-    bits = run["bits_per_byte"]
-    loss = f"{run['test_loss']:.4f} nats per token"
+    bits = run.bits_per_byte
+    loss = f"{run.test_loss:.4f} nats per token"
     rows = {
         "parameters": f"{size:,}",
-        "training tokens": f"{run['tokens']:,} in {run['steps']:,} steps",
+        "training tokens": f"{run.tokens:,} in {run.steps:,} steps",
         "corpus": f"{_plain(recipe.data.corpus)}, {recipe.data.tokenizer} tokens",
         "test loss": loss if bits is None else f"{loss}, {bits:.4f} bits per byte",
         "context": f"{recipe.model.context} tokens",
@@ -101,7 +102,7 @@ def _verdict(store: Store, study: str, arm: str, seed: int) -> str:
     )
 
 
-def _origin(run: RowMapping) -> str:
+def _origin(run: RunRow) -> str:
     return json.dumps(
-        {"run": run["id"], "corpus_hash": run["corpus_hash"], **run["provenance"]}, indent=1
+        {"run": run.id, "corpus_hash": run.corpus_hash, **(run.provenance or {})}, indent=1
     )

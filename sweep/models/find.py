@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import RowMapping
-
 from sweep.errors import NotFoundError
 from sweep.store.ledger import directory_name
+from sweep.store.rows import RunRow
+from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.workspace import Workspace
 
@@ -22,24 +22,24 @@ def model_folder(workspace: Workspace, word: str, study: str | None) -> Path:
     store = workspace.open_if_any()
     if store is None:
         raise NotFoundError(f"there is no folder {word!r}, and no run was made here yet")
-    name = store.study(workspace.study_name(study))["name"] if study else None
+    name = store.study(workspace.study_name(study)).name if study else None
     try:
         run = store.find_run(word, name)
     except NotFoundError as error:
         raise NotFoundError(f"there is no folder {word!r}, and {error}") from error
-    return workspace.folder / directory_name(_finished(run, word)["id"])
+    return workspace.folder / directory_name(_finished(run.run, word).id)
 
 
-def finished_run(store: Store, word: str, study: str | None) -> RowMapping:
+def finished_run(store: Store, word: str, study: str | None) -> RunRow:
     """The run that `word` names. Raises NotFoundError unless it has a result with weights."""
-    return _finished(store.find_run(word, study), word)
+    return _finished(store.find_run(word, study).run, word)
 
 
-def _finished(run: RowMapping, word: str) -> RowMapping:
-    if run["state"] == "diverged":
+def _finished(run: RunRow, word: str) -> RunRow:
+    if run.state == RunState.DIVERGED:
         raise NotFoundError(f"run {word!r} diverged, and a run that diverged keeps no weights")
-    if run["state"] != "done":
+    if run.state != RunState.DONE:
         raise NotFoundError(
-            f"run {word!r} is {run['state']} and has no weights yet; `sweep run STUDY` trains it"
+            f"run {word!r} is {run.state} and has no weights yet; `sweep run STUDY` trains it"
         )
     return run

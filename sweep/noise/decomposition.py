@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import StudyError, did_you_mean, listed
-from sweep.queue.queue import Job
 from sweep.study.file import BASELINE, STREAMS, Study
+from sweep.workload.job import Job
 from sweep.workload.workload import Workload
 from trainer.recipe import Recipe, Seeds
 

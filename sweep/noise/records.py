@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select
+from sqlalchemy import delete, insert, select
 
 from sweep.design.plan import Plan
 from sweep.errors import listed
+from sweep.store.plan_content import PlanContent
+from sweep.store.rows import NoiseRow, RunRow
 from sweep.store.schema import noises
 from sweep.store.store import Store
 from sweep.study.explain import shown
@@ -102,17 +104,15 @@ def planned_circumstances(
     )
 
 
-def stored_circumstances(plan: Mapping[str, Any], runs: Sequence[RowMapping]) -> Circumstances:
-    """Those of a study as it was run or imported, from its runs and the content of its plan."""
-    if plan.get("imported"):
-        count = sum(run["arm"] == plan["baseline"] for run in runs)
-        about = {"study": plan["study"], "baseline_runs": count}
+def stored_circumstances(plan: PlanContent, runs: Sequence[RunRow]) -> Circumstances:
+    """Those of a study as it was run or imported; `runs` are its baseline's."""
+    if plan.imported:
+        about = {"study": plan.study, "baseline_runs": len(runs)}
         return Circumstances(recipe={"imported": about}, corpus_hash=UNKNOWN, device=UNKNOWN)
-    baseline = [run for run in runs if run["arm"] == BASELINE]
     return Circumstances(
-        recipe=_about(plan["arms"][BASELINE], plan["vary"], plan["hold"]),
-        corpus_hash=baseline[0]["corpus_hash"],
-        device=device_of(baseline),
+        recipe=_about(plan.arms[BASELINE], plan.vary, plan.hold),
+        corpus_hash=runs[0].corpus_hash,
+        device=device_of(runs),
     )
 
 
@@ -125,13 +125,13 @@ def _about(identity: Mapping[str, Any], vary: Sequence[str], hold: int) -> dict[
     return {**fields, "seeds": {"vary": sorted(set(vary)), "hold": hold}}
 
 
-def device_of(runs: Sequence[RowMapping]) -> str:
+def device_of(runs: Sequence[RunRow]) -> str:
     """The device that runs were trained on, the latest where there were several."""
-    trained = [run for run in runs if run["provenance"] and run["finished"]]
+    trained = [run for run in runs if run.provenance and run.finished]
     if not trained:
         return UNKNOWN
-    latest = max(trained, key=lambda run: run["finished"])
-    return str(latest["provenance"].get("device", UNKNOWN))
+    latest = max(trained, key=lambda run: run.finished or 0.0)
+    return str((latest.provenance or {}).get("device", UNKNOWN))
 
 
 def save_noise(store: Store, study: str, where: Circumstances, content: Mapping[str, Any]) -> None:
@@ -157,15 +157,15 @@ def records(store: Store) -> list[Record]:
     """Every noise study on record, the latest first."""
     query = select(noises).order_by(noises.c.measured.desc())
     with store.begin() as connection:
-        rows = connection.execute(query).mappings().all()
+        rows = [NoiseRow(**row) for row in connection.execute(query).mappings()]
     return [
         Record(
-            study=row["study"],
+            study=row.study,
             circumstances=Circumstances(
-                recipe=row["recipe"], corpus_hash=row["corpus_hash"], device=row["device"]
+                recipe=row.recipe, corpus_hash=row.corpus_hash, device=row.device
             ),
-            measured=row["measured"],
-            content=row["content"],
+            measured=row.measured,
+            content=row.content,
         )
         for row in rows
     ]

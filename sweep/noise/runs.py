@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import RowMapping
-
-from sweep.queue.queue import Job
+from sweep.store.rows import LossRow, RunRow, StudyRow
+from sweep.store.states import RunState
 from sweep.store.store import Store
-from sweep.study.file import BASELINE, STREAM_COLUMNS, STREAMS, Study
+from sweep.study.file import BASELINE, STREAM_COLUMNS, Study
+from sweep.workload.job import Job
 from sweep.workload.workload import Workload
 
 if TYPE_CHECKING:
@@ -64,18 +64,22 @@ def trained_runs(store: Store, workload: Workload) -> NoiseRuns:
     )
 
 
-def imported_runs(store: Store, study: RowMapping) -> NoiseRuns:
+def imported_runs(store: Store, study: StudyRow) -> NoiseRuns:
     """The runs of a study whose results come from elsewhere."""
-    plan, rows = store.plan(study), store.study_losses(study["name"])
-    done = [(run["arm"], run["seed"], run["test_loss"]) for run in rows if run["state"] == "done"]
-    baseline = plan["baseline"]
+    plan, rows = store.plan(study), store.study_losses(study.name)
+    done = [
+        (run.arm, run.seed, run.test_loss)
+        for run in rows
+        if run.state == RunState.DONE and run.test_loss is not None
+    ]
+    baseline = plan.baseline
     return NoiseRuns(
-        study=study["name"],
-        baseline=_baseline(run for run in rows if run["arm"] == baseline),
+        study=study.name,
+        baseline=_baseline(run for run in rows if run.arm == baseline),
         arms=_arms(done),
-        family=[arm for arm in plan["arms"] if arm != baseline],
-        alpha=plan["analysis"]["alpha"],
-        correction=plan["analysis"]["correction"],
+        family=[arm for arm in plan.arms if arm != baseline],
+        alpha=plan.analysis.alpha,
+        correction=plan.analysis.correction,
         baseline_arm=baseline,
         imported=True,
     )
@@ -95,18 +99,18 @@ def layout_runs(store: Store, layout: Mapping[str, Job]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["loss", *STREAM_COLUMNS])
 
 
-def _follows(run: RowMapping, study: Study) -> bool:
+def _follows(run: RunRow, study: Study) -> bool:
     """Whether a run's seeds vary as the study's design wants them to."""
-    seeds = {name: run[f"{name}_seed"] for name in STREAMS}
+    seeds = {"init": run.init_seed, "order": run.order_seed, "dropout": run.dropout_seed}
     varied = seeds[study.design.vary[0]]
     return seeds == study.design.streams(varied).model_dump()
 
 
-def _baseline(rows: Iterable[RowMapping]) -> pd.DataFrame:
+def _baseline(rows: Iterable[RunRow | LossRow]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  (slow to import)
 
     names = ("state", "test_loss", *STREAM_COLUMNS)
-    found = [tuple(row[name] for name in names) for row in rows]
+    found = [tuple(getattr(row, name) for name in names) for row in rows]
     return pd.DataFrame(found, columns=["status", "loss", *STREAM_COLUMNS])
 
 

@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from sweep.queue.queue import Job
 from sweep.terminal.console import say
+from sweep.workload.job import Job
 from trainer.rundir.directory import Event, Result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from sweep.queue.queue import Job
+from sweep.workload.job import Job
 from trainer.rundir.directory import Event, Result
 
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select, update
 
-from sweep.queue.queue import CLOSED, OPEN
 from sweep.queue.recording import FREE, end_attempts
 from sweep.store.schema import arms, attempts, members, runs, studies
+from sweep.store.states import CLOSED, OPEN
 from sweep.store.store import Store
 
 

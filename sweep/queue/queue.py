@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
@@ -26,38 +26,13 @@ from sweep.queue.owner import is_gone
 from sweep.queue.recording import FREE, end_attempts, make
 from sweep.store.schema import attempts, runs
 from sweep.store.select_in import select_in
+from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
-from trainer.recipe import Recipe
+from sweep.workload.job import Job
 from trainer.rundir.directory import recipe_fields
 
-FINISHED = frozenset({"done", "diverged"})
-"""States that no run leaves: the experiment has spoken."""
-CLOSED = frozenset({"failed", "cancelled"})
-"""States that a run leaves when a person asks for it again."""
-OPEN = frozenset({"queued", "running"})
 LONGEST_PAUSE = 3600.0
 """Seconds between two attempts, at most. What the clock says is further off is due: it was set."""
-
-
-class InitialWeights(NamedTuple):
-    """Weights that a run begins with."""
-
-    folder: str
-    """The whole path."""
-    hash: str
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run as the queue takes it."""
-
-    run_id: str
-    recipe: Recipe
-    corpus_hash: str
-    family: str
-    repeat_of: str | None = None
-    weights: InitialWeights | None = None
-    """What it begins with; None for random weights."""
 
 
 @dataclass
@@ -90,14 +65,14 @@ class Queue:
         with self.store.write() as connection:  # another command may ask for the same runs
             known = self.store.states(list(wanted))
             fresh = [run_row(job) for run_id, job in wanted.items() if run_id not in known]
-            again = [run_id for run_id, state in known.items() if state == "failed"]
+            again = [run_id for run_id, state in known.items() if state == RunState.FAILED]
             if fresh:
                 connection.execute(insert(runs), fresh)
             for run_id in again:
                 connection.execute(
                     update(runs)
-                    .where(runs.c.id == run_id, runs.c.state == "failed")
-                    .values(FREE | {"state": "queued", "cause": None})
+                    .where(runs.c.id == run_id, runs.c.state == RunState.FAILED)
+                    .values(FREE | {"state": RunState.QUEUED, "cause": None})
                 )
         return len(fresh) + len(again)
 
@@ -125,7 +100,7 @@ class Queue:
         """Show that we live, for all runs that are ours."""
         if not self._held:
             return
-        ours = (runs.c.owner == self.owner) & (runs.c.state == "running")
+        ours = (runs.c.owner == self.owner) & (runs.c.state == RunState.RUNNING)
         with self.store.write() as connection:
             beat = func.coalesce(runs.c.beat, 0) + 1
             connection.execute(update(runs).where(ours).values(beat=beat))
@@ -140,7 +115,7 @@ class Queue:
     def reclaim_lost(self) -> int:
         """Queue the runs again whose scheduler is gone or silent; how many there were."""
         held = (runs.c.id, runs.c.owner, runs.c.attempt, runs.c.beat)
-        running = select(*held).where(runs.c.state == "running", runs.c.owner.is_not(None))
+        running = select(*held).where(runs.c.state == RunState.RUNNING, runs.c.owner.is_not(None))
         with self.store.begin() as connection:
             found = [row for row in connection.execute(running) if row[1] != self.owner]
         silent = self._watch.silent([tuple(row) for row in found])
@@ -153,7 +128,7 @@ class Queue:
             return 0
         with self.store.write() as connection:
             lost = {
-                lease[0]: {"outcome": "lost", "reason": reason}
+                lease[0]: {"outcome": AttemptOutcome.LOST, "reason": reason}
                 for lease, reason in reasons.items()
                 if _lose(connection, lease)
             }
@@ -162,7 +137,7 @@ class Queue:
 
     def _ours(self, connection: Connection) -> set[str]:
         """The runs whose lease is still ours."""
-        held = (runs.c.owner == self.owner) & (runs.c.state == "running")
+        held = (runs.c.owner == self.owner) & (runs.c.state == RunState.RUNNING)
         found = connection.execute(select(runs.c.id, runs.c.attempt).where(held))
         return {run_id for run_id, attempt in found if self._held.get(run_id) == attempt}
 
@@ -179,7 +154,7 @@ class Queue:
         over = [run_id for run_id in wanted if self._due.get(run_id, watch + 1) <= watch]
         at = runs.c.retry_at
         due = or_(at.is_(None), at <= now, at > now + LONGEST_PAUSE, runs.c.id.in_(over))
-        query = select(runs.c.id).where(runs.c.id.in_(wanted), runs.c.state == "queued", due)
+        query = select(runs.c.id).where(runs.c.id.in_(wanted), runs.c.state == RunState.QUEUED, due)
         return set(connection.execute(query).scalars())
 
     def _take(self, connection: Connection, ids: Sequence[str], now: float) -> list[Claim]:
@@ -191,7 +166,7 @@ class Queue:
             Claim(of, (found[of]["latest"] or 0) + 1, found[of]["failures"] or 0) for of in ids
         ]
         if claims:
-            held = {"state": "running", "owner": self.owner, "beat": 0}
+            held = {"state": RunState.RUNNING, "owner": self.owner, "beat": 0}
             same = update(runs).where(runs.c.id == bindparam("of_run")).values(held)
             numbers = [{"of_run": claim.run_id, "attempt": claim.attempt} for claim in claims]
             connection.execute(same.values(attempt=bindparam("attempt")), numbers)
@@ -205,12 +180,12 @@ def _lose(connection: Connection, lease: tuple[Any, ...]) -> bool:
     run_id, owner, attempt, beat = lease
     held = (
         (runs.c.id == run_id)
-        & (runs.c.state == "running")
+        & (runs.c.state == RunState.RUNNING)
         & (runs.c.owner == owner)
         & runs.c.attempt.is_not_distinct_from(attempt)
         & runs.c.beat.is_not_distinct_from(beat)
     )
-    free = {"state": "queued", "owner": None, "attempt": None, "beat": None}
+    free = {"state": RunState.QUEUED, "owner": None, "attempt": None, "beat": None}
     return connection.execute(update(runs).where(held).values(free)).rowcount == 1
 
 
@@ -226,5 +201,5 @@ def run_row(job: Job) -> dict[str, Any]:
         "init_seed": seeds.init,
         "order_seed": seeds.order,
         "dropout_seed": seeds.dropout,
-        "state": "queued",
+        "state": RunState.QUEUED,
     }

@@ -28,7 +28,7 @@ def preamble(result: Report) -> list[str]:
     settings, noise = result.analysis, result.judgement.noise
     what = shown(result.metric) if result.metric else "test loss, nats per token"
     lines = [f"{result.study}: effect = arm − baseline in {what}; negative is better."]
-    if settings["correction"] == "bh":
+    if settings.correction == "bh":
         lines.append(
             "Exploratory: p-values control the rate of false discoveries, not of any error."
         )
@@ -41,14 +41,14 @@ def preamble(result: Report) -> list[str]:
         lines.append(f"Noise on record: sd {known['sd']:.4f} ({known['source']}).")
         lines += [known["warning"]] if known["warning"] else []
     lines.append(
-        f"alpha {settings['alpha']:g}, {settings['correction']} over a family of "
+        f"alpha {settings.alpha:g}, {settings.correction} over a family of "
         f"{result.judgement.family}; smallest effect worth having "
-        f"{settings['smallest_effect']:g}; plan {result.plan_hash[:12]}."
+        f"{settings.smallest_effect:g}; plan {result.plan_hash[:12]}."
     )
     if result.overrides:
         lines.append(f"Overridden on the command line: {shown_overrides(result.overrides)}.")
     if result.stack:
-        of, promise = result.stack["of"], result.stack["promise"]["effect"]
+        of, promise = result.stack.of, result.stack.promised_effect
         lines.append(
             f"The stack of {of}, which promised {promise:+.4f}; `sweep stack {of}` compares."
         )

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from sweep.executors.base import Ended
 from sweep.queue.changes import Change, Claim, failed, recorded, released
 from sweep.queue.leases import LONGEST_LOOK
-from sweep.queue.queue import Job
 from sweep.running.obstacles import is_disk_full
 from sweep.running.retries import pause_before
 from sweep.study.file import Jobs
+from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError, RunTakenError
 from trainer.processes.run import (
     EXIT_DISK_FULL,

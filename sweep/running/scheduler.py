@@ -17,12 +17,14 @@ from sweep.progress.watcher import Summary, Watcher
 from sweep.queue.changes import Change, Claim, recorded, released
 from sweep.queue.control import is_paused
 from sweep.queue.leases import RENEW_SECONDS
-from sweep.queue.queue import CLOSED, FINISHED, OPEN, Job, Queue
+from sweep.queue.queue import Queue
 from sweep.running.attempt import DISK_FULL, Running, no_start, outcome
 from sweep.running.obstacles import Obstacles
 from sweep.running.retries import ALIKE, Pattern
 from sweep.store.ledger import directory_name
+from sweep.store.states import CLOSED, FINISHED, OPEN
 from sweep.study.file import Jobs
+from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError, RunTakenError
 from trainer.rundir.directory import Request, RunDirectory
 

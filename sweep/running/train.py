@@ -14,9 +14,11 @@ from sweep.executors.slots import Slot
 from sweep.progress.terminal import watch
 from sweep.progress.watcher import Summary
 from sweep.queue.owner import this_process
-from sweep.queue.queue import FINISHED, Job, Queue
+from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
+from sweep.store.states import FINISHED
 from sweep.store.store import Store
+from sweep.workload.job import Job
 from sweep.workspace import Workspace
 
 

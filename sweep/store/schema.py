@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -17,13 +18,45 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
+
+from sweep.errors import StoreError
+from sweep.store.states import AttemptOutcome, RunState
+
+E = TypeVar("E", bound=StrEnum)
 
 SCHEMA_VERSION = 3
 """Of the tables below. `ADDED` brings older ones up to it."""
 
 metadata = MetaData()
+
+
+class Stored(TypeDecorator[E]):
+    """A member of an enumeration, stored as its text."""
+
+    impl = String(16)
+    cache_ok = True
+
+    def __init__(self, kind: type[E]) -> None:
+        super().__init__()
+        self.kind = kind
+        self._members = {member.value: member for member in kind}
+
+    def process_bind_param(self, value: str | None, _dialect: object) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, _dialect: object) -> E | None:
+        if value is None:
+            return None
+        if value not in self._members:
+            raise StoreError(
+                f"the database holds the unknown {self.kind.__name__} {value!r}; it is damaged or "
+                "was edited by hand"
+            )
+        return self._members[value]
+
 
 versions = Table(
     "schema_version",
@@ -74,7 +107,7 @@ runs = Table(
     Column("init_seed", BigInteger, nullable=False),
     Column("order_seed", BigInteger, nullable=False),
     Column("dropout_seed", BigInteger, nullable=False),
-    Column("state", String(16), nullable=False, comment="see sweep.queue.queue"),
+    Column("state", Stored(RunState), nullable=False, comment="see sweep.queue.queue"),
     Column("owner", String(128), comment="the scheduler that runs it"),
     Column(
         "attempt", Integer, comment="number of the claim that holds it; another one is too late"
@@ -124,7 +157,7 @@ attempts = Table(
     Column("number", Integer, primary_key=True),
     Column("claimed", Float, nullable=False, comment="Unix time"),
     Column("ended", Float, comment="Unix time"),
-    Column("outcome", String(16), comment="done diverged failed stopped lost cancelled"),
+    Column("outcome", Stored(AttemptOutcome), comment="see sweep.store.states"),
     Column("reason", Text),
     Column("peak_bytes", BigInteger),
 )

@@ -10,10 +10,9 @@ from typing import Any
 
 from sqlalchemy import (
     URL,
-    Column,
-    ColumnElement,
     Connection,
     RowMapping,
+    Select,
     false,
     func,
     make_url,
@@ -25,6 +24,20 @@ from sqlalchemy.exc import ArgumentError
 from sweep.errors import NotFoundError, StoreError, did_you_mean, listed
 from sweep.store.database import Database
 from sweep.store.ledger import Ledger
+from sweep.store.plan_content import PlanContent
+from sweep.store.rows import (
+    ArmRow,
+    AttemptRow,
+    CurvePoint,
+    FoundRun,
+    LossRow,
+    PlannedRun,
+    PlanRow,
+    RunNotice,
+    RunRow,
+    RunTime,
+    StudyRow,
+)
 from sweep.store.schema import (
     arms,
     attempts,
@@ -37,6 +50,7 @@ from sweep.store.schema import (
     studies,
 )
 from sweep.store.select_in import select_in
+from sweep.store.states import RunState
 
 
 def store_url(database: str | None, folder: Path) -> URL:
@@ -97,59 +111,79 @@ class Store(Database):
             with _explained(self.ledger):
                 self.ledger.save_noise(connection, study)
 
-    def studies(self) -> Sequence[RowMapping]:
-        """Every study, the one last run first, and below them those that were imported."""
+    def studies(self) -> list[StudyRow]:
+        """Every study: the last run first, imported ones after those that were trained here."""
         imported = func.coalesce(studies.c.imported, false())
+        query = select(studies).order_by(imported, studies.c.last_run.desc())
         with self.begin() as connection:
-            query = select(studies).order_by(imported, studies.c.last_run.desc())
-            return connection.execute(query).mappings().all()
+            return [StudyRow(**row) for row in connection.execute(query).mappings()]
 
-    def study(self, name: str | None) -> RowMapping:
+    def study(self, name: str | None) -> StudyRow:
         """The study of that name, or the one last run here. Raises NotFoundError."""
         known = self.studies()
-        for row in known:
-            if name in (None, row["name"]):
-                return row
-        names = [row["name"] for row in known]
+        for study in known:
+            if name in (None, study.name):
+                return study
+        names = [study.name for study in known]
         raise NotFoundError(
             f"{self.where} has no study {name!r}{did_you_mean(name or '', names)}"
             f" (it has: {', '.join(names) or 'none'})"
         )
 
-    def plan(self, study: RowMapping) -> dict[str, Any]:
-        """The content of the plan that a study was last run with."""
-        same = (plans.c.study == study["name"]) & (plans.c.hash == study["plan_hash"])
+    def plan(self, study: StudyRow) -> PlanContent:
+        """The plan that a study was last run with."""
+        same = (plans.c.study == study.name) & (plans.c.hash == study.plan_hash)
         with self.begin() as connection:
-            content: dict[str, Any] = connection.execute(
-                select(plans.c.content).where(same)
-            ).scalar_one()
-        return content
+            content = connection.execute(select(plans.c.content).where(same)).scalar_one()
+        return PlanContent.from_json(content)
 
-    def arms(self, study: str) -> Sequence[RowMapping]:
+    def plans(self, study: str) -> list[PlanRow]:
+        """Every plan that a study has had, the first one first."""
+        query = select(plans).where(plans.c.study == study).order_by(plans.c.stored)
+        with self.begin() as connection:
+            return [PlanRow(**row) for row in connection.execute(query).mappings()]
+
+    def arms(self, study: str) -> list[ArmRow]:
         """The arms of a study in its own order, the baseline first."""
         query = select(arms).where(arms.c.study == study).order_by(arms.c.position)
         with self.begin() as connection:
-            return connection.execute(query).mappings().all()
+            return [ArmRow(**row) for row in connection.execute(query).mappings()]
 
-    def study_runs(
-        self, study: str, *columns: Column[Any], which: ColumnElement[bool] | None = None
-    ) -> Sequence[RowMapping]:
-        """Each arm and seed of a study with its run: columns `arm`, `seed`, and those of runs.
+    def study_runs(self, study: str, arm: str | None = None) -> list[PlannedRun]:
+        """Every run of a study or of one of its arms, with all that was recorded of it.
 
-        A study may have a hundred thousand runs: who needs a few `columns`, or those `which` are
-        in some way, says so.
+        Ordered by arm and seed. For large studies see `study_losses`, `run_ids` and `notices`.
         """
-        query = (
-            select(arms.c.name.label("arm"), members.c.seed, *(columns or (runs,)))
-            .select_from(planned_runs)
-            .where(arms.c.study == study)
-            .order_by(arms.c.position, members.c.seed)
-        )
+        query = _of_study(study, arms.c.study, runs)
+        if arm is not None:
+            query = query.where(arms.c.name == arm)
         with self.begin() as connection:
-            wanted = query if which is None else query.where(which)
-            return connection.execute(wanted).mappings().all()
+            return [_planned_run(row) for row in connection.execute(query).mappings()]
 
-    def states_by_arm(self, study: str) -> dict[str, Counter[str]]:
+    def study_losses(self, study: str) -> list[LossRow]:
+        """State and loss of every run of a study, which may have a million of them."""
+        seeds = (runs.c.init_seed, runs.c.order_seed, runs.c.dropout_seed)
+        query = _of_study(study, runs.c.state, runs.c.test_loss, *seeds)
+        with self.begin() as connection:
+            return [LossRow._make(row) for row in connection.execute(query)]
+
+    def run_ids(self, study: str) -> list[tuple[str, str]]:
+        """Arm and run id of every run of a study."""
+        with self.begin() as connection:
+            rows = connection.execute(_of_study(study, runs.c.id))
+            return [(row[0], row[2]) for row in rows]
+
+    def notices(self, study: str) -> list[RunNotice]:
+        """The runs of a study that are neither done nor waiting for their first attempt."""
+        again = (runs.c.state == RunState.QUEUED) & (runs.c.failures > 0)
+        others = set(RunState) - {RunState.DONE, RunState.QUEUED}
+        noted = select(runs.c.id).where(runs.c.state.in_(others) | again)
+        columns = (runs.c.id, runs.c.state, runs.c.cause, runs.c.failures, runs.c.retry_at)
+        query = _of_study(study, *columns).where(members.c.run_id.in_(noted))
+        with self.begin() as connection:
+            return [RunNotice._make(row) for row in connection.execute(query)]
+
+    def states_by_arm(self, study: str) -> dict[str, Counter[RunState]]:
         """How many runs of each arm are in each state, in the study's own order of arms.
 
         Most runs of a large study are done: only the others are looked at, and the rest is done.
@@ -161,7 +195,9 @@ class Store(Database):
             .group_by(arms.c.position, arms.c.name)
             .order_by(arms.c.position)
         )
-        not_done = or_(runs.c.state < "done", runs.c.state > "done")  # `!=` would use no index
+        not_done = or_(
+            runs.c.state < RunState.DONE, runs.c.state > RunState.DONE
+        )  # `!=` would use no index
         of_others = (
             select(arms.c.name, runs.c.state, func.count())
             .select_from(planned_runs)
@@ -169,28 +205,26 @@ class Store(Database):
             .group_by(arms.c.name, runs.c.state)
         )
         with self.begin() as connection:
-            counts = {arm: Counter(done=number) for arm, number in connection.execute(of_arm)}
+            counts = {
+                arm: Counter({RunState.DONE: number}) for arm, number in connection.execute(of_arm)
+            }
             for arm, state, number in connection.execute(of_others):
                 counts[arm][state] = number
-                counts[arm]["done"] -= number
+                counts[arm][RunState.DONE] -= number
         return counts
 
-    def study_losses(self, study: str) -> Sequence[RowMapping]:
-        """The same with no more than `state`, `test_loss` and the seeds: there may be a million."""
-        seeds = (runs.c.init_seed, runs.c.order_seed, runs.c.dropout_seed)
-        return self.study_runs(study, runs.c.state, runs.c.test_loss, *seeds)
-
-    def states(self, ids: Sequence[str]) -> dict[str, str]:
+    def states(self, ids: Sequence[str]) -> dict[str, RunState]:
         """The states of those of the given runs that the store knows."""
         with self.begin() as connection:
             found = select_in(connection, select(runs.c.id, runs.c.state), runs.c.id, ids)
             return {row["id"]: row["state"] for row in found}
 
-    def finished_times(self, ids: Sequence[str]) -> list[RowMapping]:
-        """`id`, `started` and `finished` of those of the given runs that are done."""
-        query = select(runs.c.id, runs.c.started, runs.c.finished).where(runs.c.state == "done")
+    def finished_times(self, ids: Sequence[str]) -> list[RunTime]:
+        """Start and end of those of the given runs that are done."""
+        query = select(runs.c.id, runs.c.started, runs.c.finished)
+        query = query.where(runs.c.state == RunState.DONE)
         with self.begin() as connection:
-            return list(select_in(connection, query, runs.c.id, ids))
+            return [RunTime(**row) for row in select_in(connection, query, runs.c.id, ids)]
 
     def last_end(self, study: str) -> float:
         """Unix time at which the latest of a study's runs has ended; 0 when none has."""
@@ -201,44 +235,46 @@ class Store(Database):
 
     def losses(self, ids: Sequence[str]) -> dict[str, float]:
         """The test losses of those of the given runs that are done."""
-        query = select(runs.c.id, runs.c.test_loss).where(runs.c.state == "done")
+        query = select(runs.c.id, runs.c.test_loss).where(runs.c.state == RunState.DONE)
         with self.begin() as connection:
             found = select_in(connection, query, runs.c.id, ids)
             return {row["id"]: row["test_loss"] for row in found}
 
-    def family_runs(self, family: str) -> Sequence[RowMapping]:
-        """All runs of one recipe whatever their seeds, exact reruns left out."""
+    def family_runs(self, family: str) -> list[RunRow]:
+        """All runs of one recipe whatever their seeds, without exact reruns."""
         query = select(runs).where(runs.c.family == family, runs.c.repeat_of.is_(None))
         with self.begin() as connection:
-            return connection.execute(query).mappings().all()
+            return [RunRow(**row) for row in connection.execute(query).mappings()]
 
-    def rerun_of(self, run_id: str) -> RowMapping | None:
+    def rerun_of(self, run_id: str) -> RunRow | None:
         """The exact rerun of a run, if there is one."""
+        query = select(runs).where(runs.c.repeat_of == run_id)
         with self.begin() as connection:
-            query = select(runs).where(runs.c.repeat_of == run_id)
-            return connection.execute(query).mappings().first()
+            row = connection.execute(query).mappings().first()
+        return RunRow(**row) if row else None
 
-    def find_run(self, word: str, study: str | None = None) -> RowMapping:
-        """The run that `word` names: its id, the beginning of it, or ARM/SEED of a study.
+    def find_run(self, word: str, study: str | None = None) -> FoundRun:
+        """The run that `word` names: an id, the beginning of one, or ARM/SEED of a study.
 
-        Without a `study` that is the one last run, or else the only other one that has such a run.
-        A run named as ARM/SEED has the columns `study`, `arm` and `seed`. Raises NotFoundError
-        when there is none or more than one.
+        Without a `study`, ARM/SEED is looked up in the study last run, then in the others if just
+        one of them has such a run. Raises NotFoundError when there is none, or more than one.
         """
-        return self._planned_run(word, study) or self._run_by_id(word)
+        place = self._find_place(word, study)
+        return FoundRun(run=place.run, place=place) if place else FoundRun(run=self._find_id(word))
 
-    def _planned_run(self, word: str, study: str | None) -> RowMapping | None:
+    def _find_place(self, word: str, study: str | None) -> PlannedRun | None:
         arm, slash, seed = word.rpartition("/")
         if not (slash and seed.isdecimal() and len(seed) < 20 and int(seed) < 2**63):
             return None
         query = (
-            select(arms.c.study, arms.c.name.label("arm"), members.c.seed, runs)
+            select(arms.c.name, members.c.seed, arms.c.study, runs)
             .select_from(planned_runs)
             .where(arms.c.name == arm, members.c.seed == int(seed))
         )
         with self.begin() as connection:
-            found = {row["study"]: row for row in connection.execute(query).mappings()}
-        meant = self.study(study)["name"]
+            places = [_planned_run(row) for row in connection.execute(query).mappings()]
+        found = {place.study: place for place in places}
+        meant = self.study(study).name
         if study or meant in found or not found:
             return found.get(meant)
         if len(found) > 1:
@@ -248,31 +284,31 @@ class Store(Database):
             )
         return next(iter(found.values()))
 
-    def _run_by_id(self, word: str) -> RowMapping:
+    def _find_id(self, word: str) -> RunRow:
         begins = runs.c.id.startswith(word, autoescape=True)
         is_rerun = runs.c.repeat_of.startswith(word, autoescape=True)  # then its run is meant
         query = select(runs).where(begins, is_rerun.is_not(True)).limit(2)
         with self.begin() as connection:
             found = connection.execute(query).mappings().all()
         if len(found) == 1:
-            return found[0]
+            return RunRow(**found[0])
         problem = "more than one run begins with" if found else "no run answers to"
         raise NotFoundError(
             f"{problem} {word!r}; name a run by the beginning of its id, or as ARM/SEED with "
             "--study STUDY (`sweep list` shows the studies, `sweep status STUDY` the arms of one)"
         )
 
-    def attempts(self, run_id: str) -> Sequence[RowMapping]:
+    def attempts(self, run_id: str) -> list[AttemptRow]:
         """Every attempt at a run, the first one first."""
         query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
         with self.begin() as connection:
-            return connection.execute(query).mappings().all()
+            return [AttemptRow(**row) for row in connection.execute(query).mappings()]
 
-    def curve(self, run_id: str) -> Sequence[RowMapping]:
+    def curve(self, run_id: str) -> list[CurvePoint]:
         """The training curve of a run."""
         query = select(curves).where(curves.c.run_id == run_id).order_by(curves.c.step)
         with self.begin() as connection:
-            return connection.execute(query).mappings().all()
+            return [CurvePoint(**row) for row in connection.execute(query).mappings()]
 
     def chunk_losses(self, run_id: str) -> Sequence[float]:
         """The test losses of a run chunk by chunk, in nats per token."""
@@ -283,6 +319,22 @@ class Store(Database):
         )
         with self.begin() as connection:
             return connection.execute(query).scalars().all()
+
+
+def _of_study(study: str, *columns: Any) -> Select[Any]:  # noqa: ANN401  (columns and tables)
+    """Select arm, seed and `columns` of every run of a study, ordered by arm and seed."""
+    return (
+        select(arms.c.name, members.c.seed, *columns)
+        .select_from(planned_runs)
+        .where(arms.c.study == study)
+        .order_by(arms.c.position, members.c.seed)
+    )
+
+
+def _planned_run(row: RowMapping) -> PlannedRun:
+    fields = dict(row)
+    place = {"study": fields.pop("study"), "arm": fields.pop("name"), "seed": fields.pop("seed")}
+    return PlannedRun(**place, run=RunRow(**fields))
 
 
 @contextmanager

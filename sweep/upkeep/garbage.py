@@ -20,9 +20,9 @@ from pathlib import Path
 from sqlalchemy import select
 
 from sweep.machine.disk import size_of
-from sweep.queue.queue import FINISHED
 from sweep.store.ledger import NOISES, STUDIES, directory_name
 from sweep.store.schema import arms, members, runs
+from sweep.store.states import FINISHED
 from sweep.store.store import Store
 from sweep.workload.corpora import find_entries
 from trainer.rundir.directory import RunDirectory
@@ -111,7 +111,7 @@ def folders_of(store: Store, studies: Sequence[str]) -> set[str]:
 
     Raises NotFoundError for a study that there is not.
     """
-    names = {store.study(name)["name"] for name in studies}
+    names = {store.study(name).name for name in studies}
     query = select(members.c.run_id, arms.c.study).join(arms, arms.c.id == members.c.arm_id)
     with store.begin() as connection:
         rows = connection.execute(query).all()

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, Table, insert, select
 
-from sweep.queue.queue import FINISHED, Job, run_row
+from sweep.queue.queue import run_row
 from sweep.store.ledger import OF_STUDIES, Ledger, Rows, directory_name
 from sweep.store.schema import (
     arms,
@@ -27,6 +27,8 @@ from sweep.store.schema import (
     runs,
     studies,
 )
+from sweep.store.states import FINISHED
+from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError
 from trainer.recipe import METRIC_VERSION, Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory

@@ -58,7 +58,7 @@ def read_evidence(store: Store, study: str) -> Evidence:
         for column, values in zip(columns, some, strict=True):
             column.extend(values)
         found += [origins.setdefault(text, len(origins)) if text != "" else 0 for text in texts]
-    names = {row["id"]: row["name"] for row in store.arms(study)}
+    names = {arm.id: arm.name for arm in store.arms(study)}
     arm, seed, loss, status, seconds, tokens = columns
     frame = pd.DataFrame(
         {

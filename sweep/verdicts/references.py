@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select
+from sqlalchemy import delete, insert, select
 
 from sweep.errors import NotFoundError, StudyError, did_you_mean, listed
+from sweep.store.rows import ReferenceRow, StudyRow
 from sweep.store.schema import arms, planned_runs, references, runs
 from sweep.store.store import Store
 from sweep.study.explain import shown
@@ -48,47 +48,47 @@ class Exam:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def find_exam(store: Store, study: RowMapping) -> Exam | None:
+def find_exam(store: Store, study: StudyRow) -> Exam | None:
     """What a study tests with; None where nobody knows, because its results come from elsewhere."""
-    if study["imported"]:
+    if study.imported:
         return None
     query = (
         select(runs.c.corpus_hash)
         .select_from(planned_runs)
-        .where(arms.c.study == study["name"], arms.c.name == BASELINE)
+        .where(arms.c.study == study.name, arms.c.name == BASELINE)
         .limit(1)
     )
     with store.begin() as connection:
         corpus_hash = connection.execute(query).scalar_one_or_none()
     if corpus_hash is None:  # the folders of its runs were lost, and the database was rebuilt
         return None
-    fields = store.plan(study)["arms"][BASELINE]
+    fields = store.plan(study).arms[BASELINE]
     seeds = {"init": 0, "order": 0, "dropout": 0}
     recipe = Recipe.model_validate_json(json.dumps({**fields, "seeds": seeds}))
     return Exam(recipe, corpus_hash)
 
 
-def require_exam(store: Store, study: RowMapping) -> Exam:
+def require_exam(store: Store, study: StudyRow) -> Exam:
     """The same, or StudyError."""
     exam = find_exam(store, study)
     if exam is None:
         raise StudyError(
-            f"nobody knows here what text {shown(study['name'])} tests with: its results were "
+            f"nobody knows here what text {shown(study.name)} tests with: its results were "
             "imported, or its runs are lost; run a study file of your own (`sweep init` writes one)"
         )
     return exam
 
 
-def check_name(store: Store, study: RowMapping, name: str) -> None:
+def check_name(store: Store, study: StudyRow, name: str) -> None:
     """Raise StudyError for what no line of a report can be called."""
     if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
         raise StudyError(
             f"a report cannot call a model {shown(name)}: a name has 1 to {LONGEST_NAME} "
             "characters, all of them printable; give it another with --name NAME"
         )
-    if name in {row["name"] for row in store.arms(study["name"])}:
+    if name in {arm.name for arm in store.arms(study.name)}:
         raise StudyError(
-            f"{shown(study['name'])} has an arm {shown(name)}; give the model another name with "
+            f"{shown(study.name)} has an arm {shown(name)}; give the model another name with "
             "--name NAME"
         )
 
@@ -121,15 +121,15 @@ def remove_reference(store: Store, study: str, name: str) -> None:
         store.write_down(connection, study)
 
 
-def study_references(store: Store, study: RowMapping) -> Sequence[RowMapping]:
+def study_references(store: Store, study: StudyRow) -> list[ReferenceRow]:
     """The models that a study can be compared with, the best one first."""
     exam = find_exam(store, study)
     if exam is None:
         return []
     query = (
         select(references)
-        .where(references.c.study == study["name"], references.c.test_text == exam.hash)
+        .where(references.c.study == study.name, references.c.test_text == exam.hash)
         .order_by(references.c.test_loss, references.c.weights_hash)
     )
     with store.begin() as connection:
-        return connection.execute(query).mappings().all()
+        return [ReferenceRow(**row) for row in connection.execute(query).mappings()]

@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 
 from sweep.design.plan import Plan, combined
 from sweep.errors import StudyError, listed
+from sweep.store.plan_content import PlanContent
+from sweep.store.rows import StudyRow
 from sweep.store.schema import runs
 from sweep.store.store import Store
 from sweep.study.file import BASELINE
@@ -84,7 +86,7 @@ def choose(report: Report, changes: Mapping[str, Mapping[str, Any]]) -> Choice:
     return Choice(
         study=report.study,
         plan_hash=report.plan_hash,
-        alpha=report.analysis["alpha"],
+        alpha=report.analysis.alpha,
         promise=promised,
         left_out=left_out,
         verdicts={row.arm: row for row in rows},
@@ -147,16 +149,15 @@ def stack_plan(parent: Plan, content: Mapping[str, Any], seeds: Sequence[int]) -
     return Plan(study, arms, parent.source, parent.overrides, content)
 
 
-def stored_stack(store: Store, choice: Choice) -> dict[str, Any] | None:
+def stored_stack(store: Store, choice: Choice) -> PlanContent | None:
     """The plan of the stack that is stored, if it is the one that would be chosen now."""
     name = stack_name(choice.study)
     for study in store.studies():
-        if study["name"] == name:
+        if study.name == name:
             content = store.plan(study)
-            before = content.get("stack")
-            if before and (before["of"], before["plan"]) == (choice.study, choice.plan_hash):
-                members = set(before["promise"]["members"])
-                return content if members == set(choice.members) else None
+            before = content.stack
+            if before and (before.of, before.plan) == (choice.study, choice.plan_hash):
+                return content if set(before.members) == set(choice.members) else None
     return None
 
 
@@ -178,7 +179,7 @@ def fresh_seeds(store: Store, workload: Workload, number: int, given: Sequence[i
     return [*given, *islice((seed for seed in count(1) if seed not in used), number)][:number]
 
 
-def parent_of(store: Store, study: RowMapping) -> RowMapping:
+def parent_of(store: Store, study: StudyRow) -> StudyRow:
     """The study that a stack was made of; the study itself where it is no stack."""
-    plan = {} if study["imported"] else store.plan(study)
-    return store.study(plan["stack"]["of"]) if plan.get("stack") else study
+    stack = store.plan(study).stack
+    return store.study(stack.of) if stack else study

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from sweep.errors import NotFoundError
+from sweep.store.plan_content import StackContent
 from sweep.store.store import Store
 from sweep.study.file import BASELINE
 from sweep.verdicts.evidence import read_evidence
@@ -31,8 +33,9 @@ NEEDED = {
 class Trial:
     """A stack as it was planned, and what is known of it."""
 
-    content: Mapping[str, Any]
-    """Of its plan."""
+    seeds: Sequence[int]
+    stack: StackContent
+    """What was promised when it was planned."""
     plan_hash: str
     confirmation: Confirmation
     seconds_per_run: Mapping[str, float]
@@ -44,21 +47,19 @@ def load_trial(store: Store, name: str) -> Trial:
     from analysis.stacking import confirm  # noqa: PLC0415  (brings numpy and pandas)
 
     study = store.study(name)
-    content = store.plan(study)
-    rules = analysis_plan([row["name"] for row in store.arms(name)], content["analysis"])
+    plan = store.plan(study)
+    if plan.stack is None:
+        raise NotFoundError(f"{name!r} is not a stack; `sweep stack` makes one")
+    rules = analysis_plan([arm.name for arm in store.arms(name)], plan.analysis)
     evidence = read_evidence(store, name)
     frame = evidence.frame[["arm", "seed", "loss", "status"]]
     return Trial(
-        content=content,
-        plan_hash=study["plan_hash"],
-        confirmation=confirm(frame, STACK, without(members_of(content)), rules),
+        seeds=plan.seeds,
+        stack=plan.stack,
+        plan_hash=study.plan_hash,
+        confirmation=confirm(frame, STACK, without(plan.stack.members), rules),
         seconds_per_run=evidence.seconds_per_run,
     )
-
-
-def members_of(content: Mapping[str, Any]) -> list[str]:
-    """The members of a stack, from the content of its plan."""
-    return list(content["stack"]["promise"]["members"])
 
 
 def stack_content(
@@ -75,7 +76,7 @@ def stack_content(
         "stack": stack_name(choice.study) if trial else None,
         "stack_plan_hash": trial.plan_hash if trial else None,
         "alpha": choice.alpha,
-        "seeds": trial.content["seeds"] if trial else list(planned),
+        "seeds": list(trial.seeds) if trial else list(planned),
         "members": _members(choice, promised, trial),
         "left_out": dict(choice.left_out),
         "predicted": _predicted(promised, choice.alpha),
@@ -92,7 +93,7 @@ def _promise(choice: Choice, trial: Trial | None) -> Promise | None:
         return choice.promise
     from analysis.stacking import Promise  # noqa: PLC0415  (brings numpy and pandas)
 
-    return Promise(**trial.content["stack"]["promise"])
+    return Promise(**trial.stack.promise)
 
 
 def _members(choice: Choice, promised: Promise | None, trial: Trial | None) -> list[dict[str, Any]]:

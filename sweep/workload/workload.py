@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sweep.design.plan import Arm, Plan
 from sweep.errors import ExecutionError, StudyError
-from sweep.queue.queue import InitialWeights, Job
+from sweep.workload.job import InitialWeights, Job
 from trainer.corpora.corpus import Corpus, find_corpus, save_corpus
 from trainer.corpora.prepare import load_small
 from trainer.errors import CorpusError, WeightsError

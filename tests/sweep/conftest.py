@@ -15,9 +15,9 @@ from sqlalchemy import URL
 
 from sweep.design.plan import Plan, make_plan
 from sweep.queue.leases import Clock
-from sweep.queue.queue import Job
 from sweep.store.store import Store, store_url
 from sweep.study.file import parse_study
+from sweep.workload.job import Job
 from tests.sweep import postgres
 from tests.sweep.importer import Importer
 from tests.sweep.one_by_one import OneByOne

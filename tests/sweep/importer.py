@@ -58,7 +58,10 @@ class Importer:
     def runs(self) -> list[dict[str, Any]]:
         store = self.workspace.open()
         try:
-            return [dict(row) for row in store.study_runs("x")]
+            return [
+                {"arm": each.arm, "seed": each.seed, **vars(each.run)}
+                for each in store.study_runs("x")
+            ]
         finally:
             store.engine.dispose()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sweep.queue.changes import Claim, failed, recorded, released
 from sweep.queue.queue import Queue
+from sweep.store.rows import RunRow
 from trainer.rundir.directory import Event, Result
 
 
@@ -33,6 +33,6 @@ class OneByOne(Queue):
         again = 0.0 if retry else None
         return bool(self.turn([failed(run_id, reason, peak_bytes, again)]).kept)
 
-    def row(self, run_id: str) -> dict[str, Any]:
+    def row(self, run_id: str) -> RunRow:
         """All columns of a run."""
-        return dict(self.store.find_run(run_id))
+        return self.store.find_run(run_id).run

@@ -15,11 +15,12 @@ from sqlalchemy import select
 from sweep.commands.report import print_report
 from sweep.design.plan import Plan, make_plan
 from sweep.history.record import save_plan
-from sweep.queue.queue import Job, Queue
+from sweep.queue.queue import Queue
 from sweep.store.schema import metadata
 from sweep.store.store import Store, store_url
 from sweep.study.file import parse_study
 from sweep.verdicts.judge import make_report
+from sweep.workload.job import Job
 from tests.sweep.one_by_one import OneByOne
 from trainer.rundir.directory import Event, Result
 
@@ -43,17 +44,17 @@ def fill(
     """Run the plan's six runs: one diverges, one fails, one is left, the others are done."""
     save(store, plan, path)
     queue = OneByOne(store, "me:1:1")
-    runs = list(store.study_runs("tiny"))
-    for number, run in enumerate(runs[:5]):
-        assert queue.claim(run["id"])
+    runs = store.run_ids("tiny")
+    for number, (_, run_id) in enumerate(runs[:5]):
+        assert queue.claim(run_id)
         if number == 3:
             diverged = {"test_loss": None, "chunk_losses": [], "cause": "loss is nan"}
             result = make_result(state="diverged", diverged_at=2, **diverged)
-            queue.record(run["id"], result, events, 1)
+            queue.record(run_id, result, events, 1)
         elif number == 4:
-            queue.fail(run["id"], "disk full", None, retry=False)
+            queue.fail(run_id, "disk full", None, retry=False)
         else:
-            queue.record(run["id"], make_result(test_loss=2.0 + number), events, 1)
+            queue.record(run_id, make_result(test_loss=2.0 + number), events, 1)
 
 
 Content = dict[str, Any]

@@ -9,9 +9,9 @@ import pytest
 
 from sweep.executors.base import Ended
 from sweep.queue.changes import Claim
-from sweep.queue.queue import Job
 from sweep.running.attempt import Running, outcome
 from sweep.study.file import Jobs
+from sweep.workload.job import Job
 from trainer.rundir.directory import RunDirectory
 
 

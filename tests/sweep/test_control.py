@@ -27,7 +27,7 @@ def queue(store: Store, plan: Plan, tmp_path: Path) -> OneByOne:
 
 @pytest.fixture
 def ids(queue: OneByOne) -> list[str]:
-    return [run["id"] for run in queue.store.study_runs("tiny")]
+    return [run_id for _, run_id in queue.store.run_ids("tiny")]
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_database_that_is_made_anew_knows_what_was_cancelled_paused_and_tried_
         with made.write() as connection:
             fill(connection, Ledger(tmp_path / "runs"))
         assert made.states(ids) == queue.store.states(ids)
-        assert made.find_run(failed_once)["failures"] == 1
+        assert made.find_run(failed_once).run.failures == 1
         assert control.is_paused(made, "tiny")
     control.resume(queue.store, "tiny")
     with Store(store_url(None, tmp_path / "newer"), create=True) as made:

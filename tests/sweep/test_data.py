@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from sweep.queue.owner import this_process
-from sweep.queue.queue import Job
 from sweep.store.store import Store
+from sweep.workload.job import Job
 from tests.sweep.one_by_one import OneByOne
 from trainer.corpora.corpus import Corpus, CorpusInfo, save_corpus
 from trainer.corpora.prepare import SMALL

@@ -68,11 +68,11 @@ def dead() -> int:
 @pytest.fixture
 def folders(filled: Store) -> dict[str, RunDirectory]:
     """A run in each state, with all that such a run may have."""
-    failed = next(row["id"] for row in filled.study_runs("tiny") if row["state"] == "failed")
-    spare = next(row["id"] for row in filled.study_runs("tiny") if row["state"] == "done")
+    failed = next(each.run.id for each in filled.study_runs("tiny") if each.run.state == "failed")
+    spare = next(each.run.id for each in filled.study_runs("tiny") if each.run.state == "done")
     cancel(filled, [failed])
     assert filled.ledger
-    found = {row["state"]: filled.ledger.run(row["id"]) for row in filled.study_runs("tiny")}
+    found = {each.run.state: filled.ledger.run(each.run.id) for each in filled.study_runs("tiny")}
     found["failed"] = filled.ledger.run(spare)
     with filled.begin() as connection:
         connection.execute(update(runs).where(runs.c.id == spare).values(state="failed"))

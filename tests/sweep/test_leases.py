@@ -14,8 +14,8 @@ import pytest
 from sweep.queue.changes import failed
 from sweep.queue.leases import LEASE_SECONDS, RENEW_SECONDS
 from sweep.queue.owner import is_gone, this_process
-from sweep.queue.queue import Job
 from sweep.store.store import Store
+from sweep.workload.job import Job
 from tests.sweep.conftest import HandClock
 from tests.sweep.one_by_one import OneByOne
 from trainer.rundir.directory import Result
@@ -42,11 +42,11 @@ def test_a_lease_that_nobody_renews_runs_out_and_can_be_taken_over(
     assert claim
     assert claim.attempt == 2
     first, second = other.store.attempts(run_id)
-    assert (first["outcome"], first["reason"]) == (
+    assert (first.outcome, first.reason) == (
         "lost",
         "its scheduler has given no sign of life for 60 s",
     )
-    assert (second["number"], second["ended"]) == (2, None)
+    assert (second.number, second.ended) == (2, None)
 
 
 def test_a_lease_that_is_renewed_does_not_run_out(
@@ -68,8 +68,8 @@ def test_renewing_extends_no_lease_of_another(
     for _ in range(10):
         wait_out(other, clock, RENEW_SECONDS)
         other.renew()
-    assert queue.row(jobs[0].run_id)["state"] == "queued"
-    assert queue.row(jobs[1].run_id)["owner"] == "other:2:2"
+    assert queue.row(jobs[0].run_id).state == "queued"
+    assert queue.row(jobs[1].run_id).owner == "other:2:2"
 
 
 @pytest.mark.parametrize("hours", [-30, -1, 1, 30])
@@ -143,10 +143,10 @@ def test_who_lost_its_lease_can_neither_record_nor_release_nor_fail_the_run(
     assert not queue.record(run_id, make_result(test_loss=9.0), [], None)
     assert not queue.release(run_id, "stopped")
     assert not queue.fail(run_id, "disk full", None, retry=True)
-    assert queue.row(run_id)["state"] == "running"
-    assert queue.row(run_id)["owner"] == "other:2:2"
+    assert queue.row(run_id).state == "running"
+    assert queue.row(run_id).owner == "other:2:2"
     assert other.record(run_id, make_result(), [], None)
-    assert queue.row(run_id)["test_loss"] == 2.5
+    assert queue.row(run_id).test_loss == 2.5
     assert list(queue.store.chunk_losses(run_id)) == [2.25, 2.75]
 
 

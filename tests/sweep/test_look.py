@@ -16,10 +16,10 @@ from sweep.commands.run import EXIT_INCOMPLETE, conclude
 from sweep.design.plan import make_plan
 from sweep.errors import NotFoundError
 from sweep.models.find import model_folder
-from sweep.queue.queue import Job
 from sweep.store.store import Store
 from sweep.study.file import parse_study
 from sweep.terminal.console import SafeConsole
+from sweep.workload.job import Job
 from sweep.workspace import Workspace
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import save
@@ -57,7 +57,7 @@ def later(filled: Store, content: dict[str, Any]) -> str:
 def test_an_arm_and_seed_of_one_study_alone_are_shown_with_the_study_that_has_them(
     workspace: Workspace, filled: Store, said: Callable[..., str]
 ) -> None:
-    run_id = filled.find_run("clip/1", "tiny")["id"]
+    run_id = filled.find_run("clip/1", "tiny").run.id
     shown = json.loads(said(lambda console: show(workspace, "clip/1", None, console)))
     assert (shown["id"], shown["study"]) == (run_id, "tiny")
     told = said(lambda console: log(workspace, LogRequest("clip/1", None), console))
@@ -96,7 +96,7 @@ def test_the_advice_after_a_failure_names_the_run_that_failed_whatever_was_run_s
         queue.fail(job.run_id, "disk full", None, retry=False)
         told = said(lambda console, job=job: conclude(filled, {"baseline/1": job}, console))
         word = told.split("`sweep log ")[1].split("`")[0]
-        assert filled.find_run(word)["id"] == job.run_id
+        assert filled.find_run(word).run.id == job.run_id
     assert conclude(filled, {"x": again}, SafeConsole(file=io.StringIO())) == EXIT_INCOMPLETE
 
 

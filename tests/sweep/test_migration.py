@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import StoreError
-from sweep.queue.queue import Job, Queue
+from sweep.queue.queue import Queue
 from sweep.store.schema import SCHEMA_VERSION
 from sweep.store.store import Store, store_url
+from sweep.workload.job import Job
 
 SCHEMAS = Path(__file__).parent / "schemas"
 OLDER = range(1, SCHEMA_VERSION)

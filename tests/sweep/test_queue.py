@@ -16,8 +16,8 @@ from sqlalchemy import URL
 from sweep.design.plan import Plan
 from sweep.history.record import save_plan
 from sweep.queue.owner import this_process
-from sweep.queue.queue import Job
 from sweep.store.store import Store
+from sweep.workload.job import Job
 from tests.sweep.one_by_one import OneByOne
 from trainer.rundir.directory import Event, Result
 
@@ -119,7 +119,7 @@ def test_a_run_that_another_scheduler_holds_cannot_be_claimed(
     assert queue.claim(jobs[0].run_id)
     assert not other.claim(jobs[0].run_id)
     assert not queue.claim(jobs[0].run_id)
-    assert queue.row(jobs[0].run_id)["owner"] == "one:1:1"
+    assert queue.row(jobs[0].run_id).owner == "one:1:1"
 
 
 def test_a_run_that_nobody_asked_for_cannot_be_claimed(queue: OneByOne) -> None:
@@ -133,7 +133,7 @@ def test_a_result_is_recorded_once(
     assert queue.claim(run_id)
     assert queue.record(run_id, make_result(), events, None)
     assert not queue.record(run_id, make_result(test_loss=1.0), events, None)
-    assert queue.row(run_id)["test_loss"] == 2.5
+    assert queue.row(run_id).test_loss == 2.5
     assert len(queue.store.curve(run_id)) == 2
 
 
@@ -147,16 +147,16 @@ def test_a_record_holds_the_outcome_the_curve_the_chunk_losses_and_the_attempt(
     run = queue.row(run_id)
     for field, value in result.model_dump(exclude={"chunk_losses"}).items():
         assert run[field] == value, field
-    assert run["owner"] is None
-    assert (run["init_seed"], run["order_seed"], run["dropout_seed"]) == (1, 1, 1)
+    assert run.owner is None
+    assert (run.init_seed, run.order_seed, run.dropout_seed) == (1, 1, 1)
     assert [
         Event.model_validate(dict(point) | {"run_id": None}, extra="ignore")
         for point in queue.store.curve(run_id)
     ] == events
     assert list(queue.store.chunk_losses(run_id)) == result.chunk_losses
     (attempt,) = queue.store.attempts(run_id)
-    assert (attempt["number"], attempt["outcome"], attempt["peak_bytes"]) == (1, "done", 123_456)
-    assert attempt["claimed"] <= attempt["ended"] <= time.time()
+    assert (attempt.number, attempt.outcome, attempt.peak_bytes) == (1, "done", 123_456)
+    assert attempt.claimed <= attempt.ended <= time.time()
 
 
 @pytest.mark.parametrize("state", ["done", "diverged"])
@@ -173,7 +173,7 @@ def test_a_run_with_an_outcome_is_never_claimed_or_queued_again(
     assert other.enqueue(jobs) == 0
     assert other.reclaim_lost() == 0
     assert not other.claim(run_id)
-    assert queue.row(run_id)["state"] == state
+    assert queue.row(run_id).state == state
 
 
 def test_a_released_run_can_be_claimed_by_anybody(
@@ -184,7 +184,7 @@ def test_a_released_run_can_be_claimed_by_anybody(
     assert queue.release(run_id, "stopped at the keyboard")
     assert other.claim(run_id)
     first, _ = queue.store.attempts(run_id)
-    assert (first["outcome"], first["reason"]) == ("stopped", "stopped at the keyboard")
+    assert (first.outcome, first.reason) == ("stopped", "stopped at the keyboard")
 
 
 def test_a_failed_run_waits_until_it_is_asked_for_again(
@@ -193,13 +193,13 @@ def test_a_failed_run_waits_until_it_is_asked_for_again(
     run_id = jobs[0].run_id
     assert queue.claim(run_id)
     assert queue.fail(run_id, "disk full", 77, retry=False)
-    assert (queue.row(run_id)["state"], queue.row(run_id)["cause"]) == ("failed", "disk full")
+    assert (queue.row(run_id).state, queue.row(run_id).cause) == ("failed", "disk full")
     assert not other.claim(run_id)
     assert other.enqueue(jobs) == 1
-    assert queue.row(run_id)["cause"] is None
+    assert queue.row(run_id).cause is None
     assert other.claim(run_id)
     first, _ = queue.store.attempts(run_id)
-    assert (first["outcome"], first["reason"], first["peak_bytes"]) == ("failed", "disk full", 77)
+    assert (first.outcome, first.reason, first.peak_bytes) == ("failed", "disk full", 77)
 
 
 def test_a_failure_that_is_retried_is_queued_and_remembered(
@@ -209,8 +209,8 @@ def test_a_failure_that_is_retried_is_queued_and_remembered(
     for number in (1, 2):
         assert queue.claim(run_id)
         assert queue.fail(run_id, f"reason {number}", None, retry=True)
-        assert queue.row(run_id)["state"] == "queued"
-    assert [a["reason"] for a in queue.store.attempts(run_id)] == ["reason 1", "reason 2"]
+        assert queue.row(run_id).state == "queued"
+    assert [a.reason for a in queue.store.attempts(run_id)] == ["reason 1", "reason 2"]
 
 
 def test_the_runs_of_a_killed_process_are_queued_again_and_no_others(
@@ -232,7 +232,7 @@ def test_the_runs_of_a_killed_process_are_queued_again_and_no_others(
     states = queue.store.states([job.run_id for job in jobs])
     assert states == {mine: "running"} | dict.fromkeys(theirs, "queued")
     (attempt,) = queue.store.attempts(jobs[1].run_id)
-    assert (attempt["outcome"], attempt["reason"]) == ("lost", "its scheduler ended")
+    assert (attempt.outcome, attempt.reason) == ("lost", "its scheduler ended")
 
 
 def test_an_exact_rerun_is_no_run_of_the_recipe(
@@ -247,4 +247,4 @@ def test_an_exact_rerun_is_no_run_of_the_recipe(
     assert queue.record(again.run_id, make_result(test_loss=1.5), [], None)
     rerun = queue.store.rerun_of(first.run_id)
     assert rerun is not None
-    assert rerun["test_loss"] == 1.5
+    assert rerun.test_loss == 1.5

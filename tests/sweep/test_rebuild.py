@@ -18,11 +18,11 @@ from sqlalchemy import URL, Column, Index, Table
 from sweep.design.plan import Plan
 from sweep.errors import StoreError
 from sweep.history.record import save_plan
-from sweep.queue.queue import Job
 from sweep.store.ledger import study_file
 from sweep.store.schema import ADDED
 from sweep.store.store import Store, store_url
 from sweep.verdicts.references import require_exam, save_reference
+from sweep.workload.job import Job
 from tests.sweep import postgres
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import everything, lose
@@ -227,7 +227,8 @@ def test_a_study_of_any_name_has_a_plain_file_name() -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from sweep.queue.queue import Job, Queue
+from sweep.queue.queue import Queue
+from sweep.workload.job import Job
 from sweep.store.store import Store, store_url
 from trainer.recipe import Recipe
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from sweep.queue.changes import Claim
-from sweep.queue.queue import Job, Queue
+from sweep.queue.queue import Queue
 from sweep.store.ledger import directory_name
 from sweep.store.store import Store
+from sweep.workload.job import Job
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.rehearsal import Behaviour, Desk, Rehearsal
 from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
@@ -72,11 +73,11 @@ def test_every_job_is_done_once_in_order_with_all_slots_busy(
     assert made.executor.started == [folder_of(made, job) for job in jobs]
     assert made.executor.most == 2
     for seed, job in enumerate(jobs):
-        run = made.store.find_run(job.run_id)
-        assert (run["state"], run["test_loss"]) == ("done", 2.0 + loss_of(seed))
+        run = made.store.find_run(job.run_id).run
+        assert (run.state, run.test_loss) == ("done", 2.0 + loss_of(seed))
         assert len(made.store.curve(job.run_id)) == 2
         (attempt,) = made.store.attempts(job.run_id)
-        assert (attempt["outcome"], attempt["peak_bytes"]) == ("done", 1024)
+        assert (attempt.outcome, attempt.peak_bytes) == ("done", 1024)
     assert made.seen.getvalue().count("test loss") == 6
     assert "6/6" in made.seen.getvalue()
 
@@ -104,7 +105,7 @@ def test_a_run_that_fails_is_tried_again_and_counts_when_it_succeeds(
     summary = made.scheduler.run(jobs[:1])
     assert (summary.finished, summary.failed) == (1, 0)
     attempts = made.store.attempts(jobs[0].run_id)
-    assert [(attempt["outcome"], attempt["reason"]) for attempt in attempts] == [
+    assert [(attempt.outcome, attempt.reason) for attempt in attempts] == [
         ("failed", "RuntimeError: no luck"),
         ("failed", "ended by signal 9 (SIGKILL)"),
         ("done", None),
@@ -126,8 +127,8 @@ def test_a_run_that_keeps_failing_is_given_up_after_its_retries_and_the_others_g
     summary = made.scheduler.run(jobs)
     assert (summary.finished, summary.failed, summary.interrupted) == (5, 1, False)
     assert states(made, jobs) == {"done": 5, "failed": 1}
-    run = made.store.find_run(jobs[2].run_id)
-    assert (run["state"], run["cause"]) == ("failed", "ended with status 1 and without a word")
+    run = made.store.find_run(jobs[2].run_id).run
+    assert (run.state, run.cause) == ("failed", "ended with status 1 and without a word")
     assert len(made.store.attempts(jobs[2].run_id)) == retries + 1
     assert made.seen.getvalue().count("FAILED") == 1
 
@@ -143,8 +144,8 @@ def test_a_run_that_diverged_is_an_outcome_and_is_not_tried_again(
     made = desk(diverge)
     summary = made.scheduler.run(jobs[:2])
     assert (summary.finished, summary.failed) == (2, 0)
-    run = made.store.find_run(jobs[0].run_id)
-    assert (run["state"], run["diverged_at"], run["cause"]) == ("diverged", 1, "loss is nan")
+    run = made.store.find_run(jobs[0].run_id).run
+    assert (run.state, run.diverged_at, run.cause) == ("diverged", 1, "loss is nan")
     assert len(made.executor.started) == 2
     assert made.seen.getvalue().count("diverged at step 1: loss is nan") == 2
 
@@ -165,7 +166,7 @@ def test_a_damaged_result_is_a_failure_with_the_remedy(
 
     made = desk(scribble, retries=0)
     assert made.scheduler.run(jobs[:1]).failed == 1
-    cause = made.store.find_run(jobs[0].run_id)["cause"]
+    cause = made.store.find_run(jobs[0].run_id).run.cause
     assert (
         cause
         == f"{folder_of(made, jobs[0])}/result.json is damaged; remove it and train the run again"
@@ -188,10 +189,10 @@ def test_a_folder_that_cannot_be_used_fails_its_run_and_no_other(
         (folder / obstacle).mkdir(parents=True)
     summary = made.scheduler.run(jobs)
     assert (summary.finished, summary.failed) == (5, 1)
-    run = made.store.find_run(jobs[0].run_id)
-    assert run["state"] == "failed"
-    assert str(folder) in run["cause"]
-    assert "damaged" not in run["cause"]
+    run = made.store.find_run(jobs[0].run_id).run
+    assert run.state == "failed"
+    assert str(folder) in run.cause
+    assert "damaged" not in run.cause
     assert len(made.store.attempts(jobs[0].run_id)) == 2
 
 
@@ -207,7 +208,7 @@ def test_a_result_that_is_there_already_is_recorded_without_training(
     directory.write_result(make_result(test_loss=1.25))
     assert made.scheduler.run(jobs).finished == 6
     assert directory.path not in made.executor.started
-    assert made.store.find_run(jobs[3].run_id)["test_loss"] == 1.25
+    assert made.store.find_run(jobs[3].run_id).run.test_loss == 1.25
 
 
 def test_what_an_earlier_attempt_wrote_is_not_taken_for_the_new_curve(
@@ -218,7 +219,7 @@ def test_what_an_earlier_attempt_wrote_is_not_taken_for_the_new_curve(
     directory.path.mkdir(parents=True)
     directory.events.write_text(events[0].model_dump_json() + "\n" + '{"step": 7, "lo')
     made.scheduler.run(jobs[:1])
-    assert [point["step"] for point in made.store.curve(jobs[0].run_id)] == [1, 2]
+    assert [point.step for point in made.store.curve(jobs[0].run_id)] == [1, 2]
 
 
 def test_stopping_keeps_what_is_finished_and_gives_the_rest_back(
@@ -237,7 +238,7 @@ def test_stopping_keeps_what_is_finished_and_gives_the_rest_back(
     assert states(made, jobs) == {"done": 3, "queued": 3}
     assert len(made.executor.started) == 4
     (attempt,) = made.store.attempts(jobs[3].run_id)
-    assert (attempt["outcome"], attempt["reason"]) == ("stopped", "stopped at the keyboard")
+    assert (attempt.outcome, attempt.reason) == ("stopped", "stopped at the keyboard")
 
     again = desk(succeed)
     assert again.scheduler.run(jobs[3:]).finished == 3
@@ -255,7 +256,7 @@ def test_an_error_on_the_way_leaves_no_run_claimed(
         made.scheduler.run(jobs)
     assert states(made, jobs) == {"queued": 6}
     (attempt,) = made.store.attempts(jobs[0].run_id)
-    assert (attempt["outcome"], attempt["reason"]) == ("stopped", "its scheduler ended early")
+    assert (attempt.outcome, attempt.reason) == ("stopped", "its scheduler ended early")
 
 
 def test_two_schedulers_on_one_database_share_the_work(
@@ -290,7 +291,7 @@ def test_a_run_that_another_scheduler_fails_to_finish_is_done_here(
     assert host.claim(jobs[0].run_id)
     threading.Timer(0.3, host.release, [jobs[0].run_id, "gave up"]).start()
     assert made.scheduler.run(jobs).finished == 6
-    assert [a["outcome"] for a in made.store.attempts(jobs[0].run_id)] == ["stopped", "done"]
+    assert [a.outcome for a in made.store.attempts(jobs[0].run_id)] == ["stopped", "done"]
 
 
 def test_the_folder_of_a_run_is_short_and_a_rerun_has_its_own(

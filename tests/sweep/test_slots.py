@@ -215,6 +215,6 @@ def rows_of(folder: Path) -> dict[str, Any]:
     """The runs of the study in a folder, by their ids."""
     store = Store(store_url(None, folder / "runs"))
     try:
-        return {row["id"]: row for row in store.study_runs("tiny")}
+        return {each.run.id: vars(each.run) for each in store.study_runs("tiny")}
     finally:
         store.engine.dispose()

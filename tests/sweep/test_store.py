@@ -16,9 +16,9 @@ from sqlalchemy import URL
 import sweep
 from sweep.design.plan import make_plan
 from sweep.errors import NotFoundError
-from sweep.queue.queue import Job
 from sweep.store.store import Store
 from sweep.study.file import parse_study
+from sweep.workload.job import Job
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import save
 
@@ -59,7 +59,7 @@ def test_every_plan_that_was_run_is_kept(store: Store, content: dict[str, Any]) 
         save(store, plan, Path("s.toml"))
         study = store.study("tiny")
         assert study["plan_hash"] == plan.hash
-        assert store.plan(study) == json.loads(json.dumps(plan.content()))
+        assert store.plan(study).json == json.loads(json.dumps(plan.content()))
     with store.begin() as connection:
         kept = connection.exec_driver_sql("SELECT study, hash FROM plans").fetchall()
     assert len(kept) == 2
@@ -77,9 +77,9 @@ def test_two_studies_share_the_runs_that_they_have_in_common(
         save(store, make_plan(parse_study(content, "s.toml"), "s.toml"), Path(f"{name}.toml"))
         content["interventions"].pop("clip", None)
     one, two = store.study_runs("one"), store.study_runs("two")
-    assert [run["id"] for run in two] == [run["id"] for run in one][:4]
-    assert [study["name"] for study in store.studies()] == ["two", "one"]
-    assert store.study(None)["name"] == "two"
+    assert [each.run for each in two] == [each.run for each in one][:4]
+    assert [study.name for study in store.studies()] == ["two", "one"]
+    assert store.study(None).name == "two"
 
 
 def test_an_unknown_study_is_answered_with_those_there_are(filled: Store) -> None:
@@ -91,10 +91,11 @@ def test_an_unknown_study_is_answered_with_those_there_are(filled: Store) -> Non
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id_and_by_arm_and_seed(filled: Store) -> None:
-    for run in filled.study_runs("tiny"):
-        assert filled.find_run(run["id"][:12])["id"] == run["id"]
-        assert filled.find_run(run["id"])["id"] == run["id"]
-        assert filled.find_run(f"{run['arm']}/{run['seed']}")["id"] == run["id"]
+    for planned in filled.study_runs("tiny"):
+        run = planned.run
+        assert filled.find_run(run.id[:12]).run == run
+        assert filled.find_run(run.id).run == run
+        assert filled.find_run(f"{planned.arm}/{planned.seed}").place == planned
 
 
 @pytest.mark.parametrize("word", ["clip/3", "clop/1", "zz", "%", "_", "clip/", "/1", "clip/-1"])
@@ -121,7 +122,7 @@ def test_a_word_for_a_run_and_its_own_rerun_means_the_run(queue: OneByOne, jobs:
     again = replace(jobs[0], run_id=f"{first}-again", repeat_of=first)
     queue.enqueue([again])
     for word, meant in ((first, first), (first[:12], first), (f"{first}-again", f"{first}-again")):
-        assert queue.store.find_run(word)["id"] == meant
+        assert queue.store.find_run(word).run.id == meant
 
 
 def test_an_arm_and_seed_that_several_other_studies_have_are_answered_with_those(
@@ -139,11 +140,11 @@ def test_an_arm_and_seed_that_several_other_studies_have_are_answered_with_those
         "last, the study last run, has no run 'clip/1', but one and two have; say which with "
         "--study STUDY"
     )
-    assert store.find_run("clip/1", "one")["study"] == "one"
+    assert store.find_run("clip/1", "one").place.study == "one"
 
 
 def test_thousands_of_runs_can_be_asked_for_at_once(filled: Store) -> None:
-    ids = [run["id"] for run in filled.study_runs("tiny")]
+    ids = [run_id for _, run_id in filled.run_ids("tiny")]
     asked = [*(f"no-{number}" for number in range(40_000)), *ids]
     assert filled.states(asked).keys() == set(ids)
     assert filled.losses(asked) == {ids[0]: 2.0, ids[1]: 3.0, ids[2]: 4.0}

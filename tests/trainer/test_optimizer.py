@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from trainer.recipe import OptimizerConfig
 from trainer.training.optimizer import FIRST_SCALE, Optimizer
-from trainer.parameters import ALIGNMENT, FlatParameters
+from trainer.training.parameters import ALIGNMENT, FlatParameters
 
 
 class Toy(nn.Module):

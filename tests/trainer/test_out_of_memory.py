@@ -85,9 +85,7 @@ def test_the_largest_of_the_halves_that_fits_is_found_by_trying_and_remembered(
     for attempt in range(2):
         found = MicroBatches(tmp_path).find(recipe, gpu, 8, trainer._attempt)
         assert (attempt, found, tried) == (attempt, 4, [8, 4])
-    assert torch.equal(trainer.parameters.values, before), (
-        "trying changes nothing that lasts"
-    )
+    assert torch.equal(trainer.parameters.values, before), "trying changes nothing that lasts"
     assert not trainer.parameters.gradients.any()
     remembered = json.loads((tmp_path / "micro-batches.json").read_bytes())
     assert list(remembered.values()) == [4]

@@ -1,0 +1,90 @@
+"""A plan as the database stores it, read into typed fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sweep.study.file import BASELINE
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisSettings:
+    """How a plan reaches its verdicts."""
+
+    alpha: float
+    correction: str
+    """A name in the registry of corrections."""
+    smallest_effect: float
+    """Nats per token."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackContent:
+    """The part of a stack's plan that says where the stack comes from."""
+
+    of: str
+    """The study whose interventions are stacked."""
+    plan: str
+    """Hash of that study's plan."""
+    promise: Mapping[str, Any]
+    """The fields of `analysis.stacking.Promise`."""
+    json: Mapping[str, Any]
+    """As stored."""
+
+    @property
+    def members(self) -> list[str]:
+        """The stacked interventions."""
+        return list(self.promise["members"])
+
+    @property
+    def promised_effect(self) -> float:
+        """Predicted effect, nats per token."""
+        return float(self.promise["effect"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanContent:
+    """What was decided before the first run, or what an import found."""
+
+    study: str
+    analysis: AnalysisSettings
+    arms: Mapping[str, Any]
+    """By arm: its recipe without seeds as nested JSON; of an imported study its number of runs."""
+    baseline: str = BASELINE
+    seeds: Sequence[int] = ()
+    vary: Sequence[str] = ()
+    """Random streams that a seed sets."""
+    hold: int = 0
+    """Seed of the streams that do not vary."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Baseline fields that the command line set, as `section.field`."""
+    stack: StackContent | None = None
+    imported: bool = False
+    metric: str | None = None
+    """The column that an imported study's losses come from."""
+    seed_columns: Sequence[str] = ()
+    """The columns that an imported study's runs pair by."""
+    json: Mapping[str, Any] = field(default_factory=dict)
+    """As stored."""
+
+    @classmethod
+    def from_json(cls, json: Mapping[str, Any]) -> PlanContent:
+        """Read the column `plans.content`. Raises KeyError for what is not a plan."""
+        stack = json.get("stack")
+        return cls(
+            study=json["study"],
+            analysis=AnalysisSettings(**json["analysis"]),
+            arms=json["arms"],
+            baseline=json.get("baseline", BASELINE),
+            seeds=json.get("seeds", ()),
+            vary=json.get("vary", ()),
+            hold=json.get("hold", 0),
+            overrides=json.get("overrides", {}),
+            stack=StackContent(**stack, json=stack) if stack else None,
+            imported=json.get("imported", False),
+            metric=json.get("metric"),
+            seed_columns=json.get("seed_columns", ()),
+            json=json,
+        )
