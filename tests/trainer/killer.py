@@ -63,7 +63,8 @@ def _train(attempt: Attempt) -> NoReturn:
 
 
 def _train_until(attempt: Attempt) -> int:
-    from trainer import optimizer, run  # noqa: PLC0415  (as above)
+    from trainer.processes.run import train_directory  # noqa: PLC0415  (as above)
+    from trainer.training import optimizer  # noqa: PLC0415
     from trainer.training.batches import Batches  # noqa: PLC0415
 
     if attempt.first_scale and attempt.growth_interval:
@@ -83,7 +84,7 @@ def _train_until(attempt: Attempt) -> int:
 
     Batches.sequences = count_step  # type: ignore[method-assign,assignment]
     sys.addaudithook(count_touch)
-    return run.train_directory(Path(attempt.run), "cpu", 1)
+    return train_directory(Path(attempt.run), "cpu", 1)
 
 
 def _strike(attempt: Attempt, moment: int | None) -> Callable[[], None]:

@@ -11,12 +11,12 @@ import torch
 
 from model.gpt import GPT
 from tests.trainer import forked
-from trainer import memory, precision
 from trainer.corpora.corpus import Corpus
 from trainer.errors import ExecutionSettingError
 from trainer.processes.run import EXIT_REFUSED
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import Event, Result, RunDirectory
+from trainer.training import memory, precision
 from trainer.training import trainer as trainer_module
 from trainer.training.loop import train
 from trainer.training.memory import check_fits

@@ -38,7 +38,7 @@ def test_a_checkout_gives_its_commit_and_says_when_the_code_differs_from_it(chec
     git(checkout, "commit", "-qm", "first")
     commit = git(checkout, "rev-parse", "HEAD")
     assert code_seen_in(checkout) == f'{{"commit": "{commit}", "dirty": false}}'
-    with (checkout / "trainer" / "loop.py").open("a") as file:
+    with (checkout / "trainer" / "training" / "loop.py").open("a") as file:
         file.write("# changed\n")
     assert code_seen_in(checkout) == f'{{"commit": "{commit}", "dirty": true}}'
 

@@ -54,7 +54,7 @@ def code() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     command = ["git", "-C", str(root), *arguments]
     try:
         finished = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603  (fixed arguments)
