@@ -10,8 +10,8 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # or else files beside this one would pass for others of their name
 
 from trainer.processes import forkserver
-from trainer.processes.run import EXIT_DONE
 from trainer.rundir.directory import Result, RunDirectory
+from trainer.rundir.exits import Exit
 
 
 def train_nothing(path: Path, *_place: object) -> int:
@@ -31,7 +31,7 @@ def train_nothing(path: Path, *_place: object) -> int:
             provenance={},
         )
     )
-    return EXIT_DONE
+    return Exit.DONE
 
 
 if __name__ == "__main__":

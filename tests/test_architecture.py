@@ -40,8 +40,8 @@ LIGHT_FOR_SWEEP = {
     "trainer.corpora.prepare",
     "trainer.weights.pretrained",
     "trainer.recipe",
-    "trainer.processes.run",
     "trainer.rundir.directory",
+    "trainer.rundir.exits",
     "trainer.sources.source",
     "trainer.sources.within",
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sweep.executors.base import Ended
-from trainer.processes.run import EXIT_STOPPED
+from trainer.rundir.exits import Exit
 
 Train = Callable[[Path], int]
 """Trains a run directory, and returns what a process would as its exit status."""
@@ -39,7 +39,7 @@ class InlineExecutor:
     def wait(self, seconds: float) -> list[Ended]:
         """Those that fit into `seconds`, one at least; so many are recorded together."""
         deadline = time.monotonic() + seconds
-        ended = [Ended(path.resolve(), EXIT_STOPPED) for path in self._stopped]
+        ended = [Ended(path.resolve(), Exit.STOPPED) for path in self._stopped]
         self._stopped.clear()
         if not ended and not self._waiting:
             time.sleep(seconds)

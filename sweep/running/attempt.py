@@ -14,15 +14,8 @@ from sweep.running.retries import pause_before
 from sweep.study.file import Jobs
 from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError, RunTakenError
-from trainer.processes.run import (
-    EXIT_DISK_FULL,
-    EXIT_DONE,
-    EXIT_REFUSED,
-    EXIT_STOPPED,
-    EXIT_TAKEN,
-    OUT_OF_MEMORY,
-)
 from trainer.rundir.directory import Event, RunDirectory, parse_events
+from trainer.rundir.exits import Exit
 
 BUSY_PAUSE = 10.0
 """Seconds before a run is tried again that another process still trains."""
@@ -95,21 +88,21 @@ def outcome(run: Running, ended: Ended, settings: Jobs) -> Change:
     if ended.lost and not run.blamed:
         return released(run_id, run.stopping or ended.lost)
     try:
-        result = directory.read_result() if ended.status == EXIT_DONE else None
+        result = directory.read_result() if ended.status == Exit.DONE else None
         if result:
             return recorded(run_id, result, directory.read_events(), ended.peak_bytes)
         reason = _why(directory, ended)
     except (OSError, RunDirectoryError) as error:
         reason = str(error)
-    if run.stopping and not run.blamed and (ended.signal or ended.status == EXIT_STOPPED):
+    if run.stopping and not run.blamed and (ended.signal or ended.status == Exit.STOPPED):
         return released(run_id, run.stopping)
-    if ended.status == EXIT_TAKEN:
+    if ended.status == Exit.TAKEN:
         return released(run_id, reason, BUSY_PAUSE)
-    if ended.status == EXIT_DISK_FULL:
+    if ended.status == Exit.DISK_FULL:
         return released(run_id, DISK_FULL)
     if run.stopping and run.blamed:
         reason = run.stopping
-    hopeless = ended.status == EXIT_REFUSED
+    hopeless = ended.status == Exit.REFUSED
     return failure(run, settings, reason, peak_bytes=ended.peak_bytes, hopeless=hopeless)
 
 
@@ -149,6 +142,6 @@ def _why(directory: RunDirectory, ended: Ended) -> str:
         known = ended.out_of_memory is False
         return f"{words} at {peak}: somebody's, and not for lack of memory" if known else words
     last_words = directory.last_words()
-    if last_words.startswith(OUT_OF_MEMORY):
+    if ended.status == Exit.OUT_OF_MEMORY:
         return f"{last_words} (at its peak: {peak})"
     return last_words or f"ended with status {ended.status} and without a word"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from benchmarks.monkey import differences
 from benchmarks.processes import wait_for_end
 from tests.faults.terminal import Terminal, end, server_of, steps, trainers, wait_for
-from trainer.processes.run import EXIT_STOPPED
 from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
 
 Open = Callable[..., Terminal]
 SHORT_LEASE = {
@@ -92,7 +92,7 @@ def test_a_run_that_outlives_its_scheduler_and_its_fork_server_stops_for_the_nex
         again = terminal.start("run", "s.toml")
         wait_for(lambda: is_replaced(runs[0]), again)
         orphan.send_signal(signal.SIGCONT)
-        assert orphan.wait() == EXIT_STOPPED
+        assert orphan.wait() == Exit.STOPPED
         assert "3/3" in end(again)
     assert differences(terminal.folder, peace.folder) == []
     assert terminal.attempts(runs[0]) == [("lost", "its scheduler ended"), ("done", None)]

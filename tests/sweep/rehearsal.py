@@ -15,8 +15,8 @@ from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
 from sweep.store.store import Store
 from sweep.study.file import Jobs
-from trainer.processes.run import EXIT_STOPPED
 from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
 
 Behaviour = Callable[[RunDirectory, int], int | None]
 """What a run does on its nth attempt, counted from 1: its exit status, None when killed."""
@@ -63,7 +63,7 @@ class Rehearsal:
     def stop(self, directory: Path, *, now: bool = False) -> None:
         for slot, running in list(self._running.items()):
             if running == directory:
-                self._end(slot, None if now else EXIT_STOPPED, 9 if now else None)
+                self._end(slot, None if now else Exit.STOPPED, 9 if now else None)
 
     def close(self) -> None:
         self._running.clear()

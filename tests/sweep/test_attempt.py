@@ -13,6 +13,7 @@ from sweep.running.attempt import Running, outcome
 from sweep.study.file import Jobs
 from sweep.workload.job import Job
 from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_memory_that_was_refused_is_told_with_the_peak(
 ) -> None:
     run = Running(make_job(1), "place", RunDirectory(tmp_path), Claim("run", 1, 0))
     run.directory.log.write_text("Traceback ...\nout of memory: an allocation was refused (x)\n")
-    change = outcome(run, Ended(tmp_path, 1, None, 1_500_000_000), Jobs())
+    change = outcome(run, Ended(tmp_path, Exit.OUT_OF_MEMORY, None, 1_500_000_000), Jobs())
     assert change.reason == (
         "out of memory: an allocation was refused (x) (at its peak: 1.50 GB resident)"
     )

@@ -9,7 +9,7 @@ import pytest
 
 from sweep.executors.base import Executor
 from sweep.executors.inline import InlineExecutor
-from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+from trainer.rundir.exits import Exit
 
 
 def test_runs_end_in_the_order_in_which_they_were_started_with_what_the_trainer_returns(
@@ -19,7 +19,7 @@ def test_runs_end_in_the_order_in_which_they_were_started_with_what_the_trainer_
 
     def train(path: Path) -> int:
         trained.append(path)
-        return EXIT_FAILED if path.name == "bad" else EXIT_DONE
+        return Exit.FAILED if path.name == "bad" else Exit.DONE
 
     executor: Executor = InlineExecutor(train, slots=3)
     executor.prepare()
@@ -28,9 +28,9 @@ def test_runs_end_in_the_order_in_which_they_were_started_with_what_the_trainer_
     assert trained == [], "nothing is trained before somebody waits"
     ended = executor.wait(60)
     assert [(end.directory.name, end.status, end.signal) for end in ended] == [
-        ("one", EXIT_DONE, None),
-        ("bad", EXIT_FAILED, None),
-        ("two", EXIT_DONE, None),
+        ("one", Exit.DONE, None),
+        ("bad", Exit.FAILED, None),
+        ("two", Exit.DONE, None),
     ]
     assert executor.wait(0.01) == []
 
@@ -38,7 +38,7 @@ def test_runs_end_in_the_order_in_which_they_were_started_with_what_the_trainer_
 def test_a_wait_ends_after_its_time_with_one_run_at_least(tmp_path: Path) -> None:
     def train(_path: Path) -> int:
         time.sleep(0.02)
-        return EXIT_DONE
+        return Exit.DONE
 
     executor = InlineExecutor(train, slots=2)
     for name, slot in zip("ab", executor.slots, strict=True):
@@ -51,7 +51,7 @@ def test_a_run_that_has_not_begun_can_be_stopped(tmp_path: Path) -> None:
     executor = InlineExecutor(pytest.fail)
     executor.start(tmp_path, executor.slots[0], 1)
     executor.stop(tmp_path)
-    assert [end.status for end in executor.wait(1)] == [EXIT_STOPPED]
+    assert [end.status for end in executor.wait(1)] == [Exit.STOPPED]
 
 
 def test_what_the_trainer_raises_goes_to_whoever_waits(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from sweep.store.store import Store
 from sweep.workload.job import Job
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.rehearsal import Behaviour, Desk, Rehearsal
-from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 from trainer.rundir.directory import Event, Request, Result, RunDirectory
+from trainer.rundir.exits import Exit
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def succeed(make_result: Callable[..., Result], events: list[Event]) -> Behaviou
         directory.write_result(
             make_result(test_loss=2.0 + loss_of(directory.read_request().recipe.seeds.init))
         )
-        return EXIT_DONE
+        return Exit.DONE
 
     return behave
 
@@ -98,7 +98,7 @@ def test_a_run_that_fails_is_tried_again_and_counts_when_it_succeeds(
     def stumble(directory: RunDirectory, number: int) -> int | None:
         if number == 1:
             directory.log.write_text("something\nRuntimeError: no luck\n")
-            return EXIT_FAILED
+            return Exit.FAILED
         return None if number == 2 else succeed(directory, number)
 
     made = desk(stumble, retries=2)
@@ -121,7 +121,7 @@ def test_a_run_that_keeps_failing_is_given_up_after_its_retries_and_the_others_g
 
     def fail_one(directory: RunDirectory, number: int) -> int | None:
         seed = directory.read_request().recipe.seeds.init
-        return EXIT_FAILED if seed == bad else succeed(directory, number)
+        return Exit.FAILED if seed == bad else succeed(directory, number)
 
     made = desk(fail_one, retries=retries)
     summary = made.scheduler.run(jobs)
@@ -139,7 +139,7 @@ def test_a_run_that_diverged_is_an_outcome_and_is_not_tried_again(
     def diverge(directory: RunDirectory, _number: int) -> int:
         outcome = {"test_loss": None, "chunk_losses": [], "diverged_at": 1, "cause": "loss is nan"}
         directory.write_result(make_result(state="diverged", **outcome))
-        return EXIT_DONE
+        return Exit.DONE
 
     made = desk(diverge)
     summary = made.scheduler.run(jobs[:2])
@@ -153,7 +153,7 @@ def test_a_run_that_diverged_is_an_outcome_and_is_not_tried_again(
 def test_a_run_that_says_it_is_done_and_left_no_result_has_failed(
     desk: Callable[..., Desk], jobs: list[Job]
 ) -> None:
-    made = desk(lambda _directory, _number: EXIT_DONE, retries=0)
+    made = desk(lambda _directory, _number: Exit.DONE, retries=0)
     assert made.scheduler.run(jobs[:1]).failed == 1
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_result_is_a_failure_with_the_remedy(
 ) -> None:
     def scribble(directory: RunDirectory, _number: int) -> int:
         directory.result.write_text("{")
-        return EXIT_DONE
+        return Exit.DONE
 
     made = desk(scribble, retries=0)
     assert made.scheduler.run(jobs[:1]).failed == 1
@@ -178,7 +178,7 @@ def test_a_folder_that_cannot_be_used_fails_its_run_and_no_other(
     desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job], obstacle: str
 ) -> None:
     def look(directory: RunDirectory, number: int) -> int | None:
-        return EXIT_FAILED if directory.log.is_dir() else succeed(directory, number)
+        return Exit.FAILED if directory.log.is_dir() else succeed(directory, number)
 
     made = desk(look, retries=1)
     folder = folder_of(made, jobs[0])
@@ -322,7 +322,7 @@ def test_what_is_written_while_a_run_goes_on_reaches_the_watcher_line_by_line(
 def test_a_run_that_was_refused_is_not_tried_again(
     desk: Callable[..., Desk], jobs: list[Job]
 ) -> None:
-    made = desk(lambda _directory, _number: EXIT_REFUSED, retries=5)
+    made = desk(lambda _directory, _number: Exit.REFUSED, retries=5)
     summary = made.scheduler.run(jobs[:2])
     assert (summary.finished, summary.failed) == (0, 2)
     assert len(made.store.attempts(jobs[0].run_id)) == 1

@@ -11,8 +11,8 @@ import torch
 
 from tests.trainer.forked import ForkedRun
 from trainer.processes import run as run_module
-from trainer.processes.run import EXIT_DONE, EXIT_FAILED
 from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
 
 MakeRun = Callable[..., RunDirectory]
 
@@ -20,7 +20,7 @@ MakeRun = Callable[..., RunDirectory]
 def computed(run: RunDirectory) -> tuple[bool, tuple[object, ...]]:
     """Whether the run was deterministic, and all that it computed, to the last bit."""
     child = ForkedRun(run)
-    assert child.wait() == EXIT_DONE, child.log()
+    assert child.wait() == Exit.DONE, child.log()
     result = run.read_result()
     assert result is not None
     return result.provenance["deterministic"], (
@@ -56,5 +56,5 @@ def test_torch_and_cublas_know_before_anything_is_computed(
 
     monkeypatch.setattr(run_module, "_train", look)
     child = ForkedRun(make_run("run", deterministic=True))
-    assert child.wait() == EXIT_FAILED
+    assert child.wait() == Exit.FAILED
     assert "RuntimeError: True False False :4096:8" in child.log()

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
 
 PATIENCE = 60
 """Seconds after which a server that says nothing has failed the test."""
@@ -335,7 +336,7 @@ def test_memory_that_is_refused_ends_a_run_with_a_sentence_that_says_so(
     run = make_run("run", WIDE)
     command = [sys.executable, "-c", LIMITED, str(run.path)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == Exit.OUT_OF_MEMORY
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("out of memory: an allocation was refused (")
     assert last.endswith(

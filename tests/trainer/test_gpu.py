@@ -17,9 +17,9 @@ from model.attention import fused_with_dropout
 from model.dropout import Dropout, DropoutStream, dropped_levels, use_dropout
 from trainer.corpora.corpus import Corpus
 from trainer.execution import Execution
-from trainer.processes.run import EXIT_DONE, EXIT_STOPPED
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Result, RunDirectory
+from trainer.rundir.exits import Exit
 from trainer.training.loop import train
 from trainer.training.trainer import Trainer
 from trainer.training.world import Place
@@ -149,6 +149,6 @@ def test_a_deterministic_run_is_the_same_again_to_the_last_bit_also_if_interrupt
     first, second = start(root, whole), start(root, again)
     wait_for_training(again)
     second.send_signal(signal.SIGTERM)
-    assert second.wait(60) == EXIT_STOPPED
-    assert start(root, again).wait(120) == first.wait(120) == EXIT_DONE
+    assert second.wait(60) == Exit.STOPPED
+    assert start(root, again).wait(120) == first.wait(120) == Exit.DONE
     assert computed(whole) == computed(again)

@@ -19,9 +19,9 @@ from trainer.corpora.corpus import Corpus
 from trainer.corpora.tokenizer import byte_letters, train_tokenizer
 from trainer.errors import WeightsError
 from trainer.execution import Execution
-from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED
 from trainer.recipe import Recipe
 from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
 from trainer.training.trainer import Trainer
 from trainer.training.world import Place
 from trainer.weights.export import export
@@ -91,7 +91,7 @@ def test_a_run_begins_with_them_whatever_its_seed_and_says_so(
     changes = {"train.initial_weights": str(source.path), **STILL}
     for seed in (1, 2):
         run = make_run(f"run-{seed}", changes | {"seeds.init": seed})
-        assert attempt(run) == EXIT_DONE
+        assert attempt(run) == Exit.DONE
         ours, theirs = load_file(run.weights), load_file(source.weights)
         assert ours.keys() == theirs.keys()
         assert all(ours[name].equal(theirs[name]) for name in ours)
@@ -109,11 +109,11 @@ def test_killed_and_continued_it_ends_with_the_same_bits(
 ) -> None:
     changes = {"train.initial_weights": str(gpt2), "model.dropout": 0.3}
     whole = make_run("whole", changes)
-    assert attempt(whole) == EXIT_DONE
+    assert attempt(whole) == Exit.DONE
     killed = make_run("killed", changes, checkpoint_seconds=0)
     assert attempt(killed, step=1) == -9
     assert attempt(killed, step=5) == -9
-    assert attempt(killed) == EXIT_DONE
+    assert attempt(killed) == Exit.DONE
     one, other = whole.read_result(), killed.read_result()
     assert one
     assert other
@@ -126,7 +126,7 @@ def test_several_processes_begin_with_the_same(
 ) -> None:
     run = make_run("run", {"train.initial_weights": str(gpt2), **STILL}, processes=2)
     alone = make_run("alone", {"train.initial_weights": str(gpt2), **STILL})
-    assert attempt(run) == attempt(alone) == EXIT_DONE
+    assert attempt(run) == attempt(alone) == Exit.DONE
     assert run.weights.read_bytes() == alone.weights.read_bytes()
 
 
@@ -142,7 +142,7 @@ def swap_two_tokens(folder: Path) -> None:
 
 
 def refusal(run: RunDirectory, attempt: Attempt) -> str:
-    assert attempt(run) == EXIT_REFUSED
+    assert attempt(run) == Exit.REFUSED
     assert run.read_result() is None
     assert not run.weights.exists()
     return run.last_words()
@@ -170,7 +170,7 @@ def test_a_checkpoint_of_other_weights_is_not_continued(
     run = make_run("run", changes, checkpoint_seconds=0)
     assert attempt(run, step=5) == -9
     change_a_weight(gpt2)
-    assert attempt(run) == EXIT_FAILED
+    assert attempt(run) == Exit.FAILED
     assert "belongs to another recipe" in run.last_words()
     assert run.read_result() is None
 

@@ -19,9 +19,9 @@ from tests.disks import PAGE, fill_disk, small_disk
 from trainer.corpora.corpus import Corpus
 from trainer.errors import CheckpointError
 from trainer.execution import Execution
-from trainer.processes.run import EXIT_DISK_FULL, EXIT_DONE, EXIT_STOPPED
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import Result, RunDirectory
+from trainer.rundir.exits import Exit
 from trainer.training import loop
 from trainer.training.checkpoint import Checkpoint, Checkpoints
 from trainer.training.evaluate import evaluate
@@ -51,7 +51,7 @@ def test_the_weights_that_are_kept_give_the_test_loss_of_the_result(
     make_run: MakeRun, attempt: Attempt, corpus: Corpus, tied: bool
 ) -> None:
     run = make_run("run", {"model.tie_embeddings": tied}, keep="weights", checkpoint_seconds=0)
-    assert attempt(run) == EXIT_DONE
+    assert attempt(run) == Exit.DONE
     assert names(run.path) == {*ALWAYS, "log.txt", "weights.safetensors"}
     recipe, result = run.read_request().recipe, run.read_result()
     model = GPT(recipe.model, vocabulary_size(recipe.data.tokenizer))
@@ -67,11 +67,11 @@ def test_the_weights_that_are_kept_give_the_test_loss_of_the_result(
 
 def test_nothing_is_kept_where_nothing_is_asked_for(make_run: MakeRun, attempt: Attempt) -> None:
     run = make_run("run", keep="weights", checkpoint_seconds=0)
-    assert attempt(run) == EXIT_DONE
+    assert attempt(run) == Exit.DONE
     kept = computed(run.read_result())
     run.result.unlink()
     make_run("run", keep="nothing", checkpoint_seconds=0)
-    assert attempt(run) == EXIT_DONE
+    assert attempt(run) == Exit.DONE
     assert names(run.path) == {*ALWAYS, "log.txt"}
     assert computed(run.read_result()) == kept
 
@@ -80,11 +80,11 @@ def test_weights_of_an_earlier_run_do_not_outlive_their_result(
     make_run: MakeRun, attempt: Attempt
 ) -> None:
     run = make_run("run")
-    assert attempt(run) == EXIT_DONE
+    assert attempt(run) == Exit.DONE
     assert run.weights.exists()
     run.result.unlink()
     make_run("run", {"optimizer.learning_rate": 1e3})
-    assert attempt(run) == EXIT_DONE
+    assert attempt(run) == Exit.DONE
     result = run.read_result()
     assert result
     assert result.state == "diverged"
@@ -229,8 +229,8 @@ def test_a_run_goes_on_where_the_disk_has_no_room_for_checkpoints(
     run = crowded(keep="nothing")
     assert attempt(run, step=4) == -signal.SIGKILL
     assert names(run.checkpoints) == {"step-0000000002", "step-0000000003"}
-    assert attempt(run, signal=signal.SIGTERM, step=4) == EXIT_STOPPED
-    assert attempt(run) == EXIT_DONE
+    assert attempt(run, signal=signal.SIGTERM, step=4) == Exit.STOPPED
+    assert attempt(run) == Exit.DONE
     assert names(run.path) == {*ALWAYS, "log.txt"}
     result = run.read_result()
     assert computed(result) == computed(train(recipe, corpus, None, CPU))
@@ -246,11 +246,11 @@ def test_weights_without_room_are_told_and_lose_nothing(
     crowded: Callable[..., RunDirectory], attempt: Attempt, disk: Path
 ) -> None:
     run = crowded(keep="weights")
-    assert attempt(run) == EXIT_DISK_FULL
+    assert attempt(run) == Exit.DISK_FULL
     assert run.last_words().startswith(f"{run.weights} cannot be written (")
     assert 'set jobs.keep to "nothing", and run again' in run.last_words()
     assert "Traceback" not in run.log.read_text()
     assert names(run.checkpoints) == {"step-0000000002", "step-0000000003"}
     (disk / "filler").unlink()
-    assert attempt(run) == EXIT_DONE
+    assert attempt(run) == Exit.DONE
     assert names(run.path) == {*ALWAYS, "log.txt", "weights.safetensors"}

@@ -18,6 +18,7 @@ from trainer.errors import DeviceMemoryError
 from trainer.execution import Execution
 from trainer.recipe import Recipe
 from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
 from trainer.training import memory
 from trainer.training.loop import train
 from trainer.training.memory import MicroBatches
@@ -199,7 +200,7 @@ def test_out_of_memory_ends_a_run_with_one_sentence(
     memory_for(limit)
     run = make_run("run", micro_batch=micro_batch)
     child = forked.ForkedRun(run)
-    assert child.wait() == 1
+    assert child.wait() == Exit.OUT_OF_MEMORY
     assert child.log() == f"out of memory on a small machine at step 0 with {tried}: {ARITHMETIC}\n"
     assert run.read_result() is None
 

@@ -13,9 +13,9 @@ from model.gpt import GPT
 from tests.trainer import forked
 from trainer.corpora.corpus import Corpus
 from trainer.errors import ExecutionSettingError
-from trainer.processes.run import EXIT_REFUSED
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import Event, Result, RunDirectory
+from trainer.rundir.exits import Exit
 from trainer.training import memory, precision
 from trainer.training import trainer as trainer_module
 from trainer.training.loop import train
@@ -221,7 +221,7 @@ def test_a_recipe_that_does_not_fit_is_refused_in_one_sentence_whose_arithmetic_
     monkeypatch.setattr(memory, "device_name", lambda _device: "a small machine")
     run = make_run("run", {"model.width": 64, "model.layers": 3}, processes=processes)
     child = forked.ForkedRun(run)
-    assert child.wait() == EXIT_REFUSED
+    assert child.wait() == Exit.REFUSED
     sentence = re.compile(
         r"the recipe does not fit a small machine: (\S+) parameters x 16 bytes \(value, gradient, "
         r"two moments\) = (\S+) GB, and (\S+) GB for one sequence of 16 tokens, but (\S+) GB are "

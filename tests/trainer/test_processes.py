@@ -19,8 +19,8 @@ import trainer.training.evaluate
 from model.gpt import GPT
 from tests.trainer.forked import ForkedRun, assert_end_within, train
 from trainer.processes import ranks
-from trainer.processes.run import EXIT_FAILED, EXIT_REFUSED, EXIT_STOPPED
 from trainer.rundir.directory import Result, RunDirectory
+from trainer.rundir.exits import Exit
 from trainer.training.journal import Step
 from trainer.training.trainer import Trainer
 
@@ -113,7 +113,7 @@ def test_each_process_reads_its_own_part_of_the_batch(
 def test_more_processes_than_sequences_are_refused_in_one_sentence(make_run: MakeRun) -> None:
     run = make_run("run", processes=9)
     child = ForkedRun(run)
-    assert child.wait() == EXIT_REFUSED
+    assert child.wait() == Exit.REFUSED
     assert child.log() == (
         "9 processes cannot share a batch of 8 sequences; "
         "raise train.batch_size, or use at most 8 (jobs.gpus_per_run)\n"
@@ -144,7 +144,7 @@ def test_a_killed_process_fails_the_run_at_once_with_a_word_in_the_log(
 ) -> None:
     child, pids = long_run
     os.kill(pids[rank], signal.SIGKILL)
-    assert child.wait(seconds=3) == EXIT_FAILED
+    assert child.wait(seconds=3) == Exit.FAILED
     assert child.log() == f"process {rank} of this run was ended by signal 9 (SIGKILL)\n"
     assert_end_within(2, pids)
     assert child.run.read_result() is None
@@ -178,13 +178,13 @@ def test_sigterm_while_processes_are_being_made_reaches_all_of_them(
         return pid
 
     monkeypatch.setattr(ranks, "_fork", fork)
-    assert ForkedRun(make_run("run", LONG, processes=2)).wait(seconds=20) == EXIT_STOPPED
+    assert ForkedRun(make_run("run", LONG, processes=2)).wait(seconds=20) == Exit.STOPPED
 
 
 def test_sigterm_at_once_is_not_lost(make_run: MakeRun) -> None:
     child = ForkedRun(make_run("run", LONG, processes=2))
     os.kill(child.pid, signal.SIGTERM)
-    assert child.wait(seconds=20) == EXIT_STOPPED
+    assert child.wait(seconds=20) == Exit.STOPPED
 
 
 def test_a_run_that_sigterm_stops_is_continued_as_if_it_had_not(
@@ -196,7 +196,7 @@ def test_a_run_that_sigterm_stops_is_continued_as_if_it_had_not(
     child = ForkedRun(stopped)
     wait_for_training(stopped)
     os.kill(child.pid, signal.SIGTERM)
-    assert child.wait() == EXIT_STOPPED
+    assert child.wait() == Exit.STOPPED
     assert child.log() == ""
     assert stopped.read_result() is None
     assert list(stopped.checkpoints.iterdir())
@@ -216,7 +216,7 @@ def test_an_interrupted_run_of_two_processes_is_continued_by_one(
     child = ForkedRun(run)
     wait_for_training(run)
     os.kill(child.pid, signal.SIGTERM)
-    assert child.wait() == EXIT_STOPPED
+    assert child.wait() == Exit.STOPPED
     make_run("run", changes, processes=1)
     assert (train(run), train(alone)) == (0, 0)
     assert result_of(run).test_loss == pytest.approx(result_of(alone).test_loss, rel=1e-5)
@@ -243,7 +243,7 @@ def test_a_run_that_is_stopped_while_it_is_evaluated_stops_at_the_next_piece_and
 
     monkeypatch.setattr(trainer.training.evaluate, "_sequence_losses", score)
     stopped = make_run("stopped", processes=processes)
-    assert train(stopped) == EXIT_STOPPED
+    assert train(stopped) == Exit.STOPPED
     assert [path.name for path in stopped.checkpoints.iterdir()] == ["step-0000000012"]
     assert stopped.read_result() is None
     assert train(stopped) == 0
@@ -267,7 +267,7 @@ def test_an_error_in_one_process_has_the_last_word_and_ends_all(
 
     monkeypatch.setattr(Trainer, "step", step)
     child = ForkedRun(make_run("run", processes=2))
-    assert child.wait(seconds=20) == EXIT_FAILED
+    assert child.wait(seconds=20) == Exit.FAILED
     assert child.run.last_words() == "ValueError: a plain mistake"
     assert child.log().count("Traceback") == 1
 
@@ -303,6 +303,6 @@ def test_a_checkpoint_that_cannot_be_written_ends_all_with_its_sentence(
     run = make_run("run", LONG, processes=2, checkpoint_seconds=0)
     run.checkpoints.write_text("in the way")
     child = ForkedRun(run)
-    assert child.wait(seconds=20) == EXIT_FAILED
+    assert child.wait(seconds=20) == Exit.FAILED
     assert str(run.checkpoints) in child.run.last_words()
     assert "Traceback" not in child.log()

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 from trainer.rundir.directory import Result, RunDirectory
+from trainer.rundir.exits import Exit
 from trainer.training.sealed import FIELDS, TENSORS
 
 STEPS = 12
@@ -56,7 +56,7 @@ def outcome(run: RunDirectory) -> tuple[object, ...]:
 def whole(make_run: MakeRun, attempt: Attempt) -> RunDirectory:
     """A run that nothing has interrupted."""
     run = make_run("whole", NOISY)
-    assert attempt(run) == EXIT_DONE
+    assert attempt(run) == Exit.DONE
     return run
 
 
@@ -74,7 +74,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(
     changes, execution = KINDS[kind]
     changes = {**NOISY, **changes, "train.precision": precision}
     whole = make_run("whole", changes, **execution)
-    assert attempt(whole, **OVERFLOWING) == EXIT_DONE
+    assert attempt(whole, **OVERFLOWING) == Exit.DONE
     assert is_overflowing(whole) == (precision == "float16")
     rng = random.Random(f"{kind}/{precision}")
     killed = make_run("killed", changes, **execution, checkpoint_seconds=0)
@@ -82,7 +82,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(
     while True:
         moment = {"step": rng.randint(1, 4)} if rng.random() < 0.5 else {}
         status = attempt(killed, **OVERFLOWING, **(moment or {"touch": rng.randint(1, 120)}))
-        if status == EXIT_DONE:
+        if status == Exit.DONE:
             break
         assert status == -signal.SIGKILL, killed.log.read_text()
         kills += 1
@@ -99,12 +99,12 @@ def test_a_run_that_is_asked_to_stop_again_and_again_ends_with_the_same_bits(
 ) -> None:
     run = make_run("stopped", NOISY)
     for step, last in ((1, 1), (4, 5), (3, 8)):
-        assert attempt(run, signal=signal.SIGTERM, step=step) == EXIT_STOPPED
+        assert attempt(run, signal=signal.SIGTERM, step=step) == Exit.STOPPED
         assert [event.step for event in run.read_events()] == list(range(1, last + 1))
         newest = max(path.name for path in run.checkpoints.iterdir())
         assert newest == f"step-{last:010d}"
         assert run.read_result() is None
-    assert attempt(run) == EXIT_DONE
+    assert attempt(run) == Exit.DONE
     assert outcome(run) == outcome(whole)
 
 
@@ -113,8 +113,8 @@ def test_a_curve_of_means_over_steps_covers_each_step_once_across_interruptions(
 ) -> None:
     changes = {**NOISY, "train.tokens": 16 * 8 * 300}
     runs = [make_run(name, changes) for name in ("whole", "stopped")]
-    assert attempt(runs[1], signal=signal.SIGTERM, step=5) == EXIT_STOPPED
-    assert [attempt(run) for run in runs] == [EXIT_DONE] * 2
+    assert attempt(runs[1], signal=signal.SIGTERM, step=5) == Exit.STOPPED
+    assert [attempt(run) for run in runs] == [Exit.DONE] * 2
     whole, stopped = (
         {event.step: event.loss or 0.0 for event in run.read_events()} for run in runs
     )
@@ -128,9 +128,9 @@ def test_a_run_that_is_stopped_before_its_first_step_begins_with_it(
     make_run: MakeRun, attempt: Attempt, whole: RunDirectory
 ) -> None:
     run = make_run("stopped", NOISY)
-    assert attempt(run, signal=signal.SIGTERM, touch=1) == EXIT_STOPPED
+    assert attempt(run, signal=signal.SIGTERM, touch=1) == Exit.STOPPED
     assert run.read_events() == []
-    assert attempt(run) == EXIT_DONE
+    assert attempt(run) == Exit.DONE
     assert outcome(run) == outcome(whole)
 
 
@@ -141,7 +141,7 @@ def test_divergence_is_found_at_the_same_step_across_interruptions(
     runs = [make_run(name, changes, checkpoint_seconds=0) for name in ("whole", "killed")]
     for step in (4, 5):
         assert attempt(runs[1], step=step) == -signal.SIGKILL
-    assert [attempt(run) for run in runs] == [EXIT_DONE] * 2
+    assert [attempt(run) for run in runs] == [Exit.DONE] * 2
     whole, killed = map(result_of, runs)
     assert (killed.state, killed.diverged_at, killed.cause) == ("diverged", 10, whole.cause)
     assert (killed.steps, killed.last_loss) == (whole.steps, whole.last_loss)
@@ -154,7 +154,7 @@ def test_the_processes_of_a_run_that_diverges_between_two_lines_of_its_curve_end
 ) -> None:
     changes = {"train.tokens": 16 * 8 * 300, "optimizer.learning_rate": 1e3}
     run = make_run("run", changes, processes=2, checkpoint_seconds=0)
-    assert attempt(run) == EXIT_DONE, run.log.read_text()
+    assert attempt(run) == Exit.DONE, run.log.read_text()
     result = result_of(run)
     assert (result.state, result.diverged_at) == ("diverged", 15)
     assert [event.step for event in run.read_events()] == list(range(1, 17))
@@ -186,7 +186,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_leads_to_the_same_bits(
 ) -> None:
     flip(killed, 7, file, seed)
     assert attempt(killed, step=3) == -signal.SIGKILL  # the note survives further attempts
-    assert attempt(killed) == EXIT_DONE
+    assert attempt(killed) == Exit.DONE
     assert outcome(killed) == outcome(whole)
     [note] = result_of(killed).notes
     damaged = killed.checkpoints / "step-0000000007"
@@ -200,7 +200,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_begins_again_and_says_so(
 ) -> None:
     flip(killed, 6, TENSORS, 1)
     (killed.checkpoints / "step-0000000007" / FIELDS).unlink()
-    assert attempt(killed) == EXIT_DONE
+    assert attempt(killed) == Exit.DONE
     assert outcome(killed) == outcome(whole)
     notes = result_of(killed).notes
     assert len(notes) == 2
@@ -212,7 +212,7 @@ def test_checkpoints_of_another_recipe_are_refused_in_one_sentence_and_left_alon
 ) -> None:
     make_run("killed", {**NOISY, "optimizer.learning_rate": 1e-3})
     killed.log.unlink()
-    assert attempt(killed) == EXIT_FAILED
+    assert attempt(killed) == Exit.FAILED
     assert killed.log.read_text() == (
         f"{killed.checkpoints}/step-0000000007 belongs to another recipe or corpus than the one "
         f"to be trained; remove {killed.checkpoints} or use another run directory\n"

@@ -10,10 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from trainer.processes.run import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
 
-LIGHT = ["recipe", "rundir", "corpus", "errors", "files", "run"]
+LIGHT = [
+    "recipe",
+    "rundir.directory",
+    "rundir.exits",
+    "corpora.corpus",
+    "errors",
+    "files",
+    "processes.run",
+]
 HEAVY = {"torch", "tiktoken", "datasets", "pandas", "scipy"}
 
 
@@ -52,7 +60,7 @@ def test_a_signal_stops_a_run_between_two_steps_with_a_checkpoint_and_without_a_
     try:
         wait_for_training(run)
         process.send_signal(number)
-        assert process.wait(timeout=10) == EXIT_STOPPED == 143
+        assert process.wait(timeout=10) == Exit.STOPPED == 143
     finally:
         process.kill()
         process.wait()
@@ -66,7 +74,7 @@ def test_a_diverged_run_is_done_and_has_a_result(
 ) -> None:
     run = make_run("run", {"optimizer.learning_rate": 1e3})
     finished = train(run.path)
-    assert (finished.returncode, finished.stderr) == (EXIT_DONE, "")
+    assert (finished.returncode, finished.stderr) == (Exit.DONE, "")
     result = run.read_result()
     assert result
     assert result.state == "diverged"
@@ -77,12 +85,12 @@ def test_a_run_that_is_done_already_is_told_and_left_as_it_is(
     train: Callable[[Path], subprocess.CompletedProcess[str]],
 ) -> None:
     run = make_run("run", keep="weights")
-    assert train(run.path).returncode == EXIT_DONE
+    assert train(run.path).returncode == Exit.DONE
     before = {path.name: path.read_bytes() for path in run.path.iterdir()}
     result = run.read_result()
     assert result
     again = train(run.path)
-    assert (again.returncode, again.stderr) == (EXIT_DONE, "")
+    assert (again.returncode, again.stderr) == (Exit.DONE, "")
     assert again.stdout == (
         f"{run.path} is done already: test loss {result.test_loss:.4f} nats per token; nothing to "
         f"train. Remove {run.result} to train it again.\n"
@@ -116,7 +124,7 @@ def test_a_missing_directory_is_told_in_one_sentence(
     tmp_path: Path, train: Callable[[Path], subprocess.CompletedProcess[str]]
 ) -> None:
     finished = train(tmp_path / "gone")
-    assert finished.returncode == EXIT_FAILED
+    assert finished.returncode == Exit.FAILED
     assert finished.stderr == (
         f"{tmp_path / 'gone' / 'recipe.json'} cannot be read (No such file or directory); "
         "a run directory holds a recipe.json that says what to train\n"
@@ -131,7 +139,7 @@ def test_a_recipe_meant_for_another_corpus_is_refused_and_its_old_result_kept_ou
     request = json.loads(run.recipe.read_bytes())
     run.recipe.write_text(json.dumps({**request, "corpus_hash": "a" * 64}))
     finished = train(run.path)
-    assert finished.returncode == EXIT_FAILED
+    assert finished.returncode == Exit.FAILED
     assert finished.stderr.startswith(
         f"{run.recipe} is meant for the python-stdlib corpus aaaaaaaaaaaaaaaa, "
         "but this machine has "

@@ -30,7 +30,8 @@ from typing import Any, NoReturn
 from trainer.files import FULL
 from trainer.processes.oom_kills import MemoryKills, offer_to_the_kernel
 from trainer.processes.ranks import die_with_parent
-from trainer.processes.run import EXIT_DISK_FULL, EXIT_FAILED, train_directory
+from trainer.processes.run import train_directory
+from trainer.rundir.exits import Exit
 
 _KILOBYTE = 1 if sys.platform == "darwin" else 1024
 
@@ -95,7 +96,7 @@ class ForkServer:
         _say({"started": request["start"], "pid": pid})
 
     def _become_run(self, request: dict[str, Any], server: int) -> NoReturn:
-        status = EXIT_FAILED
+        status: int = Exit.FAILED
         try:
             die_with_parent(server)
             offer_to_the_kernel()
@@ -140,7 +141,7 @@ def _redirect(log: Path) -> None:
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         print(f"{log} cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201  (there is no log to tell)
-        os._exit(EXIT_DISK_FULL if error.errno in FULL else EXIT_FAILED)
+        os._exit(Exit.DISK_FULL if error.errno in FULL else Exit.FAILED)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(file, 1)

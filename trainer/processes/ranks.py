@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Callable
 from types import FrameType
 
-EXIT_CRASHED = 1
+from trainer.rundir.exits import Exit
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -38,7 +39,7 @@ def run_ranks(size: int, train: Callable[[int], int], should_stop: Callable[[], 
         left.discard(pid)
         code = os.waitstatus_to_exitcode(status)
         if code and not failed:
-            failed = code if code > 0 else EXIT_CRASHED
+            failed = code if code > 0 else Exit.FAILED
             if code < 0:
                 _tell(ranks.index(pid), -code)
             _send(left, signal.SIGTERM if code == 128 + signal.SIGTERM else signal.SIGKILL)
@@ -50,7 +51,7 @@ def _fork(rank: int, train: Callable[[int], int]) -> int:
     pid = os.fork()
     if pid:
         return pid
-    status = EXIT_CRASHED
+    status: int = Exit.FAILED
     try:
         die_with_parent(watcher)
         status = train(rank)
@@ -78,4 +79,4 @@ def die_with_parent(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(EXIT_CRASHED)
+        os._exit(Exit.FAILED)

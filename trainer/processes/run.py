@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import shutil
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from trainer.corpora.corpus import Corpus, CorpusInfo, find_corpus
+from trainer.corpora.corpus import Corpus, CorpusInfo
 from trainer.corpora.tokenizer import FILE
-from trainer.errors import (
-    CheckpointError,
-    ExecutionSettingError,
-    RunDirectoryError,
-    RunTakenError,
-    UserError,
-    WeightsError,
-)
-from trainer.files import FULL, write_whole
+from trainer.errors import CheckpointError
+from trainer.files import write_whole
+from trainer.processes.failures import exit_status
+from trainer.processes.inputs import find_run_corpus, find_run_weights
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory
+from trainer.rundir.exits import Exit
 
 if TYPE_CHECKING:
     from trainer.training.trainer import Trainer
@@ -37,22 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 """Says how a run goes on, where anybody listens: `trainer.__main__` does, a fork server does not."""
-
-EXIT_DONE = 0
-"""There is a result; the run may have diverged."""
-EXIT_FAILED = 1
-"""There is none; the log says why."""
-EXIT_REFUSED = 2
-"""There is none, and another attempt would end the same way; the log says why."""
-EXIT_DISK_FULL = 74
-"""There is none, because the disk is full; another attempt ends better once there is room."""
-EXIT_TAKEN = 75
-"""Another process trains this run, or a later attempt has replaced this one."""
-EXIT_STOPPED = 143
-"""The run was asked to stop and did, between two steps."""
-
-OUT_OF_MEMORY = "out of memory"
-"""How the last words begin of a run that was refused memory."""
 
 
 class StopSignal:
@@ -93,10 +71,10 @@ def train_directory(
             if result is not None:
                 shutil.rmtree(directory.checkpoints, ignore_errors=True)  # it was killed just then
                 log.info(_done_already(directory, result))
-                return EXIT_DONE
+                return Exit.DONE
             return _train_all_ranks(directory, device, threads, stop)
 
-    return _tell(train)
+    return exit_status(train)
 
 
 def _done_already(directory: RunDirectory, result: Result) -> str:
@@ -104,59 +82,6 @@ def _done_already(directory: RunDirectory, result: Result) -> str:
         f"{directory.path} is done already: {result.summary}; nothing to train. "
         f"Remove {directory.result} to train it again."
     )
-
-
-def _tell(train: Callable[[], int]) -> int:
-    from trainer.training.loop import RunStoppedError  # noqa: PLC0415  (brings torch)
-    from trainer.training.memory import is_out_of_memory  # noqa: PLC0415
-
-    try:
-        return train()
-    except RunStoppedError:
-        return EXIT_STOPPED
-    except Exception as error:  # noqa: BLE001  (whatever it was, the log has it and the run has failed)
-        status = _status(error)
-        with contextlib.suppress(OSError):  # the log may be on the disk that is full
-            if isinstance(error, UserError) or status == EXIT_DISK_FULL:
-                print(error, file=sys.stderr)  # noqa: T201  (the log)
-            elif isinstance(error, MemoryError) or is_out_of_memory(error):
-                traceback.print_exc()
-                print(_refused_memory(error), file=sys.stderr)  # noqa: T201  (the log)
-            else:
-                traceback.print_exc()
-        return status
-
-
-def _refused_memory(error: Exception) -> str:
-    """A sentence on memory that was asked for and not given, unlike memory taken and paid for."""
-    said = " ".join(str(error).split())[:200]
-    kind = "Python's MemoryError" if isinstance(error, MemoryError) else type(error).__name__
-    return (
-        f"{OUT_OF_MEMORY}: an allocation was refused ({kind}{': ' if said else ''}{said}), and the "
-        "kernel killed nothing; set a smaller jobs.micro_batch, use a smaller model, or raise the "
-        "limit (ulimit -v)"
-    )
-
-
-def _status(error: BaseException) -> int:
-    """The exit status of a run that ended with an exception."""
-    if _is_full(error):
-        return EXIT_DISK_FULL
-    if isinstance(error, RunTakenError):
-        return EXIT_TAKEN
-    hopeless = isinstance(error, ExecutionSettingError | WeightsError)
-    return EXIT_REFUSED if hopeless else EXIT_FAILED
-
-
-def _is_full(error: BaseException | None) -> bool:
-    """Whether a full disk is behind an error; safetensors tells it in words only."""
-    while error is not None:
-        if getattr(error, "errno", None) in FULL:
-            return True
-        if f"os error {errno.ENOSPC:d}" in str(error):
-            return True
-        error = error.__cause__
-    return False
 
 
 def _stops(directory: RunDirectory, stop: StopSignal) -> Callable[[], bool]:
@@ -177,9 +102,9 @@ def _train_all_ranks(
     directory.sweep()
     size = request.execution.processes
     World(0, size).part(request.recipe.train.batch_size)
-    corpus = _find_corpus(directory, request)
+    corpus = find_run_corpus(directory, request)
     corpus.check_fits(request.recipe)
-    weights = _find_weights(directory, request, corpus)
+    weights = find_run_weights(directory, request, corpus)
     if request.execution.deterministic:
         be_deterministic()
     threads = threads or torch.get_num_threads()
@@ -187,7 +112,7 @@ def _train_all_ranks(
     if size == 1:
         place = Place(torch.device(device), request.execution)
         _train(directory, request, (corpus, weights), place, _stops(directory, stop))
-        return EXIT_DONE
+        return Exit.DONE
     from trainer.processes.ranks import run_ranks  # noqa: PLC0415  (only here)
 
     meeting_point = directory.path.resolve() / f".ranks-{os.getpid()}"
@@ -198,10 +123,10 @@ def _train_all_ranks(
         with join(rank, size, own, meeting_point) as world:
             place = Place(own, request.execution, world)
             _train(directory, request, (corpus, weights), place, _stops(directory, own_stop))
-        return EXIT_DONE
+        return Exit.DONE
 
     try:
-        return run_ranks(size, lambda rank: _tell(lambda: train_rank(rank)), stop)
+        return run_ranks(size, lambda rank: exit_status(lambda: train_rank(rank)), stop)
     finally:
         meeting_point.unlink(missing_ok=True)
 
@@ -268,40 +193,3 @@ def _keep(directory: RunDirectory, request: Request, corpus: CorpusInfo, trainer
 def _print_notes(result: Result) -> None:
     for note in result.notes:
         print(note, file=sys.stderr)  # noqa: T201  (the log)
-
-
-def _find_corpus(directory: RunDirectory, request: Request) -> Corpus:
-    data, cache = request.recipe.data, directory.path / request.cache
-    if request.corpus_hash is not None:
-        found = find_corpus(data.tokenizer, request.corpus_hash, cache)
-        if found is not None:
-            return found
-    from trainer.corpora.prepare import prepare_corpus  # noqa: PLC0415
-    from trainer.sources.catalogue import find_source  # noqa: PLC0415  (a run from a study has its corpus)
-
-    source = find_source(data, cache, online=True)
-    hashed = source.origin().hash
-    if request.corpus_hash not in {None, hashed}:
-        raise RunDirectoryError(
-            f"{directory.recipe} is meant for the {data.corpus} corpus "
-            f"{str(request.corpus_hash)[:16]}, but this machine has {hashed[:16]}"
-        )
-    return prepare_corpus(data, source, cache)
-
-
-def _find_weights(directory: RunDirectory, request: Request, corpus: Corpus) -> Pretrained | None:
-    """What a run begins with; None for random weights. Raises WeightsError."""
-    if request.recipe.train.initial_weights is None:
-        return None
-    from trainer.weights.initial import check_tokens, find_weights  # noqa: PLC0415  (seldom needed)
-
-    weights = find_weights(request.weights or request.recipe.train.initial_weights)
-    weights.check_fits(request.recipe)
-    if request.weights_hash is None:  # else whoever asks for the run has compared them
-        check_tokens(weights, corpus.info.tokenizer, corpus, directory.path / request.cache)
-    elif request.weights_hash != weights.hash:
-        raise WeightsError(
-            f"{directory.recipe} is meant for the initial weights {request.weights_hash[:16]}, but "
-            f"{weights.folder} has {weights.hash[:16]} now; put those back, or run the study again"
-        )
-    return weights

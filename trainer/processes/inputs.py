@@ -1,0 +1,59 @@
+"""The corpus and the initial weights that a run's request names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainer.corpora.corpus import Corpus, find_corpus
+from trainer.errors import RunDirectoryError, WeightsError
+from trainer.rundir.directory import Request, RunDirectory
+
+if TYPE_CHECKING:
+    from trainer.weights.pretrained import Pretrained
+
+
+def find_run_corpus(directory: RunDirectory, request: Request) -> Corpus:
+    """The corpus of a run, prepared if it is not in the cache.
+
+    Raises RunDirectoryError if this machine has another corpus than the request asks for, and
+    CorpusError if the corpus cannot be read.
+    """
+    data, cache = request.recipe.data, directory.path / request.cache
+    if request.corpus_hash is not None:
+        found = find_corpus(data.tokenizer, request.corpus_hash, cache)
+        if found is not None:
+            return found
+    from trainer.corpora.prepare import prepare_corpus  # noqa: PLC0415
+    from trainer.sources.catalogue import find_source  # noqa: PLC0415  (a run from a study has its corpus)
+
+    source = find_source(data, cache, online=True)
+    hashed = source.origin().hash
+    if request.corpus_hash not in {None, hashed}:
+        raise RunDirectoryError(
+            f"{directory.recipe} is meant for the {data.corpus} corpus "
+            f"{str(request.corpus_hash)[:16]}, but this machine has {hashed[:16]}"
+        )
+    return prepare_corpus(data, source, cache)
+
+
+def find_run_weights(
+    directory: RunDirectory, request: Request, corpus: Corpus
+) -> Pretrained | None:
+    """The initial weights of a run; None for random ones.
+
+    Raises WeightsError if they do not fit the recipe, or are not those that the request names.
+    """
+    if request.recipe.train.initial_weights is None:
+        return None
+    from trainer.weights.initial import check_tokens, find_weights  # noqa: PLC0415  (seldom needed)
+
+    weights = find_weights(request.weights or request.recipe.train.initial_weights)
+    weights.check_fits(request.recipe)
+    if request.weights_hash is None:  # a study compares the tokens before it writes the hash
+        check_tokens(weights, corpus.info.tokenizer, corpus, directory.path / request.cache)
+    elif request.weights_hash != weights.hash:
+        raise WeightsError(
+            f"{directory.recipe} is meant for the initial weights {request.weights_hash[:16]}, but "
+            f"{weights.folder} has {weights.hash[:16]} now; put those back, or run the study again"
+        )
+    return weights
