@@ -43,7 +43,7 @@ LIGHT_FOR_SWEEP = {
     "trainer.rundir.directory",
     "trainer.rundir.exits",
     "trainer.sources.source",
-    "trainer.sources.within",
+    "trainer.sources.time_limit",
 }
 """All that `sweep` knows of the other two: the recipe and its files, never the training."""
 HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"}

@@ -23,7 +23,7 @@ from sweep.machine.disk import existing, free_bytes
 from sweep.terminal.console import say
 from sweep.workspace import Workspace
 from trainer.errors import UserError
-from trainer.sources.within import within
+from trainer.sources.time_limit import call_within
 
 GIBIBYTE = 2**30
 LEAST_MEMORY = 2 * GIBIBYTE
@@ -157,7 +157,7 @@ def _tokenizer_cache() -> Finding:
 
 def _network() -> Finding:
     try:
-        within(3, lambda: socket.create_connection(("huggingface.co", 443), timeout=3)).close()
+        call_within(3, lambda: socket.create_connection(("huggingface.co", 443), timeout=3)).close()
         return Finding("network", "good", "huggingface.co answers")
     except OSError as error:
         words = f"huggingface.co does not answer ({error}): python-stdlib and bytes work offline"

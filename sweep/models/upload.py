@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from sweep.errors import HubError
-from trainer.sources.within import PATIENCE, within
+from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within
 
 
 class Hub:
@@ -31,8 +31,8 @@ class Hub:
 
         # Not `whoami`: it waits for as long as the network does.
         url, headers = f"{self._address}/api/whoami-v2", {"authorization": f"Bearer {self._token}"}
-        ask = partial(get_session().get, url, headers=headers, timeout=PATIENCE)
-        hf_raise_for_status(within(PATIENCE, ask))
+        ask = partial(get_session().get, url, headers=headers, timeout=NETWORK_TIMEOUT)
+        hf_raise_for_status(call_within(NETWORK_TIMEOUT, ask))
 
     def upload(self, folder: Path, repository: str) -> str:
         """Upload a folder's files to a model repository, made if need be; its address."""

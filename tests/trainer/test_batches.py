@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.corpora.corpus import Corpus
-from trainer.corpora.tokenizer import Tokens
 from trainer.recipe import Recipe
+from trainer.tokens import Tokens
 from trainer.training.batches import Batches, permute
 
 

@@ -17,7 +17,6 @@ from tokenizers import Regex, normalizers
 from tokenizers import Tokenizer as HuggingFace
 
 from trainer.corpora.tokenizer import (
-    FILE,
     BytePairTokenizer,
     ByteTokenizer,
     byte_letters,
@@ -27,6 +26,7 @@ from trainer.corpora.tokenizer import (
 )
 from trainer.errors import CorpusError
 from trainer.sources.standard_library import standard_library
+from trainer.tokens import TOKENIZER_FILE
 
 SCRIPTS = """\
 Der schnelle braune Fuchs, Größe und Maß. Ταχεία αλώπηξ. Съешь же ещё этих мягких булок.
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def find(name: str) -> Path:
         if not (root / name).exists():
             (root / name).mkdir()
-            (root / name / FILE).write_bytes(train_tokenizer(name, TEXTS))
+            (root / name / TOKENIZER_FILE).write_bytes(train_tokenizer(name, TEXTS))
         return root / name
 
     return find
@@ -58,7 +58,7 @@ Pair = tuple[BytePairTokenizer, HuggingFace]
 @pytest.fixture(scope="module", params=NAMES)
 def both(request: pytest.FixtureRequest, folder: Callable[[str], Path]) -> Pair:
     """The tokenizer as runs use it, and as its own library runs it."""
-    path = folder(request.param) / FILE
+    path = folder(request.param) / TOKENIZER_FILE
     theirs = HuggingFace.from_file(str(path))
     theirs.encode_special_tokens = True  # text that looks like a special token is text
     return read_tokenizer(path), theirs
@@ -139,7 +139,7 @@ def test_the_same_text_makes_the_same_tokenizer_in_every_process(
     )
     command = [sys.executable, "-c", code]
     made = subprocess.run(command, cwd=root, capture_output=True, check=True, timeout=60).stdout
-    assert made == (folder("bpe-2000") / FILE).read_bytes()
+    assert made == (folder("bpe-2000") / TOKENIZER_FILE).read_bytes()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -163,8 +163,8 @@ def test_bytes_can_be_written_in_that_format_too(tmp_path: Path) -> None:
 
 
 def read_from(folder: Path, content: object) -> BytePairTokenizer:
-    (folder / FILE).write_text(json.dumps(content))
-    return read_tokenizer(folder / FILE)
+    (folder / TOKENIZER_FILE).write_text(json.dumps(content))
+    return read_tokenizer(folder / TOKENIZER_FILE)
 
 
 def test_a_text_that_is_too_small_for_the_vocabulary_is_refused_with_a_sentence() -> None:
@@ -192,7 +192,7 @@ def test_a_text_that_is_too_small_for_the_vocabulary_is_refused_with_a_sentence(
 def test_a_file_that_is_no_tokenizer_is_refused_with_a_sentence(
     tmp_path: Path, content: str, reason: str
 ) -> None:
-    path = tmp_path / FILE
+    path = tmp_path / TOKENIZER_FILE
     path.write_text(content)
     with pytest.raises(CorpusError) as refused:
         read_tokenizer(path)
@@ -203,7 +203,7 @@ def test_a_file_that_is_no_tokenizer_is_refused_with_a_sentence(
 
 
 def test_merges_in_another_order_are_refused(folder: Callable[[str], Path], tmp_path: Path) -> None:
-    content = json.loads((folder("bpe-300") / FILE).read_bytes())
+    content = json.loads((folder("bpe-300") / TOKENIZER_FILE).read_bytes())
     content["model"]["merges"].reverse()
     with pytest.raises(CorpusError, match="its ids are not in the order of its merges"):
         read_from(tmp_path, content)

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
 from model.gpt import GPT
-from trainer.corpora.tokenizer import FILE, Tokenizer, train_tokenizer
+from trainer.corpora.tokenizer import Tokenizer, train_tokenizer
 from trainer.errors import WeightsError
 from trainer.recipe import vocabulary_size
 from trainer.rundir.directory import RunDirectory
 from trainer.sources.standard_library import standard_library
+from trainer.tokens import TOKENIZER_FILE
 from trainer.tools.sampling import Sampling, sample
 from trainer.weights.export import export
 from trainer.weights.pretrained import open_pretrained
@@ -60,7 +61,7 @@ def make(
         run, network = make_weights(tmp_path_factory.mktemp("run"), changes)
         if tokenizer.startswith("bpe"):
             texts = [TEXT, *(document.text.decode() for document in standard_library()[:20])]
-            (run.path / FILE).write_bytes(train_tokenizer(tokenizer, texts))
+            (run.path / TOKENIZER_FILE).write_bytes(train_tokenizer(tokenizer, texts))
         return run, network
 
     return make_it
@@ -191,7 +192,7 @@ def test_rms_norm_is_refused_and_nothing_is_written(make: Weights, tmp_path: Pat
 
 def test_a_tokenizer_that_is_nowhere_is_asked_for(make: Weights, tmp_path: Path) -> None:
     run, _ = make("bpe-400")
-    (run.path / FILE).unlink()
+    (run.path / TOKENIZER_FILE).unlink()
     with pytest.raises(WeightsError) as refused:
         export(run, tmp_path / "model", "")
     assert str(refused.value) == (

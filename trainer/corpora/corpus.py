@@ -13,11 +13,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.corpora.tokenizer import FILE, Tokens
 from trainer.errors import CorpusError
 from trainer.files import write_json, write_whole
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.sources.source import ONE_TEXT, Origin
+from trainer.tokens import TOKENIZER_FILE, Tokens
 
 Number = TypeVar("Number", np.uint16, np.int64)
 
@@ -184,7 +184,7 @@ def save_corpus(corpus: Corpus, cache: Path) -> Path:
         corpus.train.tofile(aside / "train.bin")
         corpus.test.tofile(aside / "test.bin")
         if corpus.tokenizer is not None:
-            write_whole(aside / FILE, corpus.tokenizer)
+            write_whole(aside / TOKENIZER_FILE, corpus.tokenizer)
         write_rest(aside, corpus.info, corpus.byte_lengths)
         try:
             aside.rename(final)

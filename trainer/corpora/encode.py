@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trainer.corpora.tokenizer import Tokenizer, Tokens
+from trainer.corpora.tokenizer import Tokenizer
 from trainer.sources.source import Piece, Source, stretches
+from trainer.tokens import Tokens
 
 TEACHING = 100_000_000
 """Bytes of training text that a tokenizer is made from, no more: memory goes by distinct words."""

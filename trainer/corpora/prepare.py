@@ -29,17 +29,12 @@ from trainer.corpora.corpus import (
     write_rest,
 )
 from trainer.corpora.encode import Encoded, encode_pieces, training_texts
-from trainer.corpora.tokenizer import (
-    FILE,
-    Tokenizer,
-    load_tokenizer,
-    parse_tokenizer,
-    train_tokenizer,
-)
+from trainer.corpora.tokenizer import Tokenizer, load_tokenizer, parse_tokenizer, train_tokenizer
 from trainer.errors import CorpusError, UnreachableError
 from trainer.files import FULL, sync, write_json, write_whole
 from trainer.recipe import DataConfig
 from trainer.sources.source import Origin, Piece, Source
+from trainer.tokens import TOKENIZER_FILE
 
 PROGRESS = "progress.json"
 
@@ -146,7 +141,7 @@ def tokenizer_of(data: DataConfig, source: Source) -> tuple[Tokenizer, bytes | N
     else:
         raise CorpusError(
             f"data.tokenizer = {data.tokenizer!r} cannot be made from ready tokens; put the "
-            f"{FILE} that they were made with beside them, or name bytes or gpt2"
+            f"{TOKENIZER_FILE} that they were made with beside them, or name bytes or gpt2"
         )
     tokenizer = parse_tokenizer(made, str(theirs or data.corpus))
     if data.tokenizer != f"bpe-{tokenizer.vocabulary}":
@@ -220,11 +215,11 @@ class _Preparation:
         return self._data.max_tokens is not None and self._progress.train >= self._data.max_tokens
 
     def _tokenizer(self) -> Tokenizer:
-        if (self._aside / FILE).exists():
+        if (self._aside / TOKENIZER_FILE).exists():
             return load_tokenizer(self._data.tokenizer, self._aside)
         tokenizer, made = tokenizer_of(self._data, self._source)
         if made is not None:
-            write_whole(self._aside / FILE, made)
+            write_whole(self._aside / TOKENIZER_FILE, made)
         return tokenizer
 
     def _open(self, name: str, tokens: int) -> IO[bytes]:

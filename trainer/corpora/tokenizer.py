@@ -20,15 +20,11 @@ from numpy.typing import NDArray
 
 from trainer.errors import CorpusError
 from trainer.recipe import VOCABULARY, vocabulary_size
-from trainer.sources.within import PATIENCE, within
+from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within
+from trainer.tokens import TOKENIZER_FILE, Tokens
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
-
-Tokens = NDArray[np.uint16]
-
-FILE = "tokenizer.json"
-"""The name under which a corpus keeps the tokenizer that was made from it."""
 
 END_OF_TEXT = "<|endoftext|>"
 """How the end-of-text token is written; in a text it is text like any other."""
@@ -115,7 +111,7 @@ def load_tokenizer(name: str, folder: Path | None = None) -> Tokenizer:
             f"data.tokenizer = {name!r} is made from a corpus; name the folder of one that is "
             "prepared"
         )
-    return read_tokenizer(folder / FILE)
+    return read_tokenizer(folder / TOKENIZER_FILE)
 
 
 def read_tokenizer(path: Path) -> BytePairTokenizer:
@@ -184,12 +180,12 @@ def train_tokenizer(name: str, texts: Iterable[str]) -> bytes:
 
 
 def _gpt2() -> Encoding:
-    """GPT-2's own; the network is given up after PATIENCE, a vocabulary that is here is not."""
+    """GPT-2's own; the network is given up after NETWORK_TIMEOUT, a vocabulary that is here is not."""
     import tiktoken  # noqa: PLC0415  (slow to import, and not needed for bytes)
 
     try:
         if not _has_gpt2():
-            return within(PATIENCE, lambda: tiktoken.get_encoding("gpt2"))
+            return call_within(NETWORK_TIMEOUT, lambda: tiktoken.get_encoding("gpt2"))
         return tiktoken.get_encoding("gpt2")
     except (OSError, ValueError) as error:  # unreachable, or not what was asked for
         raise CorpusError(

@@ -15,7 +15,6 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from trainer.corpora.corpus import Corpus, CorpusInfo
-from trainer.corpora.tokenizer import FILE
 from trainer.errors import CheckpointError
 from trainer.files import write_whole
 from trainer.processes.failures import exit_status
@@ -23,6 +22,7 @@ from trainer.processes.inputs import find_run_corpus, find_run_weights
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory
 from trainer.rundir.exits import Exit
+from trainer.tokens import TOKENIZER_FILE
 
 if TYPE_CHECKING:
     from trainer.training.trainer import Trainer
@@ -184,7 +184,7 @@ def _keep(directory: RunDirectory, request: Request, corpus: CorpusInfo, trainer
     from trainer.weights.weights import save_weights  # noqa: PLC0415  (brings torch)
 
     if request.execution.keep == "weights":
-        made = directory.path / request.cache / corpus.folder / FILE
+        made = directory.path / request.cache / corpus.folder / TOKENIZER_FILE
         if made.exists():
             write_whole(directory.tokenizer, made.read_bytes())
         save_weights(directory.weights, trainer.parameters.named)

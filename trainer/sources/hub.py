@@ -15,7 +15,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.corpora.tokenizer import FILE
 from trainer.errors import CorpusError
 from trainer.files import write_json
 from trainer.recipe import DataConfig
@@ -31,8 +30,9 @@ from trainer.sources.source import (
     first_names,
     split_words,
 )
+from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within
 from trainer.sources.token_files import ReadyTokens, is_ready
-from trainer.sources.within import PATIENCE, within
+from trainer.tokens import TOKENIZER_FILE
 
 if TYPE_CHECKING:
     from huggingface_hub import DatasetInfo
@@ -101,7 +101,7 @@ def _look_up(data: DataConfig) -> Pin:
     names = [sibling.rfilename for sibling in found.siblings or ()]
     ready = sorted(name for name in names if is_ready(name))
     commit = str(found.sha)
-    return Pin(commit, ready, FILE in names, [] if ready else _splits(data, commit))
+    return Pin(commit, ready, TOKENIZER_FILE in names, [] if ready else _splits(data, commit))
 
 
 def _splits(data: DataConfig, commit: str) -> list[str]:
@@ -119,15 +119,16 @@ def _splits(data: DataConfig, commit: str) -> list[str]:
 
 
 def _ask(data: DataConfig, revision: str | None) -> DatasetInfo:
-    """What the hub says of a dataset, or an error of its libraries' within PATIENCE.
+    """What the hub says of a dataset, or an error of its libraries' within NETWORK_TIMEOUT.
 
     Asked before anything is read, too: the libraries try for minutes to read from a hub that
     cannot be reached.
     """
     from huggingface_hub import HfApi  # noqa: PLC0415  (see above)
 
-    return within(
-        PATIENCE, lambda: HfApi().dataset_info(data.corpus, revision=revision, timeout=PATIENCE)
+    return call_within(
+        NETWORK_TIMEOUT,
+        lambda: HfApi().dataset_info(data.corpus, revision=revision, timeout=NETWORK_TIMEOUT),
     )
 
 
@@ -150,7 +151,7 @@ class HubTokens:
     @property
     def tokenizer(self) -> Path:
         """Where the tokenizer lies, if they have brought one."""
-        return self._download(FILE)[0] if self._pin.tokenizer else self._ready.tokenizer
+        return self._download(TOKENIZER_FILE)[0] if self._pin.tokenizer else self._ready.tokenizer
 
     def _download(self, *names: str) -> list[Path]:
         """Where some files lie; the hub is asked for those that are not here yet."""

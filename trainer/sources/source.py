@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from trainer.corpora.tokenizer import Tokens
 from trainer.recipe import DataConfig
+from trainer.tokens import Tokens
 
 PIECE = 2**21
 """Bytes of text that are encoded at once: memory goes by it, and so does `max_tokens`."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from trainer.corpora.tokenizer import FILE, Tokens
 from trainer.errors import CorpusError
 from trainer.recipe import DataConfig, vocabulary_size
 from trainer.sources.local_files import FileHashes
 from trainer.sources.source import PIECE, Origin, Piece, Text, digest, first_names
+from trainer.tokens import TOKENIZER_FILE, Tokens
 
 SUFFIX = ".safetensors"
 TOKENS = "tokens"
@@ -51,7 +51,7 @@ class ReadyTokens:
     @property
     def tokenizer(self) -> Path:
         """Where the tokenizer lies, if they have brought one."""
-        return self._paths[0].parent / FILE
+        return self._paths[0].parent / TOKENIZER_FILE
 
     @cached_property
     def size(self) -> int:

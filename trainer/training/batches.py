@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.corpora.tokenizer import Tokens
 from trainer.recipe import Recipe
+from trainer.tokens import Tokens
 
 ROUNDS = 6
 """Feistel rounds; four make a pseudo-random permutation (Luby and Rackoff 1988), two are spare."""

@@ -10,7 +10,6 @@ from typing import Any
 
 from trainer.corpora.tokenizer import (
     END_OF_TEXT,
-    FILE,
     Tokenizer,
     byte_letters,
     load_tokenizer,
@@ -18,6 +17,7 @@ from trainer.corpora.tokenizer import (
 )
 from trainer.errors import WeightsError
 from trainer.recipe import VOCABULARY
+from trainer.tokens import TOKENIZER_FILE
 from trainer.weights.pretrained import Pretrained
 
 _LETTERS = {byte: letter for letter, byte in byte_letters().items()}
@@ -31,7 +31,9 @@ def find_tokenizer(source: Pretrained) -> Tokenizer:
     elif source.tokenizer or source.vocabulary == VOCABULARY["gpt2"]:
         found = _load(source.tokenizer or "gpt2", folder)
     else:
-        raise WeightsError(f"{folder} has no {FILE}, so nobody knows what its tokens stand for")
+        raise WeightsError(
+            f"{folder} has no {TOKENIZER_FILE}, so nobody knows what its tokens stand for"
+        )
     if found.vocabulary != source.vocabulary:
         raise WeightsError(
             f"{folder}: its tokenizer has {found.vocabulary} tokens and its model "
@@ -56,8 +58,8 @@ def _content(folder: Path) -> dict[str, Any] | None:
     """What `tokenizer.json`, or the two files that came before it, say; None without any."""
     vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
     try:
-        if (folder / FILE).exists():
-            return dict(json.loads((folder / FILE).read_bytes()))
+        if (folder / TOKENIZER_FILE).exists():
+            return dict(json.loads((folder / TOKENIZER_FILE).read_bytes()))
         if not (vocabulary.exists() and merges.exists()):
             return None
         lines = merges.read_text("utf-8").splitlines()
@@ -92,7 +94,7 @@ def tokenizer_files(name: str, folder: Path, context: int) -> dict[str, bytes]:
 
     Raises CorpusError or WeightsError when it is not at hand.
     """
-    kept = folder / FILE
+    kept = folder / TOKENIZER_FILE
     content = kept.read_bytes() if kept.exists() else _write_down(_load(name, folder))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -104,13 +106,18 @@ def tokenizer_files(name: str, folder: Path, context: int) -> dict[str, bytes]:
         # Text that looks like the end-of-text token is text, as it was in training.
         "split_special_tokens": True,
     }
-    return {FILE: content, "tokenizer_config.json": json.dumps(settings, indent=1).encode()}
+    return {
+        TOKENIZER_FILE: content,
+        "tokenizer_config.json": json.dumps(settings, indent=1).encode(),
+    }
 
 
 def _load(name: str, folder: Path) -> Tokenizer:
     """A tokenizer that is the same everywhere."""
     if name not in VOCABULARY:
-        raise WeightsError(f"{folder} does not keep the {FILE} of its data.tokenizer = {name!r}")
+        raise WeightsError(
+            f"{folder} does not keep the {TOKENIZER_FILE} of its data.tokenizer = {name!r}"
+        )
     return load_tokenizer(name)
 
 

@@ -1,4 +1,4 @@
-"""A time limit on what may hang: name servers and connections have waits of their own."""
+"""A time limit for calls that may hang: name servers and connections have timeouts of their own."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 6.0
-"""Seconds for a first answer of the network: a command ends within ten, its start included."""
+NETWORK_TIMEOUT = 6.0
+"""Seconds to wait for the first answer of the network: a command ends within ten, start included."""
 
 
-def within(seconds: float, ask: Callable[[], T]) -> T:
-    """What `ask` returns or raises; TimeoutError when it takes longer, and it is left to itself."""
+def call_within(seconds: float, ask: Callable[[], T]) -> T:
+    """Call `ask` in a thread; returns or raises as it does.
+
+    Raises TimeoutError after `seconds`; the thread then goes on by itself.
+    """
     answers: list[T] = []
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
             answers.append(ask())
-        except BaseException as error:  # noqa: BLE001  (raised again by whoever waits)
+        except BaseException as error:  # noqa: BLE001  (raised again in the calling thread)
             errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
