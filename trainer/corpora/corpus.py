@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from trainer.errors import CorpusError
 from trainer.files import write_json, write_whole
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
-from trainer.sources.source import ONE_TEXT, Origin
+from trainer.sources.source import Origin
 from trainer.tokens import TOKENIZER_FILE, Tokens
 
 Number = TypeVar("Number", np.uint16, np.int64)
@@ -45,12 +45,13 @@ class CorpusInfo:
 
     @property
     def extent(self) -> str:
-        """`300 documents`; a single text is cut in two, which count as documents but are none."""
-        return (
-            f"one text ({self.split})"
-            if self.split.endswith(ONE_TEXT)
-            else f"{self.documents:,} documents"
-        )
+        """`300 documents`, or `one text` with the rule by which it is cut."""
+        return f"one text ({self.split})" if self.is_one_text else f"{self.documents:,} documents"
+
+    @property
+    def is_one_text(self) -> bool:
+        """True for a single .txt file: it is cut in two, and has no documents to count."""
+        return len(self.files) == 1 and self.files[0].lower().endswith(".txt")
 
     @classmethod
     def of(

@@ -47,6 +47,7 @@ def _refusal(data: DataConfig, error: Exception) -> str | None:
     from huggingface_hub import constants, errors  # noqa: PLC0415
 
     page = f"{constants.ENDPOINT}/datasets/{data.corpus}"
+    # datasets raises DatasetNotFoundError for a gated dataset, too: only its text tells.
     if isinstance(error, errors.GatedRepoError) or "is a gated dataset" in str(error):
         return (
             f"this dataset is gated; accept its terms at {page}, then log in with "

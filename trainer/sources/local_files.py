@@ -16,7 +16,6 @@ from trainer.files import write_json
 from trainer.recipe import DataConfig
 from trainer.sources.readers import JsonLines, OneText, Reader, WholeText
 from trainer.sources.source import (
-    ONE_TEXT,
     OWN_TEST,
     Origin,
     Piece,
@@ -129,7 +128,7 @@ class LocalFiles:
             return self._own.words
         share = self._data.test_share
         if self._alone and self._kind == ".txt":
-            return f"the last {share:g} {ONE_TEXT}"
+            return f"the last {share:g} of the text is for testing"
         return split_words(share)
 
     @cached_property

@@ -99,10 +99,6 @@ def part_of_one(hashed: bytes) -> float:
     return int.from_bytes(hashed[:6], "big") / 2**48
 
 
-ONE_TEXT = "of the text is for testing"
-"""How the rule ends, in words, of a single text that is cut in two."""
-
-
 def split_words(share: float) -> str:
     """The rule of `is_for_testing`, for people."""
     return f"{share:g} of the documents are for testing, by the SHA-256 of their text"

@@ -22,9 +22,10 @@ ROOM = 0.8
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch could not get the memory it asked for, on a GPU or on a CPU."""
+    """True if torch could not get the memory that it asked for, on a GPU or on a CPU."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
+    # torch's allocator for CPUs raises a plain RuntimeError: only its text tells.
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
 
 
