@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -30,6 +31,19 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  (whatever JSON 
     """Write `value` as JSON, whole. Raises ValueError for a NaN, which JSON has no word for."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
     write_whole(path, (text + "\n").encode())
+
+
+def lock(descriptor: int, *, wait: bool) -> bool:
+    """Take the flock of an open file; False if another process holds it and `wait` is false.
+
+    It holds until every copy of the descriptor is closed, also those of forked processes: the
+    kernel releases it when the last of them ends, however it ends.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def sync(path: Path) -> None:

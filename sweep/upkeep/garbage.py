@@ -6,7 +6,6 @@ all of the database from what is left, and every run that has not ended continue
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import os
 import re
@@ -25,6 +24,7 @@ from sweep.store.schema import arms, members, runs
 from sweep.store.states import FINISHED
 from sweep.store.store import Store
 from sweep.workload.corpora import find_entries
+from trainer.files import lock
 from trainer.rundir.directory import RunDirectory
 
 KINDS = {
@@ -68,12 +68,7 @@ class Item:
             yield True
             return
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+            yield lock(file.fileno(), wait=False)
 
     def remove(self) -> None:
         """Delete it. Raises OSError."""

@@ -9,7 +9,6 @@ runs/cache/.preparing-NAME-TOKENIZER-HASH/  one that is being made, with
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -31,7 +30,7 @@ from trainer.corpora.corpus import (
 from trainer.corpora.encode import Encoded, encode_pieces, training_texts
 from trainer.corpora.tokenizer import Tokenizer, load_tokenizer, parse_tokenizer, train_tokenizer
 from trainer.errors import CorpusError, UnreachableError
-from trainer.files import FULL, sync, write_json, write_whole
+from trainer.files import FULL, lock, sync, write_json, write_whole
 from trainer.recipe import DataConfig
 from trainer.sources.source import Origin, Piece, Source
 from trainer.tokens import TOKENIZER_FILE
@@ -248,15 +247,15 @@ def _alone(aside: Path, final: Path) -> Iterator[None]:
     while True:
         try:
             aside.mkdir(parents=True, exist_ok=True)
-            lock = (aside / "lock").open("w")
+            file = (aside / "lock").open("w")
         except FileNotFoundError:  # finished, or given up, just now
             continue
         except OSError as error:
             raise _unwritable(aside.parent, error) from error
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with file:
+            lock(file.fileno(), wait=True)
             try:
-                ours = os.fstat(lock.fileno()).st_ino == (aside / "lock").stat().st_ino
+                ours = os.fstat(file.fileno()).st_ino == (aside / "lock").stat().st_ino
             except FileNotFoundError:
                 ours = False
             if ours or final.exists():

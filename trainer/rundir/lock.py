@@ -13,14 +13,13 @@ Holding the lock, a process sets the file's time once a second: a sign of life.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trainer.errors import RunDirectoryError, RunTakenError
-from trainer.files import FULL
+from trainer.files import FULL, lock
 from trainer.rundir.lock_holder import kill_holder
 
 BEAT_SECONDS = 1.0
@@ -125,14 +124,11 @@ def _lock(descriptor: int, patience: float, stopped: Callable[[], bool]) -> bool
     """Whether the lock could be had within so many seconds."""
     deadline = time.monotonic() + patience
     while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if stopped() or time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        else:
+        if lock(descriptor, wait=False):
             return True
+        if stopped() or time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
 
 
 def _check_latest(descriptor: int, attempt: int) -> None:
