@@ -25,7 +25,7 @@ def main() -> int:
 
 
 def _best_device() -> str:
-    import torch  # noqa: PLC0415  (after --help has answered)
+    import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 

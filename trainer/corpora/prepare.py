@@ -118,7 +118,7 @@ def load_small(data: DataConfig, source: Source) -> Corpus | None:
     if source.size is None or source.size > SMALL:
         return None
     tokenizer, made = tokenizer_of(data, source)
-    import numpy as np  # noqa: PLC0415  (a plan whose corpora are saved needs no more of it)
+    import numpy as np
 
     encoded = [each for _, each in encode_pieces(source, tokenizer)]
     train = np.concatenate([each.train for each in encoded])[: data.max_tokens]

@@ -141,8 +141,8 @@ def make_tokenizer(content: dict[str, Any], name: str) -> BytePairTokenizer:
 
     Raises ValueError, TypeError or KeyError for another kind of tokenizer.
     """
-    from tiktoken import Encoding  # noqa: PLC0415  (slow to import, and not needed for bytes)
-    from tiktoken_ext.openai_public import r50k_pat_str  # noqa: PLC0415
+    from tiktoken import Encoding
+    from tiktoken_ext.openai_public import r50k_pat_str
 
     ranks = _ranks(content)
     special = {END_OF_TEXT: len(ranks)}
@@ -156,8 +156,8 @@ def train_tokenizer(name: str, texts: Iterable[str]) -> bytes:
 
     Memory grows with the distinct words. Raises CorpusError when the texts are too small for it.
     """
-    from tokenizers import Tokenizer as Trained  # noqa: PLC0415  (only where one is made)
-    from tokenizers import decoders, models, pre_tokenizers, trainers  # noqa: PLC0415
+    from tokenizers import Tokenizer as Trained
+    from tokenizers import decoders, models, pre_tokenizers, trainers
 
     wanted = vocabulary_size(name)
     made = Trained(models.BPE())
@@ -181,7 +181,7 @@ def train_tokenizer(name: str, texts: Iterable[str]) -> bytes:
 
 def _gpt2() -> Encoding:
     """GPT-2's own; the network is given up after NETWORK_TIMEOUT, a vocabulary that is here is not."""
-    import tiktoken  # noqa: PLC0415  (slow to import, and not needed for bytes)
+    import tiktoken
 
     try:
         if not _has_gpt2():

@@ -25,7 +25,7 @@ def exit_status(train: Callable[[], int]) -> int:
     The exception is printed to standard error, which is the run's log: a UserError as its message,
     anything else with its traceback.
     """
-    from trainer.training.loop import RunStoppedError  # noqa: PLC0415  (brings torch)
+    from trainer.training.loop import RunStoppedError
 
     try:
         return train()
@@ -44,7 +44,7 @@ def exit_status(train: Callable[[], int]) -> int:
 
 
 def _status(error: Exception) -> Exit:
-    from trainer.training.memory import is_out_of_memory  # noqa: PLC0415  (brings torch)
+    from trainer.training.memory import is_out_of_memory
 
     if _is_full(error):
         return Exit.DISK_FULL

@@ -154,7 +154,7 @@ def _say(message: dict[str, Any]) -> None:
 
 def preload() -> None:
     """Import what a run needs, before the first fork."""
-    import torch  # noqa: PLC0415  (importing this module must stay cheap)
+    import torch
 
     # torch's optimisers import torch._dynamo at first use, for seconds.
     for module in (
@@ -164,7 +164,7 @@ def preload() -> None:
         "trainer.training.loop",
     ):
         importlib.import_module(module)
-    from trainer.training.provenance import code, device_name  # noqa: PLC0415  (brings torch)
+    from trainer.training.provenance import code, device_name
 
     torch.set_num_threads(1)  # a pool of threads does not survive a fork
     code()

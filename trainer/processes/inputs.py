@@ -23,8 +23,8 @@ def find_run_corpus(directory: RunDirectory, request: Request) -> Corpus:
         found = find_corpus(data.tokenizer, request.corpus_hash, cache)
         if found is not None:
             return found
-    from trainer.corpora.prepare import prepare_corpus  # noqa: PLC0415
-    from trainer.sources.catalogue import find_source  # noqa: PLC0415  (a run from a study has its corpus)
+    from trainer.corpora.prepare import prepare_corpus
+    from trainer.sources.catalogue import find_source
 
     source = find_source(data, cache, online=True)
     hashed = source.origin().hash
@@ -45,7 +45,7 @@ def find_run_weights(
     """
     if request.recipe.train.initial_weights is None:
         return None
-    from trainer.weights.initial import check_tokens, find_weights  # noqa: PLC0415  (seldom needed)
+    from trainer.weights.initial import check_tokens, find_weights
 
     weights = find_weights(request.weights or request.recipe.train.initial_weights)
     weights.check_fits(request.recipe)

@@ -93,10 +93,10 @@ def _train_all_ranks(
     directory: RunDirectory, device: str, threads: int | None, stop: StopSignal
 ) -> int:
     """In this process, or in one for each rank."""
-    import torch  # noqa: PLC0415  (the fork server has it already)
+    import torch
 
-    from trainer.training.precision import be_deterministic  # noqa: PLC0415  (brings torch)
-    from trainer.training.world import Place, World, join  # noqa: PLC0415
+    from trainer.training.precision import be_deterministic
+    from trainer.training.world import Place, World, join
 
     request = directory.read_request()
     directory.sweep()
@@ -113,7 +113,7 @@ def _train_all_ranks(
         place = Place(torch.device(device), request.execution)
         _train(directory, request, (corpus, weights), place, _stops(directory, stop))
         return Exit.DONE
-    from trainer.processes.ranks import run_ranks  # noqa: PLC0415  (only here)
+    from trainer.processes.ranks import run_ranks
 
     meeting_point = directory.path.resolve() / f".ranks-{os.getpid()}"
 
@@ -139,8 +139,8 @@ def _train(
     should_stop: Callable[[], bool],
 ) -> None:
     """One rank of a run; the first one writes what there is to write."""
-    from trainer.training.checkpoint import Checkpoints  # noqa: PLC0415  (brings torch)
-    from trainer.training.loop import Session, train  # noqa: PLC0415
+    from trainer.training.checkpoint import Checkpoints
+    from trainer.training.loop import Session, train
 
     place = replace(place, cache=directory.path / request.cache)
     corpus, weights = inputs
@@ -167,7 +167,7 @@ def _train(
 
 def _begins(directory: RunDirectory, recipe: Recipe, place: Place, taken: int) -> str:
     """What is trained, and where."""
-    from trainer.training.provenance import device_name  # noqa: PLC0415  (brings torch)
+    from trainer.training.provenance import device_name
 
     model, data = recipe.model, recipe.data
     since = f" from step {taken:,} on" if taken else ""
@@ -181,7 +181,7 @@ def _begins(directory: RunDirectory, recipe: Recipe, place: Place, taken: int) -
 
 def _keep(directory: RunDirectory, request: Request, corpus: CorpusInfo, trainer: Trainer) -> None:
     """The weights and, before them, the tokenizer that only their corpus has."""
-    from trainer.weights.weights import save_weights  # noqa: PLC0415  (brings torch)
+    from trainer.weights.weights import save_weights
 
     if request.execution.keep == "weights":
         made = directory.path / request.cache / corpus.folder / TOKENIZER_FILE

@@ -106,7 +106,7 @@ def _look_up(data: DataConfig) -> Pin:
 
 def _splits(data: DataConfig, commit: str) -> list[str]:
     """The names of a text's splits, one for training among them."""
-    from datasets import get_dataset_split_names  # noqa: PLC0415  (see above)
+    from datasets import get_dataset_split_names
 
     with in_words(data):
         splits = list(get_dataset_split_names(data.corpus, data.subset, revision=commit))
@@ -124,7 +124,7 @@ def _ask(data: DataConfig, revision: str | None) -> DatasetInfo:
     Asked before anything is read, too: the libraries try for minutes to read from a hub that
     cannot be reached.
     """
-    from huggingface_hub import HfApi  # noqa: PLC0415  (see above)
+    from huggingface_hub import HfApi
 
     return call_within(
         NETWORK_TIMEOUT,
@@ -155,7 +155,7 @@ class HubTokens:
 
     def _download(self, *names: str) -> list[Path]:
         """Where some files lie; the hub is asked for those that are not here yet."""
-        from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415
+        from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
         data, commit = self._data, self._pin.commit
         where: Any = {"repo_id": data.corpus, "repo_type": "dataset", "revision": commit}
@@ -204,7 +204,7 @@ class HubText:
 
     def _read(self, split: str, state: Any) -> Iterator[Piece]:  # noqa: ANN401  (as above)
         """The pieces of a split, after the one that left the stream in a state."""
-        from trainer.sources.parquet import check_column  # noqa: PLC0415  (brings pyarrow)
+        from trainer.sources.parquet import check_column
 
         where, name = f"data.corpus = {self._data.corpus!r}", self._data.text_column
         share = float(split == self._test) if self._test else self._data.test_share
@@ -223,7 +223,7 @@ class HubText:
             yield Piece(size, [split, stream.state_dict()], _reader(columns, share, where))
 
     def _stream(self, split: str) -> Any:  # noqa: ANN401  (an IterableDataset)
-        import datasets  # noqa: PLC0415  (see above)
+        import datasets
 
         datasets.disable_progress_bars()
         for library in ("datasets", "huggingface_hub"):  # which tell of each try
@@ -238,6 +238,6 @@ class HubText:
 
 
 def _reader(columns: list[Any], share: float, where: str) -> Callable[[], Iterator[Text]]:
-    from trainer.sources.parquet import texts_of  # noqa: PLC0415  (brings pyarrow)
+    from trainer.sources.parquet import texts_of
 
     return lambda: chain.from_iterable(texts_of(column, share, where) for column in columns)

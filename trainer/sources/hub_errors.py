@@ -43,8 +43,8 @@ def _is_silence(error: Exception) -> bool:
 
 def _refusal(data: DataConfig, error: Exception) -> str | None:
     """Why it cannot be had from the hub, and what to do; None where the hub did not say."""
-    from datasets.exceptions import DatasetsError  # noqa: PLC0415  (slow)
-    from huggingface_hub import constants, errors  # noqa: PLC0415
+    from datasets.exceptions import DatasetsError
+    from huggingface_hub import constants, errors
 
     page = f"{constants.ENDPOINT}/datasets/{data.corpus}"
     # datasets raises DatasetNotFoundError for a gated dataset, too: only its text tells.
@@ -71,7 +71,7 @@ def _refusal(data: DataConfig, error: Exception) -> str | None:
 
 
 def _unreachable(error: Exception) -> str:
-    from huggingface_hub import constants  # noqa: PLC0415  (slow)
+    from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return f"it cannot be read from the hub, as HF_HUB_OFFLINE is set; {WORKS_OFFLINE}"

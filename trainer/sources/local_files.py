@@ -107,7 +107,7 @@ class LocalFiles:
             return OneText(share) if self._alone else whole
         if self._kind == ".jsonl":
             return JsonLines(self._data.text_column, share)
-        from trainer.sources.parquet import ParquetRows  # noqa: PLC0415  (brings pyarrow)
+        from trainer.sources.parquet import ParquetRows
 
         return ParquetRows(self._data.text_column, share)
 

@@ -97,7 +97,7 @@ class _Vector:
     """The tokens of a file, memory-mapped. Raises CorpusError unless they are uint16 in a row."""
 
     def __init__(self, path: Path) -> None:
-        from safetensors import SafetensorError, safe_open  # noqa: PLC0415  (only here)
+        from safetensors import SafetensorError, safe_open
 
         try:
             file: Any = safe_open(path, framework="np")

@@ -40,7 +40,7 @@ def compile_model(model: GPT, recipe: Recipe, place: Place, note: Callable[[str]
 
 def _choose_kernels_by_rule() -> None:
     """Not by how fast they are just now: they sum in different orders."""
-    from torch._inductor import config  # noqa: PLC0415  (slow, and seldom needed)
+    from torch._inductor import config
 
     if hasattr(config, "deterministic"):  # not in every torch that will do
         config.deterministic = True

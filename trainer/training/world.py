@@ -96,7 +96,7 @@ class Place:
 @contextmanager
 def join(rank: int, size: int, device: torch.device, meeting_point: Path) -> Iterator[World]:
     """Meet the other processes of a run: NCCL between GPUs, gloo between CPUs, on one machine."""
-    import torch.distributed as dist  # noqa: PLC0415  (slow to import, and seldom needed)
+    import torch.distributed as dist
 
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
     if device.type == "cuda":

@@ -123,8 +123,8 @@ def _load(name: str, folder: Path) -> Tokenizer:
 
 def _write_down(tokenizer: Tokenizer) -> bytes:
     """`tokenizer.json` of a tokenizer that is the same everywhere."""
-    from tokenizers import Tokenizer as Written  # noqa: PLC0415  (only where one is exported)
-    from tokenizers import decoders, models, pre_tokenizers  # noqa: PLC0415
+    from tokenizers import Tokenizer as Written
+    from tokenizers import decoders, models, pre_tokenizers
 
     words = [tokenizer.decode([token]) for token in range(tokenizer.end_of_text)]
     vocabulary = {_spell(word): token for token, word in enumerate(words)}
