@@ -19,8 +19,9 @@ from model.gpt import GPT
 from model.init import initialise
 from trainer.corpora.corpus import Corpus
 from trainer.execution import Execution
-from trainer.recipe import Recipe, learning_rate, vocabulary_size
+from trainer.recipe import Recipe, vocabulary_size
 from trainer.training.batches import Batches
+from trainer.training.schedule import learning_rate
 from trainer.training.trainer import Trainer
 from trainer.training.world import Place
 

@@ -40,6 +40,7 @@ LIGHT_FOR_SWEEP = {
     "trainer.corpora.prepare",
     "trainer.weights.pretrained",
     "trainer.recipe",
+    "trainer.recipe_forms",
     "trainer.rundir.directory",
     "trainer.rundir.exits",
     "trainer.sources.source",

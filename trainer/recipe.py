@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from typing import Annotated, Any, Literal
 
@@ -270,25 +269,16 @@ class Recipe(SeedlessRecipe):
             identity["weights"] = weights_hash
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
+    def family(self, corpus_hash: str, weights_hash: str | None = None) -> str:
+        """SHA-256 of the same without the seeds: the runs of one arm have one family."""
+        fields = {key: value for key, value in self.identity().items() if key != "seeds"}
+        parts = [json.dumps(fields, sort_keys=True), corpus_hash, str(METRIC_VERSION)]
+        parts += [weights_hash] if weights_hash is not None else []
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()
+
 
 PLACES = {
     "data": {"corpus", "subset", "revision", "text_column", "test_share", "max_tokens"},
     "train": {"initial_weights"},
 }
 """Fields that a hash of what was found there stands for."""
-
-
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of a step (from 0): linear warm-up, then constant or half a cosine.
-
-    Equal to torch's LinearLR followed by CosineAnnealingLR in a SequentialLR.
-    """
-    schedule, peak = recipe.schedule, recipe.optimizer.learning_rate
-    warmup = recipe.warmup_steps
-    if step < warmup:
-        return peak * (schedule.warmup_factor + (1 - schedule.warmup_factor) * step / warmup)
-    if schedule.kind == "constant":
-        return peak
-    progress = (step - warmup) / (recipe.steps - warmup)
-    final = schedule.final_factor
-    return peak * (final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2)

@@ -29,7 +29,7 @@ from sweep.store.select_in import select_in
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.workload.job import Job
-from trainer.rundir.directory import recipe_fields
+from trainer.recipe_forms import to_nested
 
 LONGEST_PAUSE = 3600.0
 """Seconds between two attempts, at most. What the clock says is further off is due: it was set."""
@@ -195,7 +195,7 @@ def run_row(job: Job) -> dict[str, Any]:
     return {
         "id": job.run_id,
         "repeat_of": job.repeat_of,
-        "recipe": recipe_fields(job.recipe),
+        "recipe": to_nested(job.recipe),
         "corpus_hash": job.corpus_hash,
         "family": job.family,
         "init_seed": seeds.init,

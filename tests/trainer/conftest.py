@@ -18,6 +18,7 @@ from trainer.corpora.corpus import Corpus, save_corpus
 from trainer.corpora.prepare import load_small
 from trainer.execution import Execution
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
+from trainer.recipe_forms import with_fields
 from trainer.rundir.directory import Request, RunDirectory
 from trainer.sources.standard_library import StandardLibrary
 from trainer.weights.weights import save_weights
@@ -54,11 +55,7 @@ def make_recipe() -> Callable[..., Recipe]:
     """The tiny recipe with some fields changed: `make_recipe({"model.dropout": 0.0})`."""
 
     def make(changes: dict[str, Any] | None = None) -> Recipe:
-        fields = {section: dict(values) for section, values in TINY.items()}
-        for key, value in (changes or {}).items():
-            section, _, field = key.partition(".")
-            fields[section][field] = value
-        return Recipe.model_validate(fields)
+        return Recipe.model_validate(with_fields(TINY, changes or {}))
 
     return make
 

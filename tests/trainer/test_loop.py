@@ -9,11 +9,12 @@ import torch
 
 import trainer.training.loop
 from trainer.corpora.corpus import Corpus
-from trainer.recipe import Recipe, learning_rate
+from trainer.recipe import Recipe
 from trainer.rundir.directory import Event
 from trainer.training.checkpoint import Checkpoint
 from trainer.training.journal import DivergedError, Journal, Progress, Step
 from trainer.training.loop import RunStoppedError, Session, train
+from trainer.training.schedule import learning_rate
 from trainer.training.trainer import Trainer
 from trainer.training.world import Place
 

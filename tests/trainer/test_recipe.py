@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
-from trainer.recipe import METRIC_VERSION, Recipe, learning_rate, vocabulary_size
-from trainer.rundir.directory import recipe_fields
+from trainer.recipe import METRIC_VERSION, Recipe, vocabulary_size
+from trainer.recipe_forms import to_nested
+from trainer.training.schedule import learning_rate
 
 SEEDS = {"init": 1, "order": 2, "dropout": 3}
 
@@ -30,7 +31,7 @@ def refusal(**sections: Any) -> str:  # noqa: ANN401  (as a study file has it)
 def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
     # A change here orphans every stored run: bring it with a migration, or not at all.
     assert METRIC_VERSION == 1
-    assert recipe_fields(make()) == {
+    assert to_nested(make()) == {
         "data": {
             "corpus": "python-stdlib",
             "subset": None,

@@ -15,6 +15,7 @@ from trainer.rundir.exits import Exit
 
 LIGHT = [
     "recipe",
+    "recipe_forms",
     "rundir.directory",
     "rundir.exits",
     "corpora.corpus",

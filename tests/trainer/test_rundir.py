@@ -7,7 +7,7 @@ import pytest
 from tests.disks import fill_disk, small_disk
 from trainer.errors import RunDirectoryError
 from trainer.recipe import Recipe
-from trainer.rundir.directory import Event, Request, Result, RunDirectory, recipe_fields
+from trainer.rundir.directory import Event, Request, Result, RunDirectory
 
 EVENT = Event(step=3, loss=2.5, learning_rate=1e-3, grad_norm=None, tokens_per_second=9.0)
 RESULT = Result(
@@ -99,13 +99,6 @@ def test_the_last_words_are_the_last_line_of_the_log(directory: RunDirectory) ->
     assert directory.last_words() == ""
     directory.log.write_bytes(b"Traceback\n  deep \xff\nMemoryError: no more\n\n")
     assert directory.last_words() == "MemoryError: no more"
-
-
-def test_recipe_fields_are_plain_values_with_the_defaults(recipe: Recipe) -> None:
-    fields = recipe_fields(recipe)
-    assert fields["model"]["width"] == 16
-    assert fields["optimizer"]["clip_norm"] is None
-    assert fields["schedule"]["kind"] == "constant"
 
 
 def test_what_a_killed_attempt_left_half_written_is_removed_and_nothing_else(

@@ -244,9 +244,3 @@ def parse_events(text: bytes) -> list[Event]:
             event = Event.model_validate_json(line)
             events[event.step] = event
     return list(events.values())
-
-
-def recipe_fields(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain JSON values, defaults included."""
-    fields: dict[str, Any] = json.loads(recipe.model_dump_json())
-    return fields

@@ -12,8 +12,9 @@ from typing import IO, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from trainer.recipe import Recipe, learning_rate, vocabulary_size
+from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import Event
+from trainer.training.schedule import learning_rate
 
 log = logging.getLogger(__name__)
 

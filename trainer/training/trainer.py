@@ -10,7 +10,7 @@ from model.gpt import GPT
 from model.init import initialise
 from trainer.corpora.corpus import Corpus
 from trainer.errors import DeviceMemoryError
-from trainer.recipe import Recipe, learning_rate, vocabulary_size
+from trainer.recipe import Recipe, vocabulary_size
 from trainer.training.batches import Batches
 from trainer.training.compile import compile_model
 from trainer.training.journal import Progress, Step
@@ -24,6 +24,7 @@ from trainer.training.memory import (
 from trainer.training.optimizer import Optimizer
 from trainer.training.parameters import FlatParameters
 from trainer.training.precision import autocast, prepare
+from trainer.training.schedule import learning_rate
 from trainer.training.world import Place
 from trainer.weights.pretrained import Pretrained
 from trainer.weights.weights import load_weights
