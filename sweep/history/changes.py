@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweep.study.explain import harmless, shown
-from sweep.study.file import RECIPE_FIELDS, Baseline
+from trainer.recipe import SeedlessRecipe
+from trainer.recipe_forms import to_dotted, to_nested
 
 Content = Mapping[str, Any]
 """What a stored plan consists of: see `design.Plan.content` and `importing.saving`."""
@@ -111,21 +112,15 @@ def flat_recipe(recipe: Any) -> dict[str, Any]:  # noqa: ANN401  (of an import: 
     """A recipe's fields as `section.field`, those included that are at their defaults."""
     if not isinstance(recipe, Mapping):
         return {"runs": recipe}
-    given = {
-        f"{section}.{field}": value
-        for section, fields in recipe.items()
-        if isinstance(fields, Mapping) and section != "seeds"
-        for field, value in fields.items()
+    sections = {
+        name: fields
+        for name, fields in recipe.items()
+        if isinstance(fields, Mapping) and name != "seeds"
     }
-    return {**_DEFAULTS, **given}
+    return {**_DEFAULTS, **to_dotted(sections)}
 
 
-def _defaults() -> dict[str, Any]:
-    fields = Baseline().model_dump(mode="json")
-    return {key: fields[key.partition(".")[0]][key.partition(".")[2]] for key in RECIPE_FIELDS}
-
-
-_DEFAULTS = _defaults()
+_DEFAULTS = to_dotted(to_nested(SeedlessRecipe()))
 
 
 def _word(value: Any) -> str:  # noqa: ANN401  (JSON)

@@ -15,6 +15,7 @@ from sweep.errors import StudyError, did_you_mean
 from sweep.study.explain import explain, shown
 from trainer.execution import Execution, MicroBatch
 from trainer.recipe import Recipe, Seed, SeedlessRecipe, Seeds
+from trainer.recipe_forms import RECIPE_FIELDS, to_dotted, with_fields
 
 BASELINE = "baseline"
 """The arm that every other is compared with."""
@@ -197,10 +198,8 @@ def changed_fields(intervention: Intervention) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {}
     for key, value in intervention.set.items():
-        nested = isinstance(value, dict) and value
-        written = (
-            {f"{key}.{inner}": below for inner, below in value.items()} if nested else {key: value}
-        )
+        is_section = isinstance(value, dict) and value
+        written = to_dotted({key: value}) if is_section else {key: value}
         for field in fields.keys() & written.keys():
             raise StudyError(f"sets {shown(field)} twice; name it once")
         fields.update(written)
@@ -212,29 +211,13 @@ def apply(baseline: Baseline, fields: dict[str, Any], seeds: Seeds) -> Recipe:
 
     Raises StudyError when a field is unknown, ValidationError (pydantic) when a value is wrong.
     """
-    recipe = baseline.model_dump(exclude_unset=True)
-    for key, value in fields.items():
-        section, _, field = key.partition(".")
+    for key in fields:
         if key not in RECIPE_FIELDS:
             raise StudyError(
                 f"sets {shown(key)}, which is not a recipe field{did_you_mean(key, RECIPE_FIELDS)}"
             )
-        recipe.setdefault(section, {})[field] = value
+    recipe = with_fields(baseline.model_dump(exclude_unset=True), fields)
     return Recipe.model_validate({**recipe, "seeds": seeds.model_dump()})
-
-
-def _recipe_fields() -> tuple[str, ...]:
-    sections = {name: field.annotation for name, field in Baseline.model_fields.items()}
-    return tuple(
-        f"{name}.{field}"
-        for name, section in sections.items()
-        if isinstance(section, type) and issubclass(section, Config)
-        for field in section.model_fields
-    )
-
-
-RECIPE_FIELDS = _recipe_fields()
-"""Every field that an intervention may set."""
 
 
 def _read(path: Path) -> str:

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from sweep.errors import StudyError, did_you_mean
 from sweep.study.explain import shown
-from sweep.study.file import RECIPE_FIELDS, Baseline
+from sweep.study.file import Baseline
+from trainer.recipe_forms import RECIPE_FIELDS, field_value, with_fields
 
 Overrides = Mapping[str, Any]
 """Values by `section.field`."""
@@ -48,11 +49,7 @@ def override(content: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
     if not overrides:
         return content
     before = content.get("baseline", {})
-    baseline = dict(before) if isinstance(before, dict) else {}
-    for key, value in overrides.items():
-        section, _, field = key.partition(".")
-        fields = baseline.get(section, {})
-        baseline[section] = {**(fields if isinstance(fields, dict) else {}), field: value}
+    baseline = with_fields(before if isinstance(before, dict) else {}, overrides)
     _check_each_changes_something(before, baseline, overrides)
     return {**content, "baseline": baseline}
 
@@ -63,9 +60,8 @@ def _check_each_changes_something(before: Any, after: Any, overrides: Overrides)
     except ValidationError:
         return  # the study is refused with the reason when it is read as a whole
     for key in overrides:
-        section, _, field = key.partition(".")
-        value = getattr(getattr(old, section), field)
-        if value == getattr(getattr(new, section), field):
+        value = field_value(old, key)
+        if value == field_value(new, key):
             raise StudyError(
                 f"--override {key} changes nothing: the baseline has {shown(value)} already"
             )

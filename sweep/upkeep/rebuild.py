@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -30,7 +28,6 @@ from sweep.store.schema import (
 from sweep.store.states import FINISHED
 from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError
-from trainer.recipe import METRIC_VERSION, Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory
 
 AT_ONCE = 500
@@ -95,17 +92,10 @@ def _job(request: Request, name: str) -> Job | None:
         first = request.recipe.fingerprint(request.corpus_hash, request.weights_hash)
         again = name.endswith("-again")
         run_id, repeat_of = (f"{first}-again", first) if again else (first, None)
-    family = request.family or _family(request.recipe, request.corpus_hash)
+    family = request.family or request.recipe.family(request.corpus_hash, request.weights_hash)
     if directory_name(run_id) != name:
         return None
     return Job(run_id, request.recipe, request.corpus_hash, family, repeat_of)
-
-
-def _family(recipe: Recipe, corpus_hash: str) -> str:
-    """That of a run whose folder was written before it had a place in there."""
-    fields = {k: v for k, v in json.loads(recipe.canonical()).items() if k != "seeds"}
-    identity = f"{json.dumps(fields, sort_keys=True)}/{corpus_hash}/{METRIC_VERSION}"
-    return hashlib.sha256(identity.encode()).hexdigest()
 
 
 def _rows(job: Job, directory: RunDirectory, found: Rebuilt) -> Rows:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +13,7 @@ from sweep.workload.job import InitialWeights, Job
 from trainer.corpora.corpus import Corpus, find_corpus, save_corpus
 from trainer.corpora.prepare import load_small
 from trainer.errors import CorpusError, WeightsError
-from trainer.recipe import METRIC_VERSION, DataConfig, Recipe
+from trainer.recipe import DataConfig, Recipe
 from trainer.sources.catalogue import find_source
 from trainer.sources.source import Source
 
@@ -63,13 +61,9 @@ class Workload:
     def _jobs(self, arm: Arm, recipes: Iterable[Recipe]) -> list[Job]:
         """Those of an arm's recipes, which differ by their seeds alone."""
         corpus_hash = self.supply(arm.recipe.data).hash
-        fields = {k: v for k, v in arm.recipe.identity().items() if k != "seeds"}
-        identity = f"{json.dumps(fields, sort_keys=True)}/{corpus_hash}/{METRIC_VERSION}"
         weights = self._initial_weights(arm.recipe)
         weights_hash = weights and weights.hash
-        if weights_hash:
-            identity += f"/{weights_hash}"
-        family = hashlib.sha256(identity.encode()).hexdigest()
+        family = arm.recipe.family(corpus_hash, weights_hash)
         return [
             Job(
                 recipe.fingerprint(corpus_hash, weights_hash),

@@ -10,19 +10,22 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import URL, Column, Index, Table
 
-from sweep.design.plan import Plan
+from sweep.design.plan import Arm, Plan
 from sweep.errors import StoreError
 from sweep.history.record import save_plan
-from sweep.store.ledger import study_file
+from sweep.store.ledger import directory_name, study_file
 from sweep.store.schema import ADDED
 from sweep.store.store import Store, store_url
+from sweep.upkeep.rebuild import _job
 from sweep.verdicts.references import require_exam, save_reference
 from sweep.workload.job import Job
+from sweep.workload.workload import Supply, Workload
 from tests.sweep import postgres
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import everything, lose
@@ -100,6 +103,23 @@ def test_every_row_of_a_lost_database_is_found_again(
     assert everything(folder) == before
     left = [path for path in folder.iterdir() if path.name.startswith((".", "sweep.db"))]
     assert left == [folder / "sweep.db"]
+
+
+@pytest.mark.parametrize("corpus", ["python-stdlib", "texts.jsonl"])
+@pytest.mark.parametrize("weights", [None, "e" * 64])
+def test_a_run_whose_request_has_no_family_is_of_the_family_that_its_study_gives_it(
+    plan: Plan, tmp_path: Path, corpus: str, weights: str | None
+) -> None:
+    recipe = plan.arms[0].recipe
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"corpus": corpus})})
+    arm = Arm("baseline", (), {}, {1: recipe})
+    supplies = {recipe.data: Supply(recipe.data, None, "c" * 64, None, saved=True)}
+    begun = SimpleNamespace(folder="gpt2", hash=weights)
+    job = Workload(plan, tmp_path, supplies, {None: begun} if weights else {}).job(arm, recipe)
+    request = Request(recipe=recipe, corpus_hash="c" * 64, weights_hash=weights)
+    found = _job(request, directory_name(job.run_id))
+    assert found is not None
+    assert (found.run_id, found.family) == (job.run_id, job.family)
 
 
 def test_after_real_training_the_reports_are_the_same_to_the_last_byte(
