@@ -1,56 +1,148 @@
-"""p-values adjusted for having asked many questions, as R's p.adjust does it."""
+"""Corrections of p-values for the number of questions asked, as R's `p.adjust` makes them.
 
-from typing import Literal, get_args
+`CORRECTIONS` is the only list of them: studies, options and reports look there. A new correction
+is one more entry. Imports numpy only when p-values are adjusted, so that studies load quickly.
+"""
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from __future__ import annotations
 
-Correction = Literal["holm", "bonferroni", "bh", "none"]
-CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats: TypeAlias = NDArray[np.float64]
+    Adjust: TypeAlias = Callable[[Floats, int], Floats]
 
 
-def adjust(p_values: ArrayLike, method: Correction, family: int | None = None) -> Floats:
+@dataclass(frozen=True, kw_only=True)
+class Correction:
+    """One way to adjust p-values for the number of questions."""
+
+    name: str
+    """As a study file writes it."""
+    adjust_sorted: Adjust
+    """Adjusts p-values sorted upward along the last axis, given the number of questions. Values
+    above 1 are cut off by `adjust`."""
+    level: Callable[[float, int], float]
+    """The level of one question in the worst case, given alpha and the number of questions."""
+    is_exploratory: bool = False
+    """True if it does not control the familywise error rate."""
+    description: str
+    """One sentence for people: what the adjusted p-values control."""
+
+
+def _holm(p: Floats, questions: int) -> Floats:
+    """Holm (1979), Scand. J. Statist. 6, 65-70."""
+    import numpy as np  # noqa: PLC0415  (see above)
+
+    rank = np.arange(1, p.shape[-1] + 1)
+    return np.maximum.accumulate((questions + 1 - rank) * p, axis=-1)
+
+
+def _bonferroni(p: Floats, questions: int) -> Floats:
+    return questions * p
+
+
+def _benjamini_hochberg(p: Floats, questions: int) -> Floats:
+    """Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, 289-300."""
+    import numpy as np  # noqa: PLC0415  (see above)
+
+    scaled = questions / np.arange(1, p.shape[-1] + 1) * p
+    return np.minimum.accumulate(scaled[..., ::-1], axis=-1)[..., ::-1]
+
+
+def _unadjusted(p: Floats, _questions: int) -> Floats:
+    return p
+
+
+def _alpha_divided(alpha: float, questions: int) -> float:
+    return alpha / max(questions, 1)
+
+
+def _alpha_whole(alpha: float, _questions: int) -> float:
+    return alpha
+
+
+CORRECTIONS: dict[str, Correction] = {
+    each.name: each
+    for each in (
+        Correction(
+            name="holm",
+            adjust_sorted=_holm,
+            level=_alpha_divided,
+            description="Holm: p-values control the chance of any false alarm among all questions.",
+        ),
+        Correction(
+            name="bonferroni",
+            adjust_sorted=_bonferroni,
+            level=_alpha_divided,
+            description=(
+                "Bonferroni: p-values control the chance of any false alarm, with less power than Holm."
+            ),
+        ),
+        Correction(
+            name="bh",
+            adjust_sorted=_benjamini_hochberg,
+            level=_alpha_divided,
+            is_exploratory=True,
+            description=(
+                "Exploratory: p-values control the rate of false discoveries, not of any error."
+            ),
+        ),
+        Correction(
+            name="none",
+            adjust_sorted=_unadjusted,
+            level=_alpha_whole,
+            description="No correction: every question by itself has a chance of alpha of a false alarm.",
+        ),
+    )
+}
+
+if TYPE_CHECKING:
+    CorrectionName: TypeAlias = str
+else:
+    CorrectionName = Literal[tuple(CORRECTIONS)]
+"""A name in `CORRECTIONS`, as the type of a pydantic field or of a command's option: both offer and
+accept the names above and no others."""
+
+
+def adjust(p_values: ArrayLike, method: CorrectionName, family: int | None = None) -> Floats:
     """Adjusted p-values along the last axis; `family` is the number of questions asked.
 
-    Holm (1979), Scand. J. Statist. 6, 65-70, and Benjamini and Hochberg (1995), J. R. Statist.
-    Soc. B 57, 289-300. A NaN is a question without an answer (an arm that failed or diverged):
-    it stays NaN and counts in the family as a p of 1. `family` defaults to the number of
-    p-values given, NaNs included. Raises ValueError for a p outside [0, 1], an unknown method,
-    or a family smaller than the p-values in it.
+    A NaN is a question without an answer (an arm that failed or diverged): it stays NaN and counts
+    in the family as a p of 1. `family` defaults to the number of p-values given, NaNs included.
+    Raises ValueError for a p outside [0, 1], an unknown method, or a family smaller than the
+    p-values in it.
     """
+    import numpy as np  # noqa: PLC0415  (see above)
+
     p = np.asarray(p_values, float)
-    questions = _family(p, method, family)
+    correction = find_correction(method)
+    questions = _count_questions(p, family)
     order = np.argsort(p, axis=-1)  # NaN sorts last, where a p of 1 would stand
     ordered = np.take_along_axis(p, order, axis=-1)
+    known = np.where(np.isnan(ordered), 1.0, ordered)
     adjusted = np.empty_like(p)
-    np.put_along_axis(adjusted, order, _stepped(ordered, method, questions), axis=-1)
+    stepped = np.minimum(correction.adjust_sorted(known, questions), 1.0)
+    np.put_along_axis(adjusted, order, stepped, axis=-1)
     return np.where(np.isnan(p), np.nan, adjusted)
 
 
-def _family(p: Floats, method: Correction, family: int | None) -> int:
-    if method not in CORRECTIONS:
-        raise ValueError(
-            f"no correction is called {method!r}; choose from {', '.join(CORRECTIONS)}"
-        )
-    if np.any((p < 0) | (p > 1)):
+def find_correction(name: str) -> Correction:
+    """The correction of this name. Raises ValueError, with the names there are."""
+    if name not in CORRECTIONS:
+        raise ValueError(f"no correction is called {name!r}; choose from {', '.join(CORRECTIONS)}")
+    return CORRECTIONS[name]
+
+
+def _count_questions(p: Floats, family: int | None) -> int:
+    if ((p < 0) | (p > 1)).any():
         raise ValueError("a p-value lies outside [0, 1]; give NaN for a question without an answer")
     count = p.shape[-1]
     if family is not None and family < count:
         raise ValueError(f"a family of {family} cannot hold {count} p-values; count every question")
     return count if family is None else family
-
-
-def _stepped(ordered: Floats, method: Correction, family: int) -> Floats:
-    """Adjust p-values sorted upward along the last axis."""
-    rank = np.arange(1, ordered.shape[-1] + 1)
-    known = np.where(np.isnan(ordered), 1.0, ordered)
-    if method == "holm":
-        known = np.maximum.accumulate((family + 1 - rank) * known, axis=-1)
-    elif method == "bonferroni":
-        known = family * known
-    elif method == "bh":
-        scaled = family / rank * known
-        known = np.minimum.accumulate(scaled[..., ::-1], axis=-1)[..., ::-1]
-    return np.minimum(known, 1.0)

@@ -1,9 +1,9 @@
-"""What is decided before the first run: the questions, the error rate, what is worth having."""
+"""The rules of an analysis: its questions, error rate and smallest effect, fixed before any run."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.multiplicity import CORRECTIONS, Correction
+from analysis.multiplicity import CORRECTIONS, CorrectionName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +18,8 @@ class Plan:
     """The arm that every other one is compared with."""
     alpha: float = 0.05
     """Familywise error rate, level of each equivalence test, and 1 - coverage of intervals."""
-    correction: Correction = "holm"
-    """How p-values pay for the number of questions; "bh" makes the study exploratory."""
+    correction: CorrectionName = "holm"
+    """How p-values are adjusted for the number of questions; "bh" makes the study exploratory."""
     outside_family: frozenset[str] = frozenset()
     """Arms that ask no question of their own (a placebo): tested at alpha, counted for none."""
 
@@ -61,4 +61,4 @@ class Plan:
     @property
     def strictest_alpha(self) -> float:
         """The level that the correction applies to an arm in the worst case."""
-        return self.alpha if self.correction == "none" else self.alpha / max(self.questions, 1)
+        return CORRECTIONS[self.correction].level(self.alpha, self.questions)

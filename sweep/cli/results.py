@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from analysis.multiplicity import CorrectionName
 from sweep.cli.app import app
 from sweep.cli.options import RUNS, Database, Folder, make_console, open_workspace
 
@@ -26,7 +27,7 @@ def import_results(
         float | None, typer.Option(help="Largest chance of a false alarm; 0.05 if left out.")
     ] = None,
     correction: Annotated[
-        Literal["holm", "bonferroni", "bh", "none"] | None,
+        CorrectionName | None,
         typer.Option(help="For the number of arms; holm if left out."),
     ] = None,
     smallest_effect: Annotated[

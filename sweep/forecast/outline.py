@@ -212,7 +212,7 @@ def _loss_words(power: Power, visible: dict[str, Any]) -> list[str]:
 
 def _level_words(power: Power) -> str:
     family, settings = len(power.plan.arms) - 1, power.plan.study.analysis
-    if family == 1 or settings.correction == "none":
+    if power.alpha == settings.alpha:
         return f"alpha {power.alpha:g}"
     return f"alpha {settings.alpha:g} over {family} arms"
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from analysis.multiplicity import CORRECTIONS
 from sweep.design.plan import Plan
 from sweep.forecast.pace import Pace
 from sweep.noise.measure import FEWEST_SEEDS, finite, paired_differences
@@ -88,7 +89,7 @@ class Power:
     def alpha(self) -> float:
         """The level of one question: what the correction leaves it in the worst case."""
         settings = self.plan.study.analysis
-        return settings.alpha / (1 if settings.correction == "none" else len(self.plan.arms) - 1)
+        return CORRECTIONS[settings.correction].level(settings.alpha, len(self.plan.arms) - 1)
 
     def content(self) -> dict[str, Any]:
         """The smallest effects (nats) that the design sees at 80% power, as JSON values."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from analysis.multiplicity import CorrectionName
 from sweep.store.rows import LossRow, RunRow, StudyRow
 from sweep.store.states import RunState
 from sweep.store.store import Store
@@ -29,8 +30,8 @@ class NoiseRuns:
     family: Sequence[str]
     """Every arm but the baseline, in the study's order."""
     alpha: float
-    correction: Any
-    """An `analysis.multiplicity.Correction`."""
+    correction: CorrectionName
+    """How p-values are adjusted for the number of arms."""
     baseline_arm: str = BASELINE
     imported: bool = False
 

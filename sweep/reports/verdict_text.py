@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.multiplicity import CORRECTIONS
 from sweep.history.changes import PlanChange, changes_in_words
 from sweep.history.history import PlanHistory
 from sweep.history.withdrawn import WithdrawnArm
@@ -28,10 +29,8 @@ def preamble(result: Report) -> list[str]:
     settings, noise = result.analysis, result.judgement.noise
     what = shown(result.metric) if result.metric else "test loss, nats per token"
     lines = [f"{result.study}: effect = arm − baseline in {what}; negative is better."]
-    if settings.correction == "bh":
-        lines.append(
-            "Exploratory: p-values control the rate of false discoveries, not of any error."
-        )
+    if (correction := CORRECTIONS[settings.correction]).is_exploratory:
+        lines.append(correction.description)
     if noise is not None:
         lines.append(
             f"Baseline: mean {noise.mean:.4f}, sd {noise.sd:.4f} over {noise.n} seeds "

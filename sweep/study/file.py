@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
+from analysis.multiplicity import CorrectionName
 from model.config import Config, Whole
 from sweep.errors import StudyError, did_you_mean
 from sweep.study.explain import explain, shown
@@ -140,7 +141,7 @@ class Analysis(Config):
 
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Largest probability of calling any intervention real when none is."""
-    correction: Literal["holm", "bonferroni", "bh", "none"] = "holm"
+    correction: CorrectionName = "holm"
     """How p-values are adjusted for the number of interventions tried."""
     smallest_effect: float = Field(gt=0)
     """Nats per token; below this nobody cares."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sweep.history.changes import flat_recipe
 from sweep.history.history import PlanHistory, plan_history
@@ -21,7 +21,6 @@ from sweep.verdicts.test_text import MOST_RUNS, TestedText, read_tested_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.multiplicity import Correction
     from analysis.rules import Plan
     from analysis.verdict import Judgement
 
@@ -175,7 +174,7 @@ def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: in
         arms=tuple(others),
         baseline=baseline,
         alpha=settings.alpha,
-        correction=cast("Correction", settings.correction),
+        correction=settings.correction,
         smallest_effect=settings.smallest_effect,
         withdrawn=withdrawn,
     )

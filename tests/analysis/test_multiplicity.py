@@ -1,11 +1,15 @@
 """Adjusted p-values, against R's p.adjust and their own order."""
 
+import subprocess
+import sys
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.multiplicity import CORRECTIONS, Correction, adjust
+from analysis.multiplicity import CORRECTIONS, Correction, CorrectionName, adjust
 
 # Benjamini and Hochberg (1995), section 4.1: fifteen ordered p-values of a clinical trial.
 TRIAL = [
@@ -15,7 +19,7 @@ TRIAL = [
 FIVE = [0.01, 0.02, 0.03, 0.04, 0.05]
 
 p_values = st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=1, max_size=12)
-methods = st.sampled_from(CORRECTIONS)
+methods = st.sampled_from(sorted(CORRECTIONS))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +31,7 @@ methods = st.sampled_from(CORRECTIONS)
         ("none", FIVE),
     ],
 )
-def test_adjusted_values_are_those_of_r(method: Correction, expected: list[float]) -> None:
+def test_adjusted_values_are_those_of_r(method: CorrectionName, expected: list[float]) -> None:
     assert adjust(FIVE, method) == pytest.approx(expected)
 
 
@@ -40,9 +44,30 @@ def test_adjusted_values_are_those_of_r(method: Correction, expected: list[float
     ],
 )
 def test_a_family_may_hold_more_questions_than_answers(
-    method: Correction, expected: list[float]
+    method: CorrectionName, expected: list[float]
 ) -> None:
     assert adjust([0.02, 0.01, np.nan], method, family=5) == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("correction", CORRECTIONS.values(), ids=lambda each: each.name)
+def test_every_correction_keeps_its_own_promises(correction: Correction) -> None:
+    assert CORRECTIONS[correction.name] is correction
+    assert get_args(CorrectionName) == tuple(CORRECTIONS)
+    assert correction.description.endswith(".")
+    one, many = correction.level(0.05, 1), correction.level(0.05, 7)
+    assert one == correction.level(0.05, 0) == 0.05
+    assert 0 < many <= one
+    # In the worst case, every other p-value is 1: rejected below the level and not above it.
+    for factor, rejected in ((0.999, True), (1.001, False)):
+        adjusted = adjust([many * factor, *[1.0] * 6], correction.name)
+        assert (adjusted[0] <= 0.05) == rejected
+    tied = adjust([0.01] * 7, correction.name)
+    assert (tied[0] == 0.01) == (correction.is_exploratory or correction.name == "none")
+
+
+def test_the_registry_of_corrections_loads_without_numpy() -> None:
+    code = "import sys, analysis.multiplicity; assert 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_published_trial_rejects_four_by_bh_and_three_by_bonferroni() -> None:
@@ -52,7 +77,7 @@ def test_the_published_trial_rejects_four_by_bh_and_three_by_bonferroni() -> Non
 
 @given(p_values, methods)
 def test_adjusting_never_lowers_a_p_value_nor_leaves_the_unit_interval(
-    p: list[float], method: Correction
+    p: list[float], method: CorrectionName
 ) -> None:
     raw, adjusted = np.array(p), adjust(p, method)
     known = ~np.isnan(raw)
@@ -63,7 +88,7 @@ def test_adjusting_never_lowers_a_p_value_nor_leaves_the_unit_interval(
 
 @given(p_values, methods, st.randoms())
 def test_the_order_of_the_questions_does_not_matter(
-    p: list[float], method: Correction, random: object
+    p: list[float], method: CorrectionName, random: object
 ) -> None:
     order = list(range(len(p)))
     random.shuffle(order)  # type: ignore[attr-defined]
@@ -71,7 +96,9 @@ def test_the_order_of_the_questions_does_not_matter(
 
 
 @given(p_values, methods)
-def test_an_unanswered_question_counts_as_a_p_of_one(p: list[float], method: Correction) -> None:
+def test_an_unanswered_question_counts_as_a_p_of_one(
+    p: list[float], method: CorrectionName
+) -> None:
     raw = np.array(p)
     filled = adjust(np.where(np.isnan(raw), 1.0, raw), method)
     known = ~np.isnan(raw)
