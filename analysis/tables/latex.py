@@ -1,13 +1,13 @@
-"""Texts and tables as LaTeX that every engine compiles: what a name holds comes out as text."""
+"""LaTeX texts and tables for pdfLaTeX, XeLaTeX and LuaLaTeX; special characters are escaped."""
 
 import re
 from collections.abc import Sequence
 
-from analysis.tables.table import Column, Row
+from analysis.tables.table import Column, T
 
 PREAMBLE = r"% Needs \usepackage{booktabs}."
 
-_WRITTEN = str.maketrans(
+_ESCAPES = str.maketrans(
     {
         **{mark: rf"\{mark}" for mark in "&%$#_{}"},
         "\\": r"\textbackslash{}",
@@ -17,8 +17,8 @@ _WRITTEN = str.maketrans(
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
-        '"': r"{\char34}",  # babel has uses of its own for it
-        "[": "{[}",  # after the end of a row it would begin an option, as a star would
+        '"': r"{\char34}",  # babel makes it an active character
+        "[": "{[}",  # after the end of a row, a bracket or a star begins an option
         "*": "{*}",
         "−": "$-$",
         "×": r"$\times$",
@@ -27,12 +27,12 @@ _WRITTEN = str.maketrans(
         "…": r"\ldots{}",
     }
 )
-_UNKNOWN = re.compile("[^ -~À-ÏÑ-Ýß-ïñ-ýÿ]+")
-"""What pdfLaTeX does not set in the encoding that it starts with."""
+_UNSUPPORTED = re.compile("[^ -~À-ÏÑ-Ýß-ïñ-ýÿ]+")
+"""Characters that pdfLaTeX cannot set in its default encoding."""
 
 
 def latex_text(text: str) -> str:
-    """A text for LaTeX; between a pair of backquotes it is set as code."""
+    """Escape a text for LaTeX; the part between a pair of backquotes is set as code."""
     *pairs, last = re.split("`([^`]+)`", text)
     parts = [*pairs, last]
     return "".join(
@@ -41,8 +41,8 @@ def latex_text(text: str) -> str:
     )
 
 
-def latex_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    """A table in the manner of booktabs."""
+def latex_table(columns: Sequence[Column[T]], rows: Sequence[T]) -> str:
+    """A table in the style of the booktabs package."""
     lines = [
         r"\begin{center}\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"\begin{{tabular}}{{{''.join(column.justify[0] for column in columns)}}}",
@@ -62,13 +62,13 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Every character as itself: no command, no ligature, and a hyphen before a number a minus."""
+    """Escape commands and ligatures; a hyphen before a number becomes a minus sign."""
     text = re.sub(r"(?<![\w-])-(?=[\d.])", "−", text)
-    written = _UNKNOWN.sub(_by_number, text.translate(_WRITTEN))
+    written = _UNSUPPORTED.sub(_by_number, text.translate(_ESCAPES))
     return re.sub(r"([-',])(?=\1)", r"\1{}", written)
 
 
 def _by_number(found: re.Match[str]) -> str:
-    """The characters, or their numbers where pdfLaTeX would stop at them."""
+    """The characters themselves, or their code points under pdfLaTeX, which has no glyphs for them."""
     numbers = " ".join(f"U+{ord(character):04X}" for character in found[0])
     return rf"{{\ifdefined\Umathchar {found[0]}\else {numbers}\fi}}"

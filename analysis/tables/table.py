@@ -1,6 +1,6 @@
-"""Rows as tables: for people (rich), for documents (Markdown, LaTeX) and for programs (CSV).
+"""Tables of rows for terminals (rich), Markdown and CSV; `analysis.tables.latex` adds LaTeX.
 
-Everything here takes the plain values that `--format json` prints, so no two formats disagree.
+A row may be of any type: each column says how to write its cell. CSV takes records, as JSON does.
 """
 
 import csv
@@ -10,14 +10,17 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Generic, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
+from typing_extensions import TypeVar
 
 Row = dict[str, Any]
+T = TypeVar("T", default=Row)
+"""The type of a row."""
 
 STYLES = {
     "better": "bold green",
@@ -28,110 +31,123 @@ STYLES = {
     "undecided": "yellow",
     "reference": "dim",
 }
+"""Rich styles of verdicts."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a formula begins with (OWASP, "CSV Injection")."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""Spreadsheets take a text for a formula if it begins with these (OWASP, "CSV Injection")."""
 
-WRAPPED = 24
-"""Characters of a name or a verdict that columns make room for; what is longer is wrapped first."""
+WRAP_WIDTH = 24
+"""Characters; longer names and verdicts are wrapped before columns are left out."""
 
 
 @dataclass(frozen=True)
-class Column:
+class Column(Generic[T]):
     """A column of a table for people."""
 
     title: str
-    cell: Callable[[Row], str]
+    cell: Callable[[T], str]
     justify: Literal["left", "right"] = "right"
     spare: int = 0
-    """Above 0, a terminal may have no room for the column; the highest is left out first."""
+    """Above 0, the column may be left out of a narrow terminal; the highest goes first."""
+    style: Callable[[T], str] | None = None
+    """The rich style of a row's cell, such as `verdict_style`."""
+
+
+def verdict_style(verdict: str | None) -> str:
+    """The rich style of a verdict; empty for none."""
+    return STYLES.get(verdict or "", "")
 
 
 def interval(row: Row) -> str:
-    """`-0.0123, -0.0101`, or nothing."""
-    low, high = row["ci_low"], row["ci_high"]
+    """The interval of a record; empty if there is none."""
+    return interval_text(row["ci_low"], row["ci_high"])
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """`-0.0123, -0.0101`; empty if there is no interval."""
     return "" if low is None else f"{signed(low)}, {signed(high)}"
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """Fixed point, or nothing for None."""
+    """Fixed point; empty for None."""
     return "" if value is None else f"{value:.{digits}f}"
 
 
 def signed(value: float | None, digits: int = 4) -> str:
-    """Fixed point with its sign, or nothing for None."""
+    """Fixed point with its sign; empty for None."""
     return "" if value is None else f"{value:+.{digits}f}"
 
 
 def probability(value: float | None) -> str:
-    """`0.043`, `<0.001`, or nothing for None."""
+    """`0.043` or `<0.001`; empty for None."""
     if value is None:
         return ""
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def times(value: float | None) -> str:
-    """`×376`, or nothing for None: how many runs a paired one is worth."""
+    """`×376`: how many unpaired runs a paired one is worth; empty for None."""
     if value is None or not math.isfinite(value):
         return ""
     return f"×{value:.0f}" if value >= 10 else f"×{value:.1f}"
 
 
-def rich_table(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Table:
-    """A table for a terminal `width` columns wide.
+def rich_table(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> Table:
+    """A table for a terminal `width` characters wide.
 
-    Columns that it has no room for are left out as far as they may be; then names and verdicts are
-    wrapped, and numbers never.
+    Spare columns are left out until the rest fits. If it still does not, names and verdicts are
+    wrapped; numbers never are.
     """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    shown, has_room = _with_room(columns, rows, width)
+    shown, fits = _fitting_columns(columns, rows, width)
     for column in shown:
         numeric = column.justify == "right"
         table.add_column(column.title, justify=column.justify, no_wrap=numeric, overflow="fold")
-    for some in _together(shown, rows) if has_room else ([row] for row in rows):
-        table.add_row(*(_cell(column, some) for column in shown))
+    for group in _group_one_line_rows(shown, rows) if fits else ([row] for row in rows):
+        table.add_row(*(_cell(column, group) for column in shown))
     return table
 
 
-def _together(columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """Rows that take a line each, as many as follow each other; a row that may be wrapped, alone.
+def _group_one_line_rows(columns: Sequence[Column[T]], rows: Sequence[T]) -> Iterator[list[T]]:
+    """Consecutive rows of one line each as one group; a row that may be wrapped alone.
 
-    A cell of a thousand lines costs rich a tenth of what a thousand cells do.
+    Rich lays out one cell of a thousand lines ten times as fast as a thousand cells.
     """
 
-    def of_one_line(row: Row) -> bool:
+    def is_one_line(row: T) -> bool:
         cells = (column.cell(row) for column in columns if column.justify == "left")
-        return all(cell_len(cell) <= WRAPPED and cell.isprintable() for cell in cells)
+        return all(cell_len(cell) <= WRAP_WIDTH and cell.isprintable() for cell in cells)
 
-    for one_line, group in groupby(rows, of_one_line):
+    for one_line, group in groupby(rows, is_one_line):
         some = list(group)
         yield from [some] if one_line else ([row] for row in some)
 
 
-def _cell(column: Column, rows: Sequence[Row]) -> Text:
-    if column.title != "verdict":
+def _cell(column: Column[T], rows: Sequence[T]) -> Text:
+    if column.style is None:
         return Text("\n".join(map(column.cell, rows)))
-    styles = (STYLES.get(row.get("verdict") or "", "") for row in rows)
-    return Text("\n").join(map(Text, map(column.cell, rows), styles))
+    return Text("\n").join(map(Text, map(column.cell, rows), map(column.style, rows)))
 
 
-def _with_room(
-    columns: Sequence[Column], rows: Sequence[Row], width: int
-) -> tuple[list[Column], bool]:
-    """The columns to be shown, and whether there is room for them with `WRAPPED` names."""
+def _fitting_columns(
+    columns: Sequence[Column[T]], rows: Sequence[T], width: int
+) -> tuple[list[Column[T]], bool]:
+    """The columns to show, and true if they fit with names of at most `WRAP_WIDTH` characters."""
     shown = list(columns)
     needed = {}
     for column in columns:
         widest = max(map(cell_len, [column.title, *map(column.cell, rows)]))
-        needed[column.title] = 2 + (widest if column.justify == "right" else min(widest, WRAPPED))
+        needed[column.title] = 2 + (
+            widest if column.justify == "right" else min(widest, WRAP_WIDTH)
+        )
     for column in sorted(columns, key=lambda each: -each.spare):
         if column.spare and sum(needed[each.title] for each in shown) > width:
             shown.remove(column)
     return shown, sum(needed[each.title] for each in shown) <= width
 
 
-def markdown_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    """A table in GitHub's Markdown."""
+def markdown_table(columns: Sequence[Column[T]], rows: Sequence[T]) -> str:
+    """A table in GitHub-flavoured Markdown."""
     lines = [
         [column.title for column in columns],
         ["---" if column.justify == "left" else "---:" for column in columns],
@@ -141,7 +157,7 @@ def markdown_table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """A sentence as Markdown that shows it as it is, but for what a pair of backquotes encloses."""
+    """Escape a sentence for Markdown, except code between a pair of backquotes."""
     parts = re.split("(`[^`]+`)", text)
     return "".join(part if place % 2 else _plain(part) for place, part in enumerate(parts))
 
@@ -151,7 +167,7 @@ def _plain(text: str) -> str:
 
 
 def csv_table(rows: Sequence[Row]) -> str:
-    """Every field of every row, unrounded; lists joined by `+`, None left empty."""
+    """Records as CSV: every field, unrounded; lists are joined by `+`, None is empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
@@ -161,6 +177,6 @@ def csv_table(rows: Sequence[Row]) -> str:
 
 
 def _csv_cell(value: object) -> object:
-    """Text that a spreadsheet would take for a formula is marked as text, as they mark it."""
+    """A text that a spreadsheet would run as a formula gets the quote that marks text."""
     text = "+".join(value) if isinstance(value, list) else value
-    return f"'{text}" if isinstance(text, str) and text.startswith(FORMULA) else text
+    return f"'{text}" if isinstance(text, str) and text.startswith(FORMULA_STARTS) else text

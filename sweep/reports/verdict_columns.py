@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from analysis.tables.table import Column, Row, interval, number, probability, signed, times
+from analysis.tables.table import (
+    Column,
+    Row,
+    interval,
+    number,
+    probability,
+    signed,
+    times,
+    verdict_style,
+)
 from sweep.progress.terminal import duration
 
 NOBODY_KNOWS, TOO_MANY = "+?", "+>10,000"
@@ -21,7 +30,7 @@ def verdict_columns(confidence: float) -> list[Column]:
         Column("pairing", lambda row: times(row["pairing_gain"]), spare=2),
         Column("p", lambda row: probability(row["p"]), spare=4),
         Column("p adj.", lambda row: probability(row["p_adjusted"])),
-        Column("verdict", _verdict_words, "left"),
+        Column("verdict", _verdict_words, "left", style=lambda row: verdict_style(row["verdict"])),
         Column("to settle", time_to_settle, spare=3),
     ]
 
