@@ -12,8 +12,25 @@ from model.linear import Linear
 from model.tiled import TiledAttention
 
 
+class KeyValueCache:
+    """The keys and values of one sequence in one attention layer, so that each is computed once."""
+
+    def __init__(self, config: ModelConfig, like: Tensor) -> None:
+        """An empty cache for `config.context` positions, of the type and device of `like`."""
+        size = (2, config.heads, config.context, config.width // config.heads)
+        self._kept = torch.empty(size, dtype=like.dtype, device=like.device)
+        self.length = 0
+        """Positions held."""
+
+    def append(self, new: Tensor) -> Tensor:
+        """Add keys and values (2, head, position, channel); returns all there are, in that shape."""
+        first, self.length = self.length, self.length + new.shape[2]
+        self._kept[:, :, first : self.length] = new
+        return self._kept[:, :, : self.length]
+
+
 class CausalSelfAttention(nn.Module):
-    """Each position attends to itself and to those before it."""
+    """Each position attends to itself and to the positions before it."""
 
     def __init__(self, config: ModelConfig, site: int) -> None:
         super().__init__()
@@ -22,10 +39,16 @@ class CausalSelfAttention(nn.Module):
         self.projection = Linear(config.width, config.width)
         self.dropout = Dropout(config.dropout, site)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(sequence, position, width) to the same."""
+    def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+        """(sequence, position, width) to the same.
+
+        With a cache, `x` is one sequence that continues the positions in the cache, which grows;
+        no dropout then.
+        """
         qkv = self.qkv(x)
-        if self.training and x.device.type == "cpu":
+        if cache is not None:
+            mixed = cached(qkv[0], self.heads, cache)[None]
+        elif self.training and x.device.type == "cpu":
             mixed = self._in_tiles(qkv)
         elif self.dropout.active:
             mixed = fused_with_dropout(qkv, self.heads, self.dropout)
@@ -46,6 +69,16 @@ def fused(qkv: Tensor, heads: int, rate: float = 0.0) -> Tensor:
     query, key, value = (part.transpose(1, 2) for part in _split(qkv, heads).unbind(2))
     mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=True)
     return mixed.transpose(1, 2).flatten(2)
+
+
+def cached(qkv: Tensor, heads: int, cache: KeyValueCache) -> Tensor:
+    """Attention to cached positions too: (position, 3 x width) to (position, width)."""
+    split = qkv.view(len(qkv), 3, heads, -1).permute(1, 2, 0, 3)
+    first = cache.length
+    keys, values = cache.append(split[1:])
+    seen = torch.ones(len(qkv), cache.length, dtype=torch.bool, device=qkv.device).tril(first)
+    mixed = F.scaled_dot_product_attention(split[0], keys, values, attn_mask=seen)
+    return mixed.transpose(0, 1).flatten(1)
 
 
 def _split(qkv: Tensor, heads: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from model.attention import CausalSelfAttention
+from model.attention import CausalSelfAttention, KeyValueCache
 from model.config import ModelConfig
 from model.dropout import Dropout
 from model.feed_forward import FeedForward
@@ -27,7 +27,7 @@ class Block(nn.Module):
         self.feed_forward = FeedForward(config)
         self.feed_forward_dropout = Dropout(config.dropout, first_site + 2)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(sequence, position, width) to the same."""
-        x = self.attention_dropout.add(x, self.attention(self.attention_norm(x)))
+    def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+        """(sequence, position, width) to the same; `cache` as in `CausalSelfAttention`."""
+        x = self.attention_dropout.add(x, self.attention(self.attention_norm(x), cache))
         return self.feed_forward_dropout.add(x, self.feed_forward(self.feed_forward_norm(x)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from model.attention import KeyValueCache
 from model.block import Block
 from model.config import ModelConfig
 from model.cross_entropy import HeadLoss
@@ -35,13 +38,17 @@ class GPT(nn.Module):
         """Token ids (sequence, position), int64, to logits (sequence, position, vocabulary)."""
         return self.head(self.hidden(tokens))  # type: ignore[no-any-return]
 
-    def hidden(self, tokens: Tensor) -> Tensor:
-        """What the head reads: (sequence, position, width)."""
-        positions = torch.arange(tokens.shape[1], device=tokens.device)
+    def hidden(self, tokens: Tensor, caches: Sequence[KeyValueCache] | None = None) -> Tensor:
+        """The input of the head: token ids (sequence, position) to (sequence, position, width).
+
+        With `caches`, one for each block, the tokens continue the sequence that these hold.
+        """
+        first = caches[0].length if caches else 0
+        positions = torch.arange(first, first + tokens.shape[1], device=tokens.device)
         x = self.token_embedding(tokens) + self.position_embedding(positions)
         x = self.embedding_dropout(x)
-        for block in self.blocks:
-            x = block(x)
+        for index, block in enumerate(self.blocks):
+            x = block(x, caches[index] if caches else None)
         return self.final_norm(x)  # type: ignore[no-any-return]
 
     def loss(self, tokens: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
