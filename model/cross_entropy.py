@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from model import kernels
+from model.compiled import run_in_rows
 from model.linear import is_plain, product, weight_gradient
 from model.optional import triton_kernels
 
@@ -82,7 +83,7 @@ def _piece(
             raise IndexError(f"target {int(targets.max())} of {logits.shape[1]} tokens")
         losses = torch.empty(len(logits))
         lines = (logits.numpy(), targets.numpy(), losses.numpy(), scale.numpy()[()])
-        kernels.in_rows(kernels.cross_entropy, len(logits), *lines)
+        run_in_rows(kernels.cross_entropy, len(logits), *lines)
         return logits, losses
     if logits.is_cuda and triton_kernels is not None:
         return logits, triton_kernels.cross_entropy(logits, targets, scale, vocabulary)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from model import device_masks, kernels
+from model.compiled import run_in_rows
 from model.kernels import LEVELS, Mask
 from model.linear import is_plain
 
@@ -71,7 +72,7 @@ class DropoutStream:
         """
         out = torch.empty(shape)
         mask = self.mask(rate, site, tile=tile)
-        kernels.in_rows(kernels.keep_mask, len(out), _rows(out), *mask)
+        run_in_rows(kernels.keep_mask, len(out), _rows(out), *mask)
         return out
 
     def generator_place(self, site: int, per_sequence: int) -> tuple[int, int]:
@@ -157,7 +158,7 @@ class _Add(torch.autograd.Function):
         ctx.mask = mask
         x, branch = x.contiguous(), branch.contiguous()
         out = torch.empty_like(x)
-        kernels.in_rows(kernels.add_dropped, x.shape[0], _rows(x), _rows(branch), _rows(out), *mask)
+        run_in_rows(kernels.add_dropped, x.shape[0], _rows(x), _rows(branch), _rows(out), *mask)
         return out
 
     @staticmethod
@@ -168,7 +169,7 @@ class _Add(torch.autograd.Function):
 def _drop(x: Tensor, mask: Mask) -> Tensor:
     x = x.contiguous()
     out = torch.empty_like(x)
-    kernels.in_rows(kernels.drop, x.shape[0], _rows(x), _rows(out), *mask)
+    run_in_rows(kernels.drop, x.shape[0], _rows(x), _rows(out), *mask)
     return out
 
 

@@ -14,15 +14,12 @@ of block j lies at w x blocks + j, which is the order that vector units like bes
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import numba
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+from model.compiled import compile_loop
 
 ROUNDS: Final = 7
 """Philox rounds: the fewest that pass BigCrush."""
@@ -35,21 +32,7 @@ LEVELS: Final = 2**16
 """A unit is dropped when 16 random bits fall below rate x 2^16, so rates are exact to 2e-5."""
 
 
-def fast(signature: str | None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a loop, now if its signature is given, or load it from the cache on disk."""
-    # Sums may be reordered and products fused; infinities and NaNs keep their meaning.
-    options |= {"fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy", "nogil": True}
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        try:
-            return numba.njit(signature, cache=True, **options)(function)
-        except RuntimeError:  # there is no folder to cache it in
-            return numba.njit(signature, **options)(function)
-
-    return decorate
-
-
-_inlined = functools.partial(fast, inline="always")
+_inlined = functools.partial(compile_loop, inline="always")
 
 _f4 = np.float32
 _u4 = np.uint32
@@ -75,26 +58,6 @@ class Mask(NamedTuple):
 NO_MASK = Mask(0, np.zeros(4, np.uint32), np.uint32(0), np.float32(1))
 
 
-def in_rows(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
-    """Run `kernel(first, last, *arguments)` over range(rows), with as many threads as torch has."""
-    threads = min(torch.get_num_threads(), rows)
-    if threads <= 1:
-        kernel(0, rows, *arguments)
-        return
-    bounds = [rows * part // threads for part in range(threads + 1)]
-    work = _pool(os.getpid(), threads).map(
-        lambda first, last: kernel(first, last, *arguments), bounds[:-1], bounds[1:]
-    )
-    for _ in work:  # raises what a thread raised
-        pass
-
-
-@functools.cache
-def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
-    """The threads of this process: those of a parent do not survive a fork."""
-    return ThreadPoolExecutor(threads)
-
-
 @_inlined()
 def _exp(x):
     """e^x for x within +-60 (and at that, beyond), to 2e-7: 2^n e^r with |r| <= ln(2) / 2, by the polynomial of Cephes' expf."""
@@ -114,7 +77,7 @@ def _exp(x):
     return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@fast("void(u4[::1], u4[::1], u4[::1], u4[::1], u4, u4, u4, u4, u4)")
+@compile_loop("void(u4[::1], u4[::1], u4[::1], u4[::1], u4, u4, u4, u4, u4)")
 def _blocks(words0, words1, words2, words3, sequence, site, step, key0, key1):
     for block in range(words0.size):
         x0, x1, x2, x3 = _u4(block), sequence, site, step
@@ -161,7 +124,7 @@ def _scratch(units):
     return np.empty(-(-units // _BLOCK) * (_BLOCK // 2), dtype=np.uint32)
 
 
-@fast("void(i8, i8, f4[:, ::1], i8, u4[::1], u4, f4)")
+@compile_loop("void(i8, i8, f4[:, ::1], i8, u4[::1], u4, f4)")
 def keep_mask(first, last, mask, sequence, place, dropped, scale):
     """Mask (sequence, unit): 0 where a unit is dropped, `scale` elsewhere."""
     units = mask.shape[1]
@@ -173,7 +136,7 @@ def keep_mask(first, last, mask, sequence, place, dropped, scale):
             mask[row, unit] = scale if bits[unit] >= dropped else _f4(0)
 
 
-@fast("void(i8, i8, f4[:, ::1], f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
+@compile_loop("void(i8, i8, f4[:, ::1], f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
 def add_dropped(first, last, x, branch, out, sequence, place, dropped, scale):
     """Let out = x + branch x mask, all (sequence, unit)."""
     units = x.shape[1]
@@ -186,7 +149,7 @@ def add_dropped(first, last, x, branch, out, sequence, place, dropped, scale):
             out[row, unit] = x[row, unit] + branch[row, unit] * kept
 
 
-@fast("void(i8, i8, f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
+@compile_loop("void(i8, i8, f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
 def drop(first, last, x, out, sequence, place, dropped, scale):
     """Let out = x x mask, both (sequence, unit)."""
     units = x.shape[1]
@@ -198,7 +161,7 @@ def drop(first, last, x, out, sequence, place, dropped, scale):
             out[row, unit] = x[row, unit] * (scale if bits[unit] >= dropped else _f4(0))
 
 
-@fast("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, f4, i8, u4[::1], u4, f4)")
+@compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, f4, i8, u4[::1], u4, f4)")
 def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, scale):
     """Causal softmax of factor x scores (sequence, head x rows, keys), in place, with dropout.
 
@@ -235,7 +198,7 @@ def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, s
                     out[key] = row[key]
 
 
-@fast("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4, f4)")
+@compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4, f4)")
 def softmax_backward(first, last, signed, grad, kept, delta, factor, scale):
     """The way back of `softmax`: `grad`, of `kept`, becomes that of the scores; `kept` is refilled.
 
@@ -257,7 +220,7 @@ _LINEAR = np.float32(2 * np.sqrt(2 / np.pi))
 _CUBIC = np.float32(0.044715 * 2 * np.sqrt(2 / np.pi))
 
 
-@fast("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1])")
+@compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1])")
 def gelu(first, last, x, bias, out):
     """Let out = v logistic(2 sqrt(2/pi) (v + 0.044715 v^3)) of v = x + bias.
 
@@ -270,7 +233,7 @@ def gelu(first, last, x, bias, out):
             result[unit] = v / (_f4(1) + _exp(-v * (_LINEAR + _CUBIC * v * v)))
 
 
-@fast("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1], f4[:, ::1])")
+@compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1], f4[:, ::1])")
 def gelu_backward(first, last, x, bias, grad, out):
     """As `gelu`; `grad`, of out, becomes that of x + bias."""
     for row in range(first, last):
@@ -284,7 +247,7 @@ def gelu_backward(first, last, x, bias, grad, out):
             up[unit] *= share + slope
 
 
-@fast("void(i8, i8, f4[:, ::1], i8[::1], f4[::1], f4)")
+@compile_loop("void(i8, i8, f4[:, ::1], i8[::1], f4[::1], f4)")
 def cross_entropy(first, last, logits, targets, losses, weight):
     """Let losses = -log softmax(logits)[target]; the logits become weight x the gradient."""
     for row in range(first, last):

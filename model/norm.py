@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from model import norm_kernels
+from model.compiled import run_in_rows
 from model.config import ModelConfig
-from model.kernels import in_rows
 from model.linear import is_plain
 
 
@@ -44,7 +44,7 @@ class _LayerNorm(torch.autograd.Function):
         out, scales = torch.empty_like(rows), torch.empty(rows.shape[0])
         parameters = (weight.detach().numpy(), bias.detach().numpy())
         arrays = (rows.numpy(), *parameters, out.numpy(), scales.numpy())
-        in_rows(norm_kernels.layer_norm, rows.shape[0], *arrays, np.float32(epsilon))
+        run_in_rows(norm_kernels.layer_norm, rows.shape[0], *arrays, np.float32(epsilon))
         ctx.save_for_backward(rows, weight, scales)
         return out.view(x.shape)
 
@@ -57,6 +57,6 @@ class _LayerNorm(torch.autograd.Function):
         sums = torch.empty(blocks, 2, rows.shape[1])
         tensors = (rows, weight.detach(), scales, up, out, sums)
         arrays = [tensor.numpy() for tensor in tensors]
-        in_rows(norm_kernels.layer_norm_backward, blocks, *arrays)
+        run_in_rows(norm_kernels.layer_norm_backward, blocks, *arrays)
         of_weight, of_bias = sums.sum(0)
         return out.view(grad.shape), of_weight, of_bias, None

@@ -6,14 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from model.kernels import fast
+from model.compiled import compile_loop
 
 ROWS_PER_BLOCK: Final = 256
 """Rows whose gradients of a norm's weight are summed together, whatever the threads."""
 _f4 = np.float32
 
 
-@fast("void(i8, i8, f4[:, ::1], f4[::1], f4[::1], f4[:, ::1], f4[::1], f4)")
+@compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[::1], f4[:, ::1], f4[::1], f4)")
 def layer_norm(first, last, x, weight, bias, out, scales, epsilon):
     """Let out = (x - mean) scale weight + bias; scale, 1 / sd, is kept for the way back."""
     for row in range(first, last):
@@ -32,7 +32,7 @@ def layer_norm(first, last, x, weight, bias, out, scales, epsilon):
             result[unit] = result[unit] * scale * weight[unit] + bias[unit]
 
 
-@fast("void(i8, i8, f4[:, ::1], f4[::1], f4[::1], f4[:, ::1], f4[:, ::1], f4[:, :, ::1])")
+@compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[::1], f4[:, ::1], f4[:, ::1], f4[:, :, ::1])")
 def layer_norm_backward(first, last, x, weight, scales, grad, out, sums):
     """Let out = the gradient of x; `sums` gets those of weight and bias, block of rows by block."""
     width = x.shape[1]

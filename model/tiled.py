@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from model import kernels
+from model.compiled import run_in_rows
 from model.kernels import NO_MASK, Mask
 
 ROWS = 64
@@ -50,7 +51,7 @@ class TiledAttention(torch.autograd.Function):
                 kept = torch.empty_like(p)
                 mask = NO_MASK if masks is None else masks(tile, first)
                 arrays = (*_lines(heads, p, kept), p.shape[1], factor)
-                kernels.in_rows(kernels.softmax, p.shape[0] // heads, *arrays, *mask)
+                run_in_rows(kernels.softmax, p.shape[0] // heads, *arrays, *mask)
                 torch.bmm(kept, v[:, seen], out=o[:, rows])
                 weights.append(p)
         # All through here, so that backward frees them: attributes of ctx live as long as the graph.
@@ -79,7 +80,7 @@ class TiledAttention(torch.autograd.Function):
                 lines = _lines(heads, p, ds, kept)
                 sums = d[:, rows].contiguous().view(lines[0].shape[:2]).numpy()
                 arrays = (*lines, sums, factor, ctx.scale)
-                kernels.in_rows(kernels.softmax_backward, p.shape[0] // heads, *arrays)
+                run_in_rows(kernels.softmax_backward, p.shape[0] // heads, *arrays)
                 torch.bmm(ds, k[:, seen], out=dq[:, rows])
                 add = tile < len(tiles) - 1
                 for out, left, right in ((dk, ds, q), (dv, kept, g)):

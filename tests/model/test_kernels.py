@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from model import kernels
+from model.compiled import run_in_rows
 from model.config import ModelConfig
 from model.cross_entropy import MULTIPLE, PIECE, HeadLoss
 from model.feed_forward import FeedForward
@@ -183,10 +184,10 @@ def test_products_are_torchs_whichever_library_makes_them(
 def test_threads_share_the_rows_and_change_no_bit() -> None:
     x, bias = randn(64, 300), randn(300)
     alone, shared = torch.empty_like(x), torch.empty_like(x)
-    kernels.in_rows(kernels.gelu, 64, x.numpy(), bias.numpy(), alone.numpy())
+    run_in_rows(kernels.gelu, 64, x.numpy(), bias.numpy(), alone.numpy())
     torch.set_num_threads(3)
     try:
-        kernels.in_rows(kernels.gelu, 64, x.numpy(), bias.numpy(), shared.numpy())
+        run_in_rows(kernels.gelu, 64, x.numpy(), bias.numpy(), shared.numpy())
     finally:
         torch.set_num_threads(1)
     assert torch.equal(alone, shared)
