@@ -42,6 +42,7 @@ from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
 from sweep.store.store import Store, store_url
 from sweep.study.file import Jobs
+from sweep.trainers.builtin import GptRun
 from sweep.workload.job import Job
 from trainer.recipe import Recipe
 
@@ -159,7 +160,12 @@ def measure_queue(folder: Path, scale: float, rounds: int) -> list[Promise]:
 def _jobs(number: int) -> Iterator[Job]:
     for seed in range(number):
         recipe = Recipe.model_validate({"seeds": {"init": seed, "order": seed, "dropout": seed}})
-        yield Job(recipe.fingerprint("c" * 64), recipe, "c" * 64, "f" * 64)
+        yield Job(
+            run_id=recipe.fingerprint("c" * 64),
+            family="f" * 64,
+            corpus_hash="c" * 64,
+            spec=GptRun(recipe),
+        )
 
 
 def _queue(folder: Path, jobs: list[Job]) -> float:

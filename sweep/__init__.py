@@ -25,8 +25,8 @@ def load(
 
     Raises sweep.errors.StoreError and sweep.errors.NotFoundError.
     """
-    from sweep.store.store import Store, store_url  # noqa: PLC0415
-    from sweep.verdicts.judge import runs_frame  # noqa: PLC0415  (notebooks load it, commands do not)
+    from sweep.store.store import Store, store_url
+    from sweep.verdicts.judge import runs_frame
 
     with Store(store_url(db, Path(runs))) as store:
         return runs_frame(store.study_runs(store.study(study).name))

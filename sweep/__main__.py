@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """The command line, which may be interrupted while it is still being imported."""
     try:
-        from sweep.cli import main as command  # noqa: PLC0415  (as said)
+        from sweep.cli import main as command
 
         command()
     except KeyboardInterrupt:

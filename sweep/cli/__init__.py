@@ -45,7 +45,7 @@ def _tell(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
-    from sweep.terminal.console import say  # noqa: PLC0415  (brings rich)
+    from sweep.terminal.console import say
 
     console = make_console(stderr=True)
     if isinstance(error, UserError):

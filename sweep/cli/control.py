@@ -32,7 +32,7 @@ def cancel(
     word: Meant = None, study: StudyOption = None, runs: Folder = RUNS, db: Database = None
 ) -> None:
     """Have runs trained no further; `sweep retry` takes it back."""
-    from sweep.commands.control import cancel as command  # noqa: PLC0415
+    from sweep.commands.control import cancel as command
 
     raise typer.Exit(command(open_workspace(runs, db), word, study, make_console()))
 
@@ -42,7 +42,7 @@ def retry(
     word: Runs = None, study: StudyOption = None, runs: Folder = RUNS, db: Database = None
 ) -> None:
     """Queue again what has failed or was cancelled."""
-    from sweep.commands.control import retry as command  # noqa: PLC0415
+    from sweep.commands.control import retry as command
 
     raise typer.Exit(command(open_workspace(runs, db), word, study, make_console()))
 
@@ -50,7 +50,7 @@ def retry(
 @app.command()
 def pause(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) -> None:
     """Have the runs of a study write a checkpoint and stop, until it is resumed."""
-    from sweep.commands.control import pause as command  # noqa: PLC0415
+    from sweep.commands.control import pause as command
 
     raise typer.Exit(command(open_workspace(runs, db), study, make_console()))
 
@@ -58,6 +58,6 @@ def pause(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) -> 
 @app.command()
 def resume(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) -> None:
     """Let a paused study go on."""
-    from sweep.commands.control import resume as command  # noqa: PLC0415
+    from sweep.commands.control import resume as command
 
     raise typer.Exit(command(open_workspace(runs, db), study, make_console()))

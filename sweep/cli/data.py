@@ -30,7 +30,7 @@ app.add_typer(data, name="data")
 @data.command()
 def prepare(study: StudyFile, override: OverrideOption = None, runs: Folder = RUNS) -> None:
     """Make the token files of what a study reads."""
-    from sweep.commands.data import prepare as command  # noqa: PLC0415
+    from sweep.commands.data import prepare as command
 
     workspace = open_workspace(runs, None)
     raise typer.Exit(command(workspace, study, read_overrides(override), make_console()))
@@ -42,7 +42,7 @@ def list_corpora(
     runs: Folder = RUNS,
 ) -> None:
     """List the corpora that are prepared: size, tokens, documents, hash."""
-    from sweep.commands.data import list_corpora as command  # noqa: PLC0415
+    from sweep.commands.data import list_corpora as command
 
     raise typer.Exit(command(open_workspace(runs, None), form, make_console()))
 
@@ -55,6 +55,6 @@ def remove(
     db: Database = None,
 ) -> None:
     """Remove the token files of a corpus."""
-    from sweep.commands.data import remove as command  # noqa: PLC0415
+    from sweep.commands.data import remove as command
 
     raise typer.Exit(command(open_workspace(runs, db), corpus, make_console(), force=force))

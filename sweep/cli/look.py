@@ -22,7 +22,7 @@ from sweep.cli.options import (
 @app.command()
 def status(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) -> None:
     """Show how far a study is, and what went wrong."""
-    from sweep.commands.look import status as command  # noqa: PLC0415
+    from sweep.commands.look import status as command
 
     raise typer.Exit(command(open_workspace(runs, db), study, make_console()))
 
@@ -30,7 +30,7 @@ def status(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) ->
 @app.command(name="list")
 def list_studies(runs: Folder = RUNS, db: Database = None) -> None:
     """List the studies that were run here."""
-    from sweep.commands.look import list_studies as command  # noqa: PLC0415
+    from sweep.commands.look import list_studies as command
 
     raise typer.Exit(command(open_workspace(runs, db), make_console()))
 
@@ -38,7 +38,7 @@ def list_studies(runs: Folder = RUNS, db: Database = None) -> None:
 @app.command()
 def show(run: RunWord, study: StudyOption = None, runs: Folder = RUNS, db: Database = None) -> None:
     """Show everything that is known of a run."""
-    from sweep.commands.look import show as command  # noqa: PLC0415
+    from sweep.commands.look import show as command
 
     raise typer.Exit(command(open_workspace(runs, db), run, study, make_console()))
 
@@ -52,8 +52,8 @@ def log(
     db: Database = None,
 ) -> None:
     """Show what a run printed and how its attempts ended."""
-    from sweep.commands.look import LogRequest  # noqa: PLC0415
-    from sweep.commands.look import log as command  # noqa: PLC0415
+    from sweep.commands.look import LogRequest
+    from sweep.commands.look import log as command
 
     request = LogRequest(run, study, whole)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
@@ -62,6 +62,6 @@ def log(
 @app.command()
 def doctor(runs: Folder = RUNS, db: Database = None) -> None:
     """Examine this machine: what works, and what to do about what does not."""
-    from sweep.commands.doctor import doctor as command  # noqa: PLC0415
+    from sweep.commands.doctor import doctor as command
 
     raise typer.Exit(command(open_workspace(runs, db), make_console()))

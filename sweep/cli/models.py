@@ -35,8 +35,8 @@ def export(
     db: Database = None,
 ) -> None:
     """Write a finished run as a folder that transformers loads."""
-    from sweep.commands.export import ExportRequest  # noqa: PLC0415
-    from sweep.commands.export import export as command  # noqa: PLC0415
+    from sweep.commands.export import ExportRequest
+    from sweep.commands.export import export as command
 
     request = ExportRequest(run, study, to, push)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
@@ -54,8 +54,8 @@ def evaluate(
     db: Database = None,
 ) -> None:
     """Evaluate a model from elsewhere on a study's test text, as a reference in its report."""
-    from sweep.commands.evaluate import EvaluateRequest  # noqa: PLC0415
-    from sweep.commands.evaluate import evaluate as command  # noqa: PLC0415
+    from sweep.commands.evaluate import EvaluateRequest
+    from sweep.commands.evaluate import evaluate as command
 
     request = EvaluateRequest(model, study, name, remove)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
@@ -78,8 +78,8 @@ def generate(
     db: Database = None,
 ) -> None:
     """Write text with a finished run, or with the model in a folder."""
-    from sweep.commands.generate import GenerateRequest  # noqa: PLC0415
-    from sweep.commands.generate import generate as command  # noqa: PLC0415
+    from sweep.commands.generate import GenerateRequest
+    from sweep.commands.generate import generate as command
 
     request = GenerateRequest(run, study, prompt, tokens, temperature, top_k, seed)
     raise typer.Exit(command(open_workspace(runs, db), request))

@@ -56,7 +56,7 @@ RUNS = Path("runs")
 
 def open_workspace(runs: Path, db: str | None) -> Workspace:
     """Where the results are."""
-    from sweep.workspace import Workspace  # noqa: PLC0415
+    from sweep.workspace import Workspace
 
     return Workspace(runs, db)
 
@@ -68,13 +68,13 @@ def chosen_format(form: Format | None, output: Path | None) -> Format:
 
 def make_console(*, stderr: bool = False) -> Console:
     """Where a command prints."""
-    from sweep.terminal.console import SafeConsole  # noqa: PLC0415
+    from sweep.terminal.console import SafeConsole
 
     return SafeConsole(stderr=stderr)
 
 
 def read_overrides(words: list[str] | None) -> Overrides:
     """The fields that `--override` set. Raises StudyError."""
-    from sweep.study.overrides import parse_overrides  # noqa: PLC0415
+    from sweep.study.overrides import parse_overrides
 
     return parse_overrides(words or [])

@@ -37,9 +37,9 @@ def import_results(
     db: Database = None,
 ) -> None:
     """Make a study of results from elsewhere, to be judged as if it had been run here."""
-    from sweep.commands.import_ import ImportRequest  # noqa: PLC0415
-    from sweep.commands.import_ import import_results as command  # noqa: PLC0415
-    from sweep.importing.columns import parse_columns  # noqa: PLC0415
+    from sweep.commands.import_ import ImportRequest
+    from sweep.commands.import_ import import_results as command
+    from sweep.importing.columns import parse_columns
 
     decided = {
         "baseline": baseline,

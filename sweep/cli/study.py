@@ -38,8 +38,8 @@ def run(
     db: Database = None,
 ) -> None:
     """Train what a study still lacks, and print its verdicts."""
-    from sweep.commands.run import RunRequest  # noqa: PLC0415
-    from sweep.commands.run import run as command  # noqa: PLC0415
+    from sweep.commands.run import RunRequest
+    from sweep.commands.run import run as command
 
     request = RunRequest(study, slots, read_overrides(override), fail_fast)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
@@ -73,8 +73,8 @@ def plan(
     db: Database = None,
 ) -> None:
     """Show what would run, how long it takes and what it can tell; train nothing."""
-    from sweep.commands.plan import PlanRequest  # noqa: PLC0415
-    from sweep.commands.plan import plan as command  # noqa: PLC0415
+    from sweep.commands.plan import PlanRequest
+    from sweep.commands.plan import plan as command
 
     request = PlanRequest(
         study,
@@ -98,7 +98,7 @@ def report(
     db: Database = None,
 ) -> None:
     """Print the verdicts on a study."""
-    from sweep.commands.report import report as command  # noqa: PLC0415
+    from sweep.commands.report import report as command
 
     chosen = chosen_format(form, output)
     raise typer.Exit(command(open_workspace(runs, db), study, chosen, output, make_console()))
@@ -123,9 +123,9 @@ def noise(
     db: Database = None,
 ) -> None:
     """Measure how large chance is: baseline seeds, and one of them run again exactly."""
-    from sweep.commands.noise import NoiseRequest  # noqa: PLC0415
-    from sweep.commands.noise import noise as command  # noqa: PLC0415
-    from sweep.noise.decomposition import Question, parse_streams  # noqa: PLC0415
+    from sweep.commands.noise import NoiseRequest
+    from sweep.commands.noise import noise as command
+    from sweep.noise.decomposition import Question, parse_streams
 
     question = Question(parse_streams(decompose), levels) if decompose is not None else None
     chosen = chosen_format(form, output)
@@ -151,8 +151,8 @@ def stack(
     db: Database = None,
 ) -> None:
     """Train a study's improvements together, on fresh seeds: do they add up?"""
-    from sweep.commands.stack import StackRequest  # noqa: PLC0415
-    from sweep.commands.stack import stack as command  # noqa: PLC0415
+    from sweep.commands.stack import StackRequest
+    from sweep.commands.stack import stack as command
 
     chosen = chosen_format(form, output)
     request = StackRequest(study, seeds, slots, dry_run, chosen, output)
@@ -165,6 +165,6 @@ def init(
     study: Annotated[Path, typer.Argument(metavar="STUDY", help="The file to write.")],
 ) -> None:
     """Write a commented study to start from."""
-    from sweep.commands.init import init as command  # noqa: PLC0415
+    from sweep.commands.init import init as command
 
     raise typer.Exit(command(study, make_console()))

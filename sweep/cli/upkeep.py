@@ -18,7 +18,7 @@ def backup(
     db: Database = None,
 ) -> None:
     """Copy the database, also while runs are being recorded."""
-    from sweep.commands.upkeep import backup as command  # noqa: PLC0415
+    from sweep.commands.upkeep import backup as command
 
     raise typer.Exit(command(open_workspace(runs, db), target, make_console()))
 
@@ -26,7 +26,7 @@ def backup(
 @app.command()
 def rebuild(runs: Folder = RUNS, db: Database = None) -> None:
     """Make a lost or damaged database anew from the run directories."""
-    from sweep.commands.upkeep import rebuild as command  # noqa: PLC0415
+    from sweep.commands.upkeep import rebuild as command
 
     raise typer.Exit(command(open_workspace(runs, db), make_console()))
 
@@ -54,8 +54,8 @@ def gc(
     db: Database = None,
 ) -> None:
     """Free the space that nothing needs any more, and say how much it was."""
-    from sweep.commands.gc import GcRequest  # noqa: PLC0415
-    from sweep.commands.gc import gc as command  # noqa: PLC0415
+    from sweep.commands.gc import GcRequest
+    from sweep.commands.gc import gc as command
 
     asked = {"weights": weights, "corpora": corpora, "unknown": unknown}
     kinds = frozenset(kind for kind, wanted in asked.items() if wanted)

@@ -50,7 +50,7 @@ def pause(workspace: Workspace, word: str | None, console: Console) -> int:
     name = _trained(workspace, store, word)
     changed = control.pause(store, name)
     state = "is paused: its runs write a checkpoint and stop" if changed else "was paused already"
-    say(console, f"{name} {state}. `sweep resume {name}` lets it go on.")
+    say(console, f"{name} {state}. `sweep resume {name}` continues it.")
     return 0
 
 

@@ -63,7 +63,7 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
 
 def _check(request: ImportRequest) -> None:
     """Raises ResultsError for a name or a setting that cannot be."""
-    from analysis.rules import Plan  # noqa: PLC0415  (brings numpy and scipy)
+    from analysis.rules import Plan
 
     try:
         TypeAdapter(Name).validate_python(request.study)

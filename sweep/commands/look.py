@@ -43,7 +43,7 @@ def status(workspace: Workspace, word: str | None, console: Console) -> int:
     study = store.study(workspace.study_name(word))
     say(console, f"{study.name} ({study.path})")
     if study.paused:
-        say(console, f"Paused: `sweep resume {study.name}` lets it go on.", "yellow")
+        say(console, f"Paused: `sweep resume {study.name}` continues it.", "yellow")
     console.print(_states_by_arm(store.states_by_arm(study.name)))
     for run in store.notices(study.name):
         say(console, _run_line(workspace, store, run))

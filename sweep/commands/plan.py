@@ -18,6 +18,7 @@ from sweep.forecast.power import Price, wanted_effect
 from sweep.reports.document import as_json, publish
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
+from sweep.trainers.builtin import expected_cost
 from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 from trainer.errors import CorpusError, WeightsError
@@ -52,7 +53,7 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
     outline = Outline(made, workload, workspace.open_if_any(), request.sd)
     baseline = made.arms[0].recipe
     pace = (
-        given_pace(request.tokens_per_second, baseline)
+        given_pace(request.tokens_per_second, expected_cost(baseline))
         or measured_pace(outline.store, list(outline.jobs.values()))
         or guessed_pace(slots)
     )
@@ -81,7 +82,7 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
 def _content(outline: Outline, price: Price, slots: int, effect: float | None) -> dict[str, Any]:
     """What `--format json` prints."""
     made, missing, power = outline.plan, outline.missing, outline.power
-    seconds = sum(price.pace.seconds(recipe) for recipe in missing)
+    seconds = sum(price.pace.seconds(expected_cost(recipe)) for recipe in missing)
     return {
         "study": made.study.name,
         "plan_hash": made.hash,
@@ -101,7 +102,7 @@ def _content(outline: Outline, price: Price, slots: int, effect: float | None) -
 
 def _further(outline: Outline, price: Price, effect: float | None) -> list[str]:
     """What it costs, and what a wanted effect takes, as far as somebody has asked."""
-    seconds = sum(price.pace.seconds(recipe) for recipe in outline.missing)
+    seconds = sum(price.pace.seconds(expected_cost(recipe)) for recipe in outline.missing)
     cost = price.cost(outline.plan, seconds)
     lines = []
     if cost is not None:

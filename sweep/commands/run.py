@@ -18,11 +18,13 @@ from sweep.forecast.disk_space import room_for
 from sweep.forecast.outline import Outline, print_outline
 from sweep.forecast.pace import Pace, guessed_pace, measured_pace
 from sweep.history.record import save_plan
-from sweep.progress.watcher import Summary
+from sweep.progress.watcher import Stopping, Summary
+from sweep.progress.words import stop_words
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Settings
 from sweep.running.train import train_jobs, unfinished
+from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
@@ -96,7 +98,7 @@ def carry_out(
         return EXIT_INTERRUPTED
     show(store)
     status = conclude(store, label_jobs(jobs), console)
-    return print_surrender(summary, console) if summary.given_up else status
+    return print_surrender(summary.gave_up, console) if summary.gave_up else status
 
 
 def label_jobs(jobs: Mapping[tuple[str, int], Job]) -> dict[str, Job]:
@@ -107,7 +109,7 @@ def label_jobs(jobs: Mapping[tuple[str, int], Job]) -> dict[str, Job]:
 def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
     """Say which of the jobs failed or were cancelled, if any; the exit status."""
     states = store.states([job.run_id for job in jobs.values()])
-    cancelled = [label for label, job in jobs.items() if states[job.run_id] == "cancelled"]
+    cancelled = [label for label, job in jobs.items() if states[job.run_id] is RunState.CANCELLED]
     if cancelled:
         say(
             console,
@@ -115,7 +117,7 @@ def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
             f"`sweep retry {_id(jobs[cancelled[0]])}` queues one again.",
             "yellow",
         )
-    failed = [label for label, job in jobs.items() if states[job.run_id] == "failed"]
+    failed = [label for label, job in jobs.items() if states[job.run_id] is RunState.FAILED]
     if not failed:
         return EXIT_DONE
     say(
@@ -136,9 +138,9 @@ def _some(labels: Sequence[str]) -> str:
     return f"{', '.join(labels[:8])}{', …' if len(labels) > 8 else ''}"
 
 
-def print_surrender(summary: Summary, console: Console) -> int:
+def print_surrender(why: Stopping, console: Console) -> int:
     """Say why a command has not tried all that it could have; the exit status."""
-    say(console, f"Given up: {summary.given_up}. The others were not tried.", "red")
+    say(console, f"Given up: {stop_words(why)}. The others were not tried.", "red")
     return EXIT_INCOMPLETE
 
 

@@ -21,6 +21,7 @@ from sweep.store.store import Store
 from sweep.study.explain import shown
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.console import say
+from sweep.trainers.builtin import expected_cost
 from sweep.workload.job import Job
 from sweep.workload.workload import Supply, Workload
 from trainer.recipe import Recipe, vocabulary_size
@@ -150,7 +151,7 @@ def _work_words(outline: Outline) -> str:
 
 
 def _time_words(outline: Outline, pace: Pace, slots: int) -> str:
-    training = sum(pace.seconds(recipe) for recipe in outline.missing)
+    training = sum(pace.seconds(expected_cost(recipe)) for recipe in outline.missing)
     gpus = outline.plan.study.jobs.gpus_per_run
     places = "one run at a time" if slots == 1 else f"{slots} runs at a time"
     shared = f" on {gpus} GPUs" if gpus > 1 else ""
@@ -159,7 +160,7 @@ def _time_words(outline: Outline, pace: Pace, slots: int) -> str:
     return (
         f"Time: about {duration(training / min(slots, len(outline.missing)))}, {places}{shared}; "
         f"{training / 3600:,.3g} hours of training and evaluation{cost} at "
-        f"{pace.tokens_per_second(baseline):,.0f} tokens a second ({pace.source})."
+        f"{pace.tokens_per_second(expected_cost(baseline)):,.0f} tokens a second ({pace.source})."
     )
 
 

@@ -9,8 +9,8 @@ from statistics import median
 
 from sweep.executors.slots import available_cores, find_gpus
 from sweep.store.store import Store
+from sweep.trainers.base import Cost
 from sweep.workload.job import Job
-from trainer.recipe import Recipe
 
 UTILISATION = 0.3
 """Share of the matrix-product rate that training a small model reaches on a CPU, as a guess."""
@@ -28,23 +28,20 @@ class Pace:
     source: str
     """Where the number comes from, for people."""
 
-    def seconds(self, recipe: Recipe) -> float:
-        """How long one run of the recipe takes; evaluation is a third of the work per token."""
-        scored = recipe.evaluation.chunks * recipe.evaluation.chunk_tokens
-        trained = recipe.steps * recipe.tokens_per_step
-        return recipe.flops * (1 + scored / (3 * trained)) / self.rate
+    def seconds(self, cost: Cost) -> float:
+        """Seconds that one run takes."""
+        return (cost.flops + cost.evaluation_flops) / self.rate
 
-    def tokens_per_second(self, recipe: Recipe) -> float:
-        """What it is in training tokens of the recipe."""
-        return self.rate * recipe.steps * recipe.tokens_per_step / recipe.flops
+    def tokens_per_second(self, cost: Cost) -> float:
+        """Training tokens per second."""
+        return self.rate * cost.tokens / cost.flops
 
 
-def given_pace(tokens_per_second: float | None, recipe: Recipe) -> Pace | None:
-    """The pace at which a run of the recipe trains that many tokens; None when none is given."""
+def given_pace(tokens_per_second: float | None, cost: Cost) -> Pace | None:
+    """The pace at which a run of that cost trains so many tokens; None when none is given."""
     if tokens_per_second is None:
         return None
-    trained = recipe.steps * recipe.tokens_per_step
-    return Pace(tokens_per_second * recipe.flops / trained, "as given for the baseline")
+    return Pace(tokens_per_second * cost.flops / cost.tokens, "as given for the baseline")
 
 
 def measured_pace(store: Store | None, jobs: Sequence[Job]) -> Pace | None:
@@ -55,7 +52,7 @@ def measured_pace(store: Store | None, jobs: Sequence[Job]) -> Pace | None:
     by_id = {job.run_id: job for job in jobs}
     for run in store.finished_times(list(by_id)):
         seconds = max(run.finished - run.started, 1e-3)
-        paces.append(Pace(1.0, "").seconds(by_id[run.id].recipe) / seconds)
+        paces.append(Pace(1.0, "").seconds(by_id[run.id].spec.cost) / seconds)
     return Pace(median(paces), "from the runs that are done") if paces else None
 
 
@@ -67,7 +64,7 @@ def guessed_pace(slots: int) -> Pace:
     """
     if find_gpus():
         return Pace(ON_A_GPU, "a guess for any GPU, which large models use better")
-    import numpy as np  # noqa: PLC0415  (only a plan without results needs it)
+    import numpy as np
 
     size = 64  # so small that one core does it
     matrix = np.ones((size, size), dtype=np.float32)

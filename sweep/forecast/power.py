@@ -14,6 +14,7 @@ from sweep.noise.measure import FEWEST_SEEDS, finite, paired_differences
 from sweep.noise.records import best_record, planned_circumstances, warning
 from sweep.noise.runs import trained_runs
 from sweep.store.store import Store
+from sweep.trainers.builtin import expected_cost
 from sweep.workload.workload import Workload
 
 
@@ -67,7 +68,7 @@ def _from_runs(store: Store, workload: Workload) -> Chance | None:
     losses = runs.losses
     if len(losses) < FEWEST_SEEDS:
         return None
-    from analysis.noise import noise  # noqa: PLC0415  (brings numpy)
+    from analysis.noise import noise
 
     return Chance(
         sd=noise(losses).sd,
@@ -93,7 +94,7 @@ class Power:
 
     def content(self) -> dict[str, Any]:
         """The smallest effects (nats) that the design sees at 80% power, as JSON values."""
-        from analysis.power import (  # noqa: PLC0415  (brings scipy)
+        from analysis.power import (
             smallest_visible_effect,
             smallest_visible_effect_unpaired,
         )
@@ -124,7 +125,7 @@ class Power:
 
     def _spread(self, seeds: int) -> tuple[list[float], float]:
         """Of paired differences, arm by arm: sds (nats), and the df that other arms lend."""
-        from analysis.power import moderated_spread  # noqa: PLC0415  (as above)
+        from analysis.power import moderated_spread
 
         known = self.chance.paired
         if not known:
@@ -138,7 +139,7 @@ class Power:
 
         Paired: in the middle arm, the noisier of two in the middle.
         """
-        from analysis.power import seeds_to_see, unpaired_precision  # noqa: PLC0415  (as above)
+        from analysis.power import seeds_to_see, unpaired_precision
 
         if not paired:
             variance = self.chance.sd**2
@@ -172,7 +173,7 @@ class Price:
 def wanted_effect(power: Power, effect: float, price: Price) -> dict[str, Any]:
     """What it takes to see an effect (nats) in every arm, as JSON values."""
     found: dict[str, Any] = {"effect": effect}
-    per_seed = sum(price.pace.seconds(arm.recipe) for arm in power.plan.arms)
+    per_seed = sum(price.pace.seconds(expected_cost(arm.recipe)) for arm in power.plan.arms)
     for kind in ("paired", "unpaired"):
         seeds = power.seeds_for(effect, paired=kind == "paired")
         seconds = None if seeds is None else seeds * per_seed

@@ -162,7 +162,7 @@ def _melted(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _expanded(frame: pd.DataFrame) -> pd.DataFrame:
     """Cells of `config` and `summary` that are dictionaries, as W&B's API gives them, as columns."""
-    import pandas as pd  # noqa: PLC0415  (slow to import)
+    import pandas as pd
 
     for name in ("config", "summary"):
         if name not in frame or not frame[name].astype(str).str.startswith("{").all():

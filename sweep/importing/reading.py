@@ -58,7 +58,7 @@ def _reader(path: Path) -> Callable[[Path], pa.Table]:
 
 
 def _csv(path: Path) -> pa.Table:
-    from pyarrow import ArrowInvalid, csv, string  # noqa: PLC0415  (slow to import)
+    from pyarrow import ArrowInvalid, csv, string
 
     header = _check_text(path)
     broken: list[Any] = []
@@ -108,13 +108,13 @@ def _delimiter(header: str, path: Path) -> str:
 
 
 def _split(header: str, path: Path) -> list[str]:
-    import csv  # noqa: PLC0415
+    import csv
 
     return next(csv.reader([header], delimiter=_delimiter(header, path)), [])
 
 
 def _json_lines(path: Path) -> pa.Table:
-    import pyarrow as pa  # noqa: PLC0415  (slow to import)
+    import pyarrow as pa
 
     _check_text(path)
     batches = []
@@ -129,7 +129,7 @@ def _json_lines(path: Path) -> pa.Table:
 
 
 def _text_table(rows: list[dict[str, str | None]]) -> pa.Table:
-    import pyarrow as pa  # noqa: PLC0415  (slow to import)
+    import pyarrow as pa
 
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table(
@@ -167,7 +167,7 @@ def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | 
 
 
 def _parquet(path: Path) -> pa.Table:
-    from pyarrow import ArrowException, parquet  # noqa: PLC0415  (slow to import)
+    from pyarrow import ArrowException, parquet
 
     try:
         return parquet.read_table(path)
@@ -215,8 +215,8 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 def _check_cells(path: Path, table: pa.Table) -> None:
     """Nobody names an arm in a hundred thousand characters; a quotation mark was left open."""
-    import pyarrow as pa  # noqa: PLC0415  (slow to import)
-    from pyarrow import compute  # noqa: PLC0415
+    import pyarrow as pa
+    from pyarrow import compute
 
     for name, column in zip(table.column_names, table.columns, strict=True):
         if not pa.types.is_string(column.type):

@@ -109,7 +109,7 @@ def _seed_labels(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _whole(labels: pd.Series[Any]) -> pd.Series[Any]:
     """The labels as whole numbers; NA for all of them where one is something else."""
-    import pandas as pd  # noqa: PLC0415  (slow to import)
+    import pandas as pd
 
     given = labels.dropna()
     if given.str.fullmatch(r"\d{1,18}").all():
@@ -139,7 +139,7 @@ def _losses(column: pd.Series[Any], source: str) -> tuple[pd.Series[Any], pd.Ser
 
 def _numbers(column: pd.Series[Any], name: str, source: str) -> pd.Series[Any]:
     """A column as floats, rounded correctly; NaN where it is empty. Raises ResultsError."""
-    import pandas as pd  # noqa: PLC0415  (slow to import)
+    import pandas as pd
 
     if _is_number(column):
         return column.astype("float64")
@@ -155,7 +155,7 @@ def _numbers(column: pd.Series[Any], name: str, source: str) -> pd.Series[Any]:
 
 
 def _is_number(column: pd.Series[Any]) -> bool:
-    from pandas.api import types  # noqa: PLC0415  (slow to import)
+    from pandas.api import types
 
     return types.is_numeric_dtype(column) and not types.is_bool_dtype(column)
 
@@ -178,7 +178,7 @@ def _outcomes(
     rows: pd.DataFrame, losses: pd.Series[Any], source: str
 ) -> tuple[pd.Series[Any], pd.Series[Any]]:
     """Status and cause of every row; a run that should have a loss and has none has diverged."""
-    from analysis.runs import LARGEST_LOSS  # noqa: PLC0415  (brings pandas)
+    from analysis.runs import LARGEST_LOSS
 
     if "status" in rows:
         written = rows["status"].astype("str").where(rows["status"].notna(), "").str.strip()

@@ -154,8 +154,8 @@ def _known(
     connection: Connection, study: str, names: Sequence[str]
 ) -> tuple[NDArray[np.bytes_], pd.DataFrame]:
     """The ids of the study's runs, 32 bytes each, and a frame of their `loss` and `status`."""
-    import numpy as np  # noqa: PLC0415  (slow to import)
-    import pandas as pd  # noqa: PLC0415
+    import numpy as np
+    import pandas as pd
 
     columns = ["id", "loss", "status"]
     frames = [pd.DataFrame(columns=columns)]
@@ -170,7 +170,7 @@ def _known(
 
 def _places(known: NDArray[np.bytes_], wanted: NDArray[np.bytes_]) -> NDArray[np.intp]:
     """Where in `known` each of `wanted` is, or -1: an index of text would take twice the memory."""
-    import numpy as np  # noqa: PLC0415  (slow to import)
+    import numpy as np
 
     if not known.size:
         return np.full(wanted.shape, -1)

@@ -13,7 +13,7 @@ class Hub:
     """The hub, as the person at the keyboard. Raises HubError unless it knows them, and at once."""
 
     def __init__(self) -> None:
-        from huggingface_hub import constants, get_token  # noqa: PLC0415  (only for an upload)
+        from huggingface_hub import constants, get_token
 
         self._address, self._token = constants.ENDPOINT, get_token()
         if self._token is None:
@@ -27,7 +27,7 @@ class Hub:
             raise HubError(f"{self._address} {_reason(error)}; nothing was uploaded") from error
 
     def _greet(self) -> None:
-        from huggingface_hub import get_session, hf_raise_for_status  # noqa: PLC0415
+        from huggingface_hub import get_session, hf_raise_for_status
 
         # Not `whoami`: it waits for as long as the network does.
         url, headers = f"{self._address}/api/whoami-v2", {"authorization": f"Bearer {self._token}"}
@@ -36,7 +36,7 @@ class Hub:
 
     def upload(self, folder: Path, repository: str) -> str:
         """Upload a folder's files to a model repository, made if need be; its address."""
-        from huggingface_hub import HfApi  # noqa: PLC0415
+        from huggingface_hub import HfApi
 
         api = HfApi()
         try:

@@ -62,7 +62,7 @@ def layout_jobs(workload: Workload, question: Question, seeds: Sequence[int]) ->
 
     `seeds` are the levels of every stream. Raises StudyError where there is nothing to tell apart.
     """
-    from analysis.variance.components import crossed_layout  # noqa: PLC0415  (brings numpy and pandas)
+    from analysis.variance.components import crossed_layout
 
     study, arm = workload.plan.study, workload.plan.arms[0]
     idle = idle_streams(study, arm.recipe)
@@ -121,7 +121,7 @@ def decomposition(
 
     Every one of `streams` is told apart, those `asked` for are reported.
     """
-    from analysis.variance.components import (  # noqa: PLC0415  (brings numpy and pandas)
+    from analysis.variance.components import (
         UndecidableError,
         decompose,
     )
@@ -149,7 +149,7 @@ def decomposition(
 
 
 def _no_share(streams: Mapping[str, Mapping[str, Any]]) -> str | None:
-    from analysis.variance.component import FEWEST_LEVELS  # noqa: PLC0415  (as above)
+    from analysis.variance.component import FEWEST_LEVELS
 
     if not streams:
         return None

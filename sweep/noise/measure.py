@@ -19,8 +19,8 @@ def noise_content(runs: NoiseRuns) -> dict[str, Any]:
 
     Raises StudyError with fewer than two finished seeds.
     """
-    from analysis.noise import noise  # noqa: PLC0415  (brings numpy and scipy)
-    from analysis.normality import normality  # noqa: PLC0415
+    from analysis.noise import noise
+    from analysis.normality import normality
 
     losses = runs.losses
     if len(losses) < FEWEST_SEEDS:
@@ -74,7 +74,7 @@ def visible_effects(sd: float, paired_sd: float | None, alpha: float) -> list[di
 
     A single seed has no spread of its own, so it sees nothing by a t test.
     """
-    from analysis.power import (  # noqa: PLC0415  (brings scipy)
+    from analysis.power import (
         smallest_visible_effect,
         smallest_visible_effect_unpaired,
     )
@@ -89,7 +89,7 @@ def visible_effects(sd: float, paired_sd: float | None, alpha: float) -> list[di
 
 def _one_run(sd: float, n: int, alpha: float) -> float:
     """The smallest effect (nats) that one run sees beside `n` runs of the baseline."""
-    from analysis.power import visible_shift  # noqa: PLC0415  (brings scipy)
+    from analysis.power import visible_shift
 
     return sd * math.sqrt(1 + 1 / n) * visible_shift(n - 1, alpha)
 
@@ -99,8 +99,8 @@ def placed_arms(runs: NoiseRuns) -> list[dict[str, Any]]:
 
     Nothing where the baseline's losses are all equal: then no difference can be put in sds.
     """
-    from analysis.effects import prediction_t  # noqa: PLC0415  (brings numpy and scipy)
-    from analysis.multiplicity import adjust  # noqa: PLC0415
+    from analysis.effects import prediction_t
+    from analysis.multiplicity import adjust
 
     losses = runs.losses
     first = {row["arm"]: row for row in runs.arms[::-1].to_dict("records")}

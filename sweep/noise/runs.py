@@ -88,12 +88,12 @@ def imported_runs(store: Store, study: StudyRow) -> NoiseRuns:
 
 def layout_runs(store: Store, layout: Mapping[str, Job]) -> pd.DataFrame:
     """The losses of those of the jobs that are done, with their stream seeds."""
-    import pandas as pd  # noqa: PLC0415  (slow to import)
+    import pandas as pd
 
     known = store.losses([job.run_id for job in layout.values()])
     rows = [
         {"loss": known[job.run_id]}
-        | {f"{name}_seed": seed for name, seed in job.recipe.seeds.model_dump().items()}
+        | {f"{name}_seed": seed for name, seed in job.spec.seeds.model_dump().items()}
         for job in layout.values()
         if job.run_id in known
     ]
@@ -108,7 +108,7 @@ def _follows(run: RunRow, study: Study) -> bool:
 
 
 def _baseline(rows: Iterable[RunRow | LossRow]) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415  (slow to import)
+    import pandas as pd
 
     names = ("state", "test_loss", *STREAM_COLUMNS)
     found = [tuple(getattr(row, name) for name in names) for row in rows]
@@ -116,6 +116,6 @@ def _baseline(rows: Iterable[RunRow | LossRow]) -> pd.DataFrame:
 
 
 def _arms(rows: Sequence[tuple[str, int, float]]) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415  (slow to import)
+    import pandas as pd
 
     return pd.DataFrame(rows, columns=["arm", "seed", "loss"])

@@ -12,6 +12,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from sweep.progress.watcher import Stopping, Waiting
+from sweep.progress.words import stop_words, waiting_words
+from sweep.store.states import RunState
 from sweep.terminal.console import say
 from sweep.workload.job import Job
 from trainer.rundir.directory import Event, Result
@@ -36,12 +39,13 @@ class Place:
 
     job: Job
     slot: str
+    steps: int
     event: Event | None = None
 
     @property
     def share(self) -> float:
         """How much of the run's steps are taken, from 0 to 1."""
-        return self.event.step / self.job.recipe.steps if self.event else 0.0
+        return self.event.step / self.steps if self.event else 0.0
 
 
 class PlainProgress:
@@ -63,7 +67,7 @@ class PlainProgress:
 
     def started(self, job: Job, slot: str) -> None:
         self.over.discard(job.run_id)
-        self.places[job.run_id] = Place(job, slot)
+        self.places[job.run_id] = Place(job, slot, job.spec.cost.steps)
         self._changed()
 
     def advanced(self, job: Job, event: Event) -> None:
@@ -84,8 +88,8 @@ class PlainProgress:
                 self.noted.add(note)
                 self._print(f"{self._label(job)} {note}", "yellow")
 
-    def elsewhere(self, job: Job, state: str) -> None:
-        self._end(job, state if state == "cancelled" else f"{state}, by another sweep")
+    def elsewhere(self, job: Job, state: RunState) -> None:
+        self._end(job, state.value if state is RunState.CANCELLED else f"{state}, by another sweep")
 
     def stopped(self, job: Job, reason: str) -> None:
         self.places.pop(job.run_id, None)
@@ -99,16 +103,15 @@ class PlainProgress:
         later = f" in {duration(pause)}" if pause else ""
         self._print(f"{self._label(job)} failed and will be tried again{later}: {reason}", "yellow")
 
-    def stopping(self, reason: str) -> None:
-        self._print(
-            f"Stopping at the next step ({reason}); Ctrl-C once more to stop now.", "yellow"
-        )
+    def stopping(self, stopping: Stopping) -> None:
+        words = stop_words(stopping)
+        self._print(f"Stopping at the next step ({words}); Ctrl-C once more to stop now.", "yellow")
 
-    def waiting(self, reason: str) -> None:
-        self._print(f"Waiting: {reason}.", "yellow")
+    def waiting(self, waiting: Waiting) -> None:
+        self._print(f"Waiting: {waiting_words(waiting)}.", "yellow")
 
-    def going_on(self) -> None:
-        self._print("It goes on.", "yellow")
+    def resumed(self) -> None:
+        self._print("Resumed.", "yellow")
 
     def seconds_left(self) -> float | None:
         """An estimate from the pace so far; None before there is one."""
@@ -181,7 +184,7 @@ class LiveProgress(PlainProgress):
 
 
 def _columns(place: Place) -> tuple[str, ...]:
-    steps = place.job.recipe.steps
+    steps = place.steps
     if place.event is None:
         return (f"step 0/{steps}", "", "")
     event = place.event

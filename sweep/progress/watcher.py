@@ -1,51 +1,98 @@
-"""What a scheduler tells whoever looks on."""
+"""What a scheduler reports while it works, and the summary at its end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol
 
+from sweep.store.states import RunState
 from sweep.workload.job import Job
 from trainer.rundir.directory import Event, Result
 
 
+class Stop(Enum):
+    """Why a scheduler starts no further runs and asks the running ones to stop."""
+
+    KEYBOARD = auto()
+    """Ctrl-C, or SIGTERM."""
+    ALL_FAIL_ALIKE = auto()
+    """The first runs all failed for one reason."""
+    FAIL_FAST = auto()
+    """A run failed for good, and `--fail-fast` was given."""
+
+
+class Hindrance(Enum):
+    """Why no run is started for now."""
+
+    DISK_FULL = auto()
+    DISK_FULL_AGAIN = auto()
+    """The freed space was too little for the runs that continue at once."""
+    DATABASE = auto()
+    """The database cannot be written."""
+    PAUSED = auto()
+    """The study was paused."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why no run is started for now, and what is known of it."""
+
+    hindrance: Hindrance
+    where: str
+    """The folder of runs, the study, or what the database's driver said."""
+    room: int = 0
+    """Free bytes that were too little, for DISK_FULL_AGAIN."""
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """Why the scheduler stops."""
+
+    stop: Stop
+    failures: int = 0
+    """Runs that failed alike, for ALL_FAIL_ALIKE."""
+    reason: str = ""
+    """Why the last one failed."""
+
+
 class Watcher(Protocol):
-    """Is told what happens; shows it to somebody."""
+    """Is told what happens, and shows it."""
 
     def started(self, job: Job, slot: str) -> None:
-        """A run has been given a slot."""
+        """A run has started in a slot."""
 
     def advanced(self, job: Job, event: Event) -> None:
         """A run has taken some steps."""
 
     def finished(self, job: Job, result: Result) -> None:
-        """A run has an outcome."""
+        """A run has a result."""
 
-    def elsewhere(self, job: Job, state: str) -> None:
-        """Somebody else has brought a run to an end: another scheduler, or who cancelled it."""
+    def elsewhere(self, job: Job, state: RunState) -> None:
+        """A run was ended by another scheduler, or cancelled."""
 
     def stopped(self, job: Job, reason: str) -> None:
-        """A run was stopped; it goes on later."""
+        """A run was stopped; it continues later."""
 
-    def stopping(self, reason: str) -> None:
-        """No further run is started; those that go on are asked to stop."""
+    def stopping(self, stopping: Stopping) -> None:
+        """No further run is started; the running ones are asked to stop."""
 
-    def waiting(self, reason: str) -> None:
-        """No further run is started until something has passed."""
+    def waiting(self, waiting: Waiting) -> None:
+        """No further run is started until a hindrance has passed."""
 
-    def going_on(self) -> None:
-        """It has passed."""
+    def resumed(self) -> None:
+        """The hindrance has passed."""
 
     def failed(self, job: Job, reason: str, *, pause: float | None) -> None:
-        """An attempt has failed; `pause`: seconds until the next one, None when there is none."""
+        """An attempt failed; `pause`: seconds until the next one, None if there is none."""
 
 
 @dataclass
 class Summary:
-    """What became of the jobs."""
+    """What became of the jobs of one command."""
 
     finished: int = 0
     failed: int = 0
     interrupted: bool = False
-    given_up: str | None = None
-    """Why the rest was not tried, if it was not."""
+    gave_up: Stopping | None = None
+    """Why the remaining runs were not tried, if they were not."""

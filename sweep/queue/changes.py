@@ -1,69 +1,84 @@
-"""What the queue gives to a scheduler, and what a scheduler tells the queue."""
+"""Messages between queue and scheduler: claims, and the ends of attempts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
+from sweep.store.states import AttemptOutcome, RunState
+from sweep.trainers.base import Cause, End
 from trainer.rundir.directory import Event, Result
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A run that is ours to train."""
+    """A run that this scheduler may train."""
 
     run_id: str
     attempt: int
-    """Its number, which no other claim of the run has had: the fencing token."""
+    """Number of the attempt. No other claim of the run has had it: it is the fencing token."""
     failures: int
-    """Attempts that failed before, since the run was last asked for."""
+    """Attempts that failed since the run was last asked for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
-    """What became of an attempt."""
+    """The end of an attempt, as it is recorded."""
 
     run_id: str
-    state: Literal["queued", "failed", "done", "diverged"]
-    """Of the run."""
-    outcome: str
-    """Of the attempt."""
+    state: RunState
+    """New state of the run."""
+    outcome: AttemptOutcome
+    cause: Cause
     reason: str | None = None
+    """The cause as a sentence for people."""
+    signature: str = ""
+    """Equal for attempts that failed alike."""
     peak_bytes: int | None = None
+    """Largest resident memory."""
     pause: float = 0.0
     """Seconds before the run may be claimed again."""
     result: Result | None = None
     events: Sequence[Event] = ()
 
-    @property
-    def end(self) -> dict[str, Any]:
-        """The columns of the attempt that it fills."""
-        return {"outcome": self.outcome, "reason": self.reason, "peak_bytes": self.peak_bytes}
 
-
-def recorded(
-    run_id: str, result: Result, events: Sequence[Event], peak_bytes: int | None
-) -> Change:
-    """The run has an outcome."""
+def recorded(run_id: str, end: End, peak_bytes: int | None) -> Change:
+    """The run has a result. `end.result` must be there."""
+    assert end.result  # noqa: S101  (for the type checker)
+    state = RunState(end.result.state)
     return Change(
-        run_id,
-        result.state,
-        result.state,
-        result.cause,
-        peak_bytes,
-        result=result,
-        events=events,
+        run_id=run_id,
+        state=state,
+        outcome=AttemptOutcome(state.value),
+        cause=Cause.RESULT,
+        reason=end.result.cause,
+        peak_bytes=peak_bytes,
+        result=end.result,
+        events=end.events,
     )
 
 
-def released(run_id: str, reason: str, pause: float = 0.0) -> Change:
-    """The run was stopped, through no fault of its own."""
-    return Change(run_id, "queued", "stopped", reason, pause=pause)
+def released(run_id: str, cause: Cause, reason: str, pause: float = 0.0) -> Change:
+    """The attempt was stopped and does not count as a failure; the run is queued again."""
+    return Change(
+        run_id=run_id,
+        state=RunState.QUEUED,
+        outcome=AttemptOutcome.STOPPED,
+        cause=cause,
+        reason=reason,
+        pause=pause,
+    )
 
 
-def failed(run_id: str, reason: str, peak_bytes: int | None, again: float | None) -> Change:
-    """The attempt failed; `again`: seconds until the next one, None when there is none."""
-    if again is None:
-        return Change(run_id, "failed", "failed", reason, peak_bytes)
-    return Change(run_id, "queued", "failed", reason, peak_bytes, again)
+def failed(run_id: str, end: End, peak_bytes: int | None, pause: float | None) -> Change:
+    """The attempt failed. `pause`: seconds until the next attempt, None if there is none."""
+    return Change(
+        run_id=run_id,
+        state=RunState.FAILED if pause is None else RunState.QUEUED,
+        outcome=AttemptOutcome.FAILED,
+        cause=end.cause,
+        reason=end.reason,
+        signature=end.signature,
+        peak_bytes=peak_bytes,
+        pause=pause or 0.0,
+    )

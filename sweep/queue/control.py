@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, update
 
 from sweep.queue.recording import FREE, end_attempts
 from sweep.store.schema import arms, attempts, members, runs, studies
-from sweep.store.states import CLOSED, OPEN
+from sweep.store.states import CLOSED, OPEN, AttemptOutcome, RunState
 from sweep.store.store import Store
 
 
@@ -21,10 +21,12 @@ def cancel(store: Store, ids: Sequence[str]) -> int:
     changed: list[str] = []
     with store.write() as connection:
         for run_id in ids:
-            open_ones = update(runs).where(runs.c.id == run_id, runs.c.state.in_(OPEN | {"failed"}))
-            if connection.execute(open_ones.values(FREE | {"state": "cancelled"})).rowcount:
+            open_ones = update(runs).where(
+                runs.c.id == run_id, runs.c.state.in_(OPEN | {RunState.FAILED})
+            )
+            if connection.execute(open_ones.values(FREE | {"state": RunState.CANCELLED})).rowcount:
                 changed.append(run_id)
-        end = {"outcome": "cancelled", "reason": "cancelled"}
+        end = {"outcome": AttemptOutcome.CANCELLED, "reason": "cancelled"}
         end_attempts(store, connection, dict.fromkeys(changed, end))
         _write_down(store, connection, changed)
     return len(changed)
@@ -35,12 +37,12 @@ def retry(store: Store, ids: Sequence[str]) -> int:
 
     How many runs that concerned. All their retries are before them again.
     """
-    again = FREE | {"state": "queued", "cause": None}
+    again = FREE | {"state": RunState.QUEUED, "cause": None}
     changed: list[str] = []
     with store.write() as connection:
         for run_id in ids:
             ended = runs.c.state.in_(CLOSED)
-            waiting = (runs.c.state == "queued") & runs.c.retry_at.is_not(None)
+            waiting = (runs.c.state == RunState.QUEUED) & runs.c.retry_at.is_not(None)
             query = update(runs).where(runs.c.id == run_id, ended | waiting)
             if connection.execute(query.values(again)).rowcount:
                 changed.append(run_id)

@@ -29,7 +29,6 @@ from sweep.store.select_in import select_in
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.workload.job import Job
-from trainer.recipe_forms import to_nested
 
 LONGEST_PAUSE = 3600.0
 """Seconds between two attempts, at most. What the clock says is further off is due: it was set."""
@@ -191,11 +190,11 @@ def _lose(connection: Connection, lease: tuple[Any, ...]) -> bool:
 
 def run_row(job: Job) -> dict[str, Any]:
     """A run as it is before anybody has begun on it."""
-    seeds = job.recipe.seeds
+    seeds = job.spec.seeds
     return {
         "id": job.run_id,
         "repeat_of": job.repeat_of,
-        "recipe": to_nested(job.recipe),
+        "recipe": job.spec.parameters(),
         "corpus_hash": job.corpus_hash,
         "family": job.family,
         "init_seed": seeds.init,

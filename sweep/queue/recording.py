@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sweep.queue.changes import Change
 from sweep.store.schema import attempts, chunk_losses, curves, runs
 from sweep.store.select_in import select_in
+from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 
 FREE = {"owner": None, "attempt": None, "beat": None, "retry_at": None, "failures": None}
@@ -28,7 +29,7 @@ def make(store: Store, connection: Connection, changes: Sequence[Change], now: f
     for change in changes:
         if not change.result:
             connection.execute(of_run.values(_columns(change, now)), {"of_run": change.run_id})
-    end_attempts(store, connection, {change.run_id: change.end for change in changes})
+    end_attempts(store, connection, {change.run_id: _end(change) for change in changes})
 
 
 def end_attempts(
@@ -53,12 +54,21 @@ def _columns(change: Change, now: float) -> dict[str, Any]:
     free: dict[str, Any] = {**FREE, "state": change.state}
     if change.result:
         return {**free, **change.result.model_dump(exclude={"chunk_losses"})}
-    if change.state == "failed":
+    if change.state is RunState.FAILED:
         return {**free, "cause": change.reason}
     del free["failures"]
-    if change.outcome == "failed":
+    if change.outcome is AttemptOutcome.FAILED:
         free["failures"] = func.coalesce(runs.c.failures, 0) + 1
     return {**free, "retry_at": now + change.pause if change.pause else None}
+
+
+def _end(change: Change) -> dict[str, Any]:
+    """The columns of the attempt that a change fills."""
+    return {
+        "outcome": change.outcome,
+        "reason": change.reason,
+        "peak_bytes": change.peak_bytes,
+    }
 
 
 def _insert_curves(connection: Connection, changes: Sequence[Change]) -> None:

@@ -1,9 +1,8 @@
-"""An attempt at a run: what it has written, whether it lives, what it comes to."""
+"""One attempt at a run: its progress, its signs of life, and what its end means."""
 
 from __future__ import annotations
 
 import os
-import signal
 from dataclasses import dataclass, field
 
 from sweep.executors.base import Ended
@@ -12,14 +11,28 @@ from sweep.queue.leases import LONGEST_LOOK
 from sweep.running.obstacles import is_disk_full
 from sweep.running.retries import pause_before
 from sweep.study.file import Jobs
+from sweep.trainers.base import Cause, End
 from sweep.workload.job import Job
-from trainer.errors import RunDirectoryError, RunTakenError
+from trainer.errors import RunTakenError
 from trainer.rundir.directory import Event, RunDirectory, parse_events
-from trainer.rundir.exits import Exit
 
-BUSY_PAUSE = 10.0
-"""Seconds before a run is tried again that another process still trains."""
+TAKEN_PAUSE = 10.0
+"""Seconds before a run that another process trains is tried again."""
 DISK_FULL = "the disk is full"
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """Why a running attempt was asked to stop."""
+
+    cause: Cause
+    reason: str
+    """The cause as a sentence for people."""
+
+    @property
+    def is_failure(self) -> bool:
+        """True if the attempt counts as failed."""
+        return self.cause in {Cause.STALLED, Cause.TIMED_OUT}
 
 
 @dataclass
@@ -30,118 +43,102 @@ class Running:
     slot: str
     directory: RunDirectory
     claim: Claim
-    stopping: str | None = None
-    """Why it was asked to stop, if it was."""
-    blamed: bool = False
-    """Whether that counts as a failure."""
-    read: int = 0
+    stop: StopRequest | None = None
+    """Set once it was asked to stop."""
+    bytes_read: int = 0
     """Bytes of its events that have been read."""
-    lasted: float = 0.0
-    """Seconds since it was started, as far as anybody looked on."""
+    seconds: float = 0.0
+    """Seconds since its start in which this process was awake."""
     silent: float = 0.0
     """Seconds since its last sign of life."""
-    asked: float = 0.0
+    stopping: float = 0.0
     """Seconds since it was asked to stop."""
     _beat: int | None = field(default=None, init=False)
 
     def new_events(self) -> list[Event]:
-        """What has been written since the last call."""
+        """Return the events written since the last call."""
         try:
             with self.directory.events.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
-                if size < self.read:  # a continued run takes back its last lines
-                    self.read = 0
-                file.seek(self.read)
+                if size < self.bytes_read:  # a resumed run drops the lines after its checkpoint
+                    self.bytes_read = 0
+                file.seek(self.bytes_read)
                 text = file.read()
         except FileNotFoundError:
             return []
         whole = text[: text.rfind(b"\n") + 1]
-        self.read += len(whole)
+        self.bytes_read += len(whole)
         return parse_events(whole)
 
     def look(self, passed: float) -> None:
-        """See whether it has given a sign of life; `passed` seconds since the last look.
+        """Note whether it has given a sign of life; `passed`: seconds since the last look.
 
-        No clock is compared with that of the run, and time in which this process was suspended
-        does not count: the run may have been, too.
+        No clock is compared with that of the run. Time in which this process was suspended does
+        not count, because the run may have been suspended too.
         """
         passed = min(passed, LONGEST_LOOK)
         beat = self.directory.lock.last_beat()
         self.silent = self.silent + passed if beat == self._beat else 0.0
         self._beat = beat
-        self.lasted += passed
-        if self.stopping:
-            self.asked += passed
+        self.seconds += passed
+        if self.stop:
+            self.stopping += passed
 
-    def too_long(self, settings: Jobs) -> str | None:
-        """Why it is to be ended, if it is."""
-        if self.silent > settings.stall_timeout:
-            return f"no step for {settings.stall_timeout:g} s (jobs.stall_timeout): it hung"
-        if settings.timeout is not None and self.lasted > settings.timeout:
-            return f"not done after {settings.timeout:g} s (jobs.timeout)"
+    def exceeded_limit(self, settings: Jobs) -> StopRequest | None:
+        """The time limit that it has exceeded, if any."""
+        stall, limit = settings.stall_timeout, settings.timeout
+        if self.silent > stall:
+            reason = f"no step for {stall:g} s (jobs.stall_timeout): it hung"
+            return StopRequest(Cause.STALLED, reason)
+        if limit is not None and self.seconds > limit:
+            return StopRequest(Cause.TIMED_OUT, f"not done after {limit:g} s (jobs.timeout)")
         return None
 
 
-def outcome(run: Running, ended: Ended, settings: Jobs) -> Change:
-    """What an attempt that has ended comes to."""
-    run_id, directory = run.job.run_id, run.directory
-    if ended.lost and not run.blamed:
-        return released(run_id, run.stopping or ended.lost)
-    try:
-        result = directory.read_result() if ended.status == Exit.DONE else None
-        if result:
-            return recorded(run_id, result, directory.read_events(), ended.peak_bytes)
-        reason = _why(directory, ended)
-    except (OSError, RunDirectoryError) as error:
-        reason = str(error)
-    if run.stopping and not run.blamed and (ended.signal or ended.status == Exit.STOPPED):
-        return released(run_id, run.stopping)
-    if ended.status == Exit.TAKEN:
-        return released(run_id, reason, BUSY_PAUSE)
-    if ended.status == Exit.DISK_FULL:
-        return released(run_id, DISK_FULL)
-    if run.stopping and run.blamed:
-        reason = run.stopping
-    hopeless = ended.status == Exit.REFUSED
-    return failure(run, settings, reason, peak_bytes=ended.peak_bytes, hopeless=hopeless)
+def change_after(run: Running, ended: Ended, settings: Jobs) -> Change:
+    """The change to record after an attempt has ended."""
+    run_id, stop = run.job.run_id, run.stop
+    asked = stop is not None and not stop.is_failure
+    if ended.lost and not (stop and stop.is_failure):
+        reason = stop.reason if stop else ended.lost
+        return released(run_id, stop.cause if stop else Cause.RUNNER_LOST, reason)
+    end = run.job.spec.read_end(run.directory, ended)
+    if end.result:
+        return recorded(run_id, end, ended.peak_bytes)
+    if stop and asked and (ended.signal or end.cause is Cause.STOPPED):
+        return released(run_id, stop.cause, stop.reason)
+    if end.cause is Cause.TAKEN:
+        return released(run_id, Cause.TAKEN, end.reason or "", TAKEN_PAUSE)
+    if end.cause is Cause.DISK_FULL:
+        return released(run_id, Cause.DISK_FULL, DISK_FULL)
+    if stop and not asked:
+        end = End(cause=stop.cause, reason=stop.reason)
+    return failure(run, settings, end, ended.peak_bytes)
 
 
-def no_start(run: Running, error: Exception, settings: Jobs) -> Change:
-    """What an attempt comes to that could not begin."""
+def change_without_start(run: Running, error: Exception, settings: Jobs) -> Change:
+    """The change to record after an attempt that could not start."""
     if is_disk_full(error):
-        return released(run.job.run_id, DISK_FULL)
+        return released(run.job.run_id, Cause.DISK_FULL, DISK_FULL)
     if isinstance(error, RunTakenError):
-        return released(run.job.run_id, str(error), BUSY_PAUSE)
-    return failure(run, settings, str(error))
+        return released(run.job.run_id, Cause.TAKEN, str(error), TAKEN_PAUSE)
+    return failure(run, settings, End(cause=Cause.NOT_STARTED, reason=str(error)))
 
 
-def failure(
-    run: Running,
-    settings: Jobs,
-    reason: str,
-    *,
-    peak_bytes: int | None = None,
-    hopeless: bool = False,
-) -> Change:
-    """The attempt has failed, and is the last one when its retries are spent."""
-    last = hopeless or run.claim.failures >= settings.retries
-    again = None if last else pause_before(settings, run.claim.failures + 1)
-    return failed(run.job.run_id, reason, peak_bytes, again)
+def failure(run: Running, settings: Jobs, end: End, peak_bytes: int | None = None) -> Change:
+    """The change to record after a failure: the run is queued again while retries are left."""
+    last = end.cause is Cause.REFUSED or run.claim.failures >= settings.retries
+    pause = None if last else pause_before(settings, run.claim.failures + 1)
+    return failed(run.job.run_id, end, peak_bytes, pause)
 
 
-def _why(directory: RunDirectory, ended: Ended) -> str:
-    """Why a run has failed, in a sentence."""
-    peak = f"{ended.peak_bytes / 1e9:.2f} GB resident" if ended.peak_bytes else "memory unknown"
-    if ended.out_of_memory:
-        return (
-            f"out of memory: the kernel ended it (SIGKILL) at {peak}; set a smaller "
-            "jobs.micro_batch, run fewer at once (--slots), or give it more memory"
-        )
-    if ended.signal is not None:
-        words = f"ended by signal {ended.signal} ({signal.Signals(ended.signal).name})"
-        known = ended.out_of_memory is False
-        return f"{words} at {peak}: somebody's, and not for lack of memory" if known else words
-    last_words = directory.last_words()
-    if ended.status == Exit.OUT_OF_MEMORY:
-        return f"{last_words} (at its peak: {peak})"
-    return last_words or f"ended with status {ended.status} and without a word"
+def found_result(run: Running) -> Change | None:
+    """The change to record if the directory holds a result already; None if it does not.
+
+    It was trained by a scheduler that ended before it could record it. Raises RunDirectoryError.
+    """
+    result = run.directory.read_result()
+    if result is None:
+        return None
+    end = End(cause=Cause.RESULT, result=result, events=run.directory.read_events())
+    return recorded(run.job.run_id, end, None)

@@ -1,4 +1,4 @@
-"""What keeps a study from going on for a while: a full disk, a busy database, a pause."""
+"""Conditions that pause scheduling: a full disk, a locked database, a paused study."""
 
 from __future__ import annotations
 
@@ -7,82 +7,76 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sweep.machine.disk import shown_size
+from sweep.progress.watcher import Hindrance, Waiting
 from trainer.files import FULL
 
-ROOM = 64 * 2**20
-"""Free bytes with which a study that met a full disk goes on; on a small disk, a twentieth."""
-AGAIN_SECONDS = 5.0
-"""Before it goes on in as much room as was of no use; twice as long each further time."""
-LONGEST_AGAIN = 1800.0
-WAITING = "The study waits, and goes on by itself when that has passed; no retry is spent"
+MIN_FREE_BYTES = 64 * 2**20
+"""Free bytes with which a study that met a full disk continues; on a small disk a twentieth."""
+FIRST_RETRY_SECONDS = 5.0
+"""Seconds before it continues with as much room as was too little before; doubled each time."""
+MAX_RETRY_SECONDS = 1800.0
 
 
 @dataclass
 class Obstacles:
-    """Which of them are in the way."""
+    """Which of them are present."""
 
     folder: Path
-    """That of the runs."""
-    full: bool = False
-    """Whether the disk of the folder is."""
+    """The folder of runs."""
+    disk_full: bool = False
     database: str | None = None
-    """Why the database takes nothing."""
+    """What the database's driver said, while the database cannot be written."""
     paused: str | None = None
-    """The study, if somebody has paused it."""
-    _in_vain: int = field(default=0, init=False)
-    """How often it went on and met a full disk again, without a run having ended in between."""
-    _tried: int = field(default=0, init=False)
-    """Free bytes with which it did so last."""
-    _until: float = field(default=0.0, init=False)
-    """When it does so again."""
+    """The study, while it is paused."""
+    _full_again: int = field(default=0, init=False)
+    """Times the disk was full again before any run had ended."""
+    _tried_with: int = field(default=0, init=False)
+    """Free bytes at the last try."""
+    _retry_at: float = field(default=0.0, init=False)
+    """Monotonic time of the next try with the same room."""
 
     def met_full_disk(self) -> None:
-        """A run has; several may at once."""
-        if self.full:
+        """Note that a run met a full disk; several may at once."""
+        if self.disk_full:
             return
-        self.full = True
-        if self._tried:
-            pause = min(AGAIN_SECONDS * 2**self._in_vain, LONGEST_AGAIN)
-            self._until = time.monotonic() + pause
-            self._in_vain += 1
+        self.disk_full = True
+        if self._tried_with:
+            pause = min(FIRST_RETRY_SECONDS * 2**self._full_again, MAX_RETRY_SECONDS)
+            self._retry_at = time.monotonic() + pause
+            self._full_again += 1
 
     def saw_success(self) -> None:
-        """A run has ended: there was room enough."""
-        self._in_vain = self._tried = 0
+        """Note that a run has ended, so there was room enough."""
+        self._full_again = self._tried_with = 0
 
-    def sentence(self) -> str | None:
-        """Why no run is to be started, and what to do; None when nothing is in the way."""
-        if self.full and self._in_vain:
-            return (
-                f"the disk of {self.folder} was full again: {shown_size(self._tried)} of room are "
-                "too little for the runs that go on at once. Free more, or start the command again "
-                "with fewer --slots. The study waits for more room, and tries the same less and "
-                "less often; no retry is spent"
-            )
-        if self.full:
-            return f"the disk of {self.folder} is full: free some space. {WAITING}"
+    def waiting(self) -> Waiting | None:
+        """Why no run may start; None if nothing is in the way."""
+        folder = str(self.folder)
+        if self.disk_full and self._full_again:
+            return Waiting(Hindrance.DISK_FULL_AGAIN, folder, self._tried_with)
+        if self.disk_full:
+            return Waiting(Hindrance.DISK_FULL, folder)
         if self.database:
-            return f"{self.database.rstrip('.')}. {WAITING}"
+            return Waiting(Hindrance.DATABASE, self.database)
         if self.paused:
-            return f"{self.paused} is paused: `sweep resume {self.paused}` lets it go on"
+            return Waiting(Hindrance.PAUSED, self.paused)
         return None
 
     def look(self) -> None:
-        """See whether there is room again: more than was of no use, or as much after a pause."""
-        if not self.full:
+        """Check the disk: continue with more room than last time, or with as much after a pause."""
+        if not self.disk_full:
             return
         try:
             total, _, free = shutil.disk_usage(self.folder)
         except OSError:
-            self.full = False  # whatever it is: the next attempt tells
+            self.disk_full = False  # the next attempt shows what is wrong
             return
-        room = min(ROOM, total // 20)
-        over = time.monotonic() >= self._until
-        if free >= (room if over else self._tried + room):
-            self.full, self._tried = False, free
+        room = min(MIN_FREE_BYTES, total // 20)
+        pause_is_over = time.monotonic() >= self._retry_at
+        if free >= (room if pause_is_over else self._tried_with + room):
+            self.disk_full, self._tried_with = False, free
 
 
 def is_disk_full(error: Exception) -> bool:
-    """Whether a disk did not take something."""
+    """True if an error says that a disk is full."""
     return isinstance(error, OSError) and error.errno in FULL

@@ -1,56 +1,59 @@
-"""When to try again, and when trying is of no use."""
+"""When a failed run is tried again, and when a study is given up."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
+from sweep.queue.changes import Change
 from sweep.queue.queue import LONGEST_PAUSE
 from sweep.study.file import Jobs
+from sweep.trainers.base import Cause
 
-ALIKE = 3
-"""Runs that must have failed alike, and for good, before a study is given up; twice as many where
-they still have retries before them."""
+MIN_ALIKE = 3
+"""Runs that must have failed alike, and for good, before a study is given up; twice as many if
+they still have retries left."""
+RETRY_FACTOR = 4.0
+"""Each pause is this many times the one before."""
 
 
 def pause_before(settings: Jobs, failures: int) -> float:
-    """Seconds before the next attempt of a run that has failed so often: four times as long each
-    time. Not random: the runs of a study do not fail together, and who reads a log can follow it.
+    """Seconds before the next attempt of a run that has failed `failures` times.
+
+    There is no random part: the runs of a study do not fail together, and fixed pauses make a log
+    easy to follow.
     """
-    return float(min(settings.retry_seconds * 4.0 ** (failures - 1), LONGEST_PAUSE))
+    return float(min(settings.retry_seconds * RETRY_FACTOR ** (failures - 1), LONGEST_PAUSE))
 
 
 @dataclass
-class Pattern:
-    """Whether all that has ended so far has failed, and for one reason."""
+class FailurePattern:
+    """Detects that every run fails in the same way, so that trying the rest is useless."""
 
-    alike: int = ALIKE
-    _kinds: set[str] = field(default_factory=set)
+    min_alike: int = MIN_ALIKE
+    _kinds: set[tuple[Cause, str]] = field(default_factory=set)
     _failed: set[str] = field(default_factory=set)
     _failed_for_good: set[str] = field(default_factory=set)
-    _hopeful: bool = False
+    _any_success: bool = False
 
     def saw_success(self) -> None:
-        """A run has an outcome: what is wrong is not wrong with all of them."""
-        self._hopeful = True
+        """Note that a run has a result: what failed is not wrong with every run."""
+        self._any_success = True
 
-    def saw_failure(self, run_id: str, reason: str, *, for_good: bool) -> str | None:
-        """Why the study is to be given up, if it is."""
-        self._kinds.add(_kind(reason))
-        self._failed.add(run_id)
+    def saw_failure(self, change: Change, *, for_good: bool) -> bool:
+        """Note a failure; True if the study should be given up.
+
+        A kill from outside says nothing about the other runs and never leads to that.
+        """
+        self._kinds.add((change.cause, change.signature))
+        self._failed.add(change.run_id)
         if for_good:
-            self._failed_for_good.add(run_id)
-        if self._hopeful or len(self._kinds) > 1 or KILLED.match(reason):
-            return None
-        if len(self._failed_for_good) < self.alike and len(self._failed) < 2 * self.alike:
-            return None
-        return f"all of the first {len(self._failed)} runs failed for the same reason: {reason}"
+            self._failed_for_good.add(change.run_id)
+        if self._any_success or len(self._kinds) > 1 or change.cause is Cause.KILLED:
+            return False
+        enough_for_good = len(self._failed_for_good) >= self.min_alike
+        return enough_for_good or len(self._failed) >= 2 * self.min_alike
 
-
-KILLED = re.compile(r"ended by signal \d+")
-"""Whoever kills a run does so from outside: that says nothing of the others."""
-
-
-def _kind(reason: str) -> str:
-    """The reason without what differs from run to run: numbers, and the names of files."""
-    return re.sub(r"\S*/\S*|\d+", "…", reason)
+    @property
+    def failed(self) -> int:
+        """Number of runs that have failed."""
+        return len(self._failed)

@@ -1,4 +1,4 @@
-"""Keeps every slot training until all jobs have an outcome. The only writer of results."""
+"""The scheduler: keeps every slot busy until all jobs have an outcome, and records results."""
 
 from __future__ import annotations
 
@@ -13,20 +13,28 @@ from pathlib import Path
 
 from sweep.errors import StoreBusyError
 from sweep.executors.base import Ended, Executor
-from sweep.progress.watcher import Summary, Watcher
-from sweep.queue.changes import Change, Claim, recorded, released
+from sweep.progress.watcher import Stop, Stopping, Summary, Waiting, Watcher
+from sweep.progress.words import stop_words
+from sweep.queue.changes import Change, Claim, released
 from sweep.queue.control import is_paused
 from sweep.queue.leases import RENEW_SECONDS
 from sweep.queue.queue import Queue
-from sweep.running.attempt import DISK_FULL, Running, no_start, outcome
+from sweep.running.attempt import (
+    Running,
+    StopRequest,
+    change_after,
+    change_without_start,
+    found_result,
+)
 from sweep.running.obstacles import Obstacles
-from sweep.running.retries import ALIKE, Pattern
+from sweep.running.retries import MIN_ALIKE, FailurePattern
 from sweep.store.ledger import directory_name
-from sweep.store.states import CLOSED, FINISHED, OPEN
+from sweep.store.states import AttemptOutcome, RunState
 from sweep.study.file import Jobs
+from sweep.trainers.base import Cause
 from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError, RunTakenError
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
 
 TICK_SECONDS = 0.2
 """How long to wait for a run to end before looking at everything else."""
@@ -34,6 +42,7 @@ LOOK_SECONDS = 1.0
 """How often to look at what others do, and at whether the runs live."""
 WRITERS = 8
 """Threads that make directories ready: the disk syncs several files in the time of one."""
+NOT_OURS = "cancelled, or taken over by another scheduler"
 AHEAD = 100
 """Jobs that are asked for at once: another scheduler may have taken the first ones."""
 
@@ -60,10 +69,10 @@ class Scheduler:
         self._folder = folder
         self._watcher = watcher
         self._settings = settings
-        self._stop_reason: str | None = None
-        self._told: str | None = None
+        self._stop: Stopping | None = None
+        self._told: Stopping | Waiting | None = None
         self._obstacles = Obstacles(folder)
-        self._pattern = Pattern(max(len(executor.slots), ALIKE))
+        self._pattern = FailurePattern(max(len(executor.slots), MIN_ALIKE))
         self._free = deque(executor.slots)
         self._pending: deque[Job] = deque()
         self._elsewhere: list[Job] = []
@@ -78,7 +87,7 @@ class Scheduler:
 
     def stop(self) -> None:
         """Claim no more, and let the running runs stop at their next step; safe in a signal."""
-        self._stop_reason = self._stop_reason or "stopped at the keyboard"
+        self._stop = self._stop or Stopping(Stop.KEYBOARD)
         self._summary.interrupted = True
 
     def run(self, jobs: Iterable[Job]) -> Summary:
@@ -102,14 +111,15 @@ class Scheduler:
         return self._summary
 
     def _has_work(self) -> bool:
-        waiting = bool(self._pending or self._elsewhere) and not self._stop_reason
+        waiting = bool(self._pending or self._elsewhere) and not self._stop
         return waiting or bool(self._running or self._settling)
 
     def _turn(self) -> None:
         """One transaction: record what has ended, and claim as many runs as there are free slots."""
         obstacles = self._obstacles
-        failing = any(change.outcome == "failed" for _, change in self._settling)  # the last one?
-        closed = self._stop_reason or obstacles.full or obstacles.paused or failing
+        outcomes = [change.outcome for _, change in self._settling]
+        failing = AttemptOutcome.FAILED in outcomes  # it may lead to giving up
+        closed = self._stop or obstacles.disk_full or obstacles.paused or failing
         number = 0 if closed else len(self._free)
         wanted = {job.run_id: job for job in list(self._pending)[: number and number + AHEAD]}
         try:
@@ -138,27 +148,26 @@ class Scheduler:
             self._obstacles.saw_success()
             self._summary.finished += 1
             self._watcher.finished(job, change.result)
-        elif change.outcome == "failed":
+        elif change.outcome is AttemptOutcome.FAILED:
             self._settle_failure(job, change)
         else:
             self._pending.append(job)
             self._watcher.stopped(job, change.reason or "")
 
     def _settle_failure(self, job: Job, change: Change) -> None:
-        again, reason = change.state == "queued", change.reason or ""
+        again, reason = change.state is RunState.QUEUED, change.reason or ""
         self._watcher.failed(job, reason, pause=change.pause if again else None)
         self._summary.failed += not again
         (self._pending if again else self._closed).append(job)
-        useless = self._pattern.saw_failure(job.run_id, reason, for_good=not again)
-        if useless:
-            self._give_up(useless)
+        if self._pattern.saw_failure(change, for_good=not again):
+            self._give_up(Stopping(Stop.ALL_FAIL_ALIKE, self._pattern.failed, reason))
         elif self._settings.fail_fast and not again:
-            self._give_up(f"a run has failed for good: {reason}")
+            self._give_up(Stopping(Stop.FAIL_FAST, 1, reason))
 
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, why: Stopping) -> None:
         if self._pending or self._elsewhere or self._running:
-            self._stop_reason = self._stop_reason or reason
-            self._summary.given_up = self._summary.given_up or reason
+            self._stop = self._stop or why
+            self._summary.gave_up = self._summary.gave_up or why
 
     def _begin(self, claimed: Sequence[tuple[Job, Claim]]) -> None:
         """Start the runs that were claimed, those apart whose directory holds the outcome already."""
@@ -185,27 +194,25 @@ class Scheduler:
         """Make a run's directory ready, unless it has an outcome, or something is in the way."""
         job, directory = run.job, run.directory
         try:
-            result = directory.read_result()
-            if result:
-                # It was trained before, by a scheduler that ended before it could say so.
+            if change := found_result(run):
                 shutil.rmtree(directory.checkpoints, ignore_errors=True)
-                return recorded(job.run_id, result, directory.read_events(), None)
+                return change
             directory.path.mkdir(parents=True, exist_ok=True)
             directory.lock.announce(run.claim.attempt)
-            directory.write_request(_request(job, self._settings.jobs))
+            job.spec.write_request(directory, job, self._settings.jobs)
             run.new_events()  # those of earlier attempts
         except (OSError, RunDirectoryError, RunTakenError) as error:
-            return no_start(run, error, self._settings.jobs)
+            return change_without_start(run, error, self._settings.jobs)
         return None
 
     def _end(self, ended: Ended) -> None:
         run = self._running.pop(ended.directory)
         self._free.append(run.slot)
-        self._add(run.job, outcome(run, ended, self._settings.jobs))
+        self._add(run.job, change_after(run, ended, self._settings.jobs))
 
     def _add(self, job: Job, change: Change) -> None:
         """The next turn makes this change."""
-        if change.reason == DISK_FULL:
+        if change.cause is Cause.DISK_FULL:
             self._obstacles.met_full_disk()
         self._settling.append((job, change))
 
@@ -231,19 +238,19 @@ class Scheduler:
         lost = self._queue.lost()
         for run in self._running.values():
             if run.job.run_id in lost:
-                self._ask_to_stop(run, "it is no longer ours")
+                self._ask_to_stop(run, StopRequest(Cause.STOPPED, NOT_OURS))
         paused = is_paused(self._queue.store, self._settings.study)
         self._obstacles.paused = self._settings.study if paused else None
         if self._elsewhere:
             self._queue.reclaim_lost()
         states = self._queue.store.states([job.run_id for job in self._elsewhere + self._closed])
         for job in self._elsewhere:
-            if states[job.run_id] in FINISHED | CLOSED:
+            if not states[job.run_id].is_open:
                 self._watcher.elsewhere(job, states[job.run_id])
-        self._pending += [job for job in self._elsewhere if states[job.run_id] in OPEN]
-        self._pending += [job for job in self._closed if states[job.run_id] in OPEN]
+        self._pending += [job for job in self._elsewhere if states[job.run_id].is_open]
+        self._pending += [job for job in self._closed if states[job.run_id].is_open]
         self._closed = [
-            job for job in self._elsewhere + self._closed if states[job.run_id] in CLOSED
+            job for job in self._elsewhere + self._closed if states[job.run_id].is_closed
         ]
         self._elsewhere.clear()
 
@@ -256,52 +263,40 @@ class Scheduler:
         jobs = self._settings.jobs
         for run in self._running.values():
             run.look(passed)
-            too_long = run.too_long(jobs)
-            if too_long and not run.stopping:
-                self._ask_to_stop(run, too_long, blame=True)
-            elif run.asked > jobs.stop_seconds:
+            exceeded = run.exceeded_limit(jobs)
+            if exceeded and not run.stop:
+                self._ask_to_stop(run, exceeded)
+            elif run.stopping > jobs.stop_seconds:
                 self._executor.stop(run.directory.path, now=True)
 
-    def _ask_to_stop(self, run: Running, reason: str, *, blame: bool = False) -> None:
-        if not run.stopping:
-            run.stopping, run.blamed = reason, blame
+    def _ask_to_stop(self, run: Running, request: StopRequest) -> None:
+        if not run.stop:
+            run.stop = request
             self._executor.stop(run.directory.path)
 
     def _tell(self) -> None:
-        """Say why no run is started, once, and have those stop that are to."""
-        reason = self._stop_reason or self._obstacles.sentence()
-        if reason != self._told:
-            self._told = reason
-            if reason is None:
-                self._watcher.going_on()
-            elif self._stop_reason:
-                self._watcher.stopping(reason)
+        """Report once why no run is started, and stop the running ones if they should stop."""
+        why = self._stop or self._obstacles.waiting()
+        if why != self._told:
+            self._told = why
+            if why is None:
+                self._watcher.resumed()
+            elif isinstance(why, Stopping):
+                self._watcher.stopping(why)
             else:
-                self._watcher.waiting(reason)
-        if self._stop_reason or self._obstacles.paused:
+                self._watcher.waiting(why)
+        if self._stop or self._obstacles.paused:
+            reason = stop_words(self._stop) if self._stop else "the study was paused"
             for run in self._running.values():
-                self._ask_to_stop(run, self._stop_reason or "the study was paused")
+                self._ask_to_stop(run, StopRequest(Cause.STOPPED, reason))
 
     def _give_back(self) -> None:
         """When it ends early: runs that are still ours go back into the queue."""
         for run in self._running.values():
             self._executor.stop(run.directory.path, now=True)
         early = [
-            released(run.job.run_id, "its scheduler ended early") for run in self._running.values()
+            released(run.job.run_id, Cause.STOPPED, "its scheduler ended early")
+            for run in self._running.values()
         ]
         with contextlib.suppress(StoreBusyError):  # then they are found to be lost
             self._queue.turn([*early, *(change for _, change in self._settling)])
-
-
-def _request(job: Job, jobs: Jobs) -> Request:
-    """What the run's process is asked to do."""
-    return Request(
-        recipe=job.recipe,
-        corpus_hash=job.corpus_hash,
-        weights_hash=job.weights and job.weights.hash,
-        weights=job.weights and job.weights.folder,
-        execution=jobs.execution(),
-        run_id=job.run_id,
-        family=job.family,
-        repeat_of=job.repeat_of,
-    )

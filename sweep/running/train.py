@@ -9,14 +9,14 @@ from types import FrameType
 
 from rich.console import Console
 
-from sweep.executors.local import LocalExecutor
+from sweep.executors.registry import DEFAULT_EXECUTOR, EXECUTORS
 from sweep.executors.slots import Slot
 from sweep.progress.terminal import watch
 from sweep.progress.watcher import Summary
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
-from sweep.store.states import FINISHED
+from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
 from sweep.workload.job import Job
 from sweep.workspace import Workspace
@@ -25,7 +25,7 @@ from sweep.workspace import Workspace
 def unfinished(store: Store, jobs: Sequence[Job]) -> list[Job]:
     """The jobs that have no outcome yet and that nobody has cancelled, in their order."""
     states = store.states([job.run_id for job in jobs])
-    over = FINISHED | {"cancelled"}
+    over = FINISHED | {RunState.CANCELLED}
     return [job for job in jobs if states.get(job.run_id) not in over]
 
 
@@ -45,7 +45,7 @@ def train_jobs(
     queue = Queue(store, this_process())
     queue.reclaim_lost()
     labels = {job.run_id: label for label, job in jobs.items()}
-    executor = LocalExecutor(slots)
+    executor = EXECUTORS[DEFAULT_EXECUTOR](slots)
     try:
         with watch(console, labels, len(jobs)) as watcher:
             scheduler = Scheduler(queue, executor, workspace.folder, watcher, settings)

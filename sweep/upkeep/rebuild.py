@@ -26,6 +26,7 @@ from sweep.store.schema import (
     studies,
 )
 from sweep.store.states import FINISHED
+from sweep.trainers.builtin import GptRun
 from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError
 from trainer.rundir.directory import Request, Result, RunDirectory
@@ -95,7 +96,13 @@ def _job(request: Request, name: str) -> Job | None:
     family = request.family or request.recipe.family(request.corpus_hash, request.weights_hash)
     if directory_name(run_id) != name:
         return None
-    return Job(run_id, request.recipe, request.corpus_hash, family, repeat_of)
+    return Job(
+        run_id=run_id,
+        family=family,
+        corpus_hash=request.corpus_hash,
+        repeat_of=repeat_of,
+        spec=GptRun(request.recipe),
+    )
 
 
 def _rows(job: Job, directory: RunDirectory, found: Rebuilt) -> Rows:

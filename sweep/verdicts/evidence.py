@@ -33,7 +33,7 @@ class Evidence:
     @cached_property
     def seconds_per_run(self) -> dict[str, float]:
         """By arm: see `analysis.cost.seconds_per_run`."""
-        from analysis.cost import seconds_per_run  # noqa: PLC0415  (brings pandas)
+        from analysis.cost import seconds_per_run
 
         return seconds_per_run(self.frame)
 
@@ -47,7 +47,7 @@ class Evidence:
 
 def read_evidence(store: Store, study: str) -> Evidence:
     """All that a report needs of a study's runs."""
-    import pandas as pd  # noqa: PLC0415  (slow to import)
+    import pandas as pd
 
     usual = _some_provenance(store, study)
     origins: dict[str | None, int] = {usual: 0}

@@ -76,7 +76,7 @@ class Report:
         }
 
     def _arm(self, verdict: dict[str, Any]) -> dict[str, Any]:
-        from analysis.cost import seconds_to_settle  # noqa: PLC0415  (brings numpy)
+        from analysis.cost import seconds_to_settle
 
         text = self.tested_text.of_arm(verdict, self.analysis.smallest_effect)
         name, evidence = verdict.pop("arm"), self.evidence
@@ -117,7 +117,7 @@ def table_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def make_report(store: Store, study: StudyRow) -> Report:
     """Judge a study by what the store has of it so far."""
-    from analysis.verdict import judge  # noqa: PLC0415  (brings pandas)
+    from analysis.verdict import judge
 
     name = study.name
     rows = store.arms(name)
@@ -167,7 +167,7 @@ def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: in
 
     `arms` begins with the baseline, as `Store.arms` does; `withdrawn` counts those that are gone.
     """
-    from analysis.rules import Plan  # noqa: PLC0415  (brings numpy and scipy)
+    from analysis.rules import Plan
 
     baseline, *others = arms
     return Plan(
@@ -182,7 +182,7 @@ def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: in
 
 def runs_frame(runs: Sequence[PlannedRun]) -> pd.DataFrame:
     """A row per arm and seed, with `COLUMNS` and what was recorded of the run."""
-    import pandas as pd  # noqa: PLC0415  (slow to import)
+    import pandas as pd
 
     renamed = {"test_loss": "loss", "state": "status", "id": "run"}
     frame = pd.DataFrame(

@@ -64,7 +64,7 @@ def choose(report: Report, changes: Mapping[str, Mapping[str, Any]]) -> Choice:
     `changes` are the recipe fields that each arm sets; of alternatives, which set one field to
     different values, the one that promises most is taken.
     """
-    from analysis.stacking import promise  # noqa: PLC0415  (brings numpy and pandas)
+    from analysis.stacking import promise
 
     baseline, *rows = report.judgement.arms
     left_out: dict[str, str] = {

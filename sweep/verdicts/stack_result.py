@@ -44,7 +44,7 @@ class Trial:
 
 def load_trial(store: Store, name: str) -> Trial:
     """What the store has of a stack. Raises NotFoundError when there is none of that name."""
-    from analysis.stacking import confirm  # noqa: PLC0415  (brings numpy and pandas)
+    from analysis.stacking import confirm
 
     study = store.study(name)
     plan = store.plan(study)
@@ -91,7 +91,7 @@ def _promise(choice: Choice, trial: Trial | None) -> Promise | None:
     """As it was when the stack was planned."""
     if trial is None:
         return choice.promise
-    from analysis.stacking import Promise  # noqa: PLC0415  (brings numpy and pandas)
+    from analysis.stacking import Promise
 
     return Promise(**trial.stack.promise)
 
@@ -122,7 +122,7 @@ def _contribution(member: str, trial: Trial | None) -> dict[str, Any]:
 
 
 def _seconds_to_settle(row: ArmVerdict, baseline: str, trial: Trial) -> float | None:
-    from analysis.cost import seconds_to_settle  # noqa: PLC0415  (brings pandas)
+    from analysis.cost import seconds_to_settle
 
     return seconds_to_settle(row.seeds_to_settle, row.arm, baseline, trial.seconds_per_run)
 
@@ -158,7 +158,7 @@ def _confirmed(trial: Trial) -> dict[str, Any]:
 def _gap(promised: Promise | None, trial: Trial | None, alpha: float) -> dict[str, Any] | None:
     if promised is None or trial is None:
         return None
-    from analysis.stacking import gap  # noqa: PLC0415  (brings numpy and pandas)
+    from analysis.stacking import gap
 
     found = gap(promised, trial.confirmation.stack, alpha)
     return asdict(found) if found else None

@@ -59,9 +59,9 @@ def _rests(found: ChunkEffect, verdict: str | None, delta: float) -> bool:
 
 def read_tested_text(store: Store, study: str, baseline: str, alpha: float) -> TestedText:
     """From the losses chunk by chunk of the runs that are done."""
-    import pandas as pd  # noqa: PLC0415  (slow to import)
+    import pandas as pd
 
-    from analysis.chunks import chunk_effects  # noqa: PLC0415  (brings numpy and pandas)
+    from analysis.chunks import chunk_effects
 
     query = (
         select(arms.c.name, members.c.seed, chunk_losses.c.chunk, chunk_losses.c.loss)

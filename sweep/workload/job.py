@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from trainer.recipe import Recipe
-
-
-class InitialWeights(NamedTuple):
-    """Weights that a run starts from."""
-
-    folder: str
-    """Absolute path."""
-    hash: str
+from sweep.trainers.base import RunIdentity, RunSpec
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run to be trained: its identity and its recipe."""
+@dataclass(frozen=True, kw_only=True)
+class Job(RunIdentity):
+    """One run to be trained: its names, and what it trains."""
 
-    run_id: str
-    recipe: Recipe
-    corpus_hash: str
-    family: str
-    """Identity of the recipe without its seeds: equal for all seeds of an arm."""
-    repeat_of: str | None = None
-    """Id of the run that this one repeats exactly, if it does."""
-    weights: InitialWeights | None = None
-    """Initial weights; None for random ones."""
+    spec: RunSpec

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sweep.design.plan import Arm, Plan
 from sweep.errors import ExecutionError, StudyError
-from sweep.workload.job import InitialWeights, Job
+from sweep.trainers.builtin import GptRun, InitialWeights
+from sweep.workload.job import Job
 from trainer.corpora.corpus import Corpus, find_corpus, save_corpus
 from trainer.corpora.prepare import load_small
 from trainer.errors import CorpusError, WeightsError
@@ -66,11 +67,10 @@ class Workload:
         family = arm.recipe.family(corpus_hash, weights_hash)
         return [
             Job(
-                recipe.fingerprint(corpus_hash, weights_hash),
-                recipe,
-                corpus_hash,
-                family,
-                weights=weights,
+                run_id=recipe.fingerprint(corpus_hash, weights_hash),
+                family=family,
+                corpus_hash=corpus_hash,
+                spec=GptRun(recipe, weights),
             )
             for recipe in recipes
         ]
@@ -117,7 +117,7 @@ class Workload:
             corpus.check_fits(recipe)
         weights = self.weights.get(recipe.train.initial_weights)
         if weights is not None:
-            from trainer.weights.initial import check_tokens  # noqa: PLC0415  (seldom needed)
+            from trainer.weights.initial import check_tokens
 
             weights.check_fits(recipe)
             check_tokens(weights, recipe.data.tokenizer, corpus, self.cache)
@@ -179,7 +179,7 @@ def _find_weights(plan: Plan, beside: Path) -> dict[str | None, Pretrained]:
     words = {arm.recipe.train.initial_weights for arm in plan.arms} - {None}
     if not words:
         return {}
-    from trainer.weights.initial import find_weights  # noqa: PLC0415  (seldom needed)
+    from trainer.weights.initial import find_weights
 
     return {word: find_weights(str(word), beside) for word in words}
 

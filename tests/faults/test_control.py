@@ -31,7 +31,7 @@ def test_a_study_is_paused_and_resumed_and_a_run_cancelled_and_retried_from_anot
     command = terminal.start("run", "s.toml", "--slots", "1")
     pid = hold(baseline, command)
     assert terminal.sweep("pause", "s.toml") == (
-        "tiny is paused: its runs write a checkpoint and stop. `sweep resume tiny` lets it go on.\n"
+        "tiny is paused: its runs write a checkpoint and stop. `sweep resume tiny` continues it.\n"
     )
     os.kill(pid, signal.SIGCONT)
     wait_for(lambda: terminal.attempts(baseline) == [("stopped", "the study was paused")], command)
@@ -44,8 +44,8 @@ def test_a_study_is_paused_and_resumed_and_a_run_cancelled_and_retried_from_anot
     os.kill(pid, signal.SIGCONT)
     out = end(command)
     for line in (
-        "Waiting: tiny is paused: `sweep resume tiny` lets it go on.",
-        "It goes on.",
+        "Waiting: tiny is paused: `sweep resume tiny` continues it.",
+        "Resumed.",
         "2 of 3 runs are cancelled and missing: no-dropout/1, clip/1. `sweep retry ",
     ):
         assert line in out

@@ -127,7 +127,7 @@ def goes_on(command: subprocess.Popen[str], terminal: Terminal, peace: Terminal)
     """To the same losses as without any trouble."""
     said = end(command)
     assert "3/3" in said
-    assert said.count("Waiting: ") == said.count("It goes on.") == 1
+    assert said.count("Waiting: ") == said.count("Resumed.") == 1
     assert "full" in said.split("Waiting: ")[1].splitlines()[0]
     assert "free some space" in said.split("Waiting: ")[1].splitlines()[0]
     assert differences(terminal.folder, peace.folder) == []

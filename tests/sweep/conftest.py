@@ -20,6 +20,7 @@ from sweep.study.file import parse_study
 from sweep.workload.job import Job
 from tests.sweep import postgres
 from tests.sweep.importer import Importer
+from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import Trainer, fill
 from trainer.recipe import Recipe
@@ -194,7 +195,7 @@ def make_job() -> Callable[[int], Job]:
 
     def make(seed: int) -> Job:
         recipe = Recipe.model_validate({"seeds": {"init": seed, "order": seed, "dropout": seed}})
-        return Job(recipe.fingerprint(CORPUS_HASH), recipe, CORPUS_HASH, "f" * 64)
+        return make_gpt_job(recipe, CORPUS_HASH)
 
     return make
 

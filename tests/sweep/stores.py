@@ -21,16 +21,15 @@ from sweep.store.store import Store, store_url
 from sweep.study.file import parse_study
 from sweep.verdicts.judge import make_report
 from sweep.workload.job import Job
+from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
 from trainer.rundir.directory import Event, Result
-
-FAMILY = "f" * 64
 
 
 def save(store: Store, plan: Plan, path: Path) -> None:
     """What `sweep run` writes before it trains."""
     jobs = {
-        (arm.name, seed): Job(recipe.fingerprint("c"), recipe, "c", FAMILY)
+        (arm.name, seed): make_gpt_job(recipe)
         for arm in plan.arms
         for seed, recipe in arm.recipes.items()
     }
@@ -103,7 +102,7 @@ class Trainer:
     @staticmethod
     def job(identity: str, recipe: Any) -> Job:  # noqa: ANN401  (a Recipe)
         family = hashlib.sha256(identity.encode()).hexdigest()
-        return Job(recipe.fingerprint("c"), recipe, "c", family)
+        return make_gpt_job(recipe, family=family)
 
     def record(self, queue: OneByOne, run_id: str, changes: dict[str, Any]) -> None:
         if changes.pop("fail", False):

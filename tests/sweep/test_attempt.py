@@ -9,7 +9,7 @@ import pytest
 
 from sweep.executors.base import Ended
 from sweep.queue.changes import Claim
-from sweep.running.attempt import Running, outcome
+from sweep.running.attempt import Running, change_after
 from sweep.study.file import Jobs
 from sweep.workload.job import Job
 from trainer.rundir.directory import RunDirectory
@@ -22,18 +22,18 @@ from trainer.rundir.exits import Exit
         (
             True,
             (
-                "out of memory: the kernel ended it (SIGKILL) at 1.50 GB resident; set a smaller "
+                "out of memory: the kernel killed it (SIGKILL) at 1.50 GB resident; set a smaller "
                 "jobs.micro_batch, run fewer at once (--slots), or give it more memory"
             ),
         ),
         (
             False,
             (
-                "ended by signal 9 (SIGKILL) at 1.50 GB resident: somebody's, and not for lack of "
-                "memory"
+                "killed by signal 9 (SIGKILL) at 1.50 GB resident: sent by another process, not by "
+                "the OOM killer"
             ),
         ),
-        (None, "ended by signal 9 (SIGKILL)"),
+        (None, "killed by signal 9 (SIGKILL)"),
     ],
     ids=["kernel", "person", "unknown"],
 )
@@ -42,7 +42,7 @@ def test_who_killed_a_run_is_told_where_it_is_known(
 ) -> None:
     run = Running(make_job(1), "place", RunDirectory(tmp_path), Claim("run", 1, 0))
     ended = Ended(tmp_path, None, 9, 1_500_000_000, by_kernel)
-    change = outcome(run, ended, Jobs())
+    change = change_after(run, ended, Jobs())
     assert (change.state, change.outcome, change.reason) == ("queued", "failed", reason)
 
 
@@ -51,7 +51,7 @@ def test_memory_that_was_refused_is_told_with_the_peak(
 ) -> None:
     run = Running(make_job(1), "place", RunDirectory(tmp_path), Claim("run", 1, 0))
     run.directory.log.write_text("Traceback ...\nout of memory: an allocation was refused (x)\n")
-    change = outcome(run, Ended(tmp_path, Exit.OUT_OF_MEMORY, None, 1_500_000_000), Jobs())
+    change = change_after(run, Ended(tmp_path, Exit.OUT_OF_MEMORY, None, 1_500_000_000), Jobs())
     assert change.reason == (
         "out of memory: an allocation was refused (x) (at its peak: 1.50 GB resident)"
     )

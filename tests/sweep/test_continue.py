@@ -99,7 +99,7 @@ def test_killed_runs_and_an_interrupted_command_change_no_bit_of_a_study(
         command.kill()
         command.communicate()
     assert command.returncode == 130, err
-    assert out.count("ended by signal 9 (SIGKILL)") == 2
+    assert out.count("killed by signal 9 (SIGKILL)") == 2
     stopped = list(empty.glob("runs/*/checkpoints/step-*"))
     assert stopped
     done = sweep(empty, "run", "s.toml")

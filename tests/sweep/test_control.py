@@ -13,8 +13,9 @@ from sweep.queue.changes import failed
 from sweep.store.ledger import Ledger
 from sweep.store.store import Store, store_url
 from sweep.upkeep.rebuild import fill
-from tests.sweep.one_by_one import OneByOne
-from tests.sweep.stores import FAMILY, save
+from tests.sweep.jobs import FAMILY
+from tests.sweep.one_by_one import OneByOne, failing
+from tests.sweep.stores import save
 from trainer.rundir.directory import Request, Result
 
 
@@ -75,7 +76,7 @@ def test_retrying_queues_what_failed_or_was_cancelled_with_all_its_retries_and_e
     for run_id in (lost, waiting):
         begin(run_id)
     queue.fail(lost, "no luck", None, retry=False)
-    queue.turn([failed(waiting, "no luck", None, 3000.0)])
+    queue.turn([failed(waiting, failing("no luck"), None, 3000.0)])
     control.cancel(queue.store, [cancelled])
     other = OneByOne(queue.store, "other:2:2")
     assert not other.claim(waiting)

@@ -17,7 +17,7 @@ from sweep.queue.owner import is_gone, this_process
 from sweep.store.store import Store
 from sweep.workload.job import Job
 from tests.sweep.conftest import HandClock
-from tests.sweep.one_by_one import OneByOne
+from tests.sweep.one_by_one import OneByOne, failing
 from trainer.rundir.directory import Result
 
 
@@ -99,7 +99,7 @@ def test_a_failed_run_is_tried_again_after_its_pause_whatever_happens_to_the_clo
     run_id = jobs[0].run_id
     assert queue.claim(jobs[1].run_id)  # the four are known
     assert other.claim(run_id)
-    assert other.turn([failed(run_id, "no luck", None, 8.0)]).kept == {run_id}
+    assert other.turn([failed(run_id, failing("no luck"), None, 8.0)]).kept == {run_id}
     clock.pass_seconds(7)
     assert not other.claim(run_id)
     clock.wall += hours * 3600
@@ -118,7 +118,7 @@ def test_the_pause_after_a_failure_holds_for_another_scheduler_as_well(
         claim = first.claim(run_id)
         assert claim
         assert claim.failures == number - 1
-        first.turn([failed(run_id, "no luck", None, 8.0)])
+        first.turn([failed(run_id, failing("no luck"), None, 8.0)])
         assert not second.claim(run_id)
         clock.pass_seconds(9)
     claim = second.claim(run_id)

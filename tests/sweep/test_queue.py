@@ -18,6 +18,7 @@ from sweep.history.record import save_plan
 from sweep.queue.owner import this_process
 from sweep.store.store import Store
 from sweep.workload.job import Job
+from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
 from trainer.rundir.directory import Event, Result
 
@@ -84,7 +85,7 @@ def test_commands_that_ask_for_the_same_runs_at_once_all_succeed(
     open_store: Callable[[], Store], plan: Plan
 ) -> None:
     jobs = {
-        (arm.name, seed): Job(recipe.fingerprint("c"), recipe, "c", "f" * 64)
+        (arm.name, seed): make_gpt_job(recipe)
         for arm in plan.arms
         for seed, recipe in arm.recipes.items()
     }
@@ -146,7 +147,7 @@ def test_a_record_holds_the_outcome_the_curve_the_chunk_losses_and_the_attempt(
     assert queue.record(run_id, result, events, 123_456)
     run = queue.row(run_id)
     for field, value in result.model_dump(exclude={"chunk_losses"}).items():
-        assert run[field] == value, field
+        assert getattr(run, field) == value, field
     assert run.owner is None
     assert (run.init_seed, run.order_seed, run.dropout_seed) == (1, 1, 1)
     assert [
@@ -239,7 +240,7 @@ def test_an_exact_rerun_is_no_run_of_the_recipe(
     queue: OneByOne, jobs: list[Job], make_result: Callable[..., Result]
 ) -> None:
     first = jobs[0]
-    again = Job(f"{first.run_id}-again", first.recipe, "c", first.family, repeat_of=first.run_id)
+    again = make_gpt_job(first.spec.recipe, repeat_of=first.run_id)
     assert queue.enqueue([again]) == 1
     assert len(queue.store.family_runs(first.family)) == 4
     assert queue.store.rerun_of(jobs[1].run_id) is None

@@ -24,9 +24,9 @@ from sweep.store.schema import ADDED
 from sweep.store.store import Store, store_url
 from sweep.upkeep.rebuild import _job
 from sweep.verdicts.references import require_exam, save_reference
-from sweep.workload.job import Job
 from sweep.workload.workload import Supply, Workload
 from tests.sweep import postgres
+from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import everything, lose
 from trainer.rundir.directory import Event, Request, Result
@@ -44,12 +44,12 @@ def folder(
 ) -> Path:
     """Runs in every state: done (one at the second attempt, one a rerun), diverged, failed, queued."""
     jobs = {
-        (arm.name, seed): Job(recipe.fingerprint("c"), recipe, "c", "f" * 64)
+        (arm.name, seed): make_gpt_job(recipe)
         for arm in plan.arms
         for seed, recipe in arm.recipes.items()
     }
     first = jobs["baseline", 1]
-    again = Job(f"{first.run_id}-again", first.recipe, "c", "f" * 64, first.run_id)
+    again = make_gpt_job(first.spec.recipe, repeat_of=first.run_id)
     queue = OneByOne(store, "me:1:1")
     queue.enqueue([*jobs.values(), again])
     save_plan(store, plan, tmp_path / "s.toml", {key: job.run_id for key, job in jobs.items()})
@@ -256,7 +256,7 @@ queue = Queue(Store(store_url(None, Path("runs"))), "writer:1:1")
 print("ready", flush=True)
 for seed in range(1000, 100_000):
     recipe = Recipe.model_validate({"seeds": {"init": seed, "order": seed, "dropout": seed}})
-    queue.enqueue([Job(recipe.fingerprint("c"), recipe, "c", "f" * 64)])
+    queue.enqueue([make_gpt_job(recipe)])
 """
 """Queues runs, one transaction each, until it is killed."""
 

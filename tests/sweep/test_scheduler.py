@@ -89,7 +89,7 @@ def test_a_run_is_given_its_own_recipe_and_the_corpus_that_is_meant(
     made.scheduler.run(jobs)
     for job in jobs:
         request = RunDirectory(folder_of(made, job)).read_request()
-        assert (request.recipe, request.corpus_hash) == (job.recipe, job.corpus_hash)
+        assert (request.recipe, request.corpus_hash) == (job.spec.recipe, job.corpus_hash)
 
 
 def test_a_run_that_fails_is_tried_again_and_counts_when_it_succeeds(
@@ -107,7 +107,7 @@ def test_a_run_that_fails_is_tried_again_and_counts_when_it_succeeds(
     attempts = made.store.attempts(jobs[0].run_id)
     assert [(attempt.outcome, attempt.reason) for attempt in attempts] == [
         ("failed", "RuntimeError: no luck"),
-        ("failed", "ended by signal 9 (SIGKILL)"),
+        ("failed", "killed by signal 9 (SIGKILL)"),
         ("done", None),
     ]
     assert "failed and will be tried again: RuntimeError: no luck" in made.seen.getvalue()
@@ -117,7 +117,7 @@ def test_a_run_that_fails_is_tried_again_and_counts_when_it_succeeds(
 def test_a_run_that_keeps_failing_is_given_up_after_its_retries_and_the_others_go_on(
     desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job], retries: int
 ) -> None:
-    bad = jobs[2].recipe.seeds.init
+    bad = jobs[2].spec.recipe.seeds.init
 
     def fail_one(directory: RunDirectory, number: int) -> int | None:
         seed = directory.read_request().recipe.seeds.init
@@ -128,7 +128,7 @@ def test_a_run_that_keeps_failing_is_given_up_after_its_retries_and_the_others_g
     assert (summary.finished, summary.failed, summary.interrupted) == (5, 1, False)
     assert states(made, jobs) == {"done": 5, "failed": 1}
     run = made.store.find_run(jobs[2].run_id).run
-    assert (run.state, run.cause) == ("failed", "ended with status 1 and without a word")
+    assert (run.state, run.cause) == ("failed", "exited with status 1 and printed nothing")
     assert len(made.store.attempts(jobs[2].run_id)) == retries + 1
     assert made.seen.getvalue().count("FAILED") == 1
 
@@ -333,7 +333,7 @@ def test_checkpoints_of_a_run_that_turns_out_to_have_a_result_are_removed(
 ) -> None:
     made = desk(succeed)
     folder = RunDirectory(folder_of(made, jobs[0]))
-    folder.write_request(Request(recipe=jobs[0].recipe))
+    folder.write_request(Request(recipe=jobs[0].spec.recipe))
     succeed(folder, 1)
     folder.checkpoints.mkdir()
     made.scheduler.run(jobs)

@@ -1,0 +1,19 @@
+"""The metrics that the built-in trainer records, by name."""
+
+from __future__ import annotations
+
+from sweep.metrics.metric import Direction, Metric
+
+METRICS = {
+    metric.name: metric
+    for metric in [
+        Metric(
+            name="test_loss",
+            title="test loss",
+            unit="nats per token",
+            direction=Direction.MINIMIZE,
+        )
+    ]
+}
+PRIMARY = METRICS["test_loss"]
+"""The metric that verdicts are about."""

@@ -1,0 +1,41 @@
+"""Sentences for what a scheduler reports."""
+
+from __future__ import annotations
+
+from sweep.machine.disk import shown_size
+from sweep.progress.watcher import Hindrance, Stop, Stopping, Waiting
+
+CONTINUES = "The study waits, and continues by itself when that has passed; no retry is spent"
+
+
+def stop_words(stopping: Stopping) -> str:
+    """Why the scheduler stops."""
+    match stopping.stop:
+        case Stop.KEYBOARD:
+            return "stopped at the keyboard"
+        case Stop.ALL_FAIL_ALIKE:
+            return (
+                f"all of the first {stopping.failures} runs failed for the same reason: "
+                f"{stopping.reason}"
+            )
+        case Stop.FAIL_FAST:
+            return f"a run has failed for good: {stopping.reason}"
+
+
+def waiting_words(waiting: Waiting) -> str:
+    """Why no run is started, and what to do."""
+    where = waiting.where
+    match waiting.hindrance:
+        case Hindrance.DISK_FULL_AGAIN:
+            return (
+                f"the disk of {where} was full again: {shown_size(waiting.room)} of free space are "
+                "too little for the runs that continue at once. Free more, or start the command "
+                "again with fewer --slots. The study waits for more room, and tries with the same "
+                "room less and less often; no retry is spent"
+            )
+        case Hindrance.DISK_FULL:
+            return f"the disk of {where} is full: free some space. {CONTINUES}"
+        case Hindrance.DATABASE:
+            return f"{where.rstrip('.')}. {CONTINUES}"
+        case Hindrance.PAUSED:
+            return f"{where} is paused: `sweep resume {where}` continues it"

@@ -1,0 +1,120 @@
+"""What sweep needs of a trainer, whatever it trains.
+
+Queue, scheduler, store and forecasts handle runs through `RunSpec` alone. The built-in GPT trainer
+is in `sweep.trainers.builtin`; another trainer is another class with these members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Protocol
+
+from sweep.executors.base import Ended
+from sweep.study.file import Jobs
+from trainer.recipe import Seeds
+from trainer.rundir.directory import Event, Result, RunDirectory
+
+
+class Cause(Enum):
+    """Why an attempt at a run ended."""
+
+    RESULT = auto()
+    """It has a result."""
+    STOPPED = auto()
+    """It was asked to stop and did, between two steps."""
+    TAKEN = auto()
+    """Another process trains this run."""
+    DISK_FULL = auto()
+    RUNNER_LOST = auto()
+    """The process that starts runs has ended, and the run with it."""
+    OUT_OF_MEMORY = auto()
+    """An allocation was refused, or the kernel killed it for lack of memory."""
+    KILLED = auto()
+    """A signal ended it, for another reason than lack of memory."""
+    REFUSED = auto()
+    """The trainer says that another attempt would end the same way."""
+    FAILED = auto()
+    """It ended without a result, for a reason that only its output tells."""
+    STALLED = auto()
+    """It gave no sign of life for `jobs.stall_timeout` seconds."""
+    TIMED_OUT = auto()
+    """It was not done after `jobs.timeout` seconds."""
+    NOT_STARTED = auto()
+    """Its directory could not be made ready."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How an attempt ended."""
+
+    cause: Cause
+    reason: str | None = None
+    """The cause as a sentence for people."""
+    signature: str = ""
+    """Equal for attempts that failed alike: the last line of output without numbers and paths."""
+    result: Result | None = None
+    events: Sequence[Event] = ()
+    """The training curve, if there is a result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Expected cost and size of a run."""
+
+    flops: float
+    """Floating-point operations of training."""
+    evaluation_flops: float
+    tokens: int
+    """Training tokens."""
+    steps: int
+    parameters: int
+    curve_points: int
+    chunks: int
+    """Chunks of test text whose losses are kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunIdentity:
+    """The names of a run."""
+
+    run_id: str
+    """Fingerprint of everything that determines the result."""
+    family: str
+    """The same without the seeds: equal for all seeds of an arm."""
+    corpus_hash: str
+    """Hash of the data; empty if the trainer has none."""
+    repeat_of: str | None = None
+    """Id of the run that this one repeats exactly, if it does."""
+
+
+class RunSpec(Protocol):
+    """What a run trains: parameters and seeds, as its trainer understands them."""
+
+    @property
+    def seeds(self) -> Seeds:
+        """Seeds of the random streams."""
+
+    @property
+    def cost(self) -> Cost:
+        """Expected cost."""
+
+    def parameters(self) -> dict[str, Any]:
+        """Everything that was set, as JSON values; kept in the database."""
+
+    def write_request(self, directory: RunDirectory, identity: RunIdentity, settings: Jobs) -> None:
+        """Make a run directory ready to be trained. Raises OSError and RunDirectoryError."""
+
+    def read_end(self, directory: RunDirectory, ended: Ended) -> End:
+        """Read why a process ended, and its result if there is one."""
+
+
+class Trainer(Protocol):
+    """One kind of run; `sweep.trainers.registry` has those that there are."""
+
+    def read_run(self, directory: RunDirectory) -> tuple[RunIdentity, RunSpec] | None:
+        """Read which run a directory was made for; None if sweep did not make it.
+
+        Raises RunDirectoryError if the directory is damaged.
+        """

@@ -1,0 +1,158 @@
+"""The built-in trainer: a GPT recipe as the rest of sweep sees it."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from model.config import parameter_count
+from sweep.executors.base import Ended
+from sweep.study.file import Jobs
+from sweep.trainers.base import Cause, Cost, End, RunIdentity
+from trainer.errors import RunDirectoryError
+from trainer.recipe import Recipe, Seeds, vocabulary_size
+from trainer.recipe_forms import to_nested
+from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.exits import Exit
+
+EVALUATION_SHARE = 1 / 3
+"""Evaluating a token costs a third of training on it: there is no backward pass."""
+CAUSES = {
+    Exit.REFUSED: Cause.REFUSED,
+    Exit.OUT_OF_MEMORY: Cause.OUT_OF_MEMORY,
+    Exit.DISK_FULL: Cause.DISK_FULL,
+    Exit.TAKEN: Cause.TAKEN,
+    Exit.STOPPED: Cause.STOPPED,
+}
+"""By exit status. Any other status is `Cause.FAILED`."""
+RERUN = "-again"
+"""End of the id and the folder of an exact rerun."""
+_VARIABLE = re.compile(r"\S*/\S*|\d+")
+"""Paths and numbers, which differ between runs that fail alike."""
+
+
+class InitialWeights(NamedTuple):
+    """Weights that a run starts from."""
+
+    folder: str
+    """Absolute path."""
+    hash: str
+
+
+@dataclass(frozen=True)
+class GptRun:
+    """A recipe to train; see `sweep.trainers.base.RunSpec`."""
+
+    recipe: Recipe
+    weights: InitialWeights | None = None
+    """Initial weights; None for random ones."""
+
+    @property
+    def seeds(self) -> Seeds:
+        return self.recipe.seeds
+
+    @property
+    def cost(self) -> Cost:
+        return expected_cost(self.recipe)
+
+    def parameters(self) -> dict[str, Any]:
+        return to_nested(self.recipe)
+
+    def write_request(self, directory: RunDirectory, identity: RunIdentity, settings: Jobs) -> None:
+        directory.write_request(
+            Request(
+                recipe=self.recipe,
+                corpus_hash=identity.corpus_hash,
+                weights_hash=self.weights and self.weights.hash,
+                weights=self.weights and self.weights.folder,
+                execution=settings.execution(),
+                run_id=identity.run_id,
+                family=identity.family,
+                repeat_of=identity.repeat_of,
+            )
+        )
+
+    def read_end(self, directory: RunDirectory, ended: Ended) -> End:
+        try:
+            return _read_end(directory, ended)
+        except (OSError, RunDirectoryError) as error:
+            return End(cause=Cause.FAILED, reason=str(error), signature="unreadable directory")
+
+
+class GptTrainer:
+    """See `sweep.trainers.base.Trainer`."""
+
+    def read_run(self, directory: RunDirectory) -> tuple[RunIdentity, GptRun] | None:
+        request = directory.read_request()
+        if request.corpus_hash is None:
+            return None
+        recipe, inputs = request.recipe, (request.corpus_hash, request.weights_hash)
+        run_id, repeat_of = request.run_id, request.repeat_of
+        if run_id is None:  # older versions did not store it
+            first = recipe.fingerprint(*inputs)
+            again = directory.path.name.endswith(RERUN)
+            run_id, repeat_of = (f"{first}{RERUN}", first) if again else (first, None)
+        identity = RunIdentity(
+            run_id=run_id,
+            family=request.family or recipe.family(*inputs),
+            corpus_hash=request.corpus_hash,
+            repeat_of=repeat_of,
+        )
+        return identity, GptRun(recipe)
+
+
+def expected_cost(recipe: Recipe) -> Cost:
+    """Cost and size of training a recipe and evaluating it once."""
+    trained = recipe.steps * recipe.tokens_per_step
+    scored = recipe.evaluation.chunks * recipe.evaluation.chunk_tokens
+    return Cost(
+        flops=recipe.flops,
+        evaluation_flops=recipe.flops * EVALUATION_SHARE * scored / trained,
+        tokens=trained,
+        steps=recipe.steps,
+        parameters=parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer)),
+        curve_points=recipe.steps // recipe.steps_per_point + 1,
+        chunks=recipe.evaluation.chunks,
+    )
+
+
+def _read_end(directory: RunDirectory, ended: Ended) -> End:
+    result = directory.read_result() if ended.status == Exit.DONE else None
+    if result:
+        events = directory.read_events()
+        return End(cause=Cause.RESULT, reason=result.cause, result=result, events=events)
+    if ended.signal is not None or ended.out_of_memory:
+        return _killed(ended)
+    return _exited(directory, ended)
+
+
+def _killed(ended: Ended) -> End:
+    """A signal ended the process."""
+    peak = _peak(ended)
+    if ended.out_of_memory:
+        reason = (
+            f"out of memory: the kernel killed it (SIGKILL) at {peak}; set a smaller "
+            "jobs.micro_batch, run fewer at once (--slots), or give it more memory"
+        )
+        return End(cause=Cause.OUT_OF_MEMORY, reason=reason)
+    number = ended.signal or signal.SIGKILL
+    reason = f"killed by signal {number} ({signal.Signals(number).name})"
+    if ended.out_of_memory is False:
+        reason += f" at {peak}: sent by another process, not by the OOM killer"
+    return End(cause=Cause.KILLED, reason=reason)
+
+
+def _exited(directory: RunDirectory, ended: Ended) -> End:
+    """The process exited without a result."""
+    cause = CAUSES.get(ended.status, Cause.FAILED)  # type: ignore[call-overload]  # (an int)
+    output = directory.last_words()
+    reason = output or f"exited with status {ended.status} and printed nothing"
+    if cause is Cause.OUT_OF_MEMORY:
+        reason = f"{reason} (at its peak: {_peak(ended)})"
+    return End(cause=cause, reason=reason, signature=_VARIABLE.sub("…", output))
+
+
+def _peak(ended: Ended) -> str:
+    return f"{ended.peak_bytes / 1e9:.2f} GB resident" if ended.peak_bytes else "memory unknown"
