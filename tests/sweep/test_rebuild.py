@@ -59,7 +59,7 @@ def folder(
         directory = store.ledger.run(job.run_id)
         directory.write_request(
             Request(
-                recipe=job.recipe,
+                recipe=job.spec.recipe,
                 corpus_hash="c",
                 run_id=job.run_id,
                 family=job.family,
