@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from sweep.design.plan import Plan, make_plan
+from sweep.design.arms import make_plan
+from sweep.design.plan import Plan
 from sweep.errors import NotFoundError, StudyError
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store, store_url

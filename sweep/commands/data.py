@@ -21,9 +21,9 @@ from sweep.reports.document import as_json, publish
 from sweep.running.train import unfinished
 from sweep.store.schema import arms, members, runs
 from sweep.store.states import FINISHED, OPEN
-from sweep.study.explain import shown
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
+from sweep.terminal.printable import shown
 from sweep.workload.corpora import Entry, find_entries
 from sweep.workload.job import Job
 from sweep.workload.workload import Supply, Workload, make_workload

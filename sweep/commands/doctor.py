@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweep.executors.slots import available_cores, find_gpus
 from sweep.machine.disk import existing, free_bytes
+from sweep.machine.processors import available_cores, find_gpus
 from sweep.terminal.console import say
 from sweep.workspace import Workspace
 from trainer.errors import UserError

@@ -10,10 +10,10 @@ from typing import Any, Literal
 from rich.console import Console
 
 from sweep.errors import StoreBusyError
-from sweep.machine.disk import shown_size
 from sweep.reports.document import as_json, publish
 from sweep.store.store import Store
 from sweep.terminal.console import say
+from sweep.terminal.units import shown_size
 from sweep.upkeep.garbage import KINDS, Item, find_garbage, folders_of
 from sweep.workspace import Workspace
 

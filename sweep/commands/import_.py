@@ -15,9 +15,9 @@ from sweep.importing.columns import Chosen, choose_columns
 from sweep.importing.reading import read_results
 from sweep.importing.runs import read_runs
 from sweep.importing.saving import Import, Saved, save_import
-from sweep.study.explain import shown
 from sweep.study.file import Name
 from sweep.terminal.console import say
+from sweep.terminal.printable import shown
 from sweep.workspace import Workspace
 
 

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sweep.progress.terminal import duration
 from sweep.store.ledger import directory_name
 from sweep.store.rows import AttemptRow, RunNotice, StudyRow
 from sweep.store.states import FINISHED, AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
+from sweep.terminal.units import duration
 from sweep.workspace import Workspace
 from trainer.rundir.directory import RunDirectory
 

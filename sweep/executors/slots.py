@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sweep.errors import ExecutionError
+from sweep.machine.processors import available_cores, find_gpus
 
 
 @dataclass(frozen=True)
@@ -52,45 +49,3 @@ def find_slots(number: int | None = None, per_run: int = 1) -> list[Slot]:
             for group in groups
         ]
     return [Slot(f"cpu {index}", "cpu", threads) for index in range(wanted)]
-
-
-def find_gpus() -> list[str]:
-    """The NVIDIA GPUs that may be used, as CUDA_VISIBLE_DEVICES names them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in {"", "-1"}]
-    query = shutil.which("nvidia-smi")
-    if query is None:
-        return []
-    command = [query, "--query-gpu=index", "--format=csv,noheader"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603  (no shell, fixed arguments)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return found.stdout.split() if found.returncode == 0 else []
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity, and its container's share."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS has no affinity
-        cores = os.cpu_count() or 1
-    return max(1, min(cores, _container_share() or cores))
-
-
-def _container_share() -> int | None:
-    """Whole cores that a control group allows, if it sets a limit."""
-    for quota_file, period_file in (
-        ("/sys/fs/cgroup/cpu.max", None),
-        ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
-    ):
-        try:
-            words = Path(quota_file).read_text().split()
-            words += Path(period_file).read_text().split() if period_file else []
-            quota, period = int(words[0]), int(words[1])
-        except (OSError, ValueError, IndexError):
-            continue
-        if quota > 0:
-            return max(1, quota // period)
-    return None

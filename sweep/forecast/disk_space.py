@@ -8,7 +8,8 @@ from typing import Any
 
 from model.config import parameter_count
 from sweep.forecast.outline import Outline
-from sweep.machine.disk import free_bytes, shown_size
+from sweep.machine.disk import free_bytes
+from sweep.terminal.units import shown_size
 from sweep.workload.workload import Supply
 from trainer.recipe import Recipe, vocabulary_size
 

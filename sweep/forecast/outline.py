@@ -15,12 +15,12 @@ from model.config import parameter_count
 from sweep.design.plan import Plan
 from sweep.forecast.pace import Pace
 from sweep.forecast.power import Power, known_chance
-from sweep.progress.terminal import duration
 from sweep.store.states import FINISHED
 from sweep.store.store import Store
-from sweep.study.explain import shown
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.console import say
+from sweep.terminal.printable import shown
+from sweep.terminal.units import duration
 from sweep.trainers.builtin import expected_cost
 from sweep.workload.job import Job
 from sweep.workload.workload import Supply, Workload

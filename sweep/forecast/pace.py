@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from sweep.executors.slots import available_cores, find_gpus
+from sweep.machine.processors import available_cores, find_gpus
 from sweep.store.store import Store
 from sweep.trainers.base import Cost
 from sweep.workload.job import Job

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweep.study.explain import harmless, shown
+from sweep.terminal.printable import harmless, shown
 from trainer.recipe import SeedlessRecipe
 from trainer.recipe_forms import to_dotted, to_nested
 

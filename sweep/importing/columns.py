@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
-from sweep.study.explain import shown
 from sweep.study.file import STREAM_COLUMNS
+from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
-from sweep.study.explain import shown
+from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
 from sweep.importing.columns import Chosen
-from sweep.study.explain import harmless, shown
 from sweep.study.file import STREAM_COLUMNS
+from sweep.terminal.printable import harmless, shown
 
 if TYPE_CHECKING:
     import pandas as pd

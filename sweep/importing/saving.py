@@ -18,7 +18,7 @@ from sweep.importing.inserting import BATCH, family_of, insert_members, insert_r
 from sweep.importing.runs import outcome, run_name
 from sweep.store.schema import arms, members, plans, runs, studies
 from sweep.store.store import Store
-from sweep.study.explain import shown
+from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import numpy as np

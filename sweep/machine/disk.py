@@ -6,8 +6,6 @@ import os
 import shutil
 from pathlib import Path
 
-from rich.filesize import decimal
-
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder; a link counts as itself."""
@@ -32,8 +30,3 @@ def existing(folder: Path) -> Path:
     """A folder, or the nearest one above it that is there."""
     path = folder.absolute()
     return next(each for each in (path, *path.parents) if each.exists())
-
-
-def shown_size(size: float) -> str:
-    """`1.2 GB`."""
-    return decimal(int(size))

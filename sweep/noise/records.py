@@ -17,8 +17,8 @@ from sweep.store.plan_content import PlanContent
 from sweep.store.rows import NoiseRow, RunRow
 from sweep.store.schema import noises
 from sweep.store.store import Store
-from sweep.study.explain import shown
 from sweep.study.file import BASELINE
+from sweep.terminal.printable import shown
 from sweep.workload.workload import Workload
 from trainer.recipe import PLACES
 

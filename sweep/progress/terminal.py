@@ -16,21 +16,9 @@ from sweep.progress.watcher import Stopping, Waiting
 from sweep.progress.words import stop_words, waiting_words
 from sweep.store.states import RunState
 from sweep.terminal.console import say
+from sweep.terminal.units import duration
 from sweep.workload.job import Job
 from trainer.rundir.directory import Event, Result
-
-
-def duration(seconds: float) -> str:
-    """`48 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`."""
-    seconds = round(seconds)
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
-    if minutes < 1:
-        return f"{seconds} s"
-    if hours < 1:
-        return f"{minutes} min {seconds % 60:02} s"
-    if days < 1:
-        return f"{hours} h {minutes % 60:02} min"
-    return f"{days} d {hours % 24} h"
 
 
 @dataclass

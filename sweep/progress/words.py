@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sweep.machine.disk import shown_size
 from sweep.progress.watcher import Hindrance, Stop, Stopping, Waiting
+from sweep.terminal.units import shown_size
 
 CONTINUES = "The study waits, and continues by itself when that has passed; no retry is spent"
 

@@ -12,7 +12,7 @@ from analysis.tables.table import (
     times,
     verdict_style,
 )
-from sweep.progress.terminal import duration
+from sweep.terminal.units import duration
 
 NOBODY_KNOWS, TOO_MANY = "+?", "+>10,000"
 """Where no number of further seeds can be named, and where it is one that nobody will train."""

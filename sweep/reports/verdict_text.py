@@ -10,10 +10,10 @@ from analysis.multiplicity import CORRECTIONS
 from sweep.history.changes import PlanChange, changes_in_words
 from sweep.history.history import PlanHistory
 from sweep.history.withdrawn import WithdrawnArm
-from sweep.progress.terminal import duration
 from sweep.reports.verdict_columns import FEW_CHUNKS, NOBODY_KNOWS, has_yet_to_run
-from sweep.study.explain import harmless, shown
 from sweep.study.overrides import shown_overrides
+from sweep.terminal.printable import harmless, shown
+from sweep.terminal.units import duration
 from sweep.verdicts.confounders import confounder_lines
 from sweep.verdicts.judge import Report
 from sweep.verdicts.reproducible import Reproducible

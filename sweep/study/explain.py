@@ -8,9 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sweep.errors import did_you_mean
-
-_LONGEST = 60
-"""Characters of an offending value that are shown."""
+from sweep.terminal.printable import shown
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -53,20 +51,6 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     alternatives = [each for each in findings if _path(each, model) == path]  # a union's branches
     allowed = dict.fromkeys(_expectation(each) for each in alternatives)
     return f"'{key}' = {shown(value)} must be {' or '.join(allowed)}"
-
-
-def shown(value: object) -> str:
-    """A value as it may be printed: short, and with nothing that moves a cursor."""
-    try:
-        text = repr(value) if not isinstance(value, bool) else str(value).lower()
-    except ValueError:  # Python writes no more than sys.get_int_max_str_digits()
-        return "a number of thousands of digits"
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
-
-
-def harmless(text: str) -> str:
-    """A text from a file with nothing in it that moves a cursor or turns the line around."""
-    return text if text.isprintable() else shown(text)[1:-1]
 
 
 def _gravity(finding: ErrorDetails) -> int:

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from analysis.multiplicity import CorrectionName
 from model.config import Config, Whole
 from sweep.errors import StudyError, did_you_mean
-from sweep.study.explain import explain, shown
+from sweep.study.explain import explain
+from sweep.terminal.printable import shown
 from trainer.execution import Execution, MicroBatch
 from trainer.recipe import Recipe, Seed, SeedlessRecipe, Seeds
 from trainer.recipe_forms import RECIPE_FIELDS, to_dotted, with_fields
@@ -66,8 +67,9 @@ class Stack(Config):
 class Design(Config):
     """Which arms are run, and how often."""
 
-    kind: Literal["one-at-a-time"] = "one-at-a-time"
-    """`one-at-a-time`: the baseline, each intervention alone, and the stacks that are named."""
+    kind: str = "one-at-a-time"
+    """A name in `sweep.design.arms.DESIGNS`. `one-at-a-time`: the baseline, each intervention
+    alone, and the named stacks."""
     seeds: list[Seed] | Annotated[int, Whole, Field(ge=1, le=10_000)]
     """A number n for the seeds 1 to n, or a list of seeds."""
     vary: list[Literal["init", "order", "dropout"]] = Field(
@@ -161,7 +163,7 @@ class Study(Config):
 
 
 def load_study(path: Path) -> Study:
-    """Read and check a study file; whether its arms make sense is for `sweep.design.plan`.
+    """Read and check a study file; `sweep.design.arms` checks its arms.
 
     Raises StudyError with a sentence that names the file and the key.
     """

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from sweep.errors import StudyError, did_you_mean
-from sweep.study.explain import shown
 from sweep.study.file import Baseline
+from sweep.terminal.printable import shown
 from trainer.recipe_forms import RECIPE_FIELDS, field_value, with_fields
 
 Overrides = Mapping[str, Any]

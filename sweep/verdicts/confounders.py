@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sweep.study.explain import harmless
+from sweep.terminal.printable import harmless
 from sweep.verdicts.evidence import Evidence
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from sweep.errors import NotFoundError, StudyError, did_you_mean, listed
 from sweep.store.rows import ReferenceRow, StudyRow
 from sweep.store.schema import arms, planned_runs, references, runs
 from sweep.store.store import Store
-from sweep.study.explain import shown
 from sweep.study.file import BASELINE
+from sweep.terminal.printable import shown
 from trainer.recipe import METRIC_VERSION, Recipe
 
 LONGEST_NAME = 64

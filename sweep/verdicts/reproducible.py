@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweep.study.explain import harmless
+from sweep.terminal.printable import harmless
 from sweep.verdicts.evidence import Evidence
 
 

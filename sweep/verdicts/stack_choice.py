@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from sweep.design.plan import Plan, combined
+from sweep.design.arms import combined
+from sweep.design.plan import Plan
 from sweep.errors import StudyError, listed
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow

@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import URL
 
-from sweep.design.plan import Plan, make_plan
+from sweep.design.arms import make_plan
+from sweep.design.plan import Plan
 from sweep.queue.leases import Clock
 from sweep.store.store import Store, store_url
 from sweep.study.file import parse_study

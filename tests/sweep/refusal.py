@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.design.plan import make_plan
+from sweep.design.arms import make_plan
 from sweep.errors import StudyError
 from sweep.study.file import load_study
 

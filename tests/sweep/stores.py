@@ -13,7 +13,8 @@ from rich.console import Console
 from sqlalchemy import select
 
 from sweep.commands.report import print_report
-from sweep.design.plan import Plan, make_plan
+from sweep.design.arms import make_plan
+from sweep.design.plan import Plan
 from sweep.history.record import save_plan
 from sweep.queue.queue import Queue
 from sweep.store.schema import metadata

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.design.plan import Plan, make_plan
+from sweep.design.arms import DESIGNS, make_plan
+from sweep.design.plan import Plan
 from sweep.errors import StudyError
 from sweep.study.file import load_study, parse_study
 
@@ -38,6 +39,27 @@ def plan_of(tmp_path: Path) -> Callable[[str], Plan]:
 
 def planned(content: dict[str, Any]) -> Plan:
     return make_plan(parse_study(content, "s.toml"), "s.toml")
+
+
+@pytest.mark.parametrize("kind", DESIGNS)
+def test_every_design_lists_the_baseline_first_and_only_known_interventions(
+    content: dict[str, Any], kind: str
+) -> None:
+    content["design"]["kind"] = kind
+    baseline, *arms = planned(content).arms
+    assert (baseline.name, baseline.interventions) == ("baseline", ())
+    assert {name for arm in arms for name in arm.interventions} <= set(content["interventions"])
+
+
+def test_an_unknown_design_is_refused_with_the_known_ones(content: dict[str, Any]) -> None:
+    content["design"]["kind"] = "one-at-time"
+    message = (
+        "s.toml: 'design.kind' = 'one-at-time' must be 'one-at-a-time'; "
+        "did you mean 'one-at-a-time'?"
+    )
+    with pytest.raises(StudyError) as refused:
+        planned(content)
+    assert str(refused.value) == message
 
 
 def test_the_baseline_comes_first_then_interventions_then_stacks(content: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from sweep.commands.look import LogRequest, log, show
 from sweep.commands.run import EXIT_INCOMPLETE, conclude
-from sweep.design.plan import make_plan
+from sweep.design.arms import make_plan
 from sweep.errors import NotFoundError
 from sweep.models.find import model_folder
 from sweep.store.store import Store

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.design.plan import make_plan
+from sweep.design.arms import make_plan
 from sweep.errors import StudyError
 from sweep.study.file import RECIPE_FIELDS, parse_study
 from sweep.study.overrides import override, parse_overrides

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sweep.design.plan import make_plan
+from sweep.design.arms import make_plan
 from sweep.history.changes import changes_in_words, plan_changes
 from sweep.study.file import parse_study
 from tests.sweep.stores import ORIGIN, Trainer, usual

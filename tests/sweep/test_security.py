@@ -21,7 +21,7 @@ from sqlalchemy import update
 
 from benchmarks.processes import processes
 from sweep.cli import main
-from sweep.design.plan import make_plan
+from sweep.design.arms import make_plan
 from sweep.store.schema import arms, attempts, runs, studies
 from sweep.store.store import Store, store_url
 from sweep.study.file import parse_study

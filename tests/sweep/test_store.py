@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import URL
 
 import sweep
-from sweep.design.plan import make_plan
+from sweep.design.arms import make_plan
 from sweep.errors import NotFoundError
 from sweep.store.store import Store
 from sweep.study.file import parse_study

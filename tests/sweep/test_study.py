@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sweep.design.plan import make_plan
+from sweep.design.arms import make_plan
 from sweep.errors import StudyError
 from sweep.study.file import RECIPE_FIELDS, load_study, parse_study
 from tests.sweep.refusal import refusal

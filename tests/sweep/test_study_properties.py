@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.design.plan import make_plan
+from sweep.design.arms import make_plan
 from sweep.errors import StudyError
 from sweep.study.file import RECIPE_FIELDS, load_study, parse_study
 

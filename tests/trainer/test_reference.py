@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sweep.design.plan import make_plan
+from sweep.design.arms import make_plan
 from sweep.study.file import apply, load_study
 from tests.trainer.reference import (
     ReferenceTrainer,

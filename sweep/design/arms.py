@@ -1,0 +1,98 @@
+"""Build the arms of a study, and check that each asks a question of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from sweep.design.one_at_a_time import one_at_a_time
+from sweep.design.plan import Arm, Plan
+from sweep.errors import StudyError, did_you_mean
+from sweep.study.explain import explain
+from sweep.study.file import BASELINE, Study, apply, changed_fields
+from sweep.terminal.printable import shown
+from trainer.recipe import Recipe
+
+DESIGNS: Mapping[str, Callable[[Study], Mapping[str, Sequence[str]]]] = {
+    "one-at-a-time": one_at_a_time,
+}
+"""Functions that list the interventions of each arm, by the name that `design.kind` gives."""
+
+
+def make_plan(study: Study, source: str, overrides: Mapping[str, Any] | None = None) -> Plan:
+    """Enumerate the arms of a study and check that each asks a question of its own.
+
+    Raises StudyError: an intervention that changes nothing or sets what is no field, interventions
+    stacked that exclude each other, a name given twice, two arms with one recipe.
+    """
+    try:
+        arms = combined(study, _interventions_by_arm(study))
+    except StudyError as error:
+        raise StudyError(f"{source}: {error}") from error
+    return Plan(study, arms, source, overrides or {})
+
+
+def combined(study: Study, combinations: Mapping[str, Sequence[str]]) -> tuple[Arm, ...]:
+    """Arms by name, with the interventions of each: none for the baseline, which is the first.
+
+    Raises StudyError as `make_plan` does.
+    """
+    arms = [_arm(study, name, tuple(members)) for name, members in combinations.items()]
+    _check_seeds(study, arms)
+    _check_distinct(arms)
+    return tuple(arms)
+
+
+def _interventions_by_arm(study: Study) -> Mapping[str, Sequence[str]]:
+    kind = study.design.kind
+    if kind not in DESIGNS:
+        allowed = " or ".join(repr(name) for name in DESIGNS)
+        raise StudyError(
+            f"'design.kind' = {shown(kind)} must be {allowed}{did_you_mean(kind, list(DESIGNS))}"
+        )
+    return DESIGNS[kind](study)
+
+
+def _arm(study: Study, name: str, interventions: tuple[str, ...]) -> Arm:
+    changes: dict[str, Any] = {}
+    where = f"[interventions.{name}]" if interventions == (name,) else f"[stacks.{name}]"
+    try:
+        design = study.design
+        seeds = {seed: design.streams(seed) for seed in design.seed_list()}
+        for each in interventions:
+            changes.update(changed_fields(study.interventions[each]))
+        recipe = apply(study.baseline, changes, next(iter(seeds.values())))
+    except StudyError as error:
+        raise StudyError(f"{where} {error}") from error
+    except ValidationError as error:
+        place = "[baseline]" if not interventions else f"{where} sets"
+        raise StudyError(f"{place} {explain(error, Recipe)}") from error
+    recipes = {seed: recipe.model_copy(update={"seeds": each}) for seed, each in seeds.items()}
+    return Arm(name, interventions, changes, recipes)
+
+
+def _check_seeds(study: Study, arms: list[Arm]) -> None:
+    for arm in arms:
+        if arm.recipe.train.initial_weights is not None and set(study.design.vary) == {"init"}:
+            raise StudyError(
+                f'design.vary = ["init"], but the arm {arm.name!r} begins with the weights in '
+                "train.initial_weights whatever its seed; vary order or dropout too"
+            )
+
+
+def _check_distinct(arms: list[Arm]) -> None:
+    seen: dict[str, Arm] = {}
+    for arm in arms:
+        twin = seen.setdefault(arm.identity, arm)
+        if twin is arm:
+            continue
+        if twin.name == BASELINE and len(arm.interventions) == 1:
+            fields = ", ".join(f"{k} = {shown(v)}" for k, v in arm.changes.items())
+            raise StudyError(
+                f"[interventions.{arm.name}] changes nothing: the baseline has {fields} already"
+            )
+        raise StudyError(
+            f"the arms {twin.name!r} and {arm.name!r} have one and the same recipe; remove one"
+        )

@@ -1,0 +1,23 @@
+"""Durations and sizes in words."""
+
+from __future__ import annotations
+
+from rich.filesize import decimal
+
+
+def duration(seconds: float) -> str:
+    """`48 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`."""
+    seconds = round(seconds)
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if minutes < 1:
+        return f"{seconds} s"
+    if hours < 1:
+        return f"{minutes} min {seconds % 60:02} s"
+    if days < 1:
+        return f"{hours} h {minutes % 60:02} min"
+    return f"{days} d {hours % 24} h"
+
+
+def shown_size(size: float) -> str:
+    """`1.2 GB`."""
+    return decimal(int(size))
