@@ -22,19 +22,23 @@ def _count_or_auto(value: Any) -> Any:  # noqa: ANN401  (whatever a study file m
 MicroBatch = Annotated[Literal["auto"] | Count, BeforeValidator(_count_or_auto)]
 
 
-class Execution(Config):
-    """Settings of one run that are no part of its recipe."""
+class RunSettings(Config):
+    """Settings of one run that a study file writes under `[jobs]`."""
 
     micro_batch: MicroBatch = "auto"
-    """Sequences that are worked on at once, per process; `auto` for as many as fit."""
-    processes: Count = 1
-    """Data-parallel processes, each with a device of its own."""
+    """Sequences that are worked on at once on each GPU; `auto` for as many as fit."""
     compile: Literal["auto", "always", "never"] = "auto"
     """Whether torch.compile is used; `auto`: on a GPU, for runs that are long enough to gain."""
     deterministic: bool = False
     """Whether torch keeps to algorithms that give the same bits each time: slower, on a GPU."""
     checkpoint_seconds: float = Field(default=300.0, ge=0)
-    """Seconds from one checkpoint to the next, or longer where writing one takes over a hundredth
-    of that; 0 for one after each step."""
+    """Seconds from one checkpoint to the next; longer where writing takes over 1% of that."""
     keep: Literal["weights", "nothing"] = "weights"
     """What stays of a finished run beside its result: `weights.safetensors`, or nothing."""
+
+
+class Execution(RunSettings):
+    """Settings of one run that are not part of its recipe."""
+
+    processes: Count = 1
+    """Data-parallel processes, each on its own device."""

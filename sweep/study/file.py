@@ -15,7 +15,7 @@ from model.config import Config, Whole
 from sweep.errors import StudyError, did_you_mean
 from sweep.study.explain import explain
 from sweep.terminal.printable import shown
-from trainer.execution import Execution, MicroBatch
+from trainer.execution import Execution, RunSettings
 from trainer.recipe import Recipe, Seed, SeedlessRecipe, Seeds
 from trainer.recipe_forms import RECIPE_FIELDS, to_dotted, with_fields
 
@@ -100,7 +100,7 @@ class Design(Config):
         return Seeds(**{name: seed if name in self.vary else self.hold for name in STREAMS})
 
 
-class Jobs(Config):
+class Jobs(RunSettings):
     """How runs are executed; nothing here changes a result."""
 
     gpus_per_run: Annotated[int, Whole, Field(ge=1, le=1024)] = 1
@@ -115,27 +115,11 @@ class Jobs(Config):
     """Seconds that one attempt at a run may take; `none` for any number."""
     stop_seconds: float = Field(default=60.0, gt=0)
     """Seconds that a run which is to stop has for its step and checkpoint, before it is killed."""
-    micro_batch: MicroBatch = "auto"
-    """Sequences that are worked on at once on each GPU; `auto` for as many as fit."""
-    compile: Literal["auto", "always", "never"] = "auto"
-    """Whether torch.compile is used; `auto`: on a GPU, for runs that are long enough to gain."""
-    deterministic: bool = False
-    """Whether torch keeps to algorithms that give the same bits each time: slower, on a GPU."""
-    checkpoint_seconds: float = Field(default=300.0, ge=0)
-    """Seconds from one checkpoint to the next; longer where writing takes over 1% of that."""
-    keep: Literal["weights", "nothing"] = "weights"
-    """What stays of a finished run beside its result: `weights.safetensors`, or nothing."""
 
     def execution(self) -> Execution:
-        """What a run's own settings are."""
-        return Execution(
-            micro_batch=self.micro_batch,
-            processes=self.gpus_per_run,
-            compile=self.compile,
-            deterministic=self.deterministic,
-            checkpoint_seconds=self.checkpoint_seconds,
-            keep=self.keep,
-        )
+        """The settings of each run."""
+        settings = {name: getattr(self, name) for name in RunSettings.model_fields}
+        return Execution(processes=self.gpus_per_run, **settings)
 
 
 class Analysis(Config):
