@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sweep.reports.formats import Format, file_suffixes, format_of_file
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sweep.study.overrides import Overrides
     from sweep.workspace import Workspace
 
-Format = Literal["table", "md", "csv", "json", "latex"]
 Folder = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder of results.")]
 Database = Annotated[
     str | None, typer.Option("--db", metavar="URL", help="A database other than DIR/sweep.db.")
@@ -43,10 +44,9 @@ FormatOption = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help="How to print; if left out, as FILE ends: .md, .csv, .json, .tex; else a table.",
+        help=f"How to print; if left out, as FILE ends: {', '.join(file_suffixes())}; else a table.",
     ),
 ]
-ENDINGS: dict[str, Format] = {".md": "md", ".csv": "csv", ".json": "json", ".tex": "latex"}
 TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
@@ -62,8 +62,8 @@ def open_workspace(runs: Path, db: str | None) -> Workspace:
 
 
 def chosen_format(form: Format | None, output: Path | None) -> Format:
-    """The one that is asked for, or else the one that the name of the file stands for."""
-    return form or ENDINGS.get(output.suffix.lower() if output else "", "table")
+    """The format that `--format` asks for, or else the one that the file's name stands for."""
+    return form or format_of_file(output)
 
 
 def make_console(*, stderr: bool = False) -> Console:

@@ -32,7 +32,8 @@ from sweep.noise.records import (
 from sweep.noise.runs import baseline_job, imported_runs, layout_runs, trained_runs
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
-from sweep.reports.document import Format, print_document
+from sweep.reports.document import print_document
+from sweep.reports.formats import Format
 from sweep.reports.noise_text import noise_document
 from sweep.running.scheduler import Settings
 from sweep.running.train import train_jobs, unfinished

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep.reports.document import Document, Format, Table, print_document
+from sweep.reports.document import Document, Table, print_document
+from sweep.reports.formats import Format
 from sweep.reports.verdict_columns import verdict_columns
 from sweep.reports.verdict_text import footnotes, preamble
 from sweep.store.rows import StudyRow

@@ -15,7 +15,8 @@ from sweep.errors import StudyError
 from sweep.executors.slots import find_slots
 from sweep.forecast.outline import Outline, print_outline
 from sweep.forecast.pace import guessed_pace, measured_pace
-from sweep.reports.document import Format, print_document
+from sweep.reports.document import print_document
+from sweep.reports.formats import Format
 from sweep.reports.stack_text import stack_document
 from sweep.store.rows import StudyRow
 from sweep.store.states import OPEN, RunState

@@ -1,4 +1,4 @@
-"""What a command has found, in every format: for programs its values, for people a document."""
+"""A document: the result of a command as JSON, as CSV records, and as sentences and tables."""
 
 from __future__ import annotations
 
@@ -7,62 +7,66 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic
 
 from rich.console import Console
 
-from analysis.tables.latex import PREAMBLE, latex_table, latex_text
-from analysis.tables.table import Column, Row, csv_table, markdown_table, markdown_text, rich_table
-from sweep.terminal.console import SafeConsole, say
-from sweep.terminal.printable import printable
+from analysis.tables.table import Column, Row, T, rich_table
+from sweep.reports.formats import DEFAULT_FORMAT, FORMATS, Format
+from sweep.terminal.console import say
 from trainer.errors import UserError
 from trainer.files import write_whole
 
-Format = Literal["table", "md", "csv", "json", "latex"]
-PLAIN_WIDTH = 120
-"""Columns of a table that is written to a file."""
-
 
 @dataclass(frozen=True)
-class Table:
-    """Rows, and how they are shown."""
+class Table(Generic[T]):
+    """Rows of one type, and the columns that show them."""
 
-    all_columns: Sequence[Column]
-    rows: Sequence[Row]
+    all_columns: Sequence[Column[T]]
+    rows: Sequence[T]
 
     @property
-    def columns(self) -> list[Column]:
-        """Those that say something of a row."""
+    def columns(self) -> list[Column[T]]:
+        """The columns that are not empty in every row."""
         return [column for column in self.all_columns if any(map(column.cell, self.rows))]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """What a command has found."""
+    """The result of a command, ready for every format in `sweep.reports.formats.FORMATS`."""
 
     content: Mapping[str, Any]
-    """As JSON has it."""
+    """JSON values."""
     records: Sequence[Row]
-    """As CSV has it."""
-    parts: Sequence[str | Table]
-    """As people read it: sentences, each on a line of its own, and tables."""
+    """CSV records, as JSON values; all with the same keys."""
+    parts: Sequence[str | Table[Any]]
+    """What people read: sentences, each on a line of its own, and tables."""
 
 
 def print_document(document: Document, form: Format, output: Path | None, console: Console) -> None:
-    """Print it, or write it to a file, whole. Raises UserError."""
-    if form == "table" and output is None:
-        _print(document, console)
+    """Print a document, or write it to a file, whole. Raises UserError."""
+    if form == DEFAULT_FORMAT and output is None:
+        print_parts(document, console)
     else:
-        publish(_text(document, form), output, console)
+        publish(FORMATS[form].write(document), output, console)
+
+
+def print_parts(document: Document, console: Console) -> None:
+    """Print sentences and tables, as wide as the console."""
+    for part in document.parts:
+        if isinstance(part, str):
+            say(console, part)
+        else:
+            console.print(rich_table(part.columns, part.rows, console.width))
 
 
 def publish(text: str, output: Path | None, console: Console) -> None:
-    """Print a text as it is, or write it to a file, whole. Raises UserError."""
+    """Print a text unchanged, or write it to a file, whole. Raises UserError."""
     if output is None:
         console.file.write(text)
         return
     try:
-        if output.exists() and not output.is_file():  # a device or a pipe, which is to remain one
+        if output.exists() and not output.is_file():  # a device or a pipe: do not replace it
             output.write_bytes(text.encode())
         else:
             write_whole(Path(os.path.realpath(output)), text.encode())
@@ -72,38 +76,5 @@ def publish(text: str, output: Path | None, console: Console) -> None:
 
 
 def as_json(content: Any) -> str:  # noqa: ANN401  (JSON)
-    """As every command prints it."""
+    """JSON as every command prints it. Raises ValueError for NaN and infinity."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
-
-
-def _print(document: Document, console: Console) -> None:
-    for part in document.parts:
-        if isinstance(part, str):
-            say(console, part)
-        else:
-            console.print(rich_table(part.columns, part.rows, console.width))
-
-
-def _text(document: Document, form: Format) -> str:
-    if form == "json":
-        return as_json(document.content)
-    if form == "csv":
-        return printable(csv_table(document.records))
-    if form == "table":
-        plain = SafeConsole(width=PLAIN_WIDTH, no_color=True, force_terminal=False)
-        with plain.capture() as captured:
-            _print(document, plain)
-        return captured.get()
-    render = {"md": _markdown, "latex": _latex}[form]
-    head = [PREAMBLE] if form == "latex" else []
-    return printable("\n\n".join([*head, *map(render, document.parts)])) + "\n"
-
-
-def _markdown(part: str | Table) -> str:
-    if isinstance(part, str):
-        return markdown_text(part)
-    return markdown_table(part.columns, part.rows)
-
-
-def _latex(part: str | Table) -> str:
-    return latex_text(part) if isinstance(part, str) else latex_table(part.columns, part.rows)

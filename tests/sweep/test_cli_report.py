@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from sweep.reports.formats import FORMATS
 from tests.sweep.said import loads
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
 
-FORMATS = ("table", "md", "csv", "json", "latex")
 REPORT_KEYS = {
     "study",
     "plan_hash",
@@ -128,12 +128,18 @@ def test_a_report_can_be_written_to_a_file(
 
 
 @pytest.mark.parametrize(
-    ("ending", "form"), [("md", "md"), ("csv", "csv"), ("JSON", "json"), ("tex", "latex")]
+    ("suffix", "form"),
+    [
+        (written, each.name)
+        for each in FORMATS.values()
+        for suffix in each.suffixes
+        for written in (suffix, suffix.upper())
+    ],
 )
 def test_the_name_of_the_file_says_in_which_format_unless_the_command_does(
-    folder: Path, sweep: Run, reports: dict[str, Done], tmp_path: Path, ending: str, form: str
+    folder: Path, sweep: Run, reports: dict[str, Done], tmp_path: Path, suffix: str, form: str
 ) -> None:
-    file = tmp_path / f"report.{ending}"
+    file = tmp_path / f"report{suffix}"
     assert sweep(folder, "report", "-o", file).returncode == 0
     assert file.read_text() == reports[form].stdout
     assert sweep(folder, "report", "-o", file, "--format", "csv").returncode == 0

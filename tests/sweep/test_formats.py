@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -19,13 +19,12 @@ from analysis.tables.table import signed
 from sweep.commands.import_ import ImportRequest, import_results
 from sweep.commands.noise import NoiseRequest, noise
 from sweep.commands.report import report
-from sweep.reports.document import Format
+from sweep.reports.formats import DEFAULT_FORMAT, FORMATS, Format, file_suffixes, format_of_file
 from sweep.reports.verdict_columns import time_to_settle, undecided
 from sweep.verdicts.references import require_exam, save_reference
 from sweep.workspace import Workspace
 from tests.sweep.stores import Trainer, usual
 
-FORMATS: tuple[Format, ...] = get_args(Format)
 HOSTILE = r"[b]a|_x_*{&}%$#~^\`<i>"
 """What markup, Markdown and LaTeX make much of."""
 HOSTILE_ARMS = [
@@ -177,6 +176,13 @@ def test_every_format_has_the_same_arms_and_numbers(
     for name, *values in expected:
         [line] = [line for line in lines if f"{line.strip()} ".startswith(f"{name} ")]
         assert [value for value in values if value not in line] == []
+
+
+def test_no_two_formats_have_the_same_file_suffix() -> None:
+    assert len(file_suffixes()) == len(set(file_suffixes()))
+    for each in FORMATS.values():
+        assert {format_of_file(Path(f"x{suffix}")) for suffix in each.suffixes} <= {each.name}
+    assert format_of_file(None) == format_of_file(Path("x.unknown")) == DEFAULT_FORMAT
 
 
 @pytest.mark.parametrize("form", ["table", "md", "latex"])
