@@ -6,6 +6,7 @@ Light to import: no torch here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -26,6 +27,35 @@ FUNCTION: Mapping[str, Any] = {
 
 SAME_FUNCTION = {"gelu_pytorch_tanh": "gelu_new"}
 """Two names of one activation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """How GPT-2's format holds one field of the model's configuration."""
+
+    keys: tuple[str, ...] = ()
+    """Keys of `config.json` that hold the field's value."""
+    only: object = None
+    """The one value that the format can hold; None: any value."""
+    reason: str = ""
+    """Why it can hold no other."""
+
+
+EXPORTS: Mapping[str, Export] = {
+    "layers": Export(keys=("n_layer",)),
+    "heads": Export(keys=("n_head",)),
+    "width": Export(keys=("n_embd",)),
+    "context": Export(keys=("n_positions",)),
+    "dropout": Export(keys=("attn_pdrop", "embd_pdrop", "resid_pdrop")),
+    "qkv_bias": Export(),  # held by the weights: a model without the bias has one of zeros
+    "norm": Export(
+        only="layer",
+        reason="GPT-2's format has LayerNorm only, with a mean and a bias that RMSNorm lacks",
+    ),
+    "init_std": Export(keys=("initializer_range",)),
+    "tie_embeddings": Export(keys=("tie_word_embeddings",)),
+}
+"""Every field of `ModelConfig`. A field that is missing here is refused, and a test fails."""
 
 SIZES = {"n_layer": 12, "n_head": 12, "n_embd": 768, "n_positions": 1024, "vocab_size": 50_257}
 """GPT-2's own, which a configuration may leave out."""
@@ -89,29 +119,25 @@ def _block(index: int, width: int) -> dict[str, Parameter]:
 def to_fields(config: ModelConfig, vocabulary: int) -> dict[str, Any]:
     """The content of `config.json`.
 
-    Raises ValueError, with the reason, for a network that GPT-2's format cannot hold.
+    Raises ValueError, naming the field and the reason, for a network that GPT-2's format cannot
+    hold.
     """
-    if config.norm != "layer":
-        raise ValueError(
-            f"model.norm = {config.norm!r}: GPT-2's format has LayerNorm only, with a mean and a "
-            "bias that RMSNorm lacks"
-        )
+    held = dict[str, Any]()
+    for name, value in config:
+        export = EXPORTS.get(name)
+        if export is None:
+            raise ValueError(f"model.{name} = {value!r}: GPT-2's format has no such field")
+        if export.only not in (None, value):
+            raise ValueError(f"model.{name} = {value!r}: {export.reason}")
+        held |= dict.fromkeys(export.keys, value)
     end_of_text = vocabulary - 1
     return {
         **FUNCTION,
+        **held,
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
         "vocab_size": vocabulary,
-        "n_positions": config.context,
-        "n_embd": config.width,
-        "n_layer": config.layers,
-        "n_head": config.heads,
         "n_inner": None,
-        "attn_pdrop": config.dropout,
-        "embd_pdrop": config.dropout,
-        "resid_pdrop": config.dropout,
-        "initializer_range": config.init_std,
-        "tie_word_embeddings": config.tie_embeddings,
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
         "dtype": "float32",
@@ -144,6 +170,7 @@ def from_fields(fields: Mapping[str, Any]) -> tuple[ModelConfig, int]:
             width=sizes["n_embd"],
             context=sizes["n_positions"],
             qkv_bias=True,
+            norm="layer",
             tie_embeddings=fields.get("tie_word_embeddings", True),
         )
     except ValidationError as error:

@@ -31,6 +31,9 @@ LARGEST_JSON = 64_000_000
 NUMBERS = {"F64", "F32", "F16", "BF16"}
 """Kinds of numbers that weights are stored in, as safetensors calls them."""
 BUFFER = 2**20
+MAY_DIFFER = {"context", "dropout", "qkv_bias", "init_std", "tie_embeddings"}
+"""Fields of the model in which weights and recipe may differ: without effect on the weights, or
+checked one by one. All others, later ones too, must be equal."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Pretrained:
         model, ours = recipe.model, self.config
         tokens = vocabulary_size(recipe.data.tokenizer)
         where = f"train.initial_weights = {str(self.folder)!r}:"
-        for field in ("layers", "heads", "width", "norm"):
+        for field in (name for name in ModelConfig.model_fields if name not in MAY_DIFFER):
             wanted, found = getattr(model, field), getattr(ours, field)
             if wanted != found:
                 raise WeightsError(

@@ -1,0 +1,108 @@
+"""Every field of the model's configuration is exported faithfully, or refused by its name.
+
+A new field fails here until `OTHER_VALUES` has a value for it and `model.huggingface.EXPORTS` says
+how GPT-2's format holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from model.config import ModelConfig
+from model.gpt import GPT
+from model.huggingface import EXPORTS
+from trainer.errors import WeightsError
+from trainer.recipe import Recipe
+from trainer.rundir.directory import RunDirectory
+from trainer.weights.export import export
+from trainer.weights.pretrained import MAY_DIFFER, open_pretrained
+from trainer.weights.weights import load_weights
+
+Weights = Callable[..., tuple[RunDirectory, GPT]]
+MakeRecipe = Callable[..., Recipe]
+
+OTHER_VALUES: dict[str, Any] = {
+    "layers": 3,
+    "heads": 4,
+    "width": 32,
+    "context": 8,
+    "dropout": 0.7,
+    "qkv_bias": True,
+    "norm": "rms",
+    "init_std": 0.3,
+    "tie_embeddings": True,
+}
+"""For each field a value that the runs of these tests do not have by default."""
+REFUSED_EXPORTS = {"norm"}
+REFUSED_WEIGHTS = {"layers", "heads", "width", "norm"}
+VOCABULARY = 257
+
+each_field = pytest.mark.parametrize("field", ModelConfig.model_fields)
+
+
+def logits(model: Any, context: int) -> torch.Tensor:  # noqa: ANN401  (ours or transformers')
+    read = torch.randint(0, VOCABULARY, (3, context), generator=torch.Generator().manual_seed(6))
+    with torch.no_grad():
+        found = model(read)
+    return found if isinstance(found, torch.Tensor) else found.logits
+
+
+def test_every_field_is_declared_and_nothing_else() -> None:
+    fields = set(ModelConfig.model_fields)
+    assert set(EXPORTS) == fields
+    assert set(OTHER_VALUES) == fields
+    assert fields > MAY_DIFFER
+
+
+@each_field
+def test_a_field_is_exported_faithfully_or_refused_by_its_name(
+    field: str, make_weights: Weights, tmp_path: Path
+) -> None:
+    value = OTHER_VALUES[field]
+    usual, _ = make_weights(tmp_path / "usual")
+    assert getattr(open_pretrained(usual.path).config, field) != value
+    run, ours = make_weights(tmp_path / "run", {f"model.{field}": value})
+    if field in REFUSED_EXPORTS:
+        with pytest.raises(WeightsError, match=rf"cannot be exported: model\.{field} = {value!r}"):
+            export(run, tmp_path / "exported", "")
+        return
+    export(run, tmp_path / "exported", "")
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "exported").eval()
+    context = ours.config.context
+    torch.testing.assert_close(logits(theirs, context), logits(ours, context), atol=1e-5, rtol=0)
+    assert all(getattr(theirs.config, key) == value for key in EXPORTS[field].keys)
+
+
+@each_field
+def test_weights_serve_a_model_that_differs_in_a_field_or_are_refused_by_its_name(
+    field: str, make_weights: Weights, make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    tied = field == "tie_embeddings"
+    run, ours = make_weights(tmp_path / "run", {"model.tie_embeddings": tied})
+    source = open_pretrained(run.path)
+    value = False if tied else OTHER_VALUES[field]
+    recipe = make_recipe({f"model.{field}": value})
+    if field in REFUSED_WEIGHTS:
+        with pytest.raises(WeightsError, match=rf"model\.{field} = {value!r}, but the weights"):
+            source.check_fits(recipe)
+        return
+    source.check_fits(recipe)
+    model = GPT(recipe.model, VOCABULARY).eval()
+    load_weights(model, source)
+    context = recipe.model.context
+    torch.testing.assert_close(logits(model, context), logits(ours, context), atol=1e-5, rtol=0)
+
+
+def test_a_field_that_is_not_declared_is_refused(
+    make_weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = make_weights(tmp_path / "run")
+    monkeypatch.delitem(EXPORTS, "dropout")  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match=r"model\.dropout = .*GPT-2's format has no such field"):
+        export(run, tmp_path / "exported", "")
