@@ -121,7 +121,7 @@ def adjust(p_values: ArrayLike, method: CorrectionName, family: int | None = Non
     import numpy as np  # noqa: PLC0415  (see above)
 
     p = np.asarray(p_values, float)
-    correction = find_correction(method)
+    correction = _find_correction(method)
     questions = _count_questions(p, family)
     order = np.argsort(p, axis=-1)  # NaN sorts last, where a p of 1 would stand
     ordered = np.take_along_axis(p, order, axis=-1)
@@ -132,7 +132,7 @@ def adjust(p_values: ArrayLike, method: CorrectionName, family: int | None = Non
     return np.where(np.isnan(p), np.nan, adjusted)
 
 
-def find_correction(name: str) -> Correction:
+def _find_correction(name: str) -> Correction:
     """The correction of this name. Raises ValueError, with the names there are."""
     if name not in CORRECTIONS:
         raise ValueError(f"no correction is called {name!r}; choose from {', '.join(CORRECTIONS)}")

@@ -29,8 +29,8 @@ from analysis.dunnett import dunnett
 from analysis.effects import paired_t, prediction_t, welch_t
 from analysis.multiplicity import adjust
 from analysis.noise import noise
+from analysis.variance.estimate import variance_components
 from analysis.variance.factorial import factorial_effects
-from analysis.variance.variance import variance_components
 from benchmarks.published import BLOOD, DYESTUFF, FILTRATION, SLEEP_1, SLEEP_2
 from benchmarks.simulation import (
     ALPHA,

@@ -62,7 +62,7 @@ def layout_jobs(workload: Workload, question: Question, seeds: Sequence[int]) ->
 
     `seeds` are the levels of every stream. Raises StudyError where there is nothing to tell apart.
     """
-    from analysis.variance.components import crossed_layout
+    from analysis.variance.streams import crossed_layout
 
     study, arm = workload.plan.study, workload.plan.arms[0]
     idle = idle_streams(study, arm.recipe)
@@ -121,7 +121,7 @@ def decomposition(
 
     Every one of `streams` is told apart, those `asked` for are reported.
     """
-    from analysis.variance.components import (
+    from analysis.variance.streams import (
         UndecidableError,
         decompose,
     )

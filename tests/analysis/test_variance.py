@@ -11,8 +11,8 @@ from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 
 from analysis.variance.anova import RESIDUAL, Layout
 from analysis.variance.component import Components
+from analysis.variance.estimate import variance_components
 from analysis.variance.reml import fit_reml
-from analysis.variance.variance import variance_components
 from benchmarks.published import DYESTUFF
 
 # lme4, Dyestuff2: Box and Tiao (1973), 5.1.4.

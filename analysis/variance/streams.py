@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.variance.anova import RESIDUAL
 from analysis.variance.component import FEWEST_LEVELS, Components
-from analysis.variance.variance import variance_components
+from analysis.variance.estimate import variance_components
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.variance.components import UndecidableError, crossed_layout, decompose
+from analysis.variance.streams import UndecidableError, crossed_layout, decompose
 
 STREAMS = {"init": "init_seed", "order": "order_seed", "dropout": "dropout_seed"}
 LEVELS = (3, 4, 5, 7, 9)
