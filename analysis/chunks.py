@@ -1,7 +1,7 @@
-"""How much an effect hangs on which text it was tested on.
+"""The uncertainty of an effect that comes from the choice of the test text.
 
-Seeds say how far an effect would move with other random numbers, on the same text. The losses chunk
-by chunk say how far it would move on other text of the same kind.
+Seeds show how much an effect changes with other random numbers on the same text. The losses of the
+test text's chunks show how much it would change on other text of the same kind.
 """
 
 import math
@@ -16,10 +16,10 @@ from analysis.effects import moments
 
 Floats = NDArray[np.float64]
 
-HANDFUL = 5
-"""An effect whose sign so few chunks carry rests on them, however many others there are."""
-TENTH = 10
-"""Where there are fewer than fifty chunks, a handful is a tenth of them, and at least one."""
+FEW_CHUNKS = 5
+"""An effect rests on few chunks if it would lose its sign without this many of them."""
+FEW_CHUNKS_DIVISOR = 10
+"""With fewer than fifty chunks, few are a tenth of them, and at least one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,48 +31,48 @@ class ChunkEffect:
     """Seeds shared with the baseline, over which each chunk's difference is averaged."""
     n_chunks: int
     effect: float
-    """Mean over the chunks, which weigh alike: arm minus baseline."""
+    """Mean over the chunks with equal weights: arm minus baseline."""
     se_chunks: float
-    """Of the mean over chunks, paired by chunk. Neighbouring chunks count as independent: where
-    they are pieces of one document this is on the small side."""
+    """Standard error of the mean over chunks, paired by chunk. Neighbouring chunks count as
+    independent, so it is too small if they are parts of one document."""
     se_seeds: float | None
-    """Of the mean over seeds, paired by seed; None from one seed."""
+    """Standard error of the mean over seeds, paired by seed; None for one seed."""
     ci_low: float
     """The 1 - alpha interval of the effect over other text, with these seeds."""
     ci_high: float
     carried_by: int | None
-    """The smallest number of chunks without which the effect would be zero or change its sign;
-    None for an effect of exactly zero."""
+    """The effect would be zero or change its sign without this many chunks, the fewest; None if
+    the effect is exactly zero."""
 
     @property
     def se_total(self) -> float:
-        """Of both together. What varies with seed and chunk at once is counted in each of them."""
+        """Both standard errors combined. Variation by seed and chunk together is counted in each."""
         return math.hypot(self.se_chunks, self.se_seeds or 0.0)
 
     @property
     def rests_on_few_chunks(self) -> bool:
-        """Might a better or a worse be the text's doing?
+        """True if a better or worse verdict may not hold on other text.
 
-        Where the interval over other text holds zero, or where a handful of the chunks carry the
-        sign of the effect.
+        That is so if the interval over other text holds zero, or if the sign of the effect
+        depends on few of the chunks.
         """
-        few = max(1, min(HANDFUL, self.n_chunks // TENTH))
-        carried = self.carried_by is not None and self.carried_by <= few
+        limit = max(1, min(FEW_CHUNKS, self.n_chunks // FEW_CHUNKS_DIVISOR))
+        carried = self.carried_by is not None and self.carried_by <= limit
         return self.ci_low <= 0 <= self.ci_high or carried
 
     def outside(self, delta: float) -> bool:
-        """Might the effect on other text lie outside +-delta (nats)? Asked of a negligible one."""
+        """True if the effect on other text may lie outside +-delta (nats): for negligible effects."""
         return not -delta < self.ci_low <= self.ci_high < delta
 
 
 def chunk_effects(
     losses: pd.DataFrame, baseline: str = "baseline", alpha: float = 0.05
 ) -> dict[str, ChunkEffect]:
-    """The effect of every arm that shares a seed with the baseline, in the order of its rows.
+    """Effects by arm, for arms that share a seed with the baseline, in the order of their rows.
 
     `losses` has the columns arm, seed, chunk and loss (nats), one row per run and chunk, of runs
-    that are done. Only chunks that all runs of the pair have are used. An arm with fewer than two
-    of them is left out. Raises ValueError for a missing column, a baseline without rows, a chunk
+    that are done. Only chunks that all runs of arm and baseline have are used. An arm with fewer
+    than two of them is left out. Raises ValueError for a missing column, a baseline without rows, a chunk
     that occurs twice in a run, or a loss that is not finite.
     """
     _check(losses, baseline)
@@ -101,7 +101,7 @@ def _check(losses: pd.DataFrame, baseline: str) -> None:
 def _effect(
     arm: str, table: pd.DataFrame, reference: pd.DataFrame, alpha: float
 ) -> ChunkEffect | None:
-    # Subtracting aligns seeds and chunks; what only one side has becomes missing.
+    # Subtraction aligns seeds and chunks; those on one side only become missing values.
     differences = (table - reference).dropna(axis="index", how="all").dropna(axis="columns")
     values = differences.to_numpy(float)
     if values.shape[0] < 1 or values.shape[1] < 2:
@@ -128,7 +128,7 @@ def _error(values: Floats) -> float:
 
 
 def _carried_by(by_chunk: Floats) -> int:
-    """How many of the largest contributions, taken away, leave nothing or the opposite."""
+    """Count the largest contributions without which the sum is zero or changes its sign."""
     contributions = np.sort(by_chunk * np.sign(by_chunk.sum()))
     rest = np.cumsum(contributions)[::-1]  # without 0, 1, 2, ... of the largest
     gone = np.flatnonzero(rest <= 0)

@@ -1,4 +1,4 @@
-"""One arm beside the baseline: what they share, and every estimate that the runs allow."""
+"""Comparison of one arm with the baseline: shared seeds, and all estimates of the effect."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Comparison:
-    """An arm's runs beside the baseline's. Pairs are the seeds that are done on both sides."""
+    """An arm's runs and the baseline's. Pairs are the seeds that are done on both sides."""
 
     arm: ArmRuns
     baseline: ArmRuns
     permutation_p: float | None = None
-    """The sign-flip p over the shared seeds, from two of them; `compare` fills it in."""
+    """The sign-flip p for two shared seeds or more; `compare` fills it in."""
 
     @cached_property
     def seeds(self) -> list[Seed]:
@@ -43,17 +43,17 @@ class Comparison:
 
     @property
     def identical(self) -> bool:
-        """At least one shared seed, and every difference exactly zero."""
+        """True if there are shared seeds and every difference is exactly zero."""
         return bool(self.seeds) and not self.differences.any()
 
     @property
     def unstable(self) -> bool:
-        """A seed diverged here that did not diverge in the baseline."""
+        """True if a seed diverged in the arm and not in the baseline."""
         return not self.arm.diverged <= self.baseline.diverged
 
     @property
     def effect(self) -> float | None:
-        """Mean difference over the shared seeds, else of all runs that are done, nats."""
+        """Mean difference over the shared seeds, or else between all done runs; nats."""
         if self.seeds:
             return self._moments[0]
         if not self.arm.losses or not self.baseline.losses:
@@ -64,9 +64,10 @@ class Comparison:
 
     @cached_property
     def variance(self) -> float:
-        """Variance of the differences, nats^2; 0 when they are too few or vary by rounding alone.
+        """Variance of the differences, nats^2; 0 if they are fewer than two or vary by rounding alone.
 
-        Equal differences say nothing about noise: losses written with few digits produce them.
+        Equal differences do not show that there is no noise: losses written with few digits
+        produce them.
         """
         if len(self.seeds) < 2:
             return 0.0
@@ -76,14 +77,14 @@ class Comparison:
 
     @property
     def pairing_gain(self) -> float | None:
-        """(var arm + var baseline) / var d over shared seeds: pairing is worth this many runs."""
+        """(var arm + var baseline) / var d over shared seeds: unpaired runs that one pair is worth."""
         if self.variance == 0:
             return None
         return sum(moments(side)[1] for side in self._sides) / self.variance
 
     @property
     def correlation(self) -> float | None:
-        """Pearson's, between the arm's and the baseline's losses over three or more shared seeds."""
+        """Pearson correlation of the arm's and the baseline's losses, from three shared seeds."""
         if len(self.seeds) < 3:
             return None
         x, y = (side - side.mean() for side in map(centred, self._sides))
@@ -92,12 +93,12 @@ class Comparison:
 
     @cached_property
     def paired(self) -> Estimate | None:
-        """The plain paired t, from two shared seeds whose differences vary."""
+        """The plain paired t, from two shared seeds if their differences vary."""
         return paired_t(self.differences) if self.variance > 0 else None
 
     @cached_property
     def welch(self) -> Estimate | None:
-        """Welch's t over all runs that are done, from two on each side."""
+        """Welch's t over all done runs, from two on each side."""
         sides = self.arm.observed, self.baseline.observed
         if min(side.size for side in sides) < 2:
             return None
@@ -105,7 +106,7 @@ class Comparison:
 
     @cached_property
     def prediction(self) -> Estimate | None:
-        """A single run against the baseline's runs."""
+        """The prediction t: a single run of the arm against the baseline's runs."""
         baseline = self.baseline.observed
         if self.arm.observed.size != 1 or baseline.size < 2:
             return None
@@ -113,7 +114,7 @@ class Comparison:
         return prediction_t(loss, baseline) if self.baseline.varies else None
 
     def moderated(self, prior: Prior) -> Estimate | None:
-        """The moderated paired t, from three shared seeds and where a prior was learned."""
+        """The moderated paired t, from three shared seeds if a prior was learned."""
         n = len(self.seeds)
         if n - 1 < FEWEST_DF or prior.df.item() == 0 or self.identical:
             return None
@@ -126,7 +127,7 @@ class Comparison:
         )
 
     def default(self, prior: Prior) -> Estimate | None:
-        """The estimate that decides: paired where seeds are shared, unpaired where they are not."""
+        """The estimate that decides the verdict: paired if seeds are shared, else unpaired."""
         return self.moderated(prior) or self.paired or self.welch or self.prediction
 
     @cached_property
@@ -141,7 +142,7 @@ class Comparison:
 
 
 def compare(arms: Sequence[ArmRuns], baseline: ArmRuns) -> list[Comparison]:
-    """Every arm beside the baseline; all at once, since random sign flips serve them all."""
+    """Compare every arm with the baseline, all at once so that they share random sign flips."""
     comparisons = [Comparison(arm, baseline) for arm in arms]
     paired = [each for each in comparisons if len(each.seeds) > 1]
     known = sign_flip_ps([each.differences for each in paired])
@@ -151,7 +152,7 @@ def compare(arms: Sequence[ArmRuns], baseline: ArmRuns) -> list[Comparison]:
 
 
 def learn_prior(comparisons: Sequence[Comparison]) -> Prior:
-    """The prior for the variances of all arms that have pairs; identical arms teach nothing."""
+    """Learn the prior for the variances from all arms with pairs; identical arms are left out."""
     return fit_prior(
         [comparison.variance for comparison in comparisons],
         [max(len(comparison.seeds) - 1, 0) for comparison in comparisons],

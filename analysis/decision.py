@@ -1,4 +1,4 @@
-"""The rule that turns an estimate and its adjusted p into a verdict, and what hangs on the method."""
+"""From an estimate and its adjusted p to a verdict; and verdicts that depend on the method."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -18,7 +18,7 @@ Judged = tuple[Estimate | None, float]
 
 
 def decide(estimate: Estimate, p_adjusted: float, plan: Plan) -> Verdict:
-    """Negligible before better or worse: an effect shown to be small is not worth having, real or not."""
+    """The verdict on one effect. Equivalence is tested first: a small effect is not worth having."""
     if estimate.within(plan.smallest_effect, plan.alpha):
         return "negligible"
     if p_adjusted >= plan.alpha:
@@ -36,33 +36,32 @@ def adjust_by_plan(p_values: Sequence[float], plan: Plan) -> Floats:
     return adjusted
 
 
-def hanging_on_method(
+def depends_on_method(
     comparisons: Sequence[Comparison], judged: Sequence[Judged], plan: Plan
 ) -> list[bool]:
-    """Per arm: would another method, used for the whole study, have given another verdict?
+    """For each arm: true if another method, used for the whole study, gives another verdict.
 
-    Asked only of arms that were decided on pairs, and only of methods that could have agreed:
+    Only for arms that were decided on pairs, and only methods that could have agreed:
 
     - the plain paired t, always;
     - the sign-flip permutation (with the default's interval for equivalence), when its smallest
       p, 2 / 2^n, survives the correction at its worst: five seeds never go below 0.0625;
-    - Welch's t when it is no less precise than the default or comes to a verdict of its own.
-      Where pairing has taken out noise Welch is undecided by construction, which speaks for
-      pairing and not against the verdict.
+    - Welch's t, when it is at least as precise as the default or reaches a decision. If pairing
+      removes noise, Welch is undecided by construction: that is no reason to doubt the verdict.
     """
     usual = _verdicts(judged, plan)
-    hangs = np.zeros(len(usual), bool)
+    sensitive = np.zeros(len(usual), bool)
     for alternative in (_plain, _welch, _permutation):
         others = [alternative(c, j, plan) for c, j in zip(comparisons, judged, strict=True)]
         rows = zip(judged, others, usual, _verdicts(others, plan), strict=True)
-        hangs |= np.array([_contradicts(*row) for row in rows], bool)
-    return [bool(hang) for hang in hangs]
+        sensitive |= np.array([_contradicts(*row) for row in rows], bool)
+    return [bool(each) for each in sensitive]
 
 
 def _contradicts(
     judged: Judged, other: Judged, usual: Verdict | None, verdict: Verdict | None
 ) -> bool:
-    """Another verdict, by a method that is at least as precise or that comes to a decision."""
+    """True for another verdict by a method that is at least as precise or reaches a decision."""
     if verdict == usual or judged[0] is None or other[0] is None:
         return False
     return verdict != "undecided" or other[0].standard_error <= judged[0].standard_error
@@ -80,8 +79,8 @@ def _welch(comparison: Comparison, judged: Judged, _: Plan) -> Judged:
 
 def _permutation(comparison: Comparison, judged: Judged, plan: Plan) -> Judged:
     p, smallest = comparison.permutation_p, 2.0 ** (1 - len(comparison.seeds))
-    silent = p is None or smallest >= plan.strictest_alpha or np.isnan(judged[1])
-    return judged if silent or p is None else (judged[0], p)
+    unusable = p is None or smallest >= plan.strictest_alpha or np.isnan(judged[1])
+    return judged if unusable or p is None else (judged[0], p)
 
 
 def _verdicts(judged: Sequence[Judged], plan: Plan) -> list[Verdict | None]:

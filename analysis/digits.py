@@ -1,4 +1,11 @@
-"""What binary numbers keep of the decimals that were written, and what is only their rounding."""
+"""Exact differences of decimal losses, and the size of rounding errors.
+
+A loss that a file gives as a decimal, such as 3.412, is read as the nearest double. The difference
+of two such doubles shows their rounding: 3.412 - 3.398 is 0.01400000000000023. Here it is 0.014, as
+a reader of the file computes it. Reports give effects to the last digit, and NIST's certified
+results for values with thirteen constant leading digits can be met in no other way. Losses that
+were computed, with all their binary digits, are subtracted as they are.
+"""
 
 import math
 
@@ -7,50 +14,49 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-SURE_DIGITS = 15
-"""A decimal of up to so many digits survives the way into a double and back (C's DBL_DIG)."""
-MOST_DECIMALS = 22
+DECIMAL_DIGITS = 15
+"""A decimal with at most this many digits is recovered exactly from its double (C's DBL_DIG)."""
+MAX_DECIMALS = 22
 """10^22 is the largest power of ten that is a double."""
 
 
 def centred(values: ArrayLike) -> Floats:
-    """Values less the first of them, shape (n,), as if they had never been rounded to binary."""
+    """Values minus the first one, shape (n,), without the rounding of decimals to binary."""
     x = np.asarray(values, float)
     return difference(x, x[0])
 
 
 def difference(values: ArrayLike, others: ArrayLike) -> Floats:
-    """Values less others, which broadcast to shape (n,), as if they had never been rounded.
+    """Values minus others, which broadcast to shape (n,), without the rounding of decimals.
 
-    1000000000000.4 - 1000000000000.3 is 0.1 here and 0.0999755859375 in doubles. Values are read as
-    decimals where all of them have up to `SURE_DIGITS` digits at one number of decimals, which is
-    then what a file said; those that were computed have more and are taken as the doubles they are.
+    Values are taken for decimals if all of them have at most `DECIMAL_DIGITS` digits; otherwise
+    they are subtracted as doubles.
     """
     x, y = np.asarray(values, float), np.asarray(others, float)
-    # What has fewer decimals has as many zeros more, so that the most there can be are enough.
+    # The most decimals that fit: values with fewer decimals end in zeros.
     unit = _finest_unit(max(_largest(x), _largest(y)))
     if unit is not None:
         whole, whole_others = np.rint(x * unit), np.rint(y * unit)
-        if _written(x, whole, unit) and _written(y, whole_others, unit):
-            # Whole numbers and their difference are exact, and the quotient is rounded once.
+        if _is_decimal(x, whole, unit) and _is_decimal(y, whole_others, unit):
+            # Whole numbers and their difference are exact; only the quotient is rounded.
             return np.asarray((whole - whole_others) / unit, float)
     return np.asarray(x - y, float)
 
 
 def _finest_unit(largest: float) -> float | None:
-    """The largest power of ten by which a value keeps no more than `SURE_DIGITS` digits."""
+    """The largest power of ten at which a value times it has at most `DECIMAL_DIGITS` digits."""
     if largest == 0:
         return 1.0
-    decimals = min(SURE_DIGITS - 1 - math.floor(math.log10(largest)), MOST_DECIMALS)
+    decimals = min(DECIMAL_DIGITS - 1 - math.floor(math.log10(largest)), MAX_DECIMALS)
     while decimals >= 0:
-        if np.rint(largest * 10.0**decimals) < 10.0**SURE_DIGITS:
+        if np.rint(largest * 10.0**decimals) < 10.0**DECIMAL_DIGITS:
             return 10.0**decimals
         decimals -= 1
     return None
 
 
 def rounding(scale: float) -> float:
-    """The spread that numbers near `scale` can have by rounding alone, in their unit."""
+    """The largest spread of numbers near `scale` that rounding alone explains, in their unit."""
     return 4.0 * float(np.finfo(float).eps) * scale
 
 
@@ -58,5 +64,5 @@ def _largest(values: Floats) -> float:
     return float(np.abs(values).max(initial=0.0))
 
 
-def _written(values: Floats, whole: Floats, unit: float) -> bool:
+def _is_decimal(values: Floats, whole: Floats, unit: float) -> bool:
     return bool((whole / unit == values).all())

@@ -1,4 +1,4 @@
-"""Dunnett's simultaneous comparisons of all arms with the baseline, where no seeds are paired."""
+"""Dunnett's simultaneous comparisons of all arms with the baseline, without paired seeds."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from analysis.runs import read_runs
 
 @dataclass(frozen=True, kw_only=True)
 class Simultaneous:
-    """One arm's effect with a p and an interval that hold for all arms at once; nats."""
+    """One arm's effect (nats), with a p and an interval that are simultaneous for all arms."""
 
     arm: str
     effect: float
@@ -30,10 +30,9 @@ def dunnett(
 ) -> dict[str, Simultaneous]:
     """All arms against the baseline at once (Dunnett 1955, JASA 50, 1096-1121), two-sided.
 
-    `runs` as `verdict.judge` takes them; rows that are not done are left out, and pairs are not
-    made use of. Arms and baseline are taken to be equally noisy. Arms without a done run are
-    absent from the answer. Raises ValueError as `runs.read_runs` does, for a baseline without done
-    runs, and for runs that show no spread.
+    `runs` as for `verdict.judge`; rows that are not done are left out, and pairs are ignored. Arms
+    and baseline are assumed to be equally noisy. Arms without a done run are not in the result. Raises ValueError as `runs.read_runs` does, for a baseline without done
+    runs, and for runs that do not vary.
     """
     arms = dict.fromkeys([baseline, *runs["arm"]])
     done = {arm: each.observed for arm, each in read_runs(runs, list(arms)).items() if each.losses}
@@ -47,7 +46,7 @@ def dunnett(
         raise ValueError("Dunnett's test needs an arm with two done runs that differ")
     zero, *others = groups
     sizes = [group.size for group in others]
-    largest = Largest(sizes, zero.size, df)
+    largest = LargestT(sizes, zero.size, df)
     critical = largest.critical(alpha)
     found = {}
     for arm, group in zip(done, others, strict=True):
@@ -56,30 +55,30 @@ def dunnett(
         found[arm] = Simultaneous(
             arm=arm,
             effect=effect,
-            p=largest.beyond(abs(effect) / error),
+            p=largest.tail_probability(abs(effect) / error),
             ci_low=effect - critical * error,
             ci_high=effect + critical * error,
         )
     return found
 
 
-class Largest:
+class LargestT:
     """The distribution of the largest |t| of arms that share a baseline and a variance.
 
-    Given the baseline's mean and the estimated variance the arms are independent, so that it is a
-    double integral, whatever their number.
+    Given the baseline's mean and the estimated variance the arms are independent, so that the
+    distribution is a double integral for any number of arms.
     """
 
     def __init__(self, sizes: Sequence[int], baseline: int, df: float) -> None:
-        """From the runs of every arm, those of the baseline, and the variance's `df`."""
+        """Set up for arms with `sizes` runs, `baseline` runs of the baseline, and the variance's `df`."""
         self.df, self.arms = df, len(sizes)
         unique, self.counts = np.unique(sizes, return_counts=True)
         self.shared = np.sqrt(unique / (unique + baseline))
         self.own = np.sqrt(baseline / (unique + baseline))
         self.deviates, self.weights = normal_rule(float(self.own.min()) / 4)
 
-    def beyond(self, t: float) -> float:
-        """The probability that one of them is larger than `t`, where no arm has an effect."""
+    def tail_probability(self, t: float) -> float:
+        """The probability that the largest |t| exceeds `t` if no arm has an effect."""
         limit = t * relative_errors(self.df)[:, None]
         log_inside = np.zeros((WEIGHTS.size, self.weights.size))
         for shared, own, count in zip(self.shared, self.own, self.counts, strict=True):
@@ -89,9 +88,9 @@ class Largest:
         return float(WEIGHTS @ -np.expm1(log_inside) @ self.weights)
 
     def critical(self, alpha: float) -> float:
-        """The t that one of them exceeds with probability `alpha`."""
+        """The t that the largest |t| exceeds with probability `alpha`."""
         low, high = 0.0, -float(stdtrit(self.df, alpha / 2 / self.arms))  # Bonferroni's
         for _ in range(40):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.beyond(middle) > alpha else (low, middle)
+            low, high = (middle, high) if self.tail_probability(middle) > alpha else (low, middle)
         return high

@@ -1,7 +1,7 @@
-"""The estimate of one effect: arm minus baseline, in nats, negative being an improvement.
+"""Estimates of one effect: arm minus baseline, in nats; negative is an improvement.
 
 Differences are taken first and centred afterwards, so that losses near 1e6 that differ by 1e-6
-keep their digits. Tails come from scipy.special: importing scipy.stats costs a second.
+keep their digits. Tail probabilities come from scipy.special: importing scipy.stats takes a second.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,12 @@ Floats = NDArray[np.float64]
 Method = Literal["moderated paired t", "paired t", "Welch t", "prediction t"]
 
 EXACT_FLIPS = 20
-"""Up to this many differences all 2^n sign patterns are enumerated (half a million sums)."""
+"""With at most this many differences, all 2^n sign patterns are enumerated (half a million sums)."""
 MOST_FLIPS = 200
-"""Beyond this many differences the normal limit of the flipped sum is nearer than random flips."""
+"""With more differences, the normal limit is closer to the exact p than random flips are."""
 RANDOM_FLIPS = 19_999
 FLIPS_AT_ONCE = 2_000
-"""Of them, as many as are held as numbers of their own."""
+"""Random flips that are held in memory together."""
 TINY = float(np.finfo(float).tiny)
 TIE = 1e-12
 """Sums of flipped differences closer than this, relative to sum |d|, are ties."""
@@ -31,7 +31,7 @@ TIE = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """An effect with its standard error (both in nats) and the t distribution it is judged on."""
+    """An effect and its standard error (both in nats), with the degrees of freedom of its t."""
 
     method: Method
     effect: float
@@ -53,9 +53,9 @@ class Estimate:
         return self.effect - margin, self.effect + margin
 
     def within(self, delta: float, alpha: float) -> bool:
-        """Two one-sided tests at `alpha` each: is the effect inside +-delta (nats)?
+        """True if two one-sided tests, each at `alpha`, show the effect to be inside +-delta (nats).
 
-        The same as the 1 - 2 alpha interval lying inside (Schuirmann 1987, J. Pharmacokinet.
+        They do if the 1 - 2 alpha interval lies inside (Schuirmann 1987, J. Pharmacokinet.
         Biopharm. 15, 657-680).
         """
         low, high = self.interval(2 * alpha)
@@ -63,9 +63,9 @@ class Estimate:
 
 
 def moments(values: ArrayLike) -> tuple[float, float]:
-    """Mean and variance (ddof = 1), centred on the first value so that no digits cancel.
+    """Mean and variance (ddof = 1), computed after subtracting the first value to keep digits.
 
-    The variance of a single value is 0. Raises ValueError when there is no value.
+    The variance of a single value is 0. Raises ValueError for no values.
     """
     x = np.asarray(values, float)
     if x.size == 0:
@@ -77,7 +77,7 @@ def moments(values: ArrayLike) -> tuple[float, float]:
 
 
 def paired_t(differences: ArrayLike) -> Estimate:
-    """Student's paired t on per-seed differences (nats).
+    """Student's paired t for differences by seed (nats).
 
     Raises ValueError for fewer than two differences, or when all of them are equal.
     """
@@ -92,7 +92,7 @@ def paired_t(differences: ArrayLike) -> Estimate:
 
 
 def welch_t(arm: ArrayLike, baseline: ArrayLike) -> Estimate:
-    """Welch's t between losses (nats) that share no seed (Welch 1947, Biometrika 34, 28-35).
+    """Welch's t for losses (nats) that share no seed (Welch 1947, Biometrika 34, 28-35).
 
     Raises ValueError for fewer than two losses on a side, or when neither side varies.
     """
@@ -120,7 +120,7 @@ def welch_precision(var_x: float, n_x: int, var_y: float, n_y: int) -> tuple[flo
 
 
 def prediction_t(loss: float, baseline: ArrayLike) -> Estimate:
-    """One run placed against a baseline's runs: (x - mean) / (s sqrt(1 + 1/m)) on m - 1 df.
+    """One run compared with a baseline's m runs: (x - mean) / (s sqrt(1 + 1/m)) on m - 1 df.
 
     Losses in nats. Assumes that the arm is as noisy as the baseline (Hahn 1969, JASA 64,
     878-888). Raises ValueError for fewer than two baseline losses or when they are all equal.
@@ -138,22 +138,22 @@ def prediction_t(loss: float, baseline: ArrayLike) -> Estimate:
 def sign_flip_p(differences: ArrayLike) -> float:
     """Two-sided p of the mean difference under all sign flips (Fisher 1935, section 21).
 
-    Exact up to `EXACT_FLIPS` differences, where p cannot go below 2 / 2^n; up to `MOST_FLIPS` a
-    seeded Monte Carlo with (b + 1) / (B + 1); beyond, the normal limit, whose variance is the sum
-    of squares. Raises ValueError when there is no difference.
+    Exact up to `EXACT_FLIPS` differences (p is at least 2 / 2^n), a seeded Monte Carlo with
+    (b + 1) / (B + 1) up to `MOST_FLIPS`, then the normal limit with the sum of squares as its
+    variance. Raises ValueError for no differences.
     """
     return sign_flip_ps([differences])[0]
 
 
 def sign_flip_ps(many: Sequence[ArrayLike]) -> list[float]:
-    """The same of many arms' differences: those that are equally many are flipped together."""
+    """`sign_flip_p` for many arms at once; arms with equally many differences share their flips."""
     arms = [np.asarray(differences, float) for differences in many]
     found = {n: _flipped([d for d in arms if d.size == n]) for n in {d.size for d in arms}}
     return [next(found[d.size]) for d in arms]
 
 
 def _flipped(arms: list[Floats]) -> Iterator[float]:
-    """The ps of arms with n differences each."""
+    """p-values of arms that all have the same number of differences."""
     n = arms[0].size
     if n == 0:
         raise ValueError("a sign-flip test needs at least one difference")
@@ -168,7 +168,7 @@ def _flipped(arms: list[Floats]) -> Iterator[float]:
 
 
 def _all_flips(d: Floats) -> Floats:
-    """Sums under every sign pattern with the first sign held: the other half mirrors them."""
+    """Sums under every sign pattern with the first sign fixed; the other half mirrors them."""
     sums = d[:1]
     for value in d[1:]:
         sums = np.concatenate([sums + value, sums - value])
@@ -176,7 +176,7 @@ def _all_flips(d: Floats) -> Floats:
 
 
 def _random_flips(arms: Floats) -> Iterator[Floats]:
-    """Sums of differences, shape (arms, n), under random signs: arrays (flips, arms), by and by."""
+    """Sums of differences, shape (arms, n), under random signs: yields arrays (flips, arms)."""
     generator = np.random.default_rng(0)
     for first in range(0, RANDOM_FLIPS, FLIPS_AT_ONCE):
         size = (min(FLIPS_AT_ONCE, RANDOM_FLIPS - first), arms.shape[1])
@@ -185,7 +185,7 @@ def _random_flips(arms: Floats) -> Iterator[Floats]:
 
 
 def _spread(values: Floats, test: str) -> tuple[float, float]:
-    """Mean and a variance that is not zero."""
+    """Mean and variance. Raises ValueError if the variance is zero or undefined."""
     if values.size < 2:
         raise ValueError(f"{test} needs at least two values to see a spread, not {values.size}")
     mean, variance = moments(values)

@@ -1,13 +1,13 @@
-"""Borrow strength between arms: variances of paired differences, moderated toward a common prior.
+"""Moderated variances: each arm's variance of paired differences shrinks toward a common prior.
 
-Three seeds leave an arm two degrees of freedom. Smyth (2004), "Linear models and empirical Bayes
+With three seeds, an arm has two degrees of freedom. Smyth (2004), "Linear models and empirical Bayes
 methods for assessing differential expression", Stat. Appl. Genet. Mol. Biol. 3(1), article 3,
-section 6.2, learns from all arms how large such a variance usually is. Two departures keep the
-familywise error where few arms are unequally noisy: the prior counts for half the degrees of
-freedom that its fit claims, and no variance is moderated below the arm's own.
+section 6.2, learns the usual size of such a variance from all arms. Two changes keep the
+familywise error when few arms are unequally noisy: the prior counts for half the degrees of
+freedom of its fit, and no variance is moderated below the arm's own.
 
-Every function takes arrays whose last axis runs over the arms of one study, so that thousands of
-simulated studies are judged by the code that judges a real one.
+Every function takes arrays whose last axis runs over the arms of one study, so that the
+same code judges one real study and thousands of simulated ones.
 """
 
 from dataclasses import dataclass
@@ -19,38 +19,38 @@ from scipy.special import polygamma, psi
 Floats = NDArray[np.float64]
 
 FEWEST_ARMS = 6
-"""With fewer variances than this a prior is guessed, not learned, and the plain paired t decides.
+"""With fewer arms no prior is learned, and the plain paired t decides.
 
 Measured on unequally noisy arms with three seeds: familywise error 0.077 with a prior from four,
 at most 0.06 on average from six (`docs/decisions/0002-fewest-arms.md`).
 """
 FEWEST_DF = 2
-"""A variance of two seeds is too noisy to teach, and to be moderated: the same page has the error."""
+"""A variance with fewer (of two seeds) is too noisy to learn from or to moderate: see the same page."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """A scaled inverse-chi-square prior for the variances of one study, or of an array of them.
+    """A scaled inverse-chi-square prior for the variances of one study, or of an array of studies.
 
-    Shapes are those of the fitted variances with a last axis of one, so that they broadcast.
+    The last axis has length one, the others are those of the fitted variances.
     """
 
     df: Floats
-    """Degrees of freedom granted to the prior (half of Smyth's d0); 0 where none was learned."""
+    """Degrees of freedom of the prior (half of Smyth's d0); 0 if none was learned."""
     variance: Floats
-    """Smyth's s0 squared, in squared units of the differences; 0 where none was learned."""
+    """Smyth's s0 squared, in squared units of the differences; 0 if none was learned."""
     df_limit: Floats
-    """The degrees of freedom that all fitted arms have together: no moderated arm has more."""
+    """Sum of the fitted arms' degrees of freedom: no moderated arm has more."""
     arms: NDArray[np.int64]
-    """How many arms the prior was learned from."""
+    """Number of arms that the prior was learned from."""
 
 
 def fit_prior(variances: ArrayLike, df: ArrayLike) -> Prior:
     """Fit the prior by the moments of log s^2 (Smyth 2004, section 6.2), then halve its weight.
 
-    `variances` and `df` broadcast to (..., arms). Arms whose variance is zero (identical ones) or
-    whose df is below `FEWEST_DF` are left out of the fit. An excess variance of
-    log s^2 that is not positive means equally noisy arms and an infinite df.
+    `variances` and `df` broadcast to (..., arms). Arms with a variance of zero (identical arms) or
+    a df below `FEWEST_DF` are left out of the fit. If the excess variance of log s^2 is not
+    positive, the arms are equally noisy and the df is infinite.
     """
     s2, d = np.broadcast_arrays(np.asarray(variances, float), np.asarray(df, float))
     used = (s2 > 0) & (d >= FEWEST_DF)
@@ -70,9 +70,9 @@ def fit_prior(variances: ArrayLike, df: ArrayLike) -> Prior:
 
 
 def moderate(variances: ArrayLike, df: ArrayLike, prior: Prior) -> tuple[Floats, Floats]:
-    """Moderated variances and their degrees of freedom, of the shape of `variances` and `df`.
+    """Moderated variances and their degrees of freedom, in the shape of `variances` and `df`.
 
-    Where the prior was not learned, or df is below `FEWEST_DF`, they come back as they are.
+    Unchanged if no prior was learned, or for a df below `FEWEST_DF`.
     """
     s2, own = np.broadcast_arrays(np.asarray(variances, float), np.asarray(df, float))
     lent = np.where(own >= FEWEST_DF, prior.df, 0.0)
@@ -96,9 +96,9 @@ def trigamma_inverse(x: ArrayLike) -> Floats:
 
 
 def _prior_from_excess(excess: Floats) -> tuple[Floats, Floats]:
-    """Half of d0, and what turns the mean of log s^2 into log s0^2, from the excess variance."""
-    # Below 1e-7 the prior has more than 1e7 degrees of freedom: the infinite limit, without the
-    # cancellation that Newton suffers there.
+    """Half of d0, and the correction that is added to the mean of log s^2 to give log s0^2."""
+    # Below 1e-7 the prior has more than 1e7 degrees of freedom: use the infinite limit, since
+    # Newton's iteration loses its digits to cancellation there.
     finite = excess > 1e-7
     half = trigamma_inverse(np.where(finite, excess, 1.0))
     correction = np.where(finite, psi(half) - np.log(half), 0.0)

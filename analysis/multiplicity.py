@@ -23,7 +23,7 @@ class Correction:
     """One way to adjust p-values for the number of questions."""
 
     name: str
-    """As a study file writes it."""
+    """The name in a study file."""
     adjust_sorted: Adjust
     """Adjusts p-values sorted upward along the last axis, given the number of questions. Values
     above 1 are cut off by `adjust`."""

@@ -1,4 +1,4 @@
-"""How large chance is: the spread of one arm's losses over seeds."""
+"""Noise: the standard deviation of one arm's losses over seeds."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from analysis.effects import moments
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """The losses of one arm over distinct seeds, summarised; everything but `n` in nats."""
+    """Mean and sd of one arm's losses over distinct seeds, in nats."""
 
     n: int
     mean: float
@@ -26,7 +26,7 @@ class Noise:
 def noise(losses: ArrayLike, alpha: float = 0.05) -> Noise:
     """Mean and sd of losses (nats) with the 1 - alpha chi-square interval for the sd.
 
-    Raises ValueError for fewer than two losses: one run says nothing about noise.
+    Raises ValueError for fewer than two losses.
     """
     values = np.asarray(losses, float)
     if values.size < 2:
@@ -38,7 +38,7 @@ def noise(losses: ArrayLike, alpha: float = 0.05) -> Noise:
 
 
 def sd_interval_factors(n: int, alpha: float = 0.05) -> tuple[float, float]:
-    """What a sample sd of `n` >= 2 normal values is multiplied by for its 1 - alpha interval."""
+    """Factors from the sample sd of `n` >= 2 normal values to the ends of its 1 - alpha interval."""
     half_df = (n - 1) / 2
     upper, lower = (2 * float(gammaincinv(half_df, q)) for q in (1 - alpha / 2, alpha / 2))
     return math.sqrt((n - 1) / upper), math.sqrt((n - 1) / lower)

@@ -1,4 +1,4 @@
-"""Do losses look normal? Chi-square intervals and t tests take it so."""
+"""Check that losses look normal, as chi-square intervals and t tests assume."""
 
 import warnings
 from dataclasses import dataclass
@@ -8,31 +8,31 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 FEWEST = 3
-"""Losses that a shape can be seen in."""
+"""Losses needed for a QQ plot."""
 MOST_POINTS = 200
-"""Of a QQ plot; more cannot be told apart."""
+"""Points of a QQ plot; more would overlap."""
 MOST_TESTED = 5_000
-"""Losses up to which Royston's approximation of the p-value is good."""
+"""Royston's approximation of the p-value is valid up to this many losses."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Normality:
-    """A look at the shape of a sample of losses."""
+    """QQ plot and normality test of a sample of losses."""
 
     correlation: float
-    """Of the QQ plot's points: 1 on a straight line."""
+    """Correlation of the QQ plot's points: 1 on a straight line."""
     w: float | None
     """Shapiro and Wilk's statistic (1965, Biometrika 52, 591-611)."""
     p: float | None
-    """Of normal losses being as crooked as these; None with more than `MOST_TESTED`."""
+    """The p-value of normal losses; None with more than `MOST_TESTED`."""
     points: list[tuple[float, float]]
-    """Normal quantile and loss (nats), upward."""
+    """Normal quantile and loss (nats), in ascending order."""
 
 
 def normality(losses: ArrayLike) -> Normality | None:
     """The QQ plot of losses with Blom's positions, its correlation, and Shapiro and Wilk's test.
 
-    None for fewer than three losses, or losses that are all equal.
+    None for fewer than three losses, or if all are equal.
     """
     values = np.sort(np.asarray(losses, float))
     n = values.size
@@ -53,6 +53,8 @@ def _shapiro(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[floa
     from scipy.stats import shapiro  # noqa: PLC0415  (importing scipy.stats costs a second)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a tiny range is tested like any other once it is centred
+        warnings.simplefilter(
+            "ignore"
+        )  # its warning about a tiny range does not apply: values are scaled
         found = shapiro(values / np.abs(values).max())
     return float(found.statistic), float(found.pvalue)

@@ -1,10 +1,10 @@
-"""What a number of seeds can see, and how many more would settle an open question.
+"""Power: the effects that a number of seeds can detect, and the seeds that an effect needs.
 
 The power of t tests is the normal power averaged over the chi distribution of the estimated
-standard error. That integral (`analysis.quadrature`) serves real df and two one-sided tests at
-once, and does not depend on the accuracy of the noncentral t of the installed scipy (1.17 gives
-NaN in its far tail). Powers are good to 1e-6 against no effect and to 1e-4 for equivalence, whose
-integrand has a corner.
+standard error. That integral (`analysis.quadrature`) handles a real df and two one-sided tests
+together, and does not depend on the noncentral t of the installed scipy (1.17 gives NaN in its far
+tail). Powers are accurate to 1e-6 against no effect and to 1e-4 for equivalence, whose integrand
+has a corner.
 """
 
 import math
@@ -20,17 +20,17 @@ from analysis.moderation import FEWEST_ARMS, fit_prior, moderate
 from analysis.quadrature import WEIGHTS, relative_errors
 
 MOST_SEEDS = 10_000
-"""An answer that needs more further seeds than this is no answer."""
+"""Searches for a number of seeds stop here."""
 
 Precision = Callable[[int], tuple[float, float]]
-"""From a number of further seeds to the standard error (nats) and its degrees of freedom."""
+"""Maps a number of further seeds to the standard error (nats) and its degrees of freedom."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """When an arm counts as settled."""
+    """The tests and the power with which an arm counts as settled."""
 
     alpha: float
     """Level of each of the two one-sided tests of equivalence."""
@@ -51,7 +51,8 @@ def t_power(effect: float, standard_error: float, df: float, alpha: float) -> fl
 def equivalence_power(
     effect: float, delta: float, precision: tuple[float, float], alpha: float
 ) -> float:
-    """Power of two one-sided t tests at `alpha` to put a true effect (nats) inside +-delta.
+    """Power of two one-sided t tests at `alpha` to show that a true effect (nats) is inside
+    +-delta.
 
     `precision` is the true standard error (nats) and its degrees of freedom.
     """
@@ -64,9 +65,9 @@ def equivalence_power(
 def smallest_visible_effect(
     n: int, sd: float, alpha: float = 0.05, power: float = 0.8, extra_df: float = 0.0
 ) -> float:
-    """The effect (nats) that a paired t over `n` seeds sees with `power`.
+    """The smallest effect (nats) that a paired t over `n` seeds detects with `power`.
 
-    `sd` is that of the paired difference, nats; `extra_df` are the degrees of freedom lent by
+    `sd` is that of the paired differences, nats; `extra_df` are the degrees of freedom gained from
     other arms. Infinite for a single seed.
     """
     if n < 2:
@@ -77,7 +78,7 @@ def smallest_visible_effect(
 def smallest_visible_effect_unpaired(
     n: int, sd: float, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """The effect (nats) that an unpaired t with `n` seeds in each arm sees with `power`.
+    """The smallest effect (nats) that an unpaired t with `n` seeds per arm detects with `power`.
 
     `sd` is that of single runs, nats, the same in both arms. Infinite for a single seed.
     """
@@ -87,13 +88,13 @@ def smallest_visible_effect_unpaired(
 def seeds_to_see(
     effect: float, precision: Precision, alpha: float = 0.05, power: float = 0.8
 ) -> int | None:
-    """The seeds per arm, from two, with which an effect (nats) is seen with `power`.
+    """Seeds per arm, two or more, that detect an effect (nats) with `power`.
 
-    `precision` is that after one seed and further ones. None beyond `MOST_SEEDS`. Raises
-    ValueError unless the effect is above 0 and finite.
+    `precision` takes the number of seeds beyond the first. None if that needs more than
+    `MOST_SEEDS`. Raises ValueError unless the effect is above 0 and finite.
     """
     if not 0 < effect < math.inf:
-        raise ValueError(f"an effect of {effect} cannot be looked for; give one above 0")
+        raise ValueError(f"no number of seeds detects an effect of {effect}; give one above 0")
     further = _first(lambda more: t_power(effect, *precision(more), alpha), power)
     return None if further is None else 1 + further
 
@@ -101,10 +102,10 @@ def seeds_to_see(
 def moderated_spread(
     variances: ArrayLike, df: ArrayLike, seeds: int, arms: int
 ) -> tuple[Floats, float]:
-    """What a moderated paired t over `seeds` seeds of `arms` arms will rest on.
+    """Expected variances, and the df gained from other arms, of a moderated paired t.
 
-    From variances of paired differences (nats^2) that were seen, with their `df`: the variances
-    that each arm should expect, and the degrees of freedom that others lend it.
+    `variances` of paired differences (nats^2) have been observed with `df`; the planned test has
+    `seeds` seeds of `arms` arms.
     """
     prior = fit_prior(variances, df)
     if arms < FEWEST_ARMS:
@@ -115,9 +116,10 @@ def moderated_spread(
 
 
 def paired_precision(sd: float, n: int, extra_df: float = 0.0) -> Precision:
-    """Precision after `n` shared seeds and further ones; `sd` of the paired difference, nats.
+    """Precision of a paired t over `n` shared seeds and further ones.
 
-    `extra_df` are the degrees of freedom lent by the other arms.
+    `sd` is that of the paired differences, nats; `extra_df` are the degrees of freedom gained from
+    other arms.
     """
     return lambda further: (sd / math.sqrt(n + further), n + further - 1 + extra_df)
 
@@ -125,7 +127,7 @@ def paired_precision(sd: float, n: int, extra_df: float = 0.0) -> Precision:
 def unpaired_precision(
     var_arm: float, n_arm: int, var_baseline: float, n_baseline: int
 ) -> Precision:
-    """Precision of Welch's t after further seeds on both sides; variances in nats^2."""
+    """Precision of Welch's t with further seeds on both sides; variances in nats^2."""
 
     def precision(further: int) -> tuple[float, float]:
         squared, df = welch_precision(var_arm, n_arm + further, var_baseline, n_baseline + further)
@@ -135,11 +137,11 @@ def unpaired_precision(
 
 
 def seeds_to_settle(effect: float, precision: Precision, goal: Goal) -> int | None:
-    """Further seeds after which an undecided arm is settled with the goal's power.
+    """Further seeds that settle an undecided arm with the goal's power; at least 1.
 
-    The smaller of two counts, each taking the observed effect (nats) for the true one: until the
-    test of no effect rejects, and until equivalence within +-delta is shown. None beyond
-    `MOST_SEEDS`. At least 1: what is undecided now needs a further seed to be decided.
+    The smaller of two counts, both for a true effect equal to the observed one (nats): seeds until
+    the test of no effect rejects, and seeds until equivalence within +-delta is shown. None if
+    both need more than `MOST_SEEDS`.
     """
 
     def superiority(further: int) -> float:
@@ -168,7 +170,7 @@ def _first(power: Callable[[int], float], target: float) -> int | None:
 
 
 def visible_shift(df: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The effect in standard errors at which the two-sided t test reaches `power`."""
+    """The effect, in standard errors, at which the two-sided t test has `power`."""
     low, high = 0.0, 1.0
     while t_power(high, 1.0, df, alpha) < power:
         low, high = high, 2 * high

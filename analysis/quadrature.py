@@ -1,6 +1,6 @@
-"""Averages over a normal deviate and over an estimated standard error, by the trapezoid rule.
+"""Trapezoid rules for averages over a normal deviate and over an estimated standard error.
 
-It converges geometrically for functions as smooth as the normal distribution's.
+The rule converges geometrically for smooth functions such as the normal density.
 """
 
 import math
@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 def normal_rule(step: float = 1 / 16) -> tuple[Floats, Floats]:
-    """Deviates from -8 to 8, and weights for an average over the standard normal distribution."""
+    """Points from -8 to 8, and the weights of an average over the standard normal distribution."""
     deviates = np.arange(-8.0, 8.0 + step, step)
     return deviates, np.exp(-(deviates**2) / 2) * step / math.sqrt(2 * math.pi)
 
@@ -25,7 +25,7 @@ _TAIL = ndtr(-np.abs(DEVIATES))
 
 @lru_cache(maxsize=512)
 def relative_errors(df: float) -> Floats:
-    """Estimated over true standard error at `DEVIATES`: sqrt(chi-square quantile / df)."""
+    """Ratios of estimated to true standard error at `DEVIATES`: sqrt(chi-square quantile / df)."""
     half = df / 2
     quantile = np.where(DEVIATES < 0, gammaincinv(half, _TAIL), gammainccinv(half, _TAIL))
     errors = np.asarray(np.sqrt(quantile / half), float)

@@ -8,23 +8,22 @@ from analysis.multiplicity import CORRECTIONS, CorrectionName
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The analysis of a study, fixed before its first run. Raises ValueError when made wrongly."""
+    """The analysis of a study. Raises ValueError for values that make no sense."""
 
     arms: tuple[str, ...]
     """The arms compared with the baseline, in the order of the tables."""
     smallest_effect: float
     """Delta, nats: an effect inside +-delta is negligible. 0 means that every effect matters."""
     baseline: str = "baseline"
-    """The arm that every other one is compared with."""
+    """The arm that all others are compared with."""
     alpha: float = 0.05
     """Familywise error rate, level of each equivalence test, and 1 - coverage of intervals."""
     correction: CorrectionName = "holm"
     """How p-values are adjusted for the number of questions; "bh" makes the study exploratory."""
     outside_family: frozenset[str] = frozenset()
-    """Arms that ask no question of their own (a placebo): tested at alpha, counted for none."""
-
+    """Arms outside the family (a placebo): tested at alpha and not counted as questions."""
     withdrawn: int = 0
-    """Further questions that were asked and taken back: they count like arms without an answer."""
+    """Questions that were asked and withdrawn: they count like arms without a result."""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:
@@ -55,10 +54,10 @@ class Plan:
 
     @property
     def questions(self) -> int:
-        """How many p-values are adjusted for."""
+        """Number of questions that p-values are adjusted for."""
         return len(self.family) + self.withdrawn
 
     @property
     def strictest_alpha(self) -> float:
-        """The level that the correction applies to an arm in the worst case."""
+        """The level of one arm's test in the worst case of the correction."""
         return CORRECTIONS[self.correction].level(self.alpha, self.questions)

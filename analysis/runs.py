@@ -1,4 +1,4 @@
-"""The runs of a study, read from a DataFrame and checked before anything is computed."""
+"""The runs of a study by arm, read from a DataFrame and checked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from analysis.digits import rounding
 from analysis.effects import moments
 
 SEED_COLUMNS = ("seed", "init_seed", "order_seed", "dropout_seed")
-"""Whichever of these are present identify a replicate; runs of two arms pair when all agree."""
+"""The columns present identify a replicate; runs of two arms are paired if all are equal."""
 STATUSES = ("done", "diverged", "failed", "queued", "running", "cancelled")
 LARGEST_LOSS = 1e100
-"""Squares of what is larger, and their sums, may not be finite."""
+"""Sums of squares of larger losses may overflow."""
 
 Seed = tuple[Any, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArmRuns:
-    """One arm's runs, by seed. A seed is the tuple of the seed columns that are present."""
+    """One arm's runs by seed. A seed is a tuple of the seed columns that are present."""
 
     arm: str
     losses: dict[Seed, float]
@@ -31,7 +31,7 @@ class ArmRuns:
     diverged: frozenset[Seed]
     n_failed: int
     n_missing: int
-    """Runs that have no outcome yet, or never will: queued, running, cancelled."""
+    """Runs without a result: queued, running, cancelled."""
 
     @cached_property
     def observed(self) -> NDArray[np.float64]:
@@ -40,12 +40,12 @@ class ArmRuns:
 
     @cached_property
     def moments(self) -> tuple[float, float]:
-        """Mean (nats) and variance of the runs that are done, of which there must be one."""
+        """Mean (nats) and variance of the done runs. Raises ValueError if there are none."""
         return moments(self.observed)
 
     @property
     def varies(self) -> bool:
-        """Whether they spread by more than numbers of their size are rounded by."""
+        """True if the losses vary by more than the rounding of numbers of their size."""
         return self.moments[1] > rounding(float(np.abs(self.observed).max())) ** 2
 
     def at(self, seeds: Sequence[Seed]) -> NDArray[np.float64]:
@@ -100,13 +100,13 @@ def _problem(
         return f"status {status!r} is none of {list(STATUSES)}"
     if seed in rows[arm]:
         return "occurs twice; a rerun is a check, not an observation"
-    if status == "done" and not abs(loss) <= LARGEST_LOSS:  # nor is NaN
+    if status == "done" and not abs(loss) <= LARGEST_LOSS:  # true for NaN too
         return f"is done with loss {loss}; a run without a loss has diverged"
     return None
 
 
 def _arm_runs(arm: str, rows: dict[Seed, tuple[str, float]]) -> ArmRuns:
-    # Sorted by seed, so that sums are rounded alike in whichever order the rows came.
+    # Sorted by seed, so that the order of the rows does not change how sums are rounded.
     done = {seed: rows[seed][1] for seed in sorted(rows) if rows[seed][0] == "done"}
     statuses = [status for status, _ in rows.values()]
     n_failed = statuses.count("failed")

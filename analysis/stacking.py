@@ -1,10 +1,10 @@
-"""Several improvements at once: what they promise together, and what they turned out to be worth.
+"""Stacks of several interventions: the predicted effect, and the effect that fresh seeds confirm.
 
-Picking winners inflates them: an arm is chosen because its estimate is large, and estimates are
-large by luck too. So a stack's promise is the sum of estimates that are shrunk toward zero, by
-James and Stein's estimator in Efron and Morris's form for unequal variances (1973, JASA 68,
-117-130): effects are taken to scatter around zero with a variance tau^2 that all arms tell of
-together, and each is multiplied by tau^2 / (tau^2 + its error variance).
+The estimates of chosen winners are too large on average: an arm is chosen because its estimate is
+large, partly by luck. So the prediction sums estimates that are shrunk toward zero, by James and
+Stein's estimator in Efron and Morris's form for unequal variances (1973, JASA 68, 117-130): effects
+scatter around zero with a variance tau^2 that is estimated from all arms, and each is multiplied by
+tau^2 / (tau^2 + its error variance).
 """
 
 import math
@@ -24,66 +24,66 @@ from analysis.verdict import ArmVerdict, judge
 Floats = NDArray[np.float64]
 
 FEWEST_ARMS = 3
-"""James and Stein: with fewer, nothing is gained by shrinking, and nothing is shrunk."""
+"""With fewer arms James and Stein's estimator gains nothing, and nothing is shrunk."""
 _HALVINGS = 100
 _TAIL = 0.025
 
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
-    """What a stack should be worth, from its members' effects one by one. In nats."""
+    """The predicted effect of a stack, from the effects of its members one by one. In nats."""
 
     effect: float
     """The sum of the members' shrunk effects."""
     members: dict[str, float]
-    """The shrunk effects."""
+    """The shrunk effects by member."""
     unshrunk: float
-    """The sum of the effects as they were estimated."""
+    """The sum of the estimates before shrinking."""
     standard_error: float
-    """Of the unshrunk sum."""
+    """Standard error of the unshrunk sum."""
     df: float
 
     def interval(self, alpha: float) -> tuple[float, float]:
-        """The 1 - alpha interval of the effect, were there no interactions."""
+        """The 1 - alpha interval of the effect, if there are no interactions."""
         margin = -float(stdtrit(self.df, alpha / 2)) * self.standard_error
         return self.effect - margin, self.effect + margin
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """What a stack is worth beyond the sum of its members: their interaction. In nats."""
+    """Difference between confirmed and predicted effect: the members' interaction. In nats."""
 
     effect: float
-    """Confirmed minus promised: below zero, more was gained than promised."""
+    """Confirmed minus predicted: below zero, the stack is better than predicted."""
     ci_low: float
     ci_high: float
     p: float
-    """Of no interaction."""
+    """Two-sided p-value of no interaction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """A stack beside the baseline, and beside itself without each of its members."""
+    """Verdicts on a stack and on the stack without each of its members."""
 
     stack: ArmVerdict
-    """Against the baseline: a single question."""
+    """The stack against the baseline: a single question."""
     removals: dict[str, ArmVerdict]
-    """By member: what it does to the stack to leave it out. A family of its own."""
+    """By member: the stack without it, against the stack. A family of its own."""
     rest: dict[str, ArmVerdict]
     """By member: the stack without it, against the baseline."""
 
     def harmful(self) -> list[str]:
-        """Members without which the stack is better."""
+        """Members that make the stack worse."""
         return [member for member, row in self.removals.items() if row.verdict == "better"]
 
 
 def shrinkage(effects: ArrayLike, standard_errors: ArrayLike, df: ArrayLike) -> Floats:
-    """The factors, between 0 and 1, that estimated effects are to be multiplied by.
+    """Shrinkage factors, between 0 and 1, of estimated effects.
 
-    The last axis runs over all arms that were tried, the losers included, and other axes over
-    studies. tau^2 solves sum of effect^2 / (tau^2 + error variance) = arms - 2, which is James and
-    Stein's factor where all errors are equal. An error that was itself estimated on few `df`
-    counts for as much as its 95% interval is wide. All ones for fewer than `FEWEST_ARMS` arms.
+    The last axis runs over all arms that were tried, losers included; other axes over studies.
+    tau^2 solves sum of effect^2 / (tau^2 + error variance) = arms - 2, which gives James and
+    Stein's factor for equal errors. An error with few `df` is scaled by the width of its 95% t
+    interval over the normal one. All ones for fewer than `FEWEST_ARMS` arms.
     """
     e, se, d = np.broadcast_arrays(*(np.asarray(x, float) for x in (effects, standard_errors, df)))
     if e.shape[-1] < FEWEST_ARMS:
@@ -94,9 +94,9 @@ def shrinkage(effects: ArrayLike, standard_errors: ArrayLike, df: ArrayLike) -> 
 
 
 def _tau2(squares: Floats, errors: Floats, target: float) -> Floats:
-    """Zero where the effects scatter no more than their errors; shape (..., 1)."""
+    """tau^2 by bisection; 0 if effects scatter no more than their errors. Shape (..., 1)."""
     low = np.zeros((*squares.shape[:-1], 1))
-    high = squares.sum(axis=-1, keepdims=True) / target  # where all errors are zero
+    high = squares.sum(axis=-1, keepdims=True) / target  # the solution for errors of zero
 
     def above(tau2: Floats) -> NDArray[np.bool_]:
         total = np.maximum(tau2 + errors, np.finfo(float).tiny)
@@ -113,9 +113,9 @@ def _tau2(squares: Floats, errors: Floats, target: float) -> Floats:
 def promise(
     runs: pd.DataFrame, verdicts: Sequence[ArmVerdict], members: Sequence[str], baseline: str
 ) -> Promise:
-    """What `members` should be worth together, going by the verdicts on all arms of a study.
+    """Predict the effect of `members` together from the verdicts on all arms of a study.
 
-    `verdicts` are those on single interventions: neither the baseline nor stacks. `runs` has the
+    `verdicts` are those on single interventions, without the baseline and stacks. `runs` has the
     columns arm, loss (nats), status and seeds as `runs.read_runs` takes them.
     """
     tried = [row for row in verdicts if row.effect is not None and row.standard_error]
@@ -140,11 +140,11 @@ def _error_of_sum(
 ) -> tuple[float, float]:
     """Standard error (nats) and df of the sum of the members' effects.
 
-    From the sums seed by seed where all share two seeds or more, since one baseline is in all of
-    them; else as if they were independent.
+    Computed from the sums by seed if all arms share two seeds or more, because the same baseline
+    is in every effect; otherwise as if the effects were independent.
     """
     arms = [baseline, *(row.arm for row in members)]
-    first, *others = read_runs(_only(runs, arms), arms).values()
+    first, *others = read_runs(_runs_of(runs, arms), arms).values()
     shared = [seed for seed in first.losses if all(seed in other.losses for other in others)]
     if len(shared) > 1:
         sums = sum((other.at(shared) - first.at(shared) for other in others), np.zeros(len(shared)))
@@ -170,16 +170,16 @@ def confirm(
     """Judge a stack that was trained on fresh seeds.
 
     `runs` has the columns that `judge` takes, for the baseline, `stack` and the arms of `without`,
-    which names for each member the arm that lacks it. `rules` has the levels and the correction
-    for the number of members; its arms are of no account.
+    which maps each member to the arm that lacks it. `rules` has the levels and the correction for
+    the number of members; its arms are ignored.
     """
     names = tuple(without.values())
     rules = replace(rules, outside_family=frozenset())
-    whole = judge(_only(runs, [rules.baseline, stack]), replace(rules, arms=(stack,)))
+    whole = judge(_runs_of(runs, [rules.baseline, stack]), replace(rules, arms=(stack,)))
     if not names:
         return Confirmation(stack=whole[stack], removals={}, rest={})
-    removed = judge(_only(runs, [stack, *names]), replace(rules, arms=names, baseline=stack))
-    rest = judge(_only(runs, [rules.baseline, *names]), replace(rules, arms=names))
+    removed = judge(_runs_of(runs, [stack, *names]), replace(rules, arms=names, baseline=stack))
+    rest = judge(_runs_of(runs, [rules.baseline, *names]), replace(rules, arms=names))
     return Confirmation(
         stack=whole[stack],
         removals={member: removed[arm] for member, arm in without.items()},
@@ -187,14 +187,14 @@ def confirm(
     )
 
 
-def _only(runs: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+def _runs_of(runs: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
     return runs[runs["arm"].isin(arms)]
 
 
 def gap(promised: Promise, confirmed: ArmVerdict, alpha: float) -> Gap | None:
-    """Confirmed minus promised; None where the stack has no estimate with an error.
+    """Confirmed minus predicted effect; None if the stack has no estimate with an error.
 
-    The two rest on different seeds, so they are independent.
+    They come from different seeds, so they are independent.
     """
     if confirmed.effect is None or confirmed.standard_error is None or confirmed.df is None:
         return None

@@ -1,4 +1,4 @@
-"""The verdict on every arm of a study: which of them lower the test loss by more than chance."""
+"""The verdict on every arm of a study: does it lower the test loss by more than chance?"""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from analysis.decision import (
     Verdict,
     adjust_by_plan,
     decide,
-    hanging_on_method,
+    depends_on_method,
 )
 from analysis.effects import Estimate, Method
 from analysis.moderation import Prior
@@ -31,7 +31,7 @@ __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
 
 @dataclass(frozen=True, kw_only=True)
 class ArmVerdict:
-    """One row of the table. Losses and effects in nats; None where a field does not apply."""
+    """The verdict on one arm. Losses and effects in nats; None if a field does not apply."""
 
     arm: str
     n_done: int
@@ -40,9 +40,10 @@ class ArmVerdict:
     n_missing: int
     """Queued, running or cancelled."""
     n_shared: int | None = None
-    """Seeds done both here and in the baseline. None for the baseline itself, as all below."""
+    """Seeds done in both arm and baseline. This and the fields below are None for the baseline,
+    except `mean` and `sd`."""
     mean: float | None = None
-    """Over the runs that are done: over converged runs only, where `n_diverged` is not 0."""
+    """Mean of the done runs; diverged runs are not in it."""
     sd: float | None = None
     effect: float | None = None
     """Arm minus baseline; negative is an improvement."""
@@ -51,26 +52,26 @@ class ArmVerdict:
     ci_high: float | None = None
     standard_error: float | None = None
     df: float | None = None
-    """Degrees of freedom that the standard error was estimated on."""
+    """Degrees of freedom of the standard error."""
     p: float | None = None
     p_adjusted: float | None = None
     method: Method | None = None
-    """What effect, interval and p come from. None: too few runs to judge by any method."""
+    """The method behind effect, interval and p. None if there are too few runs for any."""
     pairing_gain: float | None = None
-    """(var arm + var baseline) / var d over shared seeds: pairing is worth this many times the runs."""
+    """(var arm + var baseline) / var d over shared seeds: unpaired runs that one pair is worth."""
     correlation: float | None = None
-    """Of the arm's and the baseline's losses, over three or more shared seeds."""
+    """Correlation of the arm's and the baseline's losses, from three shared seeds."""
     verdict: Verdict | None = None
     real_but_negligible: bool = False
-    """Negligible, although the adjusted p is below alpha."""
+    """True for a negligible effect with an adjusted p below alpha."""
     seeds_to_settle: int | None = None
-    """For an undecided arm, further seeds for arm and baseline alike until it is settled at 80%
-    power; None when that takes more than `power.MOST_SEEDS` or when nothing can be estimated."""
+    """For an undecided arm: further seeds, in arm and baseline, that would settle it with 80% power.
+    None if that takes more than `power.MOST_SEEDS` or nothing can be estimated."""
     p_paired: float | None = None
     p_welch: float | None = None
     p_permutation: float | None = None
     sensitive: bool = False
-    """Another method would have given another verdict: see `decision.hanging_on_method`."""
+    """True if another method gives another verdict: see `decision.depends_on_method`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +79,11 @@ class Judgement:
     """The verdicts on a study."""
 
     noise: Noise | None
-    """Of the baseline; None with fewer than two baseline runs."""
+    """Noise of the baseline; None with fewer than two baseline runs."""
     family: int
     """The number of questions that p-values were adjusted for."""
     prior: Prior
-    """What the arms' variances lent each other; `prior.df` is 0 where too few arms had pairs."""
+    """The prior learned from all arms' variances; `prior.df` is 0 if too few arms had pairs."""
     arms: tuple[ArmVerdict, ...]
     """The baseline first, then the plan's arms in the plan's order."""
 
@@ -97,10 +98,10 @@ def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """Judge every arm of `plan` by its runs.
 
     `runs` has the columns arm, loss (nats), status (see `runs.STATUSES`) and at least one of
-    `runs.SEED_COLUMNS`, one row per run, in any order. An unstable arm keeps its effect and
-    interval, over converged runs, but gets no p: those that diverged are not missing by chance.
-    It, and any arm without an estimate, counts in the family as a p of 1. An arm that cannot be
-    estimated is undecided. Raises ValueError as `runs.read_runs` does.
+    `runs.SEED_COLUMNS`, one row per run, in any order. An unstable arm has an effect and
+    an interval over its converged runs, but no p: diverged runs are not missing by chance. It and
+    any arm without an estimate count in the family as a p of 1. An arm without an estimate is
+    undecided. Raises ValueError as `runs.read_runs` does.
     """
     by_arm = read_runs(runs, (plan.baseline, *plan.arms))
     baseline = by_arm[plan.baseline]
@@ -108,26 +109,26 @@ def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
     prior = learn_prior(comparisons)
     judged = [_judged(comparison, prior) for comparison in comparisons]
     adjusted = adjust_by_plan([p for _, p in judged], plan).tolist()
-    hangs = hanging_on_method(comparisons, judged, plan)
-    rows = zip(comparisons, judged, adjusted, hangs, strict=True)
+    sensitive = depends_on_method(comparisons, judged, plan)
+    rows = zip(comparisons, judged, adjusted, sensitive, strict=True)
     return Judgement(
         noise=noise(baseline.observed) if len(baseline.losses) > 1 else None,
         family=plan.questions,
         prior=prior,
-        arms=(_tally(baseline), *(_row(*row, plan) for row in rows)),
+        arms=(_counts(baseline), *(_row(*row, plan) for row in rows)),
     )
 
 
 def _judged(comparison: Comparison, prior: Prior) -> Judged:
-    """The default estimate and the p that it brings into the family."""
+    """The default estimate and its p; NaN if the p may not be used."""
     if comparison.identical:
         return None, math.nan
     estimate = comparison.default(prior)
     return estimate, math.nan if estimate is None or comparison.unstable else estimate.p
 
 
-def _tally(runs: ArmRuns) -> ArmVerdict:
-    """A row that counts an arm's runs and compares it with nothing."""
+def _counts(runs: ArmRuns) -> ArmVerdict:
+    """A row with an arm's counts of runs, mean and sd."""
     values = runs.observed
     mean, variance = runs.moments if values.size else (None, None)
     return ArmVerdict(
@@ -142,17 +143,17 @@ def _tally(runs: ArmRuns) -> ArmVerdict:
 
 
 def _row(
-    comparison: Comparison, judged: Judged, p_adjusted: float, hangs: bool, plan: Plan
+    comparison: Comparison, judged: Judged, p_adjusted: float, sensitive: bool, plan: Plan
 ) -> ArmVerdict:
     estimate, p = judged
     verdict = _verdict(comparison, judged, p_adjusted, plan)
     row = replace(
         _compared(comparison),
-        p=_known(p),
-        p_adjusted=_known(p_adjusted),
+        p=_none_if_nan(p),
+        p_adjusted=_none_if_nan(p_adjusted),
         verdict=verdict,
         real_but_negligible=verdict == "negligible" and p_adjusted < plan.alpha,
-        sensitive=hangs,
+        sensitive=sensitive,
     )
     if estimate is None:
         return row
@@ -172,10 +173,10 @@ def _row(
 
 
 def _compared(comparison: Comparison) -> ArmVerdict:
-    """A row with all that is said of a comparison whichever method decides."""
+    """A row with what does not depend on the method that decides."""
     paired, welch = comparison.paired, comparison.welch
     return replace(
-        _tally(comparison.arm),
+        _counts(comparison.arm),
         n_shared=len(comparison.seeds),
         effect=comparison.effect,
         pairing_gain=comparison.pairing_gain,
@@ -209,17 +210,17 @@ def _level(arm: str, plan: Plan) -> float:
 
 
 def _precision(comparison: Comparison, estimate: Estimate) -> Precision:
-    """How the estimate's standard error would shrink, were its variances the true ones."""
+    """The estimate's standard error after further seeds, if its variances are the true ones."""
     if estimate.method in ("paired t", "moderated paired t"):
         n = len(comparison.seeds)
         sd = estimate.standard_error * math.sqrt(n)
         return paired_precision(sd, n, extra_df=estimate.df - (n - 1))
     arm, baseline = comparison.arm, comparison.baseline
     var_baseline = baseline.moments[1]
-    # A single run has no spread of its own: it is taken to be as noisy as the baseline.
+    # A single run shows no variance: assume that of the baseline.
     var_arm = arm.moments[1] if arm.observed.size > 1 else var_baseline
     return unpaired_precision(var_arm, arm.observed.size, var_baseline, baseline.observed.size)
 
 
-def _known(p: float) -> float | None:
+def _none_if_nan(p: float) -> float | None:
     return None if math.isnan(p) else p

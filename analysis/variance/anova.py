@@ -1,11 +1,11 @@
-"""Analysis of variance for balanced layouts: how far the levels of factors explain the losses.
+"""Analysis of variance for balanced layouts.
 
 A term is a factor ("init") or factors joined by colons ("init:order"): the interaction of crossed
-factors, or a factor nested in another one. Terms are given from the outside in. What no term
-explains is the residual. A one-way table may have unequal groups.
+factors, or a factor nested in another. Outer terms come first. The residual is what no term
+explains. A one-way table may have unequal groups.
 
-Values are centred on the first of them before anything else is done (`digits.centred`), and
-sums are taken by `math.fsum`: thirteen constant leading digits cost nothing.
+The first value is subtracted from all before anything else (`digits.centred`), and sums are taken
+by `math.fsum`, so that even thirteen constant leading digits do no harm.
 """
 
 import math
@@ -38,7 +38,7 @@ class Source:
     df: int
     sum_of_squares: float
     error: str | None
-    """The term whose mean square this one is tested against; None for the residual."""
+    """This term is tested against the mean square of that one; None for the residual."""
 
     @property
     def mean_square(self) -> float:
@@ -61,17 +61,17 @@ class Anova:
         raise KeyError(f"no term {term!r}; terms: {[source.term for source in self.sources]}")
 
     def f(self, term: str) -> float | None:
-        """F of a term against its error; infinite over an error of zero, None for zero over zero."""
+        """F of a term against its error; infinite for an error of zero, None for zero over zero."""
         source = self[term]
         if source.error is None:
-            raise ValueError("the residual is what others are tested against; ask for a term")
+            raise ValueError("the residual has no F, as terms are tested against it; name a term")
         above, below = source.mean_square, self[source.error].mean_square
         if below == 0:
             return math.inf if above > 0 else None
         return above / below
 
     def p(self, term: str) -> float | None:
-        """The chance of an F at least as large were there nothing; None where there is no F."""
+        """The p-value of no effect; None if there is no F."""
         f, source = self.f(term), self[term]
         if f is None or source.error is None:
             return None
@@ -79,13 +79,13 @@ class Anova:
 
     @property
     def r_squared(self) -> float | None:
-        """The share of the squares that terms explain; None when all values are equal."""
+        """The share of the sum of squares that terms explain; None if all values are equal."""
         total = math.fsum(source.sum_of_squares for source in self.sources)
         return None if total == 0 else 1.0 - self[RESIDUAL].sum_of_squares / total
 
 
 def one_way(frame: pd.DataFrame, factor: str = "arm", value: str = "loss") -> Anova:
-    """The table of one factor, whose groups may be unequal; `value` in any unit.
+    """The table of one factor, with groups that may be unequal; `value` in any unit.
 
     Where a column `status` is present, rows that are not done are left out. Raises ValueError
     for a missing column, fewer than two groups, no group with two values, or a value that is
@@ -95,10 +95,10 @@ def one_way(frame: pd.DataFrame, factor: str = "arm", value: str = "loss") -> An
 
 
 def anova(frame: pd.DataFrame, terms: Sequence[str], value: str = "loss") -> Anova:
-    """The table of a balanced layout, or of one factor whose groups may be unequal.
+    """The table of a balanced layout, or of one factor with groups that may be unequal.
 
     Raises ValueError as `Layout.read` does, for a layout of two terms or more that is not
-    balanced, and for one that leaves no degrees of freedom to the residual.
+    balanced, and if the residual has no degrees of freedom.
     """
     layout = Layout.read(frame, terms, value)
     if not layout.balanced and len(terms) > 1:
@@ -111,19 +111,19 @@ def anova(frame: pd.DataFrame, terms: Sequence[str], value: str = "loss") -> Ano
 
 @dataclass(frozen=True)
 class Layout:
-    """Values and the cell of every term that each of them lies in."""
+    """Values, and the cell of each value in every term."""
 
     values: Floats
     """Shape (n,)."""
     cells: dict[str, Integers]
-    """Per term the number of each value's cell, shape (n,), counted from 0."""
+    """By term: the index of each value's cell, shape (n,), from 0."""
 
     @classmethod
     def read(cls, frame: pd.DataFrame, terms: Sequence[str], value: str = "loss") -> "Layout":
-        """Take the done rows of a frame.
+        """The layout of the done rows of a frame.
 
-        Raises ValueError for a missing column, a term that is given twice or has one level
-        only, or values that are fewer than two or not finite.
+        Raises ValueError for a missing column, a term that is given twice or has only one level,
+        fewer than two values, or values that are not finite.
         """
         factors = dict.fromkeys(factor for term in terms for factor in term.split(":"))
         absent = [name for name in (value, *factors) if name not in frame.columns]
@@ -143,16 +143,16 @@ class Layout:
 
     @cached_property
     def centred(self) -> Floats:
-        """Values less the first of them."""
+        """Values minus the first value."""
         return centred(self.values)
 
     def levels(self, term: str) -> int:
-        """How many cells a term has; for the residual, how many values there are."""
+        """Number of cells of a term; for the residual, number of values."""
         return self.values.size if term == RESIDUAL else int(self.cells[term].max()) + 1
 
     @cached_property
     def balanced(self) -> bool:
-        """Every cell equally large, and terms that share no factor seen in all combinations."""
+        """True if all cells of a term are equally large and unrelated terms occur in all combinations."""
         terms = list(self.cells)
         pairs = [(a, b) for i, a in enumerate(terms) for b in terms[:i]]
         return all(map(_even, self.cells.values())) and all(self._orthogonal(*p) for p in pairs)
@@ -170,7 +170,7 @@ class Layout:
         return _even(joint) and bool(joint.max() + 1 == levels // common)
 
     def table(self) -> Anova:
-        """The table, by effects taken out term by term, inner terms after those that hold them."""
+        """The table: effects are subtracted term by term, inner terms last."""
         mean = _mean(self.centred)
         residual, effects = self.centred - mean, dict[str, Floats]()
         for term in sorted(self.cells, key=lambda each: each.count(":")):
@@ -186,7 +186,7 @@ class Layout:
         )
 
     def _squares(self, part: Floats, df: int) -> float:
-        """The sum of squares, or 0 where the spread is no more than the values' rounding."""
+        """The sum of squares; 0 if it is no more than the values' rounding."""
         total = math.fsum((part * part).tolist())
         scale = float(np.abs(self.values).max())
         return total if total > df * rounding(scale) ** 2 else 0.0
@@ -217,7 +217,7 @@ class Layout:
         )
 
     def _error(self, term: str) -> str:
-        """The nearest term that holds this one's factors and more, else the residual."""
+        """The term with this one's factors and the fewest more, or else the residual."""
         holding = [other for other in self.cells if other != term and _nested(term, other)]
         if not holding:
             return RESIDUAL
@@ -231,7 +231,7 @@ class Layout:
 
 
 def _nested(outer: str, inner: str) -> bool:
-    """Are all factors of `outer` among those of `inner`?"""
+    """True if all factors of `outer` are factors of `inner`."""
     return set(outer.split(":")) <= set(inner.split(":"))
 
 
@@ -252,7 +252,7 @@ def _even(codes: Integers) -> bool:
 
 
 def _mean(values: Floats) -> float:
-    """Exact where all values are equal."""
+    """The mean; exact if all values are equal."""
     first = float(values[0])
     return first + math.fsum((values - first).tolist()) / values.size
 

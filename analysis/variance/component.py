@@ -1,12 +1,12 @@
-"""What an analysis says of the sources of variance."""
+"""Estimated variance components."""
 
 import math
 from dataclasses import dataclass
 from typing import Literal
 
 FEWEST_LEVELS = 4
-"""With fewer levels than this a component's share is not quoted: three degrees of freedom leave
-its interval a factor of thirty wide."""
+"""With fewer levels no share of the variance is given: with three degrees of freedom the interval of
+a component is already a factor of thirty wide."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,30 +15,30 @@ class Component:
 
     term: str
     levels: int
-    """How many levels of the term were seen; for the residual, the number of values."""
+    """Number of levels of the term; for the residual, of values."""
     variance: float
-    """As it was estimated: negative where levels differ by less than chance lets them."""
+    """The estimate; negative if levels differ by less than expected by chance."""
     ci_low: float
     """The 1 - alpha interval of the variance, cut off at zero."""
     ci_high: float
     ratio_low: float | None = None
-    """The exact 1 - alpha interval of the variance over that of its error, not cut off at zero:
-    F / F(1 - alpha/2) - 1 and F / F(alpha/2) - 1, per value in a cell. None for the residual, by
-    REML, and where the error is zero."""
+    """The exact 1 - alpha interval of the ratio of this variance to its error, not cut off at zero:
+    F / F(1 - alpha/2) - 1 and F / F(alpha/2) - 1, divided by the values per cell. None for the
+    residual, by REML, and if the error is zero."""
     ratio_high: float | None = None
     f: float | None = None
-    """Against the term's own error, as is `p`; None where `ratio_low` is."""
+    """F against the term's own error, with its `p`; None if `ratio_low` is."""
     p: float | None = None
 
     @property
     def sd(self) -> float:
-        """Zero where the variance was estimated below it."""
+        """The standard deviation; 0 if the estimated variance is negative."""
         return math.sqrt(max(self.variance, 0.0))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Where the variance of the values comes from."""
+    """The components of the variance of some values."""
 
     method: Literal["moments", "REML"]
     n: int
@@ -54,10 +54,10 @@ class Components:
 
     @property
     def total(self) -> float:
-        """The variance of a value whose levels are all drawn anew; negative parts count as zero."""
+        """The variance of one value: the sum of all components, negative ones as zero."""
         return math.fsum(max(part.variance, 0.0) for part in self.parts)
 
     def share(self, term: str) -> float | None:
-        """A term's part of the total; None from fewer than `FEWEST_LEVELS` levels of any term."""
+        """A term's share of the total; None if any term has fewer than `FEWEST_LEVELS` levels."""
         known = all(part.levels >= FEWEST_LEVELS for part in self.parts)
         return max(self[term].variance, 0.0) / self.total if known and self.total > 0 else None

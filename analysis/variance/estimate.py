@@ -1,7 +1,7 @@
-"""Variance components: how much of the noise each of its sources makes.
+"""Estimate variance components: how much each source contributes to the noise.
 
-Balanced layouts by the method of moments, with exact F intervals: Searle, Casella and McCulloch
-(1992), Variance Components, chapters 3 and 4. Others by REML.
+Balanced layouts use the method of moments with exact F intervals (Searle, Casella and McCulloch
+1992, Variance Components, chapters 3 and 4), unbalanced ones REML.
 """
 
 import math
@@ -20,10 +20,9 @@ def variance_components(
     """The variance of each of `terms`, all random, and of the residual.
 
     Crossed: `["init", "order"]`, with `"init:order"` where runs repeat a cell. Nested:
-    `["init", "init:order"]`. A Latin square of three factors is balanced too. Where a column
-    `status` is present, rows that are not done are left out; what is then no longer balanced is
-    fitted by REML, whose estimates stop at zero. Raises ValueError as `anova.anova` does, but for
-    want of balance.
+    `["init", "init:order"]`. A Latin square of three factors is balanced too. If there is a column
+    `status`, rows that are not done are left out. Unbalanced layouts are fitted by REML, which
+    gives no negative estimates. Raises ValueError as `anova.anova` does, except for imbalance.
     """
     layout = Layout.read(frame, terms, value)
     if not layout.balanced:
@@ -65,7 +64,9 @@ def _component(source: Source, table: Anova, alpha: float) -> Component:
 def _interval(
     source: Source, below: Source, quantiles: tuple[float, ...], alpha: float
 ) -> tuple[float, float]:
-    """Williams (1962), Biometrika 49, 278-281: the F interval of the ratio, in units of the values."""
+    """Williams (1962), Biometrika 49, 278-281: the F interval of the ratio, scaled to the
+    units of the values.
+    """
     squares = (source.mean_square - q * below.mean_square for q in quantiles)
     low, high = (max(square, 0.0) / source.size for square in squares)
     return chi_square_interval(low, source.df, alpha)[0], chi_square_interval(
@@ -74,6 +75,6 @@ def _interval(
 
 
 def chi_square_interval(variance: float, df: float, alpha: float) -> tuple[float, float]:
-    """The 1 - alpha interval of a variance that was estimated on `df` degrees of freedom."""
+    """The 1 - alpha interval of a variance estimated with `df` degrees of freedom."""
     upper, lower = (float(chdtri(df, q)) for q in (alpha / 2, 1 - alpha / 2))
     return variance * df / upper, variance * df / lower if lower > 0 else math.inf

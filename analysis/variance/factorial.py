@@ -19,11 +19,10 @@ def factorial_effects(
 ) -> dict[str, float]:
     """Effects by name ("A", "A:B", ...), in the unit of the values, main effects first.
 
-    Each factor has two levels, of which the one that sorts later is the high one. `most` is the
-    largest number of factors in an interaction, by default all of them; in a fraction of a
-    factorial an interaction is the sum of those that it is aliased with. Repeated runs are
-    averaged with the others. Where a column `status` is present, rows that are not done are left
-    out. Raises ValueError for a missing column, a factor without two levels, values that are not
+    Each factor has two levels; the one that sorts last is the high level. `most` is the largest
+    number of factors in an interaction, by default all. In a fractional factorial, an interaction
+    is the sum of all that it is aliased with. Repeated runs are averaged. If there is a column
+    `status`, rows that are not done are left out. Raises ValueError for a missing column, a factor without two levels, values that are not
     finite, or factors whose high and low halves are not balanced over each other.
     """
     absent = [name for name in (value, *factors) if name not in frame.columns]
@@ -45,7 +44,8 @@ def factorial_effects(
     return {
         name: 2 * fsum((column * offsets).tolist()) / values.size
         for name, column in columns.items()
-        if abs(column.sum()) < values.size  # a product that is constant defines the fraction
+        if abs(column.sum())
+        < values.size  # a constant product is a defining relation of the fraction
     }
 
 

@@ -1,8 +1,8 @@
-"""Variance components of layouts that are not balanced, by REML with profile intervals.
+"""Variance components of unbalanced layouts, by REML with profile-likelihood intervals.
 
-The criterion is maximised here within its bounds. statsmodels' MixedLM, which gives the same
-estimates inside them (the tests compare), works on square roots, stops beside a zero instead of at
-it, and has no interval for a component.
+statsmodels' MixedLM gives the same estimates when all are positive (the tests compare them), but it
+works on square roots, stops short of a variance of exactly zero, and has no interval for a
+component.
 """
 
 from collections.abc import Callable
@@ -19,28 +19,28 @@ Floats = NDArray[np.float64]
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 MOST_VALUES = 2000
-"""An n x n matrix is inverted some hundred times: a minute at this size."""
-LEAST_RESIDUAL = 1e-9
-"""As a share of the values' variance: keeps the matrix invertible."""
-NEGLIGIBLE, WIDEST = 1e-6, 1e6
-"""In units of the values' variance: ends of an interval beyond these are zero and infinity."""
+"""An n x n matrix is inverted about a hundred times: a minute at this size."""
+MIN_RESIDUAL = 1e-9
+"""Smallest residual variance, as a share of the values' variance: keeps the matrix invertible."""
+MIN_BOUND, MAX_BOUND = 1e-6, 1e6
+"""Ends of an interval beyond these become zero and infinity; in units of the values' variance."""
 
 
 def fit_reml(layout: Layout, alpha: float) -> Components:
-    """Estimates that are zero or more, with the 1 - alpha intervals of the profiled criterion.
+    """Fit components of zero or more, with 1 - alpha profile intervals.
 
-    Raises ValueError when all values are equal, or are more than `MOST_VALUES`.
+    Raises ValueError if all values are equal, or for more than `MOST_VALUES`.
     """
     spread = float(layout.centred.std())
     if spread == 0:
-        raise ValueError("all values are equal; there is no variance to divide")
+        raise ValueError("all values are equal; there is no variance to decompose")
     if layout.values.size > MOST_VALUES:
         raise ValueError(
             f"{layout.values.size} values in a layout that is not balanced; REML takes up to "
             f"{MOST_VALUES}: leave rows out until every combination has as many"
         )
     criterion = Criterion(layout.centred / spread, layout)
-    best = criterion.minimise(np.full(criterion.least.size, 1 / criterion.least.size))
+    best = criterion.minimise(np.full(criterion.lower.size, 1 / criterion.lower.size))
     intervals = [criterion.interval(i, best, alpha) for i in range(best.size)]
     terms = (*layout.cells, RESIDUAL)
     return Components(
@@ -62,14 +62,14 @@ def fit_reml(layout: Layout, alpha: float) -> Components:
 
 class Criterion:
     """Minus twice the restricted log-likelihood (Patterson and Thompson 1971, Biometrika 58,
-    545-554), less a constant, as a function of the variances: the terms', then the residual's.
+    545-554), less a constant, as a function of the variances of the terms and, last, the residual.
     """
 
     def __init__(self, values: Floats, layout: Layout) -> None:
         self.values = values
         same = [codes[:, None] == codes[None, :] for codes in layout.cells.values()]
-        self.kinds = np.array([*same, np.eye(values.size)], float)
-        self.least = np.array([0.0] * len(same) + [LEAST_RESIDUAL])
+        self.same_cell = np.array([*same, np.eye(values.size)], float)
+        self.lower = np.array([0.0] * len(same) + [MIN_RESIDUAL])
 
     def __call__(self, variances: Vector) -> tuple[float, Vector]:
         """The criterion and its gradient, shape (terms + 1,)."""
@@ -78,17 +78,17 @@ class Criterion:
         projected = inverse - np.outer(ones, ones) / ones.sum()
         weighted = projected @ self.values
         value = float(np.log(ones.sum()) + self.values @ weighted - minus_log)
-        traces = np.einsum("ij,kij->k", projected, self.kinds)
-        return value, traces - np.einsum("i,kij,j->k", weighted, self.kinds, weighted)
+        traces = np.einsum("ij,kij->k", projected, self.same_cell)
+        return value, traces - np.einsum("i,kij,j->k", weighted, self.same_cell, weighted)
 
     def mean(self, variances: Floats) -> float:
-        """The mean weighted by the inverse of the covariance."""
+        """The generalised least-squares mean."""
         weights = self._inverse(variances)[0].sum(axis=1)
         return float(weights @ self.values / weights.sum())
 
     def minimise(self, start: Vector, held: int | None = None) -> Vector:
-        """The variances at the minimum that is reached from `start`, one of them held."""
-        low, high = self.least.copy(), np.full(start.size, WIDEST)
+        """The variances at the minimum found from `start`; variance number `held` is kept fixed."""
+        low, high = self.lower.copy(), np.full(start.size, MAX_BOUND)
         if held is not None:
             low[held] = high[held] = start[held]
         found = minimize(
@@ -102,7 +102,7 @@ class Criterion:
         return np.asarray(found.x, float)
 
     def interval(self, index: int, best: Vector, alpha: float) -> tuple[float, float]:
-        """Where the criterion, minimised over the others, rises by the chi-square's quantile."""
+        """Values at which the profiled criterion exceeds its minimum by the chi-square quantile."""
         limit = self(best)[0] + float(chdtri(1, alpha))
 
         def excess(variance: float) -> float:
@@ -110,18 +110,18 @@ class Criterion:
             return self(self.minimise(start, held=index))[0] - limit
 
         low, high = float(best[index]), max(2 * float(best[index]), 0.1)
-        while low >= NEGLIGIBLE and excess(low) <= 0:
+        while low >= MIN_BOUND and excess(low) <= 0:
             low /= 4
-        while high <= WIDEST and excess(high) <= 0:
+        while high <= MAX_BOUND and excess(high) <= 0:
             high *= 4
         return (
-            _root(excess, low, float(best[index])) if low >= NEGLIGIBLE else 0.0,
-            _root(excess, float(best[index]), high) if high <= WIDEST else float("inf"),
+            _root(excess, low, float(best[index])) if low >= MIN_BOUND else 0.0,
+            _root(excess, float(best[index]), high) if high <= MAX_BOUND else float("inf"),
         )
 
     def _inverse(self, variances: Floats) -> tuple[Floats, float]:
-        """The inverse of the covariance, and the logarithm of its determinant."""
-        covariance = np.tensordot(variances, self.kinds, axes=1)
+        """The inverse of the covariance, and the logarithm of the inverse's determinant."""
+        covariance = np.tensordot(variances, self.same_cell, axes=1)
         inverse = np.linalg.inv(covariance)
         return inverse, -float(np.linalg.slogdet(covariance)[1])
 

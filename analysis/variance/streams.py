@@ -1,7 +1,8 @@
-"""Which stream of random numbers the noise comes from: the runs that tell, and what they say.
+"""Decompose the noise by stream of random numbers: initialisation, data order, dropout.
 
-The losses of one recipe, y = mean + stream_1 + stream_2 + ... + rest, each stream a random effect
-of its seeds. The rest is what the streams do together: a run has no chance but its seeds.
+The losses of one recipe are y = mean + stream_1 + stream_2 + ... + rest, where each stream is a
+random effect of its seeds. The rest is the interaction of the streams: a run has no other source
+of randomness than its seeds.
 """
 
 import itertools
@@ -22,49 +23,50 @@ Floats = NDArray[np.float64]
 
 
 class UndecidableError(ValueError):
-    """The runs cannot tell the streams apart; the message says why."""
+    """The runs cannot separate the streams; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """What one stream contributes; variances in nats^2, sds in nats."""
+    """The contribution of one stream; variances in nats^2, sds in nats."""
 
     levels: int
-    """Distinct seeds."""
+    """Number of distinct seeds."""
     separable: int
-    """Of these, as many as the other streams leave apart: all of them in a balanced layout."""
+    """Number of seeds with effects that can be separated from the other streams': all in a balanced
+    layout."""
     variance: float
-    """As it was estimated: negative where seeds differ by less than chance lets them."""
+    """The estimate; negative if seeds differ by less than expected by chance."""
     sd: float
-    """0 where the variance is not positive."""
+    """Standard deviation; 0 if the variance is not positive."""
     ci_low: float
     ci_high: float | None
-    """None where nothing bounds it."""
+    """Upper end of the sd's interval; None if it is unbounded."""
     share: float | None
-    """Of the total variance; None with fewer than `FEWEST_LEVELS` levels that are separable."""
+    """Share of the total variance; None with fewer than `FEWEST_LEVELS` separable levels."""
     f: float | None
     """Mean square of the stream over that of the rest; None by REML."""
     p: float | None
-    """Of an F as large as that if the stream contributed nothing."""
+    """The p-value of no contribution; None by REML."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decomposition:
-    """The variance of single runs, by where it comes from."""
+    """The variance of single runs, by stream."""
 
     method: Literal["moments", "REML"]
     n: int
     """Runs."""
     streams: dict[str, Stream]
     rest_sd: float
-    """Of what no stream does alone, nats."""
+    """Standard deviation of the streams' interaction, nats."""
 
 
 def decompose(runs: pd.DataFrame, streams: Mapping[str, str], alpha: float = 0.05) -> Decomposition:
     """Decompose the variance of `runs["loss"]` (nats) over the columns that `streams` names.
 
-    `streams` maps the name of a stream to the column of its seeds. Raises UndecidableError where
-    the runs cannot tell the streams apart.
+    `streams` maps the name of a stream to the column of its seeds. Raises UndecidableError if
+    the runs cannot separate the streams.
     """
     _check_runs(runs, streams)
     separable = _separable(runs, streams)
@@ -81,11 +83,11 @@ def decompose(runs: pd.DataFrame, streams: Mapping[str, str], alpha: float = 0.0
 
 
 def crossed_layout(levels: int, streams: int) -> list[tuple[int, ...]]:
-    """The smallest layout in which each of two or three streams has `levels` levels to itself.
+    """The smallest layout that separates two or three streams with `levels` levels each.
 
-    Two streams: every pair. Three: a Latin square, levels^2 runs in place of levels^3, in which
-    any two streams meet in every pair once, so that their effects are orthogonal. Its diagonal is
-    (i, i, i), which are the runs of a study's own seeds. Indices from 0. Raises ValueError for
+    Two streams: every pair. Three: a Latin square, levels^2 runs instead of levels^3, in which
+    every pair of levels of two streams occurs once, so that effects are orthogonal. Its diagonal
+    (i, i, i) is the runs of the study's own seeds. Indices from 0. Raises ValueError for
     fewer than three levels, or an even number other than four.
     """
     if levels < 3 or (levels % 2 == 0 and levels != FEWEST_LEVELS):
@@ -100,7 +102,7 @@ def crossed_layout(levels: int, streams: int) -> list[tuple[int, ...]]:
 
 
 def _times(a: int, b: int) -> int:
-    """The product in the field of four elements, {0, 1, x, x + 1} as bits with x^2 = x + 1."""
+    """Multiply in the field of four elements, {0, 1, x, x + 1} as bits with x^2 = x + 1."""
     return (0, 0, 0, 0, 0, 1, 2, 3, 0, 2, 3, 1, 0, 3, 1, 2)[4 * a + b]
 
 
@@ -122,14 +124,18 @@ def _stream(found: Components, column: str, separable: int) -> Stream:
 def _check_runs(runs: pd.DataFrame, streams: Mapping[str, str]) -> None:
     losses = runs["loss"].to_numpy(float)
     if not losses.size or (losses == losses[0]).all():
-        raise UndecidableError("the losses of all runs are equal, so there is no noise to explain")
+        raise UndecidableError(
+            "the losses of all runs are equal, so there is no noise to decompose"
+        )
     for name, column in streams.items():
         if runs[column].nunique() < 2:
-            raise UndecidableError(f"{name} has one seed in all runs, so nothing is known of it")
+            raise UndecidableError(
+                f"{name} has one seed in all runs, so its effect cannot be estimated"
+            )
 
 
 def _separable(runs: pd.DataFrame, streams: Mapping[str, str]) -> dict[str, int]:
-    """How many levels of each stream can be told apart whatever the other streams do."""
+    """Number of levels of each stream with effects that can be separated from the others'."""
     levels = {name: _indicators(runs[column]) for name, column in streams.items()}
     rank = _rank(levels.values())
     found = {
@@ -139,23 +145,23 @@ def _separable(runs: pd.DataFrame, streams: Mapping[str, str]) -> dict[str, int]
     for name, count in found.items():
         if count == 1:
             raise UndecidableError(
-                f"{name} changes only together with the others, so nobody can tell them apart"
+                f"{name} changes only together with the others, so its effect cannot be separated from theirs"
             )
     if rank == len(runs):
         raise UndecidableError(
-            "there are no more runs than seeds to tell apart, so nothing is left to measure the "
-            "streams against"
+            "there are no more runs than seeds to separate, so no runs are left to estimate the "
+            "error"
         )
     return found
 
 
 def _rank(indicators: Iterable[Floats]) -> int:
-    """Of the mean and the means of all levels."""
+    """The rank of a design matrix of the mean and the indicators of all levels."""
     blocks = list(indicators)
     return int(np.linalg.matrix_rank(np.hstack(blocks))) if blocks else 1
 
 
 def _indicators(seeds: "pd.Series[int]") -> Floats:
-    """Shape (runs, levels): 1 where a run has the seed. The columns add up to the mean's."""
+    """Shape (runs, levels): 1 where a run has the seed. The columns sum to 1."""
     codes, levels = pd.factorize(seeds)
     return np.asarray(codes[:, None] == np.arange(len(levels)), float)

@@ -6,10 +6,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.digits import centred
+from analysis.digits import centred, difference
 
 decimals = st.integers(-(10**12), 10**12).map(lambda k: f"{k}e-6")
 doubles = st.floats(-1e6, 1e6)
+
+
+def test_a_difference_of_ordinary_losses_is_what_a_reader_of_them_computes() -> None:
+    assert difference([3.412, 10.4], [3.398, 10.3]).tolist() == [0.014, 0.1]
+    assert 3.412 - 3.398 != 0.014
 
 
 @given(decimals, decimals)

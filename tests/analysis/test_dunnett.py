@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.dunnett import Largest, dunnett
+from analysis.dunnett import LargestT, dunnett
 from benchmarks.published import BLOOD
 
 
@@ -26,7 +26,7 @@ TABLE = {
 
 @pytest.mark.parametrize("df", TABLE)
 def test_critical_values_are_those_of_dunnetts_table(df: float) -> None:
-    found = [round(Largest([4] * arms, 4, df).critical(0.05), 2) for arms in range(1, 10)]
+    found = [round(LargestT([4] * arms, 4, df).critical(0.05), 2) for arms in range(1, 10)]
     assert found == list(TABLE[df])
 
 
@@ -34,7 +34,9 @@ def test_critical_values_are_those_of_dunnetts_table(df: float) -> None:
 @pytest.mark.parametrize("t", [0.0, 0.1, 2.5, 12.0])
 def test_for_a_single_arm_it_is_students_t(arm: int, baseline: int, t: float) -> None:
     expected = 2 * float(stats.t.sf(t, 9))
-    assert Largest([arm], baseline, 9).beyond(t) == pytest.approx(expected, rel=1e-6, abs=1e-13)
+    assert LargestT([arm], baseline, 9).tail_probability(t) == pytest.approx(
+        expected, rel=1e-6, abs=1e-13
+    )
 
 
 # multcomp, `recovery`: Westfall, Tobias, Rom, Wolfinger and Hochberg (1999), Multiple Comparisons and

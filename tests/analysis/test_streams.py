@@ -109,7 +109,7 @@ def test_what_cannot_be_told_apart_is_refused_with_the_reason(
 
 def test_runs_that_are_no_more_than_the_seeds_leave_nothing_to_measure_against() -> None:
     frame = pd.DataFrame({"loss": [1.0, 2.0, 4.0], "init_seed": [1, 1, 2], "order_seed": [1, 2, 1]})
-    with pytest.raises(UndecidableError, match="no more runs than seeds to tell apart"):
+    with pytest.raises(UndecidableError, match="no more runs than seeds to separate"):
         decompose(frame, {"init": "init_seed", "order": "order_seed"})
 
 
