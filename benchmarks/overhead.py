@@ -121,7 +121,7 @@ def _afresh(directory: RunDirectory, threads: int) -> float:
 def _first_step(directory: RunDirectory) -> float:
     result = directory.read_result()
     if result is None:
-        raise SystemExit(f"{directory.path}: {directory.last_words()}")
+        raise SystemExit(f"{directory.path}: {directory.last_log_line()}")
     return result.first_step
 
 

@@ -1,1 +1,1 @@
-"""One recipe in, one result out. Knows no database, no study and no other run."""
+"""Trains one recipe and writes one result. Knows no database, no study and no other run."""

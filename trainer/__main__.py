@@ -14,13 +14,13 @@ def main() -> int:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
     parser.add_argument("run", type=Path, help="a folder with a recipe.json")
-    parser.add_argument("--device", help="cpu, cuda or cuda:N; a GPU when there is one")
-    parser.add_argument("--threads", type=int, help="CPU threads; all cores when left out")
+    parser.add_argument("--device", help="cpu, cuda or cuda:N; default: a GPU if there is one")
+    parser.add_argument("--threads", type=int, help="CPU threads; default: all cores")
     arguments = parser.parse_args()
-    voice = logging.getLogger("trainer")
-    voice.addHandler(logging.StreamHandler(sys.stdout))
-    voice.setLevel(logging.INFO)
-    logging.raiseExceptions = False  # a reader that has gone ends no run
+    output = logging.getLogger("trainer")
+    output.addHandler(logging.StreamHandler(sys.stdout))
+    output.setLevel(logging.INFO)
+    logging.raiseExceptions = False  # a closed pipe on standard output ends no run
     return train_directory(arguments.run, arguments.device or _best_device(), arguments.threads)
 
 

@@ -1,53 +1,53 @@
-"""What can go wrong, for people.
+"""Errors with a message for people.
 
-    UserError                 a sentence that says what, where, what is allowed, what to do
-    ├── CorpusError           the training text cannot be had, or does not fit the recipe
-    │   └── UnreachableError      ... for now: it lies where the network does not get us
-    ├── RunDirectoryError     a run directory does not hold what it should
-    ├── WeightsError          weights cannot be read or written out, or do not fit the model
-    ├── CheckpointError       a checkpoint cannot be written, or is another recipe's
-    ├── ExecutionSettingError a recipe cannot be trained where, or how, it is meant to be
-    ├── DeviceMemoryError     a device ran out of memory on the way
+    UserError                 the base: says what is wrong, where, what is allowed, what to do
+    ├── CorpusError           the training text cannot be read, or does not fit the recipe
+    │   └── UnreachableError      the network does not reach it; trying again may help
+    ├── RunDirectoryError     a file of a run directory is missing, damaged or of another run
+    ├── WeightsError          weights cannot be read or written, or do not fit the model
+    ├── CheckpointError       a checkpoint cannot be written, or belongs to another recipe
+    ├── ExecutionSettingError a recipe cannot be trained on this device or with these settings
+    ├── DeviceMemoryError     a device ran out of memory during training
     ├── RunTakenError         another process trains this run, or is about to
-    └── sweep.errors...       what concerns studies, the store and the command line
+    └── sweep.errors...       errors of studies, the store and the command line
 
-Each carries one sentence or two, and no traceback is needed to act on it.
+A message has one sentence or two. It is printed without a traceback.
 """
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something that the person at the keyboard can mend; its text is all they need."""
+    """An error that the user can fix; its message says how."""
 
 
 class CorpusError(UserError):
-    """The training text cannot be had, or does not fit the recipe."""
+    """The training text cannot be read, or does not fit the recipe."""
 
 
 class UnreachableError(CorpusError):
-    """The training text lies where the network does not get us, for now."""
+    """The network does not reach the training text; trying again may help."""
 
 
 class RunDirectoryError(UserError):
-    """A run directory does not hold what it should."""
+    """A file of a run directory is missing, damaged or of another run."""
 
 
 class WeightsError(UserError):
-    """Weights cannot be read or written out, or do not fit the model."""
+    """Weights cannot be read or written, or do not fit the model."""
 
 
 class CheckpointError(UserError):
-    """A checkpoint cannot be written, or is another recipe's."""
+    """A checkpoint cannot be written, or belongs to another recipe."""
 
 
 class ExecutionSettingError(UserError):
-    """A recipe cannot be trained where, or how, it is meant to be."""
+    """A recipe cannot be trained on this device or with these settings."""
 
 
 class DeviceMemoryError(UserError):
-    """A device ran out of memory on the way; perhaps because of what else it is used for."""
+    """A device ran out of memory during training; another process may have taken it."""
 
 
 class RunTakenError(UserError):
-    """Another process trains this run, or is about to: a later attempt."""
+    """Another process trains this run, or a later attempt is about to."""

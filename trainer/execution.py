@@ -1,4 +1,4 @@
-"""How a run is carried out: all that may change its speed, and nothing else but rounding.
+"""Settings that change the speed and the rounding of a run, and nothing else.
 
 Light to import: no torch here.
 """
@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, Field
 from model.config import Config, Count
 
 
-def _count_or_auto(value: Any) -> Any:  # noqa: ANN401  (whatever a study file may hold)
-    """Refuse other words here: a union's own message would speak of each of its members."""
+def _count_or_auto(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
+    """Refuse other words here: the message of a union would list each of its types."""
     if isinstance(value, str) and value != "auto":
         raise ValueError('micro_batch is a number of sequences, or "auto" for as many as fit')
     return value
@@ -26,15 +26,15 @@ class RunSettings(Config):
     """Settings of one run that a study file writes under `[jobs]`."""
 
     micro_batch: MicroBatch = "auto"
-    """Sequences that are worked on at once on each GPU; `auto` for as many as fit."""
+    """Sequences per forward pass on each GPU; `auto` for as many as fit in memory."""
     compile: Literal["auto", "always", "never"] = "auto"
-    """Whether torch.compile is used; `auto`: on a GPU, for runs that are long enough to gain."""
+    """Use torch.compile; `auto`: on a GPU, for runs that are long enough to gain time."""
     deterministic: bool = False
-    """Whether torch keeps to algorithms that give the same bits each time: slower, on a GPU."""
+    """Use only algorithms that give the same bits each time; slower on a GPU."""
     checkpoint_seconds: float = Field(default=300.0, ge=0)
-    """Seconds from one checkpoint to the next; longer where writing takes over 1% of that."""
+    """Seconds between two checkpoints; longer if writing one takes more than 1% of that."""
     keep: Literal["weights", "nothing"] = "weights"
-    """What stays of a finished run beside its result: `weights.safetensors`, or nothing."""
+    """Files to keep of a finished run beside its result: `weights.safetensors`, or `nothing`."""
 
 
 class Execution(RunSettings):

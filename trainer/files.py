@@ -1,4 +1,4 @@
-"""Files that others see whole or not at all."""
+"""Files: written whole or not at all, locked, synced."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What a full disk says."""
+"""Error numbers of a full disk, or a full quota."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write aside, sync, and rename: `path` holds all of `content`, or what it held before."""
+    """Write to a temporary file, sync and rename: `path` has all of `content`, or is unchanged."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
@@ -27,8 +27,8 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
-def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  (whatever JSON holds)
-    """Write `value` as JSON, whole. Raises ValueError for a NaN, which JSON has no word for."""
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  (any JSON value)
+    """Write `value` as JSON, whole or not at all. Raises ValueError for NaN, which JSON lacks."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
     write_whole(path, (text + "\n").encode())
 
@@ -47,7 +47,7 @@ def lock(descriptor: int, *, wait: bool) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk before going on."""
+    """Wait until a file, or the names in a folder, are on the disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Everything that determines a test loss, and nothing else. Light to import: no torch here."""
+"""The recipe: all that determines a test loss, and nothing else. Light to import: no torch here."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from model.config import Config, Count, ModelConfig, Whole, parameter_count
 
 METRIC_VERSION = 1
-"""Raised whenever the same weights would be given another test loss."""
+"""Increased whenever the same weights would get another test loss."""
 
 Seed = Annotated[int, Whole, Field(ge=0, lt=2**63)]
 
 
-def _none_in_words(value: Any) -> Any:  # noqa: ANN401  (whatever a study file may hold)
-    """TOML has no null: an intervention that takes clipping away writes "none"."""
+def _none_in_words(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
+    """TOML has no null: an intervention that removes clipping writes "none"."""
     return None if value == "none" else value
 
 
@@ -27,9 +27,9 @@ LARGEST_VOCABULARY = 2**16
 
 
 def vocabulary_size(tokenizer: str) -> int:
-    """Token ids of a tokenizer, the end-of-text token included: it is always the last one.
+    """The number of token ids of a tokenizer, including end-of-text, which is always the last.
 
-    Raises ValueError for a name that is no tokenizer's.
+    Raises ValueError for an unknown name.
     """
     if tokenizer in VOCABULARY:
         return VOCABULARY[tokenizer]
@@ -37,29 +37,29 @@ def vocabulary_size(tokenizer: str) -> int:
     name, _, number = tokenizer.partition("-")
     if name != "bpe" or not re.fullmatch(r"[1-9][0-9]{0,8}", number):
         raise ValueError(
-            f"{tokenizer[:40]!r} is no tokenizer; those there are: bytes, gpt2, and bpe-N for a "
-            "vocabulary of N that is made from the corpus, such as bpe-4096"
+            f"{tokenizer[:40]!r} is not a tokenizer; use bytes, gpt2, or bpe-N for a vocabulary of "
+            "N tokens that is made from the corpus, such as bpe-4096"
         )
     if not smallest <= int(number) <= LARGEST_VOCABULARY:
         raise ValueError(
-            f"{tokenizer!r}: a vocabulary has {smallest} to {LARGEST_VOCABULARY} tokens, 256 bytes "
-            "and the end-of-text token among them"
+            f"{tokenizer!r}: a vocabulary has {smallest} to {LARGEST_VOCABULARY} tokens, including "
+            "256 bytes and the end-of-text token"
         )
     return int(number)
 
 
 VOCABULARY = {"bytes": 257, "gpt2": 50_257}
-"""Token ids of the tokenizers that are the same everywhere."""
+"""Vocabulary sizes of the tokenizers that do not depend on a corpus."""
 
 
-def _a_tokenizer(name: str) -> str:
+def _check_tokenizer(name: str) -> str:
     vocabulary_size(name)
     return name
 
 
 def _one_line(text: str) -> str:
     if not text or len(text) > 4_096 or not text.isprintable():
-        raise ValueError(f"{text[:40]!r} must be one line of text that can be printed")
+        raise ValueError(f"{text[:40]!r} must be one line of printable text")
     return text
 
 
@@ -67,24 +67,24 @@ OneLine = Annotated[str, AfterValidator(_one_line)]
 
 
 class DataConfig(Config):
-    """The text that is read, and in which order."""
+    """The text to train on, and its order."""
 
     corpus: OneLine = "python-stdlib"
     """`python-stdlib`, a .txt, .jsonl or .parquet file or a folder of them, or OWNER/NAME on the hub."""
     subset: Annotated[OneLine | None, BeforeValidator(_none_in_words)] = None
     """The configuration of a dataset on the hub, such as `sample-10BT`; `none` for its default."""
     revision: Annotated[OneLine | None, BeforeValidator(_none_in_words)] = None
-    """The commit, tag or branch of a dataset on the hub; `none` for what is newest when it is read."""
+    """The commit, tag or branch of a dataset on the hub; `none` for the newest when it is read."""
     text_column: OneLine = "text"
     """The column of .jsonl, .parquet and datasets that holds the text."""
     test_share: float = Field(default=0.1, gt=0, lt=1)
-    """The share of the documents that is kept for testing, where the corpus does not say itself."""
+    """The share of documents kept for testing, if the corpus has no test split of its own."""
     max_tokens: Annotated[Count | None, BeforeValidator(_none_in_words)] = None
-    """Training tokens at which reading the corpus stops; `none` for all of it."""
-    tokenizer: Annotated[str, AfterValidator(_a_tokenizer)] = "bytes"
+    """Stop reading the corpus after this many training tokens; `none` for all of it."""
+    tokenizer: Annotated[str, AfterValidator(_check_tokenizer)] = "bytes"
     """`bytes`: vocabulary 257. `gpt2`: GPT-2's, 50257. `bpe-N`: N tokens, made from the training text."""
     order: Literal["shuffled", "sequential"] = "shuffled"
-    """`shuffled`: without replacement within an epoch. `sequential`: as the corpus has it."""
+    """`shuffled`: without replacement within an epoch. `sequential`: in the order of the corpus."""
 
 
 class OptimizerConfig(Config):
@@ -93,9 +93,9 @@ class OptimizerConfig(Config):
     learning_rate: float = Field(default=4e-4, gt=0, le=1e3)
     """The peak learning rate."""
     weight_decay: float = Field(default=0.1, ge=0, le=1e3)
-    """Decoupled decay, multiplied by the learning rate at each step."""
+    """Decoupled weight decay, multiplied by the learning rate at each step."""
     decay: Literal["all", "matrices"] = "all"
-    """What decays: every parameter, or those with two dimensions only."""
+    """Parameters that decay: `all`, or only `matrices` (two or more dimensions)."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
     """Decay of the running mean of gradients."""
     beta2: float = Field(default=0.999, ge=0, lt=1)
@@ -105,23 +105,23 @@ class OptimizerConfig(Config):
     clip_norm: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_none_in_words)] = (
         None
     )
-    """Largest norm of the whole gradient; `none`, or left out, for no clipping."""
+    """Largest allowed norm of the whole gradient; `none` for no clipping."""
 
 
 class ScheduleConfig(Config):
     """The learning rate over the steps, as a factor of `optimizer.learning_rate`."""
 
     kind: Literal["constant", "cosine"] = "constant"
-    """What follows the warm-up: the peak held, or half a cosine down to `final_factor`."""
+    """After the warm-up: hold the peak, or follow half a cosine down to `final_factor`."""
     warmup: float = Field(default=0.0, ge=0, lt=1)
     """Fraction of the steps over which the rate rises linearly to its peak."""
     warmup_factor: float = Field(default=1e-5, gt=0, le=1)
-    """Where the warm-up starts, as a factor of the peak."""
+    """The rate at the start of the warm-up, as a factor of the peak."""
     final_factor: float = Field(default=0.1, ge=0, le=1)
-    """Where the cosine ends, as a factor of the peak."""
+    """The rate at the end of the cosine, as a factor of the peak."""
 
     @model_validator(mode="after")
-    def _says_nothing_idle(self) -> ScheduleConfig:
+    def _has_no_idle_field(self) -> ScheduleConfig:
         if self.kind == "constant" and "final_factor" in self.model_fields_set:
             raise ValueError(
                 'final_factor has no effect with kind = "constant"; '
@@ -135,42 +135,42 @@ class ScheduleConfig(Config):
 
 
 class TrainConfig(Config):
-    """The budget, and how it is spent."""
+    """The budget of tokens, and how it is spent."""
 
     tokens: Count = 3_260_252_160
-    """Training tokens; as many whole steps are taken as fit."""
+    """Training tokens; training takes as many whole steps as fit."""
     batch_size: Count = 96
     """Sequences of `model.context` tokens per optimiser step."""
     precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
-    """`float32`, its products rounded as GPUs do for `tf32`, or autocast of the forward pass."""
+    """`float32`, `tf32` (matrix products in TensorFloat-32), or autocast of the forward pass."""
     initial_weights: Annotated[OneLine | None, BeforeValidator(_none_in_words)] = None
-    """A folder to start from: a GPT-2 in Hugging Face's format, or a run; `none` for random weights."""
+    """A folder with weights to start from: a GPT-2 from Hugging Face or a run; `none` for random ones."""
 
 
 class EvaluationConfig(Config):
     """The test loss: the mean over fixed chunks of the test split."""
 
     chunks: Count = 3_200
-    """Pieces of test text, whose losses are stored one by one."""
+    """Pieces of test text; the loss of each is stored."""
     chunk_tokens: Count = 6_144
     """Tokens per chunk: a multiple of `model.context`."""
     start_token: Annotated[int, Whole] = Field(default=0, ge=0, le=2**62)
-    """Where in the test split the first chunk begins."""
+    """The position in the test split at which the first chunk begins."""
 
 
 class Seeds(Config):
-    """The three named streams of random numbers."""
+    """The seeds of the three streams of random numbers."""
 
     init: Seed
     """Initial weights."""
     order: Seed
-    """Which sequences are read at which step."""
+    """The order of the training sequences."""
     dropout: Seed
-    """Which units are dropped."""
+    """Dropout masks."""
 
 
 class SeedlessRecipe(Config):
-    """A recipe but for its seeds."""
+    """A recipe without its seeds."""
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
@@ -181,7 +181,7 @@ class SeedlessRecipe(Config):
 
 
 class Recipe(SeedlessRecipe):
-    """One training run. On one machine, with one micro-batch, it always ends with one test loss."""
+    """One training run: with the same machine and micro-batch, always the same test loss."""
 
     seeds: Seeds
 
@@ -208,7 +208,7 @@ class Recipe(SeedlessRecipe):
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens that one optimiser step learns from."""
+        """Tokens per optimiser step."""
         return self.train.batch_size * self.model.context
 
     @property
@@ -218,7 +218,7 @@ class Recipe(SeedlessRecipe):
 
     @property
     def steps_per_point(self) -> int:
-        """Steps whose mean loss is a point of the curve."""
+        """Steps that are averaged for one point of the loss curve."""
         return max(1, min(50, self.steps // 100))
 
     @property
@@ -242,16 +242,16 @@ class Recipe(SeedlessRecipe):
         return float(per_token) * self.steps * self.tokens_per_step
 
     def canonical(self) -> str:
-        """JSON of the fields that differ from their defaults, so that a new field orphans no run."""
+        """JSON of the fields that differ from their defaults: a new field changes no old recipe."""
         return json.dumps(self._fields(), sort_keys=True, separators=(",", ":"))
 
     def identity(self) -> dict[str, Any]:
-        """The canonical fields without those that say where inputs lie.
+        """The canonical fields without those that name the location of an input.
 
-        What those inputs hold is known by hashes: a corpus may move, and its runs stay known.
+        Inputs are identified by the hash of their content, so that a corpus may move.
         """
         fields = self._fields()
-        for section, places in PLACES.items():
+        for section, places in INPUT_LOCATIONS.items():
             kept = {k: v for k, v in fields.pop(section, {}).items() if k not in places}
             fields |= {section: kept} if kept else {}
         return fields
@@ -262,7 +262,7 @@ class Recipe(SeedlessRecipe):
     def fingerprint(self, corpus_hash: str, weights_hash: str | None = None) -> str:
         """SHA-256 of all that determines the test loss: same fingerprint, same run.
 
-        `weights_hash` is that of the initial weights, where they are not random.
+        `weights_hash` is the hash of the initial weights, unless they are random.
         """
         identity = {"recipe": self.identity(), "corpus": corpus_hash, "metric": METRIC_VERSION}
         if weights_hash is not None:
@@ -270,15 +270,15 @@ class Recipe(SeedlessRecipe):
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     def family(self, corpus_hash: str, weights_hash: str | None = None) -> str:
-        """SHA-256 of the same without the seeds: the runs of one arm have one family."""
+        """SHA-256 of the same without the seeds: all runs of an arm share it."""
         fields = {key: value for key, value in self.identity().items() if key != "seeds"}
         parts = [json.dumps(fields, sort_keys=True), corpus_hash, str(METRIC_VERSION)]
         parts += [weights_hash] if weights_hash is not None else []
         return hashlib.sha256("/".join(parts).encode()).hexdigest()
 
 
-PLACES = {
+INPUT_LOCATIONS = {
     "data": {"corpus", "subset", "revision", "text_column", "test_share", "max_tokens"},
     "train": {"initial_weights"},
 }
-"""Fields that a hash of what was found there stands for."""
+"""Fields that name the location of an input; the hash of its content identifies it instead."""

@@ -61,7 +61,7 @@ def evaluate(workspace: Workspace, request: EvaluateRequest, console: Console) -
 
 
 def _measure(words: dict[str, Any], console: Console) -> dict[str, Any]:
-    """What `trainer.tools.exam` finds, with a bar while it works."""
+    """What `trainer.tools.evaluate` finds, with a bar while it works."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     found: dict[str, Any] = {}
     with Progress(
@@ -81,7 +81,7 @@ def _measure(words: dict[str, Any], console: Console) -> dict[str, Any]:
                 done, total = value
                 bar.update(task, completed=done, total=total)
 
-        call("trainer.tools.exam", json.dumps(words), see)
+        call("trainer.tools.evaluate", json.dumps(words), see)
     return found
 
 

@@ -20,7 +20,7 @@ from sweep.store.store import Store
 from sweep.study.file import BASELINE
 from sweep.terminal.printable import shown
 from sweep.workload.workload import Workload
-from trainer.recipe import PLACES
+from trainer.recipe import INPUT_LOCATIONS
 
 THEN, THERE = ("then", "now"), ("there", "here")
 """How two circumstances are told apart: of one study, and of two."""
@@ -119,7 +119,11 @@ def stored_circumstances(plan: PlanContent, runs: Sequence[RunRow]) -> Circumsta
 def _about(identity: Mapping[str, Any], vary: Sequence[str], hold: int) -> dict[str, Any]:
     """A recipe without its seeds and without the places of what is known by its hash."""
     fields = {
-        section: {key: value for key, value in fields.items() if key not in PLACES.get(section, ())}
+        section: {
+            key: value
+            for key, value in fields.items()
+            if key not in INPUT_LOCATIONS.get(section, ())
+        }
         for section, fields in identity.items()
     }
     return {**fields, "seeds": {"vary": sorted(set(vary)), "hold": hold}}

@@ -104,17 +104,17 @@ class Jobs(RunSettings):
     """How runs are executed; nothing here changes a result."""
 
     gpus_per_run: Annotated[int, Whole, Field(ge=1, le=1024)] = 1
-    """GPUs that share a run, each training a part of every batch; without GPUs, processes."""
+    """GPUs per run, each training a part of every batch; processes if there is no GPU."""
     retries: int = Field(default=2, ge=0, le=100)
-    """How often a run that failed is started again, from its last checkpoint."""
+    """Times that a failed run is started again, from its last checkpoint."""
     retry_seconds: float = Field(default=2.0, ge=0, le=3600)
-    """Seconds before a run that failed is started again; four times as long each further time."""
+    """Seconds before a failed run is started again; four times as long each further time."""
     stall_timeout: float = Field(default=1800.0, ge=1)
-    """Seconds without a step, or a piece of the evaluation, after which a run is taken to hang."""
+    """Seconds without a step or a piece of the evaluation after which a run counts as hung."""
     timeout: float | None = Field(default=None, ge=1)
-    """Seconds that one attempt at a run may take; `none` for any number."""
+    """Seconds that one attempt may take; `none` for no limit."""
     stop_seconds: float = Field(default=60.0, gt=0)
-    """Seconds that a run which is to stop has for its step and checkpoint, before it is killed."""
+    """Seconds that a stopping run has for its step and checkpoint before it is killed."""
 
     def execution(self) -> Execution:
         """The settings of each run."""

@@ -147,7 +147,7 @@ def _killed(ended: Ended) -> End:
 def _exited(directory: RunDirectory, ended: Ended) -> End:
     """The process exited without a result."""
     cause = CAUSES.get(ended.status, Cause.FAILED)  # type: ignore[call-overload]  # (an int)
-    output = directory.last_words()
+    output = directory.last_log_line()
     reason = output or f"exited with status {ended.status} and printed nothing"
     if cause is Cause.OUT_OF_MEMORY:
         reason = f"{reason} (at its peak: {_peak(ended)})"

@@ -22,7 +22,7 @@ from sweep.store.store import Store
 from sweep.workload.job import Job
 from tests.sweep.one_by_one import OneByOne
 from trainer.corpora.corpus import Corpus, CorpusInfo, save_corpus
-from trainer.corpora.prepare import SMALL
+from trainer.corpora.prepare import IN_MEMORY_BYTES
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TEXTS = [f"Document {i}: größer.\n" + "word " * (i % 7) for i in range(300)]
@@ -169,7 +169,9 @@ def test_what_is_not_finished_or_damaged_is_listed_as_such_and_can_be_removed(
 def write_large(folder: Path) -> None:
     """Text that is too large to be encoded in memory."""
     line = "The quick brown fox jumps over the lazy dog, and the dog does not mind at all.\n"
-    (folder / "a-text-with-a-rather-long-name.txt").write_text(line * (SMALL // len(line) + 1))
+    (folder / "a-text-with-a-rather-long-name.txt").write_text(
+        line * (IN_MEMORY_BYTES // len(line) + 1)
+    )
 
 
 LARGE = ("--override", "data.corpus=a-text-with-a-rather-long-name.txt")

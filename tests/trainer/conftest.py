@@ -130,7 +130,7 @@ def wait_for_training() -> Callable[[RunDirectory], None]:
     def wait(run: RunDirectory) -> None:
         until = time.monotonic() + PATIENCE
         while not run.read_events():
-            assert time.monotonic() < until, run.last_words()
+            assert time.monotonic() < until, run.last_log_line()
             time.sleep(0.01)
 
     return wait

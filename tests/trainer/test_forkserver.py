@@ -177,7 +177,7 @@ def test_sigterm_stops_a_run_at_its_next_step_without_a_result(
     ended = server.read("ended")
     assert (ended["status"], ended["signal"]) == (143, None)
     assert run.read_result() is None
-    assert run.last_words() == ""
+    assert run.last_log_line() == ""
 
 
 def test_sigterm_before_the_run_has_begun_is_not_lost_and_kills_nothing(
@@ -247,7 +247,7 @@ def test_the_environment_of_a_request_reaches_its_run(
         connection.close()
     server.read("started")
     assert server.read("ended")["status"] == 1
-    assert run.last_words().startswith("data.tokenizer = 'gpt2' needs GPT-2's vocabulary")
+    assert run.last_log_line().startswith("data.tokenizer = 'gpt2' needs GPT-2's vocabulary")
 
 
 @pytest.mark.parametrize("end", ["its input is closed", "it is killed"])

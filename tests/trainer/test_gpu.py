@@ -131,7 +131,7 @@ def start(root: Path, run: RunDirectory) -> subprocess.Popen[bytes]:
 def computed(run: RunDirectory) -> tuple[object, ...]:
     """All that a run has computed, to the last bit."""
     result: Result | None = run.read_result()
-    assert result is not None, run.last_words()
+    assert result is not None, run.last_log_line()
     assert result.provenance["deterministic"]
     return result.test_loss, result.chunk_losses, result.last_loss, run.weights.read_bytes()
 

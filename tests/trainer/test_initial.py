@@ -145,7 +145,7 @@ def refusal(run: RunDirectory, attempt: Attempt) -> str:
     assert attempt(run) == Exit.REFUSED
     assert run.read_result() is None
     assert not run.weights.exists()
-    return run.last_words()
+    return run.last_log_line()
 
 
 def test_other_weights_than_those_that_are_meant_are_refused(
@@ -171,7 +171,7 @@ def test_a_checkpoint_of_other_weights_is_not_continued(
     assert attempt(run, step=5) == -9
     change_a_weight(gpt2)
     assert attempt(run) == Exit.FAILED
-    assert "belongs to another recipe" in run.last_words()
+    assert "belongs to another recipe" in run.last_log_line()
     assert run.read_result() is None
 
 

@@ -148,7 +148,7 @@ def test_checkpoints_take_a_hundredth_of_the_time_and_are_no_closer_than_asked_f
     assert sum(took) <= 0.01 * clock.now + max(took)
     gaps = [b - a for a, b in zip((0.0, *starts), starts, strict=False)]
     assert min(gaps) >= interval
-    assert max(gaps) <= max(interval, loop.COST * max(took)) + max(took) + 0.011
+    assert max(gaps) <= max(interval, loop.CHECKPOINT_TIME_RATIO * max(took)) + max(took) + 0.011
 
 
 class Refusing(Checkpoints):
@@ -247,8 +247,8 @@ def test_weights_without_room_are_told_and_lose_nothing(
 ) -> None:
     run = crowded(keep="weights")
     assert attempt(run) == Exit.DISK_FULL
-    assert run.last_words().startswith(f"{run.weights} cannot be written (")
-    assert 'set jobs.keep to "nothing", and run again' in run.last_words()
+    assert run.last_log_line().startswith(f"{run.weights} cannot be written (")
+    assert 'set jobs.keep to "nothing", and run again' in run.last_log_line()
     assert "Traceback" not in run.log.read_text()
     assert names(run.checkpoints) == {"step-0000000002", "step-0000000003"}
     (disk / "filler").unlink()

@@ -91,7 +91,7 @@ def test_an_attempt_begins_when_the_one_before_it_has_stopped_for_it(
 def test_a_process_that_does_not_let_go_is_killed_by_who_replaces_it(
     hold: Holder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(lock, "PATIENCE", 0.3)
+    monkeypatch.setattr(lock, "STOP_TIMEOUT", 0.3)
     process, later = hold(1, kind), RunLock(tmp_path)
     if kind == "suspended":
         process.send_signal(signal.SIGSTOP)
@@ -105,7 +105,7 @@ def test_a_process_that_does_not_let_go_is_killed_by_who_replaces_it(
 def test_who_was_replaced_while_it_waited_kills_nobody_and_does_not_begin(
     hold: Holder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    monkeypatch.setattr(lock, "STOP_TIMEOUT", 0.1)
     process = hold(3, "deaf")
     with (
         pytest.raises(RunTakenError, match="attempt 3 has replaced this one, 2"),
@@ -141,7 +141,7 @@ def test_an_attempt_that_comes_late_neither_begins_nor_is_announced(tmp_path: Pa
 def test_who_holds_it_gives_signs_of_life_and_learns_that_it_was_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.0)
     run = RunLock(tmp_path)
     assert run.last_beat() is None
     with run.hold(None, never):

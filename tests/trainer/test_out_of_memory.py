@@ -155,7 +155,7 @@ def test_a_cpus_memory_is_reckoned_with_and_not_tried(
     recipe: Recipe, sequences: int, found: int
 ) -> None:
     needs = memory.fixed_bytes(recipe) + sequences * memory.bytes_per_sequence(recipe, CPU)
-    free = int(needs / memory.ROOM) + 1
+    free = int(needs / memory.CPU_MEMORY_SHARE) + 1
     assert MicroBatches(None, free).find(recipe, CPU, 8, pytest.fail) == found
 
 

@@ -178,7 +178,7 @@ def test_the_ratio_is_measured_and_a_precision_that_is_not_slow_passes_without_a
     corpus: Corpus, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert 0.01 < precision.slowdown(torch.bfloat16, CPU.device) < 1000
-    monkeypatch.setattr(precision, "slowdown", lambda _kind, _device: precision.SLOW)
+    monkeypatch.setattr(precision, "slowdown", lambda _kind, _device: precision.NOTED_SLOWDOWN)
     assert train(of(make_recipe, "bfloat16"), corpus, None, CPU).notes == []
 
 

@@ -166,7 +166,7 @@ from pathlib import Path
 import trainer.corpora.prepare as prepare
 from trainer.sources.catalogue import find_source
 from trainer.recipe import DataConfig
-prepare.SECONDS_APART = 0.0
+prepare.SAVE_SECONDS = 0.0
 cache = Path(sys.argv[2])
 data = DataConfig(corpus=sys.argv[1])
 def report(progress, share):

@@ -268,7 +268,7 @@ def test_an_error_in_one_process_has_the_last_word_and_ends_all(
     monkeypatch.setattr(Trainer, "step", step)
     child = ForkedRun(make_run("run", processes=2))
     assert child.wait(seconds=20) == Exit.FAILED
-    assert child.run.last_words() == "ValueError: a plain mistake"
+    assert child.run.last_log_line() == "ValueError: a plain mistake"
     assert child.log().count("Traceback") == 1
 
 
@@ -304,5 +304,5 @@ def test_a_checkpoint_that_cannot_be_written_ends_all_with_its_sentence(
     run.checkpoints.write_text("in the way")
     child = ForkedRun(run)
     assert child.wait(seconds=20) == Exit.FAILED
-    assert str(run.checkpoints) in child.run.last_words()
+    assert str(run.checkpoints) in child.run.last_log_line()
     assert "Traceback" not in child.log()

@@ -146,7 +146,7 @@ def test_the_vocabulary_follows_from_the_tokenizer(name: str, size: int) -> None
     "name", ["gpt3", "bpe", "bpe-", "bpe-+300", "bpe-0300", "bpe-3e2", "BPE-9"]
 )
 def test_what_is_no_tokenizer_is_refused_with_those_that_are(name: str) -> None:
-    expected = f"{name!r} is no tokenizer; those there are: bytes, gpt2, and bpe-N"
+    expected = f"{name!r} is not a tokenizer; use bytes, gpt2, or bpe-N"
     assert expected in refusal(data={"tokenizer": name})
 
 
@@ -178,7 +178,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": {"wieght_decay": 0.1}}, "Extra inputs are not permitted"),
     ({"model": {"layers": True}}, "valid integer"),
     ({"model": {"heads": 5}}, "the nearest that does is 4"),
-    ({"data": {"tokenizer": "words"}}, "those there are: bytes, gpt2, and bpe-N"),
+    ({"data": {"tokenizer": "words"}}, "use bytes, gpt2, or bpe-N"),
     ({"data": {"order": "random"}}, "'shuffled' or 'sequential'"),
     ({"train": {"batch_size": 0}}, "greater than or equal to 1"),
     ({"train": {"tokens": 1e5 + 0.5}}, "valid integer"),

@@ -93,7 +93,7 @@ def test_a_run_that_is_done_already_is_told_and_left_as_it_is(
     again = train(run.path)
     assert (again.returncode, again.stderr) == (Exit.DONE, "")
     assert again.stdout == (
-        f"{run.path} is done already: test loss {result.test_loss:.4f} nats per token; nothing to "
+        f"{run.path} has a result already: test loss {result.test_loss:.4f} nats per token; nothing to "
         f"train. Remove {run.result} to train it again.\n"
     )
     assert {path.name: path.read_bytes() for path in run.path.iterdir()} == before

@@ -96,9 +96,9 @@ def test_a_line_that_is_still_being_written_is_no_event_yet(directory: RunDirect
 
 
 def test_the_last_words_are_the_last_line_of_the_log(directory: RunDirectory) -> None:
-    assert directory.last_words() == ""
+    assert directory.last_log_line() == ""
     directory.log.write_bytes(b"Traceback\n  deep \xff\nMemoryError: no more\n\n")
-    assert directory.last_words() == "MemoryError: no more"
+    assert directory.last_log_line() == "MemoryError: no more"
 
 
 def test_what_a_killed_attempt_left_half_written_is_removed_and_nothing_else(
@@ -106,7 +106,7 @@ def test_what_a_killed_attempt_left_half_written_is_removed_and_nothing_else(
 ) -> None:
     for name in (".recipe.json.4711.tmp", ".tmpdAttf2", ".ranks-4711", "log.txt"):
         (tmp_path / name).touch()
-    RunDirectory(tmp_path).sweep()
+    RunDirectory(tmp_path).remove_leftovers()
     assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
 
 

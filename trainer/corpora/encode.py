@@ -15,7 +15,7 @@ from trainer.corpora.tokenizer import Tokenizer
 from trainer.sources.source import Piece, Source, stretches
 from trainer.tokens import Tokens
 
-TEACHING = 100_000_000
+TOKENIZER_SAMPLE_BYTES = 100_000_000
 """Bytes of training text that a tokenizer is made from, no more: memory goes by distinct words."""
 
 
@@ -70,12 +70,12 @@ def encode_pieces(
 
 def training_texts(source: Source) -> Iterator[str]:
     """Training text to make a tokenizer from: all of it, or pieces from all over a large corpus."""
-    stride = max(1, -(-(source.size or 0) // TEACHING))
+    stride = max(1, -(-(source.size or 0) // TOKENIZER_SAMPLE_BYTES))
     taken = 0
     for piece in islice(source.pieces(), 0, None, stride):
         for content, is_test, _ in piece.texts():
             if isinstance(content, bytes) and not is_test:
                 taken += len(content)
                 yield content.decode()
-        if taken >= TEACHING:
+        if taken >= TOKENIZER_SAMPLE_BYTES:
             return

@@ -37,10 +37,10 @@ from trainer.tokens import TOKENIZER_FILE
 
 PROGRESS = "progress.json"
 
-SMALL = 2**25
+IN_MEMORY_BYTES = 2**25
 """Bytes of text up to which a corpus is encoded in memory: to plan with, and to be checked."""
 
-SECONDS_APART = 5.0
+SAVE_SECONDS = 5.0
 """How long what has been encoded may not be on the disk yet."""
 
 Report = Callable[["Progress", float | None], None]
@@ -66,12 +66,12 @@ class Progress:
         return min(1.0, max(shares)) if shares else None
 
 
-def _silent(_progress: Progress, _share: float | None) -> None:
+def _no_report(_progress: Progress, _share: float | None) -> None:
     pass
 
 
 def prepare_corpus(
-    data: DataConfig, source: Source, cache: Path, report: Report = _silent
+    data: DataConfig, source: Source, cache: Path, report: Report = _no_report
 ) -> Corpus:
     """Map the corpus from the cache; where it is not there, make its token files first.
 
@@ -85,9 +85,9 @@ def prepare_corpus(
         return found
     final = cache / folder_name(data, origin.hash)
     aside = cache / f"{PREPARING}{final.name}"
-    with _alone(aside, final):
+    with _exclusive(aside, final):
         if not final.exists():
-            with _tidy(aside):
+            with _removed_on_failure(aside):
                 _Preparation(data, source, origin, aside).run(report)
                 aside.rename(final)
                 for name in ("lock", PROGRESS):
@@ -97,7 +97,7 @@ def prepare_corpus(
 
 
 @contextlib.contextmanager
-def _tidy(aside: Path) -> Iterator[None]:
+def _removed_on_failure(aside: Path) -> Iterator[None]:
     """Leave nothing behind of a corpus that cannot be made; errors of the disk as CorpusError."""
     try:
         yield
@@ -115,7 +115,7 @@ def _tidy(aside: Path) -> Iterator[None]:
 
 def load_small(data: DataConfig, source: Source) -> Corpus | None:
     """A corpus encoded in memory, none of it written; None when it is not small."""
-    if source.size is None or source.size > SMALL:
+    if source.size is None or source.size > IN_MEMORY_BYTES:
         return None
     tokenizer, made = tokenizer_of(data, source)
     import numpy as np
@@ -203,7 +203,7 @@ class _Preparation:
         progress.train += len(wanted)
         progress.test += len(encoded.test)
         progress.documents += encoded.documents
-        if time.monotonic() - self._saved > SECONDS_APART:
+        if time.monotonic() - self._saved > SAVE_SECONDS:
             self._save(train, test)
 
     def _encoded(self, tokenizer: Tokenizer) -> Iterator[tuple[Piece, Encoded]]:
@@ -242,7 +242,7 @@ def _flush(*files: IO[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def _alone(aside: Path, final: Path) -> Iterator[None]:
+def _exclusive(aside: Path, final: Path) -> Iterator[None]:
     """Within it nobody else works in `aside`, or `final` is there; the system ends it with us."""
     while True:
         try:

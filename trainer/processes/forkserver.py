@@ -1,7 +1,7 @@
 """A process that has imported torch and forks one child for each run.
 
-Importing torch takes seconds, forking a process that has done so takes milliseconds. The server
-is given the process id of whoever started it, and talks with them in lines of JSON:
+Importing torch takes seconds; forking a process that has done so takes milliseconds. The server
+is started with the process id of its client, and exchanges lines of JSON with it:
 
     in    {"start": RUN_DIR, "attempt": 1, "device": "cpu", "threads": 1, "environment": {}}
           {"signal": RUN_DIR, "number": 15}
@@ -10,8 +10,8 @@ is given the process id of whoever started it, and talks with them in lines of J
           {"ended": RUN_DIR, "status": 0, "signal": null, "peak_bytes": 123456789,
            "out_of_memory": null}
 
-When its input ends, because whoever started it is gone, it kills its children and ends. No CUDA
-is touched before a fork: a context does not survive one.
+When its input ends, because the client is gone, it kills its children and exits. It does not touch
+CUDA before a fork: a CUDA context does not survive one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from trainer.files import FULL
-from trainer.processes.oom_kills import MemoryKills, offer_to_the_kernel
+from trainer.processes.oom_kills import OomKillCounter, prefer_as_oom_victim
 from trainer.processes.ranks import die_with_parent
 from trainer.processes.run import train_directory
 from trainer.rundir.exits import Exit
@@ -42,7 +42,7 @@ class ForkServer:
     def __init__(self) -> None:
         self._directories: dict[int, str] = {}
         self._buffer = b""
-        self._kills = MemoryKills()
+        self._oom_kills = OomKillCounter()
         # Signals wake the selector through this pipe, so that none is lost between two calls.
         self._wake_read, self._wake_write = os.pipe()
         for end in (self._wake_read, self._wake_write):
@@ -63,7 +63,7 @@ class ForkServer:
                 self._reap()
 
     def kill_all(self) -> None:
-        """End every child, now."""
+        """Kill every child."""
         for pid in self._directories:
             os.kill(pid, signal.SIGKILL)
 
@@ -83,11 +83,11 @@ class ForkServer:
                 os.kill(pid, request["number"])
 
     def _start(self, request: dict[str, Any]) -> None:
-        # SIGTERM waits until the child listens for it; its StopSignal lets it through.
+        # SIGTERM is blocked until the child handles it: StopSignal unblocks it.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         server = os.getpid()
         if not self._directories:
-            self._kills.catch_up()
+            self._oom_kills.catch_up()
         pid = os.fork()
         if pid == 0:
             self._become_run(request, server)
@@ -99,7 +99,7 @@ class ForkServer:
         status: int = Exit.FAILED
         try:
             die_with_parent(server)
-            offer_to_the_kernel()
+            prefer_as_oom_victim()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             directory = Path(request["start"])
@@ -107,7 +107,7 @@ class ForkServer:
             os.environ.update(request["environment"])
             place = request["device"], request["threads"]
             status = train_directory(directory, *place, request["attempt"])
-        except BaseException:  # noqa: BLE001  (nothing may return into the server's loop)
+        except BaseException:  # noqa: BLE001  (the child must not return into the server's loop)
             with contextlib.suppress(OSError):
                 traceback.print_exc()
         finally:
@@ -130,17 +130,17 @@ class ForkServer:
                     "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
                     "signal": number,
                     "peak_bytes": usage.ru_maxrss * _KILOBYTE,
-                    "out_of_memory": self._kills.take() if number == signal.SIGKILL else None,
+                    "out_of_memory": self._oom_kills.claim() if number == signal.SIGKILL else None,
                 }
             )
 
 
 def _redirect(log: Path) -> None:
-    """Send what the run prints to its log, and close the server's conversation to it."""
+    """Send the run's output to its log, and close the server's pipes in the run."""
     try:
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
-        print(f"{log} cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201  (there is no log to tell)
+        print(f"{log} cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201  (there is no log to write to)
         os._exit(Exit.DISK_FULL if error.errno in FULL else Exit.FAILED)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -153,10 +153,10 @@ def _say(message: dict[str, Any]) -> None:
 
 
 def preload() -> None:
-    """Import what a run needs, before the first fork."""
+    """Import all that a run needs, before the first fork."""
     import torch
 
-    # torch's optimisers import torch._dynamo at first use, for seconds.
+    # torch's optimisers import torch._dynamo at their first use, which takes seconds.
     for module in (
         "torch._dynamo",
         "torch.optim",
@@ -172,16 +172,16 @@ def preload() -> None:
 
 
 def main() -> None:
-    """Serve whoever is at the other end of standard input and output: the process that is named.
+    """Serve the client on standard input and output; its process id is the first argument.
 
-    It may be gone by now, which its successor as a parent would not tell.
+    The id is needed because the client may have died already: then another process is the parent.
     """
     die_with_parent(int(sys.argv[1]))  # also while torch is still being imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preload()
     server = ForkServer()
     try:
-        # Whoever started the server may be gone while a run's end is being reported.
+        # The client may be gone while the end of a run is reported.
         with contextlib.suppress(BrokenPipeError):
             server.serve()
     finally:

@@ -1,4 +1,4 @@
-"""Whether the kernel has ended a process for lack of memory: it counts, and tells nobody else.
+"""OOM kills: the kernel counts them, but does not say which process it killed.
 
 The counters are documented in Linux's Documentation/admin-guide: cgroup-v1/memory.rst
 (`memory.oom_control`), cgroup-v2.rst (`memory.events`), and as `oom_kill` in /proc/vmstat.
@@ -16,10 +16,10 @@ _COUNT = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
-class MemoryKills:
-    """The kernel's count, for the memory control group of this process and its children.
+class OomKillCounter:
+    """Counts OOM kills in the memory cgroup of this process and its children.
 
-    Where there is none, for the whole machine.
+    Without a cgroup, counts those of the whole machine.
     """
 
     def __init__(self) -> None:
@@ -27,13 +27,13 @@ class MemoryKills:
         self._seen = self._now()
 
     def catch_up(self) -> None:
-        """Forget what has been counted so far: it was none of the processes that are alive."""
+        """Ignore the kills so far: they hit none of the processes that are alive now."""
         self._seen = self._now()
 
-    def take(self) -> bool | None:
-        """Whether one of those counted since is the process that was just seen to be killed.
+    def claim(self) -> bool | None:
+        """True if a new OOM kill was counted, which is then attributed to the caller's process.
 
-        None where this system does not count.
+        Call it for each child that ended with SIGKILL. None if this system does not count.
         """
         if self._file is None:
             return None
@@ -45,17 +45,17 @@ class MemoryKills:
         return (_count(self._file) if self._file else None) or 0
 
 
-def offer_to_the_kernel() -> None:
-    """Have it end this process, when memory is short, before what started it.
+def prefer_as_oom_victim() -> None:
+    """Make the OOM killer choose this process before the one that started it.
 
-    A fork server maps more than a run that has just begun, and would take all others with it.
+    A fork server maps more memory than a run that has just begun; killing it would end all runs.
     """
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def _counters() -> Iterator[Path]:
-    """Files that may hold the count, the most particular first."""
+    """Files that may hold the count, the most specific first."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -70,7 +70,7 @@ def _counters() -> Iterator[Path]:
 
 
 def _below(mount: Path, path: str, name: str) -> Iterator[Path]:
-    """In a container the group's own folder may be the mount itself."""
+    """The cgroup's folder, or the mount itself, as in a container."""
     yield mount / path.lstrip("/") / name
     yield mount / name
 

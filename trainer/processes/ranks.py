@@ -1,4 +1,4 @@
-"""One process for each rank of a run, and one that watches over them. No torch here."""
+"""One process per rank of a run, and one that supervises them. No torch here."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def run_ranks(size: int, train: Callable[[int], int], should_stop: Callable[[], bool]) -> int:
-    """Fork `size` processes that each return `train(rank)` as exit status; the first that is not 0.
+    """Fork `size` processes that exit with `train(rank)`; returns the first status that is not 0.
 
-    A signal to end is passed on, also one that came before; when one process fails, the others are
-    killed, since they would wait for it for ever. No process may have touched a GPU before.
+    SIGTERM is passed on to them, even if it arrived before the fork. When one process fails, the
+    others are killed, because they would wait for it for ever. The GPU must not have been touched.
     """
-    # SIGTERM waits until it can be passed on, and in a rank until its StopSignal listens.
+    # SIGTERM is blocked until it can be passed on, and in a rank until StopSignal handles it.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     ranks = [_fork(rank, train) for rank in range(size)]
     left = set(ranks)
@@ -31,7 +31,7 @@ def run_ranks(size: int, train: Callable[[int], int], should_stop: Callable[[], 
 
     signal.signal(signal.SIGTERM, pass_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    if should_stop():  # it came while there was nobody to hear it
+    if should_stop():  # it arrived before the fork
         _send(left, signal.SIGTERM)
     failed = 0
     while left:
@@ -41,7 +41,7 @@ def run_ranks(size: int, train: Callable[[int], int], should_stop: Callable[[], 
         if code and not failed:
             failed = code if code > 0 else Exit.FAILED
             if code < 0:
-                _tell(ranks.index(pid), -code)
+                _log_signal(ranks.index(pid), -code)
             _send(left, signal.SIGTERM if code == 128 + signal.SIGTERM else signal.SIGKILL)
     return failed
 
@@ -55,13 +55,13 @@ def _fork(rank: int, train: Callable[[int], int]) -> int:
     try:
         die_with_parent(watcher)
         status = train(rank)
-    except BaseException:  # noqa: BLE001  (nothing may return into the parent's code)
+    except BaseException:  # noqa: BLE001  (the child must not return into the parent's code)
         traceback.print_exc()
     finally:
         os._exit(status)
 
 
-def _tell(rank: int, number: int) -> None:
+def _log_signal(rank: int, number: int) -> None:
     name = signal.Signals(number).name
     print(f"process {rank} of this run was ended by signal {number} ({name})", file=sys.stderr)  # noqa: T201  (the log)
 
@@ -75,7 +75,7 @@ def _send(pids: set[int], number: int) -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Let the kernel end this process when `parent` dies, where the kernel can (Linux)."""
+    """Make the kernel kill this process when `parent` dies (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -1,4 +1,4 @@
-"""Train a run directory: `recipe.json` in, `result.json` out."""
+"""Train a run directory: read `recipe.json`, write `result.json`."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from trainer.weights.pretrained import Pretrained
 
 log = logging.getLogger(__name__)
-"""Says how a run goes on, where anybody listens: `trainer.__main__` does, a fork server does not."""
+"""Progress of the run: `trainer.__main__` prints it, a fork server does not."""
 
 
 class StopSignal:
-    """SIGTERM or Ctrl-C, remembered until the training loop has a moment; a second one ends it."""
+    """Remembers SIGTERM or Ctrl-C until the training loop checks; a second Ctrl-C ends the process."""
 
     def __init__(self) -> None:
         self.received = False
         signal.signal(signal.SIGTERM, self._receive)
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a fork server's runs ignore it
             signal.signal(signal.SIGINT, self._receive)
-        # The fork server blocks the signal until here, so that an early one is not lost.
+        # The fork server blocks SIGTERM until here, so that an early one is not lost.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
@@ -56,20 +56,22 @@ class StopSignal:
 def train_directory(
     path: Path, device: str, threads: int | None, attempt: int | None = None
 ) -> int:
-    """Train what `path` asks for and write its result; the exit status of the process.
+    """Train the run in `path` and write its result; returns an exit status (`trainer.rundir.exits`).
 
-    Everything that a person needs to know about a failure is printed, so that it is in the log.
-    Nothing that has a result already is trained. An `attempt` has been announced: see `trainer.rundir.lock`.
+    Failures are printed to standard error, which is the log. A run that has a result is not trained
+    again. `attempt` is the number that was announced, if any: see `trainer.rundir.lock`.
     """
     directory = RunDirectory(path)
     stop = StopSignal()
 
     def train() -> int:
-        directory.read_request()  # first: where there is none, no lock is to be left
+        directory.read_request()  # first: without one, no lock file must be left
         with directory.lock.hold(attempt, stop):
             result = directory.read_result()
             if result is not None:
-                shutil.rmtree(directory.checkpoints, ignore_errors=True)  # it was killed just then
+                shutil.rmtree(
+                    directory.checkpoints, ignore_errors=True
+                )  # a kill may have left them
                 log.info(_done_already(directory, result))
                 return Exit.DONE
             return _train_all_ranks(directory, device, threads, stop)
@@ -79,27 +81,27 @@ def train_directory(
 
 def _done_already(directory: RunDirectory, result: Result) -> str:
     return (
-        f"{directory.path} is done already: {result.summary}; nothing to train. "
+        f"{directory.path} has a result already: {result.summary}; nothing to train. "
         f"Remove {directory.result} to train it again."
     )
 
 
 def _stops(directory: RunDirectory, stop: StopSignal) -> Callable[[], bool]:
-    """Asked between two steps: whether to stop. Gives a sign of life."""
+    """A function that is called between two steps: True to stop. Gives a heartbeat."""
     return lambda: directory.lock.is_replaced() or stop()
 
 
 def _train_all_ranks(
     directory: RunDirectory, device: str, threads: int | None, stop: StopSignal
 ) -> int:
-    """In this process, or in one for each rank."""
+    """Train in this process, or in one process per rank."""
     import torch
 
     from trainer.training.precision import be_deterministic
     from trainer.training.world import Place, World, join
 
     request = directory.read_request()
-    directory.sweep()
+    directory.remove_leftovers()
     size = request.execution.processes
     World(0, size).part(request.recipe.train.batch_size)
     corpus = find_run_corpus(directory, request)
@@ -118,7 +120,7 @@ def _train_all_ranks(
     meeting_point = directory.path.resolve() / f".ranks-{os.getpid()}"
 
     def train_rank(rank: int) -> int:
-        own_stop = StopSignal()  # first, so that no signal is lost while the ranks meet
+        own_stop = StopSignal()  # first, so that no signal is lost while the ranks connect
         own = torch.device(device, rank) if device == "cuda" else torch.device(device)
         with join(rank, size, own, meeting_point) as world:
             place = Place(own, request.execution, world)
@@ -138,7 +140,7 @@ def _train(
     place: Place,
     should_stop: Callable[[], bool],
 ) -> None:
-    """One rank of a run; the first one writes what there is to write."""
+    """Train one rank; only rank 0 writes files."""
     from trainer.training.checkpoint import Checkpoints
     from trainer.training.loop import Session, train
 
@@ -153,20 +155,20 @@ def _train(
         return
     session.checkpoints = checkpoints
     session.keep = lambda trainer: _keep(directory, request, corpus.info, trainer)
-    directory.weights.unlink(missing_ok=True)  # they may outlive a result that somebody removed
+    directory.weights.unlink(missing_ok=True)  # those of a result that was removed by hand
     taken = session.resume.step if session.resume else 0
     log.info(_begins(directory, request.recipe, place, taken))
     with directory.open_events(taken) as events:
         result = train(request.recipe, corpus, events, place, session)
     directory.write_result(result)
     log.info("Ended: %s. It is in %s.", result.summary, directory.result)
-    with contextlib.suppress(CheckpointError):  # the result is there, and that is what counts
+    with contextlib.suppress(CheckpointError):  # the result is written, which is what matters
         checkpoints.clear()
     _print_notes(result)
 
 
 def _begins(directory: RunDirectory, recipe: Recipe, place: Place, taken: int) -> str:
-    """What is trained, and where."""
+    """The first line of the log: the recipe and the device."""
     from trainer.training.provenance import device_name
 
     model, data = recipe.model, recipe.data
@@ -180,7 +182,7 @@ def _begins(directory: RunDirectory, recipe: Recipe, place: Place, taken: int) -
 
 
 def _keep(directory: RunDirectory, request: Request, corpus: CorpusInfo, trainer: Trainer) -> None:
-    """The weights and, before them, the tokenizer that only their corpus has."""
+    """Save the weights, after the tokenizer if it was made from the corpus."""
     from trainer.weights.weights import save_weights
 
     if request.execution.keep == "weights":

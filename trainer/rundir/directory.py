@@ -1,16 +1,16 @@
-"""The directory of one run: every file name in one place. Light to import: no torch here.
+"""The directory of one run: all file names in one place. Light to import: no torch here.
 
-    recipe.json           what to train (written by whoever asks for the run)
-    attempts.jsonl        a line per attempt, by whoever started them
-    events.jsonl          a line per stretch of steps, appended while the run goes on
-    checkpoints/          where an interrupted run continues; gone when it has a result
-    result.json           the outcome, there only when the run has one
+    recipe.json           what to train; written by the scheduler, or by hand
+    attempts.jsonl        a line per attempt that ended; written by the scheduler
+    events.jsonl          a line per stretch of steps, appended during training
+    checkpoints/          to continue an interrupted run from; removed once there is a result
+    result.json           the outcome; missing until the run has one
     weights.safetensors   the final parameters, by name
-    tokenizer.json        the corpus's own tokenizer, where it has one (`bpe-N`)
-    log.txt               what the process printed
+    tokenizer.json        the tokenizer, if it was made from the corpus (`bpe-N`)
+    log.txt               output of the process
     lock                  held by the process that trains (see `trainer.rundir.lock`)
 
-Attempts, events, log and lock grow; everything else is there whole or not at all.
+Attempts, events, log and lock grow; every other file is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from trainer.rundir.lock import RunLock
 
 
 class Request(Config):
-    """What `recipe.json` holds."""
+    """The content of `recipe.json`."""
 
     recipe: Recipe
     corpus_hash: str | None = None
-    """The corpus that is meant; None for whatever the recipe's corpus is on this machine."""
+    """Hash of the corpus to train on; None for the recipe's corpus as this machine has it."""
     weights_hash: str | None = None
-    """The initial weights that are meant; None for whatever the recipe's are on this machine."""
+    """Hash of the initial weights; None for the recipe's weights as this machine has them."""
     weights: str | None = None
-    """The folder that has them; None for the recipe's own words, from where the command is given."""
+    """The folder of the initial weights; None for the recipe's own path, relative to the working directory."""
     cache: str = "../cache"
-    """Where token files are kept, relative to the run directory."""
+    """The folder of token files, relative to the run directory."""
     execution: Execution = Execution()
-    """How the run is carried out; no part of what it computes."""
+    """Settings that do not change the result."""
     run_id: str | None = None
-    """What whoever asks for the run calls it; this and what follows means nothing to a trainer."""
+    """The scheduler's name of the run; the trainer ignores this field and the next two."""
     family: str | None = None
-    """What they call all runs that differ from it by their seeds alone."""
+    """The scheduler's name of the runs that differ only in their seeds (`Recipe.family`)."""
     repeat_of: str | None = None
-    """The run that this one repeats exactly."""
+    """The `run_id` of the run that this one repeats exactly."""
 
 
 class Event(Config):
@@ -66,12 +66,12 @@ class Event(Config):
     clipped: float = 0.0
     """Fraction of the steps whose gradient was clipped."""
     skipped: int = 0
-    """Steps whose gradient was not finite, so that nothing was changed."""
+    """Steps that changed nothing, because the gradient was not finite."""
     tokens_per_second: float
 
 
 class Result(Config):
-    """What `result.json` holds."""
+    """The content of `result.json`."""
 
     state: Literal["done", "diverged"]
     test_loss: float | None = None
@@ -80,36 +80,36 @@ class Result(Config):
     chunk_losses: list[float] = Field(default_factory=list)
     """Mean loss of each chunk of test text; empty when the run diverged."""
     diverged_at: int | None = None
-    """The step whose loss gave the divergence away."""
+    """The step at which the divergence was noticed."""
     cause: str | None = None
-    """Why the run counts as diverged, for people."""
+    """The reason why the run counts as diverged, for people."""
     last_loss: float | None = None
     """The last finite training loss."""
     steps: int
     tokens: int
     """Tokens trained on."""
     skipped_steps: int = 0
-    """Steps whose gradient was not finite, so that nothing was changed."""
+    """Steps that changed nothing, because the gradient was not finite."""
     micro_batch: int | None = None
-    """Sequences that each process worked on at once, in the end."""
+    """Sequences per forward pass in each process, at the end of the run."""
     processes: int = 1
     """Data-parallel processes."""
     notes: list[str] = Field(default_factory=list)
-    """What a person should know of how the run went, in sentences."""
+    """Warnings about the run, in sentences."""
     started: float
-    """Unix time at which the first attempt began on this run."""
+    """Unix time at which the first attempt began."""
     first_step: float
     """Unix time at which the first training step began."""
     finished: float
     """Unix time at which the test loss was known."""
     tokens_per_second: float
-    """Over the training steps, evaluation left out."""
+    """Training speed, without the evaluation."""
     provenance: dict[str, Any]
-    """Code, packages, device and corpus that the result comes from."""
+    """Code, packages, device and corpus of this result."""
 
     @property
     def summary(self) -> str:
-        """What came of it, for people."""
+        """The outcome in one line, for people."""
         if self.test_loss is None:
             return f"diverged at step {self.diverged_at}, {self.cause}"
         return f"test loss {self.test_loss:.4f} nats per token"
@@ -131,13 +131,13 @@ class RunDirectory:
         self.lock = RunLock(path)
 
     def write_request(self, request: Request) -> None:
-        """Make the directory ready to be trained."""
+        """Create the directory and its `recipe.json`."""
         self.path.mkdir(parents=True, exist_ok=True)
         fields = request.model_dump(mode="json", exclude_defaults=True)
         write_json(self.recipe, fields)
 
     def read_request(self) -> Request:
-        """What to train. Raises RunDirectoryError when `recipe.json` is missing or no recipe."""
+        """Read `recipe.json`. Raises RunDirectoryError if it is missing or invalid."""
         try:
             return Request.model_validate_json(self.recipe.read_bytes())
         except OSError as error:
@@ -154,7 +154,7 @@ class RunDirectory:
             ) from error
 
     def write_result(self, result: Result) -> None:
-        """Record the outcome, whole or not at all. Raises RunDirectoryError when that is impossible."""
+        """Write `result.json`, whole or not at all. Raises RunDirectoryError if the disk refuses it."""
         try:
             write_json(self.result, result.model_dump(mode="json"))
         except OSError as error:
@@ -164,9 +164,9 @@ class RunDirectory:
             ) from error
 
     def read_result(self) -> Result | None:
-        """The outcome, or None while there is none.
+        """Read `result.json`; None if there is none yet.
 
-        Raises RunDirectoryError when the file is damaged, or cannot be read.
+        Raises RunDirectoryError if the file is damaged, or cannot be read.
         """
         try:
             return Result.model_validate_json(self.result.read_bytes())
@@ -174,8 +174,8 @@ class RunDirectory:
             return None
         except OSError as error:
             raise RunDirectoryError(
-                f"{self.result} cannot be read ({error.strerror}); it is to be a file in the folder "
-                "of its run: remove what is in the way"
+                f"{self.result} cannot be read ({error.strerror}); "
+                "it must be a file: remove what has its name"
             ) from error
         except ValidationError as error:
             raise RunDirectoryError(
@@ -184,9 +184,9 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def open_events(self, steps: int) -> Iterator[IO[str]]:
-        """The events, to append to, without those of steps after the first `steps`.
+        """Open `events.jsonl` to append to it, after removing the events of later steps.
 
-        What the disk has not taken by the end is dropped.
+        Lines that a full disk has not accepted by the end are dropped.
         """
         kept = [event for event in self.read_events() if event.step <= steps]
         lines = "".join(event.model_dump_json() + "\n" for event in kept)
@@ -198,23 +198,23 @@ class RunDirectory:
             with contextlib.suppress(OSError):
                 file.close()
 
-    def sweep(self) -> None:
-        """Remove what an attempt that was killed while it wrote a file has left beside it."""
-        for pattern in (".*.tmp", ".tmp*", ".ranks-*"):  # the second are those of safetensors
+    def remove_leftovers(self) -> None:
+        """Remove temporary files that killed attempts left behind."""
+        for pattern in (".*.tmp", ".tmp*", ".ranks-*"):  # safetensors writes .tmp*
             for leftover in self.path.glob(pattern):
                 leftover.unlink(missing_ok=True)
 
     def read_events(self) -> list[Event]:
-        """The events so far."""
+        """Read the events so far."""
         return parse_events(self.events.read_bytes()) if self.events.exists() else []
 
     def note_attempt(self, fields: dict[str, Any]) -> None:
-        """Add a line about an attempt that has ended. Raises OSError."""
+        """Append a line about an attempt that has ended. Raises OSError."""
         with self.attempts.open("a") as file:
             file.write(json.dumps(fields, sort_keys=True) + "\n")
 
     def read_attempts(self) -> list[dict[str, Any]]:
-        """The attempts that have ended, by number; of one that was noted twice, the later line."""
+        """Read the attempts that have ended, by number; of two lines about one, the later."""
         if not self.attempts.exists():
             return []
         found: dict[int, dict[str, Any]] = {}
@@ -224,8 +224,8 @@ class RunDirectory:
                 found[fields["number"]] = fields
         return [found[number] for number in sorted(found)]
 
-    def last_words(self) -> str:
-        """The last line that the process printed: where it failed, the error."""
+    def last_log_line(self) -> str:
+        """The last line that the process printed: the error, if it failed."""
         if not self.log.exists():
             return ""
         lines = self.log.read_text(errors="replace").strip().splitlines()
@@ -233,10 +233,10 @@ class RunDirectory:
 
 
 def parse_events(text: bytes) -> list[Event]:
-    """The events in some lines; one that is damaged, or still being written, is left out.
+    """Parse lines of events, leaving out damaged and unfinished ones.
 
-    So is all but the last of a step that is there twice. A gap in a curve is a lesser evil than a
-    result that is lost for it.
+    Of two events of the same step the last one counts. A gap in a curve is better than a result
+    that cannot be read.
     """
     events = dict[int, Event]()
     for line in text[: text.rfind(b"\n") + 1].splitlines():

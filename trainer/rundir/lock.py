@@ -1,13 +1,15 @@
-"""Who may train a run directory: one process at a time, and none that a later attempt has replaced.
+"""The lock of a run directory: one process trains it, the one of the latest attempt.
 
-The file `lock` has two uses. Whoever starts an attempt appends its number, a line each, before the
-attempt begins. The process that trains holds an flock of the file, which the kernel takes back
-when the process ends, however it ends. So a process that finds a higher number than its own has
-been replaced: it stops, or does not begin. And an attempt begins only when the one before has let
-go; a process of this machine that does not within PATIENCE seconds, because it hangs or was
-suspended, is killed. Numbers only grow, and appending one twice, or late, changes nothing.
+The file `lock` has two uses:
 
-Holding the lock, a process sets the file's time once a second: a sign of life.
+- The scheduler appends the number of an attempt before it starts it. A process that finds a
+  higher number than its own has been replaced: it stops, or does not begin. Numbers only grow;
+  appending one twice, or late, changes nothing. This is a fencing token.
+- The process that trains holds an flock of the file, which the kernel releases when the process
+  ends. The next attempt waits for it. If a process of this machine does not release it within
+  STOP_TIMEOUT seconds, because it hangs or is suspended, the next attempt kills it.
+
+The process that holds the lock sets the file's modification time once a second: its heartbeat.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ from trainer.errors import RunDirectoryError, RunTakenError
 from trainer.files import FULL, lock
 from trainer.rundir.lock_holder import kill_holder
 
-BEAT_SECONDS = 1.0
-"""Between two signs of life, and two looks for a later attempt."""
-PATIENCE = 20.0
-"""Seconds to wait for the process of an earlier attempt, which stops at its next step."""
-LAST_PATIENCE = 5.0
-"""Seconds to wait for it when it was killed."""
+HEARTBEAT_SECONDS = 1.0
+"""Seconds between two heartbeats, and two checks for a later attempt."""
+STOP_TIMEOUT = 20.0
+"""Seconds to wait until the process of an earlier attempt stops, at its next step."""
+KILL_TIMEOUT = 5.0
+"""Seconds to wait for its end after it was killed."""
 
 
 class RunLock:
@@ -41,9 +43,9 @@ class RunLock:
         self._replaced = False
 
     def announce(self, attempt: int) -> None:
-        """Tell that an attempt is to begin; an earlier one that still trains stops at its next step.
+        """Announce an attempt: an earlier one that still trains stops at its next step.
 
-        Raises RunTakenError when a later one was announced already, OSError for a full disk.
+        Raises RunTakenError if a later one was announced already, OSError for a full disk.
         """
         with self._opened() as descriptor:
             os.write(descriptor, b"%d\n" % attempt)
@@ -53,16 +55,16 @@ class RunLock:
 
     @contextlib.contextmanager
     def hold(self, attempt: int | None, stopped: Callable[[], bool]) -> Iterator[None]:
-        """Be the one that trains; None for an attempt that nobody announced.
+        """Hold the lock within a `with` block; `attempt` is None if it was not announced.
 
-        The descriptor is inherited by processes forked in the meantime: the lock holds until the
+        Processes that are forked within the block inherit the descriptor: the lock holds until the
         last of them has ended. An announced attempt waits for the process of an earlier one, and
-        kills it in the end. Raises RunTakenError when another process has it nevertheless, when
-        `stopped` says so while it waits, or when a later attempt was announced.
+        kills it after STOP_TIMEOUT. Raises RunTakenError if another process keeps the lock, if
+        `stopped` returns True during the wait, or if a later attempt was announced.
         """
         with self._opened() as descriptor:
-            if not _lock(descriptor, 0.0 if attempt is None else PATIENCE, stopped):
-                self._insist(descriptor, attempt, stopped)
+            if not _lock_within(descriptor, 0.0 if attempt is None else STOP_TIMEOUT, stopped):
+                self._take_from_holder(descriptor, attempt, stopped)
             self._attempt = _latest(descriptor) if attempt is None else attempt
             _check_latest(descriptor, self._attempt)
             self._descriptor = descriptor
@@ -73,34 +75,36 @@ class RunLock:
                 self._descriptor = None
 
     def is_replaced(self) -> bool:
-        """Whether a later attempt waits for this one to stop; gives a sign of life. Cheap."""
+        """True if a later attempt was announced. Also gives a heartbeat; cheap to call at each step."""
         if self._descriptor is not None and time.monotonic() >= self._due:
             self.beat()
             self._replaced = _latest(self._descriptor) > self._attempt
         return self._replaced
 
     def beat(self) -> None:
-        """Give a sign of life."""
-        self._due = time.monotonic() + BEAT_SECONDS
+        """Give a heartbeat."""
+        self._due = time.monotonic() + HEARTBEAT_SECONDS
         if self._descriptor is not None:
             os.utime(self._descriptor)
 
     def last_beat(self) -> int | None:
-        """A number that changes with each sign of life, for whoever looks on."""
+        """A number that changes with each heartbeat; None if there is no lock file."""
         try:
             return self._path.stat().st_mtime_ns
         except OSError:
             return None
 
-    def _insist(self, descriptor: int, attempt: int | None, stopped: Callable[[], bool]) -> None:
-        """Take the lock from a process that does not let go. Raises RunTakenError."""
+    def _take_from_holder(
+        self, descriptor: int, attempt: int | None, stopped: Callable[[], bool]
+    ) -> None:
+        """Kill the process that holds the lock, and take it. Raises RunTakenError."""
         if attempt is not None and not stopped():
             _check_latest(descriptor, attempt)
-            if kill_holder(descriptor) and _lock(descriptor, LAST_PATIENCE, stopped):
+            if kill_holder(descriptor) and _lock_within(descriptor, KILL_TIMEOUT, stopped):
                 return
         raise RunTakenError(
-            f"another process still trains {self._path.parent}; it stops at its next step, or with "
-            "whoever started it"
+            f"another process still trains {self._path.parent}; it stops at its next step, or "
+            "when the program that started it ends"
         )
 
     @contextlib.contextmanager
@@ -111,8 +115,8 @@ class RunLock:
             if error.errno in FULL:
                 raise
             raise RunDirectoryError(
-                f"{self._path} cannot be opened ({error.strerror}); it is to be a file in a folder "
-                "that can be written"
+                f"{self._path} cannot be opened ({error.strerror}); it must be a file in a "
+                "writable folder"
             ) from error
         try:
             yield descriptor
@@ -120,8 +124,8 @@ class RunLock:
             os.close(descriptor)
 
 
-def _lock(descriptor: int, patience: float, stopped: Callable[[], bool]) -> bool:
-    """Whether the lock could be had within so many seconds."""
+def _lock_within(descriptor: int, patience: float, stopped: Callable[[], bool]) -> bool:
+    """Take the lock within `patience` seconds; False if that fails or `stopped` returns True."""
     deadline = time.monotonic() + patience
     while True:
         if lock(descriptor, wait=False):
@@ -132,14 +136,14 @@ def _lock(descriptor: int, patience: float, stopped: Callable[[], bool]) -> bool
 
 
 def _check_latest(descriptor: int, attempt: int) -> None:
-    """Raise RunTakenError when a later attempt was announced."""
+    """Raise RunTakenError if a later attempt was announced."""
     latest = _latest(descriptor)
     if latest > attempt:
         raise RunTakenError(f"attempt {latest} has replaced this one, {attempt}")
 
 
 def _latest(descriptor: int) -> int:
-    """The highest number in the file; 0 when there is none."""
+    """The highest number in the file; 0 if there is none."""
     size = os.fstat(descriptor).st_size
     words = os.pread(descriptor, size, 0).split()
     return max((int(word) for word in words if word.isdigit()), default=0)

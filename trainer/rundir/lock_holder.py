@@ -1,4 +1,4 @@
-"""The process that holds an flock, ended: for one that hangs, or that somebody has suspended."""
+"""Kill the process that holds an flock, if it hangs or is suspended."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LOCKS = Path("/proc/locks")
-"""All locks of this machine, a line each; see proc_locks(5)."""
+"""All locks of this machine, one per line; see proc_locks(5)."""
 _FLOCK = re.compile(r"^\d+: FLOCK +\S+ +\S+ (?P<pid>\d+) \S+:(?P<inode>\d+) ", re.MULTILINE)
 
 
 def kill_holder(descriptor: int) -> bool:
-    """Kill the process that holds the flock of an open file; whether there was one to be killed.
+    """Kill the process that holds the flock of an open file; returns True if one was killed.
 
-    There is none where the system does not tell (it is Linux that does), on another machine that
-    shares the disk, or of another user.
+    Only Linux names the holder, and only a process of this machine and this user can be killed.
     """
     if sys.platform != "linux":
         return False
     for pid in _holders(descriptor):
         try:
-            handle = os.pidfd_open(pid)  # it stays with this process, whoever has its number later
+            handle = os.pidfd_open(pid)  # names this process even if its number is used again
         except OSError:
             continue
         try:
@@ -39,7 +38,7 @@ def kill_holder(descriptor: int) -> bool:
 
 
 def _holders(descriptor: int) -> Iterator[int]:
-    """The process that has an flock of the file, and the file open, if there is one."""
+    """Processes that hold an flock of the file and have it open: one, or none."""
     file = os.fstat(descriptor)
     try:
         locks = LOCKS.read_text()
@@ -52,7 +51,7 @@ def _holders(descriptor: int) -> Iterator[int]:
 
 
 def _has_open(pid: int, file: os.stat_result) -> bool:
-    """Whether a process has a file open; inodes of two disks may have one number."""
+    """True if a process has the file open: an inode number alone may be that of another disk's file."""
     try:
         return any(_is(path, file) for path in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:

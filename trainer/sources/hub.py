@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from trainer.errors import CorpusError
 from trainer.files import write_json
 from trainer.recipe import DataConfig
-from trainer.sources.hub_errors import in_words
+from trainer.sources.hub_errors import as_corpus_errors
 from trainer.sources.source import (
     OWN_TEST,
     PIECE,
@@ -96,7 +96,7 @@ def forget(cache: Path, commit: str) -> None:
 
 
 def _look_up(data: DataConfig) -> Pin:
-    with in_words(data):
+    with as_corpus_errors(data):
         found = _ask(data, data.revision)
     names = [sibling.rfilename for sibling in found.siblings or ()]
     ready = sorted(name for name in names if is_ready(name))
@@ -108,7 +108,7 @@ def _splits(data: DataConfig, commit: str) -> list[str]:
     """The names of a text's splits, one for training among them."""
     from datasets import get_dataset_split_names
 
-    with in_words(data):
+    with as_corpus_errors(data):
         splits = list(get_dataset_split_names(data.corpus, data.subset, revision=commit))
     if "train" not in splits and len(splits) != 1:
         raise CorpusError(
@@ -159,7 +159,7 @@ class HubTokens:
 
         data, commit = self._data, self._pin.commit
         where: Any = {"repo_id": data.corpus, "repo_type": "dataset", "revision": commit}
-        with in_words(data):
+        with as_corpus_errors(data):
             if not all(isinstance(try_to_load_from_cache(filename=n, **where), str) for n in names):
                 _ask(data, commit)
             return [Path(hf_hub_download(filename=name, **where)) for name in names]
@@ -194,7 +194,7 @@ class HubText:
         return None
 
     def pieces(self, resume: Any = None) -> Iterator[Piece]:  # noqa: ANN401  (JSON)
-        with in_words(self._data):
+        with as_corpus_errors(self._data):
             _ask(self._data, self._commit)
             splits = [self._test, self._train] if self._test else [self._train]
             first, state = resume or (splits[0], None)

@@ -13,14 +13,14 @@ from trainer.recipe import DataConfig
 WORKS_OFFLINE = (
     "what works offline: python-stdlib, local files, and corpora that `sweep data list` shows"
 )
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS})
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS})
 """What a disk says that cannot be written."""
-SILENCE = frozenset({"TimeoutError", "ConnectionError", "TransportError", "InvalidURL"})
+NO_ANSWER = frozenset({"TimeoutError", "ConnectionError", "TransportError", "InvalidURL"})
 """Errors that say that no answer came: Python's, and those of httpx or httpx2."""
 
 
 @contextlib.contextmanager
-def in_words(data: DataConfig) -> Iterator[None]:
+def as_corpus_errors(data: DataConfig) -> Iterator[None]:
     """Raise CorpusError for what the hub refuses, UnreachableError when it cannot be reached."""
     try:
         yield
@@ -28,17 +28,17 @@ def in_words(data: DataConfig) -> Iterator[None]:
         raise
     except Exception as error:
         where = f"data.corpus = {data.corpus!r}"
-        if not _is_silence(error) and (refusal := _refusal(data, error)) is not None:
+        if not _is_no_answer(error) and (refusal := _refusal(data, error)) is not None:
             raise CorpusError(f"{where}: {refusal}") from error
-        if _is_silence(error) or isinstance(error, OSError | JSONDecodeError):
+        if _is_no_answer(error) or isinstance(error, OSError | JSONDecodeError):
             raise UnreachableError(f"{where}: {_unreachable(error)}") from error
         raise
 
 
-def _is_silence(error: Exception) -> bool:
+def _is_no_answer(error: Exception) -> bool:
     """Whether nobody answered; by name, as the hub's versions speak through different packages."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    return not names.isdisjoint(SILENCE)
+    return not names.isdisjoint(NO_ANSWER)
 
 
 def _refusal(data: DataConfig, error: Exception) -> str | None:
@@ -60,7 +60,7 @@ def _refusal(data: DataConfig, error: Exception) -> str | None:
             "there is no such dataset on the Hugging Face Hub, or it is private; check the name, "
             "or log in with `hf auth login`"
         )
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
         return (
             f"it cannot be kept in {constants.HF_HOME} ({error.strerror}); free some space, or "
             "name another folder with HF_HOME"

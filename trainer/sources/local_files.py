@@ -27,9 +27,9 @@ from trainer.sources.source import (
 )
 from trainer.sources.text_errors import reading
 
-WORTH_REMEMBERING = 2**20
+MIN_REMEMBERED_BYTES = 2**20
 """Bytes from which on the hash of a file is remembered."""
-UNSETTLED = 2.0
+MTIME_SETTLE_SECONDS = 2.0
 """Seconds within which a file may change again without another time stamp."""
 
 
@@ -69,8 +69,8 @@ class FileHashes:
                 return str(known[2])
             with path.open("rb") as file:
                 hashed = hashlib.file_digest(file, "sha256").hexdigest()
-        settled = time.time() - found.st_mtime > UNSETTLED
-        if found.st_size >= WORTH_REMEMBERING and settled:
+        settled = time.time() - found.st_mtime > MTIME_SETTLE_SECONDS
+        if found.st_size >= MIN_REMEMBERED_BYTES and settled:
             self._known[key] = [*now, hashed]
         return hashed
 

@@ -18,7 +18,7 @@ PIECE = 2**21
 FORMAT = 1
 """Part of each hash but python-stdlib's; raised when the same text would be cut otherwise."""
 
-MOST_NAMES = 20
+MAX_FILE_NAMES = 20
 """File names that are recorded with each result; the hash stands for all of them."""
 
 OWN_TEST = ("validation", "test")
@@ -106,8 +106,8 @@ def split_words(share: float) -> str:
 
 def first_names(names: Sequence[str]) -> tuple[str, ...]:
     """The names that are recorded."""
-    more = len(names) - MOST_NAMES
-    return (*names[:MOST_NAMES], f"and {more} more") if more > 0 else tuple(names)
+    more = len(names) - MAX_FILE_NAMES
+    return (*names[:MAX_FILE_NAMES], f"and {more} more") if more > 0 else tuple(names)
 
 
 def stretches(text: bytes) -> Iterator[bytes]:

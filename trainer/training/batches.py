@@ -23,7 +23,7 @@ ROUNDS = 6
 SEQUENCES_AHEAD = 1_024
 """Places that are computed at once: the cost lies in the calls, not in the numbers."""
 
-LARGE = 2**32
+MADVISE_MIN_BYTES = 2**32
 """Bytes of mapped tokens from which on a shuffled batch is announced, not left to read-ahead."""
 
 Indices = NDArray[np.uint64]
@@ -117,7 +117,7 @@ def large_map(tokens: Tokens) -> mmap.mmap | None:
     file up, and of a large one it throws away most before it is wanted.
     """
     mapped: object = tokens.base
-    if not isinstance(mapped, mmap.mmap) or tokens.nbytes < LARGE:
+    if not isinstance(mapped, mmap.mmap) or tokens.nbytes < MADVISE_MIN_BYTES:
         return None
     mapped.madvise(mmap.MADV_RANDOM)
     return mapped

@@ -102,9 +102,9 @@ class Checkpoints:
             except (OSError, ValueError) as error:
                 damaged[path] = _reason(error)
             else:
-                _tell(warn, damaged, f"the one before it, {path.name}, is used")
+                _warn_damaged(warn, damaged, f"the one before it, {path.name}, is used")
                 return found
-        _tell(warn, damaged, "training starts again from the first step")
+        _warn_damaged(warn, damaged, "training starts again from the first step")
         return None
 
     def clear(self) -> None:
@@ -184,7 +184,7 @@ def _step(path: Path) -> int:
     return int(path.name.rpartition("-")[2])
 
 
-def _tell(warn: Callable[[str], None], damaged: dict[Path, str], remedy: str) -> None:
+def _warn_damaged(warn: Callable[[str], None], damaged: dict[Path, str], remedy: str) -> None:
     for path, what in damaged.items():
         warn(f"{path} is damaged ({what}); {remedy}")
 

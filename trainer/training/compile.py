@@ -11,7 +11,7 @@ from model.gpt import GPT
 from trainer.recipe import Recipe
 from trainer.training.world import Place
 
-WORTHWHILE = 3e16
+COMPILE_MIN_FLOPS = 3e16
 """Floating-point operations of a run from which compilation pays: it takes a minute or two the
 first time and saves about a third of the time after, so at 10^14 a second it is even at 4 minutes.
 It depends on the recipe alone, so that a run is compiled on every attempt or on none."""
@@ -23,7 +23,7 @@ def compile_model(model: GPT, recipe: Recipe, place: Place, note: Callable[[str]
     Only ever on a GPU: torch.compile cannot look into the loops that a CPU is served by.
     """
     wanted = place.execution.compile
-    if wanted == "never" or (wanted == "auto" and recipe.flops < WORTHWHILE):
+    if wanted == "never" or (wanted == "auto" and recipe.flops < COMPILE_MIN_FLOPS):
         return
     if place.device.type != "cuda":
         if wanted == "always":

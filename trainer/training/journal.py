@@ -18,10 +18,10 @@ from trainer.training.schedule import learning_rate
 
 log = logging.getLogger(__name__)
 
-SKIPS = 50
+MAX_SKIPPED_IN_A_ROW = 50
 """Skipped steps in a row after which a run has diverged: a gradient scaler, which halves its scale
 at each, has found the right one long before."""
-TOLD_SECONDS = 10.0
+LOG_SECONDS = 10.0
 """Between two lines that tell how far a run is."""
 
 
@@ -149,7 +149,7 @@ class Journal:
         with contextlib.suppress(OSError):
             self._file.write(event.model_dump_json() + "\n")
             self._file.flush()
-        if event.step == self._recipe.steps or self._since >= self._told + TOLD_SECONDS:
+        if event.step == self._recipe.steps or self._since >= self._told + LOG_SECONDS:
             self._told = self._since
             log.info(_progress(event, self._recipe.steps))
 
@@ -170,7 +170,7 @@ class Journal:
                 f"the training loss has been above ln(vocabulary) + 1 = {limit:.4g} for "
                 f"{progress.high} steps",
             )
-        if progress.stuck >= SKIPS:
+        if progress.stuck >= MAX_SKIPPED_IN_A_ROW:
             raise DivergedError(
                 step, f"the gradient has not been finite for {progress.stuck} steps"
             )

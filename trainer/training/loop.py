@@ -20,7 +20,7 @@ from trainer.training.trainer import Trainer
 from trainer.training.world import Place
 from trainer.weights.pretrained import Pretrained
 
-COST = 200
+CHECKPOINT_TIME_RATIO = 200
 """A checkpoint is not followed by another before this many times the time that it took:
 well under a hundredth goes into them."""
 
@@ -30,7 +30,7 @@ class RunStoppedError(Exception):
 
 
 @dataclass
-class Keeper:
+class CheckpointWriter:
     """Writes checkpoints when they are due, and continues from one."""
 
     checkpoints: Checkpoints | None
@@ -64,7 +64,7 @@ class Keeper:
                 print(error, file=sys.stderr)  # noqa: T201  (the log: there may be no result)
             self._refused = True
         took = time.monotonic() - began
-        wait = max(self.interval, COST * took) if self.interval else 0.0
+        wait = max(self.interval, CHECKPOINT_TIME_RATIO * took) if self.interval else 0.0
         self._due = time.monotonic() + wait
 
 
@@ -89,7 +89,7 @@ def train(
     elif session.weights is not None:
         trainer.begin_with(session.weights)
     journal = Journal(recipe, events, progress)
-    keeper = Keeper(session.checkpoints, place.execution.checkpoint_seconds)
+    keeper = CheckpointWriter(session.checkpoints, place.execution.checkpoint_seconds)
     if progress.steps == 0:
         progress.first_step = time.time()
     try:

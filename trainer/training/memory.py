@@ -17,7 +17,7 @@ from trainer.training.provenance import device_name
 
 BYTES_PER_PARAMETER = 16
 """The value, its gradient and AdamW's two moments, each in float32."""
-ROOM = 0.8
+CPU_MEMORY_SHARE = 0.8
 """Share of a CPU's free memory that a run may fill: the system ends those that fill it all."""
 
 
@@ -146,7 +146,7 @@ class MicroBatches:
     def _reckon(self, recipe: Recipe, device: torch.device, most: int) -> int:
         if self._free is None:
             return most
-        room = ROOM * self._free - fixed_bytes(recipe)
+        room = CPU_MEMORY_SHARE * self._free - fixed_bytes(recipe)
         size = most
         while size > 1 and size * bytes_per_sequence(recipe, device) > room:
             size = (size + 1) // 2

@@ -15,7 +15,7 @@ from trainer.training.provenance import device_name
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 """The type of matrix products, where it is not that of the parameters."""
-SLOW = 1.25
+NOTED_SLOWDOWN = 1.25
 """A precision that takes this many times as long as float32 is worth a word."""
 
 
@@ -50,7 +50,7 @@ def prepare(recipe: Recipe, device: torch.device, note: Callable[[str], None]) -
         note('train.precision = "tf32" is a GPU\'s; on this device it is float32')
     if precision in AUTOCAST:
         ratio = slowdown(AUTOCAST[precision], device)
-        if ratio > SLOW:
+        if ratio > NOTED_SLOWDOWN:
             note(
                 f'train.precision = "{precision}" takes {ratio:.1f} times as long as float32 on '
                 f"{device_name(device)} (a matrix product of 512 x 512)"

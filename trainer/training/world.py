@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 
-GRACE = 5.0
+LOST_PARTNER_SECONDS = 5.0
 """Seconds that a process whose partner is gone leaves to whoever watches over them."""
 
 
@@ -62,7 +62,7 @@ class World:
         except RuntimeError:
             # Another process is gone, and said why. This one is about to be killed for that, and
             # a traceback of its own would only hide the other's words in the log.
-            time.sleep(GRACE)
+            time.sleep(LOST_PARTNER_SECONDS)
             raise
 
     def any(self, flag: bool) -> bool:

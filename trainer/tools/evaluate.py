@@ -1,4 +1,4 @@
-"""`python -m trainer.tools.exam`: the test loss of a folder of weights on a study's test text.
+"""`python -m trainer.tools.evaluate`: the test loss of a folder of weights on a study's test text.
 
 A `Request` in JSON on standard input; lines of JSON on standard output: how far it is, and at last
 a `Mark`.
