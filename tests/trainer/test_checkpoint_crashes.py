@@ -171,7 +171,9 @@ def test_a_disk_that_is_full_at_any_point_is_told_and_harms_no_earlier_checkpoin
             f"the checkpoint of step 30 cannot be written to {checkpoints.folder} ("
         )
         assert "No space left on device" in sentence
-        assert sentence.endswith(": the run goes on without, and earlier checkpoints are whole")
+        assert sentence.endswith(
+            "; the run continues without it, and earlier checkpoints are intact"
+        )
     assert names(checkpoints.folder) == ["step-0000000020", "step-0000000030"]
 
 

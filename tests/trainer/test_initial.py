@@ -179,7 +179,11 @@ def test_a_checkpoint_of_other_weights_is_not_continued(
     ("damage", "changes", "words"),
     [
         (swap_two_tokens, {}, "has other tokens (257 of them) than data.tokenizer = 'bytes' (257)"),
-        (lambda path: (path / "tokenizer.json").unlink(), {}, "has no tokenizer.json, so nobody"),
+        (
+            lambda path: (path / "tokenizer.json").unlink(),
+            {},
+            "has no tokenizer.json, so the meaning",
+        ),
         (lambda _: None, {"model.width": 32}, "model.width = 32, but the weights there have 16"),
         (lambda path: path.rename(path.with_name("g")), {}, ": there is no such folder; name one"),
     ],
@@ -229,5 +233,5 @@ def test_a_folder_is_looked_for_where_the_command_is_given_and_beside_the_study(
     assert find_weights("gpt2", tmp_path).folder == gpt2.resolve()
     (tmp_path / "here" / "gpt2").unlink()
     save_gpt2(tmp_path / "here" / "gpt2", tied=True, biased=True)
-    with pytest.raises(WeightsError, match=r"is two folders under one name: .+; write the whole"):
+    with pytest.raises(WeightsError, match=r" is ambiguous: .+; write the absolute path"):
         find_weights("gpt2", tmp_path)

@@ -239,7 +239,7 @@ def test_a_run_goes_on_where_the_disk_has_no_room_for_checkpoints(
     [note] = result.notes
     assert note.startswith(f"the checkpoint of step 4 cannot be written to {run.checkpoints} (")
     assert "No space left on device" in note
-    assert note.endswith(": the run goes on without, and earlier checkpoints are whole")
+    assert note.endswith("; the run continues without it, and earlier checkpoints are intact")
 
 
 def test_weights_without_room_are_told_and_lose_nothing(

@@ -91,7 +91,7 @@ def bad(folder: Path, name: str) -> Path:  # noqa: C901, PLR0912  (a case for ea
         ("wrong type", "'tokens' is I32 of shape [100], where a vector of U16 is expected"),
         ("truncated", "train.safetensors is no safetensors file, or truncated ("),
         ("no validation", "has no validation*.safetensors; a corpus of ready tokens has files"),
-        ("two kinds", "is two corpora under one name: "),
+        ("two kinds", " is ambiguous: "),
         ("nothing", "there is no such file or folder"),
     ],
 )
@@ -185,7 +185,7 @@ def test_a_relative_name_with_two_files_behind_it_is_refused(
         (tmp_path / folder / "c.txt").write_text(folder)
     monkeypatch.chdir(tmp_path / "here")
     data = DataConfig(corpus="c.txt")
-    with pytest.raises(CorpusError, match=r"is two corpora under one name: .+; write the whole"):
+    with pytest.raises(CorpusError, match=r" is ambiguous: .+; write the absolute path"):
         find_source(data, tmp_path, tmp_path / "study")
 
 

@@ -51,7 +51,7 @@ def test_a_result_without_room_is_a_sentence_and_leaves_nothing(tmp_path: Path) 
         with pytest.raises(RunDirectoryError) as refused:
             directory.write_result(RESULT)
         assert str(refused.value) == (
-            f"{directory.result} cannot be written (No space left on device); make room there, or "
+            f"{directory.result} cannot be written (No space left on device); free some space, or "
             "make it writable, and run again"
         )
         assert [path.name for path in disk.iterdir()] == ["filler"]

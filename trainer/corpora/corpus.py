@@ -1,4 +1,4 @@
-"""Token files: a corpus encoded once, named by its content, memory-mapped by every run."""
+"""Token files: a corpus is encoded once, named by its content, and memory-mapped by every run."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from trainer.tokens import TOKENIZER_FILE, Tokens
 Number = TypeVar("Number", np.uint16, np.int64)
 
 PREPARING = ".preparing-"
-"""How the name of a folder begins in which a corpus is being made."""
+"""Prefix of the name of a folder in which a corpus is being prepared."""
 
 
 @dataclass(frozen=True)
 class CorpusInfo:
-    """What a corpus is; recorded with each result."""
+    """The description of a corpus; recorded with each result."""
 
     corpus: str
     tokenizer: str
     hash: str
-    """SHA-256 of the text, or of what pins it, and of how it is read and split."""
+    """SHA-256 of the text (or of the commit that pins it) and of the settings that read and split it."""
     documents: int
     train_tokens: int
     test_tokens: int
     files: tuple[str, ...] = ()
-    """Names, as they lie below the corpus; the first ones of many."""
+    """Names of the files, relative to the corpus; only the first ones if there are many."""
     revision: str | None = None
     """The commit of a dataset on the hub."""
     split: str = ""
-    """Which documents are for testing, in words."""
+    """The rule that selects the test documents, for people."""
 
     @property
     def extent(self) -> str:
@@ -57,7 +57,7 @@ class CorpusInfo:
     def of(
         cls, data: DataConfig, origin: Origin, documents: int, tokens: tuple[int, int]
     ) -> CorpusInfo:
-        """What becomes of `origin`: documents, and tokens for training and for testing."""
+        """Describe a corpus made from `origin`; `tokens` are for training and for testing."""
         return cls(
             data.corpus,
             data.tokenizer,
@@ -71,7 +71,7 @@ class CorpusInfo:
 
     @classmethod
     def parse(cls, text: bytes) -> CorpusInfo:
-        """From its JSON. Raises ValueError, TypeError or KeyError for anything else."""
+        """Parse its JSON. Raises ValueError, TypeError or KeyError for anything else."""
         fields = dict(json.loads(text))
         return cls(**fields | {"files": tuple(fields.get("files", ()))})
 
@@ -89,12 +89,12 @@ class Corpus:
     train: Tokens
     test: Tokens
     byte_lengths: NDArray[np.int64]
-    """Bytes of text behind each token id: kept here, so that a run needs no tokenizer."""
+    """Bytes of text per token id, so that a run needs no tokenizer."""
     tokenizer: bytes | None = None
-    """`tokenizer.json` of one that was made just now; in a saved corpus it is a file."""
+    """`tokenizer.json` of a tokenizer made for this corpus in memory; once saved, it is a file."""
 
     def check_fits(self, recipe: Recipe) -> None:
-        """Raise CorpusError when the recipe asks for more text than there is."""
+        """Raise CorpusError if the recipe needs more text than there is."""
         where = f"the {self.info.corpus} corpus in {self.info.tokenizer} tokens"
         context, wanted = recipe.model.context, recipe.evaluation
         batch = recipe.tokens_per_step
@@ -128,22 +128,22 @@ class Corpus:
 
 
 def folder_name(data: DataConfig, hashed: str) -> str:
-    """The name of a corpus's folder in the cache: of its content, and a word for people."""
+    """The name of a corpus's folder in the cache: a readable name, the tokenizer and the hash."""
     words = re.sub(r"[^A-Za-z0-9._]+", "-", data.corpus).strip("-._") or "corpus"
     return f"{words[-60:]}-{data.tokenizer}-{hashed[:16]}"
 
 
 def find_corpus(tokenizer: str, hashed: str, cache: Path) -> Corpus | None:
-    """Map the corpus with a hash, whatever it was called when it was prepared; None without one.
+    """Map the corpus with this hash, under any name; None if it is not in the cache.
 
-    Raises CorpusError when its files are damaged, or another corpus's.
+    Raises CorpusError if its files are damaged, or belong to another corpus.
     """
     for folder in sorted(cache.glob(f"[!.]*-{tokenizer}-{hashed[:16]}")):
         corpus = open_corpus(folder)
         if corpus.info.hash != hashed:
             raise CorpusError(
-                f"{folder} holds two corpora under one name: {corpus.info.hash} lies there where "
-                f"{hashed} is meant; remove this folder and run again"
+                f"{folder} holds the corpus {corpus.info.hash}, but {hashed} has the same folder "
+                "name; remove this folder and run again"
             )
         return corpus
     return None
@@ -152,7 +152,7 @@ def find_corpus(tokenizer: str, hashed: str, cache: Path) -> Corpus | None:
 def open_corpus(folder: Path) -> Corpus:
     """Map a saved corpus.
 
-    Raises FileNotFoundError when there is none, CorpusError when its files are damaged.
+    Raises FileNotFoundError if there is none, CorpusError if its files are damaged.
     """
     if not folder.exists():
         raise FileNotFoundError(folder)
@@ -171,9 +171,9 @@ def open_corpus(folder: Path) -> Corpus:
 
 
 def save_corpus(corpus: Corpus, cache: Path) -> Path:
-    """Write the token files below `cache` unless they are there, whole or not at all.
+    """Write the token files below `cache`, whole or not at all, unless they exist.
 
-    Safe when two processes save one corpus at once: the first rename wins.
+    Two processes may save one corpus at the same time: the first rename wins.
     """
     final = cache / corpus.info.folder
     if final.exists():
@@ -198,7 +198,7 @@ def save_corpus(corpus: Corpus, cache: Path) -> Path:
 
 
 def write_rest(folder: Path, info: CorpusInfo, byte_lengths: NDArray[np.int64]) -> None:
-    """Write what lies beside the tokens of a corpus."""
+    """Write the files of a corpus other than its tokens."""
     byte_lengths.tofile(folder / "byte_lengths.bin")
     write_json(folder / "corpus.json", asdict(info))
 
@@ -207,6 +207,6 @@ def _map(path: Path, kind: type[Number], length: int) -> NDArray[Number]:
     size, expected = path.stat().st_size, length * np.dtype(kind).itemsize
     if size != expected:
         raise ValueError(f"{path.name} has {size} bytes where {expected} are expected")
-    if not length:  # nothing can be mapped
+    if not length:  # an empty file cannot be mapped
         return np.empty(0, dtype=kind)
     return np.memmap(path, dtype=kind, mode="r")

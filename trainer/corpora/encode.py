@@ -1,4 +1,4 @@
-"""Text to tokens, on all cores: tiktoken and the readers let other threads run."""
+"""Text to tokens in threads, on all cores: tiktoken and the readers release the GIL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainer.sources.source import Piece, Source, stretches
 from trainer.tokens import Tokens
 
 TOKENIZER_SAMPLE_BYTES = 100_000_000
-"""Bytes of training text that a tokenizer is made from, no more: memory goes by distinct words."""
+"""Most bytes of training text to make a tokenizer from: memory grows with distinct words."""
 
 
 class Encoded(NamedTuple):
@@ -25,7 +25,7 @@ class Encoded(NamedTuple):
     train: Tokens
     test: Tokens
     documents: int
-    """Those that end in the piece."""
+    """Documents that end in the piece."""
 
 
 def encode_piece(tokenizer: Tokenizer, piece: Piece) -> Encoded:
@@ -51,7 +51,7 @@ def encode_pieces(
     tokenizer: Tokenizer,
     resume: Any = None,  # noqa: ANN401  (JSON)
 ) -> Iterator[tuple[Piece, Encoded]]:
-    """Every piece after `resume` with its tokens, in order; two for each core are on their way."""
+    """Every piece after `resume` with its tokens, in order; two per core are encoded ahead."""
     cores = os.cpu_count() or 1
     waiting: deque[tuple[Piece, Future[Encoded]]] = deque()
     pool = ThreadPoolExecutor(cores)
@@ -69,7 +69,7 @@ def encode_pieces(
 
 
 def training_texts(source: Source) -> Iterator[str]:
-    """Training text to make a tokenizer from: all of it, or pieces from all over a large corpus."""
+    """Training text to make a tokenizer from: all of it, or pieces spread over a large corpus."""
     stride = max(1, -(-(source.size or 0) // TOKENIZER_SAMPLE_BYTES))
     taken = 0
     for piece in islice(source.pieces(), 0, None, stride):

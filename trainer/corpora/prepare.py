@@ -1,9 +1,9 @@
-"""Token files are made once: resumable after a kill, and by one process at a time.
+"""Prepare token files: once per corpus, by one process at a time, resumable after a kill.
 
-runs/cache/NAME-TOKENIZER-HASH/             a corpus that is ready
-runs/cache/.preparing-NAME-TOKENIZER-HASH/  one that is being made, with
-    lock, progress.json                     who makes it, and how far the files below are
-    train.bin, test.bin, tokenizer.json     kept up to the point that progress.json names
+runs/cache/NAME-TOKENIZER-HASH/             a finished corpus
+runs/cache/.preparing-NAME-TOKENIZER-HASH/  a corpus in preparation, with
+    lock, progress.json                     the lock of its process, and how far it is
+    train.bin, test.bin, tokenizer.json     valid up to the point that progress.json names
 """
 
 from __future__ import annotations
@@ -38,29 +38,29 @@ from trainer.tokens import TOKENIZER_FILE
 PROGRESS = "progress.json"
 
 IN_MEMORY_BYTES = 2**25
-"""Bytes of text up to which a corpus is encoded in memory: to plan with, and to be checked."""
+"""Largest corpus, in bytes of text, that is encoded in memory to plan and check a study."""
 
 SAVE_SECONDS = 5.0
-"""How long what has been encoded may not be on the disk yet."""
+"""Seconds between two saves of the progress."""
 
 Report = Callable[["Progress", float | None], None]
-"""Told how far the work is; the share of it that is done, where that is known."""
+"""Called with the progress, and with the share of the work that is done, if it is known."""
 
 
 @dataclass
 class Progress:
-    """How far a preparation is: what `progress.json` holds."""
+    """How far a preparation is: the content of `progress.json`."""
 
     resume: Any = None
-    """Where the source goes on."""
+    """The `resume` of the last piece."""
     size: int = 0
-    """Bytes of text that are encoded."""
+    """Bytes of text encoded so far."""
     train: int = 0
     test: int = 0
     documents: int = 0
 
     def share(self, data: DataConfig, size: int | None) -> float | None:
-        """How much of the work is done, 0 to 1; None when nobody knows."""
+        """The share of the work that is done, 0 to 1; None if it is unknown."""
         shares = [self.size / size] if size else []
         shares += [self.train / data.max_tokens] if data.max_tokens else []
         return min(1.0, max(shares)) if shares else None
@@ -73,11 +73,11 @@ def _no_report(_progress: Progress, _share: float | None) -> None:
 def prepare_corpus(
     data: DataConfig, source: Source, cache: Path, report: Report = _no_report
 ) -> Corpus:
-    """Map the corpus from the cache; where it is not there, make its token files first.
+    """Map the corpus from the cache, after making its token files if they are not there.
 
-    When another process is making them, wait, and take over if it dies. Raises CorpusError when
-    the text cannot be read or the disk is full, and then leaves nothing behind; what was done
-    when the process is interrupted or killed is kept, and is where the next one goes on.
+    If another process is making them, wait, and take over if it dies. Raises CorpusError if the
+    text cannot be read or the disk is full, and then leaves nothing behind. If the process is
+    interrupted or killed, its work is kept, and the next one continues it.
     """
     origin = source.origin()
     found = find_corpus(data.tokenizer, origin.hash, cache)
@@ -98,11 +98,11 @@ def prepare_corpus(
 
 @contextlib.contextmanager
 def _removed_on_failure(aside: Path) -> Iterator[None]:
-    """Leave nothing behind of a corpus that cannot be made; errors of the disk as CorpusError."""
+    """Remove the folder of a corpus that cannot be made; raise disk errors as CorpusError."""
     try:
         yield
     except UnreachableError:
-        if not (aside / PROGRESS).exists():  # nothing to go on from
+        if not (aside / PROGRESS).exists():  # nothing to continue
             shutil.rmtree(aside, ignore_errors=True)
         raise
     except CorpusError:
@@ -114,7 +114,7 @@ def _removed_on_failure(aside: Path) -> Iterator[None]:
 
 
 def load_small(data: DataConfig, source: Source) -> Corpus | None:
-    """A corpus encoded in memory, none of it written; None when it is not small."""
+    """Encode a small corpus in memory, without writing files; None if it is large."""
     if source.size is None or source.size > IN_MEMORY_BYTES:
         return None
     tokenizer, made = tokenizer_of(data, source)
@@ -129,7 +129,7 @@ def load_small(data: DataConfig, source: Source) -> Corpus | None:
 
 
 def tokenizer_of(data: DataConfig, source: Source) -> tuple[Tokenizer, bytes | None]:
-    """The tokenizer of a corpus and, where it is the corpus's own, its `tokenizer.json`."""
+    """The tokenizer of a corpus, and its `tokenizer.json` if it is made from the corpus."""
     if not data.tokenizer.startswith("bpe-"):
         return load_tokenizer(data.tokenizer), None
     theirs: Path | None = getattr(source, "tokenizer", None)
@@ -152,7 +152,7 @@ def tokenizer_of(data: DataConfig, source: Source) -> tuple[Tokenizer, bytes | N
 
 
 class _Preparation:
-    """The making of one corpus in the folder `aside`."""
+    """Makes one corpus in the folder `aside`."""
 
     def __init__(self, data: DataConfig, source: Source, origin: Origin, aside: Path) -> None:
         self._data = data
@@ -169,10 +169,10 @@ class _Preparation:
             return Progress()
 
     def run(self, report: Report) -> None:
-        """Go on where the files end, until they are whole."""
+        """Continue where the files end, until they are complete."""
         data, progress = self._data, self._progress
         size = self._source.size
-        report(progress, None)  # how long a tokenizer takes to make, nobody knows
+        report(progress, None)  # the time to make a tokenizer is unknown
         tokenizer = self._tokenizer()
         report(progress, progress.share(data, size))
         with (
@@ -222,14 +222,14 @@ class _Preparation:
         return tokenizer
 
     def _open(self, name: str, tokens: int) -> IO[bytes]:
-        """A file to go on writing after its first `tokens`."""
+        """Open a file to write after its first `tokens`."""
         path = self._aside / name
         path.touch()
         os.truncate(path, 2 * tokens)
         return path.open("ab")
 
     def _save(self, *files: IO[bytes]) -> None:
-        """The files first: what `progress.json` names is there."""
+        """Sync the files before `progress.json`, so that it never names tokens that are missing."""
         _flush(*files)
         write_json(self._aside / PROGRESS, asdict(self._progress))
         self._saved = time.monotonic()
@@ -243,12 +243,12 @@ def _flush(*files: IO[bytes]) -> None:
 
 @contextlib.contextmanager
 def _exclusive(aside: Path, final: Path) -> Iterator[None]:
-    """Within it nobody else works in `aside`, or `final` is there; the system ends it with us."""
+    """Hold the lock of `aside`, waiting for it; at once if `final` exists. A kill releases it."""
     while True:
         try:
             aside.mkdir(parents=True, exist_ok=True)
             file = (aside / "lock").open("w")
-        except FileNotFoundError:  # finished, or given up, just now
+        except FileNotFoundError:  # another process just finished or gave up
             continue
         except OSError as error:
             raise _unwritable(aside.parent, error) from error
@@ -260,7 +260,7 @@ def _exclusive(aside: Path, final: Path) -> Iterator[None]:
                 ours = False
             if ours or final.exists():
                 yield
-                if ours and aside.exists():  # made again while the other one finished
+                if ours and aside.exists():  # created again while the other process finished
                     shutil.rmtree(aside, ignore_errors=True)
                 return
 

@@ -1,8 +1,8 @@
-"""Text to token ids and back. Every tokenizer has an end-of-text token, which separates documents.
+"""Tokenizers: text to token ids and back. Each has an end-of-text token between documents.
 
-`bytes` and `gpt2` are the same everywhere. `bpe-N` is made from the training text of a corpus, and
-lies as `tokenizer.json`, in the format of Hugging Face's `tokenizers`, in the corpus's folder below
-`runs/cache/`. `load_tokenizer(name, folder)` finds any of them.
+`bytes` and `gpt2` do not depend on a corpus. `bpe-N` is made from the training text of a corpus and
+stored as `tokenizer.json`, in the format of Hugging Face's `tokenizers`, in the corpus's folder
+below `runs/cache/`. `load_tokenizer(name, folder)` loads any of them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from tiktoken import Encoding
 
 END_OF_TEXT = "<|endoftext|>"
-"""How the end-of-text token is written; in a text it is text like any other."""
+"""The name of the end-of-text token; in a document it is plain text."""
 
 
 class Tokenizer(Protocol):
-    """What a corpus needs of a tokenizer."""
+    """Methods that a corpus needs."""
 
     @property
     def vocabulary(self) -> int:
@@ -45,14 +45,14 @@ class Tokenizer(Protocol):
         """Token ids of a document in UTF-8, without the end-of-text token."""
 
     def decode(self, tokens: Sequence[int]) -> bytes:
-        """The text of some tokens, which may begin and end within a character.
+        """The bytes of some tokens, which may begin and end within a character.
 
-        For a text that grows token by token: `codecs.getincrementaldecoder("utf-8")`.
+        To decode a text that grows token by token, use `codecs.getincrementaldecoder("utf-8")`.
         Raises KeyError for an id beyond the vocabulary.
         """
 
     def byte_lengths(self) -> NDArray[np.int64]:
-        """Bytes of text behind each token id; the end-of-text token stands for none."""
+        """Bytes of text per token id, int64 (vocabulary,); 0 for end-of-text."""
 
 
 _BYTES = {**{byte: bytes([byte]) for byte in range(256)}, 256: END_OF_TEXT.encode()}
@@ -77,7 +77,7 @@ class ByteTokenizer:
 
 
 class BytePairTokenizer:
-    """Byte-pair encoding as GPT-2 has it (Radford et al. 2019, section 2.2), run by tiktoken."""
+    """GPT-2's byte-pair encoding (Radford et al. 2019, section 2.2), computed by tiktoken."""
 
     def __init__(self, encoding: Encoding) -> None:
         self._encoding = encoding
@@ -98,9 +98,9 @@ class BytePairTokenizer:
 
 
 def load_tokenizer(name: str, folder: Path | None = None) -> Tokenizer:
-    """The tokenizer of a recipe's `data.tokenizer`; for `bpe-N` that of the corpus in `folder`.
+    """Load the tokenizer of a recipe's `data.tokenizer`; `folder` is the corpus's, for `bpe-N`.
 
-    Raises CorpusError when its vocabulary is neither at hand nor reachable.
+    Raises CorpusError if its vocabulary is not cached and cannot be downloaded.
     """
     if name == "bytes":
         return ByteTokenizer()
@@ -117,7 +117,7 @@ def load_tokenizer(name: str, folder: Path | None = None) -> Tokenizer:
 def read_tokenizer(path: Path) -> BytePairTokenizer:
     """A byte-level byte-pair tokenizer in the format of Hugging Face's `tokenizers`.
 
-    Raises CorpusError when the file is none.
+    Raises CorpusError if the file is not one.
     """
     try:
         return parse_tokenizer(path.read_bytes(), str(path))
@@ -126,7 +126,7 @@ def read_tokenizer(path: Path) -> BytePairTokenizer:
 
 
 def parse_tokenizer(content: bytes, where: str) -> BytePairTokenizer:
-    """The tokenizer that a `tokenizer.json` holds. Raises CorpusError when it holds none."""
+    """Parse a `tokenizer.json`. Raises CorpusError if it is not a byte-level BPE tokenizer."""
     try:
         return make_tokenizer(json.loads(content), where)
     except (ValueError, TypeError, KeyError) as error:
@@ -152,9 +152,9 @@ def make_tokenizer(content: dict[str, Any], name: str) -> BytePairTokenizer:
 
 
 def train_tokenizer(name: str, texts: Iterable[str]) -> bytes:
-    """`tokenizer.json` of `bpe-N`, made from some texts: the same for the same texts.
+    """Make the `tokenizer.json` of `bpe-N` from some texts: the same for the same texts.
 
-    Memory grows with the distinct words. Raises CorpusError when the texts are too small for it.
+    Memory grows with the distinct words. Raises CorpusError if the texts are too small.
     """
     from tokenizers import Tokenizer as Trained
     from tokenizers import decoders, models, pre_tokenizers, trainers
@@ -180,14 +180,14 @@ def train_tokenizer(name: str, texts: Iterable[str]) -> bytes:
 
 
 def _gpt2() -> Encoding:
-    """GPT-2's own; the network is given up after NETWORK_TIMEOUT, a vocabulary that is here is not."""
+    """GPT-2's tokenizer; only a download has a timeout, not reading the cache."""
     import tiktoken
 
     try:
         if not _has_gpt2():
             return call_within(NETWORK_TIMEOUT, lambda: tiktoken.get_encoding("gpt2"))
         return tiktoken.get_encoding("gpt2")
-    except (OSError, ValueError) as error:  # unreachable, or not what was asked for
+    except (OSError, ValueError) as error:  # unreachable, or a wrong file
         raise CorpusError(
             "data.tokenizer = 'gpt2' needs GPT-2's vocabulary, which is downloaded once and "
             "could not be reached; connect to the network, set TIKTOKEN_CACHE_DIR to a folder "
@@ -196,7 +196,7 @@ def _gpt2() -> Encoding:
 
 
 def _has_gpt2() -> bool:
-    """Whether tiktoken has it in its cache (`tiktoken.load.read_file_cached`)."""
+    """True if tiktoken has GPT-2's files in its cache (`tiktoken.load.read_file_cached`)."""
     usual = Path(tempfile.gettempdir(), "data-gym-cache")
     names = ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR")
     cache = next((Path(os.environ[name]) for name in names if name in os.environ), usual)
@@ -210,13 +210,13 @@ _GPT2 = [
 
 
 def _ranks(content: dict[str, Any]) -> dict[bytes, int]:
-    """The bytes of each token but the last, with its id, which is also the rank of its merge.
+    """The id of each token except the last, by its bytes; the id is also the rank of its merge.
 
     Raises ValueError or KeyError for another kind of tokenizer.
     """
     letters = byte_letters()
     vocabulary = dict(content["model"]["vocab"])
-    vocabulary.pop(END_OF_TEXT, None)  # GPT-2's own file has it among the others
+    vocabulary.pop(END_OF_TEXT, None)  # GPT-2's own file lists it with the others
     ranks = {bytes(letters[letter] for letter in word): i for word, i in vocabulary.items()}
     if sorted(ranks.values()) != list(range(len(ranks))):
         raise ValueError("ids are missing, or the end-of-text token is not the last")
@@ -228,7 +228,7 @@ def _ranks(content: dict[str, Any]) -> dict[bytes, int]:
 
 
 def byte_letters() -> dict[str, int]:
-    """The letter that stands for each byte in a `tokenizer.json`: itself where it can be printed.
+    """The byte of each letter in a `tokenizer.json`; printable bytes stand for themselves.
 
     GPT-2's `bytes_to_unicode` (https://github.com/openai/gpt-2, src/encoder.py).
     """

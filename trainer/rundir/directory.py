@@ -159,7 +159,7 @@ class RunDirectory:
             write_json(self.result, result.model_dump(mode="json"))
         except OSError as error:
             raise RunDirectoryError(
-                f"{self.result} cannot be written ({error.strerror}); make room there, or make it "
+                f"{self.result} cannot be written ({error.strerror}); free some space, or make it "
                 "writable, and run again"
             ) from error
 

@@ -1,4 +1,4 @@
-"""What `data.corpus` names: which kind of corpus it is, and where it lies."""
+"""Find the source that `data.corpus` names: its kind and its location."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainer.sources.text_errors import unreadable
 from trainer.sources.token_files import SUFFIX, ReadyTokens, is_ready
 
 TEXT = (".txt", ".jsonl", ".parquet")
-"""Names of files that text is read from end in these."""
+"""Suffixes of text files."""
 
 _ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 """OWNER/NAME."""
@@ -27,10 +27,10 @@ _ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 def find_source(
     data: DataConfig, cache: Path, beside: Path | None = None, *, online: bool = False
 ) -> Source:
-    """The corpus that a recipe names: python-stdlib, what lies here, or a dataset on the hub.
+    """The corpus that a recipe names: python-stdlib, local files, or a dataset on the hub.
 
-    A relative path is looked for where the command was given and in `beside`, the study's folder.
-    The network is asked only when `online`. Raises CorpusError when it cannot be had.
+    A relative path is looked up in the working directory and in `beside`, the study's folder.
+    The network is used only if `online`. Raises CorpusError if there is no such corpus.
     """
     if data.corpus == "python-stdlib":
         return StandardLibrary(data)
@@ -47,13 +47,13 @@ def find_source(
 
 
 def _here(data: DataConfig, beside: Path | None) -> Path | None:
-    """Where the files of a corpus lie; None when there are none of that name."""
+    """The path of a local corpus; None if there is none of that name."""
     found = look_up(data.corpus, beside)
     if len(found) > 1:
         one, other = (path.resolve() for path in found)
         raise CorpusError(
-            f"data.corpus = {data.corpus!r} is two corpora under one name: {one} and {other}; "
-            "write the whole path of the one that is meant"
+            f"data.corpus = {data.corpus!r} is ambiguous: {one} and {other} both exist; "
+            "write the absolute path"
         )
     return found[0] if found else None
 
@@ -67,7 +67,7 @@ def _local(data: DataConfig, path: Path, cache: Path) -> Source:
     if len(there) > 1:
         counts = " and ".join(f"{len(found)} {kind}" for kind, found in there.items())
         raise CorpusError(
-            f"data.corpus = {data.corpus!r} is two corpora under one name: {path} holds {counts} "
+            f"data.corpus = {data.corpus!r} is ambiguous: {path} holds {counts} "
             "files; move those of one kind elsewhere, or name a file"
         )
     if not there:
@@ -82,9 +82,9 @@ def _local(data: DataConfig, path: Path, cache: Path) -> Source:
 
 
 def _below(folder: Path) -> list[Path]:
-    """The files in a folder and those below it, hidden ones left out, by name.
+    """All files below a folder except hidden ones, sorted by name.
 
-    Raises CorpusError for a folder that cannot be read, whose text would go missing.
+    Raises CorpusError for a folder that cannot be read, since its text would be missing.
     """
     found: list[Path] = []
     try:
@@ -102,7 +102,10 @@ def _refuse(error: OSError) -> None:
 
 
 def _kind(path: Path, corpus: Path) -> str:
-    """What a file is read as; a single one that is named may be called anything with .safetensors."""
+    """The suffix that decides how a file is read; empty for a .safetensors file of another kind.
+
+    A corpus that is a single .safetensors file may have any name.
+    """
     name = path.name.lower()
     if name.endswith(SUFFIX):
         return SUFFIX if is_ready(path.name) or path == corpus else ""

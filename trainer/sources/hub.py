@@ -1,7 +1,7 @@
 """Datasets on the Hugging Face Hub: text that is streamed, or ready tokens that are downloaded.
 
-`datasets` and `huggingface_hub` take seconds to import, so both are, in functions, only where a
-dataset is looked up or read; a run reads token files and needs neither.
+`datasets` and `huggingface_hub` take seconds to import, so functions import them only to look up or
+read a dataset. A run reads token files and needs neither.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ if TYPE_CHECKING:
     from huggingface_hub import DatasetInfo
 
 ROWS = 512
-"""Rows that are read from a stream at once."""
+"""Rows per batch of a stream."""
 
 TRIES = 2
-"""How often a stream that breaks off is taken up, each time with half a minute of the hub's library's
-own tries; what is done is kept, so that the same command goes on when the network is back."""
+"""Times that a broken stream is resumed; each includes half a minute of retries by the library.
+Finished work is kept, so that the same command continues when the network is back."""
 
 
 @dataclass(frozen=True)
 class Pin:
-    """What a name and revision on the hub were found to be, once and for all."""
+    """The commit, files and splits of a dataset on the hub, as found when it was first looked up."""
 
     commit: str
     files: list[str]
     """Token files; empty where the dataset is text."""
     tokenizer: bool
-    """Whether it has brought one."""
+    """True if the token files come with a tokenizer."""
     splits: list[str]
-    """Those of its text."""
+    """Names of the splits of its text."""
 
 
 def on_hub(data: DataConfig, cache: Path, *, online: bool) -> Source:
     """A dataset of the hub, at the commit that was found when it was first looked up.
 
-    So a study goes on with the text that it began with. Raises CorpusError when the dataset cannot
-    be had, or was not looked up before and `online` is false.
+    Thereby a study continues with the text that it began with. Raises CorpusError if the dataset
+    cannot be read, or was not looked up before and `online` is false.
     """
     path = cache / "hub.json"
     pins = _read(path)
@@ -88,7 +88,7 @@ def _read(path: Path) -> dict[str, Pin]:
 
 
 def forget(cache: Path, commit: str) -> None:
-    """Forget the names that were found to be a commit, so that they are looked up again."""
+    """Remove the stored look-ups of a commit, so that the next one asks the hub again."""
     path = cache / "hub.json"
     kept = {key: pin for key, pin in _read(path).items() if pin.commit != commit}
     if path.exists():
@@ -105,7 +105,7 @@ def _look_up(data: DataConfig) -> Pin:
 
 
 def _splits(data: DataConfig, commit: str) -> list[str]:
-    """The names of a text's splits, one for training among them."""
+    """The names of the splits, including one for training."""
     from datasets import get_dataset_split_names
 
     with as_corpus_errors(data):
@@ -119,10 +119,9 @@ def _splits(data: DataConfig, commit: str) -> list[str]:
 
 
 def _ask(data: DataConfig, revision: str | None) -> DatasetInfo:
-    """What the hub says of a dataset, or an error of its libraries' within NETWORK_TIMEOUT.
+    """The hub's description of a dataset, or an error of its library, within NETWORK_TIMEOUT.
 
-    Asked before anything is read, too: the libraries try for minutes to read from a hub that
-    cannot be reached.
+    Also called before reading: the libraries retry for minutes if the hub cannot be reached.
     """
     from huggingface_hub import HfApi
 
@@ -133,7 +132,7 @@ def _ask(data: DataConfig, revision: str | None) -> DatasetInfo:
 
 
 class HubTokens:
-    """Token files of a dataset, downloaded to where the hub's library keeps its files."""
+    """Token files of a dataset, downloaded to the cache of `huggingface_hub`."""
 
     def __init__(self, data: DataConfig, pin: Pin) -> None:
         self._data = data
@@ -150,11 +149,11 @@ class HubTokens:
 
     @property
     def tokenizer(self) -> Path:
-        """Where the tokenizer lies, if they have brought one."""
+        """The path of the tokenizer that comes with the token files, if there is one."""
         return self._download(TOKENIZER_FILE)[0] if self._pin.tokenizer else self._ready.tokenizer
 
     def _download(self, *names: str) -> list[Path]:
-        """Where some files lie; the hub is asked for those that are not here yet."""
+        """Paths of some files, downloading those that are not cached."""
         from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
         data, commit = self._data, self._pin.commit
@@ -173,7 +172,7 @@ class HubTokens:
 
 
 class HubText:
-    """A dataset with a column of text, streamed: its own split for testing first, if it has one."""
+    """A dataset with a column of text, streamed; its own test split first, if it has one."""
 
     def __init__(self, data: DataConfig, pin: Pin) -> None:
         self._data = data
@@ -203,7 +202,7 @@ class HubText:
                 state = None
 
     def _read(self, split: str, state: Any) -> Iterator[Piece]:  # noqa: ANN401  (as above)
-        """The pieces of a split, after the one that left the stream in a state."""
+        """The pieces of a split; `state` is that of the stream after the last piece that was read."""
         from trainer.sources.parquet import check_column
 
         where, name = f"data.corpus = {self._data.corpus!r}", self._data.text_column
@@ -226,7 +225,7 @@ class HubText:
         import datasets
 
         datasets.disable_progress_bars()
-        for library in ("datasets", "huggingface_hub"):  # which tell of each try
+        for library in ("datasets", "huggingface_hub"):  # they log each retry
             logging.getLogger(library).setLevel(logging.ERROR)
         datasets.config.STREAMING_OPEN_MAX_RETRIES = TRIES
         datasets.config.STREAMING_READ_MAX_RETRIES = TRIES
@@ -234,7 +233,7 @@ class HubText:
         stream = datasets.load_dataset(
             data.corpus, data.subset, revision=self._commit, split=split, streaming=True
         )
-        return stream.with_format("arrow")  # a stream of its own, with a state of its own
+        return stream.with_format("arrow")  # a separate stream, with its own state
 
 
 def _reader(columns: list[Any], share: float, where: str) -> Callable[[], Iterator[Text]]:

@@ -1,4 +1,4 @@
-"""What the hub's libraries raise, as sentences: refused, or out of reach for now."""
+"""Errors of the hub's libraries as CorpusError (refused) or UnreachableError (no connection)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ WORKS_OFFLINE = (
     "what works offline: python-stdlib, local files, and corpora that `sweep data list` shows"
 )
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS})
-"""What a disk says that cannot be written."""
+"""Error numbers of a disk that cannot be written."""
 NO_ANSWER = frozenset({"TimeoutError", "ConnectionError", "TransportError", "InvalidURL"})
-"""Errors that say that no answer came: Python's, and those of httpx or httpx2."""
+"""Names of errors for a missing answer: Python's, and those of httpx or httpx2."""
 
 
 @contextlib.contextmanager
 def as_corpus_errors(data: DataConfig) -> Iterator[None]:
-    """Raise CorpusError for what the hub refuses, UnreachableError when it cannot be reached."""
+    """Raise CorpusError if the hub refuses, UnreachableError if it cannot be reached."""
     try:
         yield
     except CorpusError:
@@ -36,13 +36,13 @@ def as_corpus_errors(data: DataConfig) -> Iterator[None]:
 
 
 def _is_no_answer(error: Exception) -> bool:
-    """Whether nobody answered; by name, as the hub's versions speak through different packages."""
+    """True if there was no answer. By name, because versions of the hub use different packages."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return not names.isdisjoint(NO_ANSWER)
 
 
 def _refusal(data: DataConfig, error: Exception) -> str | None:
-    """Why it cannot be had from the hub, and what to do; None where the hub did not say."""
+    """The reason why the hub refuses, and what to do; None if it gave none."""
     from datasets.exceptions import DatasetsError
     from huggingface_hub import constants, errors
 
@@ -62,7 +62,7 @@ def _refusal(data: DataConfig, error: Exception) -> str | None:
         )
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         return (
-            f"it cannot be kept in {constants.HF_HOME} ({error.strerror}); free some space, or "
+            f"it cannot be stored in {constants.HF_HOME} ({error.strerror}); free some space, or "
             "name another folder with HF_HOME"
         )
     if isinstance(error, ValueError | DatasetsError) and not isinstance(error, JSONDecodeError):

@@ -1,4 +1,4 @@
-"""Text that lies here: .txt, .jsonl and .parquet files, or a folder of one kind of them."""
+"""Local text: a .txt, .jsonl or .parquet file, or a folder with files of one kind."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from trainer.sources.source import (
 from trainer.sources.text_errors import reading
 
 MIN_REMEMBERED_BYTES = 2**20
-"""Bytes from which on the hash of a file is remembered."""
+"""Size in bytes from which the hash of a file is remembered."""
 MTIME_SETTLE_SECONDS = 2.0
-"""Seconds within which a file may change again without another time stamp."""
+"""Seconds in which a file may change twice and keep its modification time."""
 
 
 class FileHashes:
-    """SHA-256 of files; those of large ones are remembered by path, size and time of change."""
+    """SHA-256 of files; for large files, remembered by path, size and modification time."""
 
     def __init__(self, cache: Path) -> None:
         self._memo = cache / "files.json"
@@ -54,7 +54,7 @@ class FileHashes:
         return hashes
 
     def check(self, path: Path) -> None:
-        """Raise CorpusError for a file that has changed since its hash was asked for, or OSError."""
+        """Raise CorpusError if a file has changed since it was hashed, OSError if it cannot be read."""
         found = path.stat()
         if [found.st_size, found.st_mtime_ns] != self._hashed[path]:
             raise CorpusError(f"{path} has changed while it was read; prepare it again")
@@ -98,7 +98,7 @@ class LocalFiles:
         }
 
     def _share(self, path: Path) -> float:
-        """How much of a file is for testing: all or nothing, where the file's name says it."""
+        """The share of a file that is for testing: 0 or 1 if the file's name decides."""
         return float(path in self._own.testing) if self._own else self._data.test_share
 
     def _reader(self, share: float, hashed: str) -> Reader:
@@ -157,11 +157,11 @@ class LocalFiles:
     def _texts(self, reader: Reader, path: Path, start: int, end: int) -> Iterator[Text]:
         with reading(path):
             yield from reader.texts(path, start, end)
-            self._hashes.check(path)  # what was read is what the hash is of
+            self._hashes.check(path)  # the text that was read is the text that was hashed
 
 
 class OwnSplit(NamedTuple):
-    """Files whose names say what they are for."""
+    """Files that are for training or testing by their names."""
 
     testing: tuple[Path, ...]
     training: tuple[Path, ...]
@@ -170,15 +170,14 @@ class OwnSplit(NamedTuple):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Those for testing first, so that they are read even if reading stops early."""
+        """Test files first, so that they are read even if reading stops early."""
         return self.testing + self.training
 
 
 def own_split(paths: Sequence[Path]) -> OwnSplit | None:
-    """How a dataset's files divide themselves, as train-0.parquet and validation-0.parquet do.
+    """The split that file names give, such as train-0.parquet and validation-0.parquet.
 
-    None unless the names of all of them begin with `train`, `validation` or `test`, and some with
-    `train` and some with another.
+    None unless all names begin with `train`, `validation` or `test`, and both sides have files.
     """
     parts = {
         part: tuple(path for path in paths if path.name.lower().startswith(part))

@@ -1,4 +1,4 @@
-"""Where a path in a recipe leads."""
+"""Look up a path of a recipe."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from trainer.errors import UserError
 
 
 def look_up(word: str, beside: Path | None) -> list[Path]:
-    """What there is of that name where the command was given and in `beside`, the study's folder.
+    """Existing paths of that name in the working directory and in `beside`, the study's folder.
 
-    Two are two different things under one name, which nobody can tell apart. Raises UserError for
-    a place that cannot be looked at.
+    Two results mean that the name is ambiguous. Raises UserError if a folder cannot be read.
     """
     places = [Path(word), *([beside / word] if beside else [])]
     try:

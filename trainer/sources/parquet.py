@@ -1,4 +1,4 @@
-"""Parquet files as a corpus: a document per row. Imported only where there are any: pyarrow."""
+"""Parquet files as a corpus: a document per row. Imports pyarrow, so import this only if needed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from trainer.sources.source import PIECE, Text, is_for_testing
 from trainer.sources.text_errors import no_column, unreadable
 
 ROWS = 256
-"""Rows that are decoded at once."""
+"""Rows per decoded batch."""
 
 
 class ParquetRows:
-    """Row groups, and parts of large ones; places in a file are counted in rows."""
+    """Reads row groups, and parts of large ones; positions in a file are counted in rows."""
 
     def __init__(self, column: str, share: float) -> None:
         self._column = column
@@ -50,7 +50,7 @@ class ParquetRows:
                 first += rows
 
     def _rows(self, path: Path, file: Any, group: int, rows: slice) -> Iterator[Text]:  # noqa: ANN401  (pyarrow has no types)
-        """Some rows of a row group; nothing remembers where a row begins, so those before go by."""
+        """Some rows of a row group. Rows have no index, so the ones before are read and skipped."""
         at = 0
         try:
             for batch in file.iter_batches(ROWS, [group], [self._column], use_threads=False):
@@ -65,7 +65,7 @@ class ParquetRows:
             raise _damaged(path, error) from error
 
     def _groups(self, file: Any) -> Iterator[tuple[int, int]]:  # noqa: ANN401  (as above)
-        """Rows of each group that has any, and the bytes of their text."""
+        """For each group that is not empty: its rows, and the bytes of their text."""
         paths = [file.schema.column(index).path for index in range(len(file.schema))]
         leaf = paths.index(self._column)
         for index in range(file.num_row_groups):
@@ -74,7 +74,7 @@ class ParquetRows:
                 yield group.num_rows, group.column(leaf).total_uncompressed_size
 
     def _open(self, path: Path) -> Any:  # noqa: ANN401  (as above)
-        """An open file that has the column, as text."""
+        """Open a file and check that it has the column of text."""
         try:
             # Buffered, so that not a whole row group's bytes are in memory before the first row.
             file = pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False)
@@ -87,7 +87,7 @@ class ParquetRows:
 
 
 def check_column(where: str, schema: Any, column: str) -> None:  # noqa: ANN401  (as above)
-    """Raise CorpusError unless a table has the column, and text in it."""
+    """Raise CorpusError unless a table has the column and it holds text."""
     if column not in schema.names:
         raise no_column(where, column, schema.names)
     kind = schema.field(column).type
@@ -99,9 +99,9 @@ def check_column(where: str, schema: Any, column: str) -> None:  # noqa: ANN401 
 
 
 def texts_of(column: Any, share: float, where: str) -> Iterator[Text]:  # noqa: ANN401  (as above)
-    """The documents in a column of text; rows without text are none.
+    """The documents in a column of text, without empty rows.
 
-    Raises CorpusError for one that is not UTF-8, `where` being the place of the first row.
+    Raises CorpusError for one that is not UTF-8; `where` names the first row in the message.
     """
     kind = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
     for row, text in enumerate(column.cast(kind).to_pylist()):

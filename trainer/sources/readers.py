@@ -1,4 +1,4 @@
-"""How files of text are read: where each can be cut, and the texts between two cuts."""
+"""Readers of text files: the positions where a file can be cut, and the texts between two cuts."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from trainer.sources.text_errors import no_column, not_utf8, reading
 
 
 class Reader(Protocol):
-    """How one kind of file is read: where it can be cut, and the texts between two cuts."""
+    """Reads one kind of file."""
 
     def size(self, path: Path) -> int:
         """Bytes of text, roughly."""
 
     def cuts(self, path: Path, start: int) -> Iterator[tuple[int, int]]:
-        """Where the pieces after `start` end, and their sizes in bytes."""
+        """The end of each piece after `start`, and its size in bytes."""
 
     def texts(self, path: Path, start: int, end: int) -> Iterator[Text]:
         """The texts of a piece."""
 
 
 class _Texts(ABC):
-    """Files of plain text, in parts; what is for testing is up to the subclass."""
+    """Reads plain text in parts; a subclass decides which are for testing."""
 
     def size(self, path: Path) -> int:
         return path.stat().st_size
 
     def boundary(self, path: Path) -> int | None:  # noqa: ARG002  (a subclass knows)
-        """Where the text for testing begins, if not with the file."""
+        """The offset at which the test text begins; None if the file is on one side."""
         return None
 
     @abstractmethod
     def is_test(self, path: Path, start: int) -> bool:
-        """Whether the text that begins there is for testing."""
+        """True if the text that begins at `start` is for testing."""
 
     def cuts(self, path: Path, start: int) -> Iterator[tuple[int, int]]:
         size, boundary = self.size(path), self.boundary(path)
@@ -59,7 +59,7 @@ class _Texts(ABC):
 
 
 class OneText(_Texts):
-    """A single text: the end of it is for testing."""
+    """A single text; its end is for testing."""
 
     def __init__(self, share: float) -> None:
         self._share = share
@@ -77,7 +77,7 @@ class OneText(_Texts):
 
 
 class WholeText(_Texts):
-    """A file that is a document."""
+    """A file that is one document."""
 
     def __init__(self, *, for_testing: bool) -> None:
         self._for_testing = for_testing
@@ -87,7 +87,7 @@ class WholeText(_Texts):
 
 
 class JsonLines:
-    """A JSON object per line, a document in one of its fields."""
+    """One JSON object per line; one of its fields is the document."""
 
     def __init__(self, column: str, share: float) -> None:
         self._column = column
@@ -142,20 +142,20 @@ class JsonLines:
 
 
 def _line(path: Path, offset: int) -> str:
-    """Which line of a file begins at an offset, for people."""
+    """The line number of an offset in a file, for messages."""
     before = (read_range(path, at, min(at + PIECE, offset)) for at in range(0, offset, PIECE))
     number = 1 + sum(part.count(b"\n") for part in before)
     return f"{path}: line {number}, at byte {offset},"
 
 
 def cut_near(path: Path, start: int, near: int) -> int:
-    """The last place after `start` and not after `near` at which every tokenizer cuts."""
+    """The last position in (start, near] at which every tokenizer cuts."""
     begin = max(start, near - 2**16)
     return begin + last_cut(read_range(path, begin, near))
 
 
 def read_range(path: Path, start: int, end: int) -> bytes:
-    """Some bytes of a file. Raises CorpusError when they cannot be read."""
+    """Read some bytes of a file. Raises CorpusError if that fails."""
     with reading(path), path.open("rb") as file:
         file.seek(start)
         return file.read(end - start)

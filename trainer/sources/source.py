@@ -1,4 +1,4 @@
-"""Where a corpus comes from: what it says of itself, and its text in pieces."""
+"""The source of a corpus: a description of it, and its text in pieces."""
 
 from __future__ import annotations
 
@@ -13,84 +13,86 @@ from trainer.recipe import DataConfig
 from trainer.tokens import Tokens
 
 PIECE = 2**21
-"""Bytes of text that are encoded at once: memory goes by it, and so does `max_tokens`."""
+"""Bytes of text per piece: determines the memory needed, and where `max_tokens` stops reading."""
 
 FORMAT = 1
-"""Part of each hash but python-stdlib's; raised when the same text would be cut otherwise."""
+"""Part of each hash except python-stdlib's; increased when the same text is cut differently."""
 
 MAX_FILE_NAMES = 20
-"""File names that are recorded with each result; the hash stands for all of them."""
+"""File names that are recorded with each result; the hash covers all files."""
 
 OWN_TEST = ("validation", "test")
-"""A dataset's own splits that are used for testing: the first of these that it has. The other one
-stays unread, for whoever wants to know how good the changes are that were chosen by this one."""
+"""Splits of a dataset that are used for testing: the first of these that it has. The other one
+stays unread, for a final test of the changes that were chosen on this one."""
 
 _PLACES = (
-    re.compile(r"(?<=\S)[ \n](?=\S)"),  # before the white space
-    re.compile(r"(?<=[^\W_])(?=[^\w\s])"),  # between a letter and a mark, for scripts without any
+    re.compile(r"(?<=\S)[ \n](?=\S)"),  # before white space
+    re.compile(
+        r"(?<=[^\W_])(?=[^\w\s])"
+    ),  # between a letter and punctuation, for scripts without spaces
 )
-"""Where every tokenizer cuts, so that both sides are encoded alone as they are together."""
+"""Positions at which every tokenizer cuts: encoding both sides separately gives the same tokens."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a corpus is made from; recorded with each result."""
+    """The description of a source; recorded with each result."""
 
     hash: str
-    """SHA-256 of the text, or of what pins it (a commit), and of how it is read and split."""
+    """SHA-256 of the text (or of the commit that pins it) and of the settings that read and split it."""
     files: tuple[str, ...]
-    """Names, as they lie below the corpus; the first ones of many."""
+    """Names of the files, relative to the corpus; only the first ones if there are many."""
     revision: str | None
     """The commit of a dataset on the hub."""
     split: str
-    """Which documents are for testing, in words."""
+    """The rule that selects the test documents, for people."""
 
 
 class Text(NamedTuple):
     """A document, or a part of one."""
 
     content: bytes | Tokens
-    """UTF-8; or tokens, end-of-text among them, where somebody has encoded it before."""
+    """UTF-8; or tokens with end-of-text between documents, if the source is encoded already."""
     is_test: bool
     ends: bool = True
-    """Whether the document ends here; else the next text continues it, after a place at which
-    every tokenizer cuts."""
+    """True if the document ends here; otherwise the next text continues it, after a position at
+    which every tokenizer cuts."""
 
 
 class Piece(NamedTuple):
-    """A stretch of a corpus that is encoded by itself, in any thread."""
+    """A part of a corpus that is encoded on its own, in any thread."""
 
     size: int
-    """Roughly the bytes of its text: for progress."""
+    """Approximate bytes of its text, for the progress display."""
     resume: Any
-    """JSON with which `Source.pieces` goes on after this piece."""
+    """A JSON value with which `Source.pieces` continues after this piece."""
     texts: Callable[[], Iterator[Text]]
-    """Its documents in order. Raises CorpusError for what cannot be read."""
+    """Its documents in order. Raises CorpusError if they cannot be read."""
 
 
 class Source(Protocol):
     """A corpus that has not been encoded yet."""
 
     def origin(self) -> Origin:
-        """What it is. Raises CorpusError when it cannot be had."""
+        """The description. Raises CorpusError if the source cannot be read."""
 
     @property
     def size(self) -> int | None:
-        """Roughly the bytes of all its text; None where nobody knows before it is read."""
+        """Approximate bytes of all its text; None if that is unknown before reading."""
 
     def pieces(self, resume: Any = None) -> Iterator[Piece]:  # noqa: ANN401  (JSON)
-        """Its pieces in order: all, or those after the piece whose `resume` is given."""
+        """Its pieces in order, beginning after the piece with this `resume`."""
 
 
 def digest(data: DataConfig, kind: str, contents: Sequence[str]) -> str:
-    """The hash of a corpus: of its contents' hashes, in order, and of how they are read."""
+    """The hash of a corpus, from the hashes of its contents, in order, and the reading settings."""
     reading = {"test_share": data.test_share, "max_tokens": data.max_tokens}
     described = json.dumps([FORMAT, PIECE, kind, reading, *contents])
     return hashlib.sha256(described.encode()).hexdigest()
 
 
 def is_for_testing(text: bytes, share: float) -> bool:
-    """Whether a document is kept for testing: by its text, so that a copy is on the same side."""
+    """True if a document is for testing: by a hash of its text, so that copies are on one side."""
     return part_of_one(hashlib.sha256(text).digest()) < share
 
 
@@ -105,13 +107,13 @@ def split_words(share: float) -> str:
 
 
 def first_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The names that are recorded."""
+    """The names to record."""
     more = len(names) - MAX_FILE_NAMES
     return (*names[:MAX_FILE_NAMES], f"and {more} more") if more > 0 else tuple(names)
 
 
 def stretches(text: bytes) -> Iterator[bytes]:
-    """A long text in parts of about PIECE bytes that can be encoded one by one."""
+    """Split a long text into parts of about PIECE bytes that can be encoded separately."""
     start = 0
     while len(text) - start > 2 * PIECE:
         window = text[start : start + PIECE]
@@ -122,9 +124,9 @@ def stretches(text: bytes) -> Iterator[bytes]:
 
 
 def last_cut(window: bytes, reach: int = 2**16) -> int:
-    """The last place at which every tokenizer cuts, within `reach` bytes of the window's end.
+    """The last position at which every tokenizer cuts, within `reach` bytes of the window's end.
 
-    Where there is none, as in megabytes of one letter, the beginning of the last character.
+    If there is none, as in megabytes of one letter, the beginning of the last character.
     """
     begin = max(0, len(window) - reach)
     near = window[begin:].decode(errors="surrogateescape")

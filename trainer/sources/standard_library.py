@@ -1,4 +1,4 @@
-"""Python's own standard library as a corpus: real, offline, on every machine that can run this."""
+"""Python's standard library as a corpus: real text, offline, on every machine with Python."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ LEFT_OUT = frozenset(
         "tests",
     }
 )
-"""Folders of tests and of code from elsewhere."""
+"""Folders of tests and of third-party code."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """One file: where it lies below the corpus's root, and its text in UTF-8."""
+    """One file: its path relative to the corpus's root, and its text in UTF-8."""
 
     path: str
     text: bytes
 
     @property
     def place(self) -> float:
-        """A number in [0, 1) from the hash of the path: decides the split and the order."""
+        """A number in [0, 1) from the hash of the path; decides the split and the order."""
         return part_of_one(hashlib.sha256(self.path.encode()).digest())
 
 
 class StandardLibrary:
-    """The standard library of the Python that is running, as a corpus."""
+    """The standard library of the running Python as a corpus."""
 
     def __init__(self, data: DataConfig) -> None:
         self._data = data
@@ -75,7 +75,7 @@ class StandardLibrary:
 
 
 def content_hash(documents: Sequence[Document], data: DataConfig) -> str:
-    """SHA-256 of paths and texts, and of how they are split."""
+    """SHA-256 of paths and texts, and of the settings that split them."""
     digest = hashlib.sha256(f"split by path, {data.test_share} test\n".encode())
     if data.max_tokens is not None:
         digest.update(f"no more than {data.max_tokens} tokens for training\n".encode())
@@ -86,14 +86,14 @@ def content_hash(documents: Sequence[Document], data: DataConfig) -> str:
 
 
 def standard_library() -> list[Document]:
-    """The standard library of the Python that is running; raises CorpusError without one."""
+    """The standard library of the running Python. Raises CorpusError if it has no source files."""
     return python_sources(Path(sysconfig.get_paths()["stdlib"]))
 
 
 def python_sources(root: Path) -> list[Document]:
-    """Every Python file below `root` once, ordered by the hash of its path.
+    """Every distinct Python file below `root`, ordered by the hash of its path.
 
-    Raises CorpusError when there is none.
+    Raises CorpusError if there is none.
     """
     distinct: dict[bytes, Document] = {}
     for path in _source_files(root):

@@ -1,4 +1,4 @@
-"""Sentences about files whose text cannot be had."""
+"""CorpusErrors for files that cannot be read as text."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from trainer.errors import CorpusError
 
 
 def unreadable(path: Path, error: OSError) -> CorpusError:
-    """For a file that cannot be read."""
-    reason = os.strerror(error.errno) if error.errno else error  # pyarrow says more than that
+    """The error for a file that cannot be read."""
+    reason = os.strerror(error.errno) if error.errno else error  # pyarrow adds more text
     return CorpusError(f"{path} cannot be read ({reason})")
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Raise CorpusError where a file cannot be read."""
+    """Raise CorpusError if a file cannot be read."""
     try:
         yield
     except OSError as error:
@@ -26,7 +26,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def not_utf8(path: Path, offset: int) -> CorpusError:
-    """For a file with a byte that is no UTF-8."""
+    """The error for a file that is not UTF-8."""
     return CorpusError(
         f"{path} is not UTF-8: the first byte that is not lies at offset {offset}; convert the "
         "file, for example with iconv"
@@ -34,7 +34,7 @@ def not_utf8(path: Path, offset: int) -> CorpusError:
 
 
 def no_column(where: str, column: str, columns: Sequence[str]) -> CorpusError:
-    """For a table that has not the column with the text."""
+    """The error for a table without the column of text."""
     known = ", ".join(sorted(columns)[:20]) or "none"
     return CorpusError(
         f"{where} has no column {column!r}; its columns: {known}; name the one with the text as "

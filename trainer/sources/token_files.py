@@ -1,4 +1,4 @@
-"""Tokens that somebody has made before: safetensors files, `train*` and `validation*`."""
+"""A corpus that is tokens already: safetensors files named `train*` and `validation*`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SUFFIX = ".safetensors"
 TOKENS = "tokens"
 """The name of the vector in each file."""
 PARTS = ("train", "validation")
-"""How the names of the files of each split begin."""
+"""Prefixes of the file names of each split."""
 
 
 def is_ready(name: str) -> bool:
-    """Whether a file is one of tokens, by its name."""
+    """True if a file holds tokens, judging by its name."""
     return name.endswith(SUFFIX) and name.rpartition("/")[2].startswith(PARTS)
 
 
 class ReadyTokens:
-    """A folder of token files."""
+    """Token files of one corpus."""
 
     SPLIT = f"the files validation*{SUFFIX} are for testing"
 
@@ -39,7 +39,7 @@ class ReadyTokens:
 
     @classmethod
     def here(cls, data: DataConfig, paths: Sequence[Path], cache: Path) -> ReadyTokens:
-        """Those in a folder of this machine."""
+        """The token files in a local folder."""
         ordered = _in_order(data, paths)
         hashes = FileHashes(cache).of(ordered)
         names = first_names([path.name for path in ordered])
@@ -50,7 +50,7 @@ class ReadyTokens:
 
     @property
     def tokenizer(self) -> Path:
-        """Where the tokenizer lies, if they have brought one."""
+        """The path of the tokenizer; the file need not exist."""
         return self._paths[0].parent / TOKENIZER_FILE
 
     @cached_property
@@ -82,7 +82,7 @@ class ReadyTokens:
 
 
 def _in_order(data: DataConfig, paths: Sequence[Path]) -> list[Path]:
-    """Those for training, then those for testing. Raises CorpusError unless there are both."""
+    """Training files, then test files. Raises CorpusError unless there are both."""
     by_part = [sorted(path for path in paths if path.name.startswith(part)) for part in PARTS]
     for part, found in zip(PARTS, by_part, strict=True):
         if not found:
@@ -94,7 +94,7 @@ def _in_order(data: DataConfig, paths: Sequence[Path]) -> list[Path]:
 
 
 class _Vector:
-    """The tokens of a file, memory-mapped. Raises CorpusError unless they are uint16 in a row."""
+    """The tokens of a file, memory-mapped. Raises CorpusError unless they are a vector of uint16."""
 
     def __init__(self, path: Path) -> None:
         from safetensors import SafetensorError, safe_open

@@ -1,7 +1,7 @@
 """`python -m trainer.tools.evaluate`: the test loss of a folder of weights on a study's test text.
 
-A `Request` in JSON on standard input; lines of JSON on standard output: how far it is, and at last
-a `Mark`.
+Reads a `Request` as JSON on standard input. Writes lines of JSON on standard output: progress as
+`[done, total]`, and at last an `Evaluation`.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from trainer.weights.weights import load_model
 
 
 class Request(Config):
-    """What to evaluate, and on what."""
+    """A folder of weights, and the test text to evaluate it on."""
 
     folder: str
     """A GPT-2 in Hugging Face's format, an exported model, or a run."""
     recipe: Recipe
-    """Of the study's baseline: its test text, its context, its tokenizer."""
+    """The recipe of the study's baseline: gives test text, context and tokenizer."""
     corpus_hash: str
     cache: str
-    """Where token files are kept."""
+    """The folder of token files."""
 
 
-class Mark(Config):
+class Evaluation(Config):
     """The loss of a model that the study did not train."""
 
     test_loss: float
@@ -47,15 +47,15 @@ class Mark(Config):
     weights_hash: str
     parameters: int
     context: int
-    """The positions that the model knows; it is evaluated with those of the study."""
+    """The positions of the model; it is evaluated with the study's context."""
     provenance: dict[str, object]
 
 
-def mark(request: Request, tell: Callable[[tuple[int, int]], None]) -> Mark:
-    """Evaluate; `tell` is called with the number of pieces done, and of all.
+def evaluate_folder(request: Request, report: Callable[[tuple[int, int]], None]) -> Evaluation:
+    """Evaluate a folder of weights; calls `report` with (pieces done, pieces in all).
 
-    Raises WeightsError where the model's loss would not be comparable, CorpusError where the test
-    text is gone.
+    Raises WeightsError if the loss would not be comparable with the study's, CorpusError if the
+    test text is missing.
     """
     source, recipe, cache = open_pretrained(Path(request.folder)), request.recipe, request.cache
     corpus = find_corpus(recipe.data.tokenizer, request.corpus_hash, Path(cache))
@@ -74,8 +74,8 @@ def mark(request: Request, tell: Callable[[tuple[int, int]], None]) -> Mark:
     model = load_model(source, recipe.model.context).to(device)
     total = len(pieces(model, recipe))
     steps = iter([(done, total) for done in range(total)])
-    loss = evaluate(model, corpus, recipe, Place(device), lambda: tell(next(steps)))
-    return Mark(
+    loss = evaluate(model, corpus, recipe, Place(device), lambda: report(next(steps)))
+    return Evaluation(
         test_loss=loss.nats_per_token,
         bits_per_byte=loss.bits_per_byte,
         weights_hash=source.hash,
@@ -86,11 +86,11 @@ def mark(request: Request, tell: Callable[[tuple[int, int]], None]) -> Mark:
 
 
 def _write(content: bytes) -> None:
-    def say(value: object) -> None:
+    def write(value: object) -> None:
         sys.stdout.write(json.dumps(value) + "\n")
         sys.stdout.flush()
 
-    say(mark(Request.model_validate_json(content), say).model_dump())
+    write(evaluate_folder(Request.model_validate_json(content), write).model_dump())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""`python -m trainer.tools.generate`: text from a run or an exported model, written as it comes.
+"""`python -m trainer.tools.generate`: generate text with a run or an exported model.
 
-A `Request` in JSON on standard input; UTF-8 on standard output, the prompt first.
+Reads a `Request` as JSON on standard input. Writes UTF-8 on standard output as it is generated,
+beginning with the prompt.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ from trainer.weights.weights import load_model
 
 
 class Request(Config):
-    """What to write."""
+    """A model, a prompt and the sampling settings."""
 
     folder: str
     """A finished run or an exported model."""
     prompt: str
-    """What the text begins with; empty for the beginning of a document."""
+    """The beginning of the text; empty for the beginning of a document."""
     sampling: Sampling
     safe: bool
-    """Whether characters that would move a terminal's cursor are shown as �."""
+    """Replace control characters, which could move a terminal's cursor, by �."""
 
 
 def generate(request: Request) -> Iterator[str]:
-    """Text piece by piece, whole characters only, the prompt first.
+    """The text piece by piece, in whole characters, beginning with the prompt.
 
-    Raises WeightsError where there is no model or its context is too short for the prompt.
+    Raises WeightsError if there is no model, or its context is too short for the prompt.
     """
     source = open_pretrained(Path(request.folder))
     tokenizer = find_tokenizer(source)
@@ -57,7 +58,7 @@ def generate(request: Request) -> Iterator[str]:
 
 
 def whole_characters(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[str]:
-    """The text of tokens that may be parts of characters; � for what is no character at all."""
+    """Decode tokens that may be parts of characters; � for invalid UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for token in tokens:
         yield decoder.decode(tokenizer.decode([token]))
@@ -65,7 +66,7 @@ def whole_characters(tokenizer: Tokenizer, tokens: Iterable[int]) -> Iterator[st
 
 
 def shown(text: str) -> str:
-    """As a terminal may be sent it."""
+    """The text with � for characters that are unsafe in a terminal."""
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
 
 

@@ -1,4 +1,4 @@
-"""Text from a model, token by token."""
+"""Sample from a model, token by token."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from trainer.recipe import Seed
 
 
 class Sampling(Config):
-    """How the next token is chosen."""
+    """Settings for choosing the next token."""
 
     tokens: Count = 200
-    """Tokens to add, at most."""
+    """Largest number of tokens to add."""
     temperature: float = Field(default=0.8, ge=0, le=1e3)
-    """What logits are divided by; 0 for the likeliest token always."""
+    """Divisor of the logits; 0 to choose the likeliest token always."""
     top_k: Count | None = None
-    """Choose among this many of the likeliest tokens; None for all."""
+    """Number of likeliest tokens to choose from; None for all."""
     seed: Seed = 1
-    """The same seed, the same text."""
+    """The same seed gives the same text."""
 
 
 def sample(
     model: GPT, prompt: Sequence[int], sampling: Sampling, end_of_text: int
 ) -> Iterator[int]:
-    """Tokens that follow a prompt of one token or more, until the end-of-text token is chosen.
+    """Tokens that follow a prompt of at least one token, until end-of-text is chosen.
 
-    Each is chosen by what the model makes of the last `context` tokens: beyond that the window
-    slides, and as every position in it changes it is read anew for each token.
+    The model sees the last `context` tokens. Once the text is longer, the window slides: every
+    position in it changes, so that the whole window is read again for each token.
     """
     device = model.token_embedding.weight.device
     generator = torch.Generator().manual_seed(sampling.seed % 2**63)
@@ -52,7 +52,7 @@ def sample(
 
 
 def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """A token id by its logits (vocabulary,)."""
+    """Choose a token id from logits (vocabulary,)."""
     if sampling.temperature == 0:
         return int(logits.argmax())
     scaled = logits.double() / sampling.temperature

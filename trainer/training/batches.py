@@ -1,6 +1,6 @@
-"""Which sequences are read at which step: a pure function of (seed, step).
+"""The training sequences of each step, as a pure function of (seed, step).
 
-Nothing is remembered, so a resumed run, or one with other micro-batches, reads the same text.
+There is no state, so a resumed run, or one with other micro-batches, reads the same text.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from trainer.recipe import Recipe
 from trainer.tokens import Tokens
 
 ROUNDS = 6
-"""Feistel rounds; four make a pseudo-random permutation (Luby and Rackoff 1988), two are spare."""
+"""Feistel rounds: four give a pseudo-random permutation (Luby and Rackoff 1988), plus two."""
 
 SEQUENCES_AHEAD = 1_024
-"""Places that are computed at once: the cost lies in the calls, not in the numbers."""
+"""Sequence indices that are computed at once, because each call has a fixed cost."""
 
 MADVISE_MIN_BYTES = 2**32
-"""Bytes of mapped tokens from which on a shuffled batch is announced, not left to read-ahead."""
+"""Size in bytes of mapped tokens from which batches are prefetched with madvise."""
 
 Indices = NDArray[np.uint64]
 
 
 def permute(slots: Indices, size: int, key: str) -> Indices:
-    """Where a keyed pseudo-random permutation of range(size) sends each of `slots`.
+    """Apply a keyed pseudo-random permutation of range(size) to each of `slots`.
 
-    A Feistel network on the smallest power of four that holds `size`, walked until it falls back
-    into the range (Black and Rogaway 2002, "Ciphers with arbitrary finite domains", method 2):
-    constant memory, whatever the size.
+    A Feistel network on the smallest power of four that is at least `size`, repeated until the
+    result is in the range: cycle walking (Black and Rogaway 2002, "Ciphers with arbitrary finite
+    domains", method 2). Memory does not depend on the size.
     """
     half = np.uint64(((size - 1).bit_length() + 1) // 2)
     digest = hashlib.sha256(key.encode()).digest()
@@ -54,7 +54,7 @@ def _feistel(numbers: Indices, half: np.uint64, keys: Indices) -> Indices:
 
 
 def _scramble(numbers: Indices, key: np.uint64) -> Indices:
-    """The finaliser of splitmix64 (Steele, Lea and Flood 2014, OOPSLA), keyed."""
+    """The finaliser of splitmix64 (Steele, Lea and Flood 2014, OOPSLA), with a key."""
     mixed = (numbers + (key << np.uint64(32)) + key) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -81,7 +81,7 @@ class Batches:
         return self._places(block)[row]  # type: ignore[no-any-return]
 
     def _compute(self, block: int) -> Indices:
-        """The sequences of some steps in a row, shape (steps, batch_size)."""
+        """The sequences of consecutive steps, shape (steps, batch_size)."""
         count = self._ahead * self._size
         slots = np.arange(block * count, (block + 1) * count, dtype=np.uint64)
         epochs, slots = np.divmod(slots, np.uint64(self._sequences))
@@ -92,16 +92,16 @@ class Batches:
         return slots.reshape(self._ahead, self._size)
 
     def read(self, step: int, part: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """Inputs and the tokens that follow them, each int64 (sequence, context).
+        """Inputs and targets, each int64 (sequence, context).
 
         `part` selects some of the batch's sequences.
         """
         if self._map:
-            self._announce(self._map, step + 1, part)
+            self._prefetch(self._map, step + 1, part)
         return read_sequences(self._tokens, self.sequences(step)[part], self._context)
 
-    def _announce(self, mapped: mmap.mmap, step: int, part: slice) -> None:
-        """Have the system fetch a batch while the one before it is trained on."""
+    def _prefetch(self, mapped: mmap.mmap, step: int, part: slice) -> None:
+        """Let the kernel prefetch a batch while the previous one is trained on."""
         size = self._tokens.itemsize
         for sequence in self.sequences(step)[part].tolist():
             start = sequence * self._context * size
@@ -111,10 +111,10 @@ class Batches:
 
 
 def large_map(tokens: Tokens) -> mmap.mmap | None:
-    """The file behind tokens that are mapped and many, which will be read here and there.
+    """The memory map of a large token file that is read at random; None for a small one.
 
-    Linux reads megabytes ahead from each place where a mapped file is touched. That warms a small
-    file up, and of a large one it throws away most before it is wanted.
+    Linux reads megabytes ahead of each access to a mapped file. That helps with a small file; of a
+    large one, most is evicted before it is used, so read-ahead is switched off here.
     """
     mapped: object = tokens.base
     if not isinstance(mapped, mmap.mmap) or tokens.nbytes < MADVISE_MIN_BYTES:

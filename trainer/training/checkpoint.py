@@ -1,11 +1,11 @@
-"""Checkpoints of one run: where training goes on after its process was ended.
+"""Checkpoints of one run, from which training continues after its process has ended.
 
-    step-0000000123/             a checkpoint (see `trainer.training.sealed`): there when it is whole
-    .writing-step-0000000123/    one that is being written
-    .replaced-step-0000000123/   whole, too: on its way out while a new one takes its name
-    .removed-step-0000000123/    one that is being deleted
+    step-0000000123/             a complete checkpoint (see `trainer.training.sealed`)
+    .writing-step-0000000123/    a checkpoint that is being written
+    .replaced-step-0000000123/   complete, too: the old one, while a new one takes its name
+    .removed-step-0000000123/    a checkpoint that is being deleted
 
-One process at a time writes such a folder.
+Only one process at a time writes to such a folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from trainer.files import sync
 from trainer.training.sealed import FIELDS, read_sealed, write_sealed
 
 KEPT = 2
-"""The newest, and the one before it, should the newest turn out to be damaged."""
+"""Checkpoints to keep: the newest, and the one before it in case the newest is damaged."""
 
 _WHOLE = re.compile(r"(?P<replaced>\.replaced-)?step-(?P<step>[0-9]{10,})")
 _UNFINISHED = re.compile(r"\.(writing|removed)-.*")
@@ -37,18 +37,18 @@ _REPLACED = re.compile(r"\.replaced-.*")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that training needs to go on as if it had never been interrupted."""
+    """All state that training needs to continue exactly."""
 
     step: int
     """Steps taken so far."""
     tensors: dict[str, torch.Tensor]
-    """A tied tensor once; on the CPU when they were read."""
+    """Tensors by name, a tied one once; on the CPU after reading."""
     progress: dict[str, Any]
-    """Plain JSON: objects, lists, text, whole numbers, and floats that are finite."""
+    """JSON: objects, lists, text, integers and finite floats."""
 
 
 class _Fields(Config):
-    """What is kept as JSON."""
+    """The JSON part of a checkpoint."""
 
     identity: str
     step: int = Field(ge=0)
@@ -56,9 +56,9 @@ class _Fields(Config):
 
 
 class Checkpoints:
-    """The checkpoints of one run in a folder of their own.
+    """The checkpoints of one run in their own folder.
 
-    `identity` is a hash of what is trained, the recipe and the corpus.
+    `identity` is a hash of the recipe and the corpus.
     """
 
     def __init__(self, folder: Path, identity: str) -> None:
@@ -66,11 +66,11 @@ class Checkpoints:
         self.identity = identity
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write it, whole or not at all, then remove all but it and the one before it.
+        """Write a checkpoint, whole or not at all; then remove all but it and the one before it.
 
-        Checkpoints of later steps go, too: training has gone back to before them.
-        Raises CheckpointError when the disk does not take it, which harms no earlier one, and
-        ValueError or TypeError for progress that JSON has no word for, such as a NaN.
+        Checkpoints of later steps are removed, too: training went back to before them.
+        Raises CheckpointError if it cannot be written, which leaves earlier ones intact, and
+        ValueError or TypeError for progress that JSON cannot represent, such as NaN.
         """
         final = self.folder / f"step-{checkpoint.step:010d}"
         aside = self.folder / f".writing-{final.name}"
@@ -83,17 +83,17 @@ class Checkpoints:
         except (OSError, SafetensorError) as error:
             raise CheckpointError(
                 f"the checkpoint of step {checkpoint.step} cannot be written to {self.folder} "
-                f"({_reason(error)}); make room there, or make it writable: the run goes on "
-                "without, and earlier checkpoints are whole"
+                f"({_reason(error)}); free some space, or make it writable; the run "
+                "continues without it, and earlier checkpoints are intact"
             ) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
     def latest(self, warn: Callable[[str], None]) -> Checkpoint | None:
-        """The newest checkpoint that is undamaged, or None when there is none.
+        """The newest undamaged checkpoint; None if there is none.
 
-        `warn` is told, in a sentence each, of those that are damaged.
-        Raises CheckpointError when the newest undamaged one is of another identity.
+        Calls `warn` with a message for each damaged one.
+        Raises CheckpointError if the newest undamaged one belongs to another identity.
         """
         damaged: dict[Path, str] = {}
         for path in self._newest_first():
@@ -108,9 +108,9 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Remove every checkpoint, and the folder unless it holds something else.
+        """Remove every checkpoint, and the folder unless it has other files.
 
-        Raises CheckpointError when that is not possible.
+        Raises CheckpointError if that fails.
         """
         try:
             for path in self._newest_first():
@@ -131,12 +131,12 @@ class Checkpoints:
             return []
         except OSError as error:
             raise CheckpointError(
-                f"{self.folder} cannot be listed ({_reason(error)}); it is to be a folder of "
+                f"{self.folder} cannot be listed ({_reason(error)}); it must be a folder of "
                 "checkpoints: make it readable, or remove it"
             ) from error
 
     def _newest_first(self) -> list[Path]:
-        """Checkpoints, damaged ones as well; of one step, the new one before the replaced one."""
+        """All checkpoints, including damaged ones; of the same step, the new before the replaced."""
         found = [match for path in self._entries() if (match := _WHOLE.fullmatch(path.name))]
         found.sort(key=lambda match: (int(match["step"]), not match["replaced"]), reverse=True)
         return [self.folder / match.string for match in found]
@@ -146,7 +146,7 @@ class Checkpoints:
         write_sealed(aside, checkpoint.tensors, fields.model_dump())
 
     def _read(self, path: Path) -> Checkpoint:
-        """Raises OSError or ValueError when it is damaged, CheckpointError when it is foreign."""
+        """Read one. Raises OSError or ValueError if it is damaged, CheckpointError if it is foreign."""
         tensors, content = read_sealed(path)
         try:
             fields = _Fields.model_validate(content)
@@ -164,8 +164,8 @@ class Checkpoints:
     def _prune(self, step: int) -> None:
         """Keep the checkpoint of this step and those before it, `KEPT` in all.
 
-        Later ones are left over from before training went back, as a rule because they are
-        damaged; kept, they would crowd out the whole ones.
+        Later ones remain from before training went back, usually because they are damaged. If
+        they were kept, they would replace the undamaged ones.
         """
         self._sweep(_REPLACED)
         found = self._newest_first()
@@ -196,7 +196,7 @@ def _make(folder: Path) -> None:
 
 
 def _publish(aside: Path, final: Path) -> None:
-    """Give a whole checkpoint its name; one that has the name already is whole until then."""
+    """Give a complete checkpoint its name; an older one of that name is complete until then."""
     if os.path.lexists(final):
         replaced = final.with_name(f".replaced-{final.name}")
         _delete(replaced)
@@ -206,7 +206,7 @@ def _publish(aside: Path, final: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Remove a checkpoint so that no half of one is seen under its name."""
+    """Remove a checkpoint; it is renamed first, so that no partial one has a valid name."""
     removed = path.with_name(f".removed-{path.name}")
     _delete(removed)
     path.rename(removed)

@@ -1,4 +1,4 @@
-"""torch.compile where it pays: on a GPU, for runs that are long enough to earn it back."""
+"""torch.compile where it saves time: on a GPU, for runs that are long enough."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from trainer.recipe import Recipe
 from trainer.training.world import Place
 
 COMPILE_MIN_FLOPS = 3e16
-"""Floating-point operations of a run from which compilation pays: it takes a minute or two the
-first time and saves about a third of the time after, so at 10^14 a second it is even at 4 minutes.
-It depends on the recipe alone, so that a run is compiled on every attempt or on none."""
+"""Floating-point operations of a run from which compiling saves time: it takes one or two minutes
+and then saves about a third of the time, so at 10^14 operations a second it breaks even after
+about 4 minutes. Depends only on the recipe, so that every attempt at a run decides alike."""
 
 
 def compile_model(model: GPT, recipe: Recipe, place: Place, note: Callable[[str], None]) -> None:
-    """Compile the parts of the model in place, if the execution asks for it or it pays.
+    """Compile the model's blocks in place, if the settings ask for it or it saves time.
 
-    Only ever on a GPU: torch.compile cannot look into the loops that a CPU is served by.
+    Only on a GPU: torch.compile cannot see into the numba kernels that are used on a CPU.
     """
     wanted = place.execution.compile
     if wanted == "never" or (wanted == "auto" and recipe.flops < COMPILE_MIN_FLOPS):
@@ -39,8 +39,8 @@ def compile_model(model: GPT, recipe: Recipe, place: Place, note: Callable[[str]
 
 
 def _choose_kernels_by_rule() -> None:
-    """Not by how fast they are just now: they sum in different orders."""
+    """Choose kernels by rule and not by timing: they sum in different orders."""
     from torch._inductor import config
 
-    if hasattr(config, "deterministic"):  # not in every torch that will do
+    if hasattr(config, "deterministic"):  # not in every supported version of torch
         config.deterministic = True

@@ -20,16 +20,16 @@ from trainer.training.precision import full_float32
 from trainer.training.world import Place
 
 TOKENS_AT_ONCE = 8_192
-"""Tokens per forward pass, at most; changes speed and memory, not the loss."""
+"""Most tokens per forward pass; changes speed and memory, not the loss."""
 LOGITS_AT_ONCE = 2**26
-"""Logits per forward pass, at most: a quarter of a gigabyte."""
+"""Most logits per forward pass: a quarter of a gigabyte."""
 
 
 @dataclass(frozen=True)
 class TestLoss:
     """The outcome of an evaluation."""
 
-    __test__ = False  # not a test class, whatever pytest thinks of the name
+    __test__ = False  # tells pytest that this is not a test class
 
     nats_per_token: float
     bits_per_byte: float
@@ -47,10 +47,10 @@ def evaluate(
     place: Place,
     between: Callable[[], object] = lambda: None,
 ) -> TestLoss:
-    """Test loss of `model`, in float32 and without dropout whatever the training precision was.
+    """Test loss of `model`, always in float32 and without dropout.
 
-    Each process of a run scores a part of the text, and all of them know the whole. `between` is
-    called before each piece of it, equally often in each process.
+    Each process of a run scores a part of the text; all of them return the result for the whole.
+    `between` is called before each piece, equally often in each process.
     """
     wanted = recipe.evaluation
     tokens = corpus.test[wanted.start_token :]
@@ -74,7 +74,7 @@ def evaluate(
 
 
 def pieces(model: GPT, recipe: Recipe) -> list[NDArray[np.uint64]]:
-    """The numbers of the test sequences, in as many pieces as there are forward passes."""
+    """Indices of the test sequences, in one array per forward pass."""
     context = recipe.model.context
     sequences = np.arange(
         recipe.evaluation.chunks * recipe.evaluation.chunk_tokens // context, dtype=np.uint64

@@ -1,4 +1,4 @@
-"""What a run tells about itself while it goes on, and when it has gone wrong."""
+"""Loss curve, progress and divergence of a run during training."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from trainer.training.schedule import learning_rate
 log = logging.getLogger(__name__)
 
 MAX_SKIPPED_IN_A_ROW = 50
-"""Skipped steps in a row after which a run has diverged: a gradient scaler, which halves its scale
-at each, has found the right one long before."""
+"""Skipped steps in a row after which a run has diverged: a gradient scaler halves its scale at each,
+and would have found a working one long before."""
 LOG_SECONDS = 10.0
-"""Between two lines that tell how far a run is."""
+"""Seconds between two lines about the progress in the log."""
 
 
 class Step(NamedTuple):
-    """What one optimiser step did; scalars, on the device until somebody asks."""
+    """Results of one optimiser step: scalars on the device."""
 
     loss: Tensor
-    """Before the step, in nats per token."""
+    """Training loss before the step, in nats per token."""
     norm: Tensor
-    """Of the gradient before clipping."""
+    """Norm of the gradient before clipping."""
     clipped: Tensor
-    """1 when the gradient was clipped."""
+    """1 if the gradient was clipped, else 0."""
     skipped: Tensor
-    """1 when the gradient was not finite, so that nothing was changed."""
+    """1 if the step changed nothing because the gradient was not finite, else 0."""
 
 
 class DivergedError(Exception):
-    """The loss left the realm of the finite, or rose above that of a guess and stayed there."""
+    """The loss is not finite, or stayed above that of a uniform guess."""
 
     def __init__(self, step: int, cause: str) -> None:
         super().__init__(cause)
@@ -49,47 +49,47 @@ class DivergedError(Exception):
 
 @dataclass
 class Progress:
-    """How far a run is; goes into its checkpoints."""
+    """The progress of a run; stored in its checkpoints."""
 
     steps: int = 0
-    """Taken so far."""
+    """Steps taken so far."""
     seconds: float = 0.0
-    """Spent on them."""
+    """Time spent on them."""
     last_loss: float | None = None
     """The last finite training loss."""
     skipped: int = 0
     """Steps whose gradient was not finite."""
     high: int = 0
-    """The latest steps in a row with a loss above the ceiling."""
+    """Number of latest steps in a row with a loss above `ceiling`."""
     stuck: int = 0
-    """The latest steps in a row that were skipped."""
+    """Number of latest steps in a row that were skipped."""
     micro_batch: int | None = None
     started: float = 0.0
-    """Unix time."""
+    """Unix time of the start of the first attempt."""
     first_step: float = 0.0
-    """Unix time."""
+    """Unix time of the first step."""
     notes: list[str] = field(default_factory=list)
-    """What a person should know of how the run went, in sentences."""
+    """Warnings about the run, in sentences."""
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """The fields as JSON values."""
         return asdict(self)
 
 
 def ceiling(recipe: Recipe) -> float:
-    """A nat above the loss of a uniform guess: no run that learns stays there."""
+    """The loss above which a run does not learn: one nat above that of a uniform guess."""
     return math.log(vocabulary_size(recipe.data.tokenizer)) + 1
 
 
 def patience(recipe: Recipe) -> int:
-    """Steps in a row above the ceiling after which a run has diverged."""
+    """Number of steps in a row above `ceiling` after which a run has diverged."""
     return max(10, min(100, recipe.steps // 20))
 
 
 class Journal:
-    """Averages losses over stretches of steps, and writes a line for each.
+    """Averages losses over stretches of steps, and writes an event for each stretch.
 
-    Losses stay on the device until then: fetching one makes the host wait for the device.
+    Losses stay on the device until then, because reading one makes the host wait for the device.
     """
 
     def __init__(self, recipe: Recipe, file: IO[str] | None, progress: Progress) -> None:
@@ -99,12 +99,12 @@ class Journal:
         self._progress = progress
         self._pending: list[Step] = []
         self._since = time.perf_counter()
-        self._told = -math.inf
+        self._logged = -math.inf
 
     def record(self, step: Step) -> None:
-        """Take in the next step.
+        """Record the next step; writes an event if it completes a stretch.
 
-        Raises DivergedError when the stretch that it completes shows that the run has diverged.
+        Raises DivergedError if the stretch shows that the run has diverged.
         """
         self._pending.append(step)
         self._progress.steps += 1
@@ -113,7 +113,7 @@ class Journal:
             self.flush()
 
     def flush(self) -> None:
-        """Write a line about the steps since the last one. Raises DivergedError."""
+        """Write an event about the steps since the last one. Raises DivergedError."""
         if not self._pending:
             return
         columns = torch.stack([torch.stack(step) for step in self._pending]).T.double().tolist()
@@ -139,22 +139,22 @@ class Journal:
             self._judge(step, *row)
 
     def rest(self) -> None:
-        """Leave out the time since the last line: it went into something else than steps."""
+        """Restart the clock: the time since the last event was not spent on steps."""
         self._since = time.perf_counter()
 
     def _write(self, event: Event) -> None:
         if self._file is None:
             return
-        # On a full disk the file keeps the line until there is room; a curve is not worth a run.
+        # On a full disk the line stays in the buffer: a curve is not worth a failed run.
         with contextlib.suppress(OSError):
             self._file.write(event.model_dump_json() + "\n")
             self._file.flush()
-        if event.step == self._recipe.steps or self._since >= self._told + LOG_SECONDS:
-            self._told = self._since
+        if event.step == self._recipe.steps or self._since >= self._logged + LOG_SECONDS:
+            self._logged = self._since
             log.info(_progress(event, self._recipe.steps))
 
     def _judge(self, step: int, loss: float, skipped: float) -> None:
-        """Whether the run has diverged by `step`."""
+        """Raise DivergedError if the run has diverged by `step`."""
         if not math.isfinite(loss):
             raise DivergedError(step, "the training loss is not finite")
         progress, limit = self._progress, ceiling(self._recipe)

@@ -1,4 +1,4 @@
-"""A run from its first step, or its last checkpoint, to its test loss: read top to bottom."""
+"""The training loop: from the first step, or the last checkpoint, to the test loss."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from trainer.training.world import Place
 from trainer.weights.pretrained import Pretrained
 
 CHECKPOINT_TIME_RATIO = 200
-"""A checkpoint is not followed by another before this many times the time that it took:
-well under a hundredth goes into them."""
+"""Wait this many times as long as the last checkpoint took before writing the next one: so less than
+1% of the time goes into checkpoints."""
 
 
 class RunStoppedError(Exception):
-    """The run was asked to stop, and did so between two steps."""
+    """The run was asked to stop, and stopped between two steps."""
 
 
 @dataclass
 class CheckpointWriter:
-    """Writes checkpoints when they are due, and continues from one."""
+    """Writes checkpoints when they are due."""
 
     checkpoints: Checkpoints | None
     interval: float
-    """Seconds; 0 for one after each step."""
+    """Seconds between two checkpoints; 0 for one after each step."""
     _due: float = field(init=False)
-    _refused: bool = field(init=False, default=False)
-    """Whether the disk did not take the latest one."""
+    _failed: bool = field(init=False, default=False)
+    """True if the last checkpoint could not be written."""
 
     def __post_init__(self) -> None:
         self._due = time.monotonic() + self.interval
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for one."""
+        """True if it is time for a checkpoint."""
         return self.checkpoints is not None and time.monotonic() >= self._due
 
     def save(self, trainer: Trainer) -> None:
-        """Write one now; when the disk does not take it, say so and let training go on."""
+        """Write a checkpoint; if that fails, warn and let training continue."""
         if self.checkpoints is None:
             return
         began = time.monotonic()
@@ -57,12 +57,12 @@ class CheckpointWriter:
         progress = trainer.progress
         try:
             self.checkpoints.save(Checkpoint(progress.steps, trainer.state(), progress.to_json()))
-            self._refused = False
+            self._failed = False
         except CheckpointError as error:
-            if not self._refused:  # once, and not at each attempt until there is room
+            if not self._failed:  # only once, not for each checkpoint until there is space
                 progress.notes.append(str(error))
-                print(error, file=sys.stderr)  # noqa: T201  (the log: there may be no result)
-            self._refused = True
+                print(error, file=sys.stderr)  # noqa: T201  (the log, since there may never be a result)
+            self._failed = True
         took = time.monotonic() - began
         wait = max(self.interval, CHECKPOINT_TIME_RATIO * took) if self.interval else 0.0
         self._due = time.monotonic() + wait
@@ -77,34 +77,31 @@ def train(
 ) -> Result:
     """Train and evaluate one recipe.
 
-    Raises RunStoppedError between two steps, or two pieces of test text, once the session says so,
-    after a checkpoint.
+    Once `session.should_stop()` is true, writes a checkpoint and raises RunStoppedError.
     """
     session = session or Session()
     progress = session.progress()
     trainer = Trainer(recipe, corpus, place, progress)
-    if session.resume is not None:
-        trainer.load_state(session.resume.tensors)
-        session.resume = None  # all of its tensors would stay in memory
-    elif session.weights is not None:
-        trainer.begin_with(session.weights)
+    _load(trainer, session)
     journal = Journal(recipe, events, progress)
-    keeper = CheckpointWriter(session.checkpoints, place.execution.checkpoint_seconds)
+    writer = CheckpointWriter(session.checkpoints, place.execution.checkpoint_seconds)
     if progress.steps == 0:
         progress.first_step = time.time()
     try:
         while progress.steps < recipe.steps:
             if place.world.any(session.should_stop()):
                 journal.flush()
-                raise RunStoppedError  # noqa: TRY301  (the checkpoint below is due in evaluation, too)
+                raise RunStoppedError  # noqa: TRY301  (evaluation raises it, too)
             journal.record(trainer.step(progress.steps))
-            if place.world.any(keeper.is_due):  # all of them: a flush may find that it has diverged
+            if place.world.any(
+                writer.is_due
+            ):  # in all ranks at once: a flush may raise DivergedError
                 journal.flush()
-                keeper.save(trainer)
+                writer.save(trainer)
                 journal.rest()
         outcome = _outcome(trainer, corpus, session)
     except RunStoppedError:
-        keeper.save(trainer)
+        writer.save(trainer)
         raise
     except DivergedError as diverged:
         outcome = {"state": "diverged", "diverged_at": diverged.step, "cause": diverged.cause}
@@ -113,24 +110,33 @@ def train(
     return _result(trainer, corpus, session, outcome)
 
 
+def _load(trainer: Trainer, session: Session) -> None:
+    """Continue from the checkpoint, or begin with the initial weights, if there are any."""
+    if session.resume is not None:
+        trainer.load_state(session.resume.tensors)
+        session.resume = None  # frees the memory of its tensors
+    elif session.weights is not None:
+        trainer.begin_with(session.weights)
+
+
 @dataclass
 class Session:
-    """What one attempt at a run begins with and listens to."""
+    """Inputs and callbacks of one attempt at a run."""
 
     checkpoints: Checkpoints | None = None
-    """Where to write them; None for nowhere."""
+    """The folder to write checkpoints to; None to write none."""
     resume: Checkpoint | None = None
-    """Where to continue."""
+    """The checkpoint to continue from; None to begin."""
     weights: Pretrained | None = None
-    """What a run begins with that does not continue; None for random weights."""
+    """Initial weights of a run that begins; None for random ones."""
     should_stop: Callable[[], bool] = lambda: False
     keep: Callable[[Trainer], None] = lambda _trainer: None
-    """Saves what stays of a finished run."""
+    """Called to save the files to keep of a finished run."""
     notes: list[str] = field(default_factory=list)
-    """What was noticed before the run began."""
+    """Warnings from before the run began."""
 
     def progress(self) -> Progress:
-        """How far the run is."""
+        """The progress to continue with, including the warnings."""
         now = time.time()
         progress = Progress(started=now, first_step=now)
         if self.resume is not None:
@@ -140,7 +146,7 @@ class Session:
 
 
 def _outcome(trainer: Trainer, corpus: Corpus, session: Session) -> dict[str, Any]:
-    """The test loss; a run that ends worse than a uniform guess by a nat has diverged."""
+    """Evaluate; a run that ends a nat above a uniform guess counts as diverged."""
     recipe = trainer.recipe
 
     def between() -> None:

@@ -1,4 +1,4 @@
-"""What a run needs of a device's memory, and how many sequences it can work on at once."""
+"""The memory that a run needs on a device, and the micro-batch that fits."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from trainer.recipe import Recipe, vocabulary_size
 from trainer.training.provenance import device_name
 
 BYTES_PER_PARAMETER = 16
-"""The value, its gradient and AdamW's two moments, each in float32."""
+"""Bytes for the value, its gradient and AdamW's two moments, each in float32."""
 CPU_MEMORY_SHARE = 0.8
-"""Share of a CPU's free memory that a run may fill: the system ends those that fill it all."""
+"""Share of the free RAM that a run may use on a CPU: the OOM killer ends runs that use it all."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -30,7 +30,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Memory that is free on the device; None when the system does not say."""
+    """Free memory of the device in bytes; None if the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
@@ -38,11 +38,11 @@ def free_bytes(device: torch.device) -> int | None:
         return None
     lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
     system = int(lines["MemAvailable"].split()[0]) * 1024
-    return min([system, *_container_room()])
+    return min([system, *_cgroup_free()])
 
 
-def _container_room() -> list[int]:
-    """What is left of a control group's limit, where there is one."""
+def _cgroup_free() -> list[int]:
+    """Bytes left below the limit of the memory cgroup; an empty list without a limit."""
     for folder, limit, usage, cached in (
         ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
         (
@@ -54,26 +54,26 @@ def _container_room() -> list[int]:
     ):
         try:
             most, used = (int(Path(folder, name).read_text()) for name in (limit, usage))
-            # Files that were read count as used, though the kernel drops them when asked for memory.
+            # The page cache counts as used, but the kernel drops it when memory is needed.
             stat = Path(folder, "memory.stat").read_text().split()
             used -= int(stat[stat.index(cached) + 1])
-        except (OSError, ValueError):  # no such group, or no limit ("max")
+        except (OSError, ValueError):  # no such cgroup, or no limit ("max")
             continue
         return [max(0, most - used)]
     return []
 
 
 def fixed_bytes(recipe: Recipe) -> int:
-    """Parameters, gradients and the optimiser's moments."""
+    """Bytes for parameters, gradients and the optimiser's moments."""
     count = parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
     return BYTES_PER_PARAMETER * count
 
 
 def bytes_per_sequence(recipe: Recipe, device: torch.device) -> int:
-    """What one sequence leaves behind on the way forward, roughly.
+    """Approximate bytes of the activations that one sequence keeps for the backward pass.
 
     Eighteen tensors of the residual stream's width per block; on a CPU also the attention weights
-    that the causal mask lets through, which a GPU's fused kernel computes twice instead.
+    below the causal mask, which a GPU's fused kernel recomputes instead.
     """
     shape = recipe.model
     size = 4 if recipe.train.precision in {"float32", "tf32"} else 2
@@ -85,7 +85,7 @@ def bytes_per_sequence(recipe: Recipe, device: torch.device) -> int:
 
 
 def check_fits(recipe: Recipe, device: torch.device, free: int | None) -> None:
-    """Raise ExecutionSettingError when not even one sequence at a time fits the device."""
+    """Raise ExecutionSettingError if not even one sequence at a time fits the device."""
     fixed, sequence = fixed_bytes(recipe), bytes_per_sequence(recipe, device)
     if free is None or fixed + sequence <= free:
         return
@@ -100,7 +100,7 @@ def check_fits(recipe: Recipe, device: torch.device, free: int | None) -> None:
 
 
 def does_not_fit(recipe: Recipe, device: torch.device, tried: str) -> DeviceMemoryError:
-    """What to raise when the device ran out of memory although the recipe seemed to fit."""
+    """The error for a device that ran out of memory although the recipe seemed to fit."""
     fixed = fixed_bytes(recipe)
     return DeviceMemoryError(
         f"out of memory on {device_name(device)} {tried}: {fixed // BYTES_PER_PARAMETER:,} "
@@ -115,7 +115,7 @@ def _gigabytes(count: int) -> str:
 
 
 class MicroBatches:
-    """The largest micro-batches that fitted, remembered per device and shape in a file."""
+    """Finds the largest micro-batch that fits, and remembers it per device and shape in a file."""
 
     def __init__(self, folder: Path | None, free: int | None = None) -> None:
         self._free = free
@@ -126,11 +126,11 @@ class MicroBatches:
     ) -> int:
         """The largest of `most`, half of it, a quarter, ... that fits.
 
-        On a GPU `attempt` is called with each, and raises when it does not. A CPU's memory is
-        reckoned with instead: a process that takes too much of it is not told, but ended.
+        On a GPU, `attempt` is called with each and raises if it does not fit. On a CPU the size is
+        calculated instead: a process that uses too much memory gets no error, it is killed.
         """
         if device.type == "cpu":
-            return self._reckon(recipe, device, most)
+            return self._calculate(recipe, device, most)
         key = self._key(recipe, device, most)
         known = self._read().get(key)
         if isinstance(known, int) and 1 <= known <= most:
@@ -143,7 +143,7 @@ class MicroBatches:
         self._remember(key, size)
         return size
 
-    def _reckon(self, recipe: Recipe, device: torch.device, most: int) -> int:
+    def _calculate(self, recipe: Recipe, device: torch.device, most: int) -> int:
         if self._free is None:
             return most
         room = CPU_MEMORY_SHARE * self._free - fixed_bytes(recipe)

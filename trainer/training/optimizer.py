@@ -1,4 +1,4 @@
-"""AdamW on all parameters at once, with clipping, and steps that are skipped without a look."""
+"""AdamW on all parameters at once, with clipping; skips steps without waiting for the device."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from trainer.recipe import OptimizerConfig
 from trainer.training.parameters import FlatParameters
 
 FIRST_SCALE = 65_536.0
-"""What losses are multiplied by at first when gradients are in float16, as torch's GradScaler."""
+"""Initial loss scale when gradients are in float16; as in torch's GradScaler."""
 GROWTH_INTERVAL = 2_000
 """Steps without an overflow after which the scale is doubled; an overflow halves it."""
 
 
 class StepReport(NamedTuple):
-    """What an optimiser step did; scalars that stay on the device."""
+    """Results of an optimiser step: scalars on the device."""
 
     norm: Tensor
-    """Of the gradient before clipping."""
+    """Norm of the gradient before clipping."""
     clipped: Tensor
-    """1 when the gradient was clipped, else 0."""
+    """1 if the gradient was clipped, else 0."""
     skipped: Tensor
-    """1 when the gradient was not finite and nothing was changed, else 0."""
+    """1 if the step changed nothing because the gradient was not finite, else 0."""
 
 
 class Optimizer:
@@ -52,9 +52,9 @@ class Optimizer:
         )
         device = parameters.values.device
         self.scale = torch.tensor(FIRST_SCALE if scaled else 1.0, device=device)
-        """What the loss is to be multiplied by before its gradient is taken."""
+        """Factor for the loss before its gradient is computed."""
         self.learning_rate = config.learning_rate
-        """Of the latest step."""
+        """Learning rate of the latest step."""
         self._scaled = scaled
         self._growth = torch.zeros((), dtype=torch.int32, device=device)
 
@@ -64,7 +64,7 @@ class Optimizer:
         return vector
 
     def step(self, learning_rate: float) -> StepReport:
-        """Change the parameters by their gradients, unless these are not finite."""
+        """Update the parameters, unless a gradient is not finite."""
         gradients = self._parameters.gradients
         if self._scaled:
             gradients.mul_(1 / self.scale)
@@ -74,7 +74,7 @@ class Optimizer:
         self.learning_rate = learning_rate
         for group in self._adamw.param_groups:
             group["lr"] = learning_rate
-        # torch's fused optimisers leave everything as it is where this is 1.
+        # torch's fused optimisers change nothing if this is 1.
         self._adamw.found_inf = skipped  # type: ignore[attr-defined]
         self._adamw.step()
         if self._scaled:
@@ -82,7 +82,7 @@ class Optimizer:
         return StepReport(norm, clipped, skipped)
 
     def _clip(self, norm: Tensor) -> Tensor:
-        """Scale the gradient down to the norm that is allowed, as torch's clip_grad_norm_ does."""
+        """Scale the gradient down to the allowed norm, like torch's clip_grad_norm_; 1 if clipped."""
         if self._clip_norm is None:
             return torch.zeros_like(norm)
         factor = self._clip_norm / (norm + 1e-6)
@@ -90,7 +90,7 @@ class Optimizer:
         return (factor < 1).float()
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next step depends on, apart from parameters and gradients."""
+        """All state that the next step needs, except parameters and gradients."""
         tensors = {"scale": self.scale, "growth": self._growth}
         for index, vector in enumerate(self._vectors()):
             for name, tensor in self._adamw.state[vector].items():

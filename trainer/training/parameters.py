@@ -1,7 +1,7 @@
 """All parameters of a model in one vector, and their gradients in another.
 
-The optimiser, the norm of the gradient, clipping and the exchange between processes then are a few
-operations on one tensor instead of a few for each parameter.
+So the optimiser, the gradient norm, clipping and the exchange between processes take a few
+operations on one tensor, instead of a few per parameter.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 ALIGNMENT = 16
 """Each parameter begins at a multiple of this many numbers: 64 bytes, a cache line."""
 LINE = 4096
-"""Numbers whose squares are summed at once; the sums then are summed, which rounds less."""
+"""Numbers per partial sum of squares; summing the partial sums then rounds less."""
 
 
 class FlatParameters:
     """Moves the parameters of a model, and their gradients, into two vectors.
 
-    Those that decay come first: `values[:decaying]`. What lies between two parameters stays zero.
+    Parameters that decay come first: `values[:decaying]`. The padding between two parameters is zero.
     """
 
     def __init__(self, model: nn.Module, decay: Literal["all", "matrices"]) -> None:
@@ -50,7 +50,7 @@ class FlatParameters:
         self.named[name] = parameter
 
     def forget_gradients(self) -> None:
-        """Make ready for those of another step."""
+        """Reset the gradients for another step."""
         if self.gradients.is_cuda:
             for parameter in self.named.values():
                 parameter.grad = None
@@ -58,7 +58,7 @@ class FlatParameters:
             self.gradients.zero_()
 
     def collect_gradients(self) -> None:
-        """Put the gradients where `gradients` has them: a GPU is quicker to move them than to add."""
+        """Copy the gradients into `gradients`: on a GPU that is faster than adding them up there."""
         if self.gradients.is_cuda:
             found = [p.grad for p in self.named.values() if p.grad is not None]  # all of them
             torch._foreach_copy_(self._places, found)

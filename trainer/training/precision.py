@@ -1,4 +1,4 @@
-"""The numbers that a run computes with."""
+"""Floating-point precision and determinism of a run."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from trainer.recipe import Recipe
 from trainer.training.provenance import device_name
 
 AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-"""The type of matrix products, where it is not that of the parameters."""
+"""Data type of matrix products, for precisions where it differs from the parameters' type."""
 NOTED_SLOWDOWN = 1.25
-"""A precision that takes this many times as long as float32 is worth a word."""
+"""Warn about a precision that takes more than this many times as long as float32."""
 
 
 def be_deterministic() -> None:
-    """Let this process compute the same bits each time, on one device with one version of torch.
+    """Make this process compute the same bits each time, on one device with one version of torch.
 
-    To be called before it touches CUDA. An operation that torch has no such algorithm for then
-    raises RuntimeError: a run that is called deterministic is.
+    Call it before CUDA is used. An operation without a deterministic algorithm then raises
+    RuntimeError.
     """
-    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it when it starts
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it at its start
     torch.use_deterministic_algorithms(mode=True)
-    # To fill new memory finds bugs, and takes time.
+    # Filling new memory helps to find bugs, but takes time.
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  (mypy)
     torch.backends.cudnn.benchmark = False
 
 
 def prepare(recipe: Recipe, device: torch.device, note: Callable[[str], None]) -> None:
-    """Set up the device for a run, and note where a precision does not do what it is chosen for.
+    """Set up the device for a run, and warn if its precision has no advantage on this device.
 
-    Raises ExecutionSettingError when the device does not have it.
+    Raises ExecutionSettingError if the device does not support it.
     """
     precision = recipe.train.precision
     if device.type == "cuda":
-        # Only float32 proper asks for every bit; the others allow TensorFloat-32 where it applies.
+        # Only "float32" needs all bits; the others allow TensorFloat-32 where it applies.
         torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
         if precision == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
             raise ExecutionSettingError(
@@ -58,14 +58,14 @@ def prepare(recipe: Recipe, device: torch.device, note: Callable[[str], None]) -
 
 
 def autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """The context of the forward pass."""
+    """The autocast context for the forward pass."""
     kind = AUTOCAST.get(recipe.train.precision)
     return torch.autocast(device.type, kind) if kind else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
 def full_float32() -> Iterator[None]:
-    """Within it a GPU rounds no float32 product to TensorFloat-32."""
+    """Compute float32 products without TensorFloat-32 within a `with` block."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

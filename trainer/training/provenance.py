@@ -1,4 +1,4 @@
-"""Where a result comes from: code, packages, machine."""
+"""Provenance of a result: code, packages, device, corpus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trainer.weights.pretrained import Pretrained
 def provenance(
     recipe: Recipe, corpus: CorpusInfo, weights: Pretrained | None, device: torch.device
 ) -> dict[str, Any]:
-    """All that is stored beside a result so that it can be compared and repeated."""
+    """The record that is stored with a result, to compare and repeat it."""
     initial = {"folder": str(weights.folder), "hash": weights.hash} if weights else None
     return {
         **code(),
@@ -42,8 +42,8 @@ def provenance(
 
 @functools.cache
 def code() -> dict[str, Any]:
-    """The commit that is running and whether files differ from it; None outside a checkout."""
-    # An environment inside somebody's own repository must not pass for a checkout of ours.
+    """The commit of the running code, and whether files differ from it; None outside a checkout."""
+    # An environment inside another project's repository is not a checkout of this one.
     if _git("ls-files", "--error-unmatch", __file__) is None:
         return {"commit": None, "dirty": None}
     changes = _git("status", "--porcelain", "--untracked-files=no", "--", "model", "trainer")
@@ -65,7 +65,7 @@ def _git(*arguments: str) -> str | None:
 
 @functools.cache
 def device_name(device: torch.device) -> str:
-    """The name that its maker gave the device."""
+    """The product name of the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")

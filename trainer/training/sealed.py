@@ -1,9 +1,9 @@
-"""A folder of tensors and JSON that tells when it is not as it was written.
+"""A folder of tensors and JSON with checksums, so that damage is detected.
 
     tensors.safetensors    the tensors
     checkpoint.json        the fields, the SHA-256 of the tensors' file and that of the JSON itself
 
-Reading one runs no code that it may hold: there are no pickles.
+There are no pickles: reading such a folder runs no code from it.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ FORMAT = 1
 
 
 def write_sealed(folder: Path, tensors: Tensors, fields: dict[str, Any]) -> None:
-    """Make the folder, and have all of it on the disk before returning.
+    """Create the folder; returns once all of it is on the disk.
 
-    Raises OSError or SafetensorError when the disk does not take it, ValueError or TypeError for
-    fields that JSON has no word for, such as a NaN, a tuple or a key that is no text.
+    Raises OSError or SafetensorError if it cannot be written, ValueError or TypeError for fields
+    that JSON cannot represent, such as NaN, a tuple or a key that is not text.
     """
     if json.loads(json.dumps(fields, allow_nan=False)) != fields:
         raise ValueError("JSON would change these fields: it has no tuples, and only text as keys")
     folder.mkdir()
     path = folder / TENSORS
     save_file(_saveable(tensors), path)
-    path.chmod(0o644)  # safetensors lets nobody else read what it writes
+    path.chmod(0o644)  # safetensors makes files readable for their owner only
     sync(path)
     sealed = _seal({**fields, "format": FORMAT, "tensors_sha256": _sha256(path)})
     write_whole(folder / FIELDS, sealed)
@@ -47,7 +47,7 @@ def write_sealed(folder: Path, tensors: Tensors, fields: dict[str, Any]) -> None
 def read_sealed(folder: Path) -> tuple[Tensors, dict[str, Any]]:
     """The tensors, on the CPU, and the fields.
 
-    Raises ValueError, with what is wrong, or OSError unless all is as it was written.
+    Raises ValueError, which says what is wrong, or OSError if anything is missing or changed.
     """
     fields = _unseal(_file(folder, FIELDS).read_bytes())
     if _sha256(_file(folder, TENSORS)) != fields.pop("tensors_sha256", None):
@@ -56,7 +56,7 @@ def read_sealed(folder: Path) -> tuple[Tensors, dict[str, Any]]:
 
 
 def _saveable(tensors: Tensors) -> Tensors:
-    """On the CPU, contiguous, and no two with the same memory, which safetensors refuses."""
+    """Copies on the CPU, contiguous; safetensors refuses tensors that share memory."""
     saveable: Tensors = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():
@@ -68,7 +68,7 @@ def _saveable(tensors: Tensors) -> Tensors:
 
 
 def _load(path: Path) -> Tensors:
-    """Copied one by one: what safetensors returns is a map of a file that will be removed."""
+    """Load copies: safetensors returns maps of a file that will be removed."""
     try:
         with safe_open(path, framework="pt") as file:
             names = file.keys()
@@ -78,7 +78,7 @@ def _load(path: Path) -> Tensors:
 
 
 def _file(folder: Path, name: str) -> Path:
-    """Raises ValueError for what cannot be read to its end: a folder, a pipe, a device."""
+    """The path of a file. Raises ValueError if it is missing, a folder, a pipe or a device."""
     path = folder / name
     if not path.is_file():
         there = folder.is_dir()
@@ -92,14 +92,14 @@ def _sha256(path: Path) -> str:
 
 
 def _seal(fields: dict[str, Any]) -> bytes:
-    """The one way to write these fields, with the SHA-256 of all of them."""
+    """The only valid JSON of these fields, with the SHA-256 of all of them."""
     text = json.dumps(fields, sort_keys=True, allow_nan=False)
     sealed = {**fields, "sha256": hashlib.sha256(text.encode()).hexdigest()}
     return (json.dumps(sealed, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _unseal(content: bytes) -> dict[str, Any]:
-    """The fields without format and SHA-256; ValueError for all that `_seal` would not write."""
+    """The fields without format and SHA-256. Raises ValueError unless `_seal` writes the same."""
     try:
         fields = dict(json.loads(content))
         as_sealed = _seal({key: fields[key] for key in fields if key != "sha256"})

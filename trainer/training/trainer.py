@@ -1,4 +1,4 @@
-"""One run in memory: the model, its optimiser, and the place in its data."""
+"""One run in memory: the model, its optimiser and its data."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from trainer.weights.weights import load_weights
 
 
 class Trainer:
-    """Takes the steps of a recipe. Each is a function of the parameters and its number alone.
+    """Takes the steps of a recipe; each depends only on the parameters and the step's number.
 
-    Raises ExecutionSettingError when the recipe does not fit the place.
+    Raises ExecutionSettingError if the recipe does not fit the device.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Trainer:
         self.progress = progress or Progress()
         self.sequences = place.world.part(recipe.train.batch_size)
         check_fits(recipe, place.device, self._free_bytes())
-        # A continued run has its notes already; a time measured again would make another one.
+        # A continued run has these notes already; a new measurement would add another one.
         prepare(recipe, place.device, _ignore if self.progress.steps else self._note)
         self.batches = Batches(recipe, corpus.train)
         self.dropout = DropoutStream(recipe.seeds.dropout)
@@ -63,7 +63,7 @@ class Trainer:
         self._halved = False
 
     def step(self, step: int) -> Step:
-        """Take optimiser step `step`. Nothing here waits for the device."""
+        """Take optimiser step `step`, without waiting for the device."""
         loss = self._gradients_that_fit(step)
         self.place.world.sum(loss)
         self.place.world.sum(self.parameters.gradients)
@@ -71,7 +71,7 @@ class Trainer:
         return Step(loss, *report)
 
     def _gradients_that_fit(self, step: int) -> Tensor:
-        """The gradients of a step, with half the micro-batch if the memory does not suffice."""
+        """The gradients of a step; halves the micro-batch once if memory runs out."""
         while True:
             try:
                 return self.gradients(step, self.sequences)
@@ -80,7 +80,7 @@ class Trainer:
                     raise
                 if self._halved or self.micro_batch == 1:
                     raise self._does_not_fit(step) from error
-            # Outside of the handler: what the attempt held is free only now.
+            # Outside the handler, because the exception keeps the tensors of the attempt alive.
             self._halve(step)
 
     def _halve(self, step: int) -> None:
@@ -100,7 +100,7 @@ class Trainer:
         return does_not_fit(self.recipe, self.place.device, tried)
 
     def gradients(self, step: int, sequences: slice) -> Tensor:
-        """Fill the gradients with those of some sequences of a step's batch; their share of the loss."""
+        """Compute the gradients of some sequences of a step; returns their share of the mean loss."""
         inputs, targets = (self._on_device(t) for t in self.batches.read(step, sequences))
         self.parameters.forget_gradients()
         scale = self._share * self.optimizer.scale
@@ -125,24 +125,22 @@ class Trainer:
         asked = self.place.execution.micro_batch
         if asked != "auto":
             return min(asked, most)  # type: ignore[no-any-return]
-        if (
-            self.progress.micro_batch is not None
-        ):  # as before the interruption: another one rounds otherwise
+        if self.progress.micro_batch is not None:  # a continued run: another one rounds differently
             return self.progress.micro_batch
         known = MicroBatches(self.place.cache, self._free_bytes())
         return known.find(self.recipe, self.place.device, most, self._attempt)
 
     def _free_bytes(self) -> int | None:
-        """This process's share of the memory that is free: of a CPU's, which all of them are on."""
+        """Free memory for this process; on a CPU, all processes of a run share it."""
         free = free_bytes(self.place.device)
         shared = self.place.world.size if self.place.device.type == "cpu" else 1
         return None if free is None else free // shared
 
     def _attempt(self, size: int) -> None:
-        """Forward and back through a micro-batch of this size. Changes nothing that lasts."""
+        """Compute the gradients of a micro-batch of this size, to see if it fits; keeps no results."""
         self.micro_batch = size
         first = self.sequences.start
-        # AdamW's two moments come with the first step only, and then stay.
+        # AdamW allocates its two moments at the first step, so reserve their memory here.
         _moments = torch.empty(2, self.parameters.values.numel(), device=self.place.device)
         self.gradients(0, slice(first, first + size))
         self.parameters.gradients.zero_()
@@ -152,11 +150,11 @@ class Trainer:
             self.progress.notes.append(sentence)
 
     def state(self) -> dict[str, Tensor]:
-        """All tensors that a continued run needs."""
+        """All tensors that a checkpoint needs."""
         return {"values": self.parameters.values} | self.optimizer.state()
 
     def begin_with(self, weights: Pretrained) -> None:
-        """Take the place of the random weights (`Pretrained.check_fits`). Raises WeightsError."""
+        """Replace the random weights; they must fit (`Pretrained.check_fits`). Raises WeightsError."""
         load_weights(self.model, weights)
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
@@ -167,4 +165,4 @@ class Trainer:
 
 
 def _ignore(_sentence: str) -> None:
-    """Tell nobody."""
+    """Drop a note."""

@@ -1,4 +1,4 @@
-"""The processes that train one run together, and what they tell each other."""
+"""The processes that train one run together, and their communication."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 
 LOST_PARTNER_SECONDS = 5.0
-"""Seconds that a process whose partner is gone leaves to whoever watches over them."""
+"""Seconds that a process waits to be killed by the supervisor after another process has ended."""
 
 
 @dataclass(frozen=True)
 class World:
-    """One process among `size`; alone by default, and then nothing is exchanged."""
+    """One process among `size`; by default the only one, which exchanges nothing."""
 
     rank: int = 0
     size: int = 1
     control: ProcessGroup | None = None
-    """A group for small tensors on the CPU, whatever the others are on."""
+    """A process group for small tensors on the CPU."""
 
     def part(self, sequences: int) -> slice:
-        """This process's sequences of a global batch.
+        """The sequences of a global batch that this process trains on.
 
-        Raises ExecutionSettingError when there are more processes than sequences.
+        Raises ExecutionSettingError if there are more processes than sequences.
         """
         if self.size > sequences:
             raise ExecutionSettingError(
@@ -52,7 +52,7 @@ class World:
             self._exchange(tensor, None)
 
     def sum_on_cpu(self, tensor: Tensor) -> None:
-        """As `sum`, for a tensor on the CPU."""
+        """Replace `tensor`, on the CPU, by its sum over the processes."""
         if self.size > 1:
             self._exchange(tensor, self.control)
 
@@ -60,13 +60,13 @@ class World:
         try:
             torch.distributed.all_reduce(tensor, group=group)
         except RuntimeError:
-            # Another process is gone, and said why. This one is about to be killed for that, and
-            # a traceback of its own would only hide the other's words in the log.
+            # Another process has ended and logged the reason. This one is about to be killed; its
+            # own traceback would only hide that reason in the log.
             time.sleep(LOST_PARTNER_SECONDS)
             raise
 
     def any(self, flag: bool) -> bool:
-        """Whether `flag` is set in any process."""
+        """True if `flag` is true in any process."""
         if self.size == 1:
             return flag
         flags = torch.tensor(int(flag))
@@ -74,33 +74,35 @@ class World:
         return bool(flags)
 
     def gather(self, sentences: list[str]) -> list[str]:
-        """The sentences of all processes, each once."""
+        """The sentences of all processes, without duplicates."""
         if self.size == 1:
             return sentences
-        everyone: list[list[str]] = [[] for _ in range(self.size)]
-        torch.distributed.all_gather_object(everyone, sentences, group=self.control)
-        return list(dict.fromkeys(sentence for some in everyone for sentence in some))
+        gathered: list[list[str]] = [[] for _ in range(self.size)]
+        torch.distributed.all_gather_object(gathered, sentences, group=self.control)
+        return list(dict.fromkeys(sentence for some in gathered for sentence in some))
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run is trained, and how."""
+    """The device, the processes and the settings of a run."""
 
     device: torch.device
     execution: Execution = field(default_factory=Execution)
     world: World = World()
     cache: Path | None = None
-    """Where what was learnt about devices is kept."""
+    """The folder to remember micro-batches and compiled kernels in; None for none."""
 
 
 @contextmanager
 def join(rank: int, size: int, device: torch.device, meeting_point: Path) -> Iterator[World]:
-    """Meet the other processes of a run: NCCL between GPUs, gloo between CPUs, on one machine."""
+    """Connect to the other processes of a run: NCCL between GPUs, gloo between CPUs, on one machine."""
     import torch.distributed as dist
 
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
     if device.type == "cuda":
-        torch.cuda.set_device(device)  # pinned memory would make a context on GPU 0 in every rank
+        torch.cuda.set_device(
+            device
+        )  # otherwise pinned memory creates a context on GPU 0 in every rank
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(
         backend, init_method=f"file://{meeting_point}", rank=rank, world_size=size

@@ -1,4 +1,4 @@
-"""A finished run as a folder that transformers loads: without torch, and without transformers."""
+"""Export a finished run as a folder that transformers loads; needs neither torch nor transformers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ CARD = "README.md"
 
 
 def export(run: RunDirectory, to: Path, card: str) -> None:
-    """Write the model of `run`, with its tokenizer and a card, to the folder `to`: whole or not.
+    """Write the model of `run`, its tokenizer and a card to the folder `to`, whole or not at all.
 
-    Raises WeightsError where GPT-2's format cannot hold the model, the run kept no weights, or
-    `to` is in use or cannot be written; CorpusError where the tokenizer is not at hand.
+    Raises WeightsError if GPT-2's format cannot represent the model, the run kept no weights, or
+    `to` is not empty or cannot be written; CorpusError if the tokenizer cannot be loaded.
     """
     source = open_pretrained(run.path)
     try:
@@ -48,12 +48,12 @@ def export(run: RunDirectory, to: Path, card: str) -> None:
     except (OSError, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise WeightsError(
-            f"{to} cannot be written ({reason}); make room, or name another folder"
+            f"{to} cannot be written ({reason}); free some space, or name another folder"
         ) from error
 
 
 def check_is_free(to: Path) -> None:
-    """Raise WeightsError unless `to` is a folder that can be made, or an empty one."""
+    """Raise WeightsError unless `to` does not exist, or is an empty folder."""
     if to.is_symlink() or (to.exists() and not to.is_dir()):
         raise WeightsError(f"{to} exists and is no folder; name another")
     if to.exists() and any(to.iterdir()):
@@ -70,14 +70,14 @@ def _generation(end_of_text: int) -> dict[str, int]:
 
 
 def _parameters(run: RunDirectory, source: Pretrained) -> dict[str, NDArray[Any]]:
-    """GPT-2's parameters by GPT-2's names."""
+    """The parameters by GPT-2's names, in GPT-2's layout."""
     kept = load_file(run.weights)
     wanted = huggingface.parameters(source.config, source.vocabulary)
     found = {}
     for ours, each in wanted.items():
         if ours in kept:
             array = kept[ours].T if each.transposed else kept[ours]
-        else:  # a bias of the QKV that the model does not have
+        else:  # a QKV bias, which the model does not have
             array = np.zeros(each.shape, dtype=np.float32)
         found[each.name] = np.ascontiguousarray(array)
     return found

@@ -1,4 +1,4 @@
-"""Weights that a run begins with: where they lie, and whether they are for its tokens."""
+"""Initial weights of a run: find them, and check that they are for its tokenizer."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from trainer.weights.tokenizer_files import check_same_tokens
 
 
 def find_weights(word: str, beside: Path | None = None) -> Pretrained:
-    """What `train.initial_weights` names.
+    """Open the folder that `train.initial_weights` names.
 
-    A relative path is looked for where the command was given and in `beside`, the study's folder.
-    Raises WeightsError.
+    A relative path is looked up in the working directory and in `beside`, the study's folder.
+    Raises WeightsError if there is none, or two.
     """
     where = f"train.initial_weights = {word!r}"
     found = look_up(word, beside)
     if len(found) > 1:
         raise WeightsError(
-            f"{where} is two folders under one name: {found[0].resolve()} and "
-            f"{found[1].resolve()}; write the whole path of the one that is meant"
+            f"{where} is ambiguous: {found[0].resolve()} and "
+            f"{found[1].resolve()} both exist; write the absolute path"
         )
     if not found:
         raise WeightsError(
@@ -35,9 +35,9 @@ def find_weights(word: str, beside: Path | None = None) -> Pretrained:
 
 
 def check_tokens(weights: Pretrained, name: str, corpus: Corpus | None, cache: Path) -> None:
-    """Raise WeightsError unless weights are for the tokens `data.tokenizer = name` of a corpus.
+    """Raise WeightsError unless the weights are for the tokenizer `name` of a corpus.
 
-    One that is still to be made from a corpus is passed over.
+    A tokenizer that is not made yet (`bpe-N` without a corpus) is not checked.
     """
     if corpus is None and name.startswith("bpe-"):
         return
@@ -45,6 +45,6 @@ def check_tokens(weights: Pretrained, name: str, corpus: Corpus | None, cache: P
 
 
 def _tokenizer(name: str, corpus: Corpus | None, cache: Path) -> Tokenizer:
-    if corpus is not None and corpus.tokenizer is not None:  # made just now
+    if corpus is not None and corpus.tokenizer is not None:  # not saved yet
         return parse_tokenizer(corpus.tokenizer, corpus.info.corpus)
     return load_tokenizer(name, cache / corpus.info.folder if corpus else None)

@@ -1,7 +1,7 @@
 """A folder of weights: a GPT-2 in Hugging Face's format, or a run of ours.
 
-Looked at without torch: what it holds, whether it fits a model, and its hash. Only safetensors are
-read: the older format is a pickle, which can run any code.
+Reads its description and its hash, and checks it against a recipe, without torch. Only safetensors
+are read: the older format is a pickle, which can run any code.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 LARGEST_JSON = 64_000_000
-"""Bytes of a file that describes a model."""
+"""Largest size, in bytes, of a JSON file that describes a model."""
 NUMBERS = {"F64", "F32", "F16", "BF16"}
-"""Kinds of numbers that weights are stored in, as safetensors calls them."""
+"""Data types of weights, by their names in safetensors."""
 BUFFER = 2**20
 MAY_DIFFER = {"context", "dropout", "qkv_bias", "init_std", "tie_embeddings"}
 """Fields of the model in which weights and recipe may differ: without effect on the weights, or
@@ -45,12 +45,12 @@ class Stored:
     kind: str
     shape: tuple[int, ...]
     start: int
-    """Where its bytes begin in the file."""
+    """Offset of its first byte in the file."""
     size: int
-    """How many there are."""
+    """Number of bytes."""
 
     def pieces(self) -> Iterator[bytes]:
-        """Its bytes."""
+        """Its bytes, piece by piece."""
         with self.file.open("rb") as file:
             file.seek(self.start)
             left = self.size
@@ -60,28 +60,28 @@ class Stored:
 
     @property
     def is_zero(self) -> bool:
-        """Whether all of it is zero."""
+        """True if every byte is zero."""
         return not any(piece.strip(b"\0") for piece in self.pieces())
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What a folder of weights holds. Its parameters have the names that they have in our model."""
+    """The content of a folder of weights; parameters have the names of `model.gpt`."""
 
     folder: Path
     form: Literal["gpt2", "run"]
     config: ModelConfig
-    """With the dropout that it was trained with; a QKV bias that is zero counts as none."""
+    """Includes the dropout of its training; a QKV bias that is all zero counts as absent."""
     vocabulary: int
     tensors: Mapping[str, Stored]
     transposed: frozenset[str]
-    """Those that are stored as (inputs, outputs)."""
+    """Names of the tensors that are stored as (inputs, outputs)."""
     tokenizer: str | None = None
     """`data.tokenizer` of a run."""
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the weights, whatever the names of the files that they are in."""
+        """SHA-256 of the weights; independent of the names of their files."""
         digest = hashlib.sha256()
         for name, stored in sorted(self.tensors.items()):
             turned = "transposed" if name in self.transposed else ""
@@ -91,10 +91,10 @@ class Pretrained:
         return digest.hexdigest()
 
     def check_fits(self, recipe: Recipe) -> None:
-        """Raise WeightsError, naming the field, where the model of a recipe has another shape.
+        """Raise WeightsError, naming the field, if the recipe's model has another shape.
 
-        It may have fewer positions, a bias that the weights lack, and a head of its own where
-        theirs is tied: none of that changes what the model computes.
+        The model may have fewer positions, a bias that the weights lack, and its own output head
+        if the weights tie theirs: none of that changes what it computes.
         """
         model, ours = recipe.model, self.config
         tokens = vocabulary_size(recipe.data.tokenizer)
@@ -130,7 +130,7 @@ class Pretrained:
 
 
 def open_pretrained(folder: Path) -> Pretrained:
-    """Look at a folder of weights. Raises WeightsError when it holds none, or not what it says."""
+    """Open a folder of weights. Raises WeightsError if it has none, or they contradict its config."""
     try:
         if (folder / CONFIG).exists():
             return _open_gpt2(folder)
@@ -167,7 +167,7 @@ def _open_run(run: RunDirectory) -> Pretrained:
 
 
 def _is_absent(name: str, config: ModelConfig) -> bool:
-    """Whether a model of ours lacks a parameter that GPT-2 has."""
+    """True if our model lacks this parameter of GPT-2."""
     without_bias = not config.qkv_bias and name.endswith("qkv.bias")
     return without_bias or (config.norm == "rms" and name.endswith("norm.bias"))
 
@@ -181,7 +181,7 @@ def _open_gpt2(folder: Path) -> Pretrained:
         config, vocabulary = huggingface.from_fields(_read_json(folder / CONFIG))
     except ValueError as error:
         raise WeightsError(f"{folder / CONFIG}: {error}") from error
-    if config.layers > len(entries):  # before a list is made of what a mistyped number asks for
+    if config.layers > len(entries):  # a mistyped number would make a huge list below
         raise WeightsError(f"{folder} has fewer tensors than {CONFIG} has layers")
     wanted = huggingface.parameters(config, vocabulary)
     tensors = _find(folder, wanted, entries)
@@ -194,7 +194,7 @@ def _open_gpt2(folder: Path) -> Pretrained:
 def _find(
     folder: Path, wanted: Mapping[str, Parameter], entries: Mapping[str, Stored]
 ) -> dict[str, Stored]:
-    """The tensors that a model consists of. Raises WeightsError for one that is not as it should."""
+    """The tensors of a model. Raises WeightsError if one is missing or has another shape or type."""
     for each in wanted.values():
         found = entries.get(each.name)
         if found is None:
@@ -222,7 +222,7 @@ def _all_entries(folder: Path) -> dict[str, Stored]:
 
 
 def _indexed_entries(folder: Path) -> dict[str, Stored]:
-    """Those of several files, which an index names."""
+    """The tensors of several files, which an index lists."""
     names = _read_json(folder / INDEX).get("weight_map")
     if not isinstance(names, dict):
         raise WeightsError(f"{folder / INDEX} has no weight_map")
@@ -235,11 +235,11 @@ def _indexed_entries(folder: Path) -> dict[str, Stored]:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, Stored]]:
-    """What a safetensors file holds. Raises SafetensorError when it is damaged."""
-    if not path.is_file():  # a pipe would be waited for
+    """The tensors of a safetensors file. Raises SafetensorError if it is damaged."""
+    if not path.is_file():  # reading a pipe would wait for ever
         raise WeightsError(f"{path} is no file")
     with safe_open(path, framework="numpy"):
-        pass  # its header has been checked against its size
+        pass  # checks the header against the file's size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))

@@ -1,4 +1,4 @@
-"""The tokenizer of a run as the files that transformers reads: the same tokens for every text."""
+"""Tokenizers of weights: read those of a folder, and write one as files for transformers."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _LETTERS = {byte: letter for letter, byte in byte_letters().items()}
 
 
 def find_tokenizer(source: Pretrained) -> Tokenizer:
-    """The tokenizer of a folder of weights. Raises WeightsError or CorpusError when there is none."""
+    """The tokenizer of a folder of weights. Raises WeightsError or CorpusError if there is none."""
     folder, content = source.folder, _content(source.folder)
     if content is not None:
-        found = _of_gpt2s_kind(folder, content)
+        found = _gpt2_like(folder, content)
     elif source.tokenizer or source.vocabulary == VOCABULARY["gpt2"]:
         found = _load(source.tokenizer or "gpt2", folder)
     else:
         raise WeightsError(
-            f"{folder} has no {TOKENIZER_FILE}, so nobody knows what its tokens stand for"
+            f"{folder} has no {TOKENIZER_FILE}, so the meaning of its tokens is unknown"
         )
     if found.vocabulary != source.vocabulary:
         raise WeightsError(
@@ -43,7 +43,7 @@ def find_tokenizer(source: Pretrained) -> Tokenizer:
 
 
 def check_same_tokens(source: Pretrained, tokenizer: Tokenizer, name: str) -> None:
-    """Raise WeightsError unless a folder's tokens are those of `tokenizer`, called `name`."""
+    """Raise WeightsError unless the tokens of a folder equal those of `tokenizer`, named `name`."""
     theirs, ids = find_tokenizer(source), range(tokenizer.end_of_text)
     same = theirs.vocabulary == tokenizer.vocabulary
     if not same or any(theirs.decode([i]) != tokenizer.decode([i]) for i in ids):
@@ -55,7 +55,7 @@ def check_same_tokens(source: Pretrained, tokenizer: Tokenizer, name: str) -> No
 
 
 def _content(folder: Path) -> dict[str, Any] | None:
-    """What `tokenizer.json`, or the two files that came before it, say; None without any."""
+    """The content of `tokenizer.json`, or of the older vocab.json and merges.txt; None without any."""
     vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
     try:
         if (folder / TOKENIZER_FILE).exists():
@@ -69,8 +69,8 @@ def _content(folder: Path) -> dict[str, Any] | None:
         raise WeightsError(f"the tokenizer in {folder} cannot be read: {error}") from error
 
 
-def _of_gpt2s_kind(folder: Path, content: Mapping[str, Any]) -> Tokenizer:
-    """Byte-level BPE whose text is cut into words as GPT-2 does. Raises WeightsError for others."""
+def _gpt2_like(folder: Path, content: Mapping[str, Any]) -> Tokenizer:
+    """A byte-level BPE that splits text into words like GPT-2. Raises WeightsError for others."""
     try:
         _check_cuts(content)
         return make_tokenizer(dict(content), str(folder))
@@ -92,10 +92,10 @@ def _check_cuts(content: Mapping[str, Any]) -> None:
 def tokenizer_files(name: str, folder: Path, context: int) -> dict[str, bytes]:
     """The files by name, for the tokenizer `name` of the run in `folder`.
 
-    Raises CorpusError or WeightsError when it is not at hand.
+    Raises CorpusError or WeightsError if the tokenizer cannot be loaded.
     """
     kept = folder / TOKENIZER_FILE
-    content = kept.read_bytes() if kept.exists() else _write_down(_load(name, folder))
+    content = kept.read_bytes() if kept.exists() else _to_json(_load(name, folder))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": context,
@@ -103,7 +103,7 @@ def tokenizer_files(name: str, folder: Path, context: int) -> dict[str, bytes]:
         "eos_token": END_OF_TEXT,
         "pad_token": END_OF_TEXT,
         "clean_up_tokenization_spaces": False,
-        # Text that looks like the end-of-text token is text, as it was in training.
+        # "<|endoftext|>" in a text is plain text, as in training.
         "split_special_tokens": True,
     }
     return {
@@ -113,7 +113,7 @@ def tokenizer_files(name: str, folder: Path, context: int) -> dict[str, bytes]:
 
 
 def _load(name: str, folder: Path) -> Tokenizer:
-    """A tokenizer that is the same everywhere."""
+    """Load a tokenizer that does not depend on a corpus. Raises WeightsError for `bpe-N`."""
     if name not in VOCABULARY:
         raise WeightsError(
             f"{folder} does not keep the {TOKENIZER_FILE} of its data.tokenizer = {name!r}"
@@ -121,18 +121,18 @@ def _load(name: str, folder: Path) -> Tokenizer:
     return load_tokenizer(name)
 
 
-def _write_down(tokenizer: Tokenizer) -> bytes:
-    """`tokenizer.json` of a tokenizer that is the same everywhere."""
-    from tokenizers import Tokenizer as Written
+def _to_json(tokenizer: Tokenizer) -> bytes:
+    """The `tokenizer.json` of `bytes` or `gpt2`."""
+    from tokenizers import Tokenizer as JsonTokenizer
     from tokenizers import decoders, models, pre_tokenizers
 
     words = [tokenizer.decode([token]) for token in range(tokenizer.end_of_text)]
     vocabulary = {_spell(word): token for token, word in enumerate(words)}
     merges = [(_spell(first), _spell(second)) for first, second in recover_merges(words)]
-    written = Written(models.BPE(vocabulary, merges))
+    written = JsonTokenizer(models.BPE(vocabulary, merges))
     written.pre_tokenizer = pre_tokenizers.ByteLevel(
         add_prefix_space=False,
-        use_regex=bool(merges),  # where nothing is merged there is no need to cut
+        use_regex=bool(merges),  # without merges there is no need to split into words
     )
     written.decoder = decoders.ByteLevel()
     written.add_special_tokens([END_OF_TEXT])
@@ -140,14 +140,14 @@ def _write_down(tokenizer: Tokenizer) -> bytes:
 
 
 def _spell(word: bytes) -> str:
-    """Bytes as a `tokenizer.json` writes them."""
+    """Bytes in the spelling of a `tokenizer.json`."""
     return "".join(_LETTERS[byte] for byte in word)
 
 
 def recover_merges(words: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-    """The merges of a byte-pair encoding, from its words in the order in which they were made.
+    """The merges of a byte-pair encoding, from its words in the order of their merges.
 
-    A word is what one merge makes of the two parts that the merges before it leave of its bytes.
+    The merges before a word reduce its bytes to two parts; the word's own merge joins these.
     """
     ranks = {word: rank for rank, word in enumerate(words)}
     return [_last_merge(word, ranks) for word in words if len(word) > 1]

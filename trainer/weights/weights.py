@@ -1,4 +1,4 @@
-"""Parameters by name, as safetensors: those that a run ends with, and those that it starts from."""
+"""Save the final parameters of a run, and load parameters into a model (safetensors)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from trainer.weights.pretrained import Pretrained
 
 
 def save_weights(path: Path, parameters: Mapping[str, Tensor]) -> None:
-    """Write the parameters, whole or not at all. Raises CheckpointError when the disk is full."""
+    """Write the parameters, whole or not at all. Raises CheckpointError if they cannot be written."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # Each is copied out of the vector that all share: safetensors refuses shared memory.
+    # Copies, because all parameters share one vector and safetensors refuses shared memory.
     tensors = {name: p.detach().cpu().clone() for name, p in parameters.items()}
     try:
         save_file(tensors, aside)
@@ -30,7 +30,7 @@ def save_weights(path: Path, parameters: Mapping[str, Tensor]) -> None:
         aside.replace(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"{path} cannot be written ({error}); make room there, or set jobs.keep to "
+            f"{path} cannot be written ({error}); free some space, or set jobs.keep to "
             '"nothing", and run again'
         ) from error
     finally:
@@ -39,10 +39,10 @@ def save_weights(path: Path, parameters: Mapping[str, Tensor]) -> None:
 
 @torch.no_grad()
 def load_weights(model: GPT, source: Pretrained) -> None:
-    """Fill a model whose shape fits (`Pretrained.check_fits`). Raises WeightsError.
+    """Fill a model of a fitting shape (`Pretrained.check_fits`). Raises WeightsError.
 
-    Positions that it does not have are left out, a QKV bias that only it has is zero, and a head
-    that only it has is the token embedding: its logits are those of the source.
+    The model's logits equal the source's: positions beyond its context are left out, a QKV bias
+    that the source lacks is zero, and a head that the source lacks is its token embedding.
     """
     found = _read(source)
     found.setdefault("head.weight", found["token_embedding.weight"])
@@ -68,7 +68,7 @@ def _read(source: Pretrained) -> dict[str, Tensor]:
 
 
 def load_model(source: Pretrained, context: int | None = None) -> GPT:
-    """The model that a folder holds, to be used and not trained; for fewer positions if asked."""
+    """The model of a folder, in evaluation mode; with `context` positions, or all that it has."""
     config = source.config.model_copy(update={"context": context or source.config.context})
     model = GPT(config, source.vocabulary)
     load_weights(model, source)
