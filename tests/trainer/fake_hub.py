@@ -121,10 +121,10 @@ def serve(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def silent_name_server(folder: Path) -> Iterator[list[str]]:
-    """What to put before a command so that its name server hears every question and answers none."""
+    """A prefix for a command that gives it a name server which never answers."""
     alone = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"']
     if os.geteuid() or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
-        pytest.skip("a process cannot be given a name server of its own here")
+        pytest.skip("this test needs root and `unshare`, to give a process its own name server")
     address = f"127.{os.getpid() // 256 % 256}.{os.getpid() % 256}.53"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind((address, 53))

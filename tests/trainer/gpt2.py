@@ -1,4 +1,4 @@
-"""A GPT-2 of somebody else's: made and saved by transformers, its tokenizer beside it."""
+"""A GPT-2 that transformers makes and saves, with its tokenizer."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from trainer.training.batches import Batches
 
 @dataclass(frozen=True)
 class Masks:
-    """What dropout multiplies with: 0, or 1 / P(kept)."""
+    """The factors of dropout: 0, or 1 / P(kept)."""
 
     stream: DropoutStream
     rate: float

@@ -97,7 +97,7 @@ def assert_paired(one: tuple[list[Tensor], ...], other: tuple[list[Tensor], ...]
 
 @pytest.fixture
 def streams(sixteen: Recipe, corpus: Corpus) -> tuple[list[Tensor], ...]:
-    """What a plain run reads and drops."""
+    """The sequences and dropout masks of a plain run."""
     trainer = start(sixteen, corpus, BATCH)
     seen = watch(trainer)
     for step in range(STEPS):

@@ -29,7 +29,7 @@ def test_permute_sends_every_range_onto_itself(size: int, key: str) -> None:
 
 @settings(max_examples=30)
 @given(size=st.integers(100, 3_000), key=st.text(max_size=8))
-def test_permute_differs_between_keys_and_from_the_order_it_was_given(size: int, key: str) -> None:
+def test_permute_depends_on_its_key_and_changes_the_order(size: int, key: str) -> None:
     mine, other = whole(size, key), whole(size, key + "!")
     # A random permutation has one fixed point on average; 12 or more come once in 10^9.
     assert sum(a == b for a, b in zip(mine, other, strict=True)) < 12
@@ -42,7 +42,7 @@ def test_permute_spreads_neighbours_apart() -> None:
     assert abs(together) < 5 / 20_000**0.5
 
 
-def test_permute_of_ten_billion_takes_no_memory_to_speak_of() -> None:
+def test_permuting_ten_billion_needs_almost_no_memory() -> None:
     size = 10_000_000_000
     slots = np.array([0, 1, size // 2, size - 1], dtype=np.uint64)
     tracemalloc.start()
@@ -109,14 +109,14 @@ def sparse(path: Path, length: int) -> Tokens:
 
 
 def seconds_to_begin(recipe: Recipe, tokens: Tokens, step: int) -> float:
-    """What computing the places around a step and reading it takes, with nothing remembered."""
+    """Seconds to compute the sequences of a step and read them, with an empty cache."""
     began = time.perf_counter()
     Batches(recipe, tokens).read(step)
     return time.perf_counter() - began
 
 
 @pytest.mark.parametrize("order", ["shuffled", "sequential"])
-def test_of_ten_billion_tokens_a_batch_takes_the_memory_and_time_that_it_takes_of_a_million(
+def test_a_batch_of_ten_billion_tokens_costs_no_more_memory_or_time_than_of_a_million(
     tmp_path: Path, make_recipe: Callable[..., Recipe], order: str
 ) -> None:
     recipe = make_recipe({"data.order": order})
@@ -139,7 +139,7 @@ def test_of_ten_billion_tokens_a_batch_takes_the_memory_and_time_that_it_takes_o
     assert many < 5 * few
 
 
-def test_of_ten_billion_tokens_nothing_is_read_twice_and_any_step_can_be_read_first(
+def test_with_ten_billion_tokens_no_sequence_repeats_and_any_step_can_be_read_first(
     tmp_path: Path, make_recipe: Callable[..., Recipe]
 ) -> None:
     recipe, tokens = make_recipe(), sparse(tmp_path / "train.bin", 10**10 + 1)
@@ -150,7 +150,7 @@ def test_of_ten_billion_tokens_nothing_is_read_twice_and_any_step_can_be_read_fi
         assert np.array_equal(Batches(recipe, tokens).sequences(step), read[step - 40_000])
 
 
-def test_sequential_order_reads_the_text_as_it_stands_again_and_again(
+def test_sequential_order_reads_the_text_in_order_again_and_again(
     corpus: Corpus, make_recipe: Callable[..., Recipe]
 ) -> None:
     batches = Batches(make_recipe({"data.order": "sequential"}), corpus.train[: 16 * 20 + 1])

@@ -91,9 +91,7 @@ def test_arbitrary_bytes_have_the_tokens_that_its_library_gives(both: Pair, raw:
 
 @settings(max_examples=100)
 @given(data=st.data())
-def test_any_tokens_decode_to_what_its_library_makes_of_them(
-    both: Pair, data: st.DataObject
-) -> None:
+def test_any_tokens_decode_as_its_library_decodes_them(both: Pair, data: st.DataObject) -> None:
     ours, theirs = both
     ids = data.draw(st.lists(st.integers(0, ours.vocabulary - 1), max_size=50))
     assert ours.decode(ids).decode(errors="replace") == theirs.decode(
@@ -102,7 +100,7 @@ def test_any_tokens_decode_to_what_its_library_makes_of_them(
 
 
 @pytest.mark.parametrize("characters", [r"\p{L}", r"\p{N}", r"\s"])
-def test_both_libraries_have_one_idea_of_letters_numbers_and_spaces(characters: str) -> None:
+def test_both_libraries_agree_on_letters_numbers_and_spaces(characters: str) -> None:
     from tiktoken import Encoding  # noqa: PLC0415
 
     assert characters in r50k_pat_str
@@ -155,7 +153,7 @@ def test_a_tokenizer_is_found_by_its_name_and_the_folder_of_its_corpus(
     )
 
 
-def test_bytes_can_be_written_in_that_format_too(tmp_path: Path) -> None:
+def test_the_byte_tokenizer_can_be_written_as_tokenizer_json(tmp_path: Path) -> None:
     read = read_from(tmp_path, {"model": {"vocab": byte_letters(), "merges": []}})
     text = SCRIPTS.encode()
     assert read.encode(text).tolist() == ByteTokenizer().encode(text).tolist()
@@ -167,7 +165,7 @@ def read_from(folder: Path, content: object) -> BytePairTokenizer:
     return read_tokenizer(folder / TOKENIZER_FILE)
 
 
-def test_a_text_that_is_too_small_for_the_vocabulary_is_refused_with_a_sentence() -> None:
+def test_a_text_too_small_for_the_vocabulary_is_refused_with_a_message() -> None:
     with pytest.raises(CorpusError) as refused:
         train_tokenizer("bpe-4096", ["abab abc"])
     assert str(refused.value) == (
@@ -189,7 +187,7 @@ def test_a_text_that_is_too_small_for_the_vocabulary_is_refused_with_a_sentence(
         ('{"model": {"vocab": {"三": 0}, "merges": []}}', "三"),
     ],
 )
-def test_a_file_that_is_no_tokenizer_is_refused_with_a_sentence(
+def test_a_file_that_is_not_a_tokenizer_is_refused_with_a_message(
     tmp_path: Path, content: str, reason: str
 ) -> None:
     path = tmp_path / TOKENIZER_FILE

@@ -108,7 +108,7 @@ def test_what_was_read_outlives_its_files(two: Checkpoints) -> None:
     check(found, 20)
 
 
-def test_the_newest_two_are_kept_and_nothing_beside_them(checkpoints: Checkpoints) -> None:
+def test_only_the_newest_two_checkpoints_are_kept(checkpoints: Checkpoints) -> None:
     for step in (3, 20, 100, 99_999_999_999):
         checkpoints.save(small(step))
         check(checkpoints.latest(pytest.fail), step)
@@ -126,7 +126,7 @@ def test_a_step_that_is_saved_again_is_replaced(two: Checkpoints) -> None:
     assert names(two.folder) == ["step-0000000010", "step-0000000020"]
 
 
-def test_damaged_checkpoints_of_later_steps_crowd_out_none_that_is_whole(two: Checkpoints) -> None:
+def test_damaged_checkpoints_of_later_steps_replace_no_undamaged_one(two: Checkpoints) -> None:
     for path in two.folder.glob("*/*.json"):
         path.unlink()
     for step in (4, 5):
@@ -153,7 +153,9 @@ def test_a_checkpoint_of_another_recipe_is_refused_with_the_remedy(two: Checkpoi
     )
 
 
-def test_clear_removes_all_and_the_folder_unless_it_holds_something_else(two: Checkpoints) -> None:
+def test_clear_removes_all_checkpoints_and_the_folder_unless_it_has_other_files(
+    two: Checkpoints,
+) -> None:
     for leftover in (".writing-step-0000000030", ".removed-x", ".replaced-step-0000000010"):
         (two.folder / leftover).mkdir()
     (two.folder / "notes.txt").touch()
@@ -255,7 +257,7 @@ OVERFLOW = len(HEADER).to_bytes(8, "little") + HEADER
         (lambda f: reseal_tensors(f, pickle.dumps(Malice())), "tensors.safetensors cannot be read"),
     ],
 )
-def test_whatever_is_there_instead_is_named_and_the_one_before_is_used(
+def test_anything_else_in_place_of_a_checkpoint_is_named_and_the_one_before_is_used(
     two: Checkpoints, damage: Callable[[Path], None], what: str
 ) -> None:
     said: list[str] = []
@@ -271,7 +273,7 @@ def test_whatever_is_there_instead_is_named_and_the_one_before_is_used(
     check(two.latest(pytest.fail), 20)
 
 
-def test_nothing_that_reads_or_writes_checkpoints_knows_pickles() -> None:
+def test_no_module_that_reads_or_writes_checkpoints_uses_pickle() -> None:
     for module in ("checkpoint", "sealed", "files"):
         source = (Path(sealed.__file__).with_name(f"{module}.py")).read_text()
         nodes = list(ast.walk(ast.parse(source)))

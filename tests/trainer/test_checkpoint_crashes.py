@@ -1,4 +1,4 @@
-"""What is left of checkpoints when a writer is killed or the disk is full."""
+"""Checkpoints survive a killed writer and a full disk."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def saves(tmp_path: Path, root: Path) -> Iterator[Saves]:
         lines.close()
 
 
-def test_a_writer_that_is_killed_whenever_it_touches_the_disk_leaves_a_whole_checkpoint(
+def test_a_writer_killed_at_any_access_to_the_disk_leaves_a_complete_checkpoint(
     tmp_path: Path, saves: Saves
 ) -> None:
     checkpoints = Checkpoints(tmp_path, IDENTITY)
@@ -127,7 +127,7 @@ def test_a_writer_that_is_killed_whenever_it_touches_the_disk_leaves_a_whole_che
     assert names(tmp_path) == ["step-0000000002", "step-0000000003"]
 
 
-def test_a_writer_that_is_killed_at_any_time_leaves_a_whole_checkpoint(
+def test_a_writer_killed_at_any_time_leaves_a_complete_checkpoint(
     tmp_path: Path, saves: Saves
 ) -> None:
     checkpoints = Checkpoints(tmp_path, IDENTITY)
@@ -149,7 +149,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         yield made
 
 
-def test_a_disk_that_is_full_at_any_point_is_told_and_harms_no_earlier_checkpoint(
+def test_a_full_disk_at_any_point_is_reported_and_damages_no_earlier_checkpoint(
     tiny_disk: Path,
 ) -> None:
     checkpoints = Checkpoints(tiny_disk / "checkpoints", IDENTITY)
@@ -177,7 +177,7 @@ def test_a_disk_that_is_full_at_any_point_is_told_and_harms_no_earlier_checkpoin
     assert names(checkpoints.folder) == ["step-0000000020", "step-0000000030"]
 
 
-def test_a_folder_that_is_none_is_refused_with_the_remedy(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     checkpoints = Checkpoints(tmp_path / "file", IDENTITY)
     with pytest.raises(CheckpointError, match=r"file cannot be listed \(Not a directory\)"):

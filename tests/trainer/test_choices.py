@@ -1,4 +1,4 @@
-"""What every choice of the recipe must do, whatever it is: a new one is tested the day it is added."""
+"""Tests for every choice of the recipe: a new one is tested the day it is added."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CPU = Place(torch.device("cpu"))
 NEEDS: dict[tuple[str, Any], dict[str, Any]] = {}
 """Other fields that a choice makes sense with only, by (field, choice)."""
 ELSEWHERE = {"data.corpus", "data.tokenizer"}
-"""What is prepared, not trained: tests/trainer/test_corpus.py and test_tokenizer.py."""
+"""Fields that tests/trainer/test_corpus.py and test_tokenizer.py test."""
 
 
 def choices(config: type[Config], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -42,7 +42,7 @@ CHOICES = [(name, value) for name, value in choices(Recipe) if name not in ELSEW
 
 
 @pytest.mark.parametrize(("field", "value"), CHOICES)
-def test_every_choice_learns_has_the_parameters_it_says_and_disturbs_no_other_one(
+def test_every_choice_learns_has_its_number_of_parameters_and_changes_no_other_choice(
     field: str, value: object, corpus: Corpus, make_recipe: Callable[..., Recipe]
 ) -> None:
     budget = {"train.tokens": 16 * 8 * 150, "optimizer.learning_rate": 3e-3}

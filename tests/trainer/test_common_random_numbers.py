@@ -1,4 +1,4 @@
-"""What two runs with one seed share, whatever else differs between them."""
+"""Two runs with one seed share its random numbers, even if their recipes differ."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_two_processes_with_one_recipe_end_with_the_same_loss_to_the_last_bit(
     )
 
 
-def test_torchs_global_generator_reaches_no_result(corpus: Corpus, recipe: Recipe) -> None:
+def test_torchs_global_generator_changes_no_result(corpus: Corpus, recipe: Recipe) -> None:
     losses = []
     for seed in (1, 2):
         torch.manual_seed(seed)

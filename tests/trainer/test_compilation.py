@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 
 
 def explicit_attention(qkv: Tensor, heads: int, dropout: dropout_module.Dropout) -> Tensor:
-    """What a GPU's fused kernel does, with masks that a CPU can make."""
+    """The result of a GPU's fused kernel, computed with masks on a CPU."""
     query, key, value = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
     hidden = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).triu(1)
     scores = (query @ key.mT / query.shape[-1] ** 0.5).masked_fill(hidden, float("-inf"))
@@ -63,7 +63,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("as_on_a_gpu")
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # torch._dynamo looks at it
-def test_pairing_survives_compilation_and_no_step_is_compiled_anew(
+def test_pairing_survives_compilation_and_no_step_is_recompiled(
     corpus: Corpus, make_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -87,7 +87,7 @@ def test_pairing_survives_compilation_and_no_step_is_compiled_anew(
     assert graphs == graphs[:1] * 4
 
 
-def test_on_a_cpu_nothing_is_compiled_and_who_asked_for_it_is_told(
+def test_on_a_cpu_nothing_is_compiled_and_a_request_for_it_is_noted(
     recipe: Recipe, corpus: Corpus
 ) -> None:
     asked = train(recipe, corpus, None, Place(CPU, Execution(compile="always")))

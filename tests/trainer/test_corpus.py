@@ -18,14 +18,14 @@ from trainer.sources.standard_library import Document, StandardLibrary, content_
 DOCUMENTS = [Document("a.py", b"x = 1\n"), Document("b.py", b"y = 2\n")]
 
 
-def test_the_hash_is_that_of_paths_texts_and_split_alone() -> None:
+def test_the_hash_depends_only_on_paths_texts_and_split() -> None:
     known = "d665309b24bb7c2b884cfcaedceacb850eba3786028addee89c7082965423a56"
     assert content_hash(DOCUMENTS, DataConfig()) == known
     assert content_hash([DOCUMENTS[0], Document("b.py", b"y = 3\n")], DataConfig()) != known
     assert content_hash([DOCUMENTS[0], Document("c.py", b"y = 2\n")], DataConfig()) != known
 
 
-def test_the_hash_tells_where_one_document_ends_and_the_next_begins() -> None:
+def test_the_hash_depends_on_the_boundaries_of_documents() -> None:
     one, two = [Document("a", b"xb\n1\ny")], [Document("a", b"x"), Document("b", b"y")]
     assert content_hash(one, DataConfig()) != content_hash(two, DataConfig())
 
@@ -57,7 +57,7 @@ def test_a_corpus_that_was_never_saved_is_not_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["train.bin", "test.bin", "byte_lengths.bin"])
-def test_a_truncated_file_is_refused_with_a_sentence(
+def test_a_truncated_file_is_refused_with_a_message(
     corpus: Corpus, tmp_path: Path, name: str
 ) -> None:
     folder = save_corpus(corpus, tmp_path)
@@ -73,7 +73,7 @@ def test_a_truncated_file_is_refused_with_a_sentence(
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b'{"a": 1}', b"[]", b"\xff"])
 @pytest.mark.parametrize("name", ["corpus.json", "train.bin"])
-def test_a_file_that_is_gone_or_nonsense_is_refused_with_a_sentence(
+def test_a_missing_or_invalid_file_is_refused_with_a_message(
     corpus: Corpus, tmp_path: Path, name: str, content: bytes | None
 ) -> None:
     folder = save_corpus(corpus, tmp_path)
@@ -120,7 +120,7 @@ def test_two_processes_that_save_one_corpus_at_once_both_succeed(
     assert [path.name for path in tmp_path.iterdir()] == [info.folder]
 
 
-def test_a_context_longer_than_the_text_is_refused_with_a_sentence(
+def test_a_context_longer_than_the_text_is_refused_with_a_message(
     corpus: Corpus, make_recipe: Callable[..., Recipe]
 ) -> None:
     recipe = make_recipe(
@@ -134,7 +134,7 @@ def test_a_context_longer_than_the_text_is_refused_with_a_sentence(
     )
 
 
-def test_a_side_without_text_is_refused_with_how_the_text_was_divided(
+def test_a_split_without_text_is_refused_and_the_message_says_how_it_was_split(
     corpus: Corpus, make_recipe: Callable[..., Recipe]
 ) -> None:
     info = replace(corpus.info, documents=2, split="0.1 of the documents are for testing")
@@ -146,7 +146,7 @@ def test_a_side_without_text_is_refused_with_how_the_text_was_divided(
     )
 
 
-def test_more_chunks_than_there_is_test_text_are_refused_with_a_sentence(
+def test_more_chunks_than_the_test_text_has_are_refused_with_a_message(
     corpus: Corpus, make_recipe: Callable[..., Recipe]
 ) -> None:
     recipe = make_recipe({"evaluation.chunks": 90, "evaluation.start_token": 240})

@@ -18,7 +18,7 @@ MakeRun = Callable[..., RunDirectory]
 
 
 def computed(run: RunDirectory) -> tuple[bool, tuple[object, ...]]:
-    """Whether the run was deterministic, and all that it computed, to the last bit."""
+    """Train a run; returns its `deterministic` flag and all that it computed, to the last bit."""
     child = ForkedRun(run)
     assert child.wait() == Exit.DONE, child.log()
     result = run.read_result()
@@ -32,7 +32,7 @@ def computed(run: RunDirectory) -> tuple[bool, tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("settings", [{}, {"processes": 2}, {"micro_batch": 3}], ids=str)
-def test_a_deterministic_run_is_the_same_twice_and_the_same_as_any_other_on_a_cpu(
+def test_a_deterministic_run_repeats_exactly_and_equals_any_other_run_on_a_cpu(
     make_run: MakeRun, settings: dict[str, Any]
 ) -> None:
     noisy = {"model.dropout": 0.3, "optimizer.clip_norm": 1.0}
@@ -44,7 +44,7 @@ def test_a_deterministic_run_is_the_same_twice_and_the_same_as_any_other_on_a_cp
     assert runs[0][1] == runs[1][1] == runs[2][1]
 
 
-def test_torch_and_cublas_know_before_anything_is_computed(
+def test_torch_and_cublas_are_configured_before_the_first_operation(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def look(*_arguments: object) -> None:

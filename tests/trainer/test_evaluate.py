@@ -23,7 +23,7 @@ def loss_of(recipe: Recipe, corpus: Corpus) -> TestLoss:
     return evaluate(Trainer(recipe, corpus, CPU).model, corpus, recipe, CPU)
 
 
-def test_it_is_the_mean_cross_entropy_of_the_tokens_that_follow(
+def test_the_test_loss_is_the_mean_cross_entropy_of_the_next_tokens(
     corpus: Corpus, make_recipe: Callable[..., Recipe]
 ) -> None:
     recipe = make_recipe({"evaluation.start_token": 37})
@@ -37,14 +37,14 @@ def test_it_is_the_mean_cross_entropy_of_the_tokens_that_follow(
     assert outcome.chunks == pytest.approx(losses.view(4, 64).mean(1).tolist(), rel=1e-6)
 
 
-def test_the_chunk_losses_mean_to_the_loss(corpus: Corpus, recipe: Recipe) -> None:
+def test_the_mean_of_the_chunk_losses_is_the_test_loss(corpus: Corpus, recipe: Recipe) -> None:
     outcome = loss_of(recipe, corpus)
     assert len(outcome.chunks) == 4
     assert len(set(outcome.chunks)) == 4
     assert outcome.nats_per_token == pytest.approx(sum(outcome.chunks) / 4, rel=1e-12)
 
 
-def test_bits_per_byte_are_nats_over_ln_2_where_every_token_is_a_byte(
+def test_bits_per_byte_are_nats_over_ln_2_if_every_token_is_a_byte(
     corpus: Corpus, recipe: Recipe
 ) -> None:
     assert 256 not in corpus.test[: 4 * 64 + 1]
@@ -52,7 +52,7 @@ def test_bits_per_byte_are_nats_over_ln_2_where_every_token_is_a_byte(
     assert outcome.bits_per_byte == pytest.approx(outcome.nats_per_token / math.log(2), rel=1e-12)
 
 
-def test_an_end_of_text_token_is_scored_but_is_no_byte(corpus: Corpus, recipe: Recipe) -> None:
+def test_an_end_of_text_token_is_scored_but_counts_no_byte(corpus: Corpus, recipe: Recipe) -> None:
     tokens = corpus.test.copy()
     tokens[16:257:16] = 256  # 16 of the 256 targets
     outcome = loss_of(recipe, replace(corpus, test=tokens))
@@ -70,7 +70,7 @@ def test_the_loss_does_not_depend_on_how_much_is_read_at_once(
     assert loss_of(recipe, corpus).chunks == pytest.approx(usual.chunks, abs=1e-6)
 
 
-def test_nothing_is_dropped_and_the_model_goes_on_training(
+def test_evaluation_has_no_dropout_and_leaves_the_model_in_training_mode(
     corpus: Corpus, recipe: Recipe, make_recipe: Callable[..., Recipe]
 ) -> None:
     trainer = Trainer(recipe, corpus, CPU)
@@ -79,7 +79,9 @@ def test_nothing_is_dropped_and_the_model_goes_on_training(
     assert all(module.training for module in trainer.model.modules())
 
 
-def test_a_model_in_evaluation_mode_stays_in_it(corpus: Corpus, recipe: Recipe) -> None:
+def test_a_model_in_evaluation_mode_stays_in_evaluation_mode(
+    corpus: Corpus, recipe: Recipe
+) -> None:
     model = Trainer(recipe, corpus, CPU).model.eval()
     evaluate(model, corpus, recipe, CPU)
     assert not model.training

@@ -99,7 +99,7 @@ def test_transformers_computes_the_logits_of_the_run(
     assert (tmp_path / "model" / "README.md").read_text() == "# A card\n"
 
 
-def test_where_weights_are_large_the_run_rounds_no_more_than_transformers_does(
+def test_with_large_weights_the_run_rounds_no_more_than_transformers_does(
     make: Weights, tmp_path: Path
 ) -> None:
     """Float32 itself is coarser than 1e-5 there: both lie that far from what float64 gives."""
@@ -135,7 +135,9 @@ def test_transformers_reads_the_tokens_of_the_run_in_any_text(
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
-def test_an_exported_tokenizer_is_ours_again(tokenizer: str, make: Weights, tmp_path: Path) -> None:
+def test_an_exported_tokenizer_is_read_back_as_it_was(
+    tokenizer: str, make: Weights, tmp_path: Path
+) -> None:
     run, _ = make(tokenizer)
     export(run, tmp_path / "model", "")
     ours, again = (find_tokenizer(open_pretrained(p)) for p in (run.path, tmp_path / "model"))
@@ -143,7 +145,9 @@ def test_an_exported_tokenizer_is_ours_again(tokenizer: str, make: Weights, tmp_
     assert (again.vocabulary, again.end_of_text) == (ours.vocabulary, ours.end_of_text)
 
 
-def test_a_pipeline_writes_what_the_run_would(make: Weights, tmp_path: Path) -> None:
+def test_a_transformers_pipeline_generates_the_same_text_as_the_run(
+    make: Weights, tmp_path: Path
+) -> None:
     run, ours = make("bytes", context=32)
     export(run, tmp_path / "model", "")
     write = pipeline("text-generation", str(tmp_path / "model"))
@@ -152,9 +156,7 @@ def test_a_pipeline_writes_what_the_run_would(make: Weights, tmp_path: Path) -> 
     assert said[0]["generated_text"] == bytes(greedy).decode(errors="replace")
 
 
-def test_it_is_all_that_is_needed_and_nothing_is_left_beside_it(
-    make: Weights, tmp_path: Path
-) -> None:
+def test_an_export_is_complete_and_leaves_no_temporary_files(make: Weights, tmp_path: Path) -> None:
     export(make("bytes")[0], tmp_path / "new" / "model", "")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["model"]
     assert {path.name for path in (tmp_path / "new" / "model").iterdir()} == {
@@ -190,7 +192,7 @@ def test_rms_norm_is_refused_and_nothing_is_written(make: Weights, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_tokenizer_that_is_nowhere_is_asked_for(make: Weights, tmp_path: Path) -> None:
+def test_a_missing_tokenizer_is_reported(make: Weights, tmp_path: Path) -> None:
     run, _ = make("bpe-400")
     (run.path / TOKENIZER_FILE).unlink()
     with pytest.raises(WeightsError) as refused:
@@ -201,14 +203,12 @@ def test_a_tokenizer_that_is_nowhere_is_asked_for(make: Weights, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(
-    make: Weights, tmp_path: Path
-) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing_behind(make: Weights, tmp_path: Path) -> None:
     run, _ = make("bytes")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, before[1]))
     try:
-        with pytest.raises(WeightsError, match=r"model cannot be written \(.*\); make room"):
+        with pytest.raises(WeightsError, match=r"model cannot be written \(.*\); free some"):
             export(run, tmp_path / "model", "")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

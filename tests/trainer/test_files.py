@@ -8,7 +8,7 @@ import pytest
 from trainer.files import write_json, write_whole
 
 
-def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_a_file_is_replaced_whole_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_whole(path, b"old and long")
     write_whole(path, b"new")

@@ -112,14 +112,14 @@ def assert_ends_within(seconds: float, pid: int) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that only waits to be reaped does not."""
+    """True if the process runs; a zombie does not."""
     state = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()
     return bool(state) and not state.startswith("Z")
 
 
-def test_a_run_is_started_and_its_end_reported(
+def test_a_run_is_started_and_its_end_is_reported(
     server: Server, make_run: Callable[..., RunDirectory]
 ) -> None:
     run = make_run("run")
@@ -154,7 +154,7 @@ def test_a_forked_run_ends_with_the_loss_of_a_fresh_process(
     assert one.chunk_losses == other.chunk_losses
 
 
-def test_runs_go_on_side_by_side(server: Server, make_run: Callable[..., RunDirectory]) -> None:
+def test_runs_train_at_the_same_time(server: Server, make_run: Callable[..., RunDirectory]) -> None:
     long, short = make_run("long", LONG), make_run("short")
     server.say(start(long), start(short))
     assert server.read("started")["started"] == str(long.path)
@@ -180,7 +180,7 @@ def test_sigterm_stops_a_run_at_its_next_step_without_a_result(
     assert run.last_log_line() == ""
 
 
-def test_sigterm_before_the_run_has_begun_is_not_lost_and_kills_nothing(
+def test_sigterm_before_the_run_has_begun_stops_it_without_killing_it(
     server: Server, make_run: Callable[..., RunDirectory]
 ) -> None:
     for attempt in range(5):
@@ -201,7 +201,7 @@ def test_a_killed_run_is_reported_with_its_signal(
     assert (ended["status"], ended["signal"]) == (None, signal.SIGKILL)
 
 
-def test_a_signal_for_a_run_that_has_ended_is_passed_over(
+def test_a_signal_for_a_run_that_has_ended_is_ignored(
     server: Server, make_run: Callable[..., RunDirectory]
 ) -> None:
     run, other = make_run("run"), make_run("other")
@@ -213,7 +213,7 @@ def test_a_signal_for_a_run_that_has_ended_is_passed_over(
     assert server.read("ended")["status"] == 0
 
 
-def test_a_directory_without_a_recipe_fails_with_a_sentence_in_its_log(
+def test_a_directory_without_a_recipe_fails_with_a_message_in_its_log(
     server: Server, make_run: Callable[..., RunDirectory]
 ) -> None:
     run = make_run("run")
@@ -295,7 +295,7 @@ def memory_group() -> Iterator[Path]:
     group.rmdir()
 
 
-def test_a_run_that_the_kernel_ends_for_lack_of_memory_is_told_from_one_that_somebody_kills(
+def test_an_oom_kill_is_distinguished_from_another_sigkill(
     root: Path, memory_group: Path, make_run: Callable[..., RunDirectory]
 ) -> None:
     server = Server(root, memory_group)
@@ -330,7 +330,7 @@ sys.exit(train_directory(Path(sys.argv[1]), "cpu", 1))
 """Trains in a process that is given 64 MB of addresses beyond those that it has."""
 
 
-def test_memory_that_is_refused_ends_a_run_with_a_sentence_that_says_so(
+def test_a_refused_allocation_ends_a_run_with_its_own_status_and_message(
     root: Path, make_run: Callable[..., RunDirectory]
 ) -> None:
     run = make_run("run", WIDE)

@@ -1,4 +1,4 @@
-"""What holds on a CPU holds on a GPU: precisions, micro-batches, masks, checkpoints, compilation."""
+"""The tests that need a GPU: precisions, micro-batches, masks, checkpoints, compilation."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_each_precision_compiled_or_not_trains_as_float32_does_on_a_cpu(
 
 @pytest.mark.parametrize("positions", [64, 1024])
 @pytest.mark.parametrize(("kind", "near"), [(torch.float32, 1e-6), (torch.bfloat16, 0.0)])
-def test_attention_drops_the_same_in_any_micro_batch_and_something_else_in_each_sequence(
+def test_attention_dropout_depends_on_the_sequence_and_not_on_the_micro_batch(
     positions: int, kind: torch.dtype, near: float
 ) -> None:
     site, stream = Dropout(0.5, site=1), DropoutStream(3)
@@ -84,7 +84,7 @@ def test_attention_drops_the_same_in_any_micro_batch_and_something_else_in_each_
 
 @pytest.mark.parametrize("compiled", ["never", "always"])
 @pytest.mark.parametrize(("kind", "near"), [("float32", 1e-5), ("bfloat16", 2e-2)])
-def test_micro_batches_agree_dropout_and_all(
+def test_micro_batches_agree_including_dropout(
     corpus: Corpus,
     make_recipe: MakeRecipe,
     kind: str,
@@ -112,7 +112,7 @@ def test_micro_batches_agree_dropout_and_all(
 
 
 @pytest.mark.parametrize("shape", [(3, 70), (1, 1), (16, 1024 * 64)])
-def test_masks_are_those_of_the_kernels(shape: tuple[int, int]) -> None:
+def test_dropout_masks_equal_those_of_the_kernels(shape: tuple[int, int]) -> None:
     stream = DropoutStream(2**40)
     stream.to(torch.device("cuda"))
     stream.seek(5, 3)
@@ -137,7 +137,7 @@ def computed(run: RunDirectory) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("kind", NEAR)
-def test_a_deterministic_run_is_the_same_again_to_the_last_bit_also_if_interrupted(
+def test_a_deterministic_run_repeats_to_the_last_bit_also_if_interrupted(
     root: Path, make_run: MakeRun, wait_for_training: Callable[[RunDirectory], None], kind: str
 ) -> None:
     changes: dict[str, Any] = {

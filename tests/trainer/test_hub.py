@@ -82,7 +82,7 @@ IMPATIENT = "import time; wait = time.sleep; time.sleep = lambda s: wait(min(s, 
 """The libraries' waits between their tries are half a minute each time."""
 OFFLINE = "what works offline: python-stdlib, local files, and corpora that `sweep data list` shows"
 NOWHERE = "http://127.0.0.1:9"
-"""Where nobody listens."""
+"""An address without a server."""
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def hub(datasets: Path) -> Iterator[str]:
 
 
 def start(root: Path, code: str, *words: object, **environment: str) -> subprocess.Popen[str]:
-    """A process for which the hub is where HF_ENDPOINT says, and which nobody has logged in."""
+    """Environment of a process that uses the hub at HF_ENDPOINT and is not logged in."""
     quiet = {
         k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()
     }
@@ -148,7 +148,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_stream_that_is_killed_goes_on_and_ends_with_the_same_bytes(
+def test_a_killed_preparation_continues_its_stream_and_ends_with_the_same_bytes(
     root: Path, tmp_path: Path, hub: str, whole: Path
 ) -> None:
     at = {"HF_ENDPOINT": hub, "HF_HOME": str(tmp_path / "home")}
@@ -165,7 +165,7 @@ def test_a_stream_that_is_killed_goes_on_and_ends_with_the_same_bytes(
     assert contents(tmp_path / last) == contents(whole)
 
 
-def test_a_hub_that_goes_away_in_the_middle_is_a_sentence_and_what_is_done_is_kept(
+def test_a_connection_lost_during_reading_is_reported_and_finished_work_is_kept(
     root: Path, tmp_path: Path, datasets: Path
 ) -> None:
     server = subprocess.Popen(
@@ -205,7 +205,7 @@ def test_a_datasets_own_validation_split_is_for_testing(whole: Path) -> None:
     assert (corpus.info.documents, corpus.info.revision) == (3_000, COMMIT)
 
 
-def test_ready_tokens_are_downloaded_once_with_their_tokenizer(
+def test_token_files_are_downloaded_once_with_their_tokenizer(
     root: Path, tmp_path: Path, datasets: Path, hub: str
 ) -> None:
     folder = prepare(root, tmp_path, "some/tokens", "bpe-300", HF_ENDPOINT=hub)[-1]
@@ -239,7 +239,7 @@ def test_ready_tokens_are_downloaded_once_with_their_tokenizer(
         ),
     ],
 )
-def test_what_the_hub_refuses_is_refused_with_a_sentence_and_leaves_nothing(
+def test_a_dataset_that_the_hub_refuses_gives_a_message_and_leaves_nothing_behind(
     root: Path, tmp_path: Path, hub: str, name: str, sentence: str
 ) -> None:
     said = prepare(root, tmp_path, name, "bytes", HF_ENDPOINT=hub)[-1]
@@ -247,12 +247,12 @@ def test_what_the_hub_refuses_is_refused_with_a_sentence_and_leaves_nothing(
     assert {path.name for path in tmp_path.iterdir()} <= {"home", "hub.json"}
 
 
-def test_a_dataset_is_looked_up_once_and_then_known_by_its_commit(
+def test_a_dataset_is_looked_up_once_and_then_read_at_its_commit(
     root: Path, tmp_path: Path, hub: str
 ) -> None:
     assert say(root, FIND, "some/text", tmp_path, HF_ENDPOINT=hub)[0] == COMMIT
     again = say(root, KNOWN, "some/text", tmp_path, HF_ENDPOINT=NOWHERE)
-    assert again == [COMMIT, ""], "nobody is asked, and nothing heavy imported"
+    assert again == [COMMIT, ""], "no request is made, and no heavy package imported"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_a_dataset_is_looked_up_once_and_then_known_by_its_commit(
         ({"HF_HUB_OFFLINE": "1"}, "it cannot be read from the hub, as HF_HUB_OFFLINE is set; "),
     ],
 )
-def test_without_a_network_a_sentence_says_what_works(
+def test_without_a_network_a_message_says_what_works_offline(
     root: Path, tmp_path: Path, environment: dict[str, str], reason: str
 ) -> None:
     began = time.monotonic()
@@ -272,9 +272,7 @@ def test_without_a_network_a_sentence_says_what_works(
     assert said.endswith(OFFLINE)
 
 
-def test_a_hub_that_accepts_and_never_answers_is_given_up_within_ten_seconds(
-    root: Path, tmp_path: Path
-) -> None:
+def test_a_hub_that_never_answers_times_out_within_ten_seconds(root: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         said, seconds = say(root, FIND, "some/text", tmp_path, HF_ENDPOINT=address)
@@ -283,9 +281,7 @@ def test_a_hub_that_accepts_and_never_answers_is_given_up_within_ten_seconds(
     assert said.endswith(OFFLINE)
 
 
-def test_a_name_server_that_hangs_is_given_up_within_ten_seconds(
-    root: Path, tmp_path: Path
-) -> None:
+def test_a_name_server_that_hangs_times_out_within_ten_seconds(root: Path, tmp_path: Path) -> None:
     with silent_name_server(tmp_path) as before:
         words = [*before, sys.executable, "-c", FIND]
         wrapped = f"import os, sys; os.execvp({words[0]!r}, {words!r} + sys.argv[1:])"

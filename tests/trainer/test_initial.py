@@ -34,19 +34,19 @@ Attempt = Callable[..., int]
 
 EXACT = 1e-5
 STILL = {"optimizer.learning_rate": 1e-30}
-"""So slow that no weight changes."""
+"""A learning rate so small that no weight changes."""
 
 
 @pytest.fixture
 def gpt2(tmp_path: Path) -> Path:
-    """A folder that transformers wrote."""
+    """A folder written by transformers."""
     save_gpt2(tmp_path / "gpt2", tied=False, biased=False)
     return tmp_path / "gpt2"
 
 
 @pytest.fixture
 def make_both(make_weights: Weights, tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
-    """Weights of somebody else's or of a run, and a folder in which transformers has them."""
+    """Weights from transformers or of a run, and a folder in which transformers can load them."""
 
     def make(origin: str, tied: bool, biased: bool) -> tuple[Path, Path]:
         source = tmp_path / "source"
@@ -62,7 +62,7 @@ def make_both(make_weights: Weights, tmp_path: Path) -> Callable[..., tuple[Path
 
 @pytest.mark.parametrize("shape", [*product([True, False], repeat=2)])
 @pytest.mark.parametrize("origin", ["transformers", "a run"])
-def test_training_begins_with_the_logits_that_transformers_has_for_these_weights(
+def test_training_begins_with_the_logits_that_transformers_computes_for_the_weights(
     shape: tuple[bool, bool],
     origin: str,
     make_both: Callable[..., tuple[Path, Path]],
@@ -84,7 +84,7 @@ def test_training_begins_with_the_logits_that_transformers_has_for_these_weights
     assert logits.std() > 0.1
 
 
-def test_a_run_begins_with_them_whatever_its_seed_and_says_so(
+def test_a_run_with_any_seed_begins_with_the_initial_weights_and_records_them(
     make_run: MakeRun, attempt: Attempt, make_weights: Weights, tmp_path: Path
 ) -> None:
     source, _ = make_weights(tmp_path / "source")
@@ -104,7 +104,7 @@ def test_a_run_begins_with_them_whatever_its_seed_and_says_so(
         }
 
 
-def test_killed_and_continued_it_ends_with_the_same_bits(
+def test_a_run_with_initial_weights_that_is_killed_and_continued_ends_with_the_same_bits(
     make_run: MakeRun, attempt: Attempt, gpt2: Path
 ) -> None:
     changes = {"train.initial_weights": str(gpt2), "model.dropout": 0.3}
@@ -121,7 +121,7 @@ def test_killed_and_continued_it_ends_with_the_same_bits(
     assert whole.weights.read_bytes() == killed.weights.read_bytes()
 
 
-def test_several_processes_begin_with_the_same(
+def test_several_processes_begin_with_the_same_weights(
     make_run: MakeRun, attempt: Attempt, gpt2: Path
 ) -> None:
     run = make_run("run", {"train.initial_weights": str(gpt2), **STILL}, processes=2)
@@ -148,7 +148,7 @@ def refusal(run: RunDirectory, attempt: Attempt) -> str:
     return run.last_log_line()
 
 
-def test_other_weights_than_those_that_are_meant_are_refused(
+def test_weights_with_another_hash_than_the_request_are_refused(
     make_run: MakeRun, attempt: Attempt, gpt2: Path
 ) -> None:
     meant = find_weights(str(gpt2)).hash
@@ -188,7 +188,7 @@ def test_a_checkpoint_of_other_weights_is_not_continued(
         (lambda path: path.rename(path.with_name("g")), {}, ": there is no such folder; name one"),
     ],
 )
-def test_a_run_of_its_own_refuses_what_does_not_fit(
+def test_a_run_outside_a_study_refuses_weights_that_do_not_fit(
     damage: Callable[[Path], None],
     changes: dict[str, Any],
     words: str,
@@ -201,7 +201,7 @@ def test_a_run_of_its_own_refuses_what_does_not_fit(
     assert words in refusal(run, attempt)
 
 
-def test_the_tokens_of_a_corpus_are_compared_also_before_it_is_saved(
+def test_tokens_are_compared_with_a_corpus_that_is_not_saved_yet(
     make_weights: Weights, corpus: Corpus, tmp_path: Path
 ) -> None:
     text = [f"The {i} grey geese of {i * i} lakes fly to {i % 7}." for i in range(999)]
@@ -211,12 +211,12 @@ def test_the_tokens_of_a_corpus_are_compared_also_before_it_is_saved(
     (run.path / "tokenizer.json").write_bytes(ours)
     weights = find_weights(str(run.path))
     check_tokens(weights, "bpe-300", replace(corpus, tokenizer=ours), tmp_path)
-    check_tokens(weights, "bpe-300", None, tmp_path)  # nobody knows yet
+    check_tokens(weights, "bpe-300", None, tmp_path)  # the tokenizer is not made yet
     with pytest.raises(WeightsError, match=r"has other tokens \(300 of them\) than data"):
         check_tokens(weights, "bpe-300", replace(corpus, tokenizer=other), tmp_path)
 
 
-def test_a_folder_is_looked_for_where_the_command_is_given_and_beside_the_study(
+def test_a_folder_is_looked_up_in_the_working_directory_and_beside_the_study(
     gpt2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()

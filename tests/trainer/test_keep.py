@@ -1,4 +1,4 @@
-"""What a run leaves on the disk, what that costs, and what becomes of it when the disk is full."""
+"""Files that a run keeps: weights and checkpoints, their cost, and a full disk."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def computed(result: Result | None) -> object:
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_the_weights_that_are_kept_give_the_test_loss_of_the_result(
+def test_the_kept_weights_give_the_test_loss_of_the_result(
     make_run: MakeRun, attempt: Attempt, corpus: Corpus, tied: bool
 ) -> None:
     run = make_run("run", {"model.tie_embeddings": tied}, keep="weights", checkpoint_seconds=0)
@@ -65,7 +65,7 @@ def test_the_weights_that_are_kept_give_the_test_loss_of_the_result(
     assert run.weights.stat().st_mode & 0o444 == 0o444
 
 
-def test_nothing_is_kept_where_nothing_is_asked_for(make_run: MakeRun, attempt: Attempt) -> None:
+def test_keep_nothing_keeps_no_weights(make_run: MakeRun, attempt: Attempt) -> None:
     run = make_run("run", keep="weights", checkpoint_seconds=0)
     assert attempt(run) == Exit.DONE
     kept = computed(run.read_result())
@@ -98,7 +98,7 @@ class Clock:
     now: float = 0.0
 
     def step(self) -> bool:
-        """Whether to stop before the next step: no, but it will take its time."""
+        """Never stop; advances the clock by a step."""
         self.now += 0.01
         return False
 
@@ -129,7 +129,7 @@ class Slow(Checkpoints):
     ("interval", "seconds"),
     [(1e-6, [0.005]), (0.5, [0.01, 0.0]), (0.5, [5.0]), (0.9, [0.001])],
 )
-def test_checkpoints_take_a_hundredth_of_the_time_and_are_no_closer_than_asked_for(
+def test_checkpoints_take_at_most_1_percent_of_the_time_and_keep_their_interval(
     tmp_path: Path,
     corpus: Corpus,
     make_recipe: MakeRecipe,
@@ -162,7 +162,7 @@ class Refusing(Checkpoints):
         super().save(checkpoint)
 
 
-def test_a_checkpoint_that_cannot_be_written_is_noted_once_and_tried_again(
+def test_a_checkpoint_that_cannot_be_written_is_noted_once_and_retried(
     tmp_path: Path, corpus: Corpus, recipe: Recipe, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoints = Refusing(tmp_path / "checkpoints", "1" * 64)
@@ -178,13 +178,15 @@ def test_a_checkpoint_that_cannot_be_written_is_noted_once_and_tried_again(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_curve_that_cannot_be_written_stops_no_run(corpus: Corpus, recipe: Recipe) -> None:
+def test_a_curve_that_cannot_be_written_does_not_stop_the_run(
+    corpus: Corpus, recipe: Recipe
+) -> None:
     with contextlib.suppress(OSError), Path("/dev/full").open("a") as events:
         result = train(recipe, corpus, events, CPU)
     assert computed(result) == computed(train(recipe, corpus, None, CPU))
 
 
-def test_a_continued_run_repeats_no_note_about_its_precision(
+def test_a_continued_run_does_not_repeat_the_note_about_its_precision(
     tmp_path: Path, corpus: Corpus, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = make_recipe({"train.precision": "bfloat16"})
@@ -223,7 +225,7 @@ def crowded(disk: Path, make_run: MakeRun, attempt: Attempt) -> Callable[..., Ru
     return make
 
 
-def test_a_run_goes_on_where_the_disk_has_no_room_for_checkpoints(
+def test_a_run_continues_if_the_disk_has_no_space_for_checkpoints(
     crowded: Callable[..., RunDirectory], attempt: Attempt, corpus: Corpus, recipe: Recipe
 ) -> None:
     run = crowded(keep="nothing")
@@ -242,7 +244,7 @@ def test_a_run_goes_on_where_the_disk_has_no_room_for_checkpoints(
     assert note.endswith("; the run continues without it, and earlier checkpoints are intact")
 
 
-def test_weights_without_room_are_told_and_lose_nothing(
+def test_a_full_disk_while_saving_weights_is_reported_and_loses_nothing(
     crowded: Callable[..., RunDirectory], attempt: Attempt, disk: Path
 ) -> None:
     run = crowded(keep="weights")

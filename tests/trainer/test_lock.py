@@ -55,7 +55,7 @@ def never() -> bool:
     return False
 
 
-def test_who_nobody_announced_does_not_wait_for_who_trains(hold: Holder, tmp_path: Path) -> None:
+def test_an_unannounced_attempt_does_not_wait_for_the_lock(hold: Holder, tmp_path: Path) -> None:
     process = hold(1, "deaf")
     began = time.monotonic()
     with (
@@ -67,9 +67,7 @@ def test_who_nobody_announced_does_not_wait_for_who_trains(hold: Holder, tmp_pat
     assert process.poll() is None
 
 
-def test_the_kernel_gives_the_lock_back_however_its_holder_ends(
-    hold: Holder, tmp_path: Path
-) -> None:
+def test_the_kernel_releases_the_lock_however_its_holder_ends(hold: Holder, tmp_path: Path) -> None:
     process = hold(1, "deaf")
     process.kill()
     process.wait()
@@ -77,9 +75,7 @@ def test_the_kernel_gives_the_lock_back_however_its_holder_ends(
         pass
 
 
-def test_an_attempt_begins_when_the_one_before_it_has_stopped_for_it(
-    hold: Holder, tmp_path: Path
-) -> None:
+def test_an_attempt_begins_once_the_one_before_has_stopped(hold: Holder, tmp_path: Path) -> None:
     process, later = hold(1), RunLock(tmp_path)
     later.announce(2)
     with later.hold(2, never):
@@ -88,7 +84,7 @@ def test_an_attempt_begins_when_the_one_before_it_has_stopped_for_it(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who holds a lock")
 @pytest.mark.parametrize("kind", ["deaf", "suspended"])
-def test_a_process_that_does_not_let_go_is_killed_by_who_replaces_it(
+def test_a_process_that_does_not_release_the_lock_is_killed_by_the_next_attempt(
     hold: Holder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(lock, "STOP_TIMEOUT", 0.3)
@@ -102,7 +98,7 @@ def test_a_process_that_does_not_let_go_is_killed_by_who_replaces_it(
         assert process.wait(10) == -signal.SIGKILL
 
 
-def test_who_was_replaced_while_it_waited_kills_nobody_and_does_not_begin(
+def test_an_attempt_replaced_while_it_waits_kills_no_process_and_does_not_begin(
     hold: Holder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock, "STOP_TIMEOUT", 0.1)
@@ -115,7 +111,9 @@ def test_who_was_replaced_while_it_waited_kills_nobody_and_does_not_begin(
     assert process.poll() is None
 
 
-def test_who_is_asked_to_stop_while_it_waits_kills_nobody(hold: Holder, tmp_path: Path) -> None:
+def test_an_attempt_asked_to_stop_while_it_waits_kills_no_process(
+    hold: Holder, tmp_path: Path
+) -> None:
     process, later = hold(1, "deaf"), RunLock(tmp_path)
     later.announce(2)
     with pytest.raises(RunTakenError, match="another process"), later.hold(2, lambda: True):
@@ -123,7 +121,7 @@ def test_who_is_asked_to_stop_while_it_waits_kills_nobody(hold: Holder, tmp_path
     assert process.poll() is None
 
 
-def test_an_attempt_that_comes_late_neither_begins_nor_is_announced(tmp_path: Path) -> None:
+def test_a_late_attempt_is_neither_announced_nor_begun(tmp_path: Path) -> None:
     run = RunLock(tmp_path)
     for attempt in (1, 3, 3):
         run.announce(attempt)
@@ -138,7 +136,7 @@ def test_an_attempt_that_comes_late_neither_begins_nor_is_announced(tmp_path: Pa
         assert not run.is_replaced()
 
 
-def test_who_holds_it_gives_signs_of_life_and_learns_that_it_was_replaced(
+def test_the_holder_of_the_lock_gives_heartbeats_and_notices_that_it_was_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.0)
@@ -154,7 +152,7 @@ def test_who_holds_it_gives_signs_of_life_and_learns_that_it_was_replaced(
         assert run.is_replaced()
 
 
-def test_a_lock_that_cannot_be_opened_is_told_with_the_remedy(tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_opened_is_reported_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
     with pytest.raises(RunDirectoryError, match=r"lock cannot be opened \(Is a directory\); it is"):
         RunLock(tmp_path).announce(1)

@@ -38,7 +38,7 @@ def test_a_run_learns(corpus: Corpus, make_recipe: Callable[..., Recipe]) -> Non
     assert result.last_loss == pytest.approx(curve[-1].loss, rel=0.2)
 
 
-def test_a_result_says_what_was_done(corpus: Corpus, recipe: Recipe) -> None:
+def test_a_result_records_steps_tokens_and_provenance(corpus: Corpus, recipe: Recipe) -> None:
     result = train(recipe, corpus, io.StringIO(), CPU)
     assert (result.steps, result.tokens) == (12, 12 * 8 * 16)
     assert len(result.chunk_losses) == 4
@@ -89,7 +89,7 @@ def test_a_run_whose_loss_is_not_finite_ends_at_that_step(corpus: Corpus, recipe
     assert events_of(events)[-1].loss is None
 
 
-def test_a_run_that_ends_worse_than_a_guess_has_diverged(
+def test_a_run_that_ends_worse_than_a_uniform_guess_has_diverged(
     corpus: Corpus, make_recipe: Callable[..., Recipe]
 ) -> None:
     recipe = make_recipe({"optimizer.learning_rate": 1e3, "train.tokens": 16 * 8 * 3})
@@ -101,7 +101,7 @@ def test_a_run_that_ends_worse_than_a_guess_has_diverged(
     assert (result.test_loss, result.chunk_losses) == (None, [])
 
 
-def test_a_loss_above_the_ceiling_is_forgiven_during_warm_up_and_when_it_comes_back(
+def test_a_loss_above_the_ceiling_is_allowed_during_warm_up_and_if_it_falls_again(
     make_recipe: Callable[..., Recipe],
 ) -> None:
     recipe = make_recipe({"train.tokens": 16 * 8 * 100, "schedule.warmup": 0.3})
@@ -113,7 +113,7 @@ def test_a_loss_above_the_ceiling_is_forgiven_during_warm_up_and_when_it_comes_b
     assert diverged.value.step == 49
 
 
-def test_a_gradient_that_is_never_finite_again_ends_the_run(
+def test_a_gradient_that_stays_not_finite_ends_the_run(
     make_recipe: Callable[..., Recipe],
 ) -> None:
     progress = Progress()
@@ -125,7 +125,7 @@ def test_a_gradient_that_is_never_finite_again_ends_the_run(
     assert progress.skipped == 50
 
 
-def test_the_step_that_is_not_finite_is_found_inside_a_stretch(
+def test_a_loss_that_is_not_finite_is_attributed_to_its_step_inside_a_stretch(
     make_recipe: Callable[..., Recipe],
 ) -> None:
     progress = Progress(steps=10)
@@ -140,7 +140,7 @@ def test_the_step_that_is_not_finite_is_found_inside_a_stretch(
 
 
 @pytest.mark.parametrize("first", [0, 4, 23])
-def test_a_run_that_becomes_nan_records_the_step_and_costs_no_more_than_to_the_end_of_its_stretch(
+def test_a_run_that_becomes_nan_records_the_step_and_ends_with_its_stretch(
     corpus: Corpus, make_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
     taken: list[int] = []

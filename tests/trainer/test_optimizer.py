@@ -42,7 +42,7 @@ def fill(parameters: FlatParameters, step: int, scale: float = 1.0) -> dict[str,
     return gradients
 
 
-def test_parameters_keep_their_values_and_begin_at_cache_lines() -> None:
+def test_parameters_keep_their_values_and_are_aligned_to_cache_lines() -> None:
     parameters, _ = make()
     expected = dict(Toy().named_parameters())
     assert parameters.named.keys() == expected.keys()
@@ -103,7 +103,7 @@ def test_ten_steps_are_those_of_torchs_clipping_and_plain_adamw(
         torch.testing.assert_close(parameter, named[name], rtol=1e-5, atol=1e-6)
 
 
-def test_between_parameters_everything_stays_zero() -> None:
+def test_the_padding_between_parameters_stays_zero() -> None:
     parameters, optimizer = make(weight_decay=0.5)
     for step in range(3):
         fill(parameters, step)
@@ -161,7 +161,7 @@ def test_a_continued_optimizer_takes_the_same_steps_to_the_last_bit() -> None:
     assert torch.equal(parameters.values, continued_parameters.values)
 
 
-def test_the_recipe_reaches_adamw() -> None:
+def test_adamw_gets_the_settings_of_the_recipe() -> None:
     _, optimizer = make(beta1=0.8, beta2=0.95, epsilon=1e-6, weight_decay=0.3, decay="matrices")
     settings = [
         (group["betas"], group["eps"], group["weight_decay"])

@@ -73,7 +73,7 @@ def trainer_with(recipe: Recipe, corpus: Corpus, micro_batch: int) -> Trainer:
 # Finding.
 
 
-def test_the_largest_of_the_halves_that_fits_is_found_by_trying_and_remembered(
+def test_the_largest_halved_micro_batch_that_fits_is_found_by_trying_and_remembered(
     recipe: Recipe,
     corpus: Corpus,
     memory_for: Callable[..., list[int]],
@@ -110,7 +110,7 @@ def test_another_shape_precision_or_batch_is_tried_anew(
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '"x"', "null", "many", "0", "-1", "2.5", "9"])
-def test_a_damaged_memory_is_ignored_and_mended(
+def test_a_damaged_file_of_micro_batches_is_ignored_and_rewritten(
     recipe: Recipe, gpu: torch.device, tmp_path: Path, damage: str
 ) -> None:
     known, file = MicroBatches(tmp_path), tmp_path / "micro-batches.json"
@@ -125,7 +125,7 @@ def test_a_damaged_memory_is_ignored_and_mended(
     assert json.loads(file.read_text()) == json.loads(whole)
 
 
-def test_a_recipe_of_which_no_sequence_fits_is_refused_with_the_arithmetic(
+def test_a_recipe_whose_single_sequence_does_not_fit_is_refused_with_the_arithmetic(
     recipe: Recipe,
     corpus: Corpus,
     memory_for: Callable[..., list[int]],
@@ -142,7 +142,7 @@ def test_a_recipe_of_which_no_sequence_fits_is_refused_with_the_arithmetic(
     assert not (tmp_path / "micro-batches.json").exists()
 
 
-def test_what_is_no_lack_of_memory_is_not_taken_for_one(recipe: Recipe, gpu: torch.device) -> None:
+def test_another_error_is_not_taken_for_out_of_memory(recipe: Recipe, gpu: torch.device) -> None:
     def fail(_size: int) -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
@@ -151,7 +151,7 @@ def test_what_is_no_lack_of_memory_is_not_taken_for_one(recipe: Recipe, gpu: tor
 
 
 @pytest.mark.parametrize(("sequences", "found"), [(100, 8), (8, 8), (7, 4), (3, 2), (1, 1)])
-def test_a_cpus_memory_is_reckoned_with_and_not_tried(
+def test_on_a_cpu_the_micro_batch_is_calculated_and_not_tried(
     recipe: Recipe, sequences: int, found: int
 ) -> None:
     needs = memory.fixed_bytes(recipe) + sequences * memory.bytes_per_sequence(recipe, CPU)
@@ -188,7 +188,7 @@ def test_out_of_memory_halves_the_micro_batch_once_and_the_result_records_it(
     ],
     ids=["a second time", "with a single sequence"],
 )
-def test_out_of_memory_ends_a_run_with_one_sentence(
+def test_out_of_memory_ends_a_run_with_one_message_and_its_own_status(
     make_run: Callable[..., RunDirectory],
     memory_for: Callable[..., list[int]],
     monkeypatch: pytest.MonkeyPatch,
@@ -205,7 +205,7 @@ def test_out_of_memory_ends_a_run_with_one_sentence(
     assert run.read_result() is None
 
 
-def test_a_later_lack_of_memory_is_told_with_its_step(
+def test_running_out_of_memory_later_is_reported_with_its_step(
     recipe: Recipe, corpus: Corpus, memory_for: Callable[..., list[int]]
 ) -> None:
     trainer = trainer_with(recipe, corpus, 8)

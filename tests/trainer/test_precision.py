@@ -1,4 +1,4 @@
-"""What a run computes with: each precision is near float32, and says where it is not worth it."""
+"""Precisions: each is near float32, and a run notes one that has no advantage."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[int], float], None]:
 @pytest.mark.usefixtures("fast")
 @each_precision
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
-def test_steps_whose_gradients_are_not_finite_are_skipped_counted_and_told(
+def test_steps_whose_gradients_are_not_finite_are_skipped_and_counted(
     corpus: Corpus,
     make_recipe: MakeRecipe,
     spoil: Callable[[set[int], float], None],
@@ -146,7 +146,7 @@ def test_a_skipped_step_changes_nothing_but_the_scale(
 
 
 @pytest.mark.usefixtures("fast")
-def test_a_run_in_float16_finds_a_scale_that_its_gradients_bear(
+def test_a_run_in_float16_finds_a_scale_without_overflow(
     corpus: Corpus, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trainer.training.optimizer.FIRST_SCALE", 2.0**40)
@@ -174,7 +174,7 @@ def test_a_precision_that_is_slow_here_is_noted_with_the_measured_ratio(
     )
 
 
-def test_the_ratio_is_measured_and_a_precision_that_is_not_slow_passes_without_a_word(
+def test_the_slowdown_is_measured_and_a_precision_that_is_not_slow_gives_no_note(
     corpus: Corpus, make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert 0.01 < precision.slowdown(torch.bfloat16, CPU.device) < 1000
@@ -182,7 +182,7 @@ def test_the_ratio_is_measured_and_a_precision_that_is_not_slow_passes_without_a
     assert train(of(make_recipe, "bfloat16"), corpus, None, CPU).notes == []
 
 
-def test_bfloat16_on_a_gpu_without_it_is_refused_with_what_to_use(
+def test_bfloat16_on_a_gpu_without_it_is_refused_with_alternatives(
     make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_options: False)
@@ -214,7 +214,7 @@ def test_on_a_gpu_float32_keeps_every_bit_and_the_others_need_not(
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_recipe_that_does_not_fit_is_refused_in_one_sentence_whose_arithmetic_is_right(
+def test_a_recipe_that_does_not_fit_is_refused_with_correct_arithmetic(
     make_run: Callable[..., RunDirectory], monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
     monkeypatch.setattr(trainer_module, "free_bytes", lambda _device: 50_000)
@@ -241,7 +241,7 @@ def test_a_recipe_that_does_not_fit_is_refused_in_one_sentence_whose_arithmetic_
     assert run.read_result() is None
 
 
-def test_a_recipe_fits_from_the_byte_on_that_it_needs(recipe: Recipe) -> None:
+def test_a_recipe_fits_in_exactly_the_bytes_that_it_needs(recipe: Recipe) -> None:
     needs = memory.fixed_bytes(recipe) + memory.bytes_per_sequence(recipe, CPU.device)
     check_fits(recipe, CPU.device, needs)
     check_fits(recipe, CPU.device, None)
@@ -250,7 +250,7 @@ def test_a_recipe_fits_from_the_byte_on_that_it_needs(recipe: Recipe) -> None:
 
 
 @pytest.mark.usefixtures("fast")
-def test_a_run_directory_tells_of_its_precision_and_its_skipped_steps(
+def test_a_run_directory_records_the_precision_and_the_skipped_steps(
     make_run: Callable[..., RunDirectory], spoil: Callable[[set[int], float], None]
 ) -> None:
     spoil({2}, float("nan"))

@@ -55,7 +55,7 @@ def test_every_document_is_read_once_in_its_order_and_split_by_its_text(
     assert isinstance(corpus.train, np.memmap)
 
 
-def test_the_split_is_the_same_whatever_the_file(tmp_path: Path) -> None:
+def test_the_split_does_not_depend_on_the_kind_of_file(tmp_path: Path) -> None:
     tests = [
         set(documents(prepare(write(tmp_path / name, TEXTS), tmp_path / "cache"))[1])
         for name, write in WRITERS.items()
@@ -64,7 +64,7 @@ def test_the_split_is_the_same_whatever_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [".txt", ".jsonl", ".parquet"])
-def test_files_that_are_named_for_a_split_are_that_split(tmp_path: Path, kind: str) -> None:
+def test_files_named_after_a_split_are_that_split(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     named = {"Train-0": TEXTS[:9], "train-1": TEXTS[9:90], "validation": TEXTS[5:30], "test": ["x"]}
@@ -85,7 +85,7 @@ def test_files_that_are_named_for_a_split_are_that_split(tmp_path: Path, kind: s
     assert other.documents > corpus.info.documents
 
 
-def test_of_a_single_text_the_end_is_for_testing_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_the_end_of_a_single_text_is_for_testing_and_no_text_is_lost(tmp_path: Path) -> None:
     text = " ".join(TEXTS)
     (tmp_path / "c.txt").write_text(text)
     corpus = prepare(tmp_path / "c.txt", tmp_path / "cache", test_share=0.2)
@@ -95,7 +95,7 @@ def test_of_a_single_text_the_end_is_for_testing_and_nothing_is_lost(tmp_path: P
     assert len(test[0].encode()) / len(text.encode()) == pytest.approx(0.2, abs=0.01)
 
 
-def test_in_memory_it_is_what_it_is_on_the_disk(tmp_path: Path) -> None:
+def test_a_corpus_encoded_in_memory_equals_the_one_on_the_disk(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "c.jsonl", TEXTS)
     data = DataConfig(corpus=str(path), tokenizer="bpe-300", max_tokens=2_000)
     source = find_source(data, tmp_path)
@@ -111,14 +111,14 @@ def test_in_memory_it_is_what_it_is_on_the_disk(tmp_path: Path) -> None:
     assert decoded.decode(errors="replace").startswith(TEXTS[0] + "<|endoftext|>")
 
 
-def test_what_a_corpus_is_is_recorded(tmp_path: Path) -> None:
+def test_files_and_split_of_a_corpus_are_recorded(tmp_path: Path) -> None:
     info = prepare(write_folder(tmp_path / "f", TEXTS), tmp_path / "cache").info
     assert info.files[:2] == ("000.txt", "001.txt")
     assert info.files[-1] == "and 280 more"
     assert info.split == "0.1 of the documents are for testing, by the SHA-256 of their text"
 
 
-def test_a_corpus_that_moves_is_the_same_and_one_that_changes_is_not(tmp_path: Path) -> None:
+def test_a_moved_corpus_is_the_same_and_a_changed_one_is_not(tmp_path: Path) -> None:
     first = prepare(write_jsonl(tmp_path / "a.jsonl", TEXTS), tmp_path / "cache").info
     (tmp_path / "a.jsonl").rename(tmp_path / "b.jsonl")
     moved = prepare(tmp_path / "b.jsonl", tmp_path / "cache").info
@@ -138,7 +138,7 @@ WORDS = ["a", "I'll", "三。字", "größer,", "12.5", "(x)", "a\u3000b", "'s",
     gap=st.sampled_from([" ", "\n"]),
     size=st.integers(40, 90),
 )
-def test_a_long_text_has_the_same_tokens_in_parts(
+def test_a_long_text_encoded_in_parts_has_the_same_tokens(
     gpt2_vocabulary: Path, words: list[str], gap: str, size: int
 ) -> None:
     text = (gap.join(words * 20) + gap).encode()
@@ -185,7 +185,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_after_a_kill_the_next_one_goes_on_and_ends_with_the_same_bytes(
+def test_after_a_kill_the_next_preparation_continues_and_ends_with_the_same_bytes(
     root: Path, tmp_path: Path
 ) -> None:
     corpus = write_folder(tmp_path / "folder", TEXTS)
@@ -226,7 +226,7 @@ def test_of_two_processes_one_prepares_and_the_other_takes_over_when_it_dies(
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
-def test_ready_tokens_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_token_files_are_used_unchanged(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     parts = {
         name: rng.integers(0, 257, 5_000).astype(np.uint16)

@@ -95,7 +95,7 @@ def bad(folder: Path, name: str) -> Path:  # noqa: C901, PLR0912  (a case for ea
         ("nothing", "there is no such file or folder"),
     ],
 )
-def test_a_corpus_that_cannot_be_read_is_refused_with_a_sentence_and_leaves_nothing(
+def test_a_corpus_that_cannot_be_read_is_refused_with_a_message_and_leaves_nothing_behind(
     tmp_path: Path, name: str, sentence: str
 ) -> None:
     path = bad(tmp_path, name)
@@ -118,7 +118,7 @@ def rewrite(path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_file_that_changes_while_it_is_read_is_refused_and_leaves_nothing(
+def test_a_file_that_changes_while_it_is_read_is_refused_and_leaves_nothing_behind(
     tmp_path: Path, name: str, change: Callable[[Path], object], sentence: str
 ) -> None:
     corpus = WRITERS[name](tmp_path / name, TEXTS)
@@ -152,7 +152,7 @@ except UserError as error:
     ("locked", "mode"),
     [("folder", 0), ("folder/within", 0), ("folder/within/001.txt", 0), ("cache", 0o500)],
 )
-def test_what_may_not_be_read_or_written_is_named_and_nothing_is_passed_over(
+def test_a_file_without_permission_is_named_and_no_file_is_skipped(
     root: Path, tmp_path: Path, locked: str, mode: int
 ) -> None:
     (tmp_path / "cache").mkdir()
@@ -177,7 +177,7 @@ def test_what_may_not_be_read_or_written_is_named_and_nothing_is_passed_over(
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_a_relative_name_with_two_files_behind_it_is_refused(
+def test_an_ambiguous_relative_path_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in ("here", "study"):
@@ -189,7 +189,7 @@ def test_a_relative_name_with_two_files_behind_it_is_refused(
         find_source(data, tmp_path, tmp_path / "study")
 
 
-def test_a_full_disk_is_a_sentence_and_nothing_is_left_on_it(tmp_path: Path) -> None:
+def test_a_full_disk_gives_a_message_and_leaves_nothing_behind(tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path / "c.jsonl", ["x" * 1_000] * 200)
     with small_disk(tmp_path / "small", 2**16) as small:
         with pytest.raises(CorpusError) as refused:

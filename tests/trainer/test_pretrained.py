@@ -60,7 +60,7 @@ def difference(theirs: GPT2LMHeadModel, ours: GPT) -> float:
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_a_gpt2_of_transformers_gives_its_own_logits(tied: bool, tmp_path: Path) -> None:
+def test_a_gpt2_saved_by_transformers_gives_the_same_logits(tied: bool, tmp_path: Path) -> None:
     theirs = make_gpt2(tie_word_embeddings=tied)
     theirs.save_pretrained(tmp_path)
     source = open_pretrained(tmp_path)
@@ -71,7 +71,7 @@ def test_a_gpt2_of_transformers_gives_its_own_logits(tied: bool, tmp_path: Path)
 def test_names_without_their_prefix_and_old_buffers_are_understood(
     gpt2: GPT2LMHeadModel, folder: Path
 ) -> None:
-    """As the files of OpenAI's own models on the hub are."""
+    """OpenAI's own models on the hub have such files."""
     before = open_pretrained(folder).hash
     tensors = load_file(folder / "model.safetensors")
     bare = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
@@ -120,7 +120,7 @@ def test_a_run_is_read_as_it_was(make_weights: Weights, tmp_path: Path) -> None:
         assert all(a.equal(b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
 
 
-def test_a_model_may_have_less_context_a_head_of_its_own_and_a_bias(
+def test_a_model_may_have_less_context_an_untied_head_and_a_bias(
     make_weights: Weights, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
     run, model = make_weights(tmp_path / "run", {"model.tie_embeddings": True})
@@ -145,7 +145,7 @@ def test_a_model_may_have_less_context_a_head_of_its_own_and_a_bias(
         ({"data.tokenizer": "bpe-300"}, "data.tokenizer = 'bpe-300' has 300 tokens, but the weigh"),
     ],
 )
-def test_a_model_of_another_shape_is_refused_by_the_field_that_differs(
+def test_a_model_of_another_shape_is_refused_naming_the_field(
     change: dict[str, Any], words: str, folder: Path, make_recipe: MakeRecipe
 ) -> None:
     source = open_pretrained(folder)
@@ -155,7 +155,7 @@ def test_a_model_of_another_shape_is_refused_by_the_field_that_differs(
     assert str(refused.value).startswith(f"train.initial_weights = {str(folder)!r}: {words}")
 
 
-def test_a_tied_model_cannot_take_a_head_of_its_own(
+def test_a_tied_model_cannot_use_weights_with_an_untied_head(
     make_weights: Weights, make_recipe: MakeRecipe, tmp_path: Path
 ) -> None:
     run, _ = make_weights(tmp_path / "run")
@@ -233,7 +233,7 @@ def damage_everything(folder: Path) -> None:
         (damage_everything, "holds no weights: neither a config.json of a GPT-2 in Hugging Face's"),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_a_sentence(
+def test_weights_that_cannot_be_used_are_refused_with_a_message(
     damage: Callable[[Path], None], words: str, folder: Path
 ) -> None:
     damage(folder)
@@ -265,7 +265,7 @@ LETTERS = {"a": 0, "b": 1}
         ([], "has no tokenizer.json"),
     ],
 )
-def test_a_tokenizer_that_ours_cannot_be_is_refused(
+def test_a_tokenizer_that_cannot_be_represented_is_refused(
     content: Any,  # noqa: ANN401  (JSON)
     words: str,
     folder: Path,

@@ -64,7 +64,7 @@ def assert_nothing_left(run: RunDirectory) -> None:
     [(2, 8, "auto"), (2, 8, 3), (3, 7, "auto")],
     ids=["two", "two with micro-batches", "three with unequal parts"],
 )
-def test_several_processes_end_where_one_does_within_1e_5(
+def test_several_processes_end_within_1e_5_of_one_process(
     make_run: MakeRun,
     monkeypatch: pytest.MonkeyPatch,
     processes: int,
@@ -110,7 +110,7 @@ def test_each_process_reads_its_own_part_of_the_batch(
     assert read == [["0 2 2"] * 2, ["2 4 2"] * 2, ["4 7 3"] * 2]
 
 
-def test_more_processes_than_sequences_are_refused_in_one_sentence(make_run: MakeRun) -> None:
+def test_more_processes_than_sequences_are_refused_with_a_message(make_run: MakeRun) -> None:
     run = make_run("run", processes=9)
     child = ForkedRun(run)
     assert child.wait() == Exit.REFUSED
@@ -139,7 +139,7 @@ def long_run(
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_process_fails_the_run_at_once_with_a_word_in_the_log(
+def test_a_killed_process_fails_the_run_at_once_and_the_log_names_the_signal(
     long_run: tuple[ForkedRun, list[int]], rank: int
 ) -> None:
     child, pids = long_run
@@ -152,7 +152,7 @@ def test_a_killed_process_fails_the_run_at_once_with_a_word_in_the_log(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent")
-def test_when_the_process_that_watches_is_killed_the_others_end_and_a_new_attempt_succeeds(
+def test_if_the_supervising_process_is_killed_the_ranks_end_and_a_new_attempt_succeeds(
     long_run: tuple[ForkedRun, list[int]], make_run: MakeRun
 ) -> None:
     child, pids = long_run
@@ -166,7 +166,7 @@ def test_when_the_process_that_watches_is_killed_the_others_end_and_a_new_attemp
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_sigterm_while_processes_are_being_made_reaches_all_of_them(
+def test_sigterm_during_the_forks_reaches_all_processes(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, rank: int
 ) -> None:
     whole = ranks._fork
@@ -181,13 +181,13 @@ def test_sigterm_while_processes_are_being_made_reaches_all_of_them(
     assert ForkedRun(make_run("run", LONG, processes=2)).wait(seconds=20) == Exit.STOPPED
 
 
-def test_sigterm_at_once_is_not_lost(make_run: MakeRun) -> None:
+def test_an_immediate_sigterm_is_not_lost(make_run: MakeRun) -> None:
     child = ForkedRun(make_run("run", LONG, processes=2))
     os.kill(child.pid, signal.SIGTERM)
     assert child.wait(seconds=20) == Exit.STOPPED
 
 
-def test_a_run_that_sigterm_stops_is_continued_as_if_it_had_not(
+def test_a_run_stopped_by_sigterm_continues_exactly(
     make_run: MakeRun, wait_for_training: Callable[[RunDirectory], None]
 ) -> None:
     changes = {"train.tokens": 16 * 8 * 200}
@@ -223,7 +223,7 @@ def test_an_interrupted_run_of_two_processes_is_continued_by_one(
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_run_that_is_stopped_while_it_is_evaluated_stops_at_the_next_piece_and_continues_there(
+def test_a_run_stopped_during_evaluation_stops_at_the_next_piece_and_can_be_continued(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, processes: int
 ) -> None:
     monkeypatch.setattr(
@@ -255,7 +255,7 @@ def test_a_run_that_is_stopped_while_it_is_evaluated_stops_at_the_next_piece_and
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_an_error_in_one_process_has_the_last_word_and_ends_all(
+def test_an_error_in_one_process_is_the_last_line_of_the_log_and_ends_all(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, rank: int
 ) -> None:
     whole = Trainer.step
@@ -272,7 +272,7 @@ def test_an_error_in_one_process_has_the_last_word_and_ends_all(
     assert child.log().count("Traceback") == 1
 
 
-def test_a_lack_of_memory_of_any_process_is_recorded(
+def test_running_out_of_memory_in_any_process_is_recorded(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = Trainer.gradients
@@ -297,7 +297,7 @@ def test_a_diverged_run_of_two_processes_has_a_result(make_run: MakeRun) -> None
     assert_nothing_left(run)
 
 
-def test_a_checkpoint_that_cannot_be_written_ends_all_with_its_sentence(
+def test_checkpoints_that_cannot_be_read_end_all_processes_with_a_message(
     make_run: MakeRun,
 ) -> None:
     run = make_run("run", LONG, processes=2, checkpoint_seconds=0)

@@ -33,7 +33,7 @@ def code_seen_in(folder: Path) -> str:
     return shown.stdout.strip()
 
 
-def test_a_checkout_gives_its_commit_and_says_when_the_code_differs_from_it(checkout: Path) -> None:
+def test_a_checkout_gives_its_commit_and_whether_the_code_differs_from_it(checkout: Path) -> None:
     git(checkout, "add", "model", "trainer")
     git(checkout, "commit", "-qm", "first")
     commit = git(checkout, "rev-parse", "HEAD")
@@ -43,7 +43,7 @@ def test_a_checkout_gives_its_commit_and_says_when_the_code_differs_from_it(chec
     assert code_seen_in(checkout) == f'{{"commit": "{commit}", "dirty": true}}'
 
 
-def test_code_inside_somebody_elses_repository_has_no_commit(checkout: Path) -> None:
+def test_code_inside_another_projects_repository_has_no_commit(checkout: Path) -> None:
     (checkout / "theirs.txt").write_text("theirs")
     git(checkout, "add", "theirs.txt")
     git(checkout, "commit", "-qm", "theirs")

@@ -130,7 +130,7 @@ def test_another_recipe_has_another_fingerprint(change: dict[str, Any]) -> None:
     assert make(**change).fingerprint("c") != make().fingerprint("c")
 
 
-def test_where_the_inputs_lie_is_no_part_of_the_fingerprint_but_what_they_hold_is() -> None:
+def test_the_fingerprint_depends_on_the_content_of_inputs_and_not_on_their_location() -> None:
     moved = make(data={"corpus": "/elsewhere/text"}, train={"initial_weights": "/elsewhere/gpt2"})
     assert moved.fingerprint("c", "w") == make().fingerprint("c", "w")
     assert moved.fingerprint("c", "w") != make().fingerprint("c", "v") != make().fingerprint("c")
@@ -145,13 +145,13 @@ def test_the_vocabulary_follows_from_the_tokenizer(name: str, size: int) -> None
 @pytest.mark.parametrize(
     "name", ["gpt3", "bpe", "bpe-", "bpe-+300", "bpe-0300", "bpe-3e2", "BPE-9"]
 )
-def test_what_is_no_tokenizer_is_refused_with_those_that_are(name: str) -> None:
+def test_an_unknown_tokenizer_is_refused_with_the_known_ones(name: str) -> None:
     expected = f"{name!r} is not a tokenizer; use bytes, gpt2, or bpe-N"
     assert expected in refusal(data={"tokenizer": name})
 
 
 @pytest.mark.parametrize("name", ["bpe-257", "bpe-65537", "bpe-999999999"])
-def test_a_vocabulary_that_tokens_cannot_hold_is_refused(name: str) -> None:
+def test_a_vocabulary_that_two_bytes_cannot_hold_is_refused(name: str) -> None:
     assert f"{name!r}: a vocabulary has 258 to 65536 tokens" in refusal(data={"tokenizer": name})
 
 
@@ -159,7 +159,7 @@ def test_another_corpus_gives_another_fingerprint() -> None:
     assert make().fingerprint("c") != make().fingerprint("d")
 
 
-def test_none_in_words_takes_clipping_away() -> None:
+def test_the_word_none_removes_clipping() -> None:
     assert make(optimizer={"clip_norm": "none"}) == make()
 
 
@@ -234,7 +234,7 @@ def test_the_operations_of_the_reference_setting_follow_the_6nd_rule() -> None:
     assert make(data={"tokenizer": "gpt2"}).flops == pytest.approx(per_token * 3_260_252_160)
 
 
-def test_tying_the_embeddings_costs_no_operations_less() -> None:
+def test_tying_the_embeddings_does_not_change_the_operations() -> None:
     assert make(model={"tie_embeddings": True}).flops == make().flops
 
 
@@ -246,7 +246,7 @@ def test_tying_the_embeddings_costs_no_operations_less() -> None:
     final_factor=st.floats(0, 1),
 )
 @pytest.mark.filterwarnings("ignore:The epoch parameter:UserWarning")  # torch's own SequentialLR
-def test_the_learning_rate_is_that_of_torchs_schedulers_at_every_step(
+def test_the_learning_rate_equals_that_of_torchs_schedulers_at_every_step(
     steps: int, warmup: float, warmup_factor: float, final_factor: float
 ) -> None:
     assume(warmup == 0 or round(warmup * steps) > 0)

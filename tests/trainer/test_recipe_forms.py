@@ -26,7 +26,7 @@ def test_a_nested_recipe_has_plain_values_and_the_defaults(recipe: Recipe) -> No
     assert fields["schedule"]["kind"] == "constant"
 
 
-def test_each_form_is_made_of_the_other_without_loss(recipe: Recipe) -> None:
+def test_a_recipe_survives_the_way_to_dotted_and_back(recipe: Recipe) -> None:
     nested = to_nested(recipe)
     assert with_fields({}, to_dotted(nested)) == nested
 

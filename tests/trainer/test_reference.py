@@ -102,7 +102,7 @@ def shake(model: nn.Module) -> None:
 
 
 @each_recipe
-def test_logits_are_those_of_a_plain_model(name: str, corpus: Corpus) -> None:
+def test_logits_equal_those_of_a_plain_model(name: str, corpus: Corpus) -> None:
     recipe = recipe_of(name)
     product = start(recipe, corpus)
     shake(product.model)
@@ -115,9 +115,7 @@ def test_logits_are_those_of_a_plain_model(name: str, corpus: Corpus) -> None:
 
 
 @each_recipe
-def test_gradients_are_those_of_a_plain_model_clipped_where_the_recipe_clips(
-    name: str, corpus: Corpus
-) -> None:
+def test_gradients_equal_those_of_a_plain_model_with_clipping(name: str, corpus: Corpus) -> None:
     recipe = recipe_of(name)
     product = start(recipe, corpus)
     shake(product.model)
@@ -154,7 +152,7 @@ def test_fifty_steps_have_the_losses_norms_and_rates_of_a_plain_trainer(
 
 
 @pytest.mark.parametrize("decay", ["all", "matrices"])
-def test_a_step_without_a_gradient_decays_what_the_recipe_says_and_nothing_else(
+def test_a_step_without_a_gradient_only_decays_the_parameters_that_the_recipe_names(
     decay: str, corpus: Corpus
 ) -> None:
     fields = {"optimizer.decay": decay, "model.qkv_bias": True}
@@ -173,7 +171,7 @@ def test_a_step_without_a_gradient_decays_what_the_recipe_says_and_nothing_else(
 
 
 @each_recipe
-def test_the_test_loss_is_that_of_a_plain_model(name: str, corpus: Corpus) -> None:
+def test_the_test_loss_equals_that_of_a_plain_model(name: str, corpus: Corpus) -> None:
     recipe = recipe_of(name)
     product = start(recipe, corpus)
     shake(product.model)

@@ -61,7 +61,7 @@ def whole(make_run: MakeRun, attempt: Attempt) -> RunDirectory:
 
 
 def is_overflowing(run: RunDirectory) -> bool:
-    """Whether steps were skipped at the beginning and later on, others in between."""
+    """True if steps were skipped at the beginning and later, with others between."""
     skipped = [event.skipped for event in run.read_events()]
     return bool(skipped[0]) and 1 < sum(skipped[: STEPS // 2]) < STEPS // 2 < len(skipped)
 
@@ -149,7 +149,7 @@ def test_divergence_is_found_at_the_same_step_across_interruptions(
     assert not runs[1].weights.exists()
 
 
-def test_the_processes_of_a_run_that_diverges_between_two_lines_of_its_curve_end_together(
+def test_the_processes_of_a_run_that_diverges_between_two_events_end_together(
     make_run: MakeRun, attempt: Attempt
 ) -> None:
     changes = {"train.tokens": 16 * 8 * 300, "optimizer.learning_rate": 1e3}
@@ -181,7 +181,7 @@ def flip(run: RunDirectory, step: int, file: str, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("file", [TENSORS, FIELDS])
-def test_a_damaged_checkpoint_is_told_and_the_one_before_leads_to_the_same_bits(
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_leads_to_the_same_bits(
     attempt: Attempt, whole: RunDirectory, killed: RunDirectory, file: str, seed: int
 ) -> None:
     flip(killed, 7, file, seed)
@@ -195,7 +195,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_leads_to_the_same_bits(
     assert note in killed.log.read_text().splitlines()
 
 
-def test_a_run_whose_checkpoints_are_all_damaged_begins_again_and_says_so(
+def test_a_run_whose_checkpoints_are_all_damaged_begins_again_with_a_warning(
     attempt: Attempt, whole: RunDirectory, killed: RunDirectory
 ) -> None:
     flip(killed, 6, TENSORS, 1)
@@ -207,7 +207,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_begins_again_and_says_so(
     assert all(note.endswith("; training starts again from the first step") for note in notes)
 
 
-def test_checkpoints_of_another_recipe_are_refused_in_one_sentence_and_left_alone(
+def test_checkpoints_of_another_recipe_are_refused_with_a_message_and_not_removed(
     make_run: MakeRun, attempt: Attempt, killed: RunDirectory
 ) -> None:
     make_run("killed", {**NOISY, "optimizer.learning_rate": 1e-3})
@@ -221,7 +221,7 @@ def test_checkpoints_of_another_recipe_are_refused_in_one_sentence_and_left_alon
     assert len(list(killed.checkpoints.iterdir())) == 2
 
 
-def test_the_real_command_continues_a_run_without_study_database_or_orchestrator(
+def test_python_m_trainer_continues_a_run_without_study_database_or_scheduler(
     make_run: MakeRun, whole: RunDirectory, killed: RunDirectory, root: Path
 ) -> None:
     make_run("killed", NOISY, checkpoint_seconds=1e6)  # other settings, the same recipe

@@ -81,7 +81,7 @@ def test_a_diverged_run_is_done_and_has_a_result(
     assert result.state == "diverged"
 
 
-def test_a_run_that_is_done_already_is_told_and_left_as_it_is(
+def test_a_run_with_a_result_is_reported_and_not_trained_again(
     make_run: Callable[..., RunDirectory],
     train: Callable[[Path], subprocess.CompletedProcess[str]],
 ) -> None:
@@ -99,7 +99,7 @@ def test_a_run_that_is_done_already_is_told_and_left_as_it_is(
     assert {path.name: path.read_bytes() for path in run.path.iterdir()} == before
 
 
-def test_a_run_tells_what_it_trains_how_far_it_is_and_its_test_loss(
+def test_a_run_prints_its_recipe_its_progress_and_its_test_loss(
     make_run: Callable[..., RunDirectory],
     train: Callable[[Path], subprocess.CompletedProcess[str]],
 ) -> None:
@@ -121,7 +121,7 @@ def test_a_run_tells_what_it_trains_how_far_it_is_and_its_test_loss(
     )
 
 
-def test_a_missing_directory_is_told_in_one_sentence(
+def test_a_missing_directory_is_reported_with_one_message(
     tmp_path: Path, train: Callable[[Path], subprocess.CompletedProcess[str]]
 ) -> None:
     finished = train(tmp_path / "gone")
@@ -132,7 +132,7 @@ def test_a_missing_directory_is_told_in_one_sentence(
     )
 
 
-def test_a_recipe_meant_for_another_corpus_is_refused_and_its_old_result_kept_out(
+def test_a_recipe_for_another_corpus_is_refused(
     make_run: Callable[..., RunDirectory],
     train: Callable[[Path], subprocess.CompletedProcess[str]],
 ) -> None:
@@ -148,7 +148,7 @@ def test_a_recipe_meant_for_another_corpus_is_refused_and_its_old_result_kept_ou
     assert finished.stderr.count("\n") == 1
 
 
-def test_what_the_orchestrator_imports_brings_in_nothing_heavy(root: Path) -> None:
+def test_modules_that_sweep_imports_import_no_heavy_package(root: Path) -> None:
     code = "import sys; " + "".join(f"import trainer.{name}; " for name in LIGHT)
     finished = subprocess.run(
         [sys.executable, "-c", code + "print(*sys.modules)"],

@@ -44,7 +44,9 @@ def test_a_result_is_read_as_it_was_written(directory: RunDirectory) -> None:
     assert [path.name for path in directory.path.iterdir()] == ["result.json"]
 
 
-def test_a_result_without_room_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_while_writing_a_result_gives_a_message_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
     with small_disk(tmp_path / "disk", 2**16) as disk:
         fill_disk(disk, leave=0)
         directory = RunDirectory(disk)
@@ -69,7 +71,7 @@ def test_a_result_without_room_is_a_sentence_and_leaves_nothing(tmp_path: Path) 
         ),
     ],
 )
-def test_a_recipe_that_is_none_is_refused_with_file_and_field(
+def test_an_invalid_recipe_is_refused_naming_file_and_field(
     directory: RunDirectory, content: str, message: str
 ) -> None:
     directory.recipe.write_text(content)
@@ -88,20 +90,20 @@ def test_a_damaged_result_is_refused_with_the_remedy(directory: RunDirectory, co
     )
 
 
-def test_a_line_that_is_still_being_written_is_no_event_yet(directory: RunDirectory) -> None:
+def test_an_unfinished_line_is_not_an_event(directory: RunDirectory) -> None:
     assert directory.read_events() == []
     line = EVENT.model_dump_json()
     directory.events.write_text(f"{line}\n{line[:20]}")
     assert directory.read_events() == [EVENT]
 
 
-def test_the_last_words_are_the_last_line_of_the_log(directory: RunDirectory) -> None:
+def test_the_last_line_of_the_log_is_found(directory: RunDirectory) -> None:
     assert directory.last_log_line() == ""
     directory.log.write_bytes(b"Traceback\n  deep \xff\nMemoryError: no more\n\n")
     assert directory.last_log_line() == "MemoryError: no more"
 
 
-def test_what_a_killed_attempt_left_half_written_is_removed_and_nothing_else(
+def test_only_temporary_files_of_killed_attempts_are_removed(
     tmp_path: Path,
 ) -> None:
     for name in (".recipe.json.4711.tmp", ".tmpdAttf2", ".ranks-4711", "log.txt"):
@@ -110,7 +112,7 @@ def test_what_a_killed_attempt_left_half_written_is_removed_and_nothing_else(
     assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
 
 
-def test_a_step_that_is_there_twice_is_one_event(directory: RunDirectory) -> None:
+def test_two_events_of_one_step_count_as_one(directory: RunDirectory) -> None:
     with directory.open_events(0) as file:
         for loss in (3.0, 2.0):
             event = Event(

@@ -20,18 +20,18 @@ def test_the_standard_library_of_this_machine_is_megabytes_of_text(
     assert any(d.path == "argparse.py" for d in documents)
 
 
-def test_reading_it_twice_gives_the_same_documents_in_the_same_order(
+def test_reading_the_standard_library_twice_gives_the_same_documents_in_the_same_order(
     documents: list[Document],
 ) -> None:
     assert standard_library() == documents
     assert documents == sorted(documents, key=lambda d: (d.place, d.path))
 
 
-def test_no_text_is_there_twice(documents: list[Document]) -> None:
+def test_no_document_occurs_twice(documents: list[Document]) -> None:
     assert len({d.text for d in documents}) == len(documents)
 
 
-def test_tests_and_other_peoples_code_are_left_out(documents: list[Document]) -> None:
+def test_tests_and_third_party_code_are_left_out(documents: list[Document]) -> None:
     assert not [d.path for d in documents if LEFT_OUT & set(d.path.split("/")[:-1])]
 
 
@@ -44,12 +44,12 @@ def test_train_and_test_never_share_a_document_and_a_tenth_is_for_testing(
     assert 0.05 < len(test) / len(documents) < 0.15
 
 
-def test_the_split_of_a_document_depends_on_nothing_but_its_path() -> None:
+def test_the_split_of_a_document_depends_only_on_its_path() -> None:
     assert Document("json/decoder.py", b"a").place == Document("json/decoder.py", b"b").place
     assert Document("json/decoder.py", b"").place == pytest.approx(0.231_174, abs=1e-6)
 
 
-def test_what_is_no_distinct_utf8_source_text_is_passed_over(tmp_path: Path) -> None:
+def test_duplicate_and_non_utf8_files_are_skipped(tmp_path: Path) -> None:
     for path, text in {
         "kept.py": b"x = 1\n",
         "package/kept_too.py": "é = 2\n".encode(),
@@ -69,7 +69,7 @@ def test_what_is_no_distinct_utf8_source_text_is_passed_over(tmp_path: Path) -> 
     assert {d.path for d in python_sources(tmp_path)} == {"kept.py", "package/kept_too.py"}
 
 
-def test_a_python_without_source_is_refused_with_a_sentence(tmp_path: Path) -> None:
+def test_a_python_without_source_is_refused_with_a_message(tmp_path: Path) -> None:
     with pytest.raises(CorpusError) as refused:
         python_sources(tmp_path)
     assert str(refused.value) == (

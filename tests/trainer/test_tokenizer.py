@@ -26,22 +26,20 @@ def gpt2(gpt2_vocabulary: Path) -> Iterator[BytePairTokenizer]:
 
 
 @given(st.text())
-def test_bytes_stand_for_themselves(text: str) -> None:
+def test_byte_tokens_are_the_bytes_of_the_text(text: str) -> None:
     tokens = ByteTokenizer().encode(text.encode())
     assert tokens.dtype == np.uint16
     assert bytes(tokens.tolist()) == text.encode()
 
 
-def test_gpt2_tokens_are_those_of_gpt2(gpt2: BytePairTokenizer) -> None:
+def test_gpt2_tokens_equal_those_of_gpt2(gpt2: BytePairTokenizer) -> None:
     assert gpt2.encode(b"Hello world").tolist() == [15_496, 995]
     # Text that looks like a special token is text.
     assert gpt2.end_of_text not in gpt2.encode(b"<|endoftext|>")
 
 
 @pytest.mark.parametrize("name", ["bytes", "gpt2"])
-def test_every_token_knows_how_many_bytes_it_stands_for(
-    name: str, request: pytest.FixtureRequest
-) -> None:
+def test_the_byte_length_of_every_token_is_known(name: str, request: pytest.FixtureRequest) -> None:
     tokenizer = load_tokenizer(name) if name == "bytes" else request.getfixturevalue("gpt2")
     lengths = tokenizer.byte_lengths()
     text = "def f(x):\n    return 'Zoë — 三' * x\n".encode()
@@ -50,7 +48,7 @@ def test_every_token_knows_how_many_bytes_it_stands_for(
     assert lengths[tokenizer.end_of_text] == 0
 
 
-def test_without_network_or_cache_gpt2_is_refused_with_a_sentence_and_quickly(
+def test_without_network_or_cache_gpt2_is_refused_quickly_with_a_message(
     root: Path, tmp_path: Path
 ) -> None:
     code = (
@@ -59,7 +57,7 @@ def test_without_network_or_cache_gpt2_is_refused_with_a_sentence_and_quickly(
         "try: load_tokenizer('gpt2')\n"
         "except CorpusError as error: print(error)"
     )
-    nowhere = "http://127.0.0.1:9"  # the discard port: nobody listens
+    nowhere = "http://127.0.0.1:9"  # the discard port, without a server
     environment = {
         **{name: value for name, value in os.environ.items() if name.lower() != "no_proxy"},
         "TIKTOKEN_CACHE_DIR": str(tmp_path),

@@ -32,7 +32,7 @@ class CorpusInfo:
     corpus: str
     tokenizer: str
     hash: str
-    """SHA-256 of the text (or of the commit that pins it) and of the settings that read and split it."""
+    """SHA-256 of the text, or of the commit that pins it, and of the settings for reading it."""
     documents: int
     train_tokens: int
     test_tokens: int

@@ -243,7 +243,10 @@ def _flush(*files: IO[bytes]) -> None:
 
 @contextlib.contextmanager
 def _exclusive(aside: Path, final: Path) -> Iterator[None]:
-    """Hold the lock of `aside`, waiting for it; at once if `final` exists. A kill releases it."""
+    """Within the block this process holds the lock of `aside`, or `final` exists.
+
+    Waits for the lock; the kernel releases it when its process ends.
+    """
     while True:
         try:
             aside.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class StopSignal:
-    """Remembers SIGTERM or Ctrl-C until the training loop checks; a second Ctrl-C ends the process."""
+    """Remembers SIGTERM or Ctrl-C for the training loop; a second Ctrl-C ends the process."""
 
     def __init__(self) -> None:
         self.received = False

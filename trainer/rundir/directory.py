@@ -40,7 +40,7 @@ class Request(Config):
     weights_hash: str | None = None
     """Hash of the initial weights; None for the recipe's weights as this machine has them."""
     weights: str | None = None
-    """The folder of the initial weights; None for the recipe's own path, relative to the working directory."""
+    """The folder of the initial weights; None for `train.initial_weights` of the recipe."""
     cache: str = "../cache"
     """The folder of token files, relative to the run directory."""
     execution: Execution = Execution()
@@ -154,7 +154,7 @@ class RunDirectory:
             ) from error
 
     def write_result(self, result: Result) -> None:
-        """Write `result.json`, whole or not at all. Raises RunDirectoryError if the disk refuses it."""
+        """Write `result.json`, whole or not at all. Raises RunDirectoryError if that fails."""
         try:
             write_json(self.result, result.model_dump(mode="json"))
         except OSError as error:

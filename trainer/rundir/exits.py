@@ -20,7 +20,7 @@ class Exit(IntEnum):
     A process that the kernel kills for lack of memory ends with SIGKILL instead.
     """
     DISK_FULL = 74
-    """There is no result, because the disk is full; another attempt can succeed once there is room."""
+    """There is no result, because the disk is full; another attempt can succeed later."""
     TAKEN = 75
     """Another process trains this run, or a later attempt has replaced this one."""
     STOPPED = 143

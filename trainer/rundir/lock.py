@@ -75,7 +75,7 @@ class RunLock:
                 self._descriptor = None
 
     def is_replaced(self) -> bool:
-        """True if a later attempt was announced. Also gives a heartbeat; cheap to call at each step."""
+        """True if a later attempt was announced. Also gives a heartbeat; cheap."""
         if self._descriptor is not None and time.monotonic() >= self._due:
             self.beat()
             self._replaced = _latest(self._descriptor) > self._attempt

@@ -39,7 +39,7 @@ class Origin:
     """The description of a source; recorded with each result."""
 
     hash: str
-    """SHA-256 of the text (or of the commit that pins it) and of the settings that read and split it."""
+    """SHA-256 of the text, or of the commit that pins it, and of the settings for reading it."""
     files: tuple[str, ...]
     """Names of the files, relative to the corpus; only the first ones if there are many."""
     revision: str | None

@@ -56,7 +56,7 @@ def read_sealed(folder: Path) -> tuple[Tensors, dict[str, Any]]:
 
 
 def _saveable(tensors: Tensors) -> Tensors:
-    """Copies on the CPU, contiguous; safetensors refuses tensors that share memory."""
+    """The tensors on the CPU, contiguous, and copied if they share memory: safetensors refuses that."""
     saveable: Tensors = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():
