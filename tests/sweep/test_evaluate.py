@@ -158,11 +158,11 @@ def nothing(_place: Path) -> None:
     ("prepare", "words", "sentence"),
     [
         (forget_the_tokens, ["gpt2"], "{}/gpt2 has other tokens (257 of them) than data.tokenizer"),
-        (shorten_the_context, ["gpt2"], "{}/gpt2 knows 8 positions, and the study evaluates with"),
+        (shorten_the_context, ["gpt2"], "{}/gpt2 has 8 positions, and the study evaluates with"),
         (lose_the_corpus, ["gpt2"], "the study's corpus "),
         (import_a_study, ["gpt2", "--study", "theirs"], "nobody knows here what text 'theirs' te"),
         (nothing, ["gpt3"], "there is no folder 'gpt3', and no run answers to 'gpt3'"),
-        (nothing, ["."], "{} holds no weights: neither a config.json of a GPT-2"),
+        (nothing, ["."], "{} has no weights: neither a config.json of a GPT-2"),
         (nothing, ["gpt2", "--study", "x"], "runs/sweep.db has no study 'x'"),
         (nothing, ["gpt2", "--name", "clip"], "'tiny' has an arm 'clip'; give the model another"),
         (nothing, ["gpt2", "--name", "a\x1b[2J"], "a report cannot call a model 'a\\x1b[2J': a na"),

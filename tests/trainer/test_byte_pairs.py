@@ -195,7 +195,7 @@ def test_a_file_that_is_not_a_tokenizer_is_refused_with_a_message(
     with pytest.raises(CorpusError) as refused:
         read_tokenizer(path)
     message = str(refused.value)
-    assert message.startswith(f"{path} is no byte-level BPE tokenizer of Hugging Face's (")
+    assert message.startswith(f"{path} is not a byte-level BPE tokenizer of Hugging Face's (")
     assert reason in message
     assert message.endswith("); remove the folder that it lies in and prepare the corpus again")
 

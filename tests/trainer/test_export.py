@@ -177,7 +177,7 @@ def test_an_empty_folder_is_filled_and_one_in_use_is_refused(make: Weights, tmp_
     with pytest.raises(WeightsError, match="exists and is not empty; name another folder"):
         export(run, tmp_path / "model", "")
     assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
-    with pytest.raises(WeightsError, match="exists and is no folder; name another"):
+    with pytest.raises(WeightsError, match="exists and is not a folder; name another"):
         export(run, tmp_path / "model" / "config.json", "")
 
 

@@ -111,7 +111,7 @@ def hub(datasets: Path) -> Iterator[str]:
 
 
 def start(root: Path, code: str, *words: object, **environment: str) -> subprocess.Popen[str]:
-    """Environment of a process that uses the hub at HF_ENDPOINT and is not logged in."""
+    """Start a process that uses the hub at HF_ENDPOINT and is not logged in."""
     quiet = {
         k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()
     }

@@ -140,7 +140,7 @@ def test_a_model_may_have_less_context_an_untied_head_and_a_bias(
         ({"model.heads": 4}, "model.heads = 4, but the weights there have 2; set model.heads = 2"),
         ({"model.width": 32}, "model.width = 32, but the weights there have 16"),
         ({"model.norm": "rms"}, "model.norm = 'rms', but the weights there have 'layer'; set "),
-        ({"model.context": 32}, "model.context = 32, but the weights there know 16 positions"),
+        ({"model.context": 32}, "model.context = 32, but the weights there have 16 positions"),
         ({"model.qkv_bias": False}, "the weights there have a bias in their query, key and value"),
         ({"data.tokenizer": "bpe-300"}, "data.tokenizer = 'bpe-300' has 300 tokens, but the weigh"),
     ],
@@ -226,11 +226,11 @@ def damage_everything(folder: Path) -> None:
         (damage_missing_tensor, "lacks the tensor transformer.h.1.mlp.c_fc.bias of its model"),
         (damage_shape, "the tensor transformer.h.1.mlp.c_fc.bias is F32 [3], but its model needs"),
         (damage_kind, "the tensor transformer.ln_f.bias is I64 [16], but its model needs floating"),
-        (damage_config, "config.json is no JSON: "),
+        (damage_config, "config.json is not JSON: "),
         (damage_kind_of_model, "config.json: model_type is 'llama', and only 'gpt2' can be read"),
         (damage_layers, "has fewer tensors than config.json has layers"),
-        (damage_index, "names '../model.safetensors', which is no file beside it"),
-        (damage_everything, "holds no weights: neither a config.json of a GPT-2 in Hugging Face's"),
+        (damage_index, "names '../model.safetensors', which is not a file beside it"),
+        (damage_everything, "has no weights: neither a config.json of a GPT-2 in Hugging Face's"),
     ],
 )
 def test_weights_that_cannot_be_used_are_refused_with_a_message(
@@ -258,10 +258,10 @@ LETTERS = {"a": 0, "b": 1}
     ("content", "words"),
     [
         ({"model": {"vocab": {"a": 0}, "merges": []}}, "has 2 tokens and its model 257"),
-        ({"model": {"vocab": LETTERS, "merges": ["a b"]}}, "is no byte-level BPE like GPT-2's"),
+        ({"model": {"vocab": LETTERS, "merges": ["a b"]}}, "is not a byte-level BPE like GPT-2's"),
         ({"normalizer": {"type": "NFC"}, "model": {"merges": []}}, "does not cut text into words"),
         ({"pre_tokenizer": {"type": "Whitespace"}, "model": {"merges": []}}, "does not cut text"),
-        ({"model": 3}, "is no byte-level BPE like GPT-2's"),
+        ({"model": 3}, "is not a byte-level BPE like GPT-2's"),
         ([], "has no tokenizer.json"),
     ],
 )

@@ -131,7 +131,7 @@ def parse_tokenizer(content: bytes, where: str) -> BytePairTokenizer:
         return make_tokenizer(json.loads(content), where)
     except (ValueError, TypeError, KeyError) as error:
         raise CorpusError(
-            f"{where} is no byte-level BPE tokenizer of Hugging Face's ({error}); remove the "
+            f"{where} is not a byte-level BPE tokenizer of Hugging Face's ({error}); remove the "
             "folder that it lies in and prepare the corpus again"
         ) from error
 

@@ -155,7 +155,7 @@ def _train(
         return
     session.checkpoints = checkpoints
     session.keep = lambda trainer: _keep(directory, request, corpus.info, trainer)
-    directory.weights.unlink(missing_ok=True)  # those of a result that was removed by hand
+    directory.weights.unlink(missing_ok=True)  # left from a result that was removed
     taken = session.resume.step if session.resume else 0
     log.info(_begins(directory, request.recipe, place, taken))
     with directory.open_events(taken) as events:

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """How a run's process ended, unless a signal ended it; the log has the message."""
+    """Exit status of a run's process that no signal ended; the log has the message."""
 
     DONE = 0
     """There is a result; the run may have diverged."""

@@ -72,7 +72,7 @@ def _local(data: DataConfig, path: Path, cache: Path) -> Source:
         )
     if not there:
         raise CorpusError(
-            f"data.corpus = {data.corpus!r}: {path} is no {_listed(TEXT)} file, nor a folder that "
+            f"data.corpus = {data.corpus!r}: {path} is not a {_listed(TEXT)} file, nor a folder that "
             f"holds such files or train*{SUFFIX} and validation*{SUFFIX}"
         )
     kind, found = there.popitem()

@@ -28,7 +28,7 @@ from trainer.sources.source import (
     Text,
     digest,
     first_names,
-    split_words,
+    split_rule,
 )
 from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within
 from trainer.sources.token_files import ReadyTokens, is_ready
@@ -185,7 +185,7 @@ class HubText:
         data, own = self._data, self._test
         contents = [data.corpus, data.subset or "", self._commit, data.text_column]
         hashed = digest(data, "hub text", [*contents, own] if own else contents)
-        split = f"the dataset's split {own} is for testing" if own else split_words(data.test_share)
+        split = f"the dataset's split {own} is for testing" if own else split_rule(data.test_share)
         return Origin(hashed, (), self._commit, split)
 
     @property

@@ -54,7 +54,7 @@ def _refusal(data: DataConfig, error: Exception) -> str | None:
             "`hf auth login` or set HF_TOKEN"
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return f"it has no revision {data.revision!r}; those that it has: {page}/commits"
+        return f"it has no revision {data.revision!r}; see {page}/commits"
     if isinstance(error, errors.RepositoryNotFoundError):
         return (
             "there is no such dataset on the Hugging Face Hub, or it is private; check the name, "

@@ -23,7 +23,7 @@ from trainer.sources.source import (
     digest,
     first_names,
     part_of_one,
-    split_words,
+    split_rule,
 )
 from trainer.sources.text_errors import reading
 
@@ -129,7 +129,7 @@ class LocalFiles:
         share = self._data.test_share
         if self._alone and self._kind == ".txt":
             return f"the last {share:g} of the text is for testing"
-        return split_words(share)
+        return split_rule(share)
 
     @cached_property
     def size(self) -> int:

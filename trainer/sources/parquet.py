@@ -118,4 +118,4 @@ def texts_of(column: Any, share: float, where: str) -> Iterator[Text]:  # noqa: 
 
 def _damaged(path: Path, error: Exception) -> CorpusError:
     first = str(error).partition("\n")[0]
-    return CorpusError(f"{path} is no parquet file, or damaged ({first})")
+    return CorpusError(f"{path} is not a parquet file, or is damaged ({first})")

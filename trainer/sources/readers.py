@@ -122,7 +122,7 @@ class JsonLines:
             raise CorpusError(f"{_line(path, offset)} is not JSON ({reason})") from error
         if not isinstance(row, dict):
             raise CorpusError(
-                f"{_line(path, offset)} is no JSON object; each line of a .jsonl file is one, such "
+                f"{_line(path, offset)} is not a JSON object; each line of a .jsonl file is one, such "
                 'as {"text": "..."}'
             )
         if self._column not in row:

@@ -101,7 +101,7 @@ def part_of_one(hashed: bytes) -> float:
     return int.from_bytes(hashed[:6], "big") / 2**48
 
 
-def split_words(share: float) -> str:
+def split_rule(share: float) -> str:
     """The rule of `is_for_testing`, for people."""
     return f"{share:g} of the documents are for testing, by the SHA-256 of their text"
 

@@ -104,7 +104,7 @@ class _Vector:
             names = list(file.keys())
         except (SafetensorError, OSError) as error:
             raise CorpusError(
-                f"{path} is no safetensors file, or truncated ({error}); copy or download it again"
+                f"{path} is not a safetensors file, or is truncated ({error}); copy or download it again"
             ) from error
         if TOKENS not in names:
             raise CorpusError(

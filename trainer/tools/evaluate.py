@@ -66,7 +66,7 @@ def evaluate_folder(request: Request, report: Callable[[tuple[int, int]], None])
         )
     if source.config.context < recipe.model.context:
         raise WeightsError(
-            f"{source.folder} knows {source.config.context} positions, and the study evaluates "
+            f"{source.folder} has {source.config.context} positions, and the study evaluates "
             f"with model.context = {recipe.model.context}; its loss could not be compared"
         )
     check_tokens(source, recipe.data.tokenizer, corpus, Path(cache))

@@ -55,7 +55,7 @@ def export(run: RunDirectory, to: Path, card: str) -> None:
 def check_is_free(to: Path) -> None:
     """Raise WeightsError unless `to` does not exist, or is an empty folder."""
     if to.is_symlink() or (to.exists() and not to.is_dir()):
-        raise WeightsError(f"{to} exists and is no folder; name another")
+        raise WeightsError(f"{to} exists and is not a folder; name another")
     if to.exists() and any(to.iterdir()):
         raise WeightsError(f"{to} exists and is not empty; name another folder, or empty it")
 

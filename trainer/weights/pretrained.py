@@ -108,7 +108,7 @@ class Pretrained:
                 )
         if model.context > ours.context:
             raise WeightsError(
-                f"{where} model.context = {model.context}, but the weights there know "
+                f"{where} model.context = {model.context}, but the weights there have "
                 f"{ours.context} positions; set model.context = {ours.context} or less"
             )
         if tokens != self.vocabulary:
@@ -142,7 +142,7 @@ def open_pretrained(folder: Path) -> Pretrained:
     except SafetensorError as error:
         raise WeightsError(f"{folder}: its safetensors are damaged ({error})") from error
     raise WeightsError(
-        f"{folder} holds no weights: neither a {CONFIG} of a GPT-2 in Hugging Face's format nor "
+        f"{folder} has no weights: neither a {CONFIG} of a GPT-2 in Hugging Face's format nor "
         "the recipe.json of a run"
     )
 
@@ -229,7 +229,9 @@ def _indexed_entries(folder: Path) -> dict[str, Stored]:
     found: dict[str, Stored] = {}
     for name in sorted({str(name) for name in names.values()}):
         if Path(name).name != name or not name.endswith(".safetensors"):
-            raise WeightsError(f"{folder / INDEX} names {name[:60]!r}, which is no file beside it")
+            raise WeightsError(
+                f"{folder / INDEX} names {name[:60]!r}, which is not a file beside it"
+            )
         found.update(_entries(folder / name))
     return found
 
@@ -237,7 +239,7 @@ def _indexed_entries(folder: Path) -> dict[str, Stored]:
 def _entries(path: Path) -> Iterator[tuple[str, Stored]]:
     """The tensors of a safetensors file. Raises SafetensorError if it is damaged."""
     if not path.is_file():  # reading a pipe would wait for ever
-        raise WeightsError(f"{path} is no file")
+        raise WeightsError(f"{path} is not a file")
     with safe_open(path, framework="numpy"):
         pass  # checks the header against the file's size
     with path.open("rb") as file:
@@ -252,11 +254,11 @@ def _entries(path: Path) -> Iterator[tuple[str, Stored]]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size > LARGEST_JSON:
-        raise WeightsError(f"{path} is no file of JSON")
+        raise WeightsError(f"{path} is not a JSON file")
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} is no JSON: {error}") from error
+        raise WeightsError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} holds no JSON object")
+        raise WeightsError(f"{path} is not a JSON object")
     return content

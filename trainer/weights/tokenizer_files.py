@@ -76,7 +76,7 @@ def _gpt2_like(folder: Path, content: Mapping[str, Any]) -> Tokenizer:
         return make_tokenizer(dict(content), str(folder))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(
-            f"the tokenizer in {folder} is no byte-level BPE like GPT-2's ({error}), and no other "
+            f"the tokenizer in {folder} is not a byte-level BPE like GPT-2's ({error}), and no other "
             "can be read"
         ) from error
 
@@ -86,7 +86,7 @@ def _check_cuts(content: Mapping[str, Any]) -> None:
     into_words = cut.get("use_regex", True) or not content["model"]["merges"]
     plain = not cut.get("add_prefix_space", False) and not content.get("normalizer")
     if cut["type"] != "ByteLevel" or not into_words or not plain:
-        raise ValueError("it does not cut text into words as GPT-2 does")
+        raise ValueError("it does not split text into words as GPT-2 does")
 
 
 def tokenizer_files(name: str, folder: Path, context: int) -> dict[str, bytes]:
