@@ -154,5 +154,7 @@ def test_the_holder_of_the_lock_gives_heartbeats_and_notices_that_it_was_replace
 
 def test_a_lock_that_cannot_be_opened_is_reported_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
-    with pytest.raises(RunDirectoryError, match=r"lock cannot be opened \(Is a directory\); it is"):
+    with pytest.raises(
+        RunDirectoryError, match=r"lock cannot be opened \(Is a directory\); it must"
+    ):
         RunLock(tmp_path).announce(1)
