@@ -69,9 +69,8 @@ def train_directory(
         with directory.lock.hold(attempt, stop):
             result = directory.read_result()
             if result is not None:
-                shutil.rmtree(
-                    directory.checkpoints, ignore_errors=True
-                )  # a kill may have left them
+                # A kill may have left checkpoints beside the result.
+                shutil.rmtree(directory.checkpoints, ignore_errors=True)
                 log.info(_done_already(directory, result))
                 return Exit.DONE
             return _train_all_ranks(directory, device, threads, stop)

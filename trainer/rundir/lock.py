@@ -124,9 +124,9 @@ class RunLock:
             os.close(descriptor)
 
 
-def _lock_within(descriptor: int, patience: float, stopped: Callable[[], bool]) -> bool:
-    """Take the lock within `patience` seconds; False if that fails or `stopped` returns True."""
-    deadline = time.monotonic() + patience
+def _lock_within(descriptor: int, seconds: float, stopped: Callable[[], bool]) -> bool:
+    """Take the lock within some seconds; False if that fails or `stopped` returns True."""
+    deadline = time.monotonic() + seconds
     while True:
         if lock(descriptor, wait=False):
             return True

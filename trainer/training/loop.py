@@ -93,9 +93,8 @@ def train(
                 journal.flush()
                 raise RunStoppedError  # noqa: TRY301  (evaluation raises it, too)
             journal.record(trainer.step(progress.steps))
-            if place.world.any(
-                writer.is_due
-            ):  # in all ranks at once: a flush may raise DivergedError
+            # Every rank asks, because a flush may raise DivergedError and must do so in all of them.
+            if place.world.any(writer.is_due):
                 journal.flush()
                 writer.save(trainer)
                 journal.rest()

@@ -100,9 +100,8 @@ def join(rank: int, size: int, device: torch.device, meeting_point: Path) -> Ite
 
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
     if device.type == "cuda":
-        torch.cuda.set_device(
-            device
-        )  # otherwise pinned memory creates a context on GPU 0 in every rank
+        # Otherwise pinned memory creates a context on GPU 0 in every rank.
+        torch.cuda.set_device(device)
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(
         backend, init_method=f"file://{meeting_point}", rank=rank, world_size=size
