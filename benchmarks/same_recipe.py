@@ -51,12 +51,10 @@ def train(study: Path, seeds: Sequence[Seeds], tokens: int, folder: Path) -> lis
     workload = make_workload(plan, workspace.cache, online=True)
     arm = workload.plan.arms[0]
     jobs = {
-        f"baseline/{each.init}-{each.order}-{each.dropout}": workload.job(
-            arm, arm.recipe.model_copy(update={"seeds": each})
-        )
+        f"baseline/{each.init}-{each.order}-{each.dropout}": workload.job(arm.spec.with_seeds(each))
         for each in seeds
     }
-    workload.save_small()
+    workload.inputs.save_small()
     store = workspace.open_or_create()
     Queue(store, this_process()).enqueue(jobs.values())
     train_jobs(

@@ -1,4 +1,4 @@
-"""The house as it was drawn: who imports whom, what the command line may cost, what is documented."""
+"""The architecture: which package and which room imports which, and what a command may import."""
 
 from __future__ import annotations
 
@@ -48,7 +48,22 @@ LIGHT_FOR_SWEEP = {
 }
 """All that `sweep` knows of the other two: the recipe and its files, never the training."""
 HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"}
-LONGEST_FILE = 400
+ROOMS = {
+    "sweep": [
+        *("__main__", "__init__", "cli", "commands", "reports", "models"),
+        *("running", "verdicts", "forecast", "upkeep", "importing"),
+        *("queue", "progress", "noise", "history", "workload", "workspace"),
+        *("design", "trainers", "executors", "store", "study"),
+        *("metrics", "terminal", "machine", "errors"),
+    ],
+    "trainer": [
+        *("__main__", "tools", "processes", "training", "weights", "rundir"),
+        *("corpora", "sources", "recipe_forms", "execution", "tokens", "recipe", "files", "errors"),
+    ],
+}
+"""Folders and single modules from top to bottom: each imports only what stands below it."""
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 40
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
@@ -112,9 +127,60 @@ def test_the_arrows_are_there_and_not_only_allowed() -> None:
     }
 
 
+def room(module: str) -> str:
+    """The folder or module below the package: `store` for `sweep.store.rows`."""
+    return [*module.split("."), "__init__"][1]
+
+
+def module_of(path: Path) -> str:
+    return name(path).removesuffix(".py").replace("/", ".")
+
+
+IN_ROOMS = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in ROOMS]
+
+
+@pytest.mark.parametrize("path", IN_ROOMS, ids=name)
+def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    order, own = ROOMS[package], room(module_of(path))
+    below = {own, *order[order.index(own) + 1 :]}
+    used = {room(module) for module in ours(path) if module.partition(".")[0] == package}
+    assert used <= below
+
+
+def test_the_list_of_rooms_is_what_there_is() -> None:
+    for package, order in ROOMS.items():
+        there = {room(module_of(path)) for path in IN_ROOMS if name(path).startswith(f"{package}/")}
+        single = {"__init__"} - set(order)  # an empty package file is no room
+        assert sorted(order) == sorted(there - single)
+
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_the_page_on_architecture_lists_the_rooms_in_their_order(package: str) -> None:
+    listed = re.findall(rf"^\| `{package}/([\w.]+?)/?` \|", PAGE, re.MULTILINE)
+    assert [each.removesuffix(".py") for each in listed] == ROOMS[package]
+
+
+def test_every_path_on_the_page_on_architecture_exists() -> None:
+    paths = re.findall(r"`((?:\.?\w+/)[\w./-]*)`", PAGE)
+    assert len(paths) > 60
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_a_file_fits_in_one_sitting(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < LONGEST_FILE
+def test_a_file_has_at_most_300_lines_and_a_function_40(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= MAX_FILE_LINES
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    long = [
+        node.name
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, functions) and node.end_lineno - node.lineno >= MAX_FUNCTION_LINES  # type: ignore[operator]  (parsed)
+    ]
+    assert long == []
 
 
 def loaded(*command: str) -> set[str]:

@@ -24,9 +24,10 @@ from sweep.store.states import FINISHED, OPEN
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
+from sweep.trainers.inputs import Supply
 from sweep.workload.corpora import Entry, find_entries
 from sweep.workload.job import Job
-from sweep.workload.workload import Supply, Workload, make_workload
+from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 from trainer.corpora.corpus import Corpus
 from trainer.corpora.prepare import Progress, Report, prepare_corpus
@@ -42,8 +43,8 @@ def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Co
     """Make the token files of every corpus that a study reads; the exit status."""
     workload = make_workload(read_plan(study, overrides), workspace.cache, online=True)
     workload = _prepare(workspace, workload, console)
-    workload.save_small()
-    for corpus in workload.corpora():
+    workload.inputs.save_small()
+    for corpus in workload.inputs.corpora():
         info = corpus.info
         say(
             console,
@@ -58,7 +59,7 @@ def prepare_large(
     workspace: Workspace, workload: Workload, jobs: Collection[Job], console: Console
 ) -> Workload:
     """Prepare the large corpora of a workload, unless all of the jobs have their results."""
-    if all(supply.corpus for supply in workload.supplies.values()):
+    if all(supply.corpus for supply in workload.inputs.supplies.values()):
         return workload
     store = workspace.open_if_any()
     if store is not None and not unfinished(store, list(jobs)):

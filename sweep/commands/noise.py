@@ -84,7 +84,7 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
     wanted = {job.run_id: (label, job) for label, job in [*layout.items(), *jobs.items()]}
     missing = {label: job for label, job in wanted.values() if unfinished(store, [job])}
     if missing:
-        workload.save_small()
+        workload.inputs.save_small()
         Queue(store, this_process()).enqueue(missing.values())
         how = Settings(settings, workload.plan.study.name)
         summary = train_jobs(workspace, store, missing, places, how, log)
@@ -135,7 +135,7 @@ def _trained(
         **NOT_DECOMPOSED,
     }
     if question is not None:
-        idle = idle_streams(study, workload.plan.arms[0].recipe)
+        idle = idle_streams(study, workload.plan.arms[0].spec)
         moving = [stream for stream in STREAMS if stream not in idle]
         content |= decomposition(layout_runs(store, layout), moving, question.streams)
     return _recorded(store, planned_circumstances(store, workload.plan, workload), content)

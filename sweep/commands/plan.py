@@ -18,7 +18,6 @@ from sweep.forecast.power import Price, wanted_effect
 from sweep.reports.document import as_json, publish
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
-from sweep.trainers.builtin import expected_cost
 from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 from trainer.errors import CorpusError, WeightsError
@@ -51,9 +50,9 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
     workload, absent = _workload(made, workspace)
     slots, impossible = _slots(made, request.slots)
     outline = Outline(made, workload, workspace.open_if_any(), request.sd)
-    baseline = made.arms[0].recipe
+    baseline = made.arms[0].spec.cost
     pace = (
-        given_pace(request.tokens_per_second, expected_cost(baseline))
+        given_pace(request.tokens_per_second, baseline)
         or measured_pace(outline.store, list(outline.jobs.values()))
         or guessed_pace(slots)
     )
@@ -82,15 +81,15 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
 def _content(outline: Outline, price: Price, slots: int, effect: float | None) -> dict[str, Any]:
     """What `--format json` prints."""
     made, missing, power = outline.plan, outline.missing, outline.power
-    seconds = sum(price.pace.seconds(expected_cost(recipe)) for recipe in missing)
+    seconds = sum(price.pace.seconds(cost) for cost in missing)
     return {
         "study": made.study.name,
         "plan_hash": made.hash,
         "arms": arm_rows(outline),
         "runs": len(made.arms) * len(made.seeds),
         "done": len(outline.done),
-        "tokens": sum(recipe.steps * recipe.tokens_per_step for recipe in missing),
-        "flops": sum(recipe.flops for recipe in missing),
+        "tokens": sum(cost.tokens for cost in missing),
+        "flops": sum(cost.flops for cost in missing),
         "hours": seconds / 3600,
         "hours_here": seconds / 3600 / max(1, min(slots, len(missing))),
         "pace": price.pace.source,
@@ -102,7 +101,7 @@ def _content(outline: Outline, price: Price, slots: int, effect: float | None) -
 
 def _further(outline: Outline, price: Price, effect: float | None) -> list[str]:
     """What it costs, and what a wanted effect takes, as far as somebody has asked."""
-    seconds = sum(price.pace.seconds(expected_cost(recipe)) for recipe in outline.missing)
+    seconds = sum(price.pace.seconds(cost) for cost in outline.missing)
     cost = price.cost(outline.plan, seconds)
     lines = []
     if cost is not None:

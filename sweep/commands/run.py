@@ -89,7 +89,7 @@ def carry_out(
     outline = Outline(plan, workload, store)
     pace = measured_pace(store, list(jobs.values())) or request.pace or guessed_pace(len(places))
     print_outline(outline, pace, len(places), console)
-    workload.save_small()
+    workload.inputs.save_small()
     labels = {label: job for label, job in label_jobs(jobs).items() if job in missing}
     settings = Settings(plan.study.jobs, plan.study.name, request.fail_fast)
     summary = train_jobs(workspace, store, labels, places, settings, console)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from sweep.design.one_at_a_time import one_at_a_time
 from sweep.design.plan import Arm, Plan
 from sweep.errors import StudyError, did_you_mean
-from sweep.study.explain import explain
-from sweep.study.file import BASELINE, Study, apply, changed_fields
+from sweep.study.file import BASELINE, Study, changed_fields
 from sweep.terminal.printable import shown
-from trainer.recipe import Recipe
+from sweep.trainers.registry import trainer_of
 
 DESIGNS: Mapping[str, Callable[[Study], Mapping[str, Sequence[str]]]] = {
     "one-at-a-time": one_at_a_time,
@@ -57,28 +54,27 @@ def _interventions_by_arm(study: Study) -> Mapping[str, Sequence[str]]:
 
 def _arm(study: Study, name: str, interventions: tuple[str, ...]) -> Arm:
     changes: dict[str, Any] = {}
-    where = f"[interventions.{name}]" if interventions == (name,) else f"[stacks.{name}]"
+    kind = "interventions" if interventions == (name,) else "stacks"
+    where = f"[{kind}.{name}]" if interventions else "[baseline]"
     try:
         design = study.design
         seeds = {seed: design.streams(seed) for seed in design.seed_list()}
         for each in interventions:
             changes.update(changed_fields(study.interventions[each]))
-        recipe = apply(study.baseline, changes, next(iter(seeds.values())))
+        spec = trainer_of(study).make_spec(study, changes, next(iter(seeds.values())))
     except StudyError as error:
         raise StudyError(f"{where} {error}") from error
-    except ValidationError as error:
-        place = "[baseline]" if not interventions else f"{where} sets"
-        raise StudyError(f"{place} {explain(error, Recipe)}") from error
-    recipes = {seed: recipe.model_copy(update={"seeds": each}) for seed, each in seeds.items()}
-    return Arm(name, interventions, changes, recipes)
+    specs = {seed: spec.with_seeds(each) for seed, each in seeds.items()}
+    return Arm(name, interventions, changes, specs)
 
 
 def _check_seeds(study: Study, arms: list[Arm]) -> None:
     for arm in arms:
-        if arm.recipe.train.initial_weights is not None and set(study.design.vary) == {"init"}:
+        idle = arm.spec.idle_streams()
+        if "init" in idle and set(study.design.vary) == {"init"}:
             raise StudyError(
-                f'design.vary = ["init"], but the arm {arm.name!r} begins with the weights in '
-                "train.initial_weights whatever its seed; vary order or dropout too"
+                f'design.vary = ["init"], but that stream makes no difference in the arm '
+                f"{arm.name!r}: {idle['init']}; vary order or dropout too"
             )
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from sweep.study.file import Study
-from trainer.recipe import Recipe
+from sweep.trainers.base import RunSpec
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,18 @@ class Arm:
     interventions: tuple[str, ...]
     changes: dict[str, Any]
     """The recipe fields that it sets, as `section.field`."""
-    recipes: dict[int, Recipe]
-    """One recipe per seed of the study."""
+    specs: dict[int, RunSpec]
+    """What is trained, by seed of the study."""
 
     @property
-    def recipe(self) -> Recipe:
-        """A recipe of the arm; only its seeds differ from the others'."""
-        return next(iter(self.recipes.values()))
+    def spec(self) -> RunSpec:
+        """The run with the first seed; the others differ by their seeds alone."""
+        return next(iter(self.specs.values()))
 
     @cached_property
     def identity(self) -> str:
-        """The recipe without its seeds, as canonical JSON."""
-        fields = json.loads(self.recipe.canonical())
-        return json.dumps({k: v for k, v in fields.items() if k != "seeds"}, sort_keys=True)
+        """Everything that the arm sets but its seeds, as canonical JSON."""
+        return self.spec.identity
 
 
 @dataclass(frozen=True)

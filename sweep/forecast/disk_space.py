@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model.config import parameter_count
 from sweep.forecast.outline import Outline
 from sweep.machine.disk import free_bytes
 from sweep.terminal.units import shown_size
-from sweep.workload.workload import Supply
-from trainer.recipe import Recipe, vocabulary_size
+from sweep.trainers.base import Cost
+from sweep.trainers.inputs import Supply
 
 FLOAT = 4
 """Bytes of a parameter, whatever the precision of its training."""
@@ -74,25 +73,20 @@ class Room:
 def room_for(outline: Outline, slots: int, folder: Path) -> Room:
     """What the runs of a plan that are missing will take with `slots` of them at a time."""
     missing = outline.missing
-    sizes = sorted((_parameters(recipe) for recipe in missing), reverse=True)
+    sizes = sorted((cost.parameters for cost in missing), reverse=True)
     keep = outline.plan.study.jobs.keep == "weights"
-    supplies = outline.workload.supplies.values() if outline.workload and missing else ()
+    supplies = outline.workload.inputs.supplies.values() if outline.workload and missing else ()
     return Room(
         weights=sum(sizes) * FLOAT if keep else 0,
         checkpoints=sum(sizes[:slots]) * CHECKPOINT * CHECKPOINTS,
         tokens=sum(_token_files(supply) for supply in supplies),
-        records=sum(_records(recipe) for recipe in missing),
+        records=sum(_records(cost) for cost in missing),
         free=free_bytes(folder),
     )
 
 
-def _parameters(recipe: Recipe) -> int:
-    return parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
-
-
-def _records(recipe: Recipe) -> int:
-    points = recipe.steps // recipe.steps_per_point + 1
-    return RUN + POINT * points + CHUNK * recipe.evaluation.chunks
+def _records(cost: Cost) -> int:
+    return RUN + POINT * cost.curve_points + CHUNK * cost.chunks
 
 
 def _token_files(supply: Supply) -> int:

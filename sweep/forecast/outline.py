@@ -11,7 +11,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from model.config import parameter_count
 from sweep.design.plan import Plan
 from sweep.forecast.pace import Pace
 from sweep.forecast.power import Power, known_chance
@@ -21,10 +20,10 @@ from sweep.study.overrides import shown_overrides
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
 from sweep.terminal.units import duration
-from sweep.trainers.builtin import expected_cost
+from sweep.trainers.base import Cost
+from sweep.trainers.inputs import Supply
 from sweep.workload.job import Job
-from sweep.workload.workload import Supply, Workload
-from trainer.recipe import Recipe, vocabulary_size
+from sweep.workload.workload import Workload
 
 SHOWN_ARMS = 100
 """Rows of the table of arms."""
@@ -61,10 +60,10 @@ class Outline:
         return {key for key, job in self.jobs.items() if states.get(job.run_id) in FINISHED}
 
     @cached_property
-    def missing(self) -> list[Recipe]:
-        """The recipes that are still to be trained."""
+    def missing(self) -> list[Cost]:
+        """Costs of the runs that are still to be trained."""
         every = [(arm, seed) for arm in self.plan.arms for seed in self.plan.seeds]
-        return [arm.recipes[seed] for arm, seed in every if (arm.name, seed) not in self.done]
+        return [arm.specs[seed].cost for arm, seed in every if (arm.name, seed) not in self.done]
 
 
 def arm_rows(outline: Outline) -> list[dict[str, Any]]:
@@ -74,10 +73,8 @@ def arm_rows(outline: Outline) -> list[dict[str, Any]]:
         {
             "arm": arm.name,
             "changes": arm.changes,
-            "parameters": parameter_count(
-                arm.recipe.model, vocabulary_size(arm.recipe.data.tokenizer)
-            ),
-            "steps": arm.recipe.steps,
+            "parameters": arm.spec.cost.parameters,
+            "steps": arm.spec.cost.steps,
             "runs": len(seeds),
             "done": sum((arm.name, seed) in outline.done for seed in seeds),
         }
@@ -115,7 +112,7 @@ def print_outline(outline: Outline, pace: Pace | None, slots: int, console: Cons
     if outline.plan.overrides:
         say(console, f"Overridden: {shown_overrides(outline.plan.overrides)}.")
     say(console, _work_words(outline))
-    for supply in outline.workload.supplies.values() if outline.workload else ():
+    for supply in outline.workload.inputs.supplies.values() if outline.workload else ():
         say(console, _corpus_words(supply))
     if outline.missing and pace:
         say(console, _time_words(outline, pace, slots))
@@ -141,8 +138,8 @@ def _corpus_words(supply: Supply) -> str:
 
 def _work_words(outline: Outline) -> str:
     plan, missing = outline.plan, outline.missing
-    tokens = sum(recipe.steps * recipe.tokens_per_step for recipe in missing)
-    flops = sum(recipe.flops for recipe in missing)
+    tokens = sum(cost.tokens for cost in missing)
+    flops = sum(cost.flops for cost in missing)
     return (
         f"{plan.study.name}: {len(plan.arms)} arms × {len(plan.seeds)} seeds = "
         f"{len(plan.arms) * len(plan.seeds)} runs, {len(outline.done)} done already, "
@@ -151,16 +148,16 @@ def _work_words(outline: Outline) -> str:
 
 
 def _time_words(outline: Outline, pace: Pace, slots: int) -> str:
-    training = sum(pace.seconds(expected_cost(recipe)) for recipe in outline.missing)
+    training = sum(pace.seconds(cost) for cost in outline.missing)
     gpus = outline.plan.study.jobs.gpus_per_run
     places = "one run at a time" if slots == 1 else f"{slots} runs at a time"
     shared = f" on {gpus} GPUs" if gpus > 1 else ""
     cost = f" ({training * gpus / 3600:,.1f} GPU-hours)" if gpus > 1 else ""
-    baseline = outline.plan.arms[0].recipe
+    baseline = outline.plan.arms[0].spec.cost
     return (
         f"Time: about {duration(training / min(slots, len(outline.missing)))}, {places}{shared}; "
         f"{training / 3600:,.3g} hours of training and evaluation{cost} at "
-        f"{pace.tokens_per_second(expected_cost(baseline)):,.0f} tokens a second ({pace.source})."
+        f"{pace.tokens_per_second(baseline):,.0f} tokens a second ({pace.source})."
     )
 
 

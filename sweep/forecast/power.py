@@ -14,7 +14,6 @@ from sweep.noise.measure import FEWEST_SEEDS, finite, paired_differences
 from sweep.noise.records import best_record, planned_circumstances, warning
 from sweep.noise.runs import trained_runs
 from sweep.store.store import Store
-from sweep.trainers.builtin import expected_cost
 from sweep.workload.workload import Workload
 
 
@@ -173,7 +172,7 @@ class Price:
 def wanted_effect(power: Power, effect: float, price: Price) -> dict[str, Any]:
     """What it takes to see an effect (nats) in every arm, as JSON values."""
     found: dict[str, Any] = {"effect": effect}
-    per_seed = sum(price.pace.seconds(expected_cost(arm.recipe)) for arm in power.plan.arms)
+    per_seed = sum(price.pace.seconds(arm.spec.cost) for arm in power.plan.arms)
     for kind in ("paired", "unpaired"):
         seeds = power.seeds_for(effect, paired=kind == "paired")
         seconds = None if seeds is None else seeds * per_seed

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.errors import StudyError, did_you_mean, listed
 from sweep.study.file import BASELINE, STREAMS, Study
+from sweep.trainers.base import RunSpec
 from sweep.workload.job import Job
 from sweep.workload.workload import Workload
-from trainer.recipe import Recipe, Seeds
+from trainer.recipe import Seeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,20 +42,14 @@ def parse_streams(words: str) -> tuple[str, ...]:
     return asked
 
 
-def idle_streams(study: Study, recipe: Recipe) -> dict[str, str]:
+def idle_streams(study: Study, spec: RunSpec) -> dict[str, str]:
     """The streams that make no difference between the study's runs, and why."""
-    idle = {
+    held = {
         stream: f"design.vary holds it at {study.design.hold}"
         for stream in STREAMS
         if stream not in study.design.vary
     }
-    if recipe.model.dropout == 0:
-        idle["dropout"] = "model.dropout is 0"
-    if recipe.data.order == "sequential":
-        idle["order"] = "data.order is sequential"
-    if recipe.train.initial_weights is not None:
-        idle["init"] = "train.initial_weights gives the weights"
-    return idle
+    return held | spec.idle_streams()
 
 
 def layout_jobs(workload: Workload, question: Question, seeds: Sequence[int]) -> dict[str, Job]:
@@ -65,7 +60,7 @@ def layout_jobs(workload: Workload, question: Question, seeds: Sequence[int]) ->
     from analysis.variance.streams import crossed_layout
 
     study, arm = workload.plan.study, workload.plan.arms[0]
-    idle = idle_streams(study, arm.recipe)
+    idle = idle_streams(study, arm.spec)
     moving = [stream for stream in STREAMS if stream not in idle]
     _check(question, idle, moving)
     try:
@@ -78,7 +73,7 @@ def layout_jobs(workload: Workload, question: Question, seeds: Sequence[int]) ->
         base = study.design.streams(seeds[cell[0]]).model_dump()
         streams = Seeds(**{**base, **chosen})
         label = f"{BASELINE}/{'-'.join(str(getattr(streams, name)) for name in STREAMS)}"
-        jobs[label] = workload.job(arm, arm.recipe.model_copy(update={"seeds": streams}))
+        jobs[label] = workload.job(arm.spec.with_seeds(streams))
     return jobs
 
 

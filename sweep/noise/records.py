@@ -95,7 +95,7 @@ def planned_circumstances(
     Without a workload, where its corpus is not at hand, corpus and device are unknown.
     """
     study, arm = plan.study, plan.arms[0]
-    job = workload.job(arm, arm.recipe) if workload else None
+    job = workload.job(arm.spec) if workload else None
     runs = store.family_runs(job.family) if store and job else []
     return Circumstances(
         recipe=_about(json.loads(arm.identity), study.design.vary, study.design.hold),

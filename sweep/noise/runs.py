@@ -46,7 +46,7 @@ def baseline_job(workload: Workload, seed: int) -> Job:
     """The job of a study's baseline with any seed."""
     arm = workload.plan.arms[0]
     seeds = workload.plan.study.design.streams(seed)
-    return workload.job(arm, arm.recipe.model_copy(update={"seeds": seeds}))
+    return workload.job(arm.spec.with_seeds(seeds))
 
 
 def trained_runs(store: Store, workload: Workload) -> NoiseRuns:

@@ -6,13 +6,13 @@ is in `sweep.trainers.builtin`; another trainer is another class with these memb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
 
 from sweep.executors.base import Ended
-from sweep.study.file import Jobs
+from sweep.study.file import Jobs, Study
 from trainer.recipe import Seeds
 from trainer.rundir.directory import Event, Result, RunDirectory
 
@@ -100,6 +100,16 @@ class RunSpec(Protocol):
     def cost(self) -> Cost:
         """Expected cost."""
 
+    @property
+    def identity(self) -> str:
+        """Everything that was set but the seeds, as canonical JSON: equal for all seeds of an arm."""
+
+    def with_seeds(self, seeds: Seeds) -> RunSpec:
+        """The same run with other seeds."""
+
+    def idle_streams(self) -> dict[str, str]:
+        """Random streams that make no difference to this run, and why."""
+
     def parameters(self) -> dict[str, Any]:
         """Everything that was set, as JSON values; kept in the database."""
 
@@ -112,6 +122,13 @@ class RunSpec(Protocol):
 
 class Trainer(Protocol):
     """One kind of run; `sweep.trainers.registry` has those that there are."""
+
+    def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> RunSpec:
+        """The study's baseline with some fields set.
+
+        Raises StudyError for an unknown field or a wrong value, in words that follow the name of
+        an arm: `sets 'model.drop_out', which is not a recipe field`.
+        """
 
     def read_run(self, directory: RunDirectory) -> tuple[RunIdentity, RunSpec] | None:
         """Read which run a directory was made for; None if sweep did not make it.

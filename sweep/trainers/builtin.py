@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from model.config import parameter_count
+from sweep.errors import StudyError
 from sweep.executors.base import Ended
-from sweep.study.file import Jobs
-from sweep.trainers.base import Cause, Cost, End, RunIdentity
+from sweep.study.explain import explain
+from sweep.study.file import Jobs, Study, apply
+from sweep.trainers.base import Cause, Cost, End, RunIdentity, RunSpec
 from trainer.errors import RunDirectoryError
 from trainer.recipe import Recipe, Seeds, vocabulary_size
 from trainer.recipe_forms import to_nested
@@ -57,6 +63,24 @@ class GptRun:
     def cost(self) -> Cost:
         return expected_cost(self.recipe)
 
+    @property
+    def identity(self) -> str:
+        fields = json.loads(self.recipe.canonical())
+        return json.dumps({k: v for k, v in fields.items() if k != "seeds"}, sort_keys=True)
+
+    def with_seeds(self, seeds: Seeds) -> GptRun:
+        return replace(self, recipe=self.recipe.model_copy(update={"seeds": seeds}))
+
+    def idle_streams(self) -> dict[str, str]:
+        recipe, idle = self.recipe, {}
+        if recipe.model.dropout == 0:
+            idle["dropout"] = "model.dropout is 0"
+        if recipe.data.order == "sequential":
+            idle["order"] = "data.order is sequential"
+        if recipe.train.initial_weights is not None:
+            idle["init"] = "train.initial_weights gives the weights"
+        return idle
+
     def parameters(self) -> dict[str, Any]:
         return to_nested(self.recipe)
 
@@ -84,6 +108,13 @@ class GptRun:
 class GptTrainer:
     """See `sweep.trainers.base.Trainer`."""
 
+    def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> GptRun:
+        try:
+            return GptRun(apply(study.baseline, dict(changes), seeds))
+        except ValidationError as error:
+            sets = "sets " if changes else ""
+            raise StudyError(f"{sets}{explain(error, Recipe)}") from error
+
     def read_run(self, directory: RunDirectory) -> tuple[RunIdentity, GptRun] | None:
         request = directory.read_request()
         if request.corpus_hash is None:
@@ -101,6 +132,13 @@ class GptTrainer:
             repeat_of=repeat_of,
         )
         return identity, GptRun(recipe)
+
+
+def recipe_of(spec: RunSpec) -> Recipe:
+    """The recipe of a run of the built-in trainer. Raises StudyError for another trainer's."""
+    if not isinstance(spec, GptRun):
+        raise StudyError("this works for runs of the built-in GPT trainer only")
+    return spec.recipe
 
 
 def expected_cost(recipe: Recipe) -> Cost:

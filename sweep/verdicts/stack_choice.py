@@ -172,7 +172,7 @@ def number_of_seeds(parent: Plan, members: int) -> int:
 def fresh_seeds(store: Store, workload: Workload, number: int, given: Sequence[int]) -> list[int]:
     """`given` seeds and further ones, the smallest that no run of the study's arms has used."""
     plan = workload.plan
-    families = {workload.job(arm, arm.recipe).family for arm in plan.arms}
+    families = {workload.job(arm.spec).family for arm in plan.arms}
     columns = [runs.c[f"{stream}_seed"] for stream in plan.study.design.vary]
     with store.begin() as connection:
         rows = connection.execute(select(*columns).where(runs.c.family.in_(families))).all()

@@ -1,91 +1,50 @@
-"""From a plan to the jobs that answer it: recipes meet the corpora that they read."""
+"""A plan with its inputs: one job per arm and seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sweep.design.plan import Arm, Plan
-from sweep.errors import ExecutionError, StudyError
-from sweep.trainers.builtin import GptRun, InitialWeights
+from sweep.errors import StudyError
+from sweep.trainers.base import RunSpec
+from sweep.trainers.inputs import GptInputs, Supply, find_inputs
 from sweep.workload.job import Job
-from trainer.corpora.corpus import Corpus, find_corpus, save_corpus
-from trainer.corpora.prepare import load_small
+from trainer.corpora.corpus import Corpus
 from trainer.errors import CorpusError, WeightsError
-from trainer.recipe import DataConfig, Recipe
-from trainer.sources.catalogue import find_source
-from trainer.sources.source import Source
-
-if TYPE_CHECKING:
-    from trainer.weights.pretrained import Pretrained
-
-
-@dataclass(frozen=True)
-class Supply:
-    """A corpus of a plan: known by its hash before it is prepared."""
-
-    data: DataConfig
-    source: Source
-    hash: str
-    corpus: Corpus | None
-    """None for a large one that is not prepared yet."""
-    saved: bool
-    """Whether it lies in the cache."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A plan with its corpora: every arm and seed has a job."""
+    """A plan, and the corpora and weights that its arms read."""
 
     plan: Plan
-    cache: Path
-    """Where token files are kept."""
-    supplies: dict[DataConfig, Supply]
-    """By the data section with its order left out, as that changes no tokens."""
-    weights: dict[str | None, Pretrained]
-    """By what `train.initial_weights` calls them."""
+    inputs: GptInputs
 
-    def supply(self, data: DataConfig) -> Supply:
-        """The corpus that a recipe's data section names."""
-        return self.supplies[_key(data)]
+    def job(self, spec: RunSpec) -> Job:
+        """The job of one run."""
+        return self._jobs([spec])[0]
 
-    def corpora(self) -> list[Corpus]:
-        """Those that are at hand."""
-        return [supply.corpus for supply in self.supplies.values() if supply.corpus]
-
-    def job(self, arm: Arm, recipe: Recipe) -> Job:
-        """The job of an arm's recipe."""
-        return self._jobs(arm, [recipe])[0]
-
-    def _jobs(self, arm: Arm, recipes: Iterable[Recipe]) -> list[Job]:
-        """Those of an arm's recipes, which differ by their seeds alone."""
-        corpus_hash = self.supply(arm.recipe.data).hash
-        weights = self._initial_weights(arm.recipe)
-        weights_hash = weights and weights.hash
-        family = arm.recipe.family(corpus_hash, weights_hash)
+    def _jobs(self, specs: list[RunSpec]) -> list[Job]:
+        """The jobs of runs that differ by their seeds alone."""
         return [
             Job(
-                run_id=recipe.fingerprint(corpus_hash, weights_hash),
-                family=family,
-                corpus_hash=corpus_hash,
-                spec=GptRun(recipe, weights),
+                run_id=identity.run_id,
+                family=identity.family,
+                corpus_hash=identity.corpus_hash,
+                spec=spec,
             )
-            for recipe in recipes
+            for identity, spec in self.inputs.identify(specs)
         ]
-
-    def _initial_weights(self, recipe: Recipe) -> InitialWeights | None:
-        found = self.weights.get(recipe.train.initial_weights)
-        return InitialWeights(str(found.folder), found.hash) if found else None
 
     def jobs(self) -> dict[tuple[str, int], Job]:
         """Jobs by arm and seed: all arms with the first seed, then with the second, ...
 
-        In that order a study that is cut short has told about every arm.
+        In that order a study that is cut short has results of every arm.
         """
         arms, seeds = self.plan.arms, self.plan.seeds
-        of_arms = [self._jobs(arm, [arm.recipes[seed] for seed in seeds]) for arm in arms]
+        of_arms = [self._jobs([arm.specs[seed] for seed in seeds]) for arm in arms]
         return {
             (arm.name, seed): of_arm[number]
             for number, seed in enumerate(seeds)
@@ -93,96 +52,43 @@ class Workload:
         }
 
     def check(self) -> None:
-        """Raise StudyError where an arm does not fit its corpus or its weights, as far as is known.
+        """Raise StudyError if an arm does not fit its inputs, as far as is known.
 
-        Also where two arms turn out to be one, because their inputs hold the same.
+        Also if two arms are the same because their inputs have the same content.
         """
         seen: dict[str, str] = {}
         for arm in self.plan.arms:
-            where = f"{self.plan.source}: arm {arm.name!r}"
-            try:
-                self._check_arm(arm.recipe)
-            except (CorpusError, WeightsError) as error:
-                raise StudyError(f"{where}: {error}") from error
-            twin = seen.setdefault(self.job(arm, arm.recipe).run_id, arm.name)
+            self._check_arm(arm)
+            twin = seen.setdefault(self.job(arm.spec).run_id, arm.name)
             if twin != arm.name:
                 raise StudyError(
-                    f"{where} is the arm {twin!r} again: what they read or begin with has other "
-                    "names and the same content; remove one"
+                    f"{self.plan.source}: arm {arm.name!r} is the arm {twin!r} again: what they "
+                    "read or begin with has other names and the same content; remove one"
                 )
 
-    def _check_arm(self, recipe: Recipe) -> None:
-        corpus = self.supply(recipe.data).corpus
-        if corpus is not None:
-            corpus.check_fits(recipe)
-        weights = self.weights.get(recipe.train.initial_weights)
-        if weights is not None:
-            from trainer.weights.initial import check_tokens
-
-            weights.check_fits(recipe)
-            check_tokens(weights, recipe.data.tokenizer, corpus, self.cache)
+    def _check_arm(self, arm: Arm) -> None:
+        try:
+            self.inputs.check(arm.spec)
+        except (CorpusError, WeightsError) as error:
+            raise StudyError(f"{self.plan.source}: arm {arm.name!r}: {error}") from error
 
     def prepare_large(self, make: Callable[[Supply], Corpus]) -> Workload:
-        """The same with the corpora prepared that are too large to be encoded in memory.
+        """Return the same workload with its large corpora prepared by `make`.
 
-        Raises StudyError when one does not fit its arms.
+        Raises StudyError if one does not fit its arms.
         """
-        made = {
-            key: supply
-            if supply.corpus is not None
-            else replace(supply, corpus=make(supply), saved=True)
-            for key, supply in self.supplies.items()
-        }
-        workload = replace(self, supplies=made)
+        workload = replace(self, inputs=self.inputs.prepare_large(make))
         workload.check()
         return workload
 
-    def save_small(self) -> None:
-        """Write the token files of the others unless they are there. Raises ExecutionError."""
-        for supply in self.supplies.values():
-            try:
-                if supply.corpus is not None and not supply.saved:
-                    save_corpus(supply.corpus, self.cache)
-            except OSError as error:
-                raise ExecutionError(
-                    f"{self.cache} cannot be written ({error.strerror}); free some space, or choose "
-                    "another folder with --runs DIR"
-                ) from error
-
 
 def make_workload(plan: Plan, cache: Path, *, online: bool = False) -> Workload:
-    """Find the corpora of a plan and check those that are at hand, or small; writes no tokens.
+    """Find the inputs of a plan and check that the arms fit them; writes no tokens.
 
-    Raises StudyError when an arm does not fit its corpus or its weights, CorpusError or
-    WeightsError when there are none. A dataset on the hub that was never looked up is, when
-    `online`.
+    Raises StudyError if an arm does not fit its inputs, CorpusError or WeightsError if there are
+    none. With `online`, a dataset that was never looked up on the hub is looked up.
     """
-    supplies: dict[DataConfig, Supply] = {}
-    beside = Path(plan.source).parent
-    for arm in plan.arms:
-        key = _key(arm.recipe.data)
-        if key not in supplies:
-            supplies[key] = _find(key, cache, find_source(key, cache, beside, online=online))
-    workload = Workload(plan, cache, supplies, _find_weights(plan, beside))
+    specs = [arm.spec for arm in plan.arms]
+    workload = Workload(plan, find_inputs(specs, cache, Path(plan.source).parent, online=online))
     workload.check()
     return workload
-
-
-def _find(data: DataConfig, cache: Path, source: Source) -> Supply:
-    hashed = source.origin().hash
-    saved = find_corpus(data.tokenizer, hashed, cache)
-    corpus = saved or load_small(data, source)
-    return Supply(data, source, hashed, corpus, saved is not None)
-
-
-def _find_weights(plan: Plan, beside: Path) -> dict[str | None, Pretrained]:
-    words = {arm.recipe.train.initial_weights for arm in plan.arms} - {None}
-    if not words:
-        return {}
-    from trainer.weights.initial import find_weights
-
-    return {word: find_weights(str(word), beside) for word in words}
-
-
-def _key(data: DataConfig) -> DataConfig:
-    return data.model_copy(update={"order": "shuffled"})

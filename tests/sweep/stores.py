@@ -30,9 +30,9 @@ from trainer.rundir.directory import Event, Result
 def save(store: Store, plan: Plan, path: Path) -> None:
     """What `sweep run` writes before it trains."""
     jobs = {
-        (arm.name, seed): make_gpt_job(recipe)
+        (arm.name, seed): make_gpt_job(spec.recipe)
         for arm in plan.arms
-        for seed, recipe in arm.recipes.items()
+        for seed, spec in arm.specs.items()
     }
     Queue(store, "me:1:1").enqueue(jobs.values())
     save_plan(store, plan, path, {key: job.run_id for key, job in jobs.items()})
@@ -86,9 +86,9 @@ class Trainer:
         """Run what a study still lacks."""
         plan = make_plan(parse_study(deepcopy(content), "s.toml"), "s.toml")
         jobs = {
-            (arm.name, seed): self.job(arm.identity, recipe)
+            (arm.name, seed): self.job(arm.identity, spec.recipe)
             for arm in plan.arms
-            for seed, recipe in arm.recipes.items()
+            for seed, spec in arm.specs.items()
         }
         queue = OneByOne(self.store, "me:1:1")
         queue.enqueue(jobs.values())

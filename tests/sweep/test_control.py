@@ -35,7 +35,9 @@ def ids(queue: OneByOne) -> list[str]:
 def begin(queue: OneByOne, plan: Plan) -> Callable[[str], None]:
     """Claims a run, and makes its folder as a scheduler does."""
     recipes = {
-        recipe.fingerprint("c"): recipe for arm in plan.arms for recipe in arm.recipes.values()
+        spec.recipe.fingerprint("c"): spec.recipe
+        for arm in plan.arms
+        for spec in arm.specs.values()
     }
 
     def claim(run_id: str) -> None:

@@ -79,14 +79,14 @@ def test_every_arm_has_the_same_seeds(content: dict[str, Any]) -> None:
     plan = planned(content)
     assert plan.seeds == [11, 3, 12]
     for arm in plan.arms:
-        assert list(arm.recipes) == [11, 3, 12]
-        for seed, recipe in arm.recipes.items():
-            assert recipe.seeds == plan.arm("baseline").recipes[seed].seeds
+        assert list(arm.specs) == [11, 3, 12]
+        for seed, spec in arm.specs.items():
+            assert spec.seeds == plan.arm("baseline").specs[seed].seeds
 
 
 def test_an_arm_differs_from_the_baseline_by_its_intervention_alone(plan: Plan) -> None:
-    baseline = plan.arm("baseline").recipes[2]
-    clip = plan.arm("clip").recipes[2]
+    baseline = plan.arm("baseline").specs[2].recipe
+    clip = plan.arm("clip").specs[2].recipe
     expected = baseline.model_dump()
     expected["optimizer"]["clip_norm"] = 0.5
     assert clip.model_dump() == expected
@@ -97,7 +97,7 @@ def test_a_number_of_seeds_counts_from_one(plan: Plan) -> None:
 
 
 def test_a_seed_sets_all_three_streams(plan: Plan) -> None:
-    assert plan.arm("clip").recipes[2].seeds.model_dump() == {"init": 2, "order": 2, "dropout": 2}
+    assert plan.arm("clip").specs[2].seeds.model_dump() == {"init": 2, "order": 2, "dropout": 2}
 
 
 @given(st.sets(st.sampled_from(["init", "order", "dropout"]), min_size=1), st.integers(0, 99))
@@ -113,7 +113,7 @@ def test_only_the_streams_that_vary_take_the_seed_and_the_others_are_held(
         },
         "s.toml",
     )
-    seeds = make_plan(study, "s.toml").arm("a").recipes[7].seeds.model_dump()
+    seeds = make_plan(study, "s.toml").arm("a").specs[7].seeds.model_dump()
     assert seeds == {name: 7 if name in vary else hold for name in ("init", "order", "dropout")}
 
 
@@ -121,7 +121,7 @@ def test_seeds_can_be_varied_one_stream_at_a_time_with_the_default_of_zero_held(
     content: dict[str, Any],
 ) -> None:
     content["design"]["vary"] = ["order"]
-    recipe = planned(content).arm("baseline").recipes[2]
+    recipe = planned(content).arm("baseline").specs[2].recipe
     assert recipe.seeds.model_dump() == {"init": 0, "order": 2, "dropout": 0}
 
 
@@ -190,11 +190,11 @@ def test_a_stack_is_the_union_of_its_interventions_in_any_order(
         "analysis": {"smallest_effect": 1},
     }
     plan = planned(content)
-    stack, expected = plan.arm("stack"), plan.arm("baseline").recipe.model_dump()
+    stack, expected = plan.arm("stack"), plan.arm("baseline").spec.recipe.model_dump()
     for field in order[:size]:
         section, _, name = field.partition(".")
         expected[section][name] = FIELDS[field]
-    assert stack.recipe.model_dump() == expected
+    assert stack.spec.recipe.model_dump() == expected
     assert stack.changes == {field: FIELDS[field] for field in order[:size]}
 
 
@@ -204,7 +204,7 @@ def test_alternatives_that_agree_on_a_field_can_be_stacked(content: dict[str, An
     with pytest.raises(StudyError, match="the arms 'clip' and 'both' have one and the same recipe"):
         planned(content)
     content["interventions"]["no-dropout"]["set"]["model.qkv_bias"] = True
-    assert planned(content).arm("both").recipe.model.dropout == 0
+    assert planned(content).arm("both").spec.recipe.model.dropout == 0
 
 
 def test_two_arms_with_one_recipe_are_refused(content: dict[str, Any]) -> None:

@@ -111,7 +111,7 @@ def edit(place: Path, before: str, after: str) -> None:
         ),
         (
             [("seeds = 2", 'seeds = 2\nvary = ["init"]')],
-            "design.vary = [\"init\"], but the arm 'warm' begins with the weights in",
+            "design.vary = [\"init\"], but that stream makes no difference in the arm 'warm'",
         ),
         (
             [("[design]", BEGUN.replace("warm", "warmer").replace('"old"', '"./old"').lstrip())],

@@ -39,7 +39,7 @@ def test_every_study_loads_and_plans_on_any_machine(
 
 def test_the_reference_setting_is_what_it_was() -> None:
     plan = read_plan(ROOT / "studies" / "gpt2_fineweb.toml")
-    recipe = plan.arms[0].recipe
+    recipe = plan.arms[0].spec.recipe
     assert parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer)) == 163_009_536
     assert recipe.steps == 33_165
     assert (recipe.train.batch_size, recipe.model.context) == (96, 1024)
@@ -68,7 +68,7 @@ def test_the_reference_setting_is_what_it_was() -> None:
 
 def test_on_one_card_it_is_the_same_runs() -> None:
     eight, one = (read_plan(ROOT / "studies" / f"gpt2_fineweb{x}.toml") for x in ("", "_one_gpu"))
-    assert [arm.recipes for arm in eight.arms] == [arm.recipes for arm in one.arms]
+    assert [arm.specs for arm in eight.arms] == [arm.specs for arm in one.arms]
     assert (one.study.jobs.gpus_per_run, one.study.jobs.micro_batch) == (1, 6)
 
 
@@ -76,11 +76,11 @@ def test_the_time_follows_from_the_tokens_per_second_that_are_given(
     tmp_path: Path, study_text: str, sweep: Run
 ) -> None:
     (tmp_path / "s.toml").write_text(study_text)
-    recipe = read_plan(tmp_path / "s.toml").arms[0].recipe
-    pace = given_pace(512.0, recipe)
+    cost = read_plan(tmp_path / "s.toml").arms[0].spec.cost
+    pace = given_pace(512.0, cost)
     assert pace
     # 2048 tokens of training, and 128 of evaluation at a third of the work
-    assert pace.seconds(recipe) == pytest.approx((2048 + 128 / 3) / 512)
+    assert pace.seconds(cost) == pytest.approx((2048 + 128 / 3) / 512)
     done = sweep(tmp_path, "plan", "s.toml", "--tokens-per-second", "511", "--slots", "1")
     assert "Time: about 25 s, one run at a time; " in done.stdout
 

@@ -78,7 +78,7 @@ def test_an_override_that_changes_nothing_is_refused(content: dict[str, Any]) ->
 def test_every_arm_gets_it_and_the_file_stays_as_it_is(content: dict[str, Any]) -> None:
     before = json.dumps(content)
     plan = make_plan(parse_study(override(content, {"model.layers": 2}), "s.toml"), "s.toml")
-    assert {arm.recipe.model.layers for arm in plan.arms} == {2}
+    assert {arm.spec.recipe.model.layers for arm in plan.arms} == {2}
     assert json.dumps(content) == before
 
 

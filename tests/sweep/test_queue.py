@@ -85,9 +85,9 @@ def test_commands_that_ask_for_the_same_runs_at_once_all_succeed(
     open_store: Callable[[], Store], plan: Plan
 ) -> None:
     jobs = {
-        (arm.name, seed): make_gpt_job(recipe)
+        (arm.name, seed): make_gpt_job(spec.recipe)
         for arm in plan.arms
-        for seed, recipe in arm.recipes.items()
+        for seed, spec in arm.specs.items()
     }
     stores, together = [open_store() for _ in range(4)], threading.Barrier(4)
     queued: list[int] = []

@@ -16,15 +16,17 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Column, Index, Table
 
-from sweep.design.plan import Arm, Plan
+from sweep.design.plan import Plan
 from sweep.errors import StoreError
 from sweep.history.record import save_plan
 from sweep.store.ledger import directory_name, study_file
 from sweep.store.schema import ADDED
 from sweep.store.store import Store, store_url
+from sweep.trainers.builtin import GptRun
+from sweep.trainers.inputs import GptInputs, Supply
 from sweep.upkeep.rebuild import _job
 from sweep.verdicts.references import require_exam, save_reference
-from sweep.workload.workload import Supply, Workload
+from sweep.workload.workload import Workload
 from tests.sweep import postgres
 from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
@@ -44,9 +46,9 @@ def folder(
 ) -> Path:
     """Runs in every state: done (one at the second attempt, one a rerun), diverged, failed, queued."""
     jobs = {
-        (arm.name, seed): make_gpt_job(recipe)
+        (arm.name, seed): make_gpt_job(spec.recipe)
         for arm in plan.arms
-        for seed, recipe in arm.recipes.items()
+        for seed, spec in arm.specs.items()
     }
     first = jobs["baseline", 1]
     again = make_gpt_job(first.spec.recipe, repeat_of=first.run_id)
@@ -110,12 +112,13 @@ def test_every_row_of_a_lost_database_is_found_again(
 def test_a_run_whose_request_has_no_family_is_of_the_family_that_its_study_gives_it(
     plan: Plan, tmp_path: Path, corpus: str, weights: str | None
 ) -> None:
-    recipe = plan.arms[0].recipe
+    recipe = plan.arms[0].spec.recipe
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"corpus": corpus})})
-    arm = Arm("baseline", (), {}, {1: recipe})
     supplies = {recipe.data: Supply(recipe.data, None, "c" * 64, None, saved=True)}
     begun = SimpleNamespace(folder="gpt2", hash=weights)
-    job = Workload(plan, tmp_path, supplies, {None: begun} if weights else {}).job(arm, recipe)
+    job = Workload(plan, GptInputs(tmp_path, supplies, {None: begun} if weights else {})).job(
+        GptRun(recipe)
+    )
     request = Request(recipe=recipe, corpus_hash="c" * 64, weights_hash=weights)
     found = _job(request, directory_name(job.run_id))
     assert found is not None

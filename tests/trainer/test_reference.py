@@ -88,7 +88,7 @@ def recipe_of(name: str) -> Recipe:
     Always in float32: bfloat16 rounds too coarsely to tell an error from rounding.
     """
     fields = CHANGES[name] | {"evaluation.chunks": 5, "train.precision": "float32"}
-    seeds = PLAN.arms[0].recipe.seeds
+    seeds = PLAN.arms[0].spec.seeds
     per_step = apply(PLAN.study.baseline, fields, seeds).tokens_per_step
     return apply(PLAN.study.baseline, fields | {"train.tokens": STEPS * per_step}, seeds)
 
@@ -156,7 +156,7 @@ def test_a_step_without_a_gradient_only_decays_the_parameters_that_the_recipe_na
     decay: str, corpus: Corpus
 ) -> None:
     fields = {"optimizer.decay": decay, "model.qkv_bias": True}
-    recipe = apply(PLAN.study.baseline, fields, PLAN.arms[0].recipe.seeds)
+    recipe = apply(PLAN.study.baseline, fields, PLAN.arms[0].spec.seeds)
     product = start(recipe, corpus)
     shake(product.model)
     before = {name: p.detach().clone() for name, p in product.model.named_parameters()}

@@ -1,0 +1,148 @@
+"""Corpora and initial weights that the built-in trainer's runs read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweep.errors import ExecutionError
+from sweep.trainers.base import RunIdentity, RunSpec
+from sweep.trainers.builtin import GptRun, InitialWeights, recipe_of
+from trainer.corpora.corpus import Corpus, find_corpus, save_corpus
+from trainer.corpora.prepare import load_small
+from trainer.recipe import DataConfig, Recipe
+from trainer.sources.catalogue import find_source
+from trainer.sources.source import Source
+
+if TYPE_CHECKING:
+    from trainer.weights.pretrained import Pretrained
+
+
+@dataclass(frozen=True)
+class Supply:
+    """A corpus that a plan reads. Its hash is known before it is prepared."""
+
+    data: DataConfig
+    source: Source
+    hash: str
+    corpus: Corpus | None
+    """None for a large corpus that is not prepared yet."""
+    saved: bool
+    """True if its token files are in the cache."""
+
+
+@dataclass(frozen=True)
+class GptInputs:
+    """The inputs of all arms of a plan."""
+
+    cache: Path
+    """Folder of token files."""
+    supplies: Mapping[DataConfig, Supply]
+    """By data section without its order, which changes no tokens."""
+    weights: Mapping[str | None, Pretrained]
+    """By the value of `train.initial_weights`."""
+
+    def supply(self, data: DataConfig) -> Supply:
+        """The corpus that a data section names."""
+        return self.supplies[_key(data)]
+
+    def corpora(self) -> list[Corpus]:
+        """The corpora that are prepared."""
+        return [supply.corpus for supply in self.supplies.values() if supply.corpus]
+
+    def identify(self, specs: Sequence[RunSpec]) -> list[tuple[RunIdentity, GptRun]]:
+        """Identities of runs that differ by their seeds alone, with their initial weights."""
+        recipes = [recipe_of(spec) for spec in specs]
+        corpus_hash = self.supply(recipes[0].data).hash
+        weights = self._initial_weights(recipes[0])
+        weights_hash = weights and weights.hash
+        family = recipes[0].family(corpus_hash, weights_hash)
+        return [
+            (
+                RunIdentity(
+                    run_id=recipe.fingerprint(corpus_hash, weights_hash),
+                    family=family,
+                    corpus_hash=corpus_hash,
+                ),
+                GptRun(recipe, weights),
+            )
+            for recipe in recipes
+        ]
+
+    def check(self, spec: RunSpec) -> None:
+        """Raise CorpusError or WeightsError if a run does not fit its inputs, as far as is known."""
+        recipe = recipe_of(spec)
+        corpus = self.supply(recipe.data).corpus
+        if corpus is not None:
+            corpus.check_fits(recipe)
+        weights = self.weights.get(recipe.train.initial_weights)
+        if weights is not None:
+            from trainer.weights.initial import check_tokens
+
+            weights.check_fits(recipe)
+            check_tokens(weights, recipe.data.tokenizer, corpus, self.cache)
+
+    def prepare_large(self, make: Callable[[Supply], Corpus]) -> GptInputs:
+        """Return the same inputs with the large corpora prepared by `make`."""
+        made = {
+            key: supply
+            if supply.corpus is not None
+            else replace(supply, corpus=make(supply), saved=True)
+            for key, supply in self.supplies.items()
+        }
+        return replace(self, supplies=made)
+
+    def save_small(self) -> None:
+        """Write the token files that are not in the cache yet. Raises ExecutionError."""
+        for supply in self.supplies.values():
+            try:
+                if supply.corpus is not None and not supply.saved:
+                    save_corpus(supply.corpus, self.cache)
+            except OSError as error:
+                raise ExecutionError(
+                    f"{self.cache} cannot be written ({error.strerror}); free some space, or choose "
+                    "another folder with --runs DIR"
+                ) from error
+
+    def _initial_weights(self, recipe: Recipe) -> InitialWeights | None:
+        found = self.weights.get(recipe.train.initial_weights)
+        return InitialWeights(str(found.folder), found.hash) if found else None
+
+
+def find_inputs(
+    specs: Iterable[RunSpec], cache: Path, beside: Path, *, online: bool = False
+) -> GptInputs:
+    """Find the inputs of some runs; reads small corpora into memory, and writes no tokens.
+
+    `beside` is the folder of the study file, for relative paths. With `online`, a dataset that was
+    never looked up on the hub is looked up. Raises CorpusError and WeightsError.
+    """
+    recipes = [recipe_of(spec) for spec in specs]
+    supplies: dict[DataConfig, Supply] = {}
+    for recipe in recipes:
+        key = _key(recipe.data)
+        if key not in supplies:
+            supplies[key] = _find(key, cache, find_source(key, cache, beside, online=online))
+    return GptInputs(cache, supplies, _find_weights(recipes, beside))
+
+
+def _find(data: DataConfig, cache: Path, source: Source) -> Supply:
+    hashed = source.origin().hash
+    saved = find_corpus(data.tokenizer, hashed, cache)
+    corpus = saved or load_small(data, source)
+    return Supply(data, source, hashed, corpus, saved is not None)
+
+
+def _find_weights(recipes: Iterable[Recipe], beside: Path) -> dict[str | None, Pretrained]:
+    names = {recipe.train.initial_weights for recipe in recipes} - {None}
+    if not names:
+        return {}
+    from trainer.weights.initial import find_weights
+
+    return {name: find_weights(str(name), beside) for name in names}
+
+
+def _key(data: DataConfig) -> DataConfig:
+    return data.model_copy(update={"order": "shuffled"})
