@@ -64,8 +64,8 @@ class CausalSelfAttention(nn.Module):
 
 
 def fused(qkv: Tensor, heads: int, rate: float = 0.0) -> Tensor:
-    """Attention as torch has it: (sequence, position, 3 x width) to (sequence, position, width)."""
-    # Unbound along this dimension, the three gradients are put together in one copy.
+    """Torch's own attention: (sequence, position, 3 x width) to (sequence, position, width)."""
+    # Unbinding this dimension lets autograd join the three gradients in a single copy.
     query, key, value = (part.transpose(1, 2) for part in _split(qkv, heads).unbind(2))
     mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=True)
     return mixed.transpose(1, 2).flatten(2)
@@ -88,12 +88,12 @@ def _split(qkv: Tensor, heads: int) -> Tensor:
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def fused_with_dropout(qkv: Tensor, heads: int, dropout: Dropout) -> Tensor:
-    """As `fused`, with the masks of a place in the stream.
+    """`fused` with dropout masks that depend on seed, step, site and sequence alone.
 
-    The fused kernels draw their masks from Philox counters that begin at the generator's offset and
-    grow in step with sequence x head (FlashAttention-2: 32 for each; the kernel for float32: one
-    for each weight). Beginning at the first sequence of a micro-batch gives each sequence the masks
-    that it has in any other micro-batch. Sets the generator of the device, which nobody else uses.
+    The fused kernels draw their masks from Philox counters that start at the generator's offset and
+    grow with sequence x head (FlashAttention-2: by 32 each; the float32 kernel: by one for each
+    weight). An offset for the first sequence of the micro-batch gives each sequence the same masks
+    in any micro-batch. Sets the generator of the device, which has no other use.
     """
     per_head = 32 if qkv.dtype in {torch.float16, torch.bfloat16} else qkv.shape[1] ** 2
     seed, offset = dropout.generator_place(heads * per_head)

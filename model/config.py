@@ -8,22 +8,22 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401  (whatever a study file may hold)
-    """`4.0` is the count 4; anything else is left for pydantic to judge."""
+    """Turn `4.0` into the count 4; pydantic judges all other values."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Whole = BeforeValidator(_whole)
-"""Lets a whole number be written with a point."""
+"""Allows a whole number to be written with a decimal point."""
 
 Count = Annotated[int, Whole, Field(ge=1, le=2**62)]
 """A whole number of at least 1."""
 
 Size = Annotated[int, Whole, Field(ge=1, le=2**20)]
-"""One dimension of the network: bounded, so that an absurd one is refused at once."""
+"""One dimension of the network; the bound refuses absurd sizes at once."""
 
 
 class Config(BaseModel):
-    """What every configuration shares: frozen, strict about types, closed to unknown fields."""
+    """Base of all configurations: frozen, strict about types, without unknown fields."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -48,13 +48,13 @@ class ModelConfig(Config):
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability of dropping after the embedding, in attention and at the end of each branch."""
     qkv_bias: bool = False
-    """Whether the query, key and value projections have a bias, as in OpenAI's GPT-2."""
+    """If true, the query, key and value projections have a bias, as in OpenAI's GPT-2."""
     norm: Literal["layer", "rms"] = "layer"
     """`layer`: LayerNorm (Ba et al. 2016). `rms`: RMSNorm, without mean or bias (Zhang 2019)."""
     init_std: float = Field(default=0.02, gt=0, le=10)
     """Standard deviation of the initial matrices; GPT-2's suits a width of 768 or more."""
     tie_embeddings: bool = False
-    """Whether the output projection is the token embedding (Press and Wolf 2017)."""
+    """If true, the output projection is the token embedding (Press and Wolf 2017)."""
 
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> ModelConfig:
@@ -69,7 +69,7 @@ class ModelConfig(Config):
 
 
 def parameter_count(config: ModelConfig, vocabulary: int) -> int:
-    """How many parameters the model has; a tied matrix is counted once."""
+    """The number of parameters; a tied matrix is counted once."""
     width = config.width
     embeddings = (vocabulary + config.context) * width
     head = 0 if config.tie_embeddings else vocabulary * width

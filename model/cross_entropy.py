@@ -1,8 +1,8 @@
-"""The training loss straight from the last hidden layer, piece by piece.
+"""The training loss from the last hidden layer, without holding all logits in memory.
 
-The logits are the largest tensor of a language model: at GPT-2's vocabulary a batch of 16 x 1024
-tokens has 3.3 GB of them in float32, and as much again of gradients. Here a piece of them at a time
-is made, becomes a loss and a gradient, and is gone.
+The logits are the largest tensor of a language model: at GPT-2's vocabulary, those of 16 x 1024
+tokens take 3.3 GB in float32, and their gradients as much again. Here the logits of some tokens at
+a time are computed, turned into losses and gradients, and dropped.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from model.compiled import run_in_rows
 from model.linear import is_plain, product, weight_gradient
 from model.optional import triton_kernels
 
-PIECE = {"cpu": 2**20, "cuda": 2**29}
-"""Logits that exist at once: on a CPU few enough for its caches, on a GPU enough to fill it."""
-MULTIPLE = {"cpu": 1, "cuda": 64}
-"""The number of logits of a token is padded to one: a GPU's matrix units ask for aligned rows."""
-LEAST = 256
-"""Tokens in a piece at least: each costs a pass over the whole gradient of the weight."""
+MAX_LOGITS = {"cpu": 2**20, "cuda": 2**29}
+"""Logits in memory at once: few enough for a CPU's caches, many enough to fill a GPU."""
+ALIGNMENT = {"cpu": 1, "cuda": 64}
+"""A token's logits are padded to a multiple of this: a GPU's matrix units need aligned rows."""
+MIN_TOKENS = 256
+"""Fewest tokens in a piece: every piece costs a pass over the whole gradient of the weight."""
 
 
 class HeadLoss(torch.autograd.Function):
     """scale x the sum over tokens of -log softmax(hidden @ weight.T)[target].
 
-    `scale` is part of the loss, and not applied to its gradient afterwards, so that gradients in
-    float16 are of a size that float16 can hold.
+    `scale` is part of the loss and not applied afterwards, so that float16 gradients are within the
+    range of float16.
     """
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, scale: Tensor) -> Tensor:  # noqa: ANN401
         """Given hidden (token, width), weight (vocabulary, width), targets (token,), scale (); a scalar."""
         device, vocabulary = hidden.device.type, len(weight)
-        pieces = math.ceil(len(hidden) / max(LEAST, PIECE[device] // vocabulary))
+        pieces = math.ceil(len(hidden) / max(MIN_TOKENS, MAX_LOGITS[device] // vocabulary))
         at_once = math.ceil(len(hidden) / pieces)
         weight_grad = torch.zeros_like(weight)
         kind = _compute_type(hidden)
         matrix = weight.to(kind)
-        if padding := -vocabulary % MULTIPLE[device]:
+        if padding := -vocabulary % ALIGNMENT[device]:
             matrix = F.pad(matrix, (0, 0, 0, padding))
         losses, hidden_grad = [], torch.empty_like(hidden)
         for rows, chosen, out in zip(
@@ -66,7 +66,7 @@ class HeadLoss(torch.autograd.Function):
 
 
 def _compute_type(x: Tensor) -> torch.dtype:
-    """The type that autocast gives a matrix product."""
+    """The type of a matrix product under autocast."""
     device = x.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
@@ -76,10 +76,10 @@ def _piece(
 ) -> tuple[Tensor, Tensor]:
     """The gradient of the logits, in their type, and each token's loss in float32.
 
-    The logits of a token beyond the vocabulary are padding, and have no gradient.
+    Logits beyond the vocabulary are padding and have no gradient.
     """
     if is_plain(logits):
-        if int(targets.max()) >= logits.shape[1]:  # the kernel does not look
+        if int(targets.max()) >= logits.shape[1]:  # the kernel does not check
             raise IndexError(f"target {int(targets.max())} of {logits.shape[1]} tokens")
         losses = torch.empty(len(logits))
         lines = (logits.numpy(), targets.numpy(), losses.numpy(), scale.numpy()[()])

@@ -1,7 +1,7 @@
-"""Dropout masks made where the model is: the same as `model.kernels` makes.
+"""Dropout masks computed on the model's device, equal to those of `model.kernels`.
 
-A GPU makes its masks itself, from a few numbers that are sent ahead of each micro-batch, so that
-nothing waits for the host.
+A GPU computes its masks itself, from a few numbers that are sent before each micro-batch, so that
+it never waits for the host.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def keep_mask(place: Tensor, site: Tensor, shape: tuple[int, ...], dropped: int)
 
 
 def _kept(place: Tensor, site: Tensor, shape: tuple[int, int], dropped: int) -> Tensor:
-    """Whether each unit is kept, bool of `shape` (sequence, unit), on any device, in many steps."""
+    """True for each unit that is kept, shape (sequence, unit); works on any device."""
     sequences, units = shape
     blocks = -(-units // UNITS_PER_BLOCK)
     sequence = place[0] + torch.arange(sequences, device=place.device)[:, None]
@@ -44,7 +44,7 @@ def _philox(block: Tensor, sequence: Tensor, site: Tensor, step_and_key: Tensor)
     step, key0, key1 = step_and_key[0], step_and_key[1], step_and_key[2]
     x0, x1, x2, x3 = block, sequence, site, step
     for _ in range(ROUNDS):
-        # A product may overflow into the sign: the shift then drags it in, and the mask drops it.
+        # A product may overflow into the sign bit, which the shift copies; the mask removes it.
         p0, p1 = x0 * MULTIPLIERS[0], x2 * MULTIPLIERS[1]
         x0, x2 = ((p1 >> 32) & _WORD) ^ x1 ^ key0, ((p0 >> 32) & _WORD) ^ x3 ^ key1
         x1, x3 = p1 & _WORD, p0 & _WORD

@@ -1,9 +1,8 @@
-"""Dropout whose masks are a pure function of (seed, step, site, sequence).
+"""Dropout with masks that are a pure function of (seed, step, site, sequence).
 
-Two arms trained with one seed must drop the same units, also when one of them has more dropout
-sites, another micro-batch size, or was interrupted. So a mask is not drawn from a generator that
-remembers: it is read from a counter-based one (see model.kernels) at a place that its coordinates
-name, and read again on the way back instead of being kept.
+Two arms trained with one seed must drop the same units, even if one has more dropout sites, another
+micro-batch size, or was interrupted. So masks come from a counter-based generator without state
+(see model.kernels), and the backward pass computes them again instead of storing them.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from model.kernels import LEVELS, Mask
 from model.linear import is_plain
 
 TILE_STRIDE = 2**16
-"""More dropout sites than a model has; the tiles of a site are numbered above that."""
+"""An upper bound of the dropout sites of a model; multiples of it number the tiles of a site."""
 
 
 def dropped_levels(rate: float) -> int:
-    """How many of the levels are dropped; a rate below 1 keeps something."""
+    """Number of levels that are dropped, out of `LEVELS`; never all of them."""
     return min(round(rate * LEVELS), LEVELS - 1)
 
 
 class DropoutStream:
-    """The masks of one run, and the place in training that they are read at."""
+    """The dropout masks of one run, and the current place in training."""
 
     def __init__(self, seed: int) -> None:
         digest = hashlib.sha256(f"dropout/{seed}".encode()).digest()
@@ -38,7 +37,7 @@ class DropoutStream:
         self._step = 0
         self._first_sequence = 0
         self.on_device: Tensor | None = None
-        """(first sequence, step, key, key) in int64 where the model is, unless that is a CPU."""
+        """(first sequence, step, key, key), int64, on the model's device; None on a CPU."""
 
     def to(self, device: torch.device) -> None:
         """Make masks for a model on `device` from the next `seek` on."""
@@ -46,7 +45,7 @@ class DropoutStream:
             self.on_device = torch.zeros(4, dtype=torch.int64, device=device)
 
     def seek(self, step: int, first_sequence: int) -> None:
-        """Go to a micro-batch: the optimiser step, and where in its batch the sequences begin."""
+        """Go to a micro-batch: an optimiser step and the index of the first sequence in its batch."""
         self._step = step
         self._first_sequence = first_sequence
         if self.on_device is not None:
@@ -56,9 +55,9 @@ class DropoutStream:
             self.on_device.copy_(place, non_blocking=True)
 
     def mask(self, rate: float, site: int, *, tile: int = 0, first: int = 0) -> Mask:
-        """The mask of a site from sequence `first` of the micro-batch on.
+        """The mask of a site, starting at sequence `first` of the micro-batch.
 
-        A site that is worked on in pieces numbers them with `tile`.
+        `tile` numbers the pieces of a site that is computed in pieces.
         """
         place = np.array([site + TILE_STRIDE * tile, self._step, *self._key], dtype=np.uint32)
         dropped = dropped_levels(rate)
@@ -83,20 +82,20 @@ class DropoutStream:
 
 
 class Dropout(nn.Module):
-    """One dropout site. It reads its masks from the stream that the model was given."""
+    """One dropout site, with masks from the stream set by `use_dropout`."""
 
     def __init__(self, rate: float, site: int) -> None:
         super().__init__()
         self.rate = rate
         self.site = site
         self.stream: DropoutStream | None = None
-        # As a tensor, so that torch.compile makes one graph for all blocks, whatever their sites.
+        # A tensor, so that torch.compile uses one graph for all blocks despite their different sites.
         self.number: Tensor
         self.register_buffer("number", torch.tensor(site), persistent=False)
 
     @property
     def active(self) -> bool:
-        """Whether a forward pass would drop anything now."""
+        """True if a forward pass would drop units now."""
         return self.training and self.rate > 0
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,7 +107,7 @@ class Dropout(nn.Module):
         return x * self._values(x)
 
     def add(self, x: Tensor, branch: Tensor) -> Tensor:
-        """`x` plus what dropout leaves of `branch`; `x` has the type of the sum."""
+        """`x` plus `branch` after dropout, in the type of `x`."""
         if not self.active:
             return x + branch
         if is_plain(x) and is_plain(branch):
@@ -120,7 +119,7 @@ class Dropout(nn.Module):
         return self._stream.mask(self.rate, self.site, tile=tile, first=first)
 
     def generator_place(self, per_sequence: int) -> tuple[int, int]:
-        """Seed and offset for a kernel that draws its own masks, `per_sequence` counters for each."""
+        """Seed and offset of a kernel that draws its masks with `per_sequence` counters a sequence."""
         return self._stream.generator_place(self.site, per_sequence)
 
     def _values(self, x: Tensor) -> Tensor:
@@ -178,7 +177,7 @@ def _rows(x: Tensor) -> Any:  # noqa: ANN401  (an array)
 
 
 def use_dropout(model: nn.Module, stream: DropoutStream) -> None:
-    """Let every dropout site of `model` read its masks from `stream`."""
+    """Make every dropout site of `model` read its masks from `stream`."""
     for module in model.modules():
         if isinstance(module, Dropout):
             module.stream = stream

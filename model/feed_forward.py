@@ -36,8 +36,10 @@ class FeedForward(nn.Module):
 
 
 class _FeedForward(torch.autograd.Function):
-    """Both layers at once: the bias is added, and the activation made again on the way back, in
-    the kernel that needs it.
+    """Both layers in one function.
+
+    The kernel of the activation adds the bias, and computes the activation again in the backward
+    pass instead of storing it.
     """
 
     @staticmethod

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from model.config import ModelConfig
 
 PREFIX = "transformer."
-"""Files of GPT-2 without its head, OpenAI's own among them, leave it out."""
+"""Prefix of parameter names; files of GPT-2 without its head, such as OpenAI's, lack it."""
 
 FUNCTION: Mapping[str, Any] = {
     "activation_function": "gelu_new",
@@ -23,7 +23,7 @@ FUNCTION: Mapping[str, Any] = {
     "scale_attn_by_inverse_layer_idx": False,
     "add_cross_attention": False,
 }
-"""What GPT-2's configuration may ask for and this network computes in one way only."""
+"""Keys of GPT-2's configuration for which this network supports one value only."""
 
 SAME_FUNCTION = {"gelu_pytorch_tanh": "gelu_new"}
 """Two names of one activation."""
@@ -58,7 +58,7 @@ EXPORTS: Mapping[str, Export] = {
 """Every field of `ModelConfig`. A field that is missing here is refused, and a test fails."""
 
 SIZES = {"n_layer": 12, "n_head": 12, "n_embd": 768, "n_positions": 1024, "vocab_size": 50_257}
-"""GPT-2's own, which a configuration may leave out."""
+"""GPT-2's defaults for sizes that a configuration leaves out."""
 
 _TOP = {
     "token_embedding.weight": "wte.weight",
@@ -74,22 +74,23 @@ _BLOCK: Mapping[str, tuple[str, tuple[int, int] | None]] = {
     "feed_forward.expand": ("mlp.c_fc", (1, 4)),
     "feed_forward.projection": ("mlp.c_proj", (4, 1)),
 }
-"""The layers of a block, with inputs and outputs in multiples of the width; norms have none."""
+"""The layers of a block: GPT-2's name, and (inputs, outputs) as multiples of the width, None for
+norms."""
 
 
 class Parameter(NamedTuple):
-    """A parameter as GPT-2 has it."""
+    """A parameter in GPT-2's format."""
 
     name: str
     shape: tuple[int, ...]
     transposed: bool
-    """Whether it is (inputs, outputs), where this package has (outputs, inputs)."""
+    """True if its shape is (inputs, outputs); this package has (outputs, inputs)."""
 
 
 def parameters(config: ModelConfig, vocabulary: int) -> dict[str, Parameter]:
-    """GPT-2's parameters by the names that they have here; without the head where it is tied.
+    """GPT-2's parameters by this package's names; without the head if it is tied.
 
-    The bias of `attention.qkv`, which GPT-2 always has, is among them whatever the configuration.
+    The bias of `attention.qkv` is always included, as GPT-2 always has it.
     """
     width = config.width
     rows = {"wte.weight": (vocabulary, width), "wpe.weight": (config.context, width)}
@@ -146,9 +147,9 @@ def to_fields(config: ModelConfig, vocabulary: int) -> dict[str, Any]:
 
 
 def from_fields(fields: Mapping[str, Any]) -> tuple[ModelConfig, int]:
-    """The network, and its vocabulary, that a `config.json` describes; with a bias for the QKV.
+    """The configuration and the vocabulary of a `config.json`; the QKV has a bias.
 
-    Raises ValueError, with the reason, for what is no GPT-2 or one of another function.
+    Raises ValueError, with the reason, for another model or an unsupported variant of GPT-2.
     """
     kind = fields.get("model_type")
     if kind != "gpt2":

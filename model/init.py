@@ -1,7 +1,7 @@
-"""Initial weights, each parameter from a generator of its own.
+"""Initial weights: each parameter has its own random generator.
 
-A generator keyed by (seed, parameter name) lets an arm add, drop or resize one parameter and
-leave every other bit-identical, which is what makes runs of two arms with one seed comparable.
+The generator is keyed by (seed, parameter name). An arm that adds, drops or resizes one parameter
+keeps all others bit-identical, so that runs of two arms with one seed can be compared.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Loops that numba compiles: what torch would do in many passes over memory, in one.
+"""CPU kernels compiled by numba, which do in one pass over memory what takes torch many.
 
-A small model spends more time on what lies between its matrix products than on them, and most of
-that on moving numbers; random masks are the dearest (docs/decisions/0003). Each loop here reads its
-inputs once, in float32, on contiguous arrays, and works on rows [first, last) so that threads can
-share them. They are compiled when this module is imported, once per machine, then cached on disk.
+A small model spends more time between its matrix products than in them, most of it on moving
+numbers; random masks cost the most (docs/decisions/0003). Each kernel reads its float32 inputs once,
+from contiguous arrays, and works on rows [first, last) so that threads can share them. Kernels are
+compiled when this module is first imported on a machine, then cached on disk.
 
 The masks come from Philox4x32-7 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3",
-SC11, table 2), a function of a counter and a key that remembers nothing. A counter is (block,
-sequence, site, step) and yields four words of 32 bits, so eight random numbers of 16 bits. Word w
-of block j lies at w x blocks + j, which is the order that vector units like best.
+SC11, table 2), a pure function of a counter and a key. A counter is (block, sequence, site, step)
+and gives four words of 32 bits, so eight random numbers of 16 bits. Word w of block j is stored at
+w x blocks + j, the order that suits vector units best.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROUNDS: Final = 7
 MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
 WEYL: Final = (0x9E3779B9, 0xBB67AE85)
 UNITS_PER_BLOCK: Final = 8
-"""16-bit numbers that one counter yields."""
+"""16-bit random numbers from one counter."""
 
 LEVELS: Final = 2**16
 """A unit is dropped when 16 random bits fall below rate x 2^16, so rates are exact to 2e-5."""
@@ -43,7 +43,7 @@ _BLOCK = UNITS_PER_BLOCK
 
 
 class Mask(NamedTuple):
-    """Where in the stream a mask is, and what it does: the last arguments of a kernel that drops."""
+    """A mask's place in the stream and its effect: the last arguments of a kernel with dropout."""
 
     sequence: int
     """The number of the first sequence (row) within its batch."""
@@ -52,7 +52,7 @@ class Mask(NamedTuple):
     dropped: np.uint32
     """A unit is dropped when its 16 random bits fall below this."""
     scale: np.float32
-    """What a kept unit is multiplied by."""
+    """Factor of a kept unit."""
 
 
 NO_MASK = Mask(0, np.zeros(4, np.uint32), np.uint32(0), np.float32(1))
@@ -60,8 +60,8 @@ NO_MASK = Mask(0, np.zeros(4, np.uint32), np.uint32(0), np.float32(1))
 
 @_inlined()
 def _exp(x):
-    """e^x for x within +-60 (and at that, beyond), to 2e-7: 2^n e^r with |r| <= ln(2) / 2, by the polynomial of Cephes' expf."""
-    # So that no use of it meets denormal numbers, which are slow. A NaN stays one.
+    """e^x to 2e-7, with x clipped to +-60: 2^n e^r with |r| <= ln(2) / 2, by Cephes' expf polynomial."""
+    # Clipping avoids denormal numbers, which are slow. NaN stays NaN.
     x = _f4(-60.0) if x < _f4(-60.0) else x
     x = _f4(60.0) if x > _f4(60.0) else x
     n = np.floor(x * _f4(1.44269504088896341) + _f4(0.5))
@@ -109,7 +109,7 @@ def _philox(words, sequence, place):
 
 @_inlined()
 def _largest(row):
-    """The largest of some numbers, compared as integers, which vector units do in any order."""
+    """The largest number of a row, compared as integers, which vector units can do in any order."""
     bits = row.view(np.int32)
     largest = np.int32(-(2**31))
     for i in range(bits.size):
@@ -200,10 +200,10 @@ def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, s
 
 @compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4, f4)")
 def softmax_backward(first, last, signed, grad, kept, delta, factor, scale):
-    """The way back of `softmax`: `grad`, of `kept`, becomes that of the scores; `kept` is refilled.
+    """Backward of `softmax`: `grad` of `kept` becomes the gradient of the scores; `kept` is refilled.
 
-    `signed` is what `softmax` left in place of the scores, `delta` (sequence, head x rows) the sum
-    over keys of kept x grad.
+    `signed` holds the output of `softmax` in place of the scores, `delta` (sequence, head x rows)
+    the sum over keys of kept x grad.
     """
     lines, keys = signed.shape[1:]
     for s in range(first, last):
@@ -235,7 +235,7 @@ def gelu(first, last, x, bias, out):
 
 @compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1], f4[:, ::1])")
 def gelu_backward(first, last, x, bias, grad, out):
-    """As `gelu`; `grad`, of out, becomes that of x + bias."""
+    """Backward of `gelu`: `grad` of out becomes the gradient of x + bias; out is filled again."""
     for row in range(first, last):
         line, up, result = x[row], grad[row], out[row]
         for unit in range(line.size):

@@ -1,8 +1,8 @@
-"""Linear layers through the fastest float32 product that a CPU has.
+"""Linear layers with the fastest float32 matrix product of the CPU.
 
-torch sends float32 products to MKL, which keeps to AVX2 on processors that are not Intel's. There
-oneDNN, which torch ships as well, is twice as fast wherever there is AVX-512; on Intel's own, MKL
-is the faster by a tenth (docs/decisions/0003). Everything else is torch's own choice.
+torch uses MKL for float32 products, which is limited to AVX2 on processors that are not Intel's.
+There oneDNN, which torch ships as well, is twice as fast with AVX-512; on Intel's processors MKL is
+faster by a tenth (docs/decisions/0003). All other cases are left to torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 
 def _find_operator() -> Any:  # noqa: ANN401  (an operator of torch's)
-    """Find oneDNN's `x @ weight.T + bias` where it beats MKL, else None."""
+    """OneDNN's `x @ weight.T + bias` if it is faster than MKL here, else None."""
     if torch.backends.cpu.get_cpu_capability() != "AVX512" or _is_intel():
         return None
     try:
@@ -35,7 +35,7 @@ _operator = _find_operator()
 
 
 def is_plain(x: Tensor) -> bool:
-    """Whether `x` is worked on in float32 on a CPU, where this package has kernels of its own."""
+    """True for float32 on a CPU without autocast, for which this package has its own kernels."""
     on_cpu = x.device.type == "cpu" and x.dtype == torch.float32
     return on_cpu and not torch.is_autocast_enabled("cpu")
 
@@ -50,13 +50,13 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def weight_gradient(x: Tensor, grad: Tensor) -> Tensor:
     """`grad.T @ x` for rows of inputs and of gradients: (outputs, inputs)."""
     if _operator is not None and grad.shape[1] > x.shape[1]:
-        # oneDNN copies the operand that it finds transposed: let that be the smaller one.
+        # oneDNN copies a transposed operand: make it the smaller one.
         return product(x.t(), grad.t()).t()
     return product(grad.t(), x.t())
 
 
 class Linear(nn.Linear):
-    """`nn.Linear`, faster on some CPUs. The same parameters, the same result but for rounding."""
+    """`nn.Linear`, faster on some CPUs; the same parameters, and the same result up to rounding."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) to (..., outputs)."""
@@ -67,7 +67,7 @@ class Linear(nn.Linear):
 
 
 class _Linear(torch.autograd.Function):
-    """`x @ weight.T + bias` on rows, with its gradients by the same kernel."""
+    """`x @ weight.T + bias` on rows, with gradients by the same kernel."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: ANN401

@@ -15,7 +15,7 @@ from model.linear import is_plain
 
 
 class LayerNorm(nn.LayerNorm):
-    """`nn.LayerNorm` (Ba, Kiros and Hinton 2016), faster on a CPU; the same but for rounding."""
+    """`nn.LayerNorm` (Ba, Kiros and Hinton 2016), faster on a CPU; equal up to rounding."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) to the same."""
@@ -32,7 +32,7 @@ NORMS: Final = {"layer": LayerNorm, "rms": RMSNorm}
 
 
 def make_norm(config: ModelConfig) -> LayerNorm | RMSNorm:
-    """The norm that the configuration asks for."""
+    """The norm layer of a configuration."""
     norm: LayerNorm | RMSNorm = NORMS[config.norm](config.width, eps=1e-5)
     return norm
 

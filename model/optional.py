@@ -1,10 +1,10 @@
-"""What only some installations have."""
+"""Optional parts: Triton kernels, None if Triton is not installed."""
 
 from __future__ import annotations
 
 try:
     from model import triton_kernels
-except ImportError:  # torch brings Triton along in its builds for CUDA
+except ImportError:  # only CUDA builds of torch install Triton
     triton_kernels = None  # type: ignore[assignment]
 
 __all__ = ["triton_kernels"]

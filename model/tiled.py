@@ -1,10 +1,9 @@
-"""Causal attention for a CPU, tile by tile, so that a tile never leaves the cache.
+"""Causal attention on a CPU in tiles that fit its cache.
 
-Written out, attention moves a matrix of positions x positions through memory a dozen times per
-head, more with dropout, and half of it is hidden by the causal mask anyway. Here a tile of query
-rows meets only the keys that it may see, becomes output while it is in the cache, and keeps one
-number per weight for the way back: the probability, negative where dropout dropped it. The
-gradient of the softmax uses rowsum(P * dP) = rowsum(dO * O), with dropout too (Dao et al. 2022,
+A plain implementation moves a matrix of positions x positions through memory a dozen times per
+head, more with dropout, and the causal mask hides half of it. Here a tile of query rows uses only
+the keys that it may attend to, is finished while it is in the cache, and stores one number per
+weight for the backward pass: the probability, negative if it was dropped. The gradient of the softmax uses rowsum(P * dP) = rowsum(dO * O), with dropout too (Dao et al. 2022,
 "FlashAttention", appendix B.2).
 """
 
@@ -24,11 +23,11 @@ from model.kernels import NO_MASK, Mask
 
 ROWS = 64
 """Query positions per tile."""
-TILE_NUMBERS = 2**17
-"""Weights that are worked on at once: half a megabyte of float32."""
+MAX_TILE_WEIGHTS = 2**17
+"""Attention weights in a tile: half a megabyte of float32."""
 
 Masks = Callable[[int, int], Mask]
-"""The mask of a tile of weights, given the tile's number and the first sequence."""
+"""Maps a tile's number and its first sequence to the mask of its weights."""
 
 
 class TiledAttention(torch.autograd.Function):
@@ -54,7 +53,7 @@ class TiledAttention(torch.autograd.Function):
                 run_in_rows(kernels.softmax, p.shape[0] // heads, *arrays, *mask)
                 torch.bmm(kept, v[:, seen], out=o[:, rows])
                 weights.append(p)
-        # All through here, so that backward frees them: attributes of ctx live as long as the graph.
+        # Save all tensors here, so that backward frees them: attributes of ctx live as long as the graph.
         ctx.save_for_backward(query, key, value, output, *weights)
         ctx.scale = NO_MASK.scale if masks is None else masks(0, 0).scale
         ctx.heads = heads
@@ -72,7 +71,7 @@ class TiledAttention(torch.autograd.Function):
         tensors = (query, key, value, grad, delta, *gradients)
         tiles = list(_tiles(positions))
         for group, (_, q, k, v, g, d, dq, dk, dv) in enumerate(_groups(heads, *tensors)):
-            # From the last tile on, which sees every key: what it writes the others add to.
+            # Start with the last tile, which sees every key: it writes, and the others add.
             for tile, rows, seen in reversed(tiles):
                 p = weights[group * len(tiles) + tile]
                 ds = torch.bmm(g[:, rows], v[:, seen].mT)
@@ -97,15 +96,15 @@ def _products(out: Tensor, left: Tensor, right: Tensor, *, add: bool) -> None:
 
 
 def _groups(heads: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
-    """As many sequences at once as make a tile fit the cache, after the number of the first."""
+    """Groups of sequences with tiles that fit the cache; yields (first sequence, *tensors)."""
     rows, positions = tensors[0].shape[:2]
-    at_once = max(1, TILE_NUMBERS // (heads * min(ROWS, positions) * positions)) * heads
+    at_once = max(1, MAX_TILE_WEIGHTS // (heads * min(ROWS, positions) * positions)) * heads
     for first in range(0, rows, at_once):
         yield first // heads, *(tensor[first : first + at_once] for tensor in tensors)
 
 
 def _tiles(positions: int) -> Iterator[tuple[int, slice, slice]]:
-    """Each tile's number, its query rows, and the keys that the last of them sees."""
+    """Yields each tile's number, its query rows, and the keys that its last row sees."""
     for tile, start in enumerate(range(0, positions, ROWS)):
         end = min(start + ROWS, positions)
         yield tile, slice(start, end), slice(0, end)

@@ -1,6 +1,6 @@
-"""A GPU's loops over what would be many operations of torch's, as `model.kernels` has a CPU's.
+"""GPU kernels compiled by Triton, the counterparts of `model.kernels`.
 
-Triton compiles them, which torch's builds for CUDA bring along.
+Each replaces many operations of torch. CUDA builds of torch install Triton.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from triton import language as tl
 from model.kernels import ROUNDS, UNITS_PER_BLOCK
 
 COUNTERS = 256
-"""Philox blocks that one program works on."""
+"""Philox blocks per program."""
 LOGITS = 4096
-"""Logits of one token that are worked on at once."""
+"""Logits of one token that are loaded at once."""
 _ROUNDS = tl.constexpr(ROUNDS)
 
 
 def kept(place: Tensor, site: Tensor, shape: tuple[int, int], dropped: int) -> Tensor:
-    """Whether each unit is kept, bool of `shape` (sequence, unit): see `device_masks.keep_mask`."""
+    """True for each unit that is kept, shape (sequence, unit): see `device_masks.keep_mask`."""
     sequences, units = shape
     blocks = -(-units // UNITS_PER_BLOCK)
     out = torch.empty(shape, dtype=torch.bool, device=place.device)
@@ -64,7 +64,7 @@ def _two(line, word, number, there, units, dropped):
 def cross_entropy(logits: Tensor, targets: Tensor, scale: Tensor, vocabulary: int) -> Tensor:
     """Each token's loss, float32; the logits (token, vocabulary or more) become `scale` x its gradient.
 
-    What is beyond the vocabulary becomes 0.
+    Logits beyond the vocabulary become 0.
     """
     losses = torch.empty(len(logits), device=logits.device)
     _cross_entropy[(len(logits),)](

@@ -11,12 +11,12 @@ from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 from model import kernels
 from model.compiled import run_in_rows
 from model.config import ModelConfig
-from model.cross_entropy import MULTIPLE, PIECE, HeadLoss
+from model.cross_entropy import ALIGNMENT, MAX_LOGITS, HeadLoss
 from model.feed_forward import FeedForward
 from model.linear import Linear, product, weight_gradient
 from model.norm import LayerNorm
 from model.norm_kernels import ROWS_PER_BLOCK
-from model.tiled import ROWS, TILE_NUMBERS, TiledAttention
+from model.tiled import MAX_TILE_WEIGHTS, ROWS, TiledAttention
 
 
 def randn(*shape: int, seed: int = 1) -> torch.Tensor:
@@ -90,7 +90,7 @@ def test_tiled_attention_is_torchs(
 
 
 def test_that_covers_several_groups_of_sequences() -> None:
-    assert 5 * 4 * ROWS * 3 * ROWS > TILE_NUMBERS
+    assert 5 * 4 * ROWS * 3 * ROWS > MAX_TILE_WEIGHTS
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
@@ -99,7 +99,7 @@ def test_the_loss_of_the_head_is_torchs_cross_entropy(
     monkeypatch: pytest.MonkeyPatch, pieces: int, vocabulary: int
 ) -> None:
     tokens = 31
-    monkeypatch.setitem(PIECE, "cpu", vocabulary * math.ceil(tokens / pieces))
+    monkeypatch.setitem(MAX_LOGITS, "cpu", vocabulary * math.ceil(tokens / pieces))
     hidden = randn(tokens, 8).requires_grad_()
     weight = (randn(vocabulary, 8, seed=2) * 3).requires_grad_()
     targets = torch.randint(0, vocabulary, (tokens,))
@@ -120,7 +120,7 @@ def test_under_autocast_the_loss_of_the_head_is_near_that_of_float32(
     hidden, weight = randn(31, 8).requires_grad_(), randn(57, 8, seed=2).requires_grad_()
     targets = torch.randint(0, 57, (31,))
     exact = HeadLoss.apply(hidden, weight, targets, torch.tensor(1.0))
-    monkeypatch.setitem(MULTIPLE, "cpu", multiple)  # as a GPU pads the vocabulary
+    monkeypatch.setitem(ALIGNMENT, "cpu", multiple)  # as a GPU pads the vocabulary
     with torch.autocast("cpu", kind):
         rounded = HeadLoss.apply(hidden, weight, targets, torch.tensor(1.0))
     assert rounded.dtype == torch.float32
