@@ -1,4 +1,4 @@
-"""Studies small enough to write down."""
+"""Small studies as data frames."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

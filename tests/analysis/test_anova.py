@@ -98,7 +98,7 @@ def test_the_atomic_weight_of_silver_is_certified() -> None:
         (2001, 160.08, 180.0, 2001.0, 4.70712773465067e-01),
     ],
 )
-def test_thirteen_constant_leading_digits_cost_none_of_the_certified_ones(
+def test_values_with_thirteen_constant_leading_digits_have_the_certified_results(
     offset: str, replicates: int, between: float, within: float, f: float, r_squared: float
 ) -> None:
     expected = {"between": between, "within": within, "f": f, "r_squared": r_squared, "sd": 0.1}
@@ -180,7 +180,7 @@ def test_the_order_of_the_rows_does_not_matter_nor_do_rows_that_are_not_done() -
         assert found[term].sum_of_squares == pytest.approx(expected[term].sum_of_squares)
 
 
-def test_equal_values_leave_nothing_to_explain_and_equal_groups_everything() -> None:
+def test_equal_values_have_no_f_and_equal_values_within_groups_have_an_infinite_one() -> None:
     flat = one_way(groups([[3.1, 3.1], [3.1, 3.1]]))
     assert (flat.f("arm"), flat.p("arm"), flat.r_squared) == (None, None, None)
     steps = one_way(groups([[0.1, 0.1, 0.1], [0.3, 0.3, 0.3]]))
@@ -198,7 +198,9 @@ def test_equal_values_leave_nothing_to_explain_and_equal_groups_everything() -> 
         (["a", "b", "a:b"], "'residual' has no degrees of freedom left in 12 values"),
     ],
 )
-def test_what_has_no_table_is_refused_with_the_reason(terms: list[str], message: str) -> None:
+def test_a_layout_without_a_table_is_refused_with_the_reason(
+    terms: list[str], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         anova(balanced((3, 4), 1, 0), terms)
 

@@ -124,7 +124,7 @@ def test_a_verdict_does_not_depend_on_the_level_of_losses_of_fifteen_digits(offs
 
 
 @pytest.mark.parametrize("offset", [0, 10**6, 10**11])
-def test_nor_does_one_on_arms_that_share_no_seed(offset: int) -> None:
+def test_an_unpaired_verdict_does_not_depend_on_the_level_of_the_losses(offset: int) -> None:
     thousandths = {"baseline": (412, 398, 405), "arm": (392, 377, 386), "single": (390,)}
     rows = [
         {"arm": arm, "seed": f"{arm} {seed}", "loss": float(f"{offset}.{loss}"), "status": "done"}

@@ -1,4 +1,4 @@
-"""How much an effect hangs on the text that it was tested on."""
+"""The uncertainty of an effect from the choice of the test text."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from analysis.effects import paired_t
 
 
 def table(arms: dict[str, np.ndarray]) -> pd.DataFrame:
-    """From losses of shape (seeds, chunks)."""
+    """A frame of losses of shape (seeds, chunks)."""
     rows = [
         (arm, seed, chunk, loss)
         for arm, losses in arms.items()
@@ -21,7 +21,7 @@ def table(arms: dict[str, np.ndarray]) -> pd.DataFrame:
 
 
 def study(difference: np.ndarray) -> pd.DataFrame:
-    """A baseline whose chunks are far from equally hard, and an arm that differs as told."""
+    """A baseline with chunks of unequal difficulty, and an arm with given differences."""
     baseline = np.random.default_rng(0).normal(3.5, 0.5, difference.shape)
     return table({"baseline": baseline, "arm": baseline + difference})
 
@@ -43,7 +43,7 @@ def test_both_standard_errors_are_those_of_paired_differences() -> None:
     assert found.se_total**2 == pytest.approx(found.se_chunks**2 + (found.se_seeds or 0) ** 2)
 
 
-def test_an_effect_all_over_the_text_does_not_rest_on_few_chunks() -> None:
+def test_an_effect_spread_over_the_text_does_not_rest_on_few_chunks() -> None:
     found = chunk_effects(study(spread(-0.02, 0.01)))["arm"]
     assert not found.rests_on_few_chunks
     assert found.carried_by is not None
@@ -59,7 +59,7 @@ def test_an_effect_in_three_chunks_of_sixty_four_rests_on_them() -> None:
     assert found.rests_on_few_chunks
 
 
-def test_a_handful_of_chunks_is_found_although_the_interval_excludes_zero() -> None:
+def test_an_effect_on_few_chunks_is_found_although_the_interval_excludes_zero() -> None:
     difference = np.full((3, 400), 1e-6)
     difference[:, :5] = -0.05
     found = chunk_effects(study(difference))["arm"]
@@ -68,7 +68,7 @@ def test_a_handful_of_chunks_is_found_although_the_interval_excludes_zero() -> N
     assert found.rests_on_few_chunks
 
 
-def test_an_effect_that_other_text_might_turn_round_rests_on_few_chunks() -> None:
+def test_an_effect_with_zero_in_its_interval_over_text_rests_on_few_chunks() -> None:
     found = chunk_effects(study(spread(-0.001, 0.05)))["arm"]
     assert found.ci_low < 0 < found.ci_high
     assert found.rests_on_few_chunks
@@ -81,7 +81,7 @@ def test_a_negligible_effect_may_be_larger_on_other_text() -> None:
 
 
 @given(st.integers(2, 6), st.integers(2, 12), st.integers(0, 99))
-def test_without_the_chunks_that_carry_it_the_effect_is_gone_and_with_one_of_them_it_is_not(
+def test_the_effect_is_gone_without_the_chunks_that_carry_it_and_not_without_one_fewer(
     seeds: int, chunks: int, seed: int
 ) -> None:
     difference = np.random.default_rng(seed).normal(0, 0.01, (seeds, chunks))
@@ -128,6 +128,6 @@ def test_losses_near_a_million_keep_their_differences() -> None:
         (lambda f: f.assign(loss=np.inf), "not finite; leave diverged runs out"),
     ],
 )
-def test_chunks_that_say_nothing_are_refused_with_the_reason(change, message: str) -> None:  # noqa: ANN001
+def test_unusable_chunks_are_refused_with_the_reason(change, message: str) -> None:  # noqa: ANN001
     with pytest.raises(ValueError, match=message):
         chunk_effects(change(study(spread(0, 0.01, seeds=2, chunks=3))))

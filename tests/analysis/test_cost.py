@@ -1,4 +1,4 @@
-"""What further seeds would cost."""
+"""The cost of further seeds."""
 
 import math
 
@@ -20,13 +20,15 @@ RUNS = pd.DataFrame(
 )
 
 
-def test_an_arm_costs_its_own_runs_and_the_baselines_by_the_median() -> None:
+def test_further_seeds_cost_the_median_times_of_arm_and_baseline() -> None:
     per_run = seconds_per_run(RUNS)
     assert per_run == {"baseline": 12.0, "wide": 60.0}
     assert seconds_to_settle(3, "wide", "baseline", per_run) == 3 * (60 + 12)
 
 
-def test_a_side_without_times_is_as_slow_as_the_other_and_none_at_all_is_no_cost() -> None:
+def test_a_side_without_times_costs_as_much_as_the_other_and_without_any_times_the_cost_is_none() -> (
+    None
+):
     per_run = seconds_per_run(RUNS)
     assert seconds_to_settle(3, "imported", "baseline", per_run) == 3 * 24
     assert seconds_to_settle(3, "imported", "other", per_run) is None

@@ -1,4 +1,4 @@
-"""Differences keep the digits that were written."""
+"""Differences of decimal losses are exact."""
 
 from fractions import Fraction
 
@@ -30,11 +30,11 @@ def test_a_difference_is_never_off_by_more_than_the_spacing_of_doubles(x: float,
     assert abs(centred([x, y])[1] - exact) <= spacing
 
 
-def test_a_computed_value_is_taken_as_the_double_that_it_is() -> None:
+def test_computed_values_are_subtracted_as_doubles() -> None:
     third = 1e6 / 3
     values = [third, third + 3 * 2.0**-34]
     assert centred(values)[1] == 3 * 2.0**-34
 
 
-def test_equal_values_lie_at_zero() -> None:
+def test_equal_values_differ_by_exactly_zero() -> None:
     assert not centred([0.1, 0.1, 0.1]).any()

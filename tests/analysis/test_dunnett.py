@@ -90,6 +90,6 @@ def test_the_level_of_the_losses_does_not_matter_nor_do_runs_that_are_not_done(s
         ({"baseline": [1.0, 1.0], "arm": [2.0]}, "an arm with two done runs that differ"),
     ],
 )
-def test_what_has_no_spread_is_refused(study, arms, message: str) -> None:  # noqa: ANN001
+def test_runs_that_do_not_vary_are_refused(study, arms, message: str) -> None:  # noqa: ANN001
     with pytest.raises(ValueError, match=message):
         dunnett(study(arms))

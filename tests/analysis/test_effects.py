@@ -110,14 +110,16 @@ def test_sign_flips_agree_with_scipys_exact_permutation(differences: list[float]
 
 
 @given(losses, st.floats(1e-6, 1e6))
-def test_sign_flips_are_blind_to_scale_and_direction(differences: list[float], by: float) -> None:
+def test_sign_flips_do_not_depend_on_scale_and_direction(
+    differences: list[float], by: float
+) -> None:
     p = sign_flip_p(differences)
     assert p == sign_flip_p(-np.array(differences))
     assert p == sign_flip_p(by * np.array(differences))
     assert min(1.0, 2.0 ** (1 - len(differences))) <= p <= 1.0
 
 
-def test_ties_that_rounding_parts_are_counted_as_ties() -> None:
+def test_sums_that_differ_by_rounding_are_counted_as_ties() -> None:
     assert sign_flip_p([0.1, 0.2, 0.3, -0.3, -0.2, -0.1]) == 1.0
     assert sign_flip_p([0.1, 0.2, 0.3]) == 0.25
 
@@ -139,7 +141,7 @@ def test_many_sign_flips_follow_their_normal_limit_without_filling_the_memory() 
     assert sign_flip_p(np.zeros(1000)) == 1.0
 
 
-def test_many_arms_are_flipped_together_as_each_would_be_alone() -> None:
+def test_many_arms_flipped_together_have_the_same_p_as_one_by_one() -> None:
     generator = np.random.default_rng(6)
     arms = [generator.normal(0.3, 1.0, n) for n in (3, 40, 8, 40, MOST_FLIPS + 1, 40)]
     assert sign_flip_ps(arms) == [sign_flip_p(arm) for arm in arms]
@@ -158,13 +160,13 @@ def test_a_variance_is_never_negative(values: list[float]) -> None:
     assert moments(values)[1] >= 0
 
 
-def test_an_interval_and_its_p_value_agree_on_where_zero_lies() -> None:
+def test_an_interval_excludes_zero_exactly_if_p_is_below_alpha() -> None:
     estimate = paired_t(np.subtract(SLEEP_1, SLEEP_2))
     low, high = estimate.interval(estimate.p)
     assert low < high == pytest.approx(0.0, abs=1e-9)
 
 
-def test_equivalence_is_the_interval_at_twice_alpha_inside_delta() -> None:
+def test_equivalence_means_that_the_interval_at_twice_alpha_is_inside_delta() -> None:
     estimate = paired_t([0.1, -0.1, 0.2, 0.0])
     widest = max(np.abs(estimate.interval(0.10)))
     assert estimate.within(widest * 1.001, 0.05)
@@ -183,6 +185,6 @@ def test_equivalence_is_the_interval_at_twice_alpha_inside_delta() -> None:
         (lambda: moments([]), "give at least one"),
     ],
 )
-def test_what_cannot_be_estimated_is_refused_with_the_reason(call, message: str) -> None:  # noqa: ANN001
+def test_an_effect_that_cannot_be_estimated_is_refused_with_the_reason(call, message: str) -> None:  # noqa: ANN001
     with pytest.raises(ValueError, match=message):
         call()

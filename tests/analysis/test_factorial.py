@@ -93,7 +93,7 @@ def test_the_reactor_of_box_hunter_and_hunter_is_reproduced_whole_and_by_half() 
         assert tuple(found[name] for name in named) == published
 
 
-def test_far_losses_keep_their_digits_and_repeats_are_averaged() -> None:
+def test_losses_at_a_high_level_keep_their_digits_and_repeats_are_averaged() -> None:
     rates = np.array(FILTRATION) * 1e-6
     twice = pd.concat([standard(list(1e6 + rates), "ABCD")] * 2)
     found = factorial_effects(twice, list("ABCD"))
@@ -110,6 +110,6 @@ def test_far_losses_keep_their_digits_and_repeats_are_averaged() -> None:
         (lambda f: f.assign(loss=np.nan), "must hold finite values"),
     ],
 )
-def test_what_is_no_factorial_is_refused_with_the_reason(change, message: str) -> None:  # noqa: ANN001
+def test_a_design_that_is_no_factorial_is_refused_with_the_reason(change, message: str) -> None:  # noqa: ANN001
     with pytest.raises(ValueError, match=message):
         factorial_effects(change(standard(FILTRATION, "ABCD")), list("ABCD"))

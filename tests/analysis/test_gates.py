@@ -30,7 +30,7 @@ CELLS = [(name, seeds, arms) for name in SCENARIOS for seeds in SEEDS for arms i
 
 
 @pytest.mark.parametrize(("name", "seeds", "arms"), CELLS)
-def test_errors_stay_at_six_in_a_hundred_and_intervals_cover_as_they_say(
+def test_the_familywise_error_is_at_most_six_percent_and_intervals_have_their_coverage(
     name: str, seeds: int, arms: int
 ) -> None:
     found = null_studies(name, seeds, arms, STUDIES)
@@ -40,14 +40,14 @@ def test_errors_stay_at_six_in_a_hundred_and_intervals_cover_as_they_say(
     assert COVERAGE[0] - widening <= found.coverage <= COVERAGE[1] + widening
 
 
-def test_three_seeds_see_every_real_effect_of_the_unequal_study_with_power_080() -> None:
+def test_three_seeds_detect_every_real_effect_of_the_unequal_study_with_80_percent_power() -> None:
     seen = power(STUDIES)
     assert seen[EFFECTS != 0].min() >= POWER
     assert seen[EFFECTS == 0].item() <= WIDENED
 
 
 def judged(baseline: Floats, arms: Floats) -> Judgement:
-    """One simulated study as `sweep report` sees it: losses of shape (seeds, 1), (seeds, arms)."""
+    """One simulated study in the form of `sweep report`: losses of shape (seeds, 1), (seeds, arms)."""
     names = [f"arm-{i}" for i in range(arms.shape[1])]
     table = pd.DataFrame(np.hstack([baseline, arms]) + 3.5, columns=["baseline", *names])
     runs = table.rename_axis("seed").reset_index().melt("seed", var_name="arm", value_name="loss")
@@ -57,7 +57,7 @@ def judged(baseline: Floats, arms: Floats) -> Judgement:
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("arms", ARMS)
 @pytest.mark.parametrize("seeds", [2, *SEEDS])
-def test_simulated_studies_are_judged_as_real_ones_are(name: str, seeds: int, arms: int) -> None:
+def test_simulated_studies_are_judged_like_real_ones(name: str, seeds: int, arms: int) -> None:
     studies = 3
     generator = np.random.default_rng([seeds, arms])
     baseline, losses = SCENARIOS[name].losses(generator, (studies, seeds, arms))
@@ -75,7 +75,7 @@ def test_simulated_studies_are_judged_as_real_ones_are(name: str, seeds: int, ar
         assert decided == [row.p_adjusted < ALPHA for row in rows]
 
 
-def test_the_equally_noisy_arms_have_the_correlation_that_they_are_named_for() -> None:
+def test_the_equally_noisy_arms_have_the_correlation_in_their_name() -> None:
     for name, correlation in (("equal, correlation 0", 0.0), ("equal, correlation 0.8", 0.8)):
         baseline, arms = SCENARIOS[name].losses(np.random.default_rng(0), (20_000, 3, 1))
         found = np.corrcoef(baseline.ravel(), arms.ravel())[0, 1]

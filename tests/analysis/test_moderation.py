@@ -1,4 +1,4 @@
-"""What arms learn from each other about noise."""
+"""Variances moderated by those of other arms."""
 
 import math
 
@@ -36,7 +36,7 @@ def test_the_fit_recovers_the_prior_that_drew_the_variances() -> None:
     assert prior.variance.item() == pytest.approx(s0_squared, rel=0.03)
 
 
-def test_the_moderated_variance_is_the_formula_worked_by_hand() -> None:
+def test_the_moderated_variance_equals_the_formula_worked_by_hand() -> None:
     s2, df = SDS**2, 2
     log_s2 = np.log(s2) - polygamma(0, 1.0) + np.log(1.0)
     half_d0 = trigamma_inverse(log_s2.var(ddof=1) - polygamma(1, 1.0)).item()
@@ -81,9 +81,9 @@ def test_too_few_arms_keep_their_own_variances(arms: int) -> None:
     assert (df == 2).all()
 
 
-def test_two_seeds_neither_teach_nor_are_taught() -> None:
-    nobody = fit_prior(SDS**2, 1)
-    assert (nobody.df.item(), nobody.arms.item()) == (0, 0)
+def test_arms_with_two_seeds_are_neither_learned_from_nor_moderated() -> None:
+    none = fit_prior(SDS**2, 1)
+    assert (none.df.item(), none.arms.item()) == (0, 0)
     own = [2] * 8 + [1]
     prior = fit_prior([*SDS**2, 4e-6], own)
     assert prior.df == fit_prior(SDS**2, 2).df
@@ -92,7 +92,7 @@ def test_two_seeds_neither_teach_nor_are_taught() -> None:
     assert df[0] > 2
 
 
-def test_identical_arms_and_arms_without_pairs_teach_nothing() -> None:
+def test_identical_arms_and_arms_without_pairs_do_not_change_the_prior() -> None:
     taught = fit_prior(SDS**2, 2)
     with_others = fit_prior([*SDS**2, 0.0, 0.0], [2] * 8 + [2, 0])
     assert with_others.df == pytest.approx(taught.df)

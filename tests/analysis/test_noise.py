@@ -1,4 +1,4 @@
-"""How large chance is."""
+"""The spread of losses over seeds."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from analysis.noise import noise, sd_interval_factors
 
 
-def test_seven_seeds_know_their_sd_within_the_published_factors() -> None:
+def test_the_sd_of_seven_seeds_has_the_published_interval() -> None:
     # statistics.md, section 4: "7 seeds: 0.644 to 2.202 times"
     assert sd_interval_factors(7) == pytest.approx((0.644, 2.202), abs=5e-4)
 
@@ -33,6 +33,6 @@ def test_identical_losses_have_no_noise() -> None:
 
 
 @pytest.mark.parametrize("losses", [[], [3.5]])
-def test_fewer_than_two_runs_say_nothing_about_noise(losses: list[float]) -> None:
+def test_noise_of_fewer_than_two_runs_is_refused(losses: list[float]) -> None:
     with pytest.raises(ValueError, match=f"at least two losses.*not {len(losses)}"):
         noise(losses)

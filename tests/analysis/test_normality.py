@@ -1,4 +1,4 @@
-"""Do losses look normal?"""
+"""QQ plots and normality tests of losses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WEIGHTS = [148, 154, 158, 160, 161, 162, 166, 170, 182, 195, 236]
 """Shapiro and Wilk (1965, Biometrika 52, p. 606): weights of eleven men in pounds."""
 
 
-def test_shapiro_and_wilk_s_own_example_gives_their_statistic() -> None:
+def test_the_example_of_shapiro_and_wilk_has_their_statistic() -> None:
     found = normality(WEIGHTS)
     assert found is not None
     assert found.w == pytest.approx(0.79, abs=0.005)
@@ -41,7 +41,7 @@ def test_too_few_or_equal_losses_have_no_shape(losses: list[float]) -> None:
     assert normality(losses) is None
 
 
-def test_many_losses_give_no_more_points_than_a_picture_shows() -> None:
+def test_a_qq_plot_of_many_losses_has_a_limited_number_of_points() -> None:
     found = normality(np.random.default_rng(0).normal(size=6_000))
     assert found is not None
     assert len(found.points) == MOST_POINTS

@@ -1,4 +1,4 @@
-"""What seeds can see, against R, scipy and monotony."""
+"""Power and numbers of seeds, against R and scipy, and their monotony."""
 
 import math
 
@@ -99,7 +99,7 @@ def test_the_count_of_further_seeds_is_the_first_that_suffices(
         assert count == 1 or not settled(count - 1)
 
 
-def test_the_effect_that_n_seeds_can_see_needs_n_seeds() -> None:
+def test_the_smallest_visible_effect_of_n_seeds_needs_n_seeds() -> None:
     effect = smallest_visible_effect(12, 0.01, alpha=GOAL.superiority_alpha)
     goal = Goal(alpha=0.05, superiority_alpha=GOAL.superiority_alpha, delta=0.0)
     assert seeds_to_settle(effect * (1 + 1e-9), paired_precision(0.01, 3), goal) == 9
@@ -123,7 +123,7 @@ def test_no_effect_and_no_delta_can_never_be_settled() -> None:
     assert seeds_to_settle(1e-9, paired_precision(0.01, 3), goal) is None
 
 
-def test_equivalence_settles_what_superiority_would_not() -> None:
+def test_equivalence_settles_an_arm_that_superiority_would_not() -> None:
     count = seeds_to_settle(1e-6, paired_precision(0.01, 3), GOAL)
     assert count is not None
     assert count < 100
@@ -134,7 +134,7 @@ def test_unpaired_seeds_settle_as_rs_power_t_test_says() -> None:
     assert seeds_to_settle(1.0, unpaired_precision(1.0, 3, 1.0, 3), goal) == 23 - 3
 
 
-def test_a_single_run_can_be_given_company() -> None:
+def test_an_arm_with_a_single_run_can_be_settled() -> None:
     goal = Goal(alpha=0.05, superiority_alpha=0.05, delta=0.0)
     count = seeds_to_settle(0.03, unpaired_precision(1e-4, 1, 1e-4, 7), goal)
     assert count is not None
@@ -142,7 +142,7 @@ def test_a_single_run_can_be_given_company() -> None:
 
 
 @given(effect=st.floats(1e-3, 0.1), sd=spreads, paired=st.booleans())
-def test_the_seeds_that_see_an_effect_are_the_fewest_that_do(
+def test_seeds_to_see_is_the_smallest_number_with_the_power(
     effect: float, sd: float, paired: bool
 ) -> None:
     visible = smallest_visible_effect if paired else smallest_visible_effect_unpaired
@@ -161,12 +161,12 @@ def test_seeds_to_see_are_those_of_rs_power_t_test() -> None:
 
 
 @pytest.mark.parametrize("effect", [0.0, -0.01, math.inf, math.nan])
-def test_seeds_that_see_nothing_are_refused(effect: float) -> None:
+def test_seeds_to_see_no_effect_are_refused(effect: float) -> None:
     with pytest.raises(ValueError, match="no number of seeds detects an effect of "):
         seeds_to_see(effect, paired_precision(0.01, 1))
 
 
-def test_many_arms_lend_each_other_degrees_of_freedom_and_few_do_not() -> None:
+def test_only_many_arms_gain_degrees_of_freedom_from_each_other() -> None:
     variances = [1e-6, 4e-6, 9e-6, 1e-5, 2e-6, 3e-6, 8e-6, 5e-6]
     moderated, lent = moderated_spread(variances, 4, seeds=3, arms=8)
     assert 0 < lent <= 7 * 2

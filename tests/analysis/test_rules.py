@@ -1,4 +1,4 @@
-"""The plan is checked when it is made."""
+"""The rules of an analysis are checked when they are made."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Reading runs: what is wrong is refused with the row that is wrong."""
+"""Reading runs: a wrong row is refused by name."""
 
 import numpy as np
 import pandas as pd

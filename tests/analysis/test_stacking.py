@@ -1,4 +1,4 @@
-"""What a stack promises, and what it kept of that."""
+"""Predicted and confirmed effects of stacks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from analysis.stacking import Promise, confirm, gap, promise, shrinkage
 from analysis.verdict import judge
 
 UNEQUAL = np.array([0.0025, 0.0063, 0.0030, 0.0091, 0.0003, 0.0006, 0.0188, 0.0075])
-"""Sds of paired differences as they were measured at small scale, nats."""
+"""Sds of paired differences, measured at small scale, nats."""
 LARGE = 1e6
-"""Degrees of freedom of an error that is as good as known."""
+"""Degrees of freedom of an error that is practically known."""
 
 
 def overstatement(real: float, seeds: int, studies: int = 3000) -> dict[str, float]:
-    """By how much the sum of chosen effects overstates the sum of the true ones.
+    """The excess of the sum of chosen effects over the sum of the true ones.
 
     Each arm does nothing, or with chance `real` something that is normal with an sd of 0.004
     nats, half of the sd of the noisier arms.
@@ -62,7 +62,7 @@ def test_equal_errors_give_james_and_stein_s_factor() -> None:
     assert shrinkage(effects, 1.0, LARGE) == pytest.approx([factor] * 5, rel=1e-6)
 
 
-def test_effects_that_scatter_no_more_than_their_errors_promise_nothing() -> None:
+def test_effects_that_scatter_no_more_than_their_errors_are_shrunk_to_zero() -> None:
     assert shrinkage([-1.0, 0.8, 0.3, -0.4], 1.0, LARGE).tolist() == [0.0] * 4
 
 
@@ -93,7 +93,7 @@ def test_factors_lie_between_zero_and_one_and_do_not_depend_on_the_unit(
 
 
 def runs(effects: dict[str, float], seeds: range, sd: float = 0.001) -> pd.DataFrame:
-    """Losses of arms that share what is random about a seed, but for `sd`."""
+    """Losses of arms that share the noise of a seed, plus independent noise of `sd`."""
     generator = np.random.default_rng(len(effects))
     shared = dict(zip(seeds, generator.normal(0, 0.01, len(seeds)), strict=True))
     return pd.DataFrame(
@@ -126,7 +126,7 @@ def test_a_promise_is_the_sum_of_its_members_and_no_larger_than_the_estimates() 
     assert low < -0.05 < high
 
 
-def test_the_error_of_a_promise_knows_that_one_baseline_is_in_all_differences() -> None:
+def test_the_error_of_a_promise_accounts_for_the_shared_baseline() -> None:
     frame = runs({"baseline": 0.0, "a": -0.03, "b": -0.02}, range(1, 401), sd=0.0)
     frame.loc[frame["arm"] == "baseline", "loss"] += np.random.default_rng(3).normal(0, 0.01, 400)
     verdicts = judge(frame, Plan(arms=("a", "b"), smallest_effect=0.005)).arms[1:]

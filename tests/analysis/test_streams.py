@@ -1,4 +1,4 @@
-"""Which stream the noise comes from: layouts, what they estimate, and refusals."""
+"""Noise by stream: layouts, estimates and refusals."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_number_of_levels_without_such_a_layout_is_refused_with_those_that_hav
         crossed_layout(levels, 3)
 
 
-def test_a_stream_that_does_everything_is_found_and_the_others_are_zero() -> None:
+def test_a_stream_that_makes_all_noise_is_found_and_the_others_are_zero() -> None:
     found = decompose(latin(4, (0.01, 0.0, 0.0), 1e-5, seed=1), STREAMS)
     assert found.streams["init"].share == pytest.approx(1.0, abs=1e-3)
     assert found.streams["order"].share == pytest.approx(0.0, abs=1e-3)
@@ -74,13 +74,13 @@ def test_intervals_hold_the_estimate_with_runs_missing_too(seed: int) -> None:
         assert part.ci_low <= max(part.variance, 0.0) ** 0.5 <= part.ci_high
 
 
-def test_no_share_is_quoted_on_fewer_than_four_levels() -> None:
+def test_no_share_is_given_for_fewer_than_four_levels() -> None:
     found = decompose(latin(3, (0.8, 0.3, 0.1), 0.2, seed=1), STREAMS)
     assert [part.share for part in found.streams.values()] == [None, None, None]
     assert all(part.ci_high > part.sd for part in found.streams.values())
 
 
-def test_levels_count_only_where_the_other_streams_leave_them_apart() -> None:
+def test_only_levels_that_can_be_separated_from_the_other_streams_count() -> None:
     # The seven baseline runs of ../shared/data/reference_interventions.csv.
     pairs = [(42, 42), (22, 22), (67, 67), (42, 23), (42, 67), (23, 23), (67, 23)]
     losses = [3.691526, 3.673453, 3.653593, 3.681356, 3.680505, 3.673943, 3.664345]
@@ -99,7 +99,7 @@ def test_levels_count_only_where_the_other_streams_leave_them_apart() -> None:
         ({"loss": 2.5}, "losses of all runs are equal"),
     ],
 )
-def test_what_cannot_be_told_apart_is_refused_with_the_reason(
+def test_streams_that_cannot_be_separated_are_refused_with_the_reason(
     changes: dict[str, object], reason: str
 ) -> None:
     frame = latin(3, (0.8, 0.3, 0.1), 0.2, seed=1).assign(**changes)
@@ -107,7 +107,7 @@ def test_what_cannot_be_told_apart_is_refused_with_the_reason(
         decompose(frame, STREAMS)
 
 
-def test_runs_that_are_no_more_than_the_seeds_leave_nothing_to_measure_against() -> None:
+def test_no_more_runs_than_seeds_are_refused() -> None:
     frame = pd.DataFrame({"loss": [1.0, 2.0, 4.0], "init_seed": [1, 1, 2], "order_seed": [1, 2, 1]})
     with pytest.raises(UndecidableError, match="no more runs than seeds to separate"):
         decompose(frame, {"init": "init_seed", "order": "order_seed"})
@@ -119,7 +119,7 @@ def test_runs_that_are_no_more_than_the_seeds_leave_nothing_to_measure_against()
     shift=st.floats(-1e6, 1e6),
     scale=st.floats(1e-3, 1e3),
 )
-def test_sds_follow_the_unit_of_the_losses_and_nothing_else(
+def test_sds_scale_with_the_unit_of_the_losses_and_shares_do_not_change(
     seed: int, shift: float, scale: float
 ) -> None:
     frame = latin(4, (0.8, 0.3, 0.1), 0.2, seed)

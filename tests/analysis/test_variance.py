@@ -84,7 +84,7 @@ def test_the_dyestuff_is_that_of_lme4() -> None:
     assert found.mean == 1527.5
 
 
-def test_a_component_below_zero_is_shown_as_it_is_beside_the_zero() -> None:
+def test_a_negative_component_keeps_its_estimate_and_has_an_sd_of_zero() -> None:
     found = variance_components(layout(DYESTUFF_2, batch=6), ["batch"])
     # (11.178 / 5 - 14.946) / 5 by the table of Box and Tiao: mean squares 8.336 and 14.946.
     assert variances(found) == pytest.approx([(8.336 - 14.946) / 5, 14.946], abs=5e-4)
@@ -187,7 +187,7 @@ def test_reml_is_the_method_of_moments_where_a_layout_is_balanced(seed: int) -> 
     assert reml.mean == pytest.approx(moments.mean)
 
 
-def test_intervals_hold_the_true_variances_as_often_as_they_say() -> None:
+def test_intervals_of_variances_have_their_coverage() -> None:
     sd = (0.01, 0.0, 0.01)
     covered = np.zeros(3)
     for seed in range(400):
@@ -218,7 +218,7 @@ def test_the_unit_and_the_level_of_the_losses_do_not_matter() -> None:
         assert found == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_share_is_quoted_from_four_levels_on() -> None:
+def test_a_share_is_given_from_four_levels_on() -> None:
     few = variance_components(crossed(0, (0.03, 0.02, 0.01), (5, 3)), ["init", "order"])
     assert few.share("init") is few.share("order") is few.share(RESIDUAL) is None
     enough = variance_components(crossed(0, (0.03, 0.02, 0.01), (5, 4)), ["init", "order"])
@@ -226,7 +226,7 @@ def test_a_share_is_quoted_from_four_levels_on() -> None:
     assert sum(shares) == pytest.approx(1.0)
 
 
-def test_no_noise_at_all_is_no_error_when_balanced_and_is_refused_by_reml() -> None:
+def test_equal_values_have_zero_components_when_balanced_and_are_refused_by_reml() -> None:
     frame = layout([3.1] * 20, init=5, order=4)
     found = variance_components(frame, ["init", "order"])
     assert variances(found) == [0, 0, 0]

@@ -47,7 +47,7 @@ def test_the_verdict_follows_the_table(study, by, spread, verdict) -> None:  # n
     assert (row.seeds_to_settle is not None) == (verdict == "undecided")
 
 
-def test_a_real_effect_too_small_to_want_is_negligible_and_says_that_it_is_real(study) -> None:  # noqa: ANN001
+def test_a_real_effect_within_delta_is_negligible_and_marked_as_real(study) -> None:  # noqa: ANN001
     row = verdict_on(study, shifted(-0.002, 0.1))
     assert row.p_adjusted is not None
     assert row.p_adjusted < 0.05
@@ -55,7 +55,7 @@ def test_a_real_effect_too_small_to_want_is_negligible_and_says_that_it_is_real(
     assert not verdict_on(study, shifted(0.0)).real_but_negligible
 
 
-def test_the_row_holds_the_paired_t_and_what_stands_beside_it(study) -> None:  # noqa: ANN001
+def test_a_row_has_the_paired_t_and_the_other_methods(study) -> None:  # noqa: ANN001
     arm = shifted(-0.02)
     row, differences = verdict_on(study, arm), np.subtract(arm, BASE)
     assert row.method == "paired t"
@@ -70,7 +70,7 @@ def test_the_row_holds_the_paired_t_and_what_stands_beside_it(study) -> None:  #
     assert (row.n_done, row.n_shared, row.n_missing) == (5, 5, 0)
 
 
-def test_the_baseline_comes_first_and_is_compared_with_nothing(study) -> None:  # noqa: ANN001
+def test_the_baseline_comes_first_and_has_no_effect(study) -> None:  # noqa: ANN001
     judgement = judge(study({"arm": shifted(0.0), "baseline": BASE}), PLAN)
     first = judgement.arms[0]
     assert (first.arm, first.n_done, first.verdict, first.effect) == ("baseline", 5, None, None)
@@ -85,14 +85,14 @@ def test_identical_arms_are_identical_and_not_infinitely_significant(study) -> N
     assert (row.verdict, row.effect, row.p, row.p_adjusted) == ("identical", 0.0, None, None)
 
 
-def test_a_constant_difference_says_nothing_about_noise_and_falls_back_on_welch(study) -> None:  # noqa: ANN001
+def test_a_constant_difference_is_judged_by_welch(study) -> None:  # noqa: ANN001
     row = verdict_on(study, [3.5, 3.25, 3.75], [3.0, 2.75, 3.25])
     assert (row.method, row.p_paired, row.pairing_gain) == ("Welch t", None, None)
     by_rounding_only = verdict_on(study, [base - 0.02 for base in BASE])
     assert by_rounding_only.method == "Welch t"
 
 
-def test_among_enough_arms_a_constant_difference_borrows_their_noise(study) -> None:  # noqa: ANN001
+def test_a_constant_difference_among_enough_arms_is_judged_with_their_noise(study) -> None:  # noqa: ANN001
     base = [3.0, 2.75, 3.25]
     wobble = np.array([1.0, -2.0, 0.5])
     arms = {f"arm-{i}": list(base + wobble * 2.0**-i) for i in range(6)}
@@ -138,7 +138,7 @@ def test_arms_that_failed_still_count_as_questions(study) -> None:  # noqa: ANN0
     assert lost.seeds_to_settle is None
 
 
-def test_an_arm_outside_the_family_costs_the_others_nothing(study) -> None:  # noqa: ANN001
+def test_an_arm_outside_the_family_does_not_change_the_p_values_of_others(study) -> None:  # noqa: ANN001
     runs = study({"baseline": BASE, "arm": shifted(-0.02), "placebo": shifted(0.0)})
     arms = ("arm", "placebo")
     judgement = judge(runs, replace(PLAN, arms=arms, outside_family=frozenset({"placebo"})))
@@ -166,7 +166,7 @@ def test_an_empty_study_is_undecided() -> None:
     assert (row.verdict, row.n_done, row.mean, row.effect) == ("undecided", 0, None, None)
 
 
-def test_a_verdict_that_hangs_on_moderation_is_marked(study) -> None:  # noqa: ANN001
+def test_a_verdict_that_depends_on_moderation_is_marked(study) -> None:  # noqa: ANN001
     wobble = np.array([1.0, -2.0, 1.0])
     arms = {f"arm-{i}": list(BASE[:3] + 0.001 * np.roll(wobble, i)) for i in range(7)}
     arms["arm"] = list(np.add(BASE[:3], -0.006 + 0.001 * wobble))
@@ -178,7 +178,7 @@ def test_a_verdict_that_hangs_on_moderation_is_marked(study) -> None:  # noqa: A
     assert row.sensitive
 
 
-def test_welchs_blindness_and_a_short_permutation_do_not_mark_a_verdict(study) -> None:  # noqa: ANN001
+def test_an_undecided_welch_and_a_permutation_of_few_seeds_do_not_mark_a_verdict(study) -> None:  # noqa: ANN001
     row = verdict_on(study, shifted(-0.006))
     assert row.verdict == "better"
     assert row.p_welch is not None
@@ -200,7 +200,9 @@ def test_a_permutation_that_could_have_agreed_and_does_not_marks_a_verdict(study
     assert row.sensitive
 
 
-def test_the_reference_results_are_read_honestly(reference: pd.DataFrame) -> None:
+def test_the_reference_results_have_the_known_noise_p_values_and_verdicts(
+    reference: pd.DataFrame,
+) -> None:
     arms = tuple(dict.fromkeys(reference["arm"][reference["arm"] != "baseline"]))
     judgement = judge(reference, Plan(arms=arms, smallest_effect=0.005))
     noise = judgement.noise
@@ -221,6 +223,6 @@ def test_the_reference_results_are_read_honestly(reference: pd.DataFrame) -> Non
     assert {row.method for row in judgement.arms[1:]} == {"prediction t"}
 
 
-def test_judging_never_imports_the_slow_half_of_scipy() -> None:
+def test_judging_does_not_import_the_slow_parts_of_scipy() -> None:
     code = "import sys, analysis.verdict; sys.exit('scipy.stats' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""What must not change a verdict, and what must change it in a known way."""
+"""Changes of the losses that leave verdicts alone or change them in a known way."""
 
 import math
 from dataclasses import astuple

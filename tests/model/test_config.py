@@ -45,7 +45,7 @@ def test_the_parameter_count_is_that_of_the_real_module(
 @pytest.mark.parametrize(
     ("width", "heads", "nearest"), [(64, 5, 4), (60, 7, 6), (7, 3, 1), (12, 100, 12)]
 )
-def test_heads_that_do_not_divide_the_width_are_told_the_nearest_that_do(
+def test_heads_that_do_not_divide_the_width_are_refused_with_the_nearest_that_do(
     width: int, heads: int, nearest: int
 ) -> None:
     with pytest.raises(ValidationError) as refusal:
@@ -79,7 +79,7 @@ def test_a_bad_value_is_refused_with_its_reason(field: str, value: Any, message:
     assert refusal.value.errors()[0]["loc"] == (field,)
 
 
-def test_a_whole_number_may_be_written_with_a_point() -> None:
+def test_a_whole_number_may_be_written_with_a_decimal_point() -> None:
     assert ModelConfig.model_validate({"layers": 2.0}) == ModelConfig(layers=2)
 
 

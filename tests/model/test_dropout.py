@@ -119,7 +119,7 @@ def sites(config: ModelConfig) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16])
-def test_a_site_multiplies_by_its_mask_on_the_way_there_and_back(kind: torch.dtype) -> None:
+def test_a_site_multiplies_by_its_mask_forward_and_backward(kind: torch.dtype) -> None:
     site, stream = Dropout(0.3, site=2), DropoutStream(1)
     stream.seek(9, 4)
     use_dropout(site, stream)
@@ -134,7 +134,7 @@ def test_a_site_multiplies_by_its_mask_on_the_way_there_and_back(kind: torch.dty
         torch.testing.assert_close(grad, (up * expected).to(kind), check_dtype=False)
 
 
-def test_words_are_those_of_the_published_generator() -> None:
+def test_philox_gives_the_published_words() -> None:
     # Random123's known answers for philox4x32 with seven rounds: counter and key of zeros.
     words = [np.zeros(1, np.uint32) for _ in range(4)]
     kernels._blocks(*words, *[np.uint32(0)] * 5)
@@ -149,7 +149,7 @@ def test_words_are_those_of_the_published_generator() -> None:
     tile=st.integers(0, 40),
     seed=st.integers(0, 2**62),
 )
-def test_masks_made_on_a_device_are_those_of_the_kernels(
+def test_masks_made_on_a_device_equal_those_of_the_kernels(
     shape: tuple[int, int], step: int, first: int, tile: int, seed: int
 ) -> None:
     stream = DropoutStream(seed)
@@ -160,7 +160,7 @@ def test_masks_made_on_a_device_are_those_of_the_kernels(
     torch.testing.assert_close(made, stream.keep_mask(0.2, 3, shape, tile=tile), rtol=1e-7, atol=0)
 
 
-def test_a_model_elsewhere_makes_its_masks_there_and_they_are_the_same() -> None:
+def test_a_model_on_another_device_makes_the_same_masks_there() -> None:
     x = torch.ones(3, 50, dtype=torch.bfloat16)
     outputs = []
     for elsewhere in (False, True):

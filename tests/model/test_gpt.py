@@ -16,17 +16,17 @@ def make(config: ModelConfig) -> GPT:
     return model.eval()
 
 
-def test_attention_in_the_open_equals_the_fused_kernel_when_nothing_is_dropped(
+def test_tiled_attention_equals_the_fused_kernel_without_dropout(
     shape: ModelConfig,
 ) -> None:
     # So low a rate rounds to a mask of ones, but takes the path with a mask.
     attention = CausalSelfAttention(shape.model_copy(update={"dropout": 1e-7}), site=1)
     use_dropout(attention, DropoutStream(1))
     x = torch.randn(3, 12, 16, generator=torch.Generator().manual_seed(1))
-    in_the_open = attention.train()(x)
+    tiled = attention.train()(x)
     fused = attention.eval()(x)
     assert attention.dropout.rate > 0
-    torch.testing.assert_close(in_the_open, fused, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(tiled, fused, atol=1e-5, rtol=1e-5)
 
 
 def test_attention_with_dropout_masks_the_weights_that_it_mixes_with(shape: ModelConfig) -> None:
@@ -43,7 +43,7 @@ def test_attention_with_dropout_masks_the_weights_that_it_mixes_with(shape: Mode
     torch.testing.assert_close(attention.train()(x), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_no_position_sees_what_comes_after_it(shape: ModelConfig, tokens: torch.Tensor) -> None:
+def test_no_position_sees_later_tokens(shape: ModelConfig, tokens: torch.Tensor) -> None:
     model = make(shape)
     changed = tokens.clone()
     changed[:, 7:] = (changed[:, 7:] + 1) % 31

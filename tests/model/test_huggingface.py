@@ -11,7 +11,7 @@ SHAPE = ModelConfig(layers=2, heads=2, width=16, context=12, qkv_bias=True)
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_a_configuration_that_is_written_is_read_as_the_same_network(tied: bool) -> None:
+def test_a_configuration_survives_writing_and_reading(tied: bool) -> None:
     config = SHAPE.model_copy(update={"tie_embeddings": tied})
     assert from_fields(to_fields(config, 31)) == (config, 31)
 
@@ -37,13 +37,13 @@ def test_rms_norm_is_refused_with_the_reason() -> None:
         ({"n_layer": 2**40}, "Input should be less than or equal to 1048576"),
     ],
 )
-def test_a_network_of_another_function_is_refused(change: dict[str, Any], sentence: str) -> None:
+def test_an_unsupported_variant_of_gpt2_is_refused(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011  (its words are compared)
         from_fields(to_fields(SHAPE, 31) | change)
     assert str(refused.value).startswith(sentence)
 
 
-def test_what_a_configuration_leaves_out_is_gpt2s_own() -> None:
+def test_keys_left_out_of_a_configuration_have_gpt2s_defaults() -> None:
     config, vocabulary = from_fields({"model_type": "gpt2"})
     assert vocabulary == 50_257
     assert config == ModelConfig(qkv_bias=True, tie_embeddings=True)

@@ -38,7 +38,7 @@ def test_a_sequence_read_in_pieces_gives_the_logits_of_the_whole(
         begin = end
 
 
-def test_what_was_read_can_be_forgotten(tokens: torch.Tensor) -> None:
+def test_a_reader_can_start_a_new_sequence(tokens: torch.Tensor) -> None:
     reader = Reader(make())
     first = reader.read(tokens[0])
     reader.forget()

@@ -1,4 +1,4 @@
-"""Every loop does what torch does in more words, and a NaN never gets lost on the way."""
+"""Every kernel computes what torch's operations do, and passes NaNs on."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ def gradients(output: torch.Tensor, *inputs: torch.Tensor) -> tuple[torch.Tensor
 
 @pytest.mark.parametrize("rows", [(1,), (3, 5), (2, 300)])
 @pytest.mark.parametrize("width", [1, 7, 64])
-def test_the_feed_forward_network_is_that_of_torchs_layers(
-    rows: tuple[int, ...], width: int
-) -> None:
+def test_the_feed_forward_network_equals_torchs_layers(rows: tuple[int, ...], width: int) -> None:
     ours = FeedForward(ModelConfig(width=width, heads=1))
     for index, parameter in enumerate(ours.parameters()):
         torch.nn.init.normal_(parameter, 0, 0.1, torch.Generator().manual_seed(index))
@@ -56,7 +54,7 @@ def test_gelu_of_extremes_is_finite_and_of_nan_is_nan() -> None:
 
 @pytest.mark.parametrize("rows", [(1,), (3, 5), (2, ROWS_PER_BLOCK)])
 @pytest.mark.parametrize("width", [3, 7, 64])
-def test_the_norm_is_torchs(rows: tuple[int, ...], width: int) -> None:
+def test_the_norm_equals_torchs(rows: tuple[int, ...], width: int) -> None:
     ours = LayerNorm(width)
     for index, parameter in enumerate(ours.parameters()):
         torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(index))
@@ -78,7 +76,7 @@ def plain_attention(qkv: torch.Tensor) -> torch.Tensor:
     ("sequences", "positions", "heads", "channels"),
     [(1, 1, 1, 1), (3, ROWS - 1, 2, 5), (2, ROWS + 1, 3, 8), (5, 3 * ROWS, 4, 16)],
 )
-def test_tiled_attention_is_torchs(
+def test_tiled_attention_equals_torchs(
     sequences: int, positions: int, heads: int, channels: int
 ) -> None:
     qkv = (randn(sequences, positions, 3, heads, channels) * 2).requires_grad_()
@@ -89,13 +87,13 @@ def test_tiled_attention_is_torchs(
     )
 
 
-def test_that_covers_several_groups_of_sequences() -> None:
+def test_the_attention_test_covers_several_groups_of_sequences() -> None:
     assert 5 * 4 * ROWS * 3 * ROWS > MAX_TILE_WEIGHTS
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
 @pytest.mark.parametrize("vocabulary", [7, 257])
-def test_the_loss_of_the_head_is_torchs_cross_entropy(
+def test_the_loss_of_the_head_equals_torchs_cross_entropy(
     monkeypatch: pytest.MonkeyPatch, pieces: int, vocabulary: int
 ) -> None:
     tokens = 31
@@ -133,7 +131,7 @@ def test_under_autocast_the_loss_of_the_head_is_near_that_of_float32(
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_what_is_not_finite_reaches_the_loss(bad: float) -> None:
+def test_a_value_that_is_not_finite_reaches_the_loss(bad: float) -> None:
     hidden = randn(4, 8)
     hidden[2, 3] = bad
     loss = HeadLoss.apply(hidden, randn(5, 8), torch.zeros(4, dtype=torch.int64), torch.tensor(1.0))
@@ -145,7 +143,7 @@ def test_what_is_not_finite_reaches_the_loss(bad: float) -> None:
     assert not mixed[1, 4:].isfinite().any()
 
 
-def test_linear_is_torchs() -> None:
+def test_linear_equals_torchs() -> None:
     layer, x = Linear(6, 11), randn(4, 5, 6).requires_grad_()
     ours, torchs = layer(x), F.linear(x, layer.weight, layer.bias)
     torch.testing.assert_close(ours, torchs, atol=1e-5, rtol=1e-5)
@@ -159,7 +157,7 @@ def test_linear_is_torchs() -> None:
 
 @pytest.mark.parametrize("on_onednn", [False, True])
 @pytest.mark.parametrize("shape", [(9, 4, 7), (9, 7, 4), (1, 1, 1), (128, 64, 257)])
-def test_products_are_torchs_whichever_library_makes_them(
+def test_products_equal_torchs_with_either_library(
     monkeypatch: pytest.MonkeyPatch, on_onednn: bool, shape: tuple[int, int, int]
 ) -> None:
     from model import linear  # noqa: PLC0415  (patched here)
