@@ -1,4 +1,4 @@
-"""What preparing a corpus costs: `python benchmarks/corpus.py [--megabytes 2000] [--check]`.
+"""Measure the time and memory of preparing a corpus: `python benchmarks/corpus.py [--megabytes 2000] [--check]`.
 
 Writes a .txt file of random words and prepares it with GPT-2's tokenizer in a process of its own.
 Eight times on the way that process is stopped (SIGSTOP), and tiktoken's `encode_ordinary_batch`

@@ -1,12 +1,12 @@
-"""Nothing lost, nothing twice: a study whose processes are killed at random, for some minutes.
+"""Kill the processes of studies at random for some minutes; nothing may be lost or done twice.
 
     python benchmarks/faults.py --minutes 5
 
 Small studies are run one after the other while a monkey kills, with SIGKILL, the scheduler (also
 at the moment of a database commit), the fork server, and runs (mostly inside a checkpoint). After
-each kill of a scheduler the command is started again. Each study must end as one that nobody
-disturbed: every run done once, every loss and curve the same to the last bit, the
-database whole, no process and no temporary file left. Exit status 1 when one does not.
+each kill of a scheduler the command is started again. Each study must end like an
+undisturbed one: every run done once, every loss and curve the same to the last bit, the
+database whole, no process and no temporary file left. Exits with status 1 if a study does not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SEEDS = 8
 
 
 def main() -> int:
-    """Torment studies until the time is over, and print what it came to."""
+    """Disturb studies until the time is over, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)
@@ -48,7 +48,7 @@ def main() -> int:
             wrong += torment.left_over() + differences(wild, calm)
             total.add(torment.tally)
     print("\n".join(told(total, peace)))
-    print("\n".join(wrong) or "Every study is as if nobody had disturbed it.")
+    print("\n".join(wrong) or "Every study ended like an undisturbed one.")
     return int(bool(wrong))
 
 

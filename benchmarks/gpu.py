@@ -1,4 +1,4 @@
-"""How fast ours trains GPT-2 small at 1024 tokens on one CUDA GPU, and against whom.
+"""Compare our speed of training GPT-2 small (1024 tokens, one CUDA GPU) with other trainers.
 
     python benchmarks/gpu.py
 
@@ -44,30 +44,30 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained where, and how large the landmark product is."""
+    """The recipe, the device, and the size of the reference matrix product."""
 
     device: torch.device
     recipe: Recipe
     rounds: int
-    """As many at most."""
+    """Largest number of rounds."""
     steps: int
-    """Steps that a turn takes."""
+    """Steps in one turn."""
     side: int
-    """Rows and columns of the landmark product."""
+    """Rows and columns of the reference product."""
     products: int
-    """How often it is formed in one turn."""
+    """Products computed in one turn."""
     backend: str
-    """What compiles the nanoGPT-style loop."""
+    """The compiler backend of the nanoGPT-style loop."""
     compile_ours: str
-    """What ours is told about compiling."""
+    """Our setting of `compile`."""
 
 
 class OutOfTimeError(BaseException):
-    """The budget is spent. Whoever catches every Exception, as a compiler does, lets this pass."""
+    """The time is up. Not an Exception, so that a compiler that catches all of them lets it pass."""
 
 
 def main() -> int:
-    """Measure and print; 2 without a GPU, 1 when time ran out or a checked promise is not kept."""
+    """Measure and print; returns 2 without a GPU, 1 if time ran out or a checked promise is broken."""
     began = time.perf_counter()
     arguments = _arguments()
     if not arguments.smoke and not torch.cuda.is_available():
@@ -148,7 +148,7 @@ def _recipe(data: DataConfig, model: ModelConfig, batch: int) -> Recipe:
 
 
 def _random_corpus(recipe: Recipe) -> Corpus:
-    """Random tokens: speed does not depend on what they say."""
+    """Random tokens: speed does not depend on the text."""
     vocabulary, count = vocabulary_size(recipe.data.tokenizer), 2_000_000
     tokens = np.random.default_rng(1).integers(0, vocabulary, count, dtype=np.uint16)
     info = CorpusInfo("random", recipe.data.tokenizer, "0" * 64, 1, count, count)
@@ -156,7 +156,7 @@ def _random_corpus(recipe: Recipe) -> Corpus:
 
 
 def _join(turns: Turns, setting: Setting) -> tuple[dict[str, int], dict[str, str]]:
-    """Each contender's peak memory in bytes, and why any of them is missing."""
+    """Each contender's peak memory in bytes, and the reasons for missing contenders."""
     corpus = _random_corpus(setting.recipe)
     peaks, missing = {}, {}
     for name, make in _contenders(setting, corpus).items():
@@ -243,7 +243,7 @@ def _table(
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Raises OutOfTimeError in the body once the time is over, also while it compiles."""
+    """Raise OutOfTimeError in the body once the time is over, even while it compiles."""
 
     def ring(_signal: int, _frame: object) -> None:
         raise OutOfTimeError

@@ -1,12 +1,12 @@
-"""What the store and the queue carry: a hundred thousand runs, ten thousand in a queue, 5,000 arms.
+"""Load of store and queue: 100,000 finished runs, 10,000 queued runs, 5,000 arms.
 
     python benchmarks/load.py            # everything, in a folder of its own: about ten minutes
     python benchmarks/load.py queue      # or one of store, queue, forked, plan
     python benchmarks/load.py --scale 0.01
 
-The queue's runs take no step: a trainer that does nothing is called inline, or in a forked process
-each. Optuna's RDB storage, in turns with it, counts trials that do nothing in two processes. At the end stands what is promised: of several
-rounds the best counts, for what else a machine does only slows a round down.
+The queued runs take no step: a trainer that does nothing is called inline, or in one forked process
+each. Optuna's RDB storage, in turns with it, counts trials that do nothing in two processes. Ends with the promises.
+The best of several rounds counts, because other work on a machine only makes a round slower.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ if status:
 busy = usage.ru_utime + usage.ru_stime
 print(time.perf_counter() - began, usage.ru_maxrss * 1024, busy)
 """
-"""A small process that starts a command: its peak would else begin at that of whoever forked it."""
+"""A small process that starts a command, so that the command's peak memory is its own."""
 
 
 def main() -> None:
@@ -111,7 +111,7 @@ def measure_store(folder: Path, scale: float, rounds: int) -> list[Promise]:
 
 
 def command(words: list[str]) -> tuple[float, int, float]:
-    """Seconds, peak bytes, and seconds of CPU time of a process of its own."""
+    """Run a command in its own process: seconds, peak bytes, seconds of CPU time."""
     started = [sys.executable, "-S", "-c", STARTER, sys.executable, *words]
     done = subprocess.run(started, cwd=ROOT, check=True, capture_output=True, text=True)
     seconds, peak, busy = done.stdout.split()
@@ -169,7 +169,7 @@ def _jobs(number: int) -> Iterator[Job]:
 
 
 def _queue(folder: Path, jobs: list[Job]) -> float:
-    """Queue so many runs; the seconds that it took."""
+    """Queue runs; returns the seconds that it took."""
     with Store(store_url(None, folder), create=True) as store:
         began = time.perf_counter()
         Queue(store, OWNER).enqueue(jobs)
@@ -177,7 +177,7 @@ def _queue(folder: Path, jobs: list[Job]) -> float:
 
 
 def _run_all(folder: Path, executor: Executor, jobs: list[Job]) -> float:
-    """Have a scheduler run what is queued; the seconds that it took."""
+    """Run all queued runs with a scheduler; returns the seconds that it took."""
     with Store(store_url(None, folder)) as store:
         console = Console(file=io.StringIO())
         watcher = PlainProgress(console, {job.run_id: job.run_id for job in jobs}, len(jobs))

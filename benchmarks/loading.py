@@ -1,4 +1,4 @@
-"""What loading a batch takes of a step: `python benchmarks/loading.py [--seconds 20] [--check]`.
+"""Measure the share of a step that loading its batch takes: `python benchmarks/loading.py [--seconds 20] [--check]`.
 
 The default study's baseline, one thread: stretches of training steps, and of nothing but reading
 their batches from a mapped token file, take turns in one process.
@@ -48,7 +48,7 @@ class Reading:
 
 
 def main() -> int:
-    """Measure and print; 1 when the promise is checked and not kept."""
+    """Measure and print; returns 1 if the promise is checked and broken."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Kills a study's processes at random moments, and holds what is left to an undisturbed one."""
+"""Kill a study's processes at random moments, and compare the result with an undisturbed study."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ QUERIES = (
     "SELECT * FROM chunk_losses ORDER BY run_id, chunk",
     "SELECT run_id, step, loss, learning_rate, grad_norm FROM curves ORDER BY run_id, step",
 )
-"""What must be the same to the last bit."""
+"""Columns that must be equal to the last bit."""
 BETWEEN_RUNS = 0.12
 """Seconds between two kills of runs, on average; exponentially distributed."""
 LIFE = 0.5
 """How long a command, or its fork server, has to live, on average, as a share of the time that an
 undisturbed one takes; as above."""
 FATES = ("scheduler", "scheduler at a commit", "fork server", "none")
-"""What is killed of a command beside its runs."""
+"""Processes of a command, besides its runs, that are killed."""
 
 
 def small_study(steps: int, seeds: int, jobs: str = JOBS) -> str:
@@ -86,7 +86,7 @@ def small_study(steps: int, seeds: int, jobs: str = JOBS) -> str:
 
 @dataclass
 class Tally:
-    """What was done, and what it cost."""
+    """Counts of kills, and their cost."""
 
     kills: Counter[str] = field(default_factory=Counter)
     steps_lost: int = 0
@@ -114,10 +114,10 @@ class Tally:
 
 
 class Torment:
-    """One study in a folder of its own, and the monkey that disturbs it."""
+    """One study in its own folder, and the monkey that kills its processes."""
 
     def __init__(self, folder: Path, study: str, rng: random.Random, peace: float = 1.0) -> None:
-        """`peace`: seconds that the study takes when nobody disturbs it."""
+        """`peace` is the time of the undisturbed study, in seconds."""
         self.folder = folder
         self._life = LIFE * peace
         self.tally = Tally()
@@ -129,7 +129,7 @@ class Torment:
         (folder / "s.toml").write_text(study)
 
     def run(self, seconds: float, kills: int = 0) -> None:
-        """Disturb it for so long, and until so many were killed, then let it finish."""
+        """Disturb the study for a time and a number of kills, then let it finish."""
         began = time.monotonic()
         self._kills = kills
         until = began + seconds
@@ -147,7 +147,7 @@ class Torment:
         self.tally.resumes = int(str(rows[0][0])) - self.tally.runs
 
     def left_over(self) -> list[str]:
-        """Everything that is wrong in the end, apart from the results."""
+        """Everything that is wrong at the end, apart from the results."""
         wrong = [f"process {pid} is left" for pid in self._seen & {p for p, *_ in processes()}]
         hidden = [*self.folder.rglob(".*"), *self.folder.rglob("*.tmp")]
         wrong += [f"{path} is left" for path in hidden]
@@ -174,7 +174,7 @@ class Torment:
             )
 
     def _let_live(self, until: float) -> None:
-        """Kill runs of the command, and its fork server, until it is done, or killed itself."""
+        """Kill runs of the command, and its fork server, until it ends or is killed."""
         assert self._command  # noqa: S101  (for the type checker)
         fate, end = self._fate()
         while self._command.poll() is None:
@@ -191,7 +191,7 @@ class Torment:
             raise AssertionError((self.folder / "said.txt").read_text())
 
     def _fate(self) -> tuple[str, float]:
-        """What is to be killed next beside runs, and when."""
+        """The next process to kill besides runs, and the time."""
         after = self._rng.expovariate(1 / self._life)
         return self._rng.choice(FATES), time.monotonic() + after
 
@@ -206,7 +206,7 @@ class Torment:
             self._count("run", [directory])
 
     def _kill_command(self, fate: str) -> str:
-        """The scheduler or its fork server; what hangs from it must end, too. Which it was."""
+        """Kill the scheduler or its fork server, and check that its children end; returns which it was."""
         assert self._command  # noqa: S101  (for the type checker)
         server, runs = self._below()
         if fate == "fork server" and not server:
@@ -245,14 +245,14 @@ class Torment:
 
 
 def undisturbed(folder: Path, study: str) -> float:
-    """Run a study in peace; the seconds that it took."""
+    """Run a study undisturbed; returns the seconds that it took."""
     began = time.monotonic()
     Torment(folder, study, random.Random()).run(0)
     return time.monotonic() - began
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """What two studies do not have in common, to the last bit."""
+    """Differences between two studies, to the last bit."""
     return [query for query in QUERIES if read(one, query) != read(other, query)]
 
 
@@ -263,7 +263,7 @@ def read(folder: Path, query: str) -> list[tuple[object, ...]]:
 
 
 def logged(directory: Path) -> int:
-    """Steps of a run that its events speak of; 0 when it has a result, which is not lost."""
+    """Steps in a run's events; 0 for a run with a result, which is not lost."""
     path = directory / "events.jsonl"
     if (directory / "result.json").exists():
         return 0

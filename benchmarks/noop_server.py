@@ -1,4 +1,4 @@
-"""The fork server with a trainer that does nothing: what is left is what a run costs."""
+"""The fork server with a trainer that does nothing, which leaves the overhead of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What orchestration costs: how soon a claimed run trains, and how busy the slots are.
+"""Overhead of orchestration: time from claim to first step, and use of the slots.
 
     python benchmarks/overhead.py
 

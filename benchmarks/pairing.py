@@ -1,4 +1,4 @@
-"""How much pairing saves: the arms of a study on shared seeds, at several training lengths.
+"""Measure how many seeds pairing saves, by arm, at several training lengths.
 
     python benchmarks/pairing.py                     # the default study, 5 seeds, three lengths
     python benchmarks/pairing.py --runs DIR          # keep the runs, and go on where it stopped
@@ -6,7 +6,7 @@
 For each arm and length: the correlation of its losses with the baseline's over the seeds, the
 variance ratio (var arm + var baseline) / var difference, and the seeds that Welch's t and the
 moderated paired t would need to see the effect with 80% power at the level of the whole family,
-were effect and spread what they were measured to be.
+if the measured effect and spread are the true ones.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ALPHA, POWER = 0.05, 0.8
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one arm at one length."""
+    """Measurements of one arm at one length."""
 
     arm: str
     tokens: int

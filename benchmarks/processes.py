@@ -1,4 +1,4 @@
-"""Other processes, looked at and killed."""
+"""Find and kill other processes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def trained_by(pid: int) -> Path | None:
 
 
 def kill(pid: int) -> bool:
-    """Whether it was still there."""
+    """Kill a process; true if it was still alive."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -60,7 +60,7 @@ def wait_for_end(pids: Sequence[int]) -> float:
 
 
 def wait_for_write(path: Path) -> None:
-    """Return when somebody writes to a file, or after two seconds."""
+    """Wait until a file is written to, at most two seconds."""
     until = time.monotonic() + 2
     before = _touched(path)
     while _touched(path) == before and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Contenders measured in one run, in turns, and what the turns say about their ratio."""
+"""Measure contenders in turns, and the ratios of their speeds round by round."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float] | np.ndarray) -> Spread:
-        """Of one value per round."""
+        """The spread of one value per round."""
         low, median, high = (float(q) for q in np.quantile(values, [0.05, 0.5, 0.95]))
         return cls(median, low, high)
 
@@ -36,17 +36,17 @@ class Spread:
 
 @dataclass(frozen=True)
 class Promise:
-    """A ratio that the project promises, beside what was measured: None where nothing was."""
+    """A promised ratio and the measured one; None if it was not measured."""
 
     what: str
     wanted: float
     measured: float | None
     at_most: bool = False
-    """Whether `wanted` is the largest value allowed, not the smallest."""
+    """True if `wanted` is the largest value allowed; otherwise it is the smallest."""
 
     @property
     def kept(self) -> bool:
-        """What is not measured is not kept."""
+        """True if the promise was measured and kept."""
         if self.measured is None:
             return False
         return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
@@ -64,7 +64,7 @@ Times = dict[str, list[float]]
 
 
 def seconds_of(task: Callable[[], object], device: torch.device) -> float:
-    """Wall-clock seconds that a task takes, until the device is done with it."""
+    """Wall-clock seconds of a task, until the device has finished it."""
     wait(device)
     began = time.perf_counter()
     task()
@@ -73,7 +73,7 @@ def seconds_of(task: Callable[[], object], device: torch.device) -> float:
 
 
 def wait(device: torch.device) -> None:
-    """Wait until a GPU has done all that it was told to."""
+    """Wait until a GPU has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -81,8 +81,8 @@ def wait(device: torch.device) -> None:
 class Turns:
     """Measures contenders, and other tasks beside them, in turns.
 
-    A round gives each its turn, and each round begins with another of them, so that whatever
-    slows a shared machine down for a while slows all of them down.
+    Each round measures all of them, starting with another one, so that other work on a shared
+    machine slows all of them down.
     """
 
     def __init__(self, device: torch.device, steps: int) -> None:
@@ -93,19 +93,19 @@ class Turns:
         self._turns: list[tuple[str, Callable[[int], float]]] = []
 
     def add_contender(self, contender: Contender) -> None:
-        """Let a contender take its warm-up steps, and join."""
+        """Add a contender after its warm-up steps."""
         for step in range(WARM_UP):
             contender.step(step)
         wait(self.device)
         self._add(contender.name, lambda number: self._seconds_per_step(contender, number))
 
     def add_task(self, name: str, task: Callable[[], object]) -> None:
-        """Let a task that is no contender join: one call per round."""
+        """Add a task that is no contender: one call per round."""
         task()
         self._add(name, lambda _: seconds_of(task, self.device))
 
     def play(self, until: float, at_most: int = 1000) -> None:
-        """Rounds while another fits before `until` (time.perf_counter), but at least one."""
+        """Play rounds while another one fits before `until` (time.perf_counter); at least one."""
         longest = 0.0
         while self.rounds == 0 or time.perf_counter() + longest < until:
             longest = max(longest, seconds_of(self._play_round, self.device))
@@ -135,7 +135,7 @@ class Turns:
         self._turns.append((name, turn))
 
     def rate(self, name: str, amount: float) -> Spread:
-        """`amount` per second, where a step or task does that much."""
+        """`amount` per second, for a step or task that does `amount`."""
         return Spread.of(amount / np.array(self.times[name]))
 
     def speedup(self, name: str, other: str) -> Spread:

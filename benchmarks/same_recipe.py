@@ -28,12 +28,12 @@ PLAN = Plan(arms=tuple(NAMES[1:]), smallest_effect=0.0)
 
 
 def own_seeds() -> list[Seeds]:
-    """Of arms that are the baseline with other seeds: no stream is shared by any two runs."""
+    """Seeds of arms that are the baseline with other seeds: no two runs share a stream."""
     return [Seeds(init=s, order=s, dropout=s) for s in range(1, ARMS * SEEDS + 1)]
 
 
 def placebos() -> list[Seeds]:
-    """Of arms that share the baseline's weights and batches, and have another dropout stream each.
+    """Seeds of arms that share the baseline's weights and batches, with another dropout stream each.
 
     Arm by arm; the first arm is the baseline, whose streams all have the run's one seed.
     """
@@ -84,15 +84,15 @@ def judged(losses: Sequence[float] | Floats, *, paired: bool) -> Judgement:
 
 
 def wrong(judgement: Judgement) -> int:
-    """Arms that are called better or worse than what they are."""
+    """Arms with a verdict better or worse, which is wrong for all of them."""
     return sum(row.verdict in ("better", "worse") for row in judgement.arms)
 
 
 def error_rate(losses: Sequence[float], deals: int, *, paired: bool) -> float:
     """The share of deals in which any arm is called better or worse.
 
-    The runs of one recipe are as good as any other arm's: where `paired`, those of one seed change
-    places with each other, otherwise all of them do.
+    All runs are of one recipe, so they can change places: the runs of one seed if `paired`,
+    otherwise all of them.
     """
     generator = np.random.default_rng(6)
     table = np.reshape(losses, (ARMS, SEEDS))

@@ -42,7 +42,7 @@ class Scenario:
 
     draw: Draw
     correlation: float | None = None
-    """Of arm and baseline, equally noisy; None for `SDS`, each arm's own spread."""
+    """Correlation of arm and baseline, equally noisy; None for `SDS`, each arm's own spread."""
 
     def losses(
         self, generator: np.random.Generator, shape: tuple[int, int, int]
@@ -73,7 +73,7 @@ SCENARIOS = {
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the default test says of every arm of many studies; each of shape (studies, arms)."""
+    """The default test's results for every arm of many studies; each of shape (studies, arms)."""
 
     effect: Floats
     margin: Floats
@@ -107,13 +107,13 @@ class Decisions:
 
 
 def null_studies(name: str, seeds: int, arms: int, studies: int) -> Decisions:
-    """What is decided on studies of one cell; the same studies whenever it is asked for."""
+    """Decisions on null studies of one cell; every call simulates the same studies."""
     generator = np.random.default_rng([list(SCENARIOS).index(name), seeds, arms])
     return Decisions.on(SCENARIOS[name].differences(generator, (studies, seeds, arms)))
 
 
 def power(studies: int, seeds: int = 3) -> Floats:
-    """Of each of `EFFECTS` in the unequal study, shape (8,): the share of studies that see it."""
+    """Power for each of `EFFECTS` in the unequal study, shape (8,): the share of studies that see it."""
     differences = SCENARIOS["unequal"].differences(
         np.random.default_rng(2), (studies, seeds, EFFECTS.size)
     )

@@ -1,9 +1,9 @@
-"""How fast ours trains on a CPU, against a textbook GPT-2 and against transformers' GPT-2.
+"""Compare our training speed on a CPU with a textbook GPT-2 and with transformers' GPT-2.
 
     python benchmarks/trainer.py
 
 Every contender, ours without dropout, and two large matrix products take turns in one process, so
-that whatever else the machine does hits all of them. Ratios are formed round by round.
+that other work on the machine affects all of them. Ratios are formed round by round.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SHAPES: dict[str, dict[str, int]] = {
         "train.batch_size": 8,
     },
 }
-"""What each shape changes in the baseline of the default study."""
+"""Changes of each shape to the baseline of the default study."""
 STEPS = {"default": 16, "10m": 1}
 """Steps that a turn takes: a third of a second or more."""
 SECONDS = {"default": 30.0, "10m": 120.0}
@@ -58,7 +58,7 @@ SIDE = 1536
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured at one shape; tokens/s, ratios and GFLOP/s over the rounds."""
+    """Measurements at one shape: tokens/s, ratios and GFLOP/s over the rounds."""
 
     shape: str
     parameters: int
@@ -73,7 +73,7 @@ class Figures:
     """Contenders that could not be measured, and why."""
 
     def promises(self) -> list[Promise]:
-        """What the project promises at this shape."""
+        """The project's promises for this shape."""
         measured = {name: ratio.median for name, ratio in self.ratios.items()}
         faster = [
             Promise(f"ours / {name} at shape {self.shape}", wanted, measured.get(name))
@@ -129,7 +129,7 @@ def recipe_of(shape: str, dropout: float | None = None) -> Recipe:
 
 
 def measure(shape: str, corpus: Corpus, seconds: float) -> Figures:
-    """Let all take turns for so many seconds, warm-up included."""
+    """Measure all in turns for some seconds, warm-up included."""
     until = time.perf_counter() + seconds
     recipe = recipe_of(shape)
     turns = Turns(CPU, STEPS[shape])

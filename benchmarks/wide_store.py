@@ -1,4 +1,4 @@
-"""A store of very many finished runs, written as no study is: without training any."""
+"""Make a store of very many finished runs, without training any."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sweep.store.store import Store, store_url
 from trainer.recipe import Recipe
 
 POINTS = 20
-"""Of a run's curve, and chunks of its test text."""
+"""Points of a run's curve, and chunks of its test text."""
 
 
 def fill(folder: Path, number: int, wide: int, seeds: int = 100) -> None:
