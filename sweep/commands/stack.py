@@ -1,9 +1,8 @@
-"""`sweep stack`: do the improvements of a study add up?"""
+"""`sweep stack`: train the improvements of a study together."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,14 +31,20 @@ from sweep.verdicts.stack_choice import (
     stack_plan,
     stored_stack,
 )
-from sweep.verdicts.stack_result import load_trial, stack_content
+from sweep.verdicts.stack_result import (
+    NotTrained,
+    StackResult,
+    load_stack,
+    trained_result,
+    untrained_result,
+)
 from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 
 
 @dataclass(frozen=True)
 class StackRequest:
-    """What `sweep stack` was asked for."""
+    """Options of `sweep stack`."""
 
     study: str | None
     seeds: int | None
@@ -50,9 +55,10 @@ class StackRequest:
 
 
 def stack(workspace: Workspace, request: StackRequest, console: Console, log: Console) -> int:
-    """Choose a study's stack, train it on fresh seeds, and print what it kept of its promise.
+    """Choose a study's stack, train it on fresh seeds, and compare it with its prediction.
 
-    `log` is where progress goes, so that `console` can be a program's input. The exit status.
+    Progress is printed to `log`, so that another program can read `console`. Returns the exit
+    status.
     """
     store = workspace.open()
     study = parent_of(store, store.study(workspace.study_name(request.study)))
@@ -62,38 +68,34 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
     )
     if not study.imported:
         _check_finished(store, study)
-    reason = _reason(study, choice)
-    if reason:
-        _print(choice, None, reason, request, console)
+    not_trained = _untrainable(study, choice)
+    if not_trained:
+        _print(untrained_result(choice, not_trained), request, console)
         return EXIT_DONE
     path = workspace.study_file(request.study)
     judged = make_workload(_judged_plan(store, study, path), workspace.cache, online=True)
     plan = _plan(store, judged, choice, request)
     pace = measured_pace(store, list(judged.jobs().values()))
     if request.dry_run:
-        _print(choice, None, "this was a dry run", request, console, plan.seeds)
+        _print(untrained_result(choice, NotTrained.DRY_RUN, plan.seeds), request, console)
         slots = len(find_slots(request.slots, plan.study.jobs.gpus_per_run))
         outline = Outline(plan, make_workload(plan, workspace.cache), store)
         print_outline(outline, pace or guessed_pace(slots), slots, log)
         return EXIT_DONE
 
-    def show(trained: Store) -> None:
-        _print(choice, trained, None, request, console)
+    def show(store: Store) -> None:
+        trained = load_stack(store, stack_name(choice.study))
+        _print(trained_result(choice, trained), request, console)
 
     how = RunRequest(path, request.slots, {}, pace=pace)
     return carry_out(workspace, plan, how, log, show)
 
 
-def _reason(study: StudyRow, choice: Choice) -> str | None:
-    """Why there is nothing to train."""
+def _untrainable(study: StudyRow, choice: Choice) -> NotTrained | None:
+    """Why the stack cannot be trained; None if it can."""
     if not choice.members:
-        return "no intervention is shown to be better than the baseline"
-    if study.imported:
-        return (
-            f"{study.name} was imported, so nothing can be trained, and nobody knows which of "
-            "its arms exclude each other"
-        )
-    return None
+        return NotTrained.NO_IMPROVEMENT
+    return NotTrained.IMPORTED if study.imported else None
 
 
 def _check_finished(store: Store, study: StudyRow) -> None:
@@ -107,7 +109,7 @@ def _check_finished(store: Store, study: StudyRow) -> None:
 
 
 def _judged_plan(store: Store, study: StudyRow, path: Path) -> Plan:
-    """The plan that the verdicts are on, from the study's file. Raises StudyError if it changed."""
+    """Read the plan of the verdicts from the study's file. Raises StudyError if it has changed."""
     plan = read_plan(path, store.plan(study).overrides)
     if plan.hash != study.plan_hash:
         raise StudyError(
@@ -118,24 +120,14 @@ def _judged_plan(store: Store, study: StudyRow, path: Path) -> Plan:
 
 
 def _plan(store: Store, workload: Workload, choice: Choice, request: StackRequest) -> Plan:
-    """The stack's plan: the one that is stored, if it is of this choice, with its seeds."""
+    """The plan of the stack; it keeps promise and seeds of a stored plan for the same choice."""
     parent, before = workload.plan, stored_stack(store, choice)
     given = before.seeds if before else []
     number = request.seeds or len(given) or number_of_seeds(parent, len(choice.members))
     seeds = fresh_seeds(store, workload, number, given)
-    return stack_plan(
-        parent, before.stack.json if before and before.stack else choice.content(), seeds
-    )
+    stored = before.stack if before else None
+    return stack_plan(parent, stored or choice.content, seeds)
 
 
-def _print(
-    choice: Choice,
-    store: Store | None,
-    reason: str | None,
-    request: StackRequest,
-    console: Console,
-    planned: Sequence[int] = (),
-) -> None:
-    trial = load_trial(store, stack_name(choice.study)) if store else None
-    content = stack_content(choice, trial, reason, planned)
-    print_document(stack_document(content), request.form, request.output, console)
+def _print(result: StackResult, request: StackRequest, console: Console) -> None:
+    print_document(stack_document(result), request.form, request.output, console)

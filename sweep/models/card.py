@@ -1,10 +1,9 @@
-"""The page that goes with an exported model: what it is, how good, and how to load it."""
+"""Write the model card of an exported run: recipe, loss, verdict, and how to load it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
 
@@ -15,6 +14,18 @@ from sweep.store.store import Store
 from sweep.study.file import BASELINE
 from sweep.verdicts.judge import make_report
 from trainer.recipe import Recipe, vocabulary_size
+
+if TYPE_CHECKING:
+    from analysis.verdict import ArmVerdict
+
+
+class PlannedPlace(NamedTuple):
+    """The place of a run in a study."""
+
+    study: str
+    arm: str
+    seed: int
+
 
 LOADING = """\
     from transformers import pipeline
@@ -29,10 +40,10 @@ itself is `tokenizer.eos_token_id`.
 
 
 def make_card(store: Store, run: RunRow, recipe: Recipe, study: str | None) -> str:
-    """The model card of a run, in Markdown; with the verdict that `study`, or every study, gives."""
+    """The model card of a run in Markdown, with its verdict in `study`, or in every study of it."""
     places = _places(store, run.id, study)
-    title = "/".join(str(part) for part in places[0]) if places else run.id[:12]
-    verdicts = [_verdict(store, *place) for place in places]
+    title = "/".join(map(str, places[0])) if places else run.id[:12]
+    verdicts = [_verdict_words(store, place) for place in places]
     return "\n".join(
         [
             "---\nlibrary_name: transformers\npipeline_tag: text-generation",
@@ -64,12 +75,12 @@ def _summary(run: RunRow, recipe: Recipe) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that stays one cell of a table."""
+    """A text as code that stays within one cell of a table."""
     return "`" + text.replace("|", "\\|").replace("`", "'") + "`"
 
 
-def _places(store: Store, run_id: str, study: str | None) -> Sequence[tuple[str, str, int]]:
-    """Study, arm and seed of a run, the study last run first."""
+def _places(store: Store, run_id: str, study: str | None) -> list[PlannedPlace]:
+    """Places of a run, in the study that was last run first."""
     query = (
         select(arms.c.study, arms.c.name, members.c.seed)
         .join(members, members.c.arm_id == arms.c.id)
@@ -80,26 +91,32 @@ def _places(store: Store, run_id: str, study: str | None) -> Sequence[tuple[str,
     if study is not None:
         query = query.where(arms.c.study == study)
     with store.begin() as connection:
-        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+        return [PlannedPlace(*row) for row in connection.execute(query)]
 
 
-def _verdict(store: Store, study: str, arm: str, seed: int) -> str:
-    rows = make_report(store, store.study(study)).as_dict()["arms"]
-    by_name: Mapping[str, Any] = {row["arm"]: row for row in rows}
-    row = by_name[arm]
-    mean = f"The mean test loss of `{arm}` over {row['n_done']} seeds is {row['mean']:.4f}; this"
-    words = f"{mean} is the run with seed {seed}."
-    if arm == BASELINE or row["effect"] is None:
-        return f"`{study}`: {words}\n"
-    interval, p = "", row["p_adjusted"]
-    if row["ci_low"] is not None:
-        interval = f" (interval {row['ci_low']:+.4f} to {row['ci_high']:+.4f}"
-        interval += ")" if p is None else f"; p {p:.2g} after correction for the study's arms)"
-    return (
-        f"`{study}`: **{row['verdict'] or 'no verdict yet'}**. The effect of `{arm}` on the test "
-        f"loss, against `{BASELINE}` with the same seeds, is {row['effect']:+.4f} nats per "
-        f"token{interval}; negative is better. {words}\n"
+def _verdict_words(store: Store, place: PlannedPlace) -> str:
+    arm = make_report(store, store.study(place.study)).arm(place.arm)
+    result = arm.result
+    words = (
+        f"The mean test loss of `{arm.name}` over {result.n_done} seeds is {result.mean:.4f}; this "
+        f"is the run with seed {place.seed}."
     )
+    if arm.name == BASELINE or result.effect is None:
+        return f"`{place.study}`: {words}\n"
+    return (
+        f"`{place.study}`: **{result.verdict or 'no verdict yet'}**. The effect of `{arm.name}` on "
+        f"the test loss, against `{BASELINE}` with the same seeds, is {result.effect:+.4f} nats "
+        f"per token{_interval_words(result)}; negative is better. {words}\n"
+    )
+
+
+def _interval_words(result: ArmVerdict) -> str:
+    if result.ci_low is None:
+        return ""
+    interval = f" (interval {result.ci_low:+.4f} to {result.ci_high:+.4f}"
+    if result.p_adjusted is None:
+        return f"{interval})"
+    return f"{interval}; p {result.p_adjusted:.2g} after correction for the study's arms)"
 
 
 def _origin(run: RunRow) -> str:

@@ -1,162 +1,191 @@
-"""What a stack promised and what it was worth, in words and tables."""
+"""The result of a stack as a document: a table, and the sentences above and below it."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
-from analysis.tables.table import Column, Row, interval, probability, signed
+from analysis.tables.table import Column, interval_text, probability, signed
 from sweep.errors import listed
 from sweep.reports.document import Document, Table
-from sweep.reports.verdict_columns import time_to_settle, undecided
+from sweep.reports.stack_json import left_out_words, not_trained_words, stack_json
+from sweep.reports.verdict_columns import settling_time, undecided
+from sweep.verdicts.stack_result import ConfirmedEffect, Needed, Prediction, StackResult
+
+if TYPE_CHECKING:
+    from analysis.decision import Verdict
+    from analysis.stacking import Gap
 
 TOGETHER = "together"
+"""Name of the row for all members together."""
 
 
-def columns(confidence: float, *, confirmed: bool) -> list[Column]:
-    """Those of the table, with what was confirmed where anything was."""
+@dataclass(frozen=True, kw_only=True)
+class StackRow:
+    """A member, or all members together; fields as in `MemberResult`."""
+
+    arm: str
+    alone: float | None
+    predicted: float
+    contribution: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_adjusted: float | None = None
+    needed: Needed | Verdict | None = None
+    """If the stack needs the member; of all together the verdict."""
+    seeds_to_settle: int | None = None
+    seconds_to_settle: float | None = None
+
+
+def stack_document(result: StackResult) -> Document:
+    """The document of a stack; its CSV has a record for each row of the table."""
+    rows = stack_rows(result)
+    columns = stack_columns(1 - result.alpha, confirmed=result.confirmed is not None)
+    return Document(
+        content=stack_json(result),
+        records=[asdict(row) for row in rows],
+        parts=[
+            *lines_above(result),
+            *([Table(columns, rows)] if rows else []),
+            *lines_below(result),
+        ],
+    )
+
+
+def stack_columns(confidence: float, *, confirmed: bool) -> list[Column[StackRow]]:
+    """The columns of the table; `confirmed` adds those of a stack that was trained."""
     promised = [
-        Column("member", lambda row: str(row["arm"]), "left"),
-        Column("alone", lambda row: signed(row["alone"]), spare=1 if confirmed else 0),
-        Column("predicted", lambda row: signed(row["predicted"])),
+        Column[StackRow]("member", lambda row: row.arm, "left"),
+        Column[StackRow]("alone", lambda row: signed(row.alone), spare=1 if confirmed else 0),
+        Column[StackRow]("predicted", lambda row: signed(row.predicted)),
     ]
     if not confirmed:
         return promised
     return [
         *promised,
-        Column("in stack", lambda row: signed(row["contribution"])),
-        Column(f"{confidence:.0%} interval", interval),
-        Column("p adj.", lambda row: probability(row["p_adjusted"]), spare=3),
-        Column("needed", _needed, "left"),
-        Column("to settle", time_to_settle, spare=2),
+        Column("in stack", lambda row: signed(row.contribution)),
+        Column(f"{confidence:.0%} interval", lambda row: interval_text(row.ci_low, row.ci_high)),
+        Column("p adj.", lambda row: probability(row.p_adjusted), spare=3),
+        Column("needed", _needed_words, "left"),
+        Column("to settle", lambda row: settling_time(row.seconds_to_settle), spare=2),
     ]
 
 
-def _needed(row: Row) -> str:
-    return undecided(row) if row["needed"] == "undecided" else row["needed"] or ""
+def _needed_words(row: StackRow) -> str:
+    if row.needed == Needed.UNDECIDED:
+        return undecided(row.seeds_to_settle, row.ci_low)
+    return row.needed or ""
 
 
-def rows(content: dict[str, Any]) -> list[Row]:
-    """A row for each member, and one for all of them."""
-    predicted, confirmed = content["predicted"], content["confirmed"]
-    if predicted is None:
+def stack_rows(result: StackResult) -> list[StackRow]:
+    """A row for each member, and one for all together."""
+    if result.predicted is None:
         return []
-    sums = {
-        "arm": TOGETHER,
-        "alone": predicted["unshrunk"],
-        "predicted": predicted["effect"],
-        "contribution": confirmed and confirmed["effect"],
-        "ci_low": confirmed and confirmed["ci_low"],
-        "ci_high": confirmed and confirmed["ci_high"],
-        "p_adjusted": confirmed and confirmed["p"],
-        "needed": confirmed and confirmed["verdict"],
-        "seeds_to_settle": confirmed and confirmed["seeds_to_settle"],
-        "seconds_to_settle": confirmed and confirmed["seconds_to_settle"],
-    }
-    return [*content["members"], sums]
-
-
-def stack_document(content: dict[str, Any]) -> Document:
-    """All of it; as CSV the table alone."""
-    shown = columns(1 - content["alpha"], confirmed=content["confirmed"] is not None)
-    return Document(
-        content=content,
-        records=rows(content),
-        parts=[
-            *lines_above(content),
-            *([Table(shown, rows(content))] if content["members"] else []),
-            *lines_below(content),
-        ],
+    members = [StackRow(**vars(member)) for member in result.members]
+    together = StackRow(
+        arm=TOGETHER, alone=result.predicted.unshrunk, predicted=result.predicted.effect
     )
+    confirmed = result.confirmed
+    if confirmed is None:
+        return [*members, together]
+    together = replace(
+        together,
+        contribution=confirmed.effect,
+        ci_low=confirmed.ci_low,
+        ci_high=confirmed.ci_high,
+        p_adjusted=confirmed.p,
+        needed=confirmed.verdict,
+        seeds_to_settle=confirmed.seeds_to_settle,
+        seconds_to_settle=confirmed.seconds_to_settle,
+    )
+    return [*members, together]
 
 
-def lines_above(content: dict[str, Any]) -> list[str]:
-    """Which interventions are stacked, and which are not."""
-    members = [member["arm"] for member in content["members"]]
-    plan = f"plan {content['plan_hash'][:12]}"
+def lines_above(result: StackResult) -> list[str]:
+    """The interventions that are stacked, and those that are not."""
+    members = " + ".join(member.arm for member in result.members)
+    plan = f"plan {result.plan_hash[:12]}"
     chosen = (
-        f"The stack of {content['study']} ({plan}): {' + '.join(members)}."
+        f"The stack of {result.study} ({plan}): {members}."
         if members
-        else f"{content['study']} ({plan}) has no stack."
+        else f"{result.study} ({plan}) has no stack."
     )
-    left_out = [f"{arm} ({reason})" for arm, reason in content["left_out"].items()]
+    left_out = [f"{arm} ({left_out_words(each)})" for arm, each in result.left_out.items()]
     return [chosen, *([f"Left out: {', '.join(left_out)}."] if left_out else [])]
 
 
-def lines_below(content: dict[str, Any]) -> list[str]:
+def lines_below(result: StackResult) -> list[str]:
     """What the table means."""
-    if not content["members"]:
-        return [f"Nothing to stack: {content['reason']}."]
-    lines = [_prediction_words(content)]
-    if content["confirmed"] is None:
-        planned = f" Seeds that it would use: {_seeds(content)}." if content["seeds"] else ""
-        return [*lines, f"Nothing was trained: {content['reason']}.{planned}"]
-    lines.append(_confirmation_words(content))
-    lines += [_gap_words(content)] if content["gap"] else []
-    if len(content["members"]) > 1:
+    reason = not_trained_words(result)
+    if result.predicted is None:
+        return [f"Nothing to stack: {reason}."]
+    lines = [_prediction_words(result.predicted)]
+    if result.confirmed is None:
+        planned = f" Seeds that it would use: {_seeds(result)}." if result.seeds else ""
+        return [*lines, f"Nothing was trained: {reason}.{planned}"]
+    lines.append(_confirmation_words(result.confirmed, result))
+    lines += [_gap_words(result.gap, result.alpha)] if result.gap else []
+    if len(result.members) > 1:
         lines.append(
             "In stack: the stack less what it is without the member; needed: whether leaving it out "
             "makes the stack worse."
         )
-    return [*lines, _best_words(content), f"As a study: sweep report {content['stack']}"]
+    return [*lines, _best_words(result), f"As a study: sweep report {result.stack}"]
 
 
-def _prediction_words(content: dict[str, Any]) -> str:
-    predicted = content["predicted"]
-    share = 1 - predicted["effect"] / predicted["unshrunk"]
+def _prediction_words(predicted: Prediction) -> str:
+    share = 1 - predicted.effect / predicted.unshrunk
     shrunk = (
         f"the sum of the effects one by one, shrunk by {share:.1%}: winners are picked for their "
         "luck too"
         if share > 0
-        else "the sum of the effects one by one; from fewer than three arms nobody can tell how "
-        "much luck is in them"
+        else "the sum of the effects one by one; fewer than three arms cannot tell how much luck is "
+        "in them"
     )
-    return f"Predicted: {signed(predicted['effect'])} ({interval(predicted)}), {shrunk}."
+    interval = interval_text(predicted.ci_low, predicted.ci_high)
+    return f"Predicted: {signed(predicted.effect)} ({interval}), {shrunk}."
 
 
-def _confirmation_words(content: dict[str, Any]) -> str:
-    confirmed = content["confirmed"]
-    words = f"Confirmed on seeds that no verdict has used before ({_seeds(content)}): "
-    if confirmed["effect"] is None:
+def _confirmation_words(confirmed: ConfirmedEffect, result: StackResult) -> str:
+    words = f"Confirmed on seeds that no verdict has used before ({_seeds(result)}): "
+    if confirmed.effect is None:
         words += "nothing yet"
     else:
-        words += f"{signed(confirmed['effect'])} ({interval(confirmed)}), {confirmed['verdict']}"
-    counts = [
-        f"{confirmed[key]} {word}"
-        for key, word in (
-            ("n_diverged", "diverged"),
-            ("n_failed", "failed"),
-            ("n_missing", "missing"),
-        )
-        if confirmed[key]
-    ]
-    return f"{', '.join([words, *counts])}."
+        interval = interval_text(confirmed.ci_low, confirmed.ci_high)
+        words += f"{signed(confirmed.effect)} ({interval}), {confirmed.verdict}"
+    counts = {
+        "diverged": confirmed.n_diverged,
+        "failed": confirmed.n_failed,
+        "missing": confirmed.n_missing,
+    }
+    return ", ".join([words, *(f"{n} {state}" for state, n in counts.items() if n)]) + "."
 
 
-def _gap_words(content: dict[str, Any]) -> str:
-    gap = content["gap"]
-    if gap["p"] >= content["alpha"]:
+def _gap_words(gap: Gap, alpha: float) -> str:
+    if gap.p >= alpha:
         finding = "no interaction is shown"
-    elif gap["effect"] > 0:
+    elif gap.effect > 0:
         finding = "they get in each other's way"
     else:
         finding = "they help each other"
-    return f"Gap: {signed(gap['effect'])} ({interval(gap)}), p {probability(gap['p'])}: {finding}."
+    interval = interval_text(gap.ci_low, gap.ci_high)
+    return f"Gap: {signed(gap.effect)} ({interval}), p {probability(gap.p)}: {finding}."
 
 
-def _best_words(content: dict[str, Any]) -> str:
-    best = content["best"]
+def _best_words(result: StackResult) -> str:
+    best = result.best
     if best is None:
         return "Best: none; the stack is not shown to be better than the baseline."
-    everything = [member["arm"] for member in content["members"]]
-    idle = [member["arm"] for member in content["members"] if member["needed"] == "no"]
-    words = f"Best: {' + '.join(best['members'])}, worth {signed(best['effect'])}."
-    if len(best["members"]) < len(everything):
+    idle = [member.arm for member in result.members if member.needed == Needed.NO]
+    words = f"Best: {' + '.join(best.members)}, worth {signed(best.effect)}."
+    if len(best.members) < len(result.members):
         return f"{words} Without the rest the stack is better."
     return f"{words} It does as well without {listed(idle)}." if idle else words
 
 
-def _seeds(content: dict[str, Any]) -> str:
-    seeds = content["seeds"]
+def _seeds(result: StackResult) -> str:
+    """`8 to 12`, or a list if there are gaps."""
+    seeds = list(result.seeds)
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         return f"{seeds[0]} to {seeds[-1]}"
     return listed(seeds)

@@ -1,11 +1,13 @@
-"""The table of verdicts, column by column."""
+"""The columns of the table of verdicts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from analysis.tables.table import (
     Column,
-    Row,
-    interval,
+    interval_text,
     number,
     probability,
     signed,
@@ -13,68 +15,81 @@ from analysis.tables.table import (
     verdict_style,
 )
 from sweep.terminal.units import duration
+from sweep.verdicts.judge import ArmReport, Reference
 
-NOBODY_KNOWS, TOO_MANY = "+?", "+>10,000"
-"""Where no number of further seeds can be named, and where it is one that nobody will train."""
-FEW_CHUNKS = "rests_on_few_chunks"
+SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>10,000"
+"""Written in place of a number of further seeds that cannot be estimated or is out of reach."""
+
+TableRow: TypeAlias = ArmReport | Reference
 
 
-def verdict_columns(confidence: float) -> list[Column]:
+def verdict_columns(confidence: float) -> list[Column[TableRow]]:
     """The columns of a report, for intervals of the given confidence."""
     return [
-        Column("arm", lambda row: str(row["arm"]), "left"),
-        Column("runs", _runs_done),
-        Column("mean", lambda row: number(row["mean"]), spare=1),
-        Column("effect", lambda row: signed(row["effect"])),
-        Column(f"{confidence:.0%} interval", interval),
-        Column("pairing", lambda row: times(row["pairing_gain"]), spare=2),
-        Column("p", lambda row: probability(row["p"]), spare=4),
-        Column("p adj.", lambda row: probability(row["p_adjusted"])),
-        Column("verdict", _verdict_words, "left", style=lambda row: verdict_style(row["verdict"])),
-        Column("to settle", time_to_settle, spare=3),
+        Column("arm", lambda row: row.name, "left"),
+        Column("runs", _of_arms(_runs_done)),
+        Column("mean", lambda row: number(row.mean_loss), spare=1),
+        Column("effect", lambda row: signed(row.effect)),
+        Column(
+            f"{confidence:.0%} interval",
+            _of_arms(lambda arm: interval_text(arm.result.ci_low, arm.result.ci_high)),
+        ),
+        Column("pairing", _of_arms(lambda arm: times(arm.result.pairing_gain)), spare=2),
+        Column("p", _of_arms(lambda arm: probability(arm.result.p)), spare=4),
+        Column("p adj.", _of_arms(lambda arm: probability(arm.result.p_adjusted))),
+        Column("verdict", _verdict_cell, "left", style=_style),
+        Column("to settle", _of_arms(lambda arm: settling_time(arm.seconds_to_settle)), spare=3),
     ]
 
 
-def time_to_settle(row: Row) -> str:
-    """`6 min 10 s` of training, one run at a time; nothing where none is needed or nobody knows."""
-    seconds = row["seconds_to_settle"]
+def _of_arms(cell: Callable[[ArmReport], str]) -> Callable[[TableRow], str]:
+    """A cell that is empty in the row of a reference."""
+    return lambda row: cell(row) if isinstance(row, ArmReport) else ""
+
+
+def settling_time(seconds: float | None) -> str:
+    """`6 min 10 s` of training, one run at a time; empty if unknown or not needed."""
     return "" if seconds is None else duration(seconds)
 
 
-def undecided(row: Row) -> str:
-    """`undecided (+46)`: with the number of further seeds that would settle it."""
-    if row["seeds_to_settle"] is not None:
-        return f"undecided (+{row['seeds_to_settle']})"
-    return f"undecided ({NOBODY_KNOWS if row['ci_low'] is None else TOO_MANY})"
+def undecided(seeds_to_settle: int | None, ci_low: float | None) -> str:
+    """`undecided (+46)`: with the number of further seeds that would settle it.
+
+    An arm without an interval (`ci_low` is None) shows no noise to compute that number from.
+    """
+    if seeds_to_settle is not None:
+        return f"undecided (+{seeds_to_settle})"
+    return f"undecided ({SEEDS_UNKNOWN if ci_low is None else TOO_MANY_SEEDS})"
 
 
-def _runs_done(row: Row) -> str:
-    """`5`, or `4 of 5` where runs are missing; nothing for a reference, which has none here."""
-    if row["n_done"] is None:
-        return ""
-    total = sum(row[key] for key in ("n_done", "n_diverged", "n_failed", "n_missing"))
-    return str(total) if row["n_done"] == total else f"{row['n_done']} of {total}"
+def _runs_done(arm: ArmReport) -> str:
+    """`5`, or `4 of 5` if runs are missing."""
+    result = arm.result
+    total = result.n_done + result.n_diverged + result.n_failed + result.n_missing
+    return str(total) if result.n_done == total else f"{result.n_done} of {total}"
 
 
-def _verdict_words(row: Row) -> str:
-    """The verdict with what a reader must know beside it."""
-    words = [_verdict(row)] if row["verdict"] else []
-    words += [
-        f"{row[key]} {word}"
-        for key, word in (("n_diverged", "diverged"), ("n_failed", "failed"))
-        if row[key]
-    ]
-    marks = [mark for key, mark in (("sensitive", " *"), (FEW_CHUNKS, " †")) if row[key]]
-    return ", ".join(words) + "".join(marks)
+def _style(row: TableRow) -> str:
+    return verdict_style(row.result.verdict if isinstance(row, ArmReport) else "reference")
 
 
-def has_yet_to_run(row: Row) -> bool:
-    """Whether nothing can be said of an arm because none of its runs has ended."""
-    ended = row["n_done"] or row["n_diverged"] or row["n_failed"]
-    return bool(row["n_missing"]) and not ended
+def _verdict_cell(row: TableRow) -> str:
+    """The verdict, runs without a loss, and the marks that footnotes explain."""
+    if isinstance(row, Reference):
+        return "reference"
+    result = row.result
+    words = [_verdict_words(row)] if result.verdict else []
+    words += [f"{result.n_diverged} diverged"] if result.n_diverged else []
+    words += [f"{result.n_failed} failed"] if result.n_failed else []
+    marks = " *" if result.sensitive else ""
+    marks += " †" if row.text.rests_on_few_chunks else ""
+    return ", ".join(words) + marks
 
 
-def _verdict(row: Row) -> str:
-    if row["verdict"] == "undecided":
-        return "undecided (no run yet)" if has_yet_to_run(row) else undecided(row)
-    return f"{row['verdict']} (real)" if row["real_but_negligible"] else str(row["verdict"])
+def _verdict_words(arm: ArmReport) -> str:
+    result = arm.result
+    if result.verdict == "undecided":
+        if arm.has_yet_to_run:
+            return "undecided (no run yet)"
+        return undecided(result.seeds_to_settle, result.ci_low)
+    return f"{result.verdict} (real)" if result.real_but_negligible else str(result.verdict)

@@ -1,31 +1,47 @@
-"""What a report says above and below its table, in sentences."""
+"""A report as a document: its table, and the sentences above and below it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from analysis.multiplicity import CORRECTIONS
 from sweep.history.changes import PlanChange, changes_in_words
 from sweep.history.history import PlanHistory
 from sweep.history.withdrawn import WithdrawnArm
-from sweep.reports.verdict_columns import FEW_CHUNKS, NOBODY_KNOWS, has_yet_to_run
+from sweep.reports.document import Document, Table
+from sweep.reports.evidence_text import (
+    confounder_lines,
+    reference_lines,
+    reproducible_lines,
+    test_text_lines,
+)
+from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
+from sweep.reports.verdict_json import report_json, report_records
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.printable import harmless, shown
 from sweep.terminal.units import duration
-from sweep.verdicts.confounders import confounder_lines
-from sweep.verdicts.judge import Report
-from sweep.verdicts.reproducible import Reproducible
+from sweep.verdicts.judge import ArmReport, Report
 
-MOST_COSTS = 8
-"""Undecided arms whose further seeds are priced below a table."""
-MOST_CHANGES = 12
-"""Changes of a plan that are told one by one."""
+MAX_COSTS = 8
+"""Undecided arms for which the cost of further seeds is listed."""
+MAX_CHANGES = 12
+"""Changes of a plan that are listed."""
+
+
+def report_document(report: Report) -> Document:
+    """The document of a report; its CSV has a record for each row of the table."""
+    rows: list[TableRow] = [*report.arms, *report.references]
+    table = Table(verdict_columns(1 - report.analysis.alpha), rows)
+    return Document(
+        content=report_json(report),
+        records=report_records(report),
+        parts=[*preamble(report), table, *footnotes(report)],
+    )
 
 
 def preamble(result: Report) -> list[str]:
-    """What stands above the table."""
+    """The sentences above the table."""
     settings, noise = result.analysis, result.judgement.noise
     what = shown(result.metric) if result.metric else "test loss, nats per token"
     lines = [f"{result.study}: effect = arm − baseline in {what}; negative is better."]
@@ -51,12 +67,12 @@ def preamble(result: Report) -> list[str]:
         lines.append(
             f"The stack of {of}, which promised {promise:+.4f}; `sweep stack {of}` compares."
         )
-    lines += result.tested_text.sentences()
+    lines += test_text_lines(result.chunk_effects)
     return [*lines, *_plan_lines(result.history), *confounder_lines(result.confounders)]
 
 
 def _plan_lines(history: PlanHistory) -> list[str]:
-    """What has become of the plan, and of its file."""
+    """Changes of the plan since the first run, and of the study's file since the last one."""
     path = harmless(history.path)
     lines = {
         "as planned": [],
@@ -81,36 +97,45 @@ def _plan_lines(history: PlanHistory) -> list[str]:
 
 
 def _some_changes(changes: Sequence[PlanChange]) -> str:
-    more = f"; and {len(changes) - MOST_CHANGES} more" if len(changes) > MOST_CHANGES else ""
-    return changes_in_words(changes[:MOST_CHANGES]) + more
+    more = f"; and {len(changes) - MAX_CHANGES} more" if len(changes) > MAX_CHANGES else ""
+    return changes_in_words(changes[:MAX_CHANGES]) + more
 
 
-def footnotes(result: Report, content: Mapping[str, Any]) -> list[str]:
-    """What stands below the table."""
-    lines, rows = [], content["arms"]
-    if any(row["real_but_negligible"] for row in rows):
-        lines.append("(real) The effect is not zero, but shown to be smaller than is worth having.")
-    if any(row["sensitive"] for row in rows):
-        lines.append("* another method would have given another verdict (see --format json).")
-    if any(row[FEW_CHUNKS] for row in rows):
-        lines.append("† rests on few chunks of the test text; other text may give another verdict.")
-    if any(row["n_diverged"] and row["mean"] is not None for row in rows):
-        lines.append("Means are over the runs that converged.")
-    lines += _withdrawn_lines(result.history)
-    missing = sum(row["n_missing"] for row in rows)
+def footnotes(report: Report) -> list[str]:
+    """The sentences below the table."""
+    undecided = [arm for arm in report.arms if arm.result.verdict == "undecided"]
+    countable = [arm for arm in undecided if arm.result.seeds_to_settle]
+    lines = [*_mark_lines(report), *_withdrawn_lines(report.history)]
+    missing = sum(arm.result.n_missing for arm in report.arms)
     if missing:
         lines.append(f"{missing} runs are still to be trained: these verdicts are provisional.")
-    undecided = [row for row in rows if row["verdict"] == "undecided"]
-    countable = [row for row in undecided if row["seeds_to_settle"]]
-    lines += [_cost_of_settling(countable, imported=result.imported)] if countable else []
-    if any(row["ci_low"] is None and not has_yet_to_run(row) for row in undecided):
-        lines.append(f"({NOBODY_KNOWS}) The runs that there are show no noise to reckon with.")
-    lines += Reproducible(**content["reproducible"]).sentences()
-    return lines + _reference_words(content["references"])
+    if countable:
+        lines.append(_cost_of_settling(countable, imported=report.imported))
+    if any(arm.result.ci_low is None and not arm.has_yet_to_run for arm in undecided):
+        lines.append(f"({SEEDS_UNKNOWN}) The runs so far show no noise to estimate that from.")
+    return [
+        *lines,
+        *reproducible_lines(report.reproducible),
+        *reference_lines(report.references),
+    ]
+
+
+def _mark_lines(report: Report) -> list[str]:
+    """Explanations of the marks that occur in the table."""
+    arms, lines = report.arms, []
+    if any(arm.result.real_but_negligible for arm in arms):
+        lines.append("(real) The effect is not zero, but shown to be smaller than is worth having.")
+    if any(arm.result.sensitive for arm in arms):
+        lines.append("* another method would have given another verdict (see --format json).")
+    if any(arm.text.rests_on_few_chunks for arm in arms):
+        lines.append("† rests on few chunks of the test text; other text may give another verdict.")
+    if any(arm.result.n_diverged and arm.result.mean is not None for arm in arms):
+        lines.append("Means are over the runs that converged.")
+    return lines
 
 
 def _withdrawn_lines(history: PlanHistory) -> list[str]:
-    """Arms that are gone from the study, and whether they count."""
+    """Arms that were removed from the study, and whether they count in the family."""
     lines = []
     for in_family, end in (
         (True, "They count in the family: a question that was asked cannot be taken back."),
@@ -129,30 +154,12 @@ def _withdrawn(arm: WithdrawnArm) -> str:
     return f"{harmless(arm.arm)} ({counts}{mean})"
 
 
-def _reference_words(references: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not references:
-        return []
-    first = (
-        "A reference is a model that `sweep evaluate` has put beside the arms: its effect is its "
-        "loss − the baseline's mean, on the same text; it gets no verdict, and the family does not "
-        "count it."
-    )
-    return [
-        first,
-        *(
-            f"{each['name']}: {each['test_loss']:.4f} nats per token, "
-            f"{each['bits_per_byte']:.4f} bits per byte, {each['parameters']:,} parameters."
-            for each in references
-        ),
-    ]
-
-
-def _cost_of_settling(undecided: list[dict[str, Any]], *, imported: bool) -> str:
-    """What stands beside an undecided arm, and what it costs, the cheapest first."""
-    known = [row for row in undecided if row["seconds_to_settle"] is not None]
-    known.sort(key=lambda row: float(row["seconds_to_settle"]))
-    costs = [f"{row['arm']} {duration(row['seconds_to_settle'])}" for row in known[:MOST_COSTS]]
-    more = ", …" if len(known) > MOST_COSTS else ""
+def _cost_of_settling(undecided: Sequence[ArmReport], *, imported: bool) -> str:
+    """What (+n) means, and the training time that it takes, the cheapest arm first."""
+    known = [(arm.seconds_to_settle, arm) for arm in undecided if arm.seconds_to_settle is not None]
+    known.sort(key=lambda each: each[0])
+    costs = [f"{arm.name} {duration(seconds)}" for seconds, arm in known[:MAX_COSTS]]
+    more = ", …" if len(known) > MAX_COSTS else ""
     price = f"; training them one by one takes: {', '.join(costs)}{more}" if costs else ""
     how = "Import their losses too" if imported else "Raise design.seeds and run again"
     return (

@@ -1,149 +1,172 @@
-"""What else differed between an arm and the baseline: machine, packages, code, precision, tokens."""
+"""Confounders: differences between an arm and the baseline that its recipe did not ask for."""
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
 
-from sweep.terminal.printable import harmless
 from sweep.verdicts.evidence import Evidence
+from sweep.verdicts.provenance import Provenance
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SHORT = 12
-"""Characters of a commit."""
+COMMIT_DIGITS = 12
+
+
+class Aspect(StrEnum):
+    """In what runs may differ, beside the versions of packages."""
+
+    DEVICE_TYPE = "device type"
+    DEVICE = "device"
+    CODE = "code"
+    PRECISION = "precision"
+    TOKENS = "tokens"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Confounder:
-    """Something beside its interventions in which runs of an arm differ from the baseline's."""
+    """A difference between runs of an arm and of the baseline that is no intervention."""
 
     arm: str
-    what: str
-    """`device type`, `device`, `code`, `precision`, `tokens`, or a package."""
+    what: Aspect | str
+    """An aspect, or the name of a package."""
     value: str
+    """Value in the arm's runs."""
     baseline: str
+    """Value in the baseline's runs; several are joined by `or`."""
     runs: int
-    """Of the arm's done runs, those that it is true of."""
+    """Number of the arm's done runs with this value."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What an arm's recipe asks for: a difference of that kind is the intervention's own."""
+class Requested:
+    """Settings in an arm's recipe. A difference that was requested is part of the intervention."""
 
     tokens: int
+    """Training tokens, rounded down to whole steps."""
     precision: str
 
 
-def find_confounders(evidence: Evidence, asked: Mapping[str, Asked]) -> list[Confounder]:
-    """Differences of done runs from the baseline's run with the same seed, arm by arm.
+class RunKind(NamedTuple):
+    """Recorded facts of a run; many runs have the same."""
 
-    A run whose seed the baseline lacks is held against all runs of the baseline. `asked` has what
-    the plan asks for, by arm; without it every difference in tokens or precision is listed.
+    tokens: float
+    """NaN if unknown."""
+    provenance: int
+    """Index into `Evidence.provenances`."""
+
+
+class Comparison(NamedTuple):
+    """Runs of one arm and kind, and the kinds of baseline runs to compare them with."""
+
+    arm: str
+    kind: RunKind
+    baseline_kinds: Sequence[RunKind]
+    runs: int
+
+
+class Difference(NamedTuple):
+    """One difference between runs of an arm and of the baseline."""
+
+    what: Aspect | str
+    value: str
+    baseline: str
+
+
+def find_confounders(evidence: Evidence, requested: Mapping[str, Requested]) -> list[Confounder]:
+    """Differences between the done runs of each arm and the baseline's runs with the same seeds.
+
+    A run is compared with all runs of the baseline if the baseline lacks its seed. `requested` has
+    the settings of each arm, by arm; for arms without an entry every difference is listed.
     """
-    done = evidence.frame[evidence.frame["status"] == "done"]
-    arms = evidence.frame["arm"].unique()
-    if not len(arms):
+    if evidence.frame.empty:
         return []
-    facts = [_facts(text) for text in evidence.origins]
-    own = done[done["arm"] == arms[0]]
-    found: dict[tuple[str, str, str, str], int] = {}
-    for run, others in _beside(done[done["arm"] != arms[0]], own):
-        for what, value, other in _differences(run, others, facts):
-            if not _explained(run["arm"], what, (value, other), asked, arms[0]):
-                key = (run["arm"], what, value, other)
-                found[key] = found.get(key, 0) + run["count"]
+    baseline = str(evidence.frame.arm.iloc[0])
+    facts = [_facts(provenance) for provenance in evidence.provenances]
+    found: dict[tuple[str, Difference], int] = {}
+    for comparison in _comparisons(evidence.frame, baseline):
+        arm = comparison.arm
+        for difference in _differences(comparison, facts):
+            if not _was_requested(difference, requested.get(arm), requested.get(baseline)):
+                found[arm, difference] = found.get((arm, difference), 0) + comparison.runs
     return [
-        Confounder(arm=arm, what=what, value=value, baseline=other, runs=count)
-        for (arm, what, value, other), count in found.items()
+        Confounder(arm=arm, what=each.what, value=each.value, baseline=each.baseline, runs=runs)
+        for (arm, each), runs in found.items()
     ]
 
 
-def _beside(
-    done: pd.DataFrame, own: pd.DataFrame
-) -> Iterator[tuple[Mapping[Any, Any], list[dict[Any, Any]]]]:
-    """Kinds of runs, with their `count`, each with the kinds of baseline runs to hold it against."""
-    kind = ["tokens", "origin"]
-    everything = own[kind].drop_duplicates().to_dict("records")
-    both = done.merge(own[["seed", *kind]], on="seed", how="left", suffixes=("", "_of_baseline"))
-    theirs = [f"{name}_of_baseline" for name in kind]
-    counts = both.groupby(["arm", *kind, *theirs], sort=False, dropna=False).size()
-    for row in counts.reset_index(name="count").to_dict("records"):
-        pair = {name: row[f"{name}_of_baseline"] for name in kind}
-        unpaired = pair["origin"] != pair["origin"]  # NaN
-        yield row, everything if unpaired else [pair]
+def _comparisons(frame: pd.DataFrame, baseline: str) -> Iterator[Comparison]:
+    """Group done runs by arm, by kind, and by the kind of the baseline's run with the same seed."""
+    kind = list(RunKind._fields)
+    done = frame[frame.status == "done"]
+    ours = done[done.arm == baseline]
+    all_kinds = [RunKind(*row) for row in ours[kind].drop_duplicates().itertuples(index=False)]
+    pairs = done[done.arm != baseline].merge(
+        ours[["seed", *kind]], on="seed", how="left", suffixes=("", "_of_baseline")
+    )
+    columns = ["arm", *kind, *(f"{name}_of_baseline" for name in kind)]
+    counts = pairs.groupby(columns, sort=False, dropna=False).size()
+    for arm, tokens, provenance, *partner, runs in counts.reset_index().itertuples(index=False):
+        partner_kind = RunKind(*partner)
+        is_unpaired = math.isnan(partner_kind.provenance)
+        kinds = all_kinds if is_unpaired else [partner_kind]
+        yield Comparison(arm, RunKind(tokens, provenance), kinds, runs)
 
 
-def _facts(text: str | None) -> dict[str, str]:
-    """What a provenance says of a run, by what it is."""
-    origin = json.loads(text) if text else None
-    if not isinstance(origin, dict):
-        return {}
-    found = {
-        "device type": origin.get("device_type"),
-        "device": origin.get("device"),
-        "code": _code(origin),
-        "precision": origin.get("precision"),
-        **(origin.get("versions") or {}),
+def _facts(provenance: Provenance) -> dict[str, str]:
+    """Known values by aspect or package."""
+    known: dict[str, str | None] = {
+        Aspect.DEVICE_TYPE: provenance.device_type,
+        Aspect.DEVICE: provenance.device,
+        Aspect.CODE: _code(provenance),
+        Aspect.PRECISION: provenance.precision,
     }
-    return {what: str(value) for what, value in found.items() if value is not None}
+    facts = {what: value for what, value in known.items() if value is not None}
+    return {**facts, **provenance.versions}
 
 
-def _code(origin: Mapping[str, Any]) -> str | None:
-    if origin.get("commit") is None:
+def _code(provenance: Provenance) -> str | None:
+    if provenance.commit is None:
         return None
-    return str(origin["commit"])[:SHORT] + (" with changes" if origin.get("dirty") else "")
+    return provenance.commit[:COMMIT_DIGITS] + (" with changes" if provenance.dirty else "")
 
 
 def _differences(
-    run: Mapping[Any, Any], others: list[dict[Any, Any]], facts: list[dict[str, str]]
-) -> Iterator[tuple[str, str, str]]:
-    """What differs, its value in the run, and in the baseline."""
-    mine = _with_tokens(run, facts)
-    theirs = [_with_tokens(other, facts) for other in others]
-    for what, value in mine.items():
-        known = {each[what] for each in theirs if what in each}
-        # A device of another type has another name as well.
-        if what == "device" and mine.get("device type") not in {
-            e.get("device type") for e in theirs
-        }:
+    comparison: Comparison, facts: Sequence[Mapping[str, str]]
+) -> Iterator[Difference]:
+    """Facts of the arm's runs that no run of the baseline shares; unknown ones do not count."""
+    arm_facts = _with_tokens(comparison.kind, facts)
+    baseline_facts = [_with_tokens(kind, facts) for kind in comparison.baseline_kinds]
+    device_types = {each.get(Aspect.DEVICE_TYPE) for each in baseline_facts}
+    for what, value in arm_facts.items():
+        known = {each[what] for each in baseline_facts if what in each}
+        # A device of another type always has another name: say it once.
+        if what == Aspect.DEVICE and arm_facts.get(Aspect.DEVICE_TYPE) not in device_types:
             continue
         if known and value not in known:
-            yield what, value, " or ".join(sorted(known))
+            yield Difference(what, value, " or ".join(sorted(known)))
 
 
-def _with_tokens(run: Mapping[Any, Any], facts: list[dict[str, str]]) -> dict[str, str]:
-    tokens = run["tokens"]
-    known = {} if tokens != tokens else {"tokens": f"{int(tokens):,}"}  # noqa: PLR0124  (NaN)
-    return {**facts[int(run["origin"])], **known}
+def _with_tokens(kind: RunKind, facts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    known = dict(facts[int(kind.provenance)])
+    if not math.isnan(kind.tokens):
+        known[Aspect.TOKENS] = f"{int(kind.tokens):,}"
+    return known
 
 
-def _explained(
-    arm: str, what: str, values: tuple[str, str], asked: Mapping[str, Asked], baseline: str
+def _was_requested(
+    difference: Difference, arm: Requested | None, baseline: Requested | None
 ) -> bool:
-    """Whether both sides are as their recipes have it."""
-    if what not in {"tokens", "precision"} or not {arm, baseline} <= asked.keys():
+    """True if both values are those in the recipes."""
+    if arm is None or baseline is None:
         return False
-    wanted = (getattr(asked[name], what) for name in (arm, baseline))
-    return values == tuple(f"{each:,}" if what == "tokens" else str(each) for each in wanted)
-
-
-def confounder_lines(confounders: Sequence[Confounder], most: int = 6) -> list[str]:
-    """Sentences, one for each thing that differs, with the arms that it concerns."""
-    alike: dict[tuple[str, str, str], list[str]] = {}
-    for each in confounders:
-        arms = alike.setdefault((each.what, each.value, each.baseline), [])
-        arms.append(f"{harmless(each.arm)} ({each.runs} run{'s' if each.runs > 1 else ''})")
-    return [
-        f"Confounded by {harmless(what)}, {harmless(value)} where the baseline has "
-        f"{harmless(other)}: {_some(arms, most)}."
-        for (what, value, other), arms in alike.items()
-    ]
-
-
-def _some(arms: Sequence[str], most: int) -> str:
-    more = f" and {len(arms) - most} arms more" if len(arms) > most else ""
-    return ", ".join(arms[:most]) + more
+    values = (difference.value, difference.baseline)
+    if difference.what == Aspect.TOKENS:
+        return values == (f"{arm.tokens:,}", f"{baseline.tokens:,}")
+    if difference.what == Aspect.PRECISION:
+        return values == (arm.precision, baseline.precision)
+    return False

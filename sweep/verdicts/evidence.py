@@ -1,4 +1,4 @@
-"""What the runs of a study have shown, in so few columns that a million of them fit."""
+"""The runs of a study as a table with few columns, so that a million runs fit into memory."""
 
 from __future__ import annotations
 
@@ -11,53 +11,65 @@ from sqlalchemy import Text, case, cast, select
 
 from sweep.store.schema import arms, members, planned_runs, runs
 from sweep.store.store import Store
+from sweep.verdicts.provenance import Provenance, parse_provenance
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BATCH = 20_000
-"""Rows that are held at once as the driver gives them; as columns they are smaller."""
+BATCH_SIZE = 20_000
+"""Rows fetched at a time: the driver's rows take more memory than the columns made of them."""
+SAME_PROVENANCE = ""
+"""Stands for the most common provenance in the rows that are fetched."""
+JUDGED_COLUMNS = ["arm", "seed", "loss", "status"]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A study's runs, arm by arm in its own order, and what was recorded of where they ran."""
+    """The runs of a study, arm by arm in the study's order."""
 
     frame: pd.DataFrame
-    """A row per arm and seed: `arm`, `seed`, `loss` (NaN where there is none), `status`, `seconds`
-    (NaN for a run that has not ended, or whose time nobody knows), `tokens`, and `origin`, which
-    tells runs apart that were not made alike."""
-    origins: list[str | None]
-    """Provenances as JSON; `origin` counts them."""
+    """A row per arm and seed with the columns `arm`, `seed`, `loss` (nats per token; NaN if there
+    is none), `status`, `seconds` (NaN for a run that has not ended or was not timed), `tokens`
+    (NaN if unknown) and `provenance` (index into `provenances`)."""
+    provenances: Sequence[Provenance]
+    """The different provenances of the runs."""
+
+    @property
+    def judged_runs(self) -> pd.DataFrame:
+        """The columns that `analysis.verdict.judge` reads: `JUDGED_COLUMNS`."""
+        return self.frame[JUDGED_COLUMNS]
 
     @cached_property
     def seconds_per_run(self) -> dict[str, float]:
-        """By arm: see `analysis.cost.seconds_per_run`."""
+        """Median seconds of a run by arm: see `analysis.cost.seconds_per_run`."""
         from analysis.cost import seconds_per_run
 
         return seconds_per_run(self.frame)
 
     @cached_property
     def seconds_spent(self) -> dict[str, float]:
-        """What the runs of each arm have taken together, whichever way they ended."""
+        """Seconds that all runs of an arm took together, failed ones included, by arm."""
         timed = self.frame.dropna(subset=["seconds"])
-        totals = timed.groupby("arm", sort=False)["seconds"].sum()
+        totals = timed.groupby("arm", sort=False).seconds.sum()
         return {str(arm): float(total) for arm, total in totals.items()}
 
 
 def read_evidence(store: Store, study: str) -> Evidence:
-    """All that a report needs of a study's runs."""
+    """Read the runs of a study from the store."""
     import pandas as pd
 
-    usual = _some_provenance(store, study)
-    origins: dict[str | None, int] = {usual: 0}
+    common = _common_provenance(store, study)
+    numbers: dict[str | None, int] = {common: 0}
     columns: list[list[Any]] = [[] for _ in range(6)]
-    found: list[int] = []
-    for rows in _rows(store, study, usual):
-        *some, texts = zip(*rows, strict=True)
-        for column, values in zip(columns, some, strict=True):
-            column.extend(values)
-        found += [origins.setdefault(text, len(origins)) if text != "" else 0 for text in texts]
+    provenances: list[int] = []
+    for rows in _rows(store, study, common):
+        *values, texts = zip(*rows, strict=True)
+        for column, some in zip(columns, values, strict=True):
+            column.extend(some)
+        provenances += [
+            0 if text == SAME_PROVENANCE else numbers.setdefault(text, len(numbers))
+            for text in texts
+        ]
     names = {arm.id: arm.name for arm in store.arms(study)}
     arm, seed, loss, status, seconds, tokens = columns
     frame = pd.DataFrame(
@@ -68,14 +80,14 @@ def read_evidence(store: Store, study: str) -> Evidence:
             "status": status,
             "seconds": pd.Series(seconds, dtype="float64"),
             "tokens": pd.Series(tokens, dtype="float64"),
-            "origin": found,
+            "provenance": provenances,
         }
     )
-    return Evidence(frame, list(origins))
+    return Evidence(frame, [parse_provenance(text) for text in numbers])
 
 
-def _some_provenance(store: Store, study: str) -> str | None:
-    """That of a run with a result: as a rule most others have the same."""
+def _common_provenance(store: Store, study: str) -> str | None:
+    """The provenance of some run with a result; most other runs usually have the same."""
     query = (
         select(cast(runs.c.provenance, Text))
         .select_from(planned_runs)
@@ -85,8 +97,8 @@ def _some_provenance(store: Store, study: str) -> str | None:
         return connection.execute(query.limit(1)).scalar()
 
 
-def _rows(store: Store, study: str, usual: str | None) -> Iterator[Sequence[Sequence[Any]]]:
-    """The usual provenance comes as an empty text: a hundred thousand copies take their time."""
+def _rows(store: Store, study: str, common: str | None) -> Iterator[Sequence[Sequence[Any]]]:
+    """Batches of rows. `SAME_PROVENANCE` replaces the common text: 100,000 copies are slow."""
     provenance = cast(runs.c.provenance, Text)
     query = (
         select(
@@ -96,11 +108,11 @@ def _rows(store: Store, study: str, usual: str | None) -> Iterator[Sequence[Sequ
             runs.c.state,
             runs.c.finished - runs.c.started,
             runs.c.tokens,
-            case((provenance == usual, ""), else_=provenance),
+            case((provenance == common, SAME_PROVENANCE), else_=provenance),
         )
         .select_from(planned_runs)
         .where(arms.c.study == study)
         .order_by(arms.c.position, members.c.seed)
     )
     with store.begin() as connection:
-        yield from connection.execute(query).partitions(BATCH)
+        yield from connection.execute(query).partitions(BATCH_SIZE)

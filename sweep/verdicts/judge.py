@@ -1,165 +1,210 @@
-"""From the store to verdicts: what `sweep report` says, as data."""
+"""Judge a study by the runs in the store: the data behind `sweep report`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweep.history.changes import flat_recipe
 from sweep.history.history import PlanHistory, plan_history
 from sweep.noise.records import cited, stored_circumstances
 from sweep.store.plan_content import AnalysisSettings, PlanContent, StackContent
-from sweep.store.rows import PlannedRun, ReferenceRow, StudyRow
+from sweep.store.rows import ArmRow, PlannedRun, ReferenceRow, StudyRow
 from sweep.store.store import Store
-from sweep.verdicts.confounders import Asked, Confounder, find_confounders
+from sweep.verdicts.confounders import Confounder, Requested, find_confounders
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.references import study_references
-from sweep.verdicts.reproducible import reproducible
-from sweep.verdicts.test_text import MOST_RUNS, TestedText, read_tested_text
+from sweep.verdicts.reproducible import Reproducible, count_reproducible
+from sweep.verdicts.test_text import MAX_RUNS, ChunkEffects, TextDependence, read_chunk_effects
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.rules import Plan
-    from analysis.verdict import Judgement
+    from analysis.verdict import ArmVerdict, Judgement
 
 COLUMNS = ("arm", "seed", "init_seed", "order_seed", "dropout_seed", "loss", "status")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class ArmReport:
+    """One arm of a report."""
+
+    interventions: Sequence[str]
+    result: ArmVerdict
+    """Effect and verdict; of the baseline only its runs and their mean."""
+    text: TextDependence
+    seconds_to_settle: float | None
+    """Training time that would settle an undecided verdict, one run at a time; None if the number
+    of seeds or the time of a run is unknown."""
+    seconds: float | None
+    """Training time of all its runs so far; None if no run was timed."""
+
+    @property
+    def name(self) -> str:
+        """Name of the arm."""
+        return self.result.arm
+
+    @property
+    def mean_loss(self) -> float | None:
+        """Mean test loss over the runs that are done, nats per token."""
+        return self.result.mean
+
+    @property
+    def effect(self) -> float | None:
+        """Arm minus baseline, nats per token."""
+        return self.result.effect
+
+    @property
+    def has_yet_to_run(self) -> bool:
+        """True if no run has ended."""
+        ended = self.result.n_done or self.result.n_diverged or self.result.n_failed
+        return bool(self.result.n_missing) and not ended
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A model that is no arm, measured on the study's test text. No test is made of it."""
+
+    model: ReferenceRow
+    effect: float | None
+    """Its loss minus the baseline's mean, nats per token; None if the baseline has no mean yet."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.model.name
+
+    @property
+    def mean_loss(self) -> float:
+        """Test loss, nats per token."""
+        return self.model.test_loss
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
-    """The verdicts on a study, with all that a reader needs to weigh them."""
+    """The verdicts on a study, and the facts that a reader needs to weigh them."""
 
     study: str
     plan_hash: str
     history: PlanHistory
     analysis: AnalysisSettings
     judgement: Judgement
-    interventions: Mapping[str, list[str]]
-    """By arm."""
+    arms: Sequence[ArmReport]
+    """The baseline first."""
+    references: Sequence[Reference]
+    """The best one first."""
     evidence: Evidence
     confounders: Sequence[Confounder]
+    reproducible: Reproducible
+    chunk_effects: ChunkEffects
     overrides: Mapping[str, Any]
     """Baseline fields that the command line set when the plan was made."""
     metric: str | None
-    """What an imported study's file calls its losses; None for the test loss of runs made here."""
+    """The column that an imported study's losses come from; None for the test loss of runs made
+    here."""
     noise_on_record: Mapping[str, Any] | None
-    """What `sweep noise` found for this baseline, with a warning where it no longer holds."""
+    """What `sweep noise` found for this baseline, with a warning if it no longer holds."""
     imported: bool
-    """Whether the results are from elsewhere."""
-    stack: StackContent | None = None
-    """Of a stack: which study it is of and what it promises (`sweep.verdicts.stack_choice.Choice.content`)."""
-    tested_text: TestedText = field(default_factory=TestedText)
-    references: Sequence[ReferenceRow] = ()
-    """Models that are no arm, on the same test text (see `sweep.verdicts.references`)."""
+    """True if the results are from elsewhere."""
+    stack: StackContent | None
+    """Of a stack: the study that its members come from, and the promised effect."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values; None where a field does not apply."""
-        noise = self.judgement.noise
-        return {
-            "study": self.study,
-            "plan_hash": self.plan_hash,
-            "plan": self.history.as_dict(),
-            "alpha": self.analysis.alpha,
-            "correction": self.analysis.correction,
-            "family": self.judgement.family,
-            "smallest_effect": self.analysis.smallest_effect,
-            "overrides": dict(self.overrides),
-            "noise": None if noise is None else asdict(noise),
-            "noise_on_record": self.noise_on_record,
-            "stack": self.stack.json if self.stack else None,
-            "reproducible": asdict(reproducible(self.evidence)),
-            "confounders": [asdict(each) for each in self.confounders],
-            "arms": [self._arm(asdict(arm)) for arm in self.judgement.arms],
-            "references": [self._reference(row) for row in self.references],
-        }
-
-    def _arm(self, verdict: dict[str, Any]) -> dict[str, Any]:
-        from analysis.cost import seconds_to_settle
-
-        text = self.tested_text.of_arm(verdict, self.analysis.smallest_effect)
-        name, evidence = verdict.pop("arm"), self.evidence
-        baseline = self.judgement.arms[0].arm
-        seeds = verdict["seeds_to_settle"]
-        return {
-            "arm": name,
-            "interventions": self.interventions[name],
-            **verdict,
-            **text,
-            "seconds_to_settle": seconds_to_settle(seeds, name, baseline, evidence.seconds_per_run),
-            "seconds": evidence.seconds_spent.get(name),
-        }
-
-    def _reference(self, row: ReferenceRow) -> dict[str, Any]:
-        mean = self.judgement.arms[0].mean
-        told = {k: v for k, v in vars(row).items() if k not in {"study", "test_text", "provenance"}}
-        return {**told, "difference": None if mean is None else row.test_loss - mean}
-
-
-def table_rows(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a table: the arms and, below them, the references, which no test was made of."""
-    arms: list[dict[str, Any]] = content["arms"]
-    return [
-        *arms,
-        *(
-            {
-                **dict.fromkeys(arms[0]),
-                "arm": each["name"],
-                "mean": each["test_loss"],
-                "effect": each["difference"],
-                "verdict": "reference",
-            }
-            for each in content["references"]
-        ),
-    ]
+    def arm(self, name: str) -> ArmReport:
+        """The arm of this name. Raises KeyError."""
+        return {arm.name: arm for arm in self.arms}[name]
 
 
 def make_report(store: Store, study: StudyRow) -> Report:
-    """Judge a study by what the store has of it so far."""
-    from analysis.verdict import judge
-
-    name = study.name
-    rows = store.arms(name)
-    evidence = read_evidence(store, name)
-    history = plan_history(store, study)
+    """Judge a study by the runs that the store has so far."""
     plan = store.plan(study)
-    settings = plan.analysis
-    judgement = judge(
-        evidence.frame[["arm", "seed", "loss", "status"]],
-        analysis_plan([row.name for row in rows], settings, history.questions_withdrawn),
-    )
-    first, few = rows[0].name, len(evidence.frame) <= MOST_RUNS
-    baseline = [planned.run for planned in store.study_runs(name, first)]
+    history = plan_history(store, study)
+    evidence = read_evidence(store, study.name)
+    arms = store.arms(study.name)
+    judgement = _judge(evidence, arms, plan.analysis, history.questions_withdrawn)
+    chunk_effects = _chunk_effects(store, study.name, evidence, plan.analysis.alpha)
+    baseline = [planned.run for planned in store.study_runs(study.name, arms[0].name)]
     return Report(
-        study=name,
+        study=study.name,
         plan_hash=study.plan_hash,
         history=history,
-        analysis=settings,
+        analysis=plan.analysis,
         judgement=judgement,
-        interventions={row.name: list(row.interventions) for row in rows},
+        arms=_arm_reports(judgement, arms, evidence, chunk_effects, plan.analysis.smallest_effect),
+        references=_references(store, study, judgement.arms[0].mean),
         evidence=evidence,
-        confounders=find_confounders(evidence, _asked(plan)),
+        confounders=find_confounders(evidence, _requested(plan)),
+        reproducible=count_reproducible(evidence),
+        chunk_effects=chunk_effects,
         overrides=plan.overrides,
-        noise_on_record=cited(store, name, stored_circumstances(plan, baseline)),
         metric=plan.metric,
+        noise_on_record=cited(store, study.name, stored_circumstances(plan, baseline)),
         imported=bool(study.imported),
         stack=plan.stack,
-        tested_text=(read_tested_text(store, name, first, settings.alpha) if few else TestedText()),
-        references=study_references(store, study),
     )
 
 
-def _asked(plan: PlanContent) -> dict[str, Asked]:
-    """What the recipes of a plan ask for; nothing of an imported study, which has none."""
+def _judge(
+    evidence: Evidence, arms: Sequence[ArmRow], settings: AnalysisSettings, withdrawn: int
+) -> Judgement:
+    from analysis.verdict import judge
+
+    plan = analysis_plan([arm.name for arm in arms], settings, withdrawn)
+    return judge(evidence.judged_runs, plan)
+
+
+def _chunk_effects(store: Store, study: str, evidence: Evidence, alpha: float) -> ChunkEffects:
+    if len(evidence.frame) > MAX_RUNS:
+        return ChunkEffects()
+    baseline, *_ = store.arms(study)
+    return read_chunk_effects(store, study, baseline.name, alpha)
+
+
+def _arm_reports(
+    judgement: Judgement,
+    arms: Sequence[ArmRow],
+    evidence: Evidence,
+    chunk_effects: ChunkEffects,
+    smallest_effect: float,
+) -> list[ArmReport]:
+    from analysis.cost import seconds_to_settle
+
+    baseline, per_run = arms[0].name, evidence.seconds_per_run
+    return [
+        ArmReport(
+            interventions=list(arm.interventions),
+            result=result,
+            text=chunk_effects.text_dependence(result, smallest_effect),
+            seconds_to_settle=seconds_to_settle(
+                result.seeds_to_settle, arm.name, baseline, per_run
+            ),
+            seconds=evidence.seconds_spent.get(arm.name),
+        )
+        for arm, result in zip(arms, judgement.arms, strict=True)
+    ]
+
+
+def _references(store: Store, study: StudyRow, baseline_mean: float | None) -> list[Reference]:
+    return [
+        Reference(
+            model=row,
+            effect=None if baseline_mean is None else row.test_loss - baseline_mean,
+        )
+        for row in study_references(store, study)
+    ]
+
+
+def _requested(plan: PlanContent) -> dict[str, Requested]:
+    """The settings that recipes ask for, by arm; empty for an imported study without recipes."""
     recipes = {} if plan.imported else plan.arms
-    return {name: _asked_by(flat_recipe(recipe)) for name, recipe in recipes.items()}
+    return {name: _requested_by(flat_recipe(recipe)) for name, recipe in recipes.items()}
 
 
-def _asked_by(recipe: Mapping[str, Any]) -> Asked:
+def _requested_by(recipe: Mapping[str, Any]) -> Requested:
     step = recipe["train.batch_size"] * recipe["model.context"]
     tokens = recipe["train.tokens"] // step * step
-    return Asked(tokens=tokens, precision=recipe["train.precision"])
+    return Requested(tokens=tokens, precision=recipe["train.precision"])
 
 
 def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: int = 0) -> Plan:

@@ -1,9 +1,10 @@
-"""A stack: the improvements that a study has found, together; what they promise, and its plan."""
+"""Choose the improvements of a study that are trained together as a stack, and plan that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum, auto
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,98 +13,137 @@ from sqlalchemy import select
 from sweep.design.arms import combined
 from sweep.design.plan import Plan
 from sweep.errors import StudyError, listed
-from sweep.store.plan_content import PlanContent
+from sweep.store.plan_content import PlanContent, StackContent
 from sweep.store.rows import StudyRow
 from sweep.store.schema import runs
 from sweep.store.store import Store
 from sweep.study.file import BASELINE
-from sweep.verdicts.judge import Report
+from sweep.verdicts.evidence import Evidence
+from sweep.verdicts.judge import ArmReport, Report
 from sweep.workload.workload import Workload
 
 if TYPE_CHECKING:
+    from analysis.decision import Verdict
     from analysis.stacking import Promise
     from analysis.verdict import ArmVerdict
 
 STACK = "stack"
-"""The arm with all members. Those with one left out are called `without-MEMBER`."""
-LONGEST_NAME = 64
-FEWEST_SEEDS = 2
+"""Name of the arm with all members. Arms that leave one out are called `without-MEMBER`."""
+MAX_NAME_LENGTH = 64
+MIN_SEEDS = 2
+
+
+class LeftOutReason(Enum):
+    """Why an arm is no member of the stack."""
+
+    NOT_BETTER = auto()
+    """Its verdict is another one than better."""
+    IS_STACK = auto()
+    """It combines several interventions itself."""
+    ALTERNATIVE = auto()
+    """It sets a field that a member sets to another value, and the member promises more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """An arm that is no member of the stack."""
+
+    reason: LeftOutReason
+    verdict: Verdict | None
+    member: str | None = None
+    """The member that it is an alternative to."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a study's verdicts make of its interventions."""
+    """The interventions of a study that are stacked, and those that are not."""
 
     study: str
     plan_hash: str
-    """Of the plan that the verdicts are on."""
+    """Hash of the plan that the verdicts are on."""
     alpha: float
     promise: Promise | None
-    """Of the members, the one that promises most first; None where there is none."""
-    left_out: Mapping[str, str]
-    """Why each of the other arms is no member, by arm."""
-    verdicts: Mapping[str, ArmVerdict]
-    """By arm."""
+    """Predicted effect of the stack, the member that promises most first; None without members."""
+    left_out: Mapping[str, LeftOut]
+    """The arms that are no members, by name."""
+    results: Mapping[str, ArmVerdict]
+    """Results of all arms but the baseline, by name."""
 
     @property
     def members(self) -> list[str]:
         """The interventions that are stacked."""
         return list(self.promise.members) if self.promise else []
 
-    def content(self) -> dict[str, Any]:
-        """What is fixed in the stack's plan before it is trained, as JSON values."""
-        return {
-            "of": self.study,
-            "plan": self.plan_hash,
-            "promise": asdict(self.promise) if self.promise else None,
-        }
+    @property
+    def content(self) -> StackContent:
+        """The part of the stack's plan that is fixed before training. Needs members."""
+        assert self.promise is not None  # noqa: S101  (for the type checker: there are members)
+        promise = asdict(self.promise)
+        json = {"of": self.study, "plan": self.plan_hash, "promise": promise}
+        return StackContent(of=self.study, plan=self.plan_hash, promise=promise, json=json)
 
 
 def choose(report: Report, changes: Mapping[str, Mapping[str, Any]]) -> Choice:
-    """The improvements that are real and worth having, less the alternatives among them.
+    """Choose the interventions that are shown to be better.
 
-    `changes` are the recipe fields that each arm sets; of alternatives, which set one field to
+    `changes` are the recipe fields that each arm sets. Of alternatives, which set one field to
     different values, the one that promises most is taken.
     """
-    from analysis.stacking import promise
-
-    baseline, *rows = report.judgement.arms
-    left_out: dict[str, str] = {
-        row.arm: row.verdict or "" for row in rows if row.verdict != "better"
+    baseline, *rest = report.arms
+    arms = [arm for arm in rest if len(arm.interventions) == 1]
+    left_out = {
+        arm.name: LeftOut(reason=LeftOutReason.NOT_BETTER, verdict=arm.result.verdict)
+        for arm in rest
+        if arm.result.verdict != "better"
     }
-    single = [row for row in rows if len(report.interventions[row.arm]) == 1]
-    left_out |= {row.arm: "a stack itself" for row in rows if row not in single}
-    better = [row.arm for row in single if row.verdict == "better"]
-    frame = report.evidence.frame[["arm", "seed", "loss", "status"]]
-    promised: Promise | None = None
-    if better:
-        shrunk = promise(frame, single, better, baseline.arm).members
-        members, alternatives = _compatible(sorted(better, key=shrunk.__getitem__), changes)
-        promised = promise(frame, single, members, baseline.arm)
-        left_out |= {
-            arm: f"an alternative to {member}, which promises more"
-            for arm, member in alternatives.items()
-        }
+    left_out |= {
+        arm.name: LeftOut(reason=LeftOutReason.IS_STACK, verdict=arm.result.verdict)
+        for arm in rest
+        if arm not in arms
+    }
+    promise, alternatives = _promise(
+        report.evidence, [arm.result for arm in arms], baseline, changes
+    )
     return Choice(
         study=report.study,
         plan_hash=report.plan_hash,
         alpha=report.analysis.alpha,
-        promise=promised,
-        left_out=left_out,
-        verdicts={row.arm: row for row in rows},
+        promise=promise,
+        left_out=left_out | alternatives,
+        results={arm.name: arm.result for arm in rest},
     )
+
+
+def _promise(
+    evidence: Evidence,
+    results: Sequence[ArmVerdict],
+    baseline: ArmReport,
+    changes: Mapping[str, Mapping[str, Any]],
+) -> tuple[Promise | None, dict[str, LeftOut]]:
+    """The promise of the compatible arms that are better, and their alternatives."""
+    from analysis.stacking import promise
+
+    better = [result.arm for result in results if result.verdict == "better"]
+    if not better:
+        return None, {}
+    runs = evidence.judged_runs
+    shrunk = promise(runs, results, better, baseline.name).members
+    members, alternatives = _compatible(sorted(better, key=shrunk.__getitem__), changes)
+    return promise(runs, results, members, baseline.name), alternatives
 
 
 def _compatible(
     arms: Sequence[str], changes: Mapping[str, Mapping[str, Any]]
-) -> tuple[list[str], dict[str, str]]:
-    """The arms, taken in their order, that go together; and each other one with what rules it out."""
+) -> tuple[list[str], dict[str, LeftOut]]:
+    """Go through the arms in order and take each that conflicts with none taken before."""
     members: list[str] = []
-    alternatives: dict[str, str] = {}
+    alternatives: dict[str, LeftOut] = {}
     for arm in arms:
         rivals = [member for member in members if _conflict(changes[arm], changes[member])]
         if rivals:
-            alternatives[arm] = rivals[0]
+            alternatives[arm] = LeftOut(
+                reason=LeftOutReason.ALTERNATIVE, verdict="better", member=rivals[0]
+            )
         else:
             members.append(arm)
     return members, alternatives
@@ -114,21 +154,21 @@ def _conflict(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def without(members: Sequence[str]) -> dict[str, str]:
-    """By member, the arm that is the stack without it; none where nothing would be left."""
+    """Names of the arms that leave one member out, by member; empty for a single member."""
     return {member: f"without-{member}" for member in members} if len(members) > 1 else {}
 
 
 def stack_name(study: str) -> str:
-    """What the study is called that tries a study's stack."""
-    return f"{study[: LONGEST_NAME - len(STACK) - 1]}-{STACK}"
+    """Name of the study that trains the stack of `study`."""
+    return f"{study[: MAX_NAME_LENGTH - len(STACK) - 1]}-{STACK}"
 
 
-def stack_plan(parent: Plan, content: Mapping[str, Any], seeds: Sequence[int]) -> Plan:
+def stack_plan(parent: Plan, content: StackContent, seeds: Sequence[int]) -> Plan:
     """The plan of a stack: baseline, stack, and the stack without each of its members.
 
-    `content` is a choice's. Raises StudyError where the members make no recipe together.
+    Raises StudyError if the members together give no valid recipe.
     """
-    members = list(content["promise"]["members"])
+    members = content.members
     rest = {
         arm: [each for each in members if each != member]
         for member, arm in without(members).items()
@@ -147,30 +187,29 @@ def stack_plan(parent: Plan, content: Mapping[str, Any], seeds: Sequence[int]) -
         raise StudyError(
             f"{parent.source}: {listed(members)} cannot be stacked: {error}"
         ) from error
-    return Plan(study, arms, parent.source, parent.overrides, content)
+    return Plan(study, arms, parent.source, parent.overrides, content.json)
 
 
 def stored_stack(store: Store, choice: Choice) -> PlanContent | None:
-    """The plan of the stack that is stored, if it is the one that would be chosen now."""
+    """The stored plan of the stack if study, plan and members are those of `choice`, else None."""
     name = stack_name(choice.study)
-    for study in store.studies():
-        if study.name == name:
-            content = store.plan(study)
-            before = content.stack
-            if before and (before.of, before.plan) == (choice.study, choice.plan_hash):
-                return content if set(before.members) == set(choice.members) else None
-    return None
+    study = next((study for study in store.studies() if study.name == name), None)
+    content = store.plan(study) if study else None
+    stack = content.stack if content else None
+    if stack is None or (stack.of, stack.plan) != (choice.study, choice.plan_hash):
+        return None
+    return content if set(stack.members) == set(choice.members) else None
 
 
 def number_of_seeds(parent: Plan, members: int) -> int:
-    """As many seeds as the study has, but no more runs than it has, and two at least."""
+    """As many seeds as the study has, limited so that the stack has no more runs; two at least."""
     arms = 2 + (members if members > 1 else 0)
     affordable = len(parent.arms) * len(parent.seeds) // arms
-    return max(FEWEST_SEEDS, min(len(parent.seeds), affordable))
+    return max(MIN_SEEDS, min(len(parent.seeds), affordable))
 
 
 def fresh_seeds(store: Store, workload: Workload, number: int, given: Sequence[int]) -> list[int]:
-    """`given` seeds and further ones, the smallest that no run of the study's arms has used."""
+    """The `given` seeds and the smallest ones that no run of the study's arms has used."""
     plan = workload.plan
     families = {workload.job(arm.spec).family for arm in plan.arms}
     columns = [runs.c[f"{stream}_seed"] for stream in plan.study.design.vary]
@@ -181,6 +220,6 @@ def fresh_seeds(store: Store, workload: Workload, number: int, given: Sequence[i
 
 
 def parent_of(store: Store, study: StudyRow) -> StudyRow:
-    """The study that a stack was made of; the study itself where it is no stack."""
+    """The study that a stack was made of; for any other study the study itself."""
     stack = store.plan(study).stack
     return store.study(stack.of) if stack else study

@@ -1,10 +1,11 @@
-"""What a stack promised and what it was worth, as data."""
+"""Compare what a stack promised with what it turned out to be worth."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from typing import TYPE_CHECKING
 
 from sweep.errors import NotFoundError
 from sweep.store.plan_content import StackContent
@@ -12,26 +13,47 @@ from sweep.store.store import Store
 from sweep.study.file import BASELINE
 from sweep.verdicts.evidence import read_evidence
 from sweep.verdicts.judge import analysis_plan
-from sweep.verdicts.stack_choice import STACK, Choice, stack_name, without
+from sweep.verdicts.stack_choice import STACK, Choice, LeftOut, stack_name, without
 
 if TYPE_CHECKING:
-    from analysis.stacking import Confirmation, Promise
+    from analysis.decision import Verdict
+    from analysis.stacking import Confirmation, Gap, Promise
     from analysis.verdict import ArmVerdict
 
-NEEDED = {
-    "worse": "yes",
-    "unstable": "yes",
-    "negligible": "no",
-    "identical": "no",
-    "better": "it harms",
-    "undecided": "undecided",
+
+class Needed(StrEnum):
+    """Does the stack need this member?"""
+
+    YES = "yes"
+    NO = "no"
+    HARMS = "it harms"
+    UNDECIDED = "undecided"
+
+
+NEEDED: Mapping[Verdict, Needed] = {
+    "worse": Needed.YES,
+    "unstable": Needed.YES,
+    "negligible": Needed.NO,
+    "identical": Needed.NO,
+    "better": Needed.HARMS,
+    "undecided": Needed.UNDECIDED,
 }
-"""Whether the stack needs a member, by what leaving it out does to the stack."""
+"""Whether the stack needs a member, by the verdict on the stack without it."""
+
+
+class NotTrained(Enum):
+    """Why a stack was not trained."""
+
+    NO_IMPROVEMENT = auto()
+    """No intervention of the study is shown to be better."""
+    IMPORTED = auto()
+    """The study has results from elsewhere and no recipes."""
+    DRY_RUN = auto()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
-    """A stack as it was planned, and what is known of it."""
+class TrainedStack:
+    """A stack's plan and the results of its runs so far."""
 
     seeds: Sequence[int]
     stack: StackContent
@@ -39,11 +61,113 @@ class Trial:
     plan_hash: str
     confirmation: Confirmation
     seconds_per_run: Mapping[str, float]
-    """By arm."""
+    """Median seconds of a run, by arm."""
+
+    @property
+    def promise(self) -> Promise:
+        """The promise at the time of planning."""
+        from analysis.stacking import Promise
+
+        return Promise(**self.stack.promise)
+
+    def seconds_to_settle(self, row: ArmVerdict, baseline: str) -> float | None:
+        """Training time that would settle a verdict; None if it is unknown or not needed."""
+        from analysis.cost import seconds_to_settle
+
+        return seconds_to_settle(row.seeds_to_settle, row.arm, baseline, self.seconds_per_run)
 
 
-def load_trial(store: Store, name: str) -> Trial:
-    """What the store has of a stack. Raises NotFoundError when there is none of that name."""
+@dataclass(frozen=True, kw_only=True)
+class MemberResult:
+    """A member of a stack. From `contribution` on None until the stack without it is trained."""
+
+    arm: str
+    alone: float | None
+    """Effect in the study, nats per token."""
+    predicted: float
+    """The same, shrunk: see `analysis.stacking`."""
+    contribution: float | None = None
+    """Effect of adding it to the other members, nats per token."""
+    ci_low: float | None = None
+    """The 1 - alpha interval of the contribution."""
+    ci_high: float | None = None
+    p_adjusted: float | None = None
+    needed: Needed | None = None
+    seeds_to_settle: int | None = None
+    """Further seeds that would settle an undecided `needed`."""
+    seconds_to_settle: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """Effect that a stack promises, nats per token."""
+
+    effect: float
+    ci_low: float
+    """The 1 - alpha interval."""
+    ci_high: float
+    unshrunk: float
+    """Sum of the members' effects without shrinkage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmedEffect:
+    """Effect of a stack on fresh seeds, against the baseline; fields as in `ArmVerdict`."""
+
+    effect: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p: float | None
+    verdict: Verdict | None
+    seeds_to_settle: int | None
+    n_done: int
+    n_diverged: int
+    n_failed: int
+    n_missing: int
+    seconds_to_settle: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestStack:
+    """The stack, or the stack without a member that harms it, whichever is better."""
+
+    members: Sequence[str]
+    effect: float | None
+    """Against the baseline, nats per token."""
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackResult:
+    """What a stack promised and what it turned out to be worth."""
+
+    study: str
+    """The study that the members come from."""
+    plan_hash: str
+    stack: str | None
+    """The study that trained the stack; None if none did."""
+    stack_plan_hash: str | None
+    alpha: float
+    seeds: Sequence[int]
+    """Seeds of the stack's runs, or those that would be used."""
+    members: Sequence[MemberResult]
+    left_out: Mapping[str, LeftOut]
+    """The arms that are no members, by name."""
+    predicted: Prediction | None
+    """None without members."""
+    confirmed: ConfirmedEffect | None
+    """None if the stack was not trained."""
+    gap: Gap | None
+    """Confirmed minus predicted; None if either is unknown."""
+    best: BestStack | None
+    """None if the stack is not shown to be better than the baseline."""
+    not_trained: NotTrained | None
+    """Why nothing was confirmed."""
+
+
+def load_stack(store: Store, name: str) -> TrainedStack:
+    """Read a stack from the store. Raises NotFoundError if the study is not a stack."""
     from analysis.stacking import confirm
 
     study = store.study(name)
@@ -52,136 +176,121 @@ def load_trial(store: Store, name: str) -> Trial:
         raise NotFoundError(f"{name!r} is not a stack; `sweep stack` makes one")
     rules = analysis_plan([arm.name for arm in store.arms(name)], plan.analysis)
     evidence = read_evidence(store, name)
-    frame = evidence.frame[["arm", "seed", "loss", "status"]]
-    return Trial(
+    return TrainedStack(
         seeds=plan.seeds,
         stack=plan.stack,
         plan_hash=study.plan_hash,
-        confirmation=confirm(frame, STACK, without(plan.stack.members), rules),
+        confirmation=confirm(evidence.judged_runs, STACK, without(plan.stack.members), rules),
         seconds_per_run=evidence.seconds_per_run,
     )
 
 
-def stack_content(
-    choice: Choice, trial: Trial | None, reason: str | None, planned: Sequence[int] = ()
-) -> dict[str, Any]:
-    """What `--format json` prints.
+def trained_result(choice: Choice, trained: TrainedStack) -> StackResult:
+    """The result of a stack that was trained."""
+    from analysis.stacking import gap
 
-    Where nothing was confirmed, `reason` says why, and `planned` are the seeds that would be used.
-    """
-    promised = _promise(choice, trial)
-    return {
-        "study": choice.study,
-        "plan_hash": choice.plan_hash,
-        "stack": stack_name(choice.study) if trial else None,
-        "stack_plan_hash": trial.plan_hash if trial else None,
-        "alpha": choice.alpha,
-        "seeds": list(trial.seeds) if trial else list(planned),
-        "members": _members(choice, promised, trial),
-        "left_out": dict(choice.left_out),
-        "predicted": _predicted(promised, choice.alpha),
-        "confirmed": _confirmed(trial) if trial else None,
-        "gap": _gap(promised, trial, choice.alpha),
-        "best": _best(trial.confirmation, choice) if trial else None,
-        "reason": reason,
-    }
+    promise, confirmation = trained.promise, trained.confirmation
+    return StackResult(
+        study=choice.study,
+        plan_hash=choice.plan_hash,
+        stack=stack_name(choice.study),
+        stack_plan_hash=trained.plan_hash,
+        alpha=choice.alpha,
+        seeds=trained.seeds,
+        members=_members(choice, promise, trained),
+        left_out=choice.left_out,
+        predicted=_prediction(promise, choice.alpha),
+        confirmed=_confirmed(trained),
+        gap=gap(promise, confirmation.stack, choice.alpha),
+        best=_best(confirmation, choice),
+        not_trained=None,
+    )
 
 
-def _promise(choice: Choice, trial: Trial | None) -> Promise | None:
-    """As it was when the stack was planned."""
-    if trial is None:
-        return choice.promise
-    from analysis.stacking import Promise
-
-    return Promise(**trial.stack.promise)
-
-
-def _members(choice: Choice, promised: Promise | None, trial: Trial | None) -> list[dict[str, Any]]:
-    found = []
-    for arm, predicted in promised.members.items() if promised else ():
-        row = {"arm": arm, "alone": choice.verdicts[arm].effect, "predicted": predicted}
-        found.append({**row, **_contribution(arm, trial)})
-    return found
-
-
-def _contribution(member: str, trial: Trial | None) -> dict[str, Any]:
-    """What a member does in the stack: the reverse of what leaving it out does."""
-    removal = trial.confirmation.removals.get(member) if trial else None
-    if trial is None or removal is None:
-        keys = ("contribution", "ci_low", "ci_high", "p_adjusted", "needed")
-        return dict.fromkeys([*keys, "seeds_to_settle", "seconds_to_settle"])
-    return {
-        "contribution": _reversed(removal.effect),
-        "ci_low": _reversed(removal.ci_high),
-        "ci_high": _reversed(removal.ci_low),
-        "p_adjusted": removal.p_adjusted,
-        "needed": NEEDED[removal.verdict or "undecided"],
-        "seeds_to_settle": removal.seeds_to_settle,
-        "seconds_to_settle": _seconds_to_settle(removal, STACK, trial),
-    }
+def untrained_result(
+    choice: Choice, not_trained: NotTrained, seeds: Sequence[int] = ()
+) -> StackResult:
+    """The prediction alone; `seeds` are those that would be used."""
+    promise = choice.promise
+    return StackResult(
+        study=choice.study,
+        plan_hash=choice.plan_hash,
+        stack=None,
+        stack_plan_hash=None,
+        alpha=choice.alpha,
+        seeds=seeds,
+        members=_members(choice, promise, None) if promise else [],
+        left_out=choice.left_out,
+        predicted=_prediction(promise, choice.alpha) if promise else None,
+        confirmed=None,
+        gap=None,
+        best=None,
+        not_trained=not_trained,
+    )
 
 
-def _seconds_to_settle(row: ArmVerdict, baseline: str, trial: Trial) -> float | None:
-    from analysis.cost import seconds_to_settle
+def _members(choice: Choice, promise: Promise, trained: TrainedStack | None) -> list[MemberResult]:
+    return [
+        _member(choice.results[arm], predicted, trained)
+        for arm, predicted in promise.members.items()
+    ]
 
-    return seconds_to_settle(row.seeds_to_settle, row.arm, baseline, trial.seconds_per_run)
+
+def _member(alone: ArmVerdict, predicted: float, trained: TrainedStack | None) -> MemberResult:
+    """A member's contribution is the reverse of the effect of leaving it out."""
+    removal = trained.confirmation.removals.get(alone.arm) if trained else None
+    if trained is None or removal is None:
+        return MemberResult(arm=alone.arm, alone=alone.effect, predicted=predicted)
+    return MemberResult(
+        arm=alone.arm,
+        alone=alone.effect,
+        predicted=predicted,
+        contribution=_reversed(removal.effect),
+        ci_low=_reversed(removal.ci_high),
+        ci_high=_reversed(removal.ci_low),
+        p_adjusted=removal.p_adjusted,
+        needed=NEEDED[removal.verdict or "undecided"],
+        seeds_to_settle=removal.seeds_to_settle,
+        seconds_to_settle=trained.seconds_to_settle(removal, STACK),
+    )
 
 
 def _reversed(value: float | None) -> float | None:
     return None if value is None else -value
 
 
-def _predicted(promised: Promise | None, alpha: float) -> dict[str, Any] | None:
-    if promised is None:
-        return None
-    low, high = promised.interval(alpha)
-    return {
-        "effect": promised.effect,
-        "ci_low": low,
-        "ci_high": high,
-        "unshrunk": promised.unshrunk,
-    }
+def _prediction(promise: Promise, alpha: float) -> Prediction:
+    low, high = promise.interval(alpha)
+    return Prediction(effect=promise.effect, ci_low=low, ci_high=high, unshrunk=promise.unshrunk)
 
 
-def _confirmed(trial: Trial) -> dict[str, Any]:
-    stack = trial.confirmation.stack
-    names = (
-        *("effect", "ci_low", "ci_high", "p", "verdict", "seeds_to_settle"),
-        *("n_done", "n_diverged", "n_failed", "n_missing"),
+def _confirmed(trained: TrainedStack) -> ConfirmedEffect:
+    row = trained.confirmation.stack
+    return ConfirmedEffect(
+        effect=row.effect,
+        ci_low=row.ci_low,
+        ci_high=row.ci_high,
+        p=row.p,
+        verdict=row.verdict,
+        seeds_to_settle=row.seeds_to_settle,
+        n_done=row.n_done,
+        n_diverged=row.n_diverged,
+        n_failed=row.n_failed,
+        n_missing=row.n_missing,
+        seconds_to_settle=trained.seconds_to_settle(row, BASELINE),
     )
-    return {
-        **{name: getattr(stack, name) for name in names},
-        "seconds_to_settle": _seconds_to_settle(stack, BASELINE, trial),
-    }
 
 
-def _gap(promised: Promise | None, trial: Trial | None, alpha: float) -> dict[str, Any] | None:
-    if promised is None or trial is None:
-        return None
-    from analysis.stacking import gap
+def _best(confirmation: Confirmation, choice: Choice) -> BestStack | None:
+    """The stack or, if members harm it, the best of the stacks without one of these.
 
-    found = gap(promised, trial.confirmation.stack, alpha)
-    return asdict(found) if found else None
-
-
-def _best(confirmation: Confirmation, choice: Choice) -> dict[str, Any] | None:
-    """The stack, or what is shown to be better: the stack without a member that harms it.
-
-    None where it is not shown to be better than the baseline.
+    None if it is not shown to be better than the baseline.
     """
-    tried: dict[tuple[str, ...], ArmVerdict] = {tuple(choice.members): confirmation.stack}
-    harmful = confirmation.harmful()
-    if harmful:
-        tried = {
-            tuple(arm for arm in choice.members if arm != member): confirmation.rest[member]
-            for member in harmful
-        }
-    members, row = min(tried.items(), key=lambda each: each[1].effect or 0.0)
+    candidates = {
+        tuple(arm for arm in choice.members if arm != harmful): confirmation.rest[harmful]
+        for harmful in confirmation.harmful()
+    } or {tuple(choice.members): confirmation.stack}
+    members, row = min(candidates.items(), key=lambda each: each[1].effect or 0.0)
     if row.verdict != "better":
         return None
-    return {
-        "members": list(members),
-        "effect": row.effect,
-        "ci_low": row.ci_low,
-        "ci_high": row.ci_high,
-    }
+    return BestStack(members=members, effect=row.effect, ci_low=row.ci_low, ci_high=row.ci_high)

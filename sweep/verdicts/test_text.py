@@ -1,64 +1,66 @@
-"""How much each effect of a study hangs on the text that it was tested on."""
+"""How much each effect of a study depends on the chunks of its test text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from sweep.store.schema import arms, chunk_losses, members, planned_runs, runs
+from sweep.store.states import RunState
 from sweep.store.store import Store
 
 if TYPE_CHECKING:
     from analysis.chunks import ChunkEffect
+    from analysis.verdict import ArmVerdict
 
-MOST_RUNS = 2_000
-"""Of a larger study the losses chunk by chunk are too many to be read for a report."""
+MAX_RUNS = 2_000
+"""Chunk losses of larger studies are not read: it would take too long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextDependence:
+    """How much one arm's verdict depends on the test text. None if chunk losses are unknown."""
+
+    n_chunks: int | None = None
+    se_chunks: float | None = None
+    """Standard error of the effect over chunks, nats per token."""
+    carried_by: int | None = None
+    """Fewest chunks without which the effect would be zero or change its sign."""
+    rests_on_few_chunks: bool | None = None
+    """True if other text might give another verdict."""
 
 
 @dataclass(frozen=True)
-class TestedText:
-    """What the chunks of the test text say, by arm; nothing of arms that are not known by chunk."""
+class ChunkEffects:
+    """Effects with their uncertainty from the test text."""
 
-    effects: Mapping[str, ChunkEffect] = field(default_factory=dict)
+    by_arm: Mapping[str, ChunkEffect] = field(default_factory=dict)
+    """Arms without chunk losses are left out."""
 
-    def of_arm(self, verdict: Mapping[str, Any], delta: float) -> dict[str, Any]:
-        """What a report says of an arm, by its verdict; `delta` is the smallest effect, nats."""
-        found = self.effects.get(verdict["arm"])
+    def text_dependence(self, arm: ArmVerdict, smallest_effect: float) -> TextDependence:
+        """How much an arm's verdict depends on the text; `smallest_effect` in nats per token."""
+        found = self.by_arm.get(arm.arm)
         if found is None:
-            return dict.fromkeys(("n_chunks", "se_chunks", "carried_by", "rests_on_few_chunks"))
-        return {
-            "n_chunks": found.n_chunks,
-            "se_chunks": found.se_chunks,
-            "carried_by": found.carried_by,
-            "rests_on_few_chunks": _rests(found, verdict["verdict"], delta),
-        }
-
-    def sentences(self) -> list[str]:
-        """Its size beside that of the seeds' noise."""
-        errors = sorted((found.se_chunks, arm) for arm, found in self.effects.items())
-        if not errors:
-            return []
-        (least, steady), (most, shaky) = errors[0], errors[-1]
-        chunks = max(found.n_chunks for found in self.effects.values())
-        return [
-            (
-                f"Test text: over {chunks} chunks of it an effect has a standard error of "
-                f"{least:.4f} ({steady}) to {most:.4f} ({shaky})."
-            )
-        ]
+            return TextDependence()
+        return TextDependence(
+            n_chunks=found.n_chunks,
+            se_chunks=found.se_chunks,
+            carried_by=found.carried_by,
+            rests_on_few_chunks=_rests_on_few_chunks(found, arm, smallest_effect),
+        )
 
 
-def _rests(found: ChunkEffect, verdict: str | None, delta: float) -> bool:
-    if verdict in {"better", "worse"}:
+def _rests_on_few_chunks(found: ChunkEffect, arm: ArmVerdict, smallest_effect: float) -> bool:
+    if arm.verdict in {"better", "worse"}:
         return found.rests_on_few_chunks
-    return verdict == "negligible" and found.outside(delta)
+    return arm.verdict == "negligible" and found.outside(smallest_effect)
 
 
-def read_tested_text(store: Store, study: str, baseline: str, alpha: float) -> TestedText:
-    """From the losses chunk by chunk of the runs that are done."""
+def read_chunk_effects(store: Store, study: str, baseline: str, alpha: float) -> ChunkEffects:
+    """Estimate effects from the chunk losses of the runs that are done."""
     import pandas as pd
 
     from analysis.chunks import chunk_effects
@@ -66,12 +68,12 @@ def read_tested_text(store: Store, study: str, baseline: str, alpha: float) -> T
     query = (
         select(arms.c.name, members.c.seed, chunk_losses.c.chunk, chunk_losses.c.loss)
         .select_from(planned_runs.join(chunk_losses))
-        .where(arms.c.study == study, runs.c.state == "done")
+        .where(arms.c.study == study, runs.c.state == RunState.DONE)
         .order_by(arms.c.position)
     )
     with store.begin() as connection:
         rows = connection.execute(query).all()
     frame = pd.DataFrame(rows, columns=["arm", "seed", "chunk", "loss"])
-    if baseline not in set(frame["arm"]):
-        return TestedText()
-    return TestedText(chunk_effects(frame, baseline, alpha))
+    if baseline not in set(frame.arm):
+        return ChunkEffects()
+    return ChunkEffects(chunk_effects(frame, baseline, alpha))

@@ -17,6 +17,7 @@ from sweep.design.arms import make_plan
 from sweep.design.plan import Plan
 from sweep.history.record import save_plan
 from sweep.queue.queue import Queue
+from sweep.reports.verdict_json import report_json
 from sweep.store.schema import metadata
 from sweep.store.store import Store, store_url
 from sweep.study.file import parse_study
@@ -112,7 +113,7 @@ class Trainer:
             queue.record(run_id, self.make_result(**changes), [], 1)
 
     def report(self) -> dict[str, Any]:
-        return make_report(self.store, self.store.study("tiny")).as_dict()
+        return report_json(make_report(self.store, self.store.study("tiny")))
 
     def table(self, width: int = 400) -> str:
         """What a terminal shows."""

@@ -20,7 +20,7 @@ from sweep.commands.import_ import ImportRequest, import_results
 from sweep.commands.noise import NoiseRequest, noise
 from sweep.commands.report import report
 from sweep.reports.formats import DEFAULT_FORMAT, FORMATS, Format, file_suffixes, format_of_file
-from sweep.reports.verdict_columns import time_to_settle, undecided
+from sweep.reports.verdict_columns import settling_time, undecided
 from sweep.verdicts.references import require_exam, save_reference
 from sweep.workspace import Workspace
 from tests.sweep.stores import Trainer, usual
@@ -56,9 +56,16 @@ def in_words(row: Values) -> list[str]:
         key: float(row[key]) if row[key] not in {None, ""} else None
         for key in ("effect", "ci_low", "ci_high", "p_adjusted", "seconds_to_settle")
     }
-    seeds = {"seeds_to_settle": row["seeds_to_settle"] or None}
-    verdict = undecided(number | seeds) if row["verdict"] == "undecided" else row["verdict"] or ""
-    return [row["arm"], signed(number["effect"]), verdict, time_to_settle(number)]
+    seeds = int(row["seeds_to_settle"] or 0) or None
+    verdict = row["verdict"] or ""
+    if verdict == "undecided":
+        verdict = undecided(seeds, number["ci_low"])
+    return [
+        row["arm"],
+        signed(number["effect"]),
+        verdict,
+        settling_time(number["seconds_to_settle"]),
+    ]
 
 
 def in_json(text: str) -> list[list[str]]:

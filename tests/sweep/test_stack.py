@@ -296,6 +296,6 @@ def test_of_an_imported_study_the_stack_is_predicted_and_not_trained(
     assert found["predicted"]["unshrunk"] < found["predicted"]["effect"] < -0.25
     assert found["confirmed"] is None
     assert found["reason"] == (
-        "theirs was imported, so nothing can be trained, and nobody knows which of its arms "
+        "theirs was imported, so nothing can be trained, and it is unknown which of its arms "
         "exclude each other"
     )

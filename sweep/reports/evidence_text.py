@@ -1,0 +1,84 @@
+"""Sentences on the evidence behind verdicts: confounders, test text, reproducibility, references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sweep.terminal.printable import harmless
+from sweep.verdicts.confounders import Confounder
+from sweep.verdicts.judge import Reference
+from sweep.verdicts.reproducible import Reproducible
+from sweep.verdicts.test_text import ChunkEffects
+
+MAX_ARMS = 6
+"""Arms that the sentence on a confounder names."""
+
+
+def confounder_lines(confounders: Sequence[Confounder]) -> list[str]:
+    """A sentence for each difference, with the arms that it concerns."""
+    arms: dict[tuple[str, str, str], list[str]] = {}
+    for each in confounders:
+        names = arms.setdefault((each.what, each.value, each.baseline), [])
+        names.append(f"{harmless(each.arm)} ({_runs(each.runs)})")
+    return [
+        f"Confounded by {harmless(what)}, {harmless(value)} where the baseline has "
+        f"{harmless(other)}: {_first_arms(names)}."
+        for (what, value, other), names in arms.items()
+    ]
+
+
+def _first_arms(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_ARMS} more arms" if len(names) > MAX_ARMS else ""
+    return ", ".join(names[:MAX_ARMS]) + more
+
+
+def test_text_lines(effects: ChunkEffects) -> list[str]:
+    """The smallest and the largest standard error over chunks of the test text."""
+    errors = sorted((found.se_chunks, arm) for arm, found in effects.by_arm.items())
+    if not errors:
+        return []
+    (least, steadiest), (most, noisiest) = errors[0], errors[-1]
+    chunks = max(found.n_chunks for found in effects.by_arm.values())
+    line = (
+        f"Test text: over {chunks} chunks of it an effect has a standard error of "
+        f"{least:.4f} ({steadiest}) to {most:.4f} ({noisiest})."
+    )
+    return [line]
+
+
+def reproducible_lines(found: Reproducible) -> list[str]:
+    """How many runs are reproducible, exactly or roughly."""
+    lines = []
+    if found.exactly:
+        devices = harmless(" or ".join(found.on))
+        lines.append(f"Reproducible to the last bit on {devices}: {_runs(found.exactly)}.")
+    if found.roughly:
+        lines.append(
+            f"Reproducible but for rounding: {_runs(found.roughly)}, trained on a GPU without "
+            "jobs.deterministic."
+        )
+    return lines
+
+
+def reference_lines(references: Sequence[Reference]) -> list[str]:
+    """What a reference is, and the figures of each."""
+    if not references:
+        return []
+    first = (
+        "A reference is a model that `sweep evaluate` has put beside the arms: its effect is its "
+        "loss − the baseline's mean, on the same text; it gets no verdict, and the family does not "
+        "count it."
+    )
+    return [first, *map(_reference_line, references)]
+
+
+def _reference_line(reference: Reference) -> str:
+    model = reference.model
+    return (
+        f"{model.name}: {model.test_loss:.4f} nats per token, {model.bits_per_byte:.4f} bits per "
+        f"byte, {model.parameters:,} parameters."
+    )
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' if count > 1 else ''}"

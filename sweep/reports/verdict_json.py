@@ -1,0 +1,65 @@
+"""A report as JSON values and as CSV records."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sweep.verdicts.judge import ArmReport, Reference, Report
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """JSON values of a report; None where a field does not apply."""
+    noise = report.judgement.noise
+    return {
+        "study": report.study,
+        "plan_hash": report.plan_hash,
+        "plan": report.history.as_dict(),
+        "alpha": report.analysis.alpha,
+        "correction": report.analysis.correction,
+        "family": report.judgement.family,
+        "smallest_effect": report.analysis.smallest_effect,
+        "overrides": dict(report.overrides),
+        "noise": None if noise is None else asdict(noise),
+        "noise_on_record": report.noise_on_record,
+        "stack": report.stack.json if report.stack else None,
+        "reproducible": asdict(report.reproducible),
+        "confounders": [asdict(each) for each in report.confounders],
+        "arms": [_arm_json(arm) for arm in report.arms],
+        "references": [_reference_json(each) for each in report.references],
+    }
+
+
+def _arm_json(arm: ArmReport) -> dict[str, Any]:
+    result = asdict(arm.result)
+    return {
+        "arm": result.pop("arm"),
+        "interventions": list(arm.interventions),
+        **result,
+        **asdict(arm.text),
+        "seconds_to_settle": arm.seconds_to_settle,
+        "seconds": arm.seconds,
+    }
+
+
+def _reference_json(reference: Reference) -> dict[str, Any]:
+    internal = {"study", "test_text", "provenance"}
+    fields = {key: value for key, value in vars(reference.model).items() if key not in internal}
+    return {**fields, "difference": reference.effect}
+
+
+def report_records(report: Report) -> list[dict[str, Any]]:
+    """A record for each arm, and one for each reference with the fields that it shares with arms."""
+    arms = [_arm_json(arm) for arm in report.arms]
+    empty = dict.fromkeys(arms[0])
+    references = [
+        {
+            **empty,
+            "arm": each.name,
+            "mean": each.mean_loss,
+            "effect": each.effect,
+            "verdict": "reference",
+        }
+        for each in report.references
+    ]
+    return [*arms, *references]
