@@ -1,4 +1,4 @@
-"""`sweep noise`: how large is chance here?"""
+"""`sweep noise`: train baseline seeds and measure how much their losses vary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -16,20 +15,22 @@ from sweep.errors import StudyError
 from sweep.executors.slots import find_slots
 from sweep.noise.decomposition import (
     Question,
-    decomposition,
-    idle_streams,
+    active_streams,
+    decomposed,
     imported_decomposition,
     layout_jobs,
 )
-from sweep.noise.measure import noise_content
-from sweep.noise.records import (
-    Circumstances,
-    best_record,
-    planned_circumstances,
-    save_noise,
-    stored_circumstances,
+from sweep.noise.measure import measure_noise
+from sweep.noise.records import record_noise
+from sweep.noise.results import NoiseStudy
+from sweep.noise.runs import (
+    baseline_job,
+    exact_rerun,
+    imported_runs,
+    layout_runs,
+    trained_runs,
 )
-from sweep.noise.runs import baseline_job, imported_runs, layout_runs, trained_runs
+from sweep.noise.setting import planned_setting, stored_setting
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
 from sweep.reports.document import print_document
@@ -39,19 +40,17 @@ from sweep.running.scheduler import Settings
 from sweep.running.train import train_jobs, unfinished
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
-from sweep.study.file import BASELINE, STREAMS, Study
+from sweep.study.file import BASELINE, Study
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
 from sweep.workload.job import Job
 from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 
-NOT_DECOMPOSED = {"components": None, "decomposition": None}
-
 
 @dataclass(frozen=True)
 class NoiseRequest:
-    """What `sweep noise` was asked for."""
+    """The arguments of `sweep noise`."""
 
     study: str | None
     seeds: int
@@ -60,18 +59,17 @@ class NoiseRequest:
     output: Path | None = None
     overrides: Overrides = field(default_factory=dict)
     question: Question | None = None
-    """Which streams the noise is decomposed over, if any."""
+    """The streams to decompose the noise by; None for no decomposition."""
 
 
 def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Console) -> int:
-    """Train the baseline seeds that are missing, rerun one exactly, and print what chance does.
+    """Train missing baseline seeds, rerun one exactly, print the noise; returns the exit status.
 
-    `log` is where progress goes, so that `console` can be a program's input. The exit status.
+    Progress goes to `log`, so that another program can read `console`.
     """
     study = workspace.imported_study(request.study)
     if study is not None:
-        content = _imported(workspace.open(), study, request, log)
-        _print(content, request, console)
+        _print(_imported(workspace.open(), study, request, log), request, console)
         return EXIT_DONE
     path = workspace.study_file(request.study)
     workload = make_workload(read_plan(path, request.overrides), workspace.cache, online=True)
@@ -92,13 +90,12 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
             print_continuation(summary, len(missing), log)
             return EXIT_INTERRUPTED
     status = conclude(store, missing, log)
-    content = _trained(store, workload, request.question, layout)
-    _print(content, request, console)
+    _print(_trained(store, workload, request.question, layout), request, console)
     return status
 
 
 def _layout(workload: Workload, question: Question | None) -> dict[str, Job]:
-    """The jobs that a decomposition takes; none when none is asked for."""
+    """The jobs that a decomposition needs; empty if none is asked for."""
     if question is None:
         return {}
     levels = list(islice(_seeds(workload.plan.study), question.levels))
@@ -106,7 +103,7 @@ def _layout(workload: Workload, question: Question | None) -> dict[str, Job]:
 
 
 def noise_jobs(workload: Workload, wanted: int) -> dict[str, Job]:
-    """Jobs for `wanted` distinct baseline seeds, those done already included, and one exact rerun.
+    """Jobs for `wanted` distinct baseline seeds, finished ones included, and one exact rerun.
 
     The seeds are the study's own, then the smallest ones that it does not use.
     """
@@ -125,63 +122,35 @@ def _seeds(study: Study) -> Iterator[int]:
 
 def _trained(
     store: Store, workload: Workload, question: Question | None, layout: Mapping[str, Job]
-) -> dict[str, Any]:
-    """What `--format json` prints; it is put on record. Raises StudyError with too few seeds."""
-    study = workload.plan.study
+) -> NoiseStudy:
+    """Measure and store the noise of trained runs. Raises StudyError with too few seeds."""
+    study, baseline = workload.plan.study, workload.plan.arms[0].spec
     first = baseline_job(workload, study.design.seed_list()[0])
-    content = {
-        **noise_content(trained_runs(store, workload)),
-        "rerun": _rerun(store, first.run_id),
-        **NOT_DECOMPOSED,
-    }
+    found = replace(
+        measure_noise(trained_runs(store, workload)), rerun=exact_rerun(store, first.run_id)
+    )
     if question is not None:
-        idle = idle_streams(study, workload.plan.arms[0].spec)
-        moving = [stream for stream in STREAMS if stream not in idle]
-        content |= decomposition(layout_runs(store, layout), moving, question.streams)
-    return _recorded(store, planned_circumstances(store, workload.plan, workload), content)
+        streams, runs = active_streams(study, baseline), layout_runs(store, layout)
+        found = replace(found, decomposition=decomposed(runs, streams, question.streams))
+    return record_noise(store, planned_setting(store, workload.plan, workload), found)
 
 
-def _imported(store: Store, study: StudyRow, request: NoiseRequest, log: Console) -> dict[str, Any]:
-    """The same of a study whose runs come from elsewhere: there is nothing to train."""
+def _imported(store: Store, study: StudyRow, request: NoiseRequest, log: Console) -> NoiseStudy:
+    """Measure and store the noise of an imported study; nothing is trained."""
     if request.overrides:
         raise StudyError(
-            f"--override: {study.name} was imported from {study.path}, and has no recipe that "
-            "could be changed"
+            f"--override: {study.name} was imported from {study.path} and has no recipe to change"
         )
-    runs = imported_runs(store, study)
-    content = {**noise_content(runs), "rerun": None, **NOT_DECOMPOSED}
-    plan = store.plan(study)
-    if content["n"] < request.seeds:
-        say(
-            log,
-            f"{study.name} was imported: its {content['n']} baseline runs are all there are.",
-        )
+    runs, plan = imported_runs(store, study), store.plan(study)
+    found = measure_noise(runs)
+    if found.noise.n < request.seeds:
+        say(log, f"{study.name} was imported: it has no more than {found.noise.n} baseline runs.")
     if request.question is not None:
-        content |= imported_decomposition(runs.baseline, plan.seed_columns, request.question)
+        decomposition = imported_decomposition(runs.baseline, plan.seed_columns, request.question)
+        found = replace(found, decomposition=decomposition)
     baseline = [planned.run for planned in store.study_runs(study.name, plan.baseline)]
-    where = stored_circumstances(plan, baseline)
-    return _recorded(store, where, content)
+    return record_noise(store, stored_setting(plan, baseline), found)
 
 
-def _recorded(store: Store, now: Circumstances, content: dict[str, Any]) -> dict[str, Any]:
-    """Put it on record. A decomposition on record that was not asked for again is told again."""
-    name = content["study"]
-    if content["decomposition"] is None and (known := best_record(store, name, now)):
-        record, changes = known
-        if not changes:
-            content |= {key: record.content[key] for key in NOT_DECOMPOSED}
-    save_noise(store, name, now, content)
-    return content
-
-
-def _rerun(store: Store, run_id: str) -> dict[str, Any] | None:
-    """The exact rerun beside the original; None when either has no loss."""
-    again, loss = store.rerun_of(run_id), store.losses([run_id]).get(run_id)
-    if again is None or again.test_loss is None or loss is None:
-        return None
-    difference = again.test_loss - loss
-    return {"identical": difference == 0.0, "difference": difference}
-
-
-def _print(content: dict[str, Any], request: NoiseRequest, console: Console) -> None:
-    print_document(noise_document(content), request.form, request.output, console)
+def _print(found: NoiseStudy, request: NoiseRequest, console: Console) -> None:
+    print_document(noise_document(found), request.form, request.output, console)

@@ -198,7 +198,7 @@ def _loss_words(power: Power, visible: dict[str, Any]) -> list[str]:
     if unpaired is None or not visible["arms"] or (paired is not None and paired <= unpaired):
         return []
     known = power.chance.paired
-    noisier = known[len(known) // 2]["sd"] > math.sqrt(2) * power.chance.sd
+    noisier = known[len(known) // 2].sd > math.sqrt(2) * power.chance.sd
     why = (
         "the middle arm's differences vary more than those of unrelated runs would, as far as the "
         "runs that there are can tell"

@@ -11,8 +11,10 @@ from analysis.multiplicity import CORRECTIONS
 from sweep.design.plan import Plan
 from sweep.forecast.pace import Pace
 from sweep.noise.measure import FEWEST_SEEDS, finite, paired_differences
-from sweep.noise.records import best_record, planned_circumstances, warning
+from sweep.noise.records import best_record
+from sweep.noise.results import ArmDifferences
 from sweep.noise.runs import trained_runs
+from sweep.noise.setting import planned_setting
 from sweep.store.store import Store
 from sweep.workload.workload import Workload
 
@@ -29,8 +31,8 @@ class Chance:
     """Where it comes from, for people."""
     warning: str | None
     """What must be known before it is relied on."""
-    paired: Sequence[dict[str, Any]]
-    """`arm`, `n` and `sd` (nats) of the differences to the baseline, the steadiest first."""
+    paired: Sequence[ArmDifferences]
+    """Differences of arms to the baseline, by ascending sd."""
 
 
 def known_chance(
@@ -49,16 +51,16 @@ def known_chance(
 
 
 def _on_record(store: Store, plan: Plan, workload: Workload | None) -> Chance | None:
-    found = best_record(store, plan.study.name, planned_circumstances(store, plan, workload))
+    found = best_record(store, plan.study.name, planned_setting(store, plan, workload))
     if found is None:
         return None
-    record, changes = found
+    record = found.record
     return Chance(
-        sd=record.content["sd"],
-        n=record.content["n"],
+        sd=record.noise.sd,
+        n=record.noise.n,
         source=record.source,
-        warning=warning(record, changes, plan.study.name),
-        paired=record.content["paired_differences"]["arms"],
+        warning=found.warning,
+        paired=record.differences,
     )
 
 
@@ -74,7 +76,7 @@ def _from_runs(store: Store, workload: Workload) -> Chance | None:
         n=len(losses),
         source=f"{len(losses)} runs of the baseline",
         warning=None,
-        paired=paired_differences(runs)["arms"],
+        paired=paired_differences(runs).arms,
     )
 
 
@@ -102,7 +104,7 @@ class Power:
         sds, lent = self._spread(seeds)
         effects = [smallest_visible_effect(seeds, sd, self.alpha, extra_df=lent) for sd in sds]
         arms = [
-            {"arm": row["arm"], "effect": finite(effect)}
+            {"arm": row.arm, "effect": finite(effect)}
             for row, effect in zip(chance.paired, effects, strict=True)
         ]
         unpaired = smallest_visible_effect_unpaired(seeds, chance.sd, self.alpha)
@@ -129,7 +131,7 @@ class Power:
         known = self.chance.paired
         if not known:
             return [], 0.0
-        variances, df = [row["sd"] ** 2 for row in known], [row["n"] - 1 for row in known]
+        variances, df = [row.sd**2 for row in known], [row.n - 1 for row in known]
         spread, lent = moderated_spread(variances, df, seeds, len(self.plan.arms) - 1)
         return [math.sqrt(variance) for variance in spread.tolist()], lent
 

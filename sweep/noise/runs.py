@@ -1,32 +1,49 @@
-"""The runs that a noise study rests on: of a study that is trained here, or of an imported one."""
+"""The runs of a noise study, from a study trained here or an imported one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from analysis.multiplicity import CorrectionName
+from sweep.noise.results import Rerun
 from sweep.store.rows import LossRow, RunRow, StudyRow
 from sweep.store.states import RunState
 from sweep.store.store import Store
-from sweep.study.file import BASELINE, STREAM_COLUMNS, Study
+from sweep.study.file import BASELINE, Study
 from sweep.workload.job import Job
 from sweep.workload.workload import Workload
 
-if TYPE_CHECKING:
-    import pandas as pd
+
+class BaselineRun(NamedTuple):
+    """One run of the baseline."""
+
+    state: RunState
+    loss: float | None
+    """Test loss, nats per token."""
+    init_seed: int
+    order_seed: int
+    dropout_seed: int
+
+
+class ArmLoss(NamedTuple):
+    """The test loss of one arm and seed, nats per token."""
+
+    arm: str
+    seed: int
+    loss: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseRuns:
-    """What is known of a baseline, and of the arms beside it."""
+    """The runs of a baseline, and those of the arms beside it."""
 
     study: str
-    baseline: pd.DataFrame
-    """Distinct seeds of the baseline: status, loss (nats) and the three stream seeds."""
-    arms: pd.DataFrame
-    """The study's own runs that are done: arm, seed, loss; the baseline's included."""
+    baseline: Sequence[BaselineRun]
+    """Baseline runs with distinct seeds."""
+    arms: Sequence[ArmLoss]
+    """The study's own runs that are done, the baseline's included."""
     family: Sequence[str]
     """Every arm but the baseline, in the study's order."""
     alpha: float
@@ -37,9 +54,22 @@ class NoiseRuns:
 
     @property
     def losses(self) -> list[float]:
-        """Of the baseline's runs that are done, nats."""
-        done: list[float] = self.baseline.loc[self.baseline["status"] == "done", "loss"].tolist()
-        return done
+        """Test losses of the baseline runs that are done, nats per token."""
+        return [run.loss for run in done_runs(self.baseline) if run.loss is not None]
+
+    @property
+    def n_diverged(self) -> int:
+        """How many baseline runs diverged."""
+        return sum(run.state == RunState.DIVERGED for run in self.baseline)
+
+    def first_runs(self) -> dict[str, ArmLoss]:
+        """The first run of each arm."""
+        return {run.arm: run for run in reversed(self.arms)}
+
+
+def done_runs(runs: Sequence[BaselineRun]) -> list[BaselineRun]:
+    """The runs that have a test loss."""
+    return [run for run in runs if run.state == RunState.DONE]
 
 
 def baseline_job(workload: Workload, seed: int) -> Job:
@@ -54,11 +84,10 @@ def trained_runs(store: Store, workload: Workload) -> NoiseRuns:
     plan, jobs = workload.plan, workload.jobs()
     runs = store.family_runs(baseline_job(workload, plan.seeds[0]).family)
     known = store.losses([job.run_id for job in jobs.values()])
-    done = [(*key, known[job.run_id]) for key, job in jobs.items() if job.run_id in known]
     return NoiseRuns(
         study=plan.study.name,
-        baseline=_baseline(run for run in runs if _follows(run, plan.study)),
-        arms=_arms(done),
+        baseline=[_baseline_run(run) for run in runs if _seeds_follow(run, plan.study)],
+        arms=[ArmLoss(*key, known[job.run_id]) for key, job in jobs.items() if job.run_id in known],
         family=[arm.name for arm in plan.arms[1:]],
         alpha=plan.study.analysis.alpha,
         correction=plan.study.analysis.correction,
@@ -66,56 +95,60 @@ def trained_runs(store: Store, workload: Workload) -> NoiseRuns:
 
 
 def imported_runs(store: Store, study: StudyRow) -> NoiseRuns:
-    """The runs of a study whose results come from elsewhere."""
+    """The runs of an imported study."""
     plan, rows = store.plan(study), store.study_losses(study.name)
-    done = [
-        (run.arm, run.seed, run.test_loss)
-        for run in rows
-        if run.state == RunState.DONE and run.test_loss is not None
-    ]
-    baseline = plan.baseline
     return NoiseRuns(
         study=study.name,
-        baseline=_baseline(run for run in rows if run.arm == baseline),
-        arms=_arms(done),
-        family=[arm for arm in plan.arms if arm != baseline],
+        baseline=[_baseline_run(run) for run in rows if run.arm == plan.baseline],
+        arms=[
+            ArmLoss(run.arm, run.seed, run.test_loss)
+            for run in rows
+            if run.state == RunState.DONE and run.test_loss is not None
+        ],
+        family=[arm for arm in plan.arms if arm != plan.baseline],
         alpha=plan.analysis.alpha,
         correction=plan.analysis.correction,
-        baseline_arm=baseline,
+        baseline_arm=plan.baseline,
         imported=True,
     )
 
 
-def layout_runs(store: Store, layout: Mapping[str, Job]) -> pd.DataFrame:
-    """The losses of those of the jobs that are done, with their stream seeds."""
-    import pandas as pd
-
+def layout_runs(store: Store, layout: Mapping[str, Job]) -> list[BaselineRun]:
+    """The jobs of a crossed layout that are done."""
     known = store.losses([job.run_id for job in layout.values()])
-    rows = [
-        {"loss": known[job.run_id]}
-        | {f"{name}_seed": seed for name, seed in job.spec.seeds.model_dump().items()}
+    return [
+        BaselineRun(
+            state=RunState.DONE,
+            loss=known[job.run_id],
+            init_seed=job.spec.seeds.init,
+            order_seed=job.spec.seeds.order,
+            dropout_seed=job.spec.seeds.dropout,
+        )
         for job in layout.values()
         if job.run_id in known
     ]
-    return pd.DataFrame(rows, columns=["loss", *STREAM_COLUMNS])
 
 
-def _follows(run: RunRow, study: Study) -> bool:
-    """Whether a run's seeds vary as the study's design wants them to."""
+def exact_rerun(store: Store, run_id: str) -> Rerun | None:
+    """The exact rerun of a run; None if either of them has no loss."""
+    again, loss = store.rerun_of(run_id), store.losses([run_id]).get(run_id)
+    if again is None or again.test_loss is None or loss is None:
+        return None
+    return Rerun(difference=again.test_loss - loss)
+
+
+def _seeds_follow(run: RunRow, study: Study) -> bool:
+    """True if a run's seeds vary as the design of the study says."""
     seeds = {"init": run.init_seed, "order": run.order_seed, "dropout": run.dropout_seed}
     varied = seeds[study.design.vary[0]]
     return seeds == study.design.streams(varied).model_dump()
 
 
-def _baseline(rows: Iterable[RunRow | LossRow]) -> pd.DataFrame:
-    import pandas as pd
-
-    names = ("state", "test_loss", *STREAM_COLUMNS)
-    found = [tuple(getattr(row, name) for name in names) for row in rows]
-    return pd.DataFrame(found, columns=["status", "loss", *STREAM_COLUMNS])
-
-
-def _arms(rows: Sequence[tuple[str, int, float]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=["arm", "seed", "loss"])
+def _baseline_run(row: RunRow | LossRow) -> BaselineRun:
+    return BaselineRun(
+        state=row.state,
+        loss=row.test_loss,
+        init_seed=row.init_seed,
+        order_seed=row.order_seed,
+        dropout_seed=row.dropout_seed,
+    )

@@ -1,49 +1,32 @@
-"""What `sweep noise` found, in words and tables."""
+"""The document of `sweep noise`: sentences and tables."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from analysis.tables.table import Column, Row, number, probability, signed
+from analysis.tables.table import Column, number, probability, signed
+from sweep.noise.results import (
+    Decomposition,
+    NoiseStudy,
+    NotDecomposed,
+    PairedDifferences,
+    PlacedArm,
+    Rerun,
+    StreamDecomposition,
+    VisibleEffect,
+)
 from sweep.reports.document import Document, Table
 
+if TYPE_CHECKING:
+    from analysis.normality import Normality
+    from analysis.variance.streams import Stream
+
 SEEDS_SHOWN = (2, 3, 4, 5, 7, 10, 15, 20)
-"""Of the 20 numbers of seeds that the JSON tells about."""
-
-
-def _visible_column(seeds: int) -> Column:
-    return Column(str(seeds), lambda row: number(row[str(seeds)]))
-
-
-def _interval(row: dict[str, Any]) -> str:
-    if row["ci_low"] is None:
-        return ""
-    high = "any" if row["ci_high"] is None else number(row["ci_high"])
-    return f"{number(row['ci_low'])} to {high}"
-
-
-VISIBLE_COLUMNS = [
-    Column("seeds per arm", lambda row: str(row["title"]), "left"),
-    *(_visible_column(seeds) for seeds in SEEDS_SHOWN),
-]
-COMPONENT_COLUMNS = [
-    Column("stream", lambda row: str(row["stream"]), "left"),
-    Column("seeds", lambda row: str(row["levels"] or "")),
-    Column("sd", lambda row: number(row["sd"])),
-    Column("95% interval", _interval),
-    Column("share", lambda row: "" if row["share"] is None else f"{row['share']:.0%}"),
-    Column("variance", lambda row: "" if row["variance"] is None else f"{row['variance']:+.2e}"),
-    Column("F", lambda row: number(row["f"], 1)),
-    Column("p", lambda row: probability(row["p"])),
-]
-PLACED_COLUMNS = [
-    Column("arm", lambda row: str(row["arm"]), "left"),
-    Column("one run", lambda row: number(row["loss"])),
-    Column("difference", lambda row: signed(row["difference"])),
-    Column("in sd", lambda row: signed(row["deviations"], digits=1)),
-    Column("p", lambda row: probability(row["p"])),
-    Column("p adj.", lambda row: probability(row["p_adjusted"])),
-]
+"""Numbers of seeds that the table shows; the JSON has all from 1 to 20."""
+MANY_SEEDS = 20
+"""With fewer seeds, a test of normality has little power."""
 METHODS = {"moments": "method of moments", "REML": "REML"}
 PLACED = (
     "One run of each arm against the baseline's seeds (prediction t): what a single run could "
@@ -52,117 +35,176 @@ PLACED = (
 PAIRED = "The study itself compares seed by seed: `sweep report`."
 
 
-def noise_document(content: dict[str, Any]) -> Document:
-    """All of it; as CSV the arms alone."""
-    parts: list[str | Table] = [
-        *noise_lines(content),
-        Table(VISIBLE_COLUMNS, visible_rows(content)),
-        *visible_lines(content),
+@dataclass(frozen=True)
+class VisibleRow:
+    """A row of the table of smallest visible effects."""
+
+    title: str
+    effects: Mapping[int, float | None]
+    """Nats, by seeds per arm."""
+
+
+@dataclass(frozen=True)
+class ComponentRow:
+    """A row of the table of components: a stream, or what no single stream explains."""
+
+    title: str
+    sd: float
+    """Nats."""
+    stream: Stream | None = None
+
+
+def _stream_column(title: str, cell: Callable[[Stream], str]) -> Column[ComponentRow]:
+    """A column that is empty in the row without a stream."""
+    return Column(title, lambda row: cell(row.stream) if row.stream else "")
+
+
+def _interval(stream: Stream) -> str:
+    high = "any" if stream.ci_high is None else number(stream.ci_high)
+    return f"{number(stream.ci_low)} to {high}"
+
+
+def _visible_column(seeds: int) -> Column[VisibleRow]:
+    return Column(str(seeds), lambda row: number(row.effects[seeds]))
+
+
+VISIBLE_COLUMNS: list[Column[VisibleRow]] = [
+    Column("seeds per arm", lambda row: row.title, "left"),
+    *map(_visible_column, SEEDS_SHOWN),
+]
+COMPONENT_COLUMNS: list[Column[ComponentRow]] = [
+    Column("stream", lambda row: row.title, "left"),
+    _stream_column("seeds", lambda part: str(part.levels)),
+    Column("sd", lambda row: number(row.sd)),
+    _stream_column("95% interval", _interval),
+    _stream_column("share", lambda part: "" if part.share is None else f"{part.share:.0%}"),
+    _stream_column("variance", lambda part: f"{part.variance:+.2e}"),
+    _stream_column("F", lambda part: number(part.f, 1)),
+    _stream_column("p", lambda part: probability(part.p)),
+]
+PLACED_COLUMNS: list[Column[PlacedArm]] = [
+    Column("arm", lambda row: row.arm, "left"),
+    Column("one run", lambda row: number(row.loss)),
+    Column("difference", lambda row: signed(row.difference)),
+    Column("in sd", lambda row: signed(row.deviations, digits=1)),
+    Column("p", lambda row: probability(row.p)),
+    Column("p adj.", lambda row: probability(row.p_adjusted)),
+]
+
+
+def noise_document(found: NoiseStudy) -> Document:
+    """The whole noise study; as CSV, the placed arms alone."""
+    content = found.as_json()
+    parts: list[str | Table[Any]] = [
+        *summary_lines(found),
+        Table(VISIBLE_COLUMNS, visible_rows(found.visible_effects, found.paired_differences)),
+        *visible_lines(found),
+        *component_parts(found.decomposition),
     ]
-    if content["components"]:
-        parts.append(Table(COMPONENT_COLUMNS, component_rows(content)))
-    parts += component_lines(content)
-    if content["arms"]:
-        pairs = content["paired_differences"]["arms"]
-        parts += [Table(PLACED_COLUMNS, content["arms"]), f"{PLACED} {PAIRED}" if pairs else PLACED]
+    if found.arms:
+        parts.append(Table(PLACED_COLUMNS, found.arms))
+        parts.append(f"{PLACED} {PAIRED}" if found.paired_differences.arms else PLACED)
     return Document(content=content, records=content["arms"], parts=parts)
 
 
-def noise_lines(content: dict[str, Any]) -> list[str]:
-    """How large chance is, and whether it is the seeds'."""
+def summary_lines(found: NoiseStudy) -> list[str]:
+    """The size of the noise, the exact rerun, and the shape of the distribution."""
+    noise = found.noise
     lines = [
         (
-            f"{content['study']}: the baseline over {content['n']} seeds: "
-            f"mean {content['mean']:.4f}, sd {content['sd']:.4f} "
-            f"(95% interval {content['ci_low']:.4f} to {content['ci_high']:.4f})."
+            f"{found.study}: the baseline over {noise.n} seeds: mean {noise.mean:.4f}, "
+            f"sd {noise.sd:.4f} (95% interval {noise.ci_low:.4f} to {noise.ci_high:.4f})."
         ),
-        _rerun_words(content["rerun"]),
+        rerun_line(found.rerun),
     ]
-    if content["n_diverged"]:
-        lines.append(f"{content['n_diverged']} further seeds diverged and are in none of this.")
-    return [*lines, _shape_words(content)]
+    if found.n_diverged:
+        lines.append(f"{found.n_diverged} more seeds diverged; they are not included.")
+    return [*lines, normality_line(found.normality, noise.n, found.alpha)]
 
 
-def _rerun_words(rerun: dict[str, Any] | None) -> str:
+def rerun_line(rerun: Rerun | None) -> str:
+    """Whether the same run gives the same loss again."""
     if rerun is None:
-        return "No exact rerun: nobody knows what of this is the hardware's own noise."
-    if rerun["identical"]:
+        return "No exact rerun: the hardware's part of this noise is not known."
+    if rerun.identical:
         return "One seed run again: bit-identical, so all of this is the seeds."
-    return f"One seed run again differs by {rerun['difference']:+.2e}: the hardware's own noise."
+    return f"One seed run again differs by {rerun.difference:+.2e}: the hardware's own noise."
 
 
-def _shape_words(content: dict[str, Any]) -> str:
-    shape = content["normality"]
+def normality_line(shape: Normality | None, n: int, alpha: float) -> str:
+    """Whether the losses of `n` seeds look normal."""
     if shape is None:
-        return "Normal? Three seeds whose losses differ would have to be there to tell."
-    words = f"Normal? The QQ plot's correlation is {shape['correlation']:.3f}"
-    if shape["p"] is None:
+        return "Normal? That takes three seeds with losses that differ."
+    words = f"Normal? The QQ plot's correlation is {shape.correlation:.3f}"
+    if shape.p is None:
         return f"{words}."
-    finding = (
-        "the losses are not normal, and intervals and p-values are rough"
-        if shape["p"] < content["alpha"]
-        else "nothing speaks against it"
-    )
-    few = f", and with {content['n']} seeds little could" if content["n"] < 20 else ""
-    few = "" if shape["p"] < content["alpha"] else few
-    return f"{words}, Shapiro-Wilk p {probability(shape['p'])}: {finding}{few}."
+    if shape.p < alpha:
+        finding = "the losses are not normal, and intervals and p-values are rough"
+    elif n < MANY_SEEDS:
+        finding = f"no sign against it, but {n} seeds would show only a large deviation"
+    else:
+        finding = "no sign against it"
+    return f"{words}, Shapiro-Wilk p {probability(shape.p)}: {finding}."
 
 
-def visible_rows(content: dict[str, Any]) -> list[Row]:
-    """A row for unpaired seeds and, where something is known of them, one for paired seeds."""
-    effects = {row["seeds"]: row for row in content["smallest_visible_effect"]}
-    kinds = ["unpaired", *(["paired"] if content["paired_differences"]["sd"] else [])]
-    return [{"title": kind, **{str(n): effects[n][kind] for n in SEEDS_SHOWN}} for kind in kinds]
+def visible_rows(
+    effects: Sequence[VisibleEffect], differences: PairedDifferences
+) -> list[VisibleRow]:
+    """A row for unpaired seeds and, if their noise is known, one for paired seeds."""
+    rows = [VisibleRow("unpaired", {each.seeds: each.unpaired for each in effects})]
+    if differences.sd:
+        rows.append(VisibleRow("paired", {each.seeds: each.paired for each in effects}))
+    return rows
 
 
-def visible_lines(content: dict[str, Any]) -> list[str]:
-    """What the table of visible effects means."""
-    paired = content["paired_differences"]
+def visible_lines(found: NoiseStudy) -> list[str]:
+    """How to read the table of visible effects."""
     unpaired = (
-        f"Smallest effect seen with 80% power in one comparison at {content['alpha']:g}. One run "
-        f"beside these {content['n']} sees {content['one_run_sees']:.4f}."
+        f"Smallest effect seen with 80% power in one comparison at {found.alpha:g}. One run "
+        f"beside these {found.noise.n} sees {found.one_run_sees:.4f}."
     )
-    if paired["sd"] is None:
-        return [unpaired, f"Paired seeds see more; how much is unknown: {paired['reason']}."]
-    low, high = paired["arms"][0], paired["arms"][-1]
-    steadiest, noisiest = (f"{arm['arm']} {arm['sd']:.4f}" for arm in (low, high))
-    return [
-        unpaired,
-        (
-            f"Paired: with the sd of {paired['arm']}'s differences, {paired['sd']:.4f}, the middle "
-            f"of {len(paired['arms'])} arms' ({steadiest} to {noisiest})."
-        ),
-    ]
+    return [unpaired, paired_line(found.paired_differences)]
 
 
-def component_rows(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row per stream, and one for the rest."""
-    about = content["decomposition"]
-    rows = [
-        {"stream": name, **part, **about["streams"][name]}
-        for name, part in content["components"].items()
-    ]
-    nothing = dict.fromkeys(["levels", "ci_low", "ci_high", "share", "variance", "f", "p"])
-    return [*rows, {"stream": "together", "sd": about["rest_sd"], **nothing}]
+def paired_line(differences: PairedDifferences) -> str:
+    """Where the sd of paired differences comes from."""
+    if differences.sd is None:
+        return f"Paired seeds see more; how much is unknown: {differences.reason}."
+    arms = differences.arms
+    steadiest, noisiest = (f"{arm.arm} {arm.sd:.4f}" for arm in (arms[0], arms[-1]))
+    return (
+        f"Paired: with the sd of {differences.arm}'s differences, {differences.sd:.4f}, the median "
+        f"of {len(arms)} arms ({steadiest} to {noisiest})."
+    )
 
 
-def component_lines(content: dict[str, Any]) -> list[str]:
-    """How the decomposition was come by, and what it does not tell."""
-    about = content["decomposition"]
-    if about is None:
+def component_parts(found: Decomposition | None) -> list[str | Table[Any]]:
+    """The table of components, and how to read it."""
+    if found is None:
         return []
-    if content["components"] is None:
-        return [f"Not decomposed: {about['reason']}."]
+    if isinstance(found, NotDecomposed):
+        return [f"Not decomposed: {found.reason}."]
+    return [Table(COMPONENT_COLUMNS, component_rows(found)), *component_lines(found)]
+
+
+def component_rows(found: StreamDecomposition) -> list[ComponentRow]:
+    """A row per stream, and one for the rest."""
+    streams = [ComponentRow(name, part.sd, part) for name, part in found.streams.items()]
+    return [*streams, ComponentRow("together", found.rest_sd)]
+
+
+def component_lines(found: StreamDecomposition) -> list[str]:
+    """The method of a decomposition, and its limits."""
     lines = [
         (
-            f"Where the noise comes from: {about['n']} runs of the baseline in which every stream "
-            f"changes by itself ({METHODS[about['method']]}); together: what no stream does alone."
+            f"Where the noise comes from: {found.n} runs of the baseline in which every stream "
+            f"changes by itself ({METHODS[found.method]}); together: what no stream does alone."
         )
     ]
-    below = [name for name, part in about["streams"].items() if part["variance"] < 0]
-    if below:
+    negative = [name for name, part in found.streams.items() if part.variance < 0]
+    if negative:
         lines.append(
-            f"A negative variance ({', '.join(below)}) is an estimate of something near zero: the "
-            "sd beside it is 0."
+            f"A negative variance ({', '.join(negative)}) is an estimate of something near zero: "
+            "its sd is shown as 0."
         )
-    return [*lines, *([f"{about['reason'].capitalize()}."] if about["reason"] else [])]
+    return [*lines, f"{found.reason.capitalize()}."] if found.reason else lines

@@ -10,7 +10,7 @@ from sweep.verdicts.judge import ArmReport, Reference, Report
 
 def report_json(report: Report) -> dict[str, Any]:
     """JSON values of a report; None where a field does not apply."""
-    noise = report.judgement.noise
+    noise, known = report.judgement.noise, report.noise_on_record
     return {
         "study": report.study,
         "plan_hash": report.plan_hash,
@@ -21,7 +21,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "smallest_effect": report.analysis.smallest_effect,
         "overrides": dict(report.overrides),
         "noise": None if noise is None else asdict(noise),
-        "noise_on_record": report.noise_on_record,
+        "noise_on_record": known.as_json() if known else None,
         "stack": report.stack.json if report.stack else None,
         "reproducible": asdict(report.reproducible),
         "confounders": [asdict(each) for each in report.confounders],

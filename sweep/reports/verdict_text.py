@@ -53,8 +53,8 @@ def preamble(result: Report) -> list[str]:
             f"(95% interval of the sd {noise.ci_low:.4f} to {noise.ci_high:.4f})."
         )
     if (known := result.noise_on_record) is not None:
-        lines.append(f"Noise on record: sd {known['sd']:.4f} ({known['source']}).")
-        lines += [known["warning"]] if known["warning"] else []
+        lines.append(f"Noise on record: sd {known.noise.sd:.4f} ({known.source}).")
+        lines += [known.warning] if known.warning else []
     lines.append(
         f"alpha {settings.alpha:g}, {settings.correction} over a family of "
         f"{result.judgement.family}; smallest effect worth having "

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.history.changes import flat_recipe
 from sweep.history.history import PlanHistory, plan_history
-from sweep.noise.records import cited, stored_circumstances
+from sweep.noise.records import CitedNoise, cited_noise
+from sweep.noise.setting import stored_setting
 from sweep.store.plan_content import AnalysisSettings, PlanContent, StackContent
 from sweep.store.rows import ArmRow, PlannedRun, ReferenceRow, StudyRow
 from sweep.store.store import Store
@@ -104,8 +105,8 @@ class Report:
     metric: str | None
     """The column that an imported study's losses come from; None for the test loss of runs made
     here."""
-    noise_on_record: Mapping[str, Any] | None
-    """What `sweep noise` found for this baseline, with a warning if it no longer holds."""
+    noise_on_record: CitedNoise | None
+    """The result of `sweep noise` for this baseline, with a warning if it no longer holds."""
     imported: bool
     """True if the results are from elsewhere."""
     stack: StackContent | None
@@ -139,7 +140,7 @@ def make_report(store: Store, study: StudyRow) -> Report:
         chunk_effects=chunk_effects,
         overrides=plan.overrides,
         metric=plan.metric,
-        noise_on_record=cited(store, study.name, stored_circumstances(plan, baseline)),
+        noise_on_record=cited_noise(store, study.name, stored_setting(plan, baseline)),
         imported=bool(study.imported),
         stack=plan.stack,
     )

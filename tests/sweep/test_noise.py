@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sweep.noise.setting import DEFAULT, Setting
 from tests.sweep.said import content
 
 Done = subprocess.CompletedProcess[str]
@@ -39,7 +40,7 @@ def copy(decomposed: tuple[Path, Done], tmp_path: Path) -> Path:
     return Path(shutil.copytree(decomposed[0], tmp_path / "copy"))
 
 
-def test_four_seeds_of_each_stream_meet_in_sixteen_runs_of_which_a_study_has_some(
+def test_four_seeds_of_each_stream_take_sixteen_runs_and_the_runs_of_the_study_count(
     decomposed: tuple[Path, Done],
 ) -> None:
     _, done = decomposed
@@ -57,7 +58,7 @@ def test_four_seeds_of_each_stream_meet_in_sixteen_runs_of_which_a_study_has_som
     assert sum(part["share"] for part in noise["components"].values()) <= 1
 
 
-def test_a_decomposition_is_trained_once_and_remembered(
+def test_a_decomposition_is_trained_once_and_stored(
     decomposed: tuple[Path, Done], sweep: Run
 ) -> None:
     folder, done = decomposed
@@ -69,7 +70,7 @@ def test_a_decomposition_is_trained_once_and_remembered(
     assert some["components"] == {"dropout": content(done)["components"]["dropout"]}
 
 
-def test_the_smallest_visible_effects_shrink_with_seeds_and_say_where_pairing_comes_from(
+def test_smallest_visible_effects_shrink_with_seeds_and_name_the_arm_that_pairing_is_measured_on(
     decomposed: tuple[Path, Done],
 ) -> None:
     noise = content(decomposed[1])
@@ -87,7 +88,7 @@ def test_the_smallest_visible_effects_shrink_with_seeds_and_say_where_pairing_co
     assert 2.80 < rows[-1]["unpaired"] / noise["sd"] * 10**0.5 < 3.0
 
 
-def test_the_look_at_normality_has_a_point_for_every_seed(decomposed: tuple[Path, Done]) -> None:
+def test_the_qq_plot_has_a_point_for_every_seed(decomposed: tuple[Path, Done]) -> None:
     shape = content(decomposed[1])["normality"]
     assert len(shape["points"]) == 5
     assert 0 < shape["correlation"] <= 1
@@ -115,18 +116,20 @@ def test_the_table_fits_80_columns_and_names_every_part(
     assert max(len(line) for line in table) <= 80
 
 
-def test_on_three_levels_no_share_is_quoted_and_that_is_said(copy: Path, sweep: Run) -> None:
+def test_with_three_levels_there_are_no_shares_and_the_reason_is_given(
+    copy: Path, sweep: Run
+) -> None:
     done = sweep(copy, "noise", "--levels", 3, "--decompose", EVERY, "--format", "json")
     noise = content(done)
     assert noise["decomposition"]["n"] == 9
     assert [part["share"] for part in noise["components"].values()] == [None, None, None]
     assert noise["decomposition"]["reason"] == (
-        "no share is quoted on fewer than 4 seeds whose effect can be told from that of the other "
-        "streams' seeds, and here these are 3 of 3 of init, 3 of 3 of order and 3 of 3 of dropout"
+        "a share needs 4 seeds with effects that can be told from those of the other streams' "
+        "seeds, and there are 3 of 3 of init, 3 of 3 of order and 3 of 3 of dropout"
     )
 
 
-def test_where_runs_diverged_the_rest_is_decomposed_by_reml(copy: Path, sweep: Run) -> None:
+def test_if_a_run_diverged_the_others_are_decomposed_by_reml(copy: Path, sweep: Run) -> None:
     with closing(sqlite3.connect(copy / "runs" / "sweep.db")) as db, db:
         db.execute(
             "UPDATE runs SET state = 'diverged', test_loss = NULL "
@@ -146,8 +149,8 @@ def test_where_runs_diverged_the_rest_is_decomposed_by_reml(copy: Path, sweep: R
         (
             ["--decompose", "init,ordre"],
             (
-                "--decompose init,ordre: 'ordre' is no stream of random numbers; did you mean "
-                "'order'?; those there are: init, order, dropout"
+                "--decompose init,ordre: 'ordre' is not a stream of random numbers; did you mean "
+                "'order'?; the streams are init, order, dropout"
             ),
         ),
         (["--decompose", "init,init"], "--decompose init,init: name each stream once"),
@@ -161,11 +164,11 @@ def test_where_runs_diverged_the_rest_is_decomposed_by_reml(copy: Path, sweep: R
         ),
         (
             ["--decompose", EVERY, "--override", "data.order=sequential"],
-            "--decompose order: that stream makes no difference here: data.order is sequential",
+            "--decompose order: this stream makes no difference here: data.order is sequential",
         ),
     ],
 )
-def test_what_cannot_be_decomposed_is_refused_before_anything_is_trained(
+def test_an_impossible_decomposition_is_refused_before_anything_is_trained(
     empty: Path, sweep: Run, words: list[str], sentence: str
 ) -> None:
     done = sweep(empty, "noise", "s.toml", *words)
@@ -173,14 +176,14 @@ def test_what_cannot_be_decomposed_is_refused_before_anything_is_trained(
     assert [path.name for path in empty.iterdir()] == ["s.toml"]
 
 
-def test_a_stream_that_moves_alone_needs_no_decomposition(
+def test_a_decomposition_is_refused_if_only_one_stream_varies(
     empty: Path, sweep: Run, study_text: str
 ) -> None:
     text = study_text.replace("seeds = 2", 'seeds = 2\nvary = ["init"]')
     (empty / "s.toml").write_text(text)
     done = sweep(empty, "noise", "s.toml", "--decompose", "order")
     assert done.stderr == (
-        "sweep: --decompose order: that stream makes no difference here: design.vary holds it at 0\n"
+        "sweep: --decompose order: this stream makes no difference here: design.vary holds it at 0\n"
     )
     done = sweep(empty, "noise", "s.toml", "--decompose", "init")
     assert done.stderr.startswith("sweep: --decompose init: it is the only stream that makes a ")
@@ -203,7 +206,7 @@ def test_a_report_cites_the_noise_and_says_when_it_is_stale(
     ) in done.stdout
 
 
-def test_the_noise_is_found_again_in_a_database_made_anew(copy: Path, sweep: Run) -> None:
+def test_a_rebuilt_database_has_the_noise_on_record(copy: Path, sweep: Run) -> None:
     before = sweep(copy, "report", "--format", "json").stdout
     for path in (copy / "runs").glob("sweep.db*"):
         path.unlink()
@@ -241,7 +244,9 @@ def imported(tmp_path: Path, sweep: Run) -> Path:
     return tmp_path
 
 
-def test_imported_runs_are_placed_in_their_own_noise(imported: Path, sweep: Run) -> None:
+def test_imported_arms_are_compared_with_the_noise_of_the_imported_baseline(
+    imported: Path, sweep: Run
+) -> None:
     noise = content(sweep(imported, "noise", "reference", "--format", "json"))
     assert (noise["n"], round(noise["sd"], 5)) == (7, 0.01234)
     assert (round(noise["ci_low"], 5), round(noise["ci_high"], 5)) == (0.00795, 0.02717)
@@ -257,18 +262,18 @@ def test_imported_runs_are_placed_in_their_own_noise(imported: Path, sweep: Run)
     assert noise["rerun"] is None
 
 
-def test_of_imported_runs_the_streams_are_told_apart_as_far_as_they_go(
+def test_imported_runs_are_decomposed_by_the_seed_columns_of_their_file(
     imported: Path, sweep: Run
 ) -> None:
     words = ("--decompose", "init,dropout", "--seeds", 9, "--format", "json")
     done = sweep(imported, "noise", "reference", *words)
     noise = content(done)
-    assert done.stderr == "reference was imported: its 7 baseline runs are all there are.\n"
+    assert done.stderr == "reference was imported: it has no more than 7 baseline runs.\n"
     assert noise["components"].keys() == {"init", "dropout"}
     assert noise["decomposition"]["method"] == "REML"
     assert noise["decomposition"]["streams"]["init"]["separable"] == 3
     said = sweep(imported, "noise", "reference", "--decompose", "init,dropout").stdout
-    assert "and here these are 3 of 4 of init and 3 of 4 of dropout." in said
+    assert "and there are 3 of 4 of init and 3 of 4 of dropout." in said
     assert "compares seed by seed" not in said
 
 
@@ -278,22 +283,32 @@ def test_of_imported_runs_the_streams_are_told_apart_as_far_as_they_go(
         (
             ["--decompose", "init,order"],
             (
-                "--decompose order: the imported file had no column order_seed; it had init_seed "
+                "--decompose order: the imported file has no column order_seed; it has init_seed "
                 "and dropout_seed"
             ),
         ),
         (
             ["--override", "model.width=32"],
-            "--override: reference was imported from RESULTS, and has no recipe that could be changed",
+            "--override: reference was imported from RESULTS and has no recipe to change",
         ),
     ],
 )
-def test_what_an_imported_study_cannot_answer_is_said(
+def test_requests_that_an_imported_study_cannot_answer_are_refused(
     imported: Path, sweep: Run, words: list[str], sentence: str
 ) -> None:
     done = sweep(imported, "noise", "reference", *words)
     where = str((imported / "results.csv").resolve())
     assert (done.returncode, done.stderr.replace(where, "RESULTS")) == (2, f"sweep: {sentence}\n")
+
+
+def test_a_field_set_to_none_differs_from_its_default() -> None:
+    default, unclipped = (
+        Setting(recipe={"optimizer": fields}, corpus_hash="", device="cpu")
+        for fields in ({}, {"clip_norm": None})
+    )
+    (change,) = default.changes(unclipped).fields
+    assert (change.field, change.after) == ("optimizer.clip_norm", None)
+    assert change.before is DEFAULT
 
 
 def test_more_imported_baseline_runs_make_the_noise_on_record_stale(

@@ -197,8 +197,8 @@ def test_noise_on_record_is_used_and_that_of_another_recipe_is_borrowed_with_a_w
     borrowed = content(sweep(folder, "plan", "wider.toml", "--format", "json"))["power"]["noise"]
     assert borrowed == own | {
         "warning": (
-            "The noise is borrowed from tiny, where other things hold: the recipe (model.width 16 "
-            "there, 32 here); `sweep noise` on this study measures its own."
+            "The noise is borrowed from tiny, which differs in the recipe (model.width 16 there, 32 "
+            "here); `sweep noise` on this study measures its own."
         )
     }
     assert f"\n{borrowed['warning']}\n" in sweep(folder, "plan", "wider.toml").stdout
