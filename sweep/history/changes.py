@@ -1,115 +1,133 @@
-"""How one plan of a study differs from another, field by field."""
+"""The differences between two plans of a study, field by field."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from sweep.terminal.printable import harmless, shown
+from sweep.store.plan_content import PlanContent
+from sweep.terminal.printable import harmless
 from trainer.recipe import SeedlessRecipe
 from trainer.recipe_forms import to_dotted, to_nested
 
-Content = Mapping[str, Any]
-"""What a stored plan consists of: see `design.Plan.content` and `importing.saving`."""
-NO_DECISION = {"study", "imported", "labels", "arms", "analysis", "seeds", "overrides", "stack"}
-"""Keys of a content that are no decision, or that are compared in a way of their own."""
-MOST_SEEDS = 6
-"""Seeds that are listed; of more, only how many there are."""
+FlatRecipe = dict[str, Any]
+"""The fields of a recipe by `section.field`."""
+COMPARED_APART = {"analysis", "seeds", "arms"}
+"""Keys of a plan's JSON that are compared in their own ways."""
+NOT_DECISIONS = {"study", "imported", "labels", "overrides", "stack"}
+"""Keys of a plan's JSON that decide nothing, or only through others."""
+MAX_LISTED_SEEDS = 6
+"""Longer lists of seeds are compared by their lengths."""
+
+
+class ChangeKind(StrEnum):
+    """The kind of a change."""
+
+    CHANGED = "changed"
+    ADDED = "added"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanChange:
-    """One thing that was decided otherwise."""
+    """One difference between two plans."""
 
+    kind: ChangeKind
     what: str
-    """`alpha`, `seeds`, `arm clip`, `baseline train.tokens` ..."""
+    """`alpha`, `seeds`, `arm clip`, `baseline train.tokens`, ..."""
     before: Any
-    """None where there was no such thing, or where it was none."""
+    """The JSON value before; None if there was none. For an arm, `planned` or its name."""
     after: Any
-    words: str
-    """For people: `alpha 0.05 → 0.1`, `arm clip removed`."""
 
 
-def plan_changes(before: Content, after: Content) -> list[PlanChange]:
-    """What is different in `after`, the analysis first, then seeds, baseline and arms."""
-    keys = sorted((before.keys() | after.keys()) - NO_DECISION)
+def plan_changes(before: PlanContent, after: PlanContent) -> list[PlanChange]:
+    """The changes from one plan to another: analysis, seeds, other fields, baseline, arms."""
+    keys = sorted((before.json.keys() | after.json.keys()) - COMPARED_APART - NOT_DECISIONS)
+    old, new = ({key: plan.json.get(key) for key in keys} for plan in (before, after))
     return [
-        *_fields(before.get("analysis", {}), after.get("analysis", {})),
-        *_seeds(before.get("seeds"), after.get("seeds")),
-        *_fields({key: before.get(key) for key in keys}, {key: after.get(key) for key in keys}),
-        *_arms(before.get("arms", {}), after.get("arms", {}), after.get("baseline", "baseline")),
+        *_fields(vars(before.analysis), vars(after.analysis)),
+        *_seeds(list(before.seeds), list(after.seeds)),
+        *_fields(old, new),
+        *_arms(before.arms, after.arms, after.baseline),
     ]
 
 
-def changes_in_words(changes: Sequence[PlanChange]) -> str:
-    """`alpha 0.05 → 0.1; arm x removed; seeds 5 → 7`."""
-    return "; ".join(change.words for change in changes)
-
-
 def _changed(what: str, before: Any, after: Any) -> PlanChange:  # noqa: ANN401  (JSON)
-    return PlanChange(
-        what=what, before=before, after=after, words=f"{what} {_word(before)} → {_word(after)}"
-    )
+    return PlanChange(kind=ChangeKind.CHANGED, what=what, before=before, after=after)
 
 
-def _fields(before: Content, after: Content, prefix: str = "") -> Iterator[PlanChange]:
+def _fields(
+    before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = ""
+) -> Iterator[PlanChange]:
     for key in dict.fromkeys([*before, *after]):
         if before.get(key) != after.get(key):
             yield _changed(harmless(f"{prefix}{key}"), before.get(key), after.get(key))
 
 
-def _seeds(before: list[int] | None, after: list[int] | None) -> Iterator[PlanChange]:
-    """Numbers of seeds where one list goes on where the other ends, else the seeds themselves."""
+def _seeds(before: list[int], after: list[int]) -> Iterator[PlanChange]:
+    """The numbers of seeds if one list continues the other or is long, else both lists."""
     if before == after:
         return
-    old, new = before or [], after or []
-    shorter = min(len(old), len(new))
-    grown = old[:shorter] == new[:shorter] or max(len(old), len(new)) > MOST_SEEDS
-    same_number = len(old) == len(new)
-    if grown and not same_number:
-        yield _changed("seeds", len(old), len(new))
+    lengths = len(before), len(after)
+    shorter, longer = min(lengths), max(lengths)
+    continued = before[:shorter] == after[:shorter] or longer > MAX_LISTED_SEEDS
+    if continued and shorter < longer:
+        yield _changed("seeds", *lengths)
     else:
-        yield _changed("seeds", old, new)
+        yield _changed("seeds", before, after)
 
 
-def _arms(before: Content, after: Content, baseline: str) -> Iterator[PlanChange]:
+def _arms(
+    before: Mapping[str, Any], after: Mapping[str, Any], baseline: str
+) -> Iterator[PlanChange]:
     old, new = _flat_arms(before), _flat_arms(after)
+    renamed = _renamed(old, new)
     yield from _fields(old.get(baseline, {}), new.get(baseline, {}), "baseline ")
-    renamed = {
+    for name in old:
+        if name in renamed:
+            yield _changed("arm", name, renamed[name])
+        elif name not in new:
+            yield _arm_change(ChangeKind.REMOVED, name, "planned", None)
+    for name in new:
+        if name in old and name != baseline:
+            own = sorted(_own(old, name, baseline) | _own(new, name, baseline))
+            was, now = ({key: arms[name].get(key) for key in own} for arms in (old, new))
+            yield from _fields(was, now, f"arm {harmless(name)}: ")
+        elif name not in old and name not in renamed.values():
+            yield _arm_change(ChangeKind.ADDED, name, None, "planned")
+
+
+def _renamed(old: Mapping[str, FlatRecipe], new: Mapping[str, FlatRecipe]) -> dict[str, str]:
+    """New names of arms that have kept their recipes, by old name."""
+    return {
         name: other
         for name in old.keys() - new.keys()
         for other in new.keys() - old.keys()
         if old[name] == new[other]
     }
-    for name in old:
-        what = f"arm {harmless(name)}"
-        if name in renamed:
-            yield _changed("arm", name, renamed[name])
-        elif name not in new:
-            yield PlanChange(what=what, before="planned", after=None, words=f"{what} removed")
-    for name in new:
-        what = f"arm {harmless(name)}"
-        if name in old and name != baseline:
-            own = _own(old, name, baseline) | _own(new, name, baseline)
-            was, now = ({key: arms[name].get(key) for key in sorted(own)} for arms in (old, new))
-            yield from _fields(was, now, f"{what}: ")
-        elif name not in old and name not in renamed.values():
-            yield PlanChange(what=what, before=None, after="planned", words=f"{what} added")
 
 
-def _own(arms: Mapping[str, Content], name: str, baseline: str) -> set[str]:
-    """The fields in which an arm is not like its baseline."""
+def _arm_change(kind: ChangeKind, name: str, before: str | None, after: str | None) -> PlanChange:
+    return PlanChange(kind=kind, what=f"arm {harmless(name)}", before=before, after=after)
+
+
+def _own(arms: Mapping[str, FlatRecipe], name: str, baseline: str) -> set[str]:
+    """The fields in which an arm differs from its baseline."""
     base = arms.get(baseline, {})
     return {key for key, value in arms[name].items() if key not in base or base[key] != value}
 
 
-def _flat_arms(arms: Content) -> dict[str, dict[str, Any]]:
+def _flat_arms(arms: Mapping[str, Any]) -> dict[str, FlatRecipe]:
     return {name: flat_recipe(recipe) for name, recipe in arms.items()}
 
 
-def flat_recipe(recipe: Any) -> dict[str, Any]:  # noqa: ANN401  (of an import: a number of runs)
-    """A recipe's fields as `section.field`, those included that are at their defaults."""
+def flat_recipe(recipe: Any) -> FlatRecipe:  # noqa: ANN401  (an import has a number of runs)
+    """The fields of a nested recipe as `section.field`, defaults included, seeds left out.
+
+    For an arm of an imported study: its number of runs, as `runs`.
+    """
     if not isinstance(recipe, Mapping):
         return {"runs": recipe}
     sections = {
@@ -121,11 +139,3 @@ def flat_recipe(recipe: Any) -> dict[str, Any]:  # noqa: ANN401  (of an import: 
 
 
 _DEFAULTS = to_dotted(to_nested(SeedlessRecipe()))
-
-
-def _word(value: Any) -> str:  # noqa: ANN401  (JSON)
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "none"}[value]
-    if isinstance(value, list):
-        return ", ".join(_word(each) for each in value) or "none"
-    return f"{value:g}" if isinstance(value, float) else harmless(str(value)) or shown(value)

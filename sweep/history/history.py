@@ -1,91 +1,90 @@
-"""What became of the plan that a study began with, and of the file that it is in."""
+"""The history of a study's plan, and how the study's file compares with it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
 
 from sweep.errors import StudyError
-from sweep.history.changes import Content, PlanChange, plan_changes
+from sweep.history.changes import PlanChange, plan_changes
 from sweep.history.withdrawn import WithdrawnArm, find_withdrawn
-from sweep.store.rows import PlanRow, StudyRow
+from sweep.store.plan_content import PlanContent
+from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.workspace import is_there, read_plan
 
-FileState = Literal["as planned", "changed", "unreadable", "gone", "imported", "stack"]
+
+class FileState(StrEnum):
+    """How a study's file compares with the plan that was last run."""
+
+    AS_PLANNED = "as planned"
+    CHANGED = "changed"
+    UNREADABLE = "unreadable"
+    """The file is not a valid study."""
+    GONE = "gone"
+    IMPORTED = "imported"
+    """The study was imported: its file has results, not a plan."""
+    STACK = "stack"
+    """The study is a stack, which has no file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanHistory:
-    """The plan that a report is made from, beside every other that its study has had."""
+    """The plan of a report, compared with the other plans of its study."""
 
-    content: Content
     stored: float
     """Unix time at which the study first had this plan."""
     first_stored: float
-    """The same of its first plan."""
+    """Unix time of the study's first plan."""
     earlier: int
-    """Plans that it had beside this one."""
+    """Number of other plans that the study has had."""
     changes: Sequence[PlanChange]
-    """From its first plan to this one."""
+    """Changes from the first plan to this one."""
     path: str
+    """The study's file."""
     file: FileState
-    """What the study's file asks for now, beside this plan."""
     file_changes: Sequence[PlanChange]
-    """From this plan to what the file asks for."""
+    """Changes from this plan to the one in the file; empty unless `file` is CHANGED."""
     withdrawn: Sequence[WithdrawnArm]
-    """Arms that ran and are gone."""
+    """Arms with runs that are no longer in the plan."""
 
     @property
     def questions_withdrawn(self) -> int:
-        """How many of them count in the family."""
+        """Number of withdrawn arms that count in the family."""
         return sum(arm.in_family for arm in self.withdrawn)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "stored": self.stored,
-            "first_stored": self.first_stored,
-            "earlier": self.earlier,
-            "changes": [asdict(change) for change in self.changes],
-            "path": self.path,
-            "file": self.file,
-            "file_changes": [asdict(change) for change in self.file_changes],
-            "withdrawn": [asdict(arm) for arm in self.withdrawn],
-        }
 
 
 def plan_history(store: Store, study: StudyRow) -> PlanHistory:
-    """The history of a study's plan, and how its file stands to it."""
+    """The history of a study's plan, and how its file compares with it."""
     known = store.plans(study.name)
-    current = next(row for row in known if row.hash == study.plan_hash)
-    contents = [row.content for row in known]
-    state, changes = _file(study, current)
+    contents = [PlanContent.from_json(row.content) for row in known]
+    index = next(i for i, row in enumerate(known) if row.hash == study.plan_hash)
+    current = contents[index]
+    state, file_changes = _compare_file(study, current)
     return PlanHistory(
-        content=current.content,
-        stored=current.stored,
+        stored=known[index].stored,
         first_stored=known[0].stored,
         earlier=len(known) - 1,
-        changes=plan_changes(contents[0], current.content),
+        changes=plan_changes(contents[0], current),
         path=study.path,
         file=state,
-        file_changes=changes,
-        withdrawn=find_withdrawn(store, study.name, current.content, contents),
+        file_changes=file_changes,
+        withdrawn=find_withdrawn(store, current, contents),
     )
 
 
-def _file(study: StudyRow, current: PlanRow) -> tuple[FileState, list[PlanChange]]:
+def _compare_file(study: StudyRow, current: PlanContent) -> tuple[FileState, list[PlanChange]]:
     if study.imported:
-        return "imported", []
-    if current.content.get("stack"):  # it is in no file
-        return "stack", []
-    path, content = Path(study.path), current.content
+        return FileState.IMPORTED, []
+    if current.stack:
+        return FileState.STACK, []
+    path = Path(study.path)
     try:
-        plan = read_plan(path, content.get("overrides", {}))
+        plan = read_plan(path, current.overrides)
     except StudyError:
-        return ("unreadable" if is_there(path) else "gone"), []
-    if plan.hash == current.hash:
-        return "as planned", []
-    return "changed", plan_changes(content, plan.content())
+        return (FileState.UNREADABLE if is_there(path) else FileState.GONE), []
+    if plan.hash == study.plan_hash:
+        return FileState.AS_PLANNED, []
+    return FileState.CHANGED, plan_changes(current, PlanContent.from_json(plan.content()))

@@ -1,51 +1,34 @@
-"""A study's plan, recorded before its first run."""
+"""Store the plan of a study before its first run."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from sweep.design.plan import Plan
+from sweep.design.plan import Arm, Plan
 from sweep.errors import StudyError
+from sweep.store.plan_content import PlanContent
 from sweep.store.schema import arms, members, plans, studies
 from sweep.store.store import Store
 
 
-def save_plan(store: Store, plan: Plan, path: Path, run_ids: dict[tuple[str, int], str]) -> None:
-    """Store a study's plan, its arms, and which run answers for which arm and seed.
+def save_plan(store: Store, plan: Plan, path: Path, run_ids: Mapping[tuple[str, int], str]) -> None:
+    """Store a study's plan, its arms, and the run of each arm and seed.
 
-    `run_ids` maps (arm, seed) to runs that exist already.
+    `run_ids` has the runs, which exist already, by arm and seed. Raises StudyError if the name
+    belongs to an imported study, to a stack (for a study), or to a study (for a stack).
     """
-    name, now = plan.study.name, time.time()
-    row = {"path": str(path), "plan_hash": plan.hash, "last_run": now}
+    name = plan.study.name
     with store.write() as connection:
-        known = connection.execute(select(studies).where(studies.c.name == name)).first()
-        if known is None:
-            connection.execute(insert(studies).values(name=name, **row))
-        elif known.imported:
-            raise StudyError(
-                f"a study {name!r} was imported from {known.path}; give the one in {path} "
-                "another name"
-            )
-        else:
-            _check_kind(connection, known, plan, path)
-            connection.execute(update(studies).where(studies.c.name == name).values(**row))
+        _save_study(connection, plan, path)
         save_content(connection, name, plan.hash, plan.content())
         connection.execute(delete(arms).where(arms.c.study == name))
         for position, arm in enumerate(plan.arms):
-            added = connection.execute(
-                insert(arms).values(
-                    study=name,
-                    name=arm.name,
-                    position=position,
-                    interventions=list(arm.interventions),
-                    changes=arm.changes,
-                )
-            )
-            (arm_id,) = added.inserted_primary_key or (None,)
+            arm_id = _save_arm(connection, name, position, arm)
             rows = [
                 {"arm_id": arm_id, "seed": seed, "run_id": run_ids[arm.name, seed]}
                 for seed in plan.seeds
@@ -54,24 +37,56 @@ def save_plan(store: Store, plan: Plan, path: Path, run_ids: dict[tuple[str, int
         store.write_down(connection, name)
 
 
-def save_content(connection: Connection, study: str, digest: str, content: object) -> None:
-    """Store what a plan consists of, unless the study had that plan before."""
+def save_content(
+    connection: Connection, study: str, digest: str, content: Mapping[str, Any]
+) -> None:
+    """Store the JSON of a plan, unless the study has had this plan before."""
     same = (plans.c.study == study) & (plans.c.hash == digest)
     if connection.execute(select(plans.c.hash).where(same)).first() is None:
         values = {"study": study, "hash": digest, "content": content, "stored": time.time()}
         connection.execute(insert(plans).values(**values))
 
 
-def _check_kind(connection: Connection, known: Row[Any], plan: Plan, path: Path) -> None:
-    """A stack is no study of a file, and neither takes the other's place."""
-    same = (plans.c.study == known.name) & (plans.c.hash == known.plan_hash)
-    before = connection.execute(select(plans.c.content).where(same)).scalar_one().get("stack")
-    if bool(before) == bool(plan.stack):
+def _save_study(connection: Connection, plan: Plan, path: Path) -> None:
+    name = plan.study.name
+    row = {"path": str(path), "plan_hash": plan.hash, "last_run": time.time()}
+    known = connection.execute(select(studies).where(studies.c.name == name)).first()
+    if known is None:
+        connection.execute(insert(studies).values(name=name, **row))
         return
-    if before:
+    if known.imported:
         raise StudyError(
-            f"{known.name!r} is the name of a stack that `sweep stack {before['of']}` made; give "
-            f"the study in {path} another name"
+            f"a study {name!r} was imported from {known.path}; give the one in {path} another name"
+        )
+    _check_kind(connection, known, plan, path)
+    connection.execute(update(studies).where(studies.c.name == name).values(**row))
+
+
+def _save_arm(connection: Connection, study: str, position: int, arm: Arm) -> int:
+    """Store an arm; returns its id."""
+    added = connection.execute(
+        insert(arms).values(
+            study=study,
+            name=arm.name,
+            position=position,
+            interventions=list(arm.interventions),
+            changes=arm.changes,
+        )
+    )
+    return int(added.inserted_primary_key_rows[0][0])
+
+
+def _check_kind(connection: Connection, known: Row[Any], plan: Plan, path: Path) -> None:
+    """Raise StudyError if a stack would replace a study, or a study a stack."""
+    same = (plans.c.study == known.name) & (plans.c.hash == known.plan_hash)
+    content = connection.execute(select(plans.c.content).where(same)).scalar_one()
+    stack = PlanContent.from_json(content).stack
+    if bool(stack) == bool(plan.stack):
+        return
+    if stack:
+        raise StudyError(
+            f"{known.name!r} is the name of a stack that `sweep stack {stack.of}` made; give the "
+            f"study in {path} another name"
         )
     raise StudyError(
         f"the stack would be called {known.name!r}, which is the name of the study in {known.path}; "

@@ -1,109 +1,108 @@
-"""Arms that a study has tried and no longer has: a question that was asked cannot be taken back."""
+"""Arms that a study has tried and no longer has. They still count in the family of tests."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import RowMapping, Text, case, cast, func, select
+from sqlalchemy import Text, case, cast, func, select
 
-from sweep.history.changes import Content, flat_recipe
+from sweep.history.changes import flat_recipe
+from sweep.store.plan_content import PlanContent
 from sweep.store.schema import arms, planned_runs, runs
+from sweep.store.states import RunState
 from sweep.store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
 class WithdrawnArm:
-    """An arm of an earlier plan, with another recipe than any that the study has now."""
+    """An arm of an earlier plan with a recipe that no arm of the current plan has."""
 
     arm: str
     n_done: int
     n_diverged: int
     n_failed: int
     mean: float | None
-    """Of the test losses of the runs that are done, nats per token."""
+    """Mean test loss of the runs that are done, nats per token."""
     in_family: bool
-    """Whether it counts as a question: it has results, and was compared with the same baseline."""
-    reason: str
-    """Why it does, or does not."""
+    """True if it counts as a question: it was compared with the baseline of the current plan."""
+
+
+class RunCounts(NamedTuple):
+    """How the runs of a recipe ended."""
+
+    n_done: int
+    n_diverged: int
+    n_failed: int
+    mean: float | None
+    """Mean test loss of the runs that are done, nats per token."""
+
+
+class _LastUse(NamedTuple):
+    """The last plan that had a recipe."""
+
+    arm: str
+    baseline: str
+    """Key of the plan's baseline recipe."""
 
 
 def find_withdrawn(
-    store: Store, study: str, current: Content, plans: Sequence[Content]
+    store: Store, current: PlanContent, plans: Sequence[PlanContent]
 ) -> list[WithdrawnArm]:
-    """Arms of all the study's plans that ran and are not in the current one, by their recipes.
+    """Arms of any of a study's `plans` that have run and are not in the current one.
 
-    An arm that was renamed is still there. One whose recipe was changed is another arm.
+    Arms are compared by their recipes: a renamed arm is the same arm, and an arm with another
+    recipe is another arm.
     """
-    gone = _gone(current, plans)
-    if not gone:
+    removed = _removed(current, plans)
+    if not removed:
         return []
-    results = _results(store, study)
-    baseline = _key(_baseline(current))
-    found = []
-    for key, (name, base) in gone.items():
-        result = results.get(key)
-        if result is None:
-            continue
-        same = base == baseline
-        reason = (
-            "it was tried against the baseline of now"
-            if same
-            else "it was tried against another baseline"
-        )
-        found.append(WithdrawnArm(arm=name, **result, in_family=same, reason=reason))
-    return found
+    counts = _run_counts(store, current.study)
+    baseline = _key(current.arms.get(current.baseline))
+    return [
+        WithdrawnArm(arm=use.arm, in_family=use.baseline == baseline, **counts[key]._asdict())
+        for key, use in removed.items()
+        if key in counts
+    ]
 
 
-def _gone(current: Content, plans: Sequence[Content]) -> dict[str, tuple[str, str]]:
-    """By recipe: the latest name, and the baseline that it was compared with."""
-    kept = {_key(recipe) for recipe in current["arms"].values()}
-    gone: dict[str, tuple[str, str]] = {}
+def _removed(current: PlanContent, plans: Sequence[PlanContent]) -> dict[str, _LastUse]:
+    """The last use of each recipe that is not in the current plan, by the recipe's key."""
+    kept = {_key(recipe) for recipe in current.arms.values()}
+    removed: dict[str, _LastUse] = {}
     for plan in plans:
-        for name, recipe in plan["arms"].items():
+        baseline = plan.arms.get(plan.baseline)
+        for name, recipe in plan.arms.items():
             key = _key(recipe)
-            if key not in kept and recipe != _baseline(plan):
-                gone[key] = (name, _key(_baseline(plan)))
-    return gone
-
-
-def _baseline(plan: Content) -> Any:  # noqa: ANN401  (JSON)
-    return plan["arms"].get(plan.get("baseline", "baseline"))
+            if key not in kept and recipe != baseline:
+                removed[key] = _LastUse(name, _key(baseline))
+    return removed
 
 
 def _key(recipe: Any) -> str:  # noqa: ANN401  (JSON)
     return json.dumps(flat_recipe(recipe), sort_keys=True)
 
 
-def _results(store: Store, study: str) -> dict[str, dict[str, Any]]:
-    """How runs on a corpus of the study ended, by recipe, whichever study asked."""
+def _run_counts(store: Store, study: str) -> dict[str, RunCounts]:
+    """How runs on the study's corpora ended, by recipe; runs of other studies included."""
     corpora = (
         select(runs.c.corpus_hash).select_from(planned_runs).where(arms.c.study == study).distinct()
     )
-    counts = {
-        f"n_{state}": func.sum(case((runs.c.state == state, 1), else_=0))
-        for state in ("done", "diverged", "failed")
-    }
+    ended = (
+        func.sum(case((runs.c.state == state, 1), else_=0))
+        for state in (RunState.DONE, RunState.DIVERGED, RunState.FAILED)
+    )
     query = (
-        select(
-            func.max(cast(runs.c.recipe, Text)).label("recipe"),
-            func.avg(runs.c.test_loss).label("mean"),
-            *(column.label(name) for name, column in counts.items()),
-        )
+        select(func.max(cast(runs.c.recipe, Text)), *ended, func.avg(runs.c.test_loss))
         .where(runs.c.repeat_of.is_(None), runs.c.corpus_hash.in_(corpora))
         .group_by(runs.c.family)
     )
     with store.begin() as connection:
-        rows = connection.execute(query).mappings().all()
-    return {_key(json.loads(row["recipe"])): _tally(row) for row in rows if _ended(row)}
-
-
-def _ended(row: RowMapping) -> bool:
-    return any(row[f"n_{state}"] for state in ("done", "diverged", "failed"))
-
-
-def _tally(row: RowMapping) -> dict[str, Any]:
-    numbers = {name: int(row[name]) for name in ("n_done", "n_diverged", "n_failed")}
-    return {**numbers, "mean": row["mean"]}
+        rows = connection.execute(query).all()
+    return {
+        _key(json.loads(recipe)): RunCounts(int(done), int(diverged), int(failed), mean)
+        for recipe, done, diverged, failed, mean in rows
+        if done or diverged or failed
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from sweep.reports.plan_history import history_json
 from sweep.verdicts.judge import ArmReport, Reference, Report
 
 
@@ -14,7 +15,7 @@ def report_json(report: Report) -> dict[str, Any]:
     return {
         "study": report.study,
         "plan_hash": report.plan_hash,
-        "plan": report.history.as_dict(),
+        "plan": history_json(report.history),
         "alpha": report.analysis.alpha,
         "correction": report.analysis.correction,
         "family": report.judgement.family,

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from analysis.multiplicity import CORRECTIONS
-from sweep.history.changes import PlanChange, changes_in_words
-from sweep.history.history import PlanHistory
-from sweep.history.withdrawn import WithdrawnArm
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import (
     confounder_lines,
@@ -16,17 +12,16 @@ from sweep.reports.evidence_text import (
     reproducible_lines,
     test_text_lines,
 )
+from sweep.reports.plan_history import plan_lines, withdrawn_lines
 from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
 from sweep.reports.verdict_json import report_json, report_records
 from sweep.study.overrides import shown_overrides
-from sweep.terminal.printable import harmless, shown
+from sweep.terminal.printable import shown
 from sweep.terminal.units import duration
 from sweep.verdicts.judge import ArmReport, Report
 
 MAX_COSTS = 8
 """Undecided arms for which the cost of further seeds is listed."""
-MAX_CHANGES = 12
-"""Changes of a plan that are listed."""
 
 
 def report_document(report: Report) -> Document:
@@ -68,44 +63,14 @@ def preamble(result: Report) -> list[str]:
             f"The stack of {of}, which promised {promise:+.4f}; `sweep stack {of}` compares."
         )
     lines += test_text_lines(result.chunk_effects)
-    return [*lines, *_plan_lines(result.history), *confounder_lines(result.confounders)]
-
-
-def _plan_lines(history: PlanHistory) -> list[str]:
-    """Changes of the plan since the first run, and of the study's file since the last one."""
-    path = harmless(history.path)
-    lines = {
-        "as planned": [],
-        "stack": [],
-        "imported": [f"Imported from {path}."],
-        "gone": [f"{path} is gone: this is the plan last run."],
-        "unreadable": [f"{path} is no valid study any more: this is the plan last run."],
-        "changed": [
-            (
-                f"{path} has changed since: this is the plan last run; `sweep run {path}` trains and "
-                f"judges the new one ({_some_changes(history.file_changes)})."
-            )
-        ],
-    }[history.file]
-    if history.changes:
-        began = time.strftime("%Y-%m-%d %H:%M", time.localtime(history.first_stored))
-        lines.append(
-            f"This is not the plan that the study began with ({began}): "
-            f"{_some_changes(history.changes)}."
-        )
-    return lines
-
-
-def _some_changes(changes: Sequence[PlanChange]) -> str:
-    more = f"; and {len(changes) - MAX_CHANGES} more" if len(changes) > MAX_CHANGES else ""
-    return changes_in_words(changes[:MAX_CHANGES]) + more
+    return [*lines, *plan_lines(result.history), *confounder_lines(result.confounders)]
 
 
 def footnotes(report: Report) -> list[str]:
     """The sentences below the table."""
     undecided = [arm for arm in report.arms if arm.result.verdict == "undecided"]
     countable = [arm for arm in undecided if arm.result.seeds_to_settle]
-    lines = [*_mark_lines(report), *_withdrawn_lines(report.history)]
+    lines = [*_mark_lines(report), *withdrawn_lines(report.history)]
     missing = sum(arm.result.n_missing for arm in report.arms)
     if missing:
         lines.append(f"{missing} runs are still to be trained: these verdicts are provisional.")
@@ -132,26 +97,6 @@ def _mark_lines(report: Report) -> list[str]:
     if any(arm.result.n_diverged and arm.result.mean is not None for arm in arms):
         lines.append("Means are over the runs that converged.")
     return lines
-
-
-def _withdrawn_lines(history: PlanHistory) -> list[str]:
-    """Arms that were removed from the study, and whether they count in the family."""
-    lines = []
-    for in_family, end in (
-        (True, "They count in the family: a question that was asked cannot be taken back."),
-        (False, "They do not count in the family: their baseline was another one."),
-    ):
-        arms = [_withdrawn(arm) for arm in history.withdrawn if arm.in_family is in_family]
-        if arms:
-            lines.append(f"Tried, and no longer in the study: {', '.join(arms)}. {end}")
-    return lines
-
-
-def _withdrawn(arm: WithdrawnArm) -> str:
-    ended = {"done": arm.n_done, "diverged": arm.n_diverged, "failed": arm.n_failed}
-    counts = ", ".join(f"{number} {word}" for word, number in ended.items() if number)
-    mean = "" if arm.mean is None else f", mean {arm.mean:.4f}"
-    return f"{harmless(arm.arm)} ({counts}{mean})"
 
 
 def _cost_of_settling(undecided: Sequence[ArmReport], *, imported: bool) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from sweep.design.arms import make_plan
-from sweep.history.changes import changes_in_words, plan_changes
+from sweep.history.changes import plan_changes
+from sweep.reports.plan_history import changes_text
+from sweep.store.plan_content import PlanContent
 from sweep.study.file import parse_study
 from tests.sweep.stores import ORIGIN, Trainer, usual
 
@@ -27,6 +29,12 @@ def changed(content: Content, path: str, value: Any) -> Content:  # noqa: ANN401
     else:
         place[last] = value
     return new
+
+
+def planned(content: Content) -> PlanContent:
+    """The plan of a study file, as the database stores it."""
+    plan = make_plan(parse_study(deepcopy(content), "s.toml"), "s.toml")
+    return PlanContent.from_json(plan.content())
 
 
 SMALLER = {"because": "Slower.", "set": {"optimizer.learning_rate": 1e-3}}
@@ -59,27 +67,22 @@ CHANGES: dict[str, tuple[str, Any, str]] = {
 
 
 @pytest.mark.parametrize(("path", "value", "words"), CHANGES.values(), ids=CHANGES)
-def test_what_a_plan_has_changed_is_told_field_by_field(
+def test_changes_of_a_plan_are_listed_field_by_field(
     content: Content,
     path: str,
     value: Any,  # noqa: ANN401  (JSON)
     words: str,
 ) -> None:
-    before, after = (
-        make_plan(parse_study(deepcopy(each), "s.toml"), "s.toml").content()
-        for each in (content, changed(content, path, value))
-    )
-    assert changes_in_words(plan_changes(before, after)) == words
+    before, after = map(planned, (content, changed(content, path, value)))
+    assert changes_text(plan_changes(before, after)) == words
     assert plan_changes(after, after) == []
 
 
 def test_an_arm_that_was_renamed_is_the_same_arm(content: Content) -> None:
     renamed = deepcopy(content)
     renamed["interventions"]["gentle"] = renamed["interventions"].pop("clip")
-    before, after = (
-        make_plan(parse_study(each, "s.toml"), "s.toml").content() for each in (content, renamed)
-    )
-    assert changes_in_words(plan_changes(before, after)) == "arm clip → gentle"
+    before, after = map(planned, (content, renamed))
+    assert changes_text(plan_changes(before, after)) == "arm clip → gentle"
 
 
 def test_a_report_from_another_plan_than_the_first_says_what_changed(
@@ -99,7 +102,7 @@ def test_a_report_from_another_plan_than_the_first_says_what_changed(
     assert "): alpha 0.05 → 0.1; seeds 2 → 3.\n" in train.table()
 
 
-def test_an_arm_that_ran_and_is_gone_is_named_and_counts_in_the_family(
+def test_a_removed_arm_with_runs_is_named_and_counts_in_the_family(
     train: Trainer, content: Content
 ) -> None:
     train(content)
@@ -115,7 +118,7 @@ def test_an_arm_that_ran_and_is_gone_is_named_and_counts_in_the_family(
     assert "over a family of 2;" in train.table()
 
 
-def test_an_arm_that_was_planned_and_never_ran_is_no_question(
+def test_a_removed_arm_that_never_ran_does_not_count_in_the_family(
     train: Trainer, content: Content
 ) -> None:
     train(content, lambda arm, seed: {} if arm == "clip" else usual(arm, seed))
@@ -124,7 +127,7 @@ def test_an_arm_that_was_planned_and_never_ran_is_no_question(
     assert train.report()["plan"]["withdrawn"] == []
 
 
-def test_another_recipe_under_the_same_name_is_another_question(
+def test_another_recipe_under_the_same_name_is_another_arm(
     train: Trainer, content: Content
 ) -> None:
     train(content)
