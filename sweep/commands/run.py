@@ -14,14 +14,15 @@ from sweep.commands.data import prepare_large
 from sweep.commands.report import print_report
 from sweep.design.plan import Plan
 from sweep.executors.slots import find_slots
-from sweep.forecast.disk_space import room_for
-from sweep.forecast.outline import Outline, print_outline
+from sweep.forecast.disk_space import disk_space_for
+from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace, guessed_pace, measured_pace
 from sweep.history.record import save_plan
 from sweep.progress.watcher import Stopping, Summary
 from sweep.progress.words import stop_words
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
+from sweep.reports.forecast_text import disk_warning, print_outline
 from sweep.running.scheduler import Settings
 from sweep.running.train import train_jobs, unfinished
 from sweep.store.states import RunState
@@ -74,7 +75,8 @@ def carry_out(
     workload = make_workload(plan, workspace.cache, online=True)
     places = find_slots(request.slots, plan.study.jobs.gpus_per_run)
     outline = Outline(plan, workload, workspace.open_if_any())
-    if warning := room_for(outline, len(places), workspace.folder).warning(workspace.folder):
+    disk = disk_space_for(outline, len(places), workspace.folder)
+    if warning := disk_warning(disk, workspace.folder):
         say(console, warning, "yellow")
     workload = prepare_large(workspace, workload, workload.jobs().values(), console)
     store = workspace.open_or_create()

@@ -12,9 +12,10 @@ from sweep.commands.run import EXIT_DONE, RunRequest, carry_out
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
 from sweep.executors.slots import find_slots
-from sweep.forecast.outline import Outline, print_outline
+from sweep.forecast.outline import Outline
 from sweep.forecast.pace import guessed_pace, measured_pace
 from sweep.reports.document import print_document
+from sweep.reports.forecast_text import print_outline
 from sweep.reports.formats import Format
 from sweep.reports.stack_text import stack_document
 from sweep.store.rows import StudyRow

@@ -1,4 +1,4 @@
-"""How much of a disk a study will take, before it is run."""
+"""Estimate the disk space that a study needs, before it is run."""
 
 from __future__ import annotations
 
@@ -8,95 +8,76 @@ from typing import Any
 
 from sweep.forecast.outline import Outline
 from sweep.machine.disk import free_bytes
-from sweep.terminal.units import shown_size
 from sweep.trainers.base import Cost
 from sweep.trainers.inputs import Supply
 
-FLOAT = 4
-"""Bytes of a parameter, whatever the precision of its training."""
-CHECKPOINT = 3 * FLOAT
-"""Bytes of it in a checkpoint, with the two moments of the optimiser."""
-CHECKPOINTS = 3
-"""Of a run at once: two are kept while a third is written."""
-RUN = 8_000
-"""Bytes of what a run records whatever its length: recipe, result, log; in files and database."""
-POINT = 380
-"""Bytes of a point of its curve, in both."""
-CHUNK = 220
-"""Bytes of the loss of a chunk of test text, in both."""
-TOKEN = 2
-"""Bytes of a token."""
+WEIGHT_BYTES = 4
+"""Bytes per parameter in `weights.safetensors`; the precision of training does not matter."""
+CHECKPOINT_BYTES = 3 * WEIGHT_BYTES
+"""Bytes per parameter in a checkpoint: the weight and the optimizer's two moments."""
+CHECKPOINTS_AT_ONCE = 3
+"""Checkpoints of a run on disk at one time: two are kept while a third is written."""
+RUN_BYTES = 8_000
+"""Bytes of recipe, result and log of one run, in files and database; its length does not matter."""
+POINT_BYTES = 380
+"""Bytes per point of the loss curve, in files and database."""
+CHUNK_BYTES = 220
+"""Bytes per chunk of test text for its loss, in files and database."""
+TOKEN_BYTES = 2
+"""Bytes per token in a token file."""
 
 
-@dataclass(frozen=True)
-class Room:
-    """Bytes that the runs a study still lacks will take at most, as a rough guess."""
+@dataclass(frozen=True, kw_only=True)
+class DiskSpace:
+    """A rough upper bound of the bytes that the missing runs of a study will need."""
 
     weights: int
-    """Of the runs when they have ended."""
+    """Weights of the finished runs, bytes."""
     checkpoints: int
-    """Of those that are trained at once."""
+    """Checkpoints of the runs that are trained at the same time, bytes."""
     tokens: int
-    """Of corpora that are still to be prepared, where their size is known."""
+    """Token files of corpora that are not prepared yet, bytes; 0 for a corpus of unknown size."""
     records: int
-    """Curves, results and the database."""
+    """Curves, results and the database, bytes."""
     free: int
-    """On the disk of the folder of runs."""
+    """Free bytes on the disk of the folder of runs."""
 
     @property
     def needed(self) -> int:
+        """Sum of all parts, bytes."""
         return self.weights + self.checkpoints + self.tokens + self.records
 
-    def content(self) -> dict[str, Any]:
-        """What `--format json` prints of it."""
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `sweep plan --format json`."""
         return {**asdict(self), "needed": self.needed}
 
-    def warning(self, folder: Path) -> str | None:
-        """Both numbers and what to do; None for a study that fits."""
-        if self.needed <= self.free:
-            return None
-        parts = {
-            "weights": self.weights,
-            "checkpoints": self.checkpoints,
-            "token files": self.tokens,
-            "records": self.records,
-        }
-        words = ", ".join(f"{name} {shown_size(size)}" for name, size in parts.items() if size)
-        return (
-            f"The disk may be too small: the study takes up to {shown_size(self.needed)} in {folder} "
-            f"({words}), where {shown_size(self.free)} are free; free "
-            f"{shown_size(self.needed - self.free)} (`sweep gc --dry-run` lists what can go), choose "
-            'another folder with --runs DIR, or set jobs.keep = "nothing" to keep no weights.'
-        )
 
-
-def room_for(outline: Outline, slots: int, folder: Path) -> Room:
-    """What the runs of a plan that are missing will take with `slots` of them at a time."""
+def disk_space_for(outline: Outline, slots: int, folder: Path) -> DiskSpace:
+    """The space that the missing runs of a plan need in `folder`, with `slots` runs at a time."""
     missing = outline.missing
-    sizes = sorted((cost.parameters for cost in missing), reverse=True)
-    keep = outline.plan.study.jobs.keep == "weights"
+    sizes = sorted((run.parameters for run in missing), reverse=True)
+    keeps_weights = outline.plan.study.jobs.keep == "weights"
     supplies = outline.workload.inputs.supplies.values() if outline.workload and missing else ()
-    return Room(
-        weights=sum(sizes) * FLOAT if keep else 0,
-        checkpoints=sum(sizes[:slots]) * CHECKPOINT * CHECKPOINTS,
+    return DiskSpace(
+        weights=sum(sizes) * WEIGHT_BYTES if keeps_weights else 0,
+        checkpoints=sum(sizes[:slots]) * CHECKPOINT_BYTES * CHECKPOINTS_AT_ONCE,
         tokens=sum(_token_files(supply) for supply in supplies),
-        records=sum(_records(cost) for cost in missing),
+        records=sum(_records(run) for run in missing),
         free=free_bytes(folder),
     )
 
 
-def _records(cost: Cost) -> int:
-    return RUN + POINT * cost.curve_points + CHUNK * cost.chunks
+def _records(run: Cost) -> int:
+    return RUN_BYTES + POINT_BYTES * run.curve_points + CHUNK_BYTES * run.chunks
 
 
 def _token_files(supply: Supply) -> int:
-    """Those that are not there yet; 0 where nobody knows how large they will be."""
+    """Bytes of the token files that have to be written; 0 if their size is unknown."""
     corpus, data, size = supply.corpus, supply.data, supply.source.size
     if supply.saved:
         return 0
     if corpus is not None:
-        return TOKEN * (corpus.info.train_tokens + corpus.info.test_tokens)
-    most = data.max_tokens
+        return TOKEN_BYTES * (corpus.info.train_tokens + corpus.info.test_tokens)
     by_text = None if size is None else size if data.tokenizer == "bytes" else size // 2
-    known = [tokens for tokens in (most, by_text) if tokens is not None]
-    return TOKEN * min(known, default=0)
+    known = [tokens for tokens in (data.max_tokens, by_text) if tokens is not None]
+    return TOKEN_BYTES * min(known, default=0)

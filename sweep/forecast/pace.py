@@ -1,4 +1,4 @@
-"""How long runs will take, before they are run."""
+"""Estimate the speed of training, before runs are started."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from sweep.store.store import Store
 from sweep.trainers.base import Cost
 from sweep.workload.job import Job
 
-UTILISATION = 0.3
-"""Share of the matrix-product rate that training a small model reaches on a CPU, as a guess."""
+CPU_UTILISATION = 0.3
+"""Share of the matrix-product rate that training a small model reaches on a CPU; a guess."""
 
-ON_A_GPU = 1e13
+GPU_FLOPS = 1e13
 """Floating-point operations per second of a short run of a small model on a GPU, which it hardly
-fills: 8e12 on an H200 with 3 million parameters, where GPT-2 small reaches 4e14."""
+fills: 8e12 on an H200 with 3 million parameters; GPT-2 small reaches 4e14 there."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Floating-point operations per second of one run, start and evaluation counted in."""
+    """The speed of one run, averaged over its start, training and evaluation."""
 
     rate: float
+    """Floating-point operations per second."""
     source: str
     """Where the number comes from, for people."""
 
@@ -38,14 +39,14 @@ class Pace:
 
 
 def given_pace(tokens_per_second: float | None, cost: Cost) -> Pace | None:
-    """The pace at which a run of that cost trains so many tokens; None when none is given."""
+    """The pace at which a run of that cost trains so many tokens; None if none is given."""
     if tokens_per_second is None:
         return None
     return Pace(tokens_per_second * cost.flops / cost.tokens, "as given for the baseline")
 
 
 def measured_pace(store: Store | None, jobs: Sequence[Job]) -> Pace | None:
-    """The pace of those of the jobs that are done; None when none is."""
+    """The median pace of the jobs that are done; None if none is done."""
     if store is None:
         return None
     paces = []
@@ -57,20 +58,21 @@ def measured_pace(store: Store | None, jobs: Sequence[Job]) -> Pace | None:
 
 
 def guessed_pace(slots: int) -> Pace:
-    """The pace that this machine's matrix products suggest, shared by `slots` runs.
+    """Guess the pace of each of `slots` runs from this machine's matrix products.
 
-    It is one core's, times the cores: products on several wait for the slowest of them, so on a
-    busy machine they can be a hundred times slower. GPUs are not asked: that takes seconds.
+    One core is measured and multiplied by the number of cores: a product on several cores waits
+    for the slowest of them, which on a busy machine can be a hundred times slower. GPUs are not
+    measured, because that takes seconds.
     """
     if find_gpus():
-        return Pace(ON_A_GPU, "a guess for any GPU, which large models use better")
+        return Pace(GPU_FLOPS, "a guess for any GPU, which large models use better")
     import numpy as np
 
-    size = 64  # so small that one core does it
+    size = 64  # small, so that numpy uses one core
     matrix = np.ones((size, size), dtype=np.float32)
-    best = min(_seconds(lambda: matrix @ matrix) for _ in range(1_000))  # whatever else is running
+    best = min(_seconds(lambda: matrix @ matrix) for _ in range(1_000))  # least disturbed by others
     return Pace(
-        UTILISATION * available_cores() * 2 * size**3 / best / slots,
+        CPU_UTILISATION * available_cores() * 2 * size**3 / best / slots,
         "a guess from this machine's matrix products",
     )
 

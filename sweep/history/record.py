@@ -73,7 +73,9 @@ def _save_arm(connection: Connection, study: str, position: int, arm: Arm) -> in
             changes=arm.changes,
         )
     )
-    return int(added.inserted_primary_key_rows[0][0])
+    (arm_id,) = added.inserted_primary_key or (None,)
+    assert arm_id is not None  # noqa: S101  (the key is an integer that the database counts)
+    return int(arm_id)
 
 
 def _check_kind(connection: Connection, known: Row[Any], plan: Plan, path: Path) -> None:

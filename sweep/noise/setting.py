@@ -108,7 +108,7 @@ def planned_setting(store: Store | None, plan: Plan, workload: Workload | None) 
     Without a workload (its corpus is not on this machine), corpus and device are unknown.
     """
     study, arm = plan.study, plan.arms[0]
-    job = workload.job(arm, arm.recipe) if workload else None
+    job = workload.job(arm.spec) if workload else None
     runs = store.family_runs(job.family) if store and job else []
     return Setting(
         recipe=_setting_recipe(json.loads(arm.identity), study.design.vary, study.design.hold),

@@ -1,4 +1,4 @@
-"""How much of a disk a study takes is told before, and is about what it then takes."""
+"""The forecast of disk space is close to the space that a study takes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sweep.forecast.disk_space import CHECKPOINTS, Room
+from sweep.forecast.disk_space import CHECKPOINTS_AT_ONCE, DiskSpace
 from sweep.machine.disk import size_of
+from sweep.reports.forecast_text import disk_warning
 from tests.disks import small_disk
 from tests.faults.terminal import Terminal, end, send, steps, trainers, wait_for
 from trainer.training.checkpoint import KEPT
@@ -19,7 +20,7 @@ from trainer.training.checkpoint import KEPT
 Open = Callable[..., Terminal]
 
 
-def test_a_study_takes_about_what_was_said_before(open_terminal: Open) -> None:
+def test_a_study_takes_about_the_disk_space_that_the_plan_forecasts(open_terminal: Open) -> None:
     terminal = open_terminal()
     said = json.loads(terminal.sweep("plan", "s.toml", "--slots", "1", "--format", "json"))["disk"]
     run, runs = terminal.run("baseline"), terminal.folder / "runs"
@@ -31,8 +32,8 @@ def test_a_study_takes_about_what_was_said_before(open_terminal: Open) -> None:
     send(pid, signal.SIGCONT)
     end(command, status=130)
     written = [size_of(path) for path in run.checkpoints.iterdir()]
-    assert 1 <= said["checkpoints"] / (CHECKPOINTS * max(written)) * 1.2 <= 1.5
-    assert CHECKPOINTS == KEPT + 1
+    assert 1 <= said["checkpoints"] / (CHECKPOINTS_AT_ONCE * max(written)) * 1.2 <= 1.5
+    assert CHECKPOINTS_AT_ONCE == KEPT + 1
     assert "3/3" in terminal.sweep("run", "s.toml")
     weights = sum(size_of(path) for path in runs.glob("*/weights.safetensors"))
     tokens = sum(size_of(path) for path in runs.glob("cache/*/t*.bin"))
@@ -46,7 +47,7 @@ def test_a_study_takes_about_what_was_said_before(open_terminal: Open) -> None:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """Room for the study, but not for as many checkpoints as it may come to write."""
+    """A disk with room for the study, but not for all of its checkpoints."""
     folder = tmp_path / "study" / "runs"
     folder.mkdir(parents=True)
     with small_disk(folder, 40 * 2**20) as made:
@@ -54,7 +55,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("disk")
-def test_a_study_that_may_not_fit_is_planned_and_run_with_a_warning_that_has_both_numbers(
+def test_plan_and_run_warn_with_needed_and_free_space_if_the_disk_may_be_too_small(
     open_terminal: Open,
 ) -> None:
     terminal = open_terminal("", steps=20)
@@ -62,15 +63,23 @@ def test_a_study_that_may_not_fit_is_planned_and_run_with_a_warning_that_has_bot
     for out in (terminal.sweep("plan", *wide), terminal.sweep("run", *wide)):
         (line,) = [line for line in out.splitlines() if line.startswith("The disk may be")]
         assert re.fullmatch(
-            r"The disk may be too small: the study takes up to 4\d.\d MB in runs \(weights "
-            r"1\d.\d MB, checkpoints 3\d.\d MB, token files 436.5 kB, records \d+.\d kB\), where "
-            r"4\d.\d MB are free; free \d.\d MB \(`sweep gc --dry-run` lists what can go\), choose "
+            r"The disk may be too small: the study needs up to 4\d.\d MB in runs \(weights "
+            r"1\d.\d MB, checkpoints 3\d.\d MB, token files 436.5 kB, records \d+.\d kB\), and "
+            r"4\d.\d MB are free; free \d.\d MB \(`sweep gc --dry-run` lists what can be deleted\), choose "
             'another folder with --runs DIR, or set jobs.keep = "nothing" to keep no weights.',
             line,
         )
     assert "too small" not in terminal.sweep("plan", "s.toml")
 
 
-def test_a_study_that_fits_to_the_byte_is_not_warned_of(tmp_path: Path) -> None:
-    assert Room(1, 2, 3, 4, free=10).warning(tmp_path) is None
-    assert "9 bytes are free; free 1 byte " in str(Room(1, 2, 3, 4, free=9).warning(tmp_path))
+@pytest.mark.parametrize(
+    ("free", "words"),
+    [(10, None), (9, "needs up to 10 bytes"), (9, "9 bytes are free; free 1 byte ")],
+)
+def test_the_warning_comes_only_if_a_byte_is_missing(
+    tmp_path: Path, free: int, words: str | None
+) -> None:
+    disk = DiskSpace(weights=1, checkpoints=2, tokens=3, records=4, free=free)
+    warning = disk_warning(disk, tmp_path)
+    assert (warning is None) == (words is None)
+    assert (words or "") in (warning or "")

@@ -1,4 +1,4 @@
-"""`sweep plan`: what a study takes, on a machine that may have neither its text nor its GPUs."""
+"""`sweep plan`: the cost of a study, also on a machine without its text or its GPUs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_study_loads_and_plans_on_any_machine(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_reference_setting_is_what_it_was() -> None:
+def test_the_reference_setting_is_unchanged() -> None:
     plan = read_plan(ROOT / "studies" / "gpt2_fineweb.toml")
     recipe = plan.arms[0].spec.recipe
     assert parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer)) == 163_009_536
@@ -66,13 +66,13 @@ def test_the_reference_setting_is_what_it_was() -> None:
     ]
 
 
-def test_on_one_card_it_is_the_same_runs() -> None:
+def test_the_study_for_one_gpu_has_the_same_runs() -> None:
     eight, one = (read_plan(ROOT / "studies" / f"gpt2_fineweb{x}.toml") for x in ("", "_one_gpu"))
     assert [arm.specs for arm in eight.arms] == [arm.specs for arm in one.arms]
     assert (one.study.jobs.gpus_per_run, one.study.jobs.micro_batch) == (1, 6)
 
 
-def test_the_time_follows_from_the_tokens_per_second_that_are_given(
+def test_the_time_follows_from_the_given_tokens_per_second(
     tmp_path: Path, study_text: str, sweep: Run
 ) -> None:
     (tmp_path / "s.toml").write_text(study_text)
@@ -85,15 +85,15 @@ def test_the_time_follows_from_the_tokens_per_second_that_are_given(
     assert "Time: about 25 s, one run at a time; " in done.stdout
 
 
-def test_a_guess_of_the_pace_waits_for_no_other_core() -> None:
-    """Else it measures whatever the others are busy with."""
+def test_a_guess_of_the_pace_uses_one_core() -> None:
+    """The other cores may be busy, and a guess that waits for them is too slow."""
     guessed_pace(1)
     began, busy = time.perf_counter(), time.process_time()
     guessed_pace(1)
     assert time.process_time() - busy < 1.2 * (time.perf_counter() - began)
 
 
-def test_a_gpu_is_not_guessed_by_what_the_cpu_can(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guess_for_a_gpu_does_not_depend_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     pace = guessed_pace(1)
     assert (pace.rate, pace.source) == (1e13, "a guess for any GPU, which large models use better")
@@ -101,7 +101,7 @@ def test_a_gpu_is_not_guessed_by_what_the_cpu_can(monkeypatch: pytest.MonkeyPatc
     assert guessed_pace(1).source == "a guess from this machine's matrix products"
 
 
-def test_a_text_that_is_not_there_yet_is_said_after_the_plan(
+def test_a_missing_text_is_reported_after_the_plan(
     tmp_path: Path, study_text: str, sweep: Run
 ) -> None:
     study = study_text.replace(
@@ -122,7 +122,7 @@ def content(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return found
 
 
-def test_a_given_noise_says_what_can_be_seen_what_a_wanted_effect_takes_and_what_it_costs(
+def test_a_given_noise_gives_the_visible_effect_and_the_seeds_and_cost_of_a_wanted_one(
     empty: Path, sweep: Run
 ) -> None:
     words = ("--sd", 0.01, "--effect", 0.01, "--price-per-hour", 3, "--tokens-per-second", 512)
@@ -148,11 +148,11 @@ def test_a_given_noise_says_what_can_be_seen_what_a_wanted_effect_takes_and_what
     )
     assert f"To see 0.01 with 80% power unpaired: {seeds} seeds, " in said
     assert (
-        "To see 0.01 with 80% power paired, in the middle arm: unknown until arms have run" in said
+        "To see 0.01 with 80% power paired, in the median arm: unknown until arms have run" in said
     )
 
 
-def test_several_gpus_to_a_run_cost_several_times_as_much(
+def test_a_run_on_eight_gpus_costs_eight_times_as_much(
     empty: Path, study_text: str, sweep: Run
 ) -> None:
     (empty / "eight.toml").write_text(f"{study_text}\n[jobs]\ngpus_per_run = 8\n")
@@ -161,17 +161,13 @@ def test_several_gpus_to_a_run_cost_several_times_as_much(
     assert eight["cost"] == pytest.approx(8 * one["cost"])
 
 
-def test_without_noise_nobody_can_tell_what_is_seen_and_that_is_said(
-    empty: Path, sweep: Run
-) -> None:
+def test_without_noise_the_visible_effect_is_reported_as_unknown(empty: Path, sweep: Run) -> None:
     said = sweep(empty, "plan", "s.toml", "--effect", "0.01").stdout
     assert "Smallest visible effect: unknown until the baseline has run with two seeds" in said
-    assert "How many seeds see 0.01 nobody can tell without the noise; give it with --sd, or " in (
-        said
-    )
+    assert "The seeds that detect an effect of 0.01 depend on the noise, which is unknown: " in said
 
 
-def test_what_has_run_tells_what_the_design_sees_arm_by_arm(
+def test_finished_runs_give_the_visible_effect_of_each_arm(
     finished: tuple[Path, object], sweep: Run
 ) -> None:
     found = content(sweep(finished[0], "plan", "s.toml", "--effect", 0.1, "--format", "json"))
@@ -182,7 +178,7 @@ def test_what_has_run_tells_what_the_design_sees_arm_by_arm(
     assert found["wanted"]["paired"]["seeds"] >= 2
 
 
-def test_noise_on_record_is_used_and_that_of_another_recipe_is_borrowed_with_a_warning(
+def test_recorded_noise_is_used_and_that_of_another_recipe_is_borrowed_with_a_warning(
     finished: tuple[Path, object], study_text: str, tmp_path: Path, sweep: Run
 ) -> None:
     folder = Path(shutil.copytree(finished[0], tmp_path / "copy"))
@@ -206,12 +202,13 @@ def test_noise_on_record_is_used_and_that_of_another_recipe_is_borrowed_with_a_w
     beginning = said[: said.index("tokens/s")]
     assert "Smallest visible effect at 80% power, alpha 0.05 over 2 arms: " in beginning
     assert (
-        f"{borrowed['source']}, and other things hold now (`sweep plan` names them).\n" in beginning
+        f"{borrowed['source']}, but measured under other conditions (`sweep plan` names them).\n"
+        in beginning
     )
     assert borrowed["warning"] not in beginning
 
 
-def test_of_what_differs_where_noise_is_borrowed_three_fields_are_named(
+def test_the_warning_about_borrowed_noise_names_three_fields_that_differ(
     finished: tuple[Path, object], study_text: str, tmp_path: Path, sweep: Run
 ) -> None:
     folder = Path(shutil.copytree(finished[0], tmp_path / "copy"))
@@ -238,13 +235,13 @@ def test_noise_is_never_borrowed_from_an_imported_study(empty: Path, sweep: Run)
 
 @pytest.mark.parametrize(
     ("sd", "why"),
-    [(1e-6, "the middle arm's differences vary more than those"), (1.0, None)],
+    [(1e-6, "the median arm's paired differences vary more than those"), (1.0, None)],
 )
-def test_where_pairing_sees_less_the_plan_says_why(
+def test_the_plan_explains_why_pairing_does_not_help(
     finished: tuple[Path, object], sweep: Run, sd: float, why: str | None
 ) -> None:
     said = sweep(finished[0], "plan", "s.toml", "--sd", sd).stdout
-    assert "; paired, as it will be judged, " in said
+    assert "; paired, as in the verdicts, " in said
     assert ("Pairing does not help here: " in said) == bool(why)
     assert (why or "") in said
 

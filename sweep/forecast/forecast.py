@@ -1,0 +1,48 @@
+"""Everything that `sweep plan` computes, and its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sweep.forecast.disk_space import DiskSpace
+from sweep.forecast.outline import Outline
+from sweep.forecast.price import Price, TrainingTime, WantedEffect
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What running a study takes, and the effects that it can detect."""
+
+    outline: Outline
+    price: Price
+    time: TrainingTime
+    effect: float | None
+    """The effect that the design should detect, nats per token; None if not given."""
+    wanted: WantedEffect | None
+    """The seeds that detect it; None without an effect, or if the noise is unknown."""
+    disk: DiskSpace
+    problems: Sequence[str]
+    """Reasons why this machine cannot run the study now."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `sweep plan --format json`."""
+        outline, time, power = self.outline, self.time, self.outline.power
+        return {
+            "study": outline.plan.study.name,
+            "plan_hash": outline.plan.hash,
+            "arms": [asdict(arm) for arm in outline.arms()],
+            "runs": outline.runs,
+            "done": len(outline.done),
+            "tokens": outline.tokens,
+            "flops": outline.flops,
+            "hours": time.hours,
+            "hours_here": time.elapsed_hours,
+            "pace": time.pace.source,
+            "cost": time.cost,
+            "power": power.visible.to_json() if power else None,
+            "wanted": asdict(self.wanted) if self.wanted else None,
+            "disk": self.disk.to_json(),
+            "problems": list(self.problems),
+        }

@@ -1,0 +1,220 @@
+"""Print what a study takes to run, and the effects that it can detect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from sweep.forecast.disk_space import DiskSpace
+from sweep.forecast.forecast import Forecast
+from sweep.forecast.outline import Outline
+from sweep.forecast.pace import Pace
+from sweep.forecast.power import Power
+from sweep.forecast.price import Price, SeedsNeeded, TrainingTime, training_time
+from sweep.study.overrides import shown_overrides
+from sweep.terminal.console import say
+from sweep.terminal.printable import shown
+from sweep.terminal.units import duration, shown_size
+from sweep.trainers.inputs import Supply
+
+MOST_ARMS_SHOWN = 100
+"""Rows of the table of arms."""
+
+
+def print_forecast(forecast: Forecast, folder: Path, console: Console) -> None:
+    """Print all that `sweep plan` has to say; `folder` is the folder of runs."""
+    outline = forecast.outline
+    print_arms(outline, console)
+    _print_lines(_outline_lines(outline, forecast.time), console)
+    if outline.power and outline.power.noise.warning:
+        say(console, outline.power.noise.warning)
+    _print_lines(_wanted_lines(forecast), console)
+    if warning := disk_warning(forecast.disk, folder):
+        say(console, warning, "yellow")
+    for problem in forecast.problems:
+        say(console, f"Before it can be run: {problem}.")
+
+
+def print_arms(outline: Outline, console: Console) -> None:
+    """Print a table with a row per arm, up to `MOST_ARMS_SHOWN`."""
+    arms = outline.arms()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("arm", no_wrap=True)
+    table.add_column("changes", overflow="fold")
+    for title in ("parameters", "steps", "runs", "done"):
+        table.add_column(title, justify="right")
+    for each in arms[:MOST_ARMS_SHOWN]:
+        numbers = (each.parameters, each.steps, each.runs, each.done)
+        table.add_row(each.arm, _changes(each.changes), *(f"{number:,}" for number in numbers))
+    console.print(table)
+    if len(arms) > MOST_ARMS_SHOWN:
+        say(
+            console, f"… and {len(arms) - MOST_ARMS_SHOWN:,} more arms: --format json has them all."
+        )
+
+
+def print_outline(outline: Outline, pace: Pace, slots: int, console: Console) -> None:
+    """Print the work to do, its time with `slots` runs at a time, and the smallest visible effect."""
+    time = training_time(outline, Price(pace=pace, per_hour=None), slots)
+    _print_lines(_outline_lines(outline, time), console)
+
+
+def disk_warning(disk: DiskSpace, folder: Path) -> str | None:
+    """A warning with the needed and the free space; None if the study fits."""
+    if disk.needed <= disk.free:
+        return None
+    parts = {
+        "weights": disk.weights,
+        "checkpoints": disk.checkpoints,
+        "token files": disk.tokens,
+        "records": disk.records,
+    }
+    words = ", ".join(f"{name} {shown_size(size)}" for name, size in parts.items() if size)
+    return (
+        f"The disk may be too small: the study needs up to {shown_size(disk.needed)} in {folder} "
+        f"({words}), and {shown_size(disk.free)} are free; free "
+        f"{shown_size(disk.needed - disk.free)} (`sweep gc --dry-run` lists what can be deleted), "
+        'choose another folder with --runs DIR, or set jobs.keep = "nothing" to keep no weights.'
+    )
+
+
+def _print_lines(lines: Iterator[str], console: Console) -> None:
+    for line in lines:
+        say(console, line)
+
+
+def _outline_lines(outline: Outline, time: TrainingTime) -> Iterator[str]:
+    if outline.plan.overrides:
+        yield f"Overridden: {shown_overrides(outline.plan.overrides)}."
+    yield _work_line(outline)
+    for supply in outline.workload.inputs.supplies.values() if outline.workload else ():
+        yield _corpus_line(supply)
+    if time.runs:
+        yield _time_line(time)
+    yield from _power_lines(outline.power)
+
+
+def _changes(fields: Mapping[str, Any]) -> str:
+    """`model.dropout = 0.0, ...`."""
+    return ", ".join(f"{field} = {shown(value)}" for field, value in fields.items())
+
+
+def _work_line(outline: Outline) -> str:
+    plan = outline.plan
+    return (
+        f"{plan.study.name}: {len(plan.arms)} arms × {len(plan.seeds)} seeds = "
+        f"{outline.runs} runs, {len(outline.done)} done already, {len(outline.missing)} to train; "
+        f"{outline.tokens:,} tokens, {outline.flops:.2g} floating-point operations."
+    )
+
+
+def _corpus_line(supply: Supply) -> str:
+    data, corpus = supply.data, supply.corpus
+    if corpus is None:
+        size = supply.source.size
+        amount = f", {size:,} bytes" if size else ""
+        return (
+            f"Corpus {shown(data.corpus)} ({data.tokenizer}): not prepared yet{amount}; "
+            "`sweep data prepare STUDY` does it, or `sweep run`."
+        )
+    info = corpus.info
+    return (
+        f"Corpus {info.corpus} ({info.tokenizer}): {info.train_tokens:,} training and "
+        f"{info.test_tokens:,} test tokens in {info.extent}."
+    )
+
+
+def _time_line(time: TrainingTime) -> str:
+    at_once = "one run at a time" if time.slots == 1 else f"{time.slots} runs at a time"
+    several = time.gpus_per_run > 1
+    shared = f" on {time.gpus_per_run} GPUs" if several else ""
+    gpu_hours = f" ({time.gpu_hours:,.1f} GPU-hours)" if several else ""
+    return (
+        f"Time: about {duration(time.elapsed_seconds)}, {at_once}{shared}; "
+        f"{time.hours:,.3g} hours of training and evaluation{gpu_hours} at "
+        f"{time.tokens_per_second:,.0f} tokens a second ({time.pace.source})."
+    )
+
+
+def _power_lines(power: Power | None) -> Iterator[str]:
+    if power is None:
+        yield (
+            "Smallest visible effect: unknown until the baseline has run with two seeds; "
+            "`sweep noise` measures it."
+        )
+        return
+    visible, noise = power.visible, power.noise
+    doubt = ", but measured under other conditions (`sweep plan` names them)"
+    yield (
+        f"Smallest visible effect at 80% power, {_level_words(power)}: "
+        f"{_effect(visible.unpaired)} unpaired; {_paired_words(power)}. "
+        f"Noise: sd {noise.sd:.4f}, {noise.source}{doubt if noise.warning else ''}."
+    )
+    if reason := _why_pairing_does_not_help(power):
+        yield f"Pairing does not help here: {reason}."
+
+
+def _paired_words(power: Power) -> str:
+    visible = power.visible
+    if not visible.arms:
+        return "paired, as in the verdicts, usually smaller: known once arms have run"
+    low, high = visible.arms[0], visible.arms[-1]
+    return (
+        f"paired, as in the verdicts, {_effect(visible.paired)} in the median arm "
+        f"({low.arm} {_effect(low.effect)} to {high.arm} {_effect(high.effect)})"
+    )
+
+
+def _why_pairing_does_not_help(power: Power) -> str | None:
+    """Why a paired test detects no smaller effect than an unpaired one; None if it does."""
+    unpaired, paired = power.visible.unpaired, power.visible.paired
+    known = power.noise.paired
+    if unpaired is None or not known or (paired is not None and paired <= unpaired):
+        return None
+    if known[len(known) // 2].sd > math.sqrt(2) * power.noise.sd:
+        return (
+            "in the runs so far, the median arm's paired differences vary more than those of "
+            "unrelated runs would"
+        )
+    return f"over {len(power.plan.seeds)} seeds a paired test has fewer degrees of freedom"
+
+
+def _level_words(power: Power) -> str:
+    family, settings = len(power.plan.arms) - 1, power.plan.study.analysis
+    if power.alpha == settings.alpha:
+        return f"alpha {power.alpha:g}"
+    return f"alpha {settings.alpha:g} over {family} arms"
+
+
+def _effect(effect: float | None) -> str:
+    return "nothing" if effect is None else f"{effect:.4f}"
+
+
+def _wanted_lines(forecast: Forecast) -> Iterator[str]:
+    """The cost, and the seeds that detect the wanted effect, if the user asked for them."""
+    cost, effect, wanted = forecast.time.cost, forecast.effect, forecast.wanted
+    if cost is not None:
+        yield f"Cost of the runs to train: {cost:,.2f}, at {forecast.price.per_hour:g} an hour."
+    if effect is not None and wanted is None:
+        yield (
+            f"The seeds that detect an effect of {effect:g} depend on the noise, which is unknown: "
+            "give it with --sd, or measure it with `sweep noise`."
+        )
+    if wanted is not None:
+        start = f"To see {wanted.effect:g} with 80% power"
+        unknown = "unknown until arms have run"
+        yield f"{start} paired, in the median arm: {_needed_words(wanted.paired, unknown)}."
+        yield f"{start} unpaired: {_needed_words(wanted.unpaired, 'more than 10,000 seeds')}."
+
+
+def _needed_words(needed: SeedsNeeded, unknown: str) -> str:
+    if needed.seeds is None:
+        return unknown
+    cost = "" if needed.cost is None else f", {needed.cost:,.2f}"
+    return f"{needed.seeds} seeds, {needed.runs:,} runs, {needed.hours:,.3g} hours{cost}"
