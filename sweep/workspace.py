@@ -13,7 +13,7 @@ from sweep.errors import NotFoundError, StudyError
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store, store_url
 from sweep.study.file import load_study, parse_study, read_content
-from sweep.study.overrides import Overrides, override
+from sweep.study.overrides import Overrides, apply_overrides
 
 DEFAULT_STUDY = Path("studies/interventions.toml")
 
@@ -125,5 +125,5 @@ def check_trained(study: StudyRow) -> None:
 def read_plan(path: Path, overrides: Overrides | None = None) -> Plan:
     """Load a study file and make its plan, with baseline fields overridden. Raises StudyError."""
     overrides = overrides or {}
-    content = override(read_content(path), overrides)
+    content = apply_overrides(read_content(path), overrides)
     return make_plan(parse_study(content, str(path)), str(path), overrides)

@@ -1,4 +1,4 @@
-"""Build the arms of a study, and check that each asks a question of its own."""
+"""Build the arms of a study and check that their recipes differ."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from sweep.trainers.registry import trainer_of
 DESIGNS: Mapping[str, Callable[[Study], Mapping[str, Sequence[str]]]] = {
     "one-at-a-time": one_at_a_time,
 }
-"""Functions that list the interventions of each arm, by the name that `design.kind` gives."""
+"""Functions that list the interventions of each arm, by the value of `design.kind`."""
 
 
 def make_plan(study: Study, source: str, overrides: Mapping[str, Any] | None = None) -> Plan:
-    """Enumerate the arms of a study and check that each asks a question of its own.
+    """Enumerate the arms of a study and check that their recipes differ.
 
-    Raises StudyError: an intervention that changes nothing or sets what is no field, interventions
-    stacked that exclude each other, a name given twice, two arms with one recipe.
+    Raises StudyError for an intervention that changes nothing or sets an unknown field, for stacked
+    interventions that exclude each other, for a repeated name, and for two arms with one recipe.
     """
     try:
-        arms = combined(study, _interventions_by_arm(study))
+        arms = build_arms(study, _interventions_by_arm(study))
     except StudyError as error:
         raise StudyError(f"{source}: {error}") from error
     return Plan(study, arms, source, overrides or {})
 
 
-def combined(study: Study, combinations: Mapping[str, Sequence[str]]) -> tuple[Arm, ...]:
-    """Arms by name, with the interventions of each: none for the baseline, which is the first.
+def build_arms(study: Study, interventions: Mapping[str, Sequence[str]]) -> tuple[Arm, ...]:
+    """Build arms from the interventions of each; the baseline comes first and has none.
 
     Raises StudyError as `make_plan` does.
     """
-    arms = [_arm(study, name, tuple(members)) for name, members in combinations.items()]
+    arms = [_arm(study, name, tuple(members)) for name, members in interventions.items()]
     _check_seeds(study, arms)
     _check_distinct(arms)
     return tuple(arms)
@@ -90,5 +90,5 @@ def _check_distinct(arms: list[Arm]) -> None:
                 f"[interventions.{arm.name}] changes nothing: the baseline has {fields} already"
             )
         raise StudyError(
-            f"the arms {twin.name!r} and {arm.name!r} have one and the same recipe; remove one"
+            f"the arms {twin.name!r} and {arm.name!r} have the same recipe; remove one"
         )

@@ -11,9 +11,9 @@ from sweep.terminal.printable import shown
 
 
 def one_at_a_time(study: Study) -> dict[str, Sequence[str]]:
-    """The interventions of each arm, by the arm's name; the baseline has none and comes first.
+    """List the interventions of each arm by the arm's name; the baseline has none and comes first.
 
-    Raises StudyError for a name given twice and for stacks of interventions that exclude each other.
+    Raises StudyError for a repeated name and for stacks of interventions that exclude each other.
     """
     if BASELINE in study.interventions:
         raise StudyError(
@@ -35,7 +35,7 @@ def _check_stack(study: Study, name: str, members: list[str]) -> None:
     for member in members:
         if member not in study.interventions:
             known = ", ".join(study.interventions)
-            raise StudyError(f"{where} combines {member!r}, which is no intervention ({known})")
+            raise StudyError(f"{where} combines {member!r}, which is not an intervention ({known})")
     if len(set(members)) < len(members):
         raise StudyError(f"{where} combines an intervention with itself")
     for one, other in combinations(members, 2):

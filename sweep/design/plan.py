@@ -19,6 +19,7 @@ class Arm:
 
     name: str
     interventions: tuple[str, ...]
+    """Names of the interventions, in the order in which they are applied."""
     changes: dict[str, Any]
     """The recipe fields that it sets, as `section.field`."""
     specs: dict[int, RunSpec]
@@ -37,29 +38,29 @@ class Arm:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is fixed before the first run: arms, seeds, and how the verdicts will be reached."""
+    """Everything that is fixed before the first run: arms, seeds, and the rules of the verdicts."""
 
     study: Study
     arms: tuple[Arm, ...]
     """The baseline first."""
     source: str
-    """The study file, as errors name it."""
+    """Path of the study file, for error messages."""
     overrides: Mapping[str, Any]
     """Baseline fields that the command line set, as `section.field`."""
     stack: Mapping[str, Any] | None = None
-    """Of a stack (`sweep.verdicts.stack_choice`): the study that its members come from, and what they promise."""
+    """Origin and predicted effect of a stack, see `sweep.verdicts.stack_choice`; None for other plans."""
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds, the same for every arm."""
+        """The seeds, equal for all arms."""
         return self.study.design.seed_list()
 
     def arm(self, name: str) -> Arm:
-        """The arm of that name. Raises KeyError."""
+        """The arm with this name. Raises KeyError."""
         return {arm.name: arm for arm in self.arms}[name]
 
     def content(self) -> dict[str, Any]:
-        """What the plan consists of, as JSON values."""
+        """The plan as plain JSON values, as the database stores it."""
         return {
             "study": self.study.name,
             "analysis": self.study.analysis.model_dump(mode="json"),
@@ -73,5 +74,5 @@ class Plan:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the plan's content; a comment or an order of keys does not change it."""
+        """SHA-256 of the content; comments and the order of keys in the study file do not change it."""
         return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""How many runs this machine can train at once, found without importing torch."""
+"""Slots: the places of this machine where runs are trained at the same time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ class Slot:
     """A place for one run."""
 
     name: str
+    """`gpu 0`, `gpu 0+1` or `cpu 3`."""
     device: str
+    """A torch device: `cuda` or `cpu`."""
     threads: int
+    """CPU threads."""
     environment: dict[str, str] = field(default_factory=dict)
+    """Environment variables of the run."""
 
 
 def find_slots(number: int | None = None, per_run: int = 1) -> list[Slot]:
-    """One slot per `per_run` GPUs, or cores when there is no GPU; `number` overrides how many.
+    """Make one slot per `per_run` GPUs, or per `per_run` cores without a GPU.
 
-    Without GPUs a run's processes may outnumber the cores: they only try a study out.
-    Raises ExecutionError when more are asked for than there are GPUs, or slots than cores.
+    `number` is the number of slots; None for as many as fit. Without GPUs a run may have more
+    processes than there are cores, so that a study for many GPUs can be tried out.
+    Raises ExecutionError if there are too few GPUs, or fewer cores than slots.
     """
     gpus, cores = find_gpus(), available_cores()
     available, unit = (len(gpus), "GPUs") if gpus else (cores, "cores")

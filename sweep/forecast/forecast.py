@@ -13,7 +13,7 @@ from sweep.forecast.price import Price, TrainingTime, WantedEffect
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What running a study takes, and the effects that it can detect."""
+    """The cost of running a study, and the effects that it can detect."""
 
     outline: Outline
     price: Price

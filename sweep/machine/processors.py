@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def find_gpus() -> list[str]:
-    """The NVIDIA GPUs that may be used, as CUDA_VISIBLE_DEVICES names them."""
+    """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in {"", "-1"}]
@@ -25,16 +25,16 @@ def find_gpus() -> list[str]:
 
 
 def available_cores() -> int:
-    """Cores that this process may use: its affinity, and its container's share."""
+    """Number of cores that this process may use, by its affinity and its container's limit."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS has no affinity
         cores = os.cpu_count() or 1
-    return max(1, min(cores, _container_share() or cores))
+    return max(1, min(cores, _container_limit() or cores))
 
 
-def _container_share() -> int | None:
-    """Whole cores that a control group allows, if it sets a limit."""
+def _container_limit() -> int | None:
+    """Whole cores that the control group allows; None without a limit."""
     for quota_file, period_file in (
         ("/sys/fs/cgroup/cpu.max", None),
         ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),

@@ -1,4 +1,4 @@
-"""Pydantic's findings as sentences for people."""
+"""Turn pydantic's validation errors into sentences."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LIMITS = {
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first finding as a sentence: the key, its value, what is allowed, the nearest name."""
+    """The first error as a sentence: key, value, allowed values, nearest name."""
     findings = error.errors()
     finding = min(findings, key=_gravity)
     path = _path(finding, model)
@@ -48,13 +48,15 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     if kind == "value_error":
         reason = str(finding["ctx"]["error"])
         return f"{key}: {reason}" if key else reason
-    alternatives = [each for each in findings if _path(each, model) == path]  # a union's branches
+    alternatives = [
+        each for each in findings if _path(each, model) == path
+    ]  # the branches of a union
     allowed = dict.fromkeys(_expectation(each) for each in alternatives)
     return f"'{key}' = {shown(value)} must be {' or '.join(allowed)}"
 
 
 def _gravity(finding: ErrorDetails) -> int:
-    """A misspelt field explains a missing one, so it is told first."""
+    """Rank of an error: a misspelt field comes first, because it explains a missing one."""
     return {"extra_forbidden": 0, "missing": 2}.get(finding["type"], 1)
 
 
@@ -63,9 +65,9 @@ def _printable(part: str) -> str:
 
 
 def _path(finding: ErrorDetails, model: type[BaseModel]) -> list[str]:
-    """The keys and indices that lead to a finding, without the labels that pydantic adds.
+    """The keys and indices that lead to an error, without the labels that pydantic adds.
 
-    It adds the branch of a union that it tried, and `[key]` when the key itself is wrong.
+    It adds the branch of a union that it tried, and `[key]` if the key itself is wrong.
     """
     path: list[str] = []
     for part in finding["loc"]:
@@ -97,7 +99,7 @@ def _choices(expected: str) -> list[str]:
 
 
 def _dotted_name(path: list[str], value: object, model: type[BaseModel]) -> str:
-    """TOML takes the dot in `[interventions.decay-0.1]` for another level."""
+    """Advice if a name holds a dot: TOML reads `[interventions.decay-0.1]` as two levels."""
     if len(path) > 2 and isinstance(value, dict):
         name = ".".join(_printable(part) for part in path[1:])
         return f'; a name with a dot is written in quotes: [{path[0]}."{name}"]'
@@ -115,14 +117,14 @@ def _nearest_field(path: list[str], model: type[BaseModel]) -> str:
 
 
 def _model_at(path: list[str], model: type[BaseModel]) -> type[BaseModel] | None:
-    """The model whose fields come after `path`; None where a value has none."""
+    """The model with the fields below `path`; None if the value there has no fields."""
     parts = iter(path)
     for name in parts:
         field = model.model_fields.get(name)
         annotation: Any = field.annotation if field else None
         if get_origin(annotation) is dict:
             annotation = get_args(annotation)[1]
-            next(parts, None)  # a name that the study chose
+            next(parts, None)  # a name chosen by the study
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return None
         model = annotation

@@ -1,4 +1,4 @@
-"""The study file: what is asked, of which baseline, with which interventions and seeds."""
+"""The study file: question, baseline, interventions, seeds, and rules of the verdicts."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from trainer.recipe import Recipe, Seed, SeedlessRecipe, Seeds
 from trainer.recipe_forms import RECIPE_FIELDS, to_dotted, with_fields
 
 BASELINE = "baseline"
-"""The arm that every other is compared with."""
+"""Name of the arm that all others are compared with."""
 
 STREAMS = ("init", "order", "dropout")
+"""Streams of random numbers: initial weights, order of the data, dropout."""
 STREAM_COLUMNS = tuple(f"{name}_seed" for name in STREAMS)
-LARGEST_FILE = 4_000_000
-"""Bytes of a study file that are read; thousands of arms fit."""
-DOTS = 500
-"""In a line of one, at most: TOML takes room and time for the square of a key's parts."""
+MAX_FILE_BYTES = 4_000_000
+"""Largest study file; thousands of arms fit."""
+MAX_DOTS_PER_LINE = 500
+"""Memory and time of tomllib grow with the square of the parts of a key."""
 
 
-def _plain(name: str) -> str:
-    """A name that is harmless on disk, in a terminal and in a page."""
+def _check_name(name: str) -> str:
+    """Refuse names that are unsafe as a path, in a terminal or in HTML."""
     if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > 64:
         raise ValueError(
             f"{shown(name)} is not a name; names are letters, digits, '-', '_', '.' and '+', "
@@ -40,32 +41,32 @@ def _plain(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(_plain)]
+Name = Annotated[str, AfterValidator(_check_name)]
 Reason = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Baseline(SeedlessRecipe):
-    """The recipe that every arm starts from; the seeds come from the design."""
+    """The recipe that interventions change; its seeds come from the design."""
 
 
 class Intervention(Config):
     """A named set of recipe fields, with a reason."""
 
     because: Reason
-    """Why anybody expects it to help."""
+    """Why it is expected to help."""
     set: dict[str, Any] = Field(min_length=1)
     """Recipe fields and their values: `"model.dropout" = 0.0`."""
 
 
 class Stack(Config):
-    """Several interventions at once."""
+    """Several interventions in one arm."""
 
     combine: list[Name] = Field(min_length=2)
-    """Names of interventions that set no common field to different values."""
+    """Names of interventions; they must not set a field to different values."""
 
 
 class Design(Config):
-    """Which arms are run, and how often."""
+    """The arms to run, and their seeds."""
 
     kind: str = "one-at-a-time"
     """A name in `sweep.design.arms.DESIGNS`. `one-at-a-time`: the baseline, each intervention
@@ -75,9 +76,9 @@ class Design(Config):
     vary: list[Literal["init", "order", "dropout"]] = Field(
         default=["init", "order", "dropout"], min_length=1
     )
-    """The streams of random numbers that a seed sets."""
+    """Streams of random numbers that a seed sets."""
     hold: Seed = 0
-    """The seed of the streams that do not vary."""
+    """Seed of the streams that do not vary."""
 
     @model_validator(mode="after")
     def _seeds_are_distinct(self) -> Design:
@@ -96,7 +97,7 @@ class Design(Config):
         return self.seeds if isinstance(self.seeds, list) else list(range(1, self.seeds + 1))
 
     def streams(self, seed: int) -> Seeds:
-        """The three streams that one seed of the study stands for."""
+        """The seeds of the three streams for one seed of the study."""
         return Seeds(**{name: seed if name in self.vary else self.hold for name in STREAMS})
 
 
@@ -123,14 +124,14 @@ class Jobs(RunSettings):
 
 
 class Analysis(Config):
-    """How verdicts are reached; fixed before the first run."""
+    """The rules of the verdicts; fixed before the first run."""
 
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    """Largest probability of calling any intervention real when none is."""
+    """Largest probability of calling any intervention real if none is."""
     correction: CorrectionName = "holm"
-    """How p-values are adjusted for the number of interventions tried."""
+    """Adjustment of p-values for the number of interventions; see `analysis.multiplicity`."""
     smallest_effect: float = Field(gt=0)
-    """Nats per token; below this nobody cares."""
+    """Nats per token; smaller effects do not matter."""
 
 
 class Study(Config):
@@ -155,18 +156,20 @@ def load_study(path: Path) -> Study:
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """What a study file holds, unchecked. Raises StudyError for a file that is not TOML."""
+    """Read a study file without checking it. Raises StudyError if it is not TOML."""
     text = _read(path)
     for number, line in enumerate(text.split("\n"), 1):
-        if line.count(".") > DOTS:
-            raise StudyError(f"{path}: line {number} has more than {DOTS} dots; break it in two")
+        if line.count(".") > MAX_DOTS_PER_LINE:
+            raise StudyError(
+                f"{path}: line {number} has more than {MAX_DOTS_PER_LINE} dots; break it in two"
+            )
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from error
     except RecursionError as error:
         raise StudyError(f"{path}: not valid TOML: nested too deeply") from error
-    except ValueError as error:  # Python reads no more than sys.get_int_max_str_digits()
+    except ValueError as error:  # more than sys.get_int_max_str_digits()
         raise StudyError(f"{path}: not valid TOML: a number of thousands of digits") from error
 
 
@@ -179,9 +182,9 @@ def parse_study(content: dict[str, Any], source: str) -> Study:
 
 
 def changed_fields(intervention: Intervention) -> dict[str, Any]:
-    """The fields that an intervention sets, as `section.field`, in whichever way it wrote them.
+    """The fields that an intervention sets, as `section.field`, from dotted keys or tables.
 
-    Raises StudyError when it sets one in two ways.
+    Raises StudyError if it sets a field in both ways.
     """
     fields: dict[str, Any] = {}
     for key, value in intervention.set.items():
@@ -196,7 +199,7 @@ def changed_fields(intervention: Intervention) -> dict[str, Any]:
 def apply(baseline: Baseline, fields: dict[str, Any], seeds: Seeds) -> Recipe:
     """The recipe of the baseline with `fields` set.
 
-    Raises StudyError when a field is unknown, ValidationError (pydantic) when a value is wrong.
+    Raises StudyError if a field is unknown, ValidationError (pydantic) if a value is wrong.
     """
     for key in fields:
         if key not in RECIPE_FIELDS:
@@ -210,7 +213,7 @@ def apply(baseline: Baseline, fields: dict[str, Any], seeds: Seeds) -> Recipe:
 def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+            content = file.read(MAX_FILE_BYTES + 1)
     except IsADirectoryError as error:
         raise StudyError(
             f"{path} is a folder; name a study file inside it, such as {path}/x.toml"
@@ -221,9 +224,11 @@ def _read(path: Path) -> str:
         ) from error
     except (OSError, ValueError) as error:
         raise StudyError(f"{path} cannot be read: {error}") from error
-    if len(content) > LARGEST_FILE:
-        raise StudyError(f"{path} is larger than {LARGEST_FILE} bytes, which no study file is")
+    if len(content) > MAX_FILE_BYTES:
+        raise StudyError(
+            f"{path} is larger than {MAX_FILE_BYTES} bytes, too large for a study file"
+        )
     try:
-        return content.decode("utf-8-sig")  # editors on Windows mark their files
+        return content.decode("utf-8-sig")  # editors on Windows write a byte order mark
     except UnicodeDecodeError as error:
         raise StudyError(f"{path} is not UTF-8 text (byte {error.start})") from error

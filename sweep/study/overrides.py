@@ -1,4 +1,4 @@
-"""`--override KEY=VALUE`: a baseline field, set for one invocation."""
+"""`--override KEY=VALUE`: set a baseline field for one command."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Overrides = Mapping[str, Any]
 
 
 def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
-    """`section.field=value` as the command line has it; a value is read as TOML, or is text.
+    """Parse arguments `section.field=value`; a value that is not TOML is text.
 
-    Raises StudyError for what is no baseline field, and for a field named twice.
+    Raises StudyError for a key that is not a baseline field, and for one given twice.
     """
     overrides: dict[str, Any] = {}
     for word in words:
@@ -41,8 +41,8 @@ def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
     return overrides
 
 
-def override(content: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
-    """A study's content with the baseline fields set.
+def apply_overrides(content: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
+    """A copy of a study's content with the baseline fields set.
 
     Raises StudyError for an override that changes nothing.
     """
@@ -54,11 +54,11 @@ def override(content: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
     return {**content, "baseline": baseline}
 
 
-def _check_each_changes_something(before: Any, after: Any, overrides: Overrides) -> None:  # noqa: ANN401  (whatever a study file may hold)
+def _check_each_changes_something(before: Any, after: Any, overrides: Overrides) -> None:  # noqa: ANN401  (any TOML value)
     try:
         old, new = Baseline.model_validate(before), Baseline.model_validate(after)
     except ValidationError:
-        return  # the study is refused with the reason when it is read as a whole
+        return  # parse_study refuses the study with the reason
     for key in overrides:
         value = field_value(old, key)
         if value == field_value(new, key):
@@ -72,8 +72,8 @@ def shown_overrides(overrides: Overrides) -> str:
     return ", ".join(f"{key} = {shown(value)}" for key, value in overrides.items())
 
 
-def _value(text: str) -> Any:  # noqa: ANN401  (whatever TOML holds)
-    """Words need no quotes on a command line: what is no TOML value is text."""
+def _value(text: str) -> Any:  # noqa: ANN401  (any TOML value)
+    """A TOML value; anything else is text, so that words need no quotes."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):  # TOMLDecodeError is a ValueError

@@ -1,4 +1,4 @@
-"""How sentences reach people: with nothing in them that moves a cursor or turns a line around."""
+"""A console that escapes control characters in the text it prints."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from rich.text import Text
 
 from sweep.terminal.printable import printable
 
-NARROWEST = 72
-"""Columns, at least: a terminal with less breaks lines, where a table would lose its figures."""
+MIN_WIDTH = 72
+"""Columns. A narrower terminal wraps lines itself; rich would cut numbers out of tables."""
 
 
 class SafeConsole(Console):
-    """Prints what it is given as it stands: names and paths come from files that others wrote."""
+    """Prints text literally, because names and paths come from files of other people."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401  (rich's own)
-        # A path may hold what rich takes for markup or an emoji.
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  (rich's options)
+        # rich would read markup or an emoji code in a path
         super().__init__(highlight=False, markup=False, emoji=False, **options)
-        self.width = max(self.width, NARROWEST)
+        self.width = max(self.width, MIN_WIDTH)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """What is to be written; only rich's own control codes remain such."""
+        """Escape control characters in the text; rich's own control codes are kept."""
         for segment in super().render(renderable, options):
             if segment.control or segment.text.isprintable() or segment.text == "\n":
                 yield segment
@@ -35,6 +35,6 @@ class SafeConsole(Console):
 
 
 def say(console: Console, sentence: str | Text, style: str = "") -> None:
-    """Print a sentence as it is: wrapped between words on a terminal, on one line elsewhere."""
+    """Print a sentence: wrapped between words on a terminal, on one line elsewhere."""
     text = Text(sentence, style) if isinstance(sentence, str) else sentence
     console.print(text, soft_wrap=not console.is_terminal)

@@ -6,7 +6,7 @@ from rich.filesize import decimal
 
 
 def duration(seconds: float) -> str:
-    """`48 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`."""
+    """Format a duration: `48 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`."""
     seconds = round(seconds)
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
     if minutes < 1:
@@ -19,5 +19,5 @@ def duration(seconds: float) -> str:
 
 
 def shown_size(size: float) -> str:
-    """`1.2 GB`."""
+    """Format a number of bytes: `1.2 GB`."""
     return decimal(int(size))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from sweep.design.arms import combined
+from sweep.design.arms import build_arms
 from sweep.design.plan import Plan
 from sweep.errors import StudyError, listed
 from sweep.store.plan_content import PlanContent, StackContent
@@ -182,7 +182,7 @@ def stack_plan(parent: Plan, content: StackContent, seeds: Sequence[int]) -> Pla
         }
     )
     try:
-        arms = combined(study, {BASELINE: [], STACK: members, **rest})
+        arms = build_arms(study, {BASELINE: [], STACK: members, **rest})
     except StudyError as error:
         raise StudyError(
             f"{parent.source}: {listed(members)} cannot be stacked: {error}"

@@ -1,4 +1,4 @@
-"""What a study file is refused with."""
+"""The error message of a refused study file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sweep.study.file import load_study
 
 
 def refusal(path: Path) -> str:
-    """What a study file is refused with, the file's name taken off."""
+    """The error message of a study file, without the file's name."""
     with pytest.raises(StudyError) as error:
         make_plan(load_study(path), str(path))
     sentence = str(error.value)

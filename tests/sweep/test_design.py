@@ -1,4 +1,4 @@
-"""From a study to arms, recipes and a plan that has a name of its own."""
+"""Arms, recipes and the hash of a plan are made from a study."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_seed_sets_all_three_streams(plan: Plan) -> None:
 
 
 @given(st.sets(st.sampled_from(["init", "order", "dropout"]), min_size=1), st.integers(0, 99))
-def test_only_the_streams_that_vary_take_the_seed_and_the_others_are_held(
+def test_only_the_streams_that_vary_have_the_seed_and_the_others_keep_theirs(
     vary: set[str], hold: int
 ) -> None:
     study = parse_study(
@@ -117,7 +117,7 @@ def test_only_the_streams_that_vary_take_the_seed_and_the_others_are_held(
     assert seeds == {name: 7 if name in vary else hold for name in ("init", "order", "dropout")}
 
 
-def test_seeds_can_be_varied_one_stream_at_a_time_with_the_default_of_zero_held(
+def test_streams_that_do_not_vary_have_seed_zero_by_default(
     content: dict[str, Any],
 ) -> None:
     content["design"]["vary"] = ["order"]
@@ -151,7 +151,7 @@ def test_comments_order_spelling_and_reasons_do_not_change_the_plan(
         assert plan_of(text).hash == before.hash, text
 
 
-def test_what_is_asked_and_how_it_is_judged_changes_the_plan(
+def test_arms_seeds_and_rules_of_the_verdicts_change_the_plan(
     study_text: str, plan_of: Callable[[str], Plan]
 ) -> None:
     hashes = {
@@ -201,7 +201,7 @@ def test_a_stack_is_the_union_of_its_interventions_in_any_order(
 def test_alternatives_that_agree_on_a_field_can_be_stacked(content: dict[str, Any]) -> None:
     content["interventions"]["clip"]["set"]["model.dropout"] = 0
     content["stacks"] = {"both": {"combine": ["clip", "no-dropout"]}}
-    with pytest.raises(StudyError, match="the arms 'clip' and 'both' have one and the same recipe"):
+    with pytest.raises(StudyError, match="the arms 'clip' and 'both' have the same recipe"):
         planned(content)
     content["interventions"]["no-dropout"]["set"]["model.qkv_bias"] = True
     assert planned(content).arm("both").spec.recipe.model.dropout == 0
@@ -212,10 +212,10 @@ def test_two_arms_with_one_recipe_are_refused(content: dict[str, Any]) -> None:
     with pytest.raises(StudyError) as error:
         planned(content)
     assert str(error.value) == (
-        "s.toml: the arms 'clip' and 'cut' have one and the same recipe; remove one"
+        "s.toml: the arms 'clip' and 'cut' have the same recipe; remove one"
     )
 
 
-def test_an_arm_that_does_not_exist_is_not_answered_with_another(plan: Plan) -> None:
+def test_an_unknown_arm_is_a_key_error(plan: Plan) -> None:
     with pytest.raises(KeyError):
         plan.arm("clop")

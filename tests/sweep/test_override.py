@@ -1,4 +1,4 @@
-"""`--override KEY=VALUE`: for one invocation, recorded, and part of what a run is."""
+"""`--override KEY=VALUE` sets a baseline field for one command; it is recorded, and part of each run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sweep.design.arms import make_plan
 from sweep.errors import StudyError
 from sweep.study.file import RECIPE_FIELDS, parse_study
-from sweep.study.overrides import override, parse_overrides
+from sweep.study.overrides import apply_overrides, parse_overrides
 from sweep.workspace import read_plan
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -36,7 +36,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         ("data.corpus=", ""),
     ],
 )
-def test_a_value_is_toml_or_else_text(word: str, value: object) -> None:
+def test_a_value_is_read_as_toml_and_otherwise_as_text(word: str, value: object) -> None:
     assert list(parse_overrides([word]).values()) == [value]
 
 
@@ -63,7 +63,7 @@ def test_any_text_after_the_equals_sign_is_a_value_and_not_a_traceback(text: str
         ),
     ],
 )
-def test_what_sets_no_baseline_field_is_refused(words: list[str], sentence: str) -> None:
+def test_an_override_of_no_baseline_field_is_refused(words: list[str], sentence: str) -> None:
     with pytest.raises(StudyError) as refused:
         parse_overrides(words)
     assert str(refused.value) == sentence
@@ -72,17 +72,19 @@ def test_what_sets_no_baseline_field_is_refused(words: list[str], sentence: str)
 def test_an_override_that_changes_nothing_is_refused(content: dict[str, Any]) -> None:
     for key, value in {"train.tokens": 2048.0, "model.dropout": 0.1}.items():
         with pytest.raises(StudyError, match=f"^--override {key} changes nothing: the baseline"):
-            override(content, {key: value})
+            apply_overrides(content, {key: value})
 
 
-def test_every_arm_gets_it_and_the_file_stays_as_it_is(content: dict[str, Any]) -> None:
+def test_an_override_changes_every_arm_and_not_the_file(content: dict[str, Any]) -> None:
     before = json.dumps(content)
-    plan = make_plan(parse_study(override(content, {"model.layers": 2}), "s.toml"), "s.toml")
+    plan = make_plan(parse_study(apply_overrides(content, {"model.layers": 2}), "s.toml"), "s.toml")
     assert {arm.spec.recipe.model.layers for arm in plan.arms} == {2}
     assert json.dumps(content) == before
 
 
-def test_it_is_part_of_every_fingerprint_and_of_the_plan(tmp_path: Path, study_text: str) -> None:
+def test_an_override_is_part_of_every_fingerprint_and_of_the_plan(
+    tmp_path: Path, study_text: str
+) -> None:
     file = tmp_path / "s.toml"
     file.write_text(study_text)
     plain, changed = read_plan(file), read_plan(file, {"optimizer.beta2": 0.95})
@@ -93,9 +95,7 @@ def test_it_is_part_of_every_fingerprint_and_of_the_plan(tmp_path: Path, study_t
     assert "overrides" not in plain.content()
 
 
-def test_a_run_with_an_override_says_so_in_every_report_until_the_next_run(
-    empty: Path, sweep: Run
-) -> None:
+def test_every_report_names_the_overrides_until_the_next_run(empty: Path, sweep: Run) -> None:
     words = ("--override", "train.tokens=1024", "--override", "model.norm=rms")
     done = sweep(empty, "run", "s.toml", *words)
     assert done.returncode == 0, done.stderr
@@ -116,4 +116,4 @@ def test_a_field_of_the_wrong_type_is_refused_with_its_key(
     content: dict[str, Any], name: str
 ) -> None:
     with pytest.raises(StudyError, match=name.split(".")[1]):
-        make_plan(parse_study(override(content, {name: [tomllib]}), "s.toml"), "s.toml")
+        make_plan(parse_study(apply_overrides(content, {name: [tomllib]}), "s.toml"), "s.toml")

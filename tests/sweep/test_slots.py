@@ -1,4 +1,4 @@
-"""Places for runs: one for each group of GPUs, or cores where there are none."""
+"""Slots: one per group of GPUs, or per group of cores without a GPU."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Lets the machine have those GPUs, and eight cores."""
+    """A function that gives the machine some GPUs, and eight cores."""
     monkeypatch.setattr(slots, "available_cores", lambda: 8)
     return lambda names: monkeypatch.setenv("CUDA_VISIBLE_DEVICES", names)
 
@@ -53,7 +53,7 @@ def test_each_run_has_gpus_of_its_own(
     assert {(slot.device, slot.threads) for slot in found} == {("cuda", threads)}
 
 
-def test_gpus_keep_the_names_that_they_were_given(gpus: Callable[[str], None]) -> None:
+def test_gpus_keep_the_names_in_cuda_visible_devices(gpus: Callable[[str], None]) -> None:
     gpus("5, GPU-8f3a,7")
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in find_slots(None, 1)] == [
         "5",
@@ -74,7 +74,7 @@ def test_without_gpus_the_processes_of_a_run_share_cores(
     assert all(slot.environment == {} for slot in found)
 
 
-def test_without_gpus_a_study_for_more_than_there_are_cores_can_still_be_tried_out(
+def test_without_gpus_a_study_for_more_gpus_than_cores_has_one_slot(
     gpus: Callable[[str], None],
 ) -> None:
     gpus("")
@@ -110,7 +110,7 @@ def test_without_gpus_a_study_for_more_than_there_are_cores_can_still_be_tried_o
         ),
     ],
 )
-def test_more_than_there_are_is_refused_with_what_there_is(
+def test_too_many_slots_or_gpus_are_refused_with_the_largest_number_allowed(
     gpus: Callable[[str], None], names: str, number: int | None, per_run: int, sentence: str
 ) -> None:
     gpus(names)
@@ -125,7 +125,7 @@ JOBS: dict[str, tuple[str, object, str]] = {
         "lots",
         'jobs.micro_batch: micro_batch is a number of sequences, or "auto" for as many as fit',
     ),
-    "a micro-batch of nothing": (
+    "an empty micro-batch": (
         "micro_batch",
         0,
         "'jobs.micro_batch' = 0 must be 'auto' or at least 1",
@@ -141,12 +141,12 @@ JOBS: dict[str, tuple[str, object, str]] = {
         "'jobs.keep' = 'all' must be 'weights' or 'nothing'",
     ),
     "no GPU for a run": ("gpus_per_run", 0, "'jobs.gpus_per_run' = 0 must be at least 1"),
-    "checkpoints before their time": (
+    "a negative time between checkpoints": (
         "checkpoint_seconds",
         -1,
         "'jobs.checkpoint_seconds' = -1 must be at least 0",
     ),
-    "endless checkpoints": (
+    "an infinite time between checkpoints": (
         "checkpoint_seconds",
         float("inf"),
         "'jobs.checkpoint_seconds' = inf must be a finite number",
@@ -165,7 +165,7 @@ JOBS: dict[str, tuple[str, object, str]] = {
 
 
 @pytest.mark.parametrize(("field", "value", "sentence"), JOBS.values(), ids=JOBS)
-def test_settings_that_make_no_sense_are_refused_with_what_does(
+def test_invalid_job_settings_are_refused_with_the_valid_ones(
     content: dict[str, Any], field: str, value: object, sentence: str
 ) -> None:
     content["jobs"] = {field: value}
@@ -187,7 +187,7 @@ def test_settings_reach_the_runs() -> None:
     assert jobs.execution() == Execution(processes=2, **settings)
 
 
-def test_a_study_whose_runs_are_shared_by_two_processes_ends_with_the_losses_of_one(
+def test_runs_on_two_processes_have_the_losses_of_runs_on_one(
     empty: Path, finished: tuple[Path, object], study_text: str, sweep: Run
 ) -> None:
     if slots.available_cores() < 2:

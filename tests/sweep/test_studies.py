@@ -1,6 +1,6 @@
-"""The studies that are shipped really train: on a CPU, on real files, cut short by `--override`.
+"""The studies in studies/ train on a CPU on real files, shortened by `--override`.
 
-The corpora are not prepared before, and of the seeds the first one is enough.
+Their corpora are not prepared, and one seed is trained.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FINEWEB = {
 
 
 def write_fineweb(path: Path, rows: int) -> None:
-    """A parquet file with FineWeb's columns (its card on the hub), and words of no language."""
+    """Write a parquet file with FineWeb's columns (see its card on the hub) and random words."""
     rng = random.Random(1)
     words = ["".join(rng.choices("etaoinshrdlu", k=rng.randint(2, 9))) for _ in range(500)]
     texts = [" ".join(rng.choices(words, k=rng.randint(20, 200))) for _ in range(rows)]

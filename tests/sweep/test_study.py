@@ -1,4 +1,4 @@
-"""A study file is refused with one sentence, or means what it says."""
+"""A study file is read as it is written, or refused with one sentence."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HOSTILE = {
 }
 
 
-# An old piece of the valid study, what it is replaced with, and what is said of that.
+# Part of the valid study, its replacement, and the error message.
 CHANGES = {
     "an unknown section": (
         "[baseline.model]",
@@ -60,7 +60,7 @@ CHANGES = {
         'becuse = "Spikes."',
         "'interventions.clip.becuse' is not a field; did you mean 'interventions.clip.because'?",
     ),
-    "a field that is like no other": (
+    "a field unlike any other": (
         "learning_rate = 3e-3",
         "qqq = 1",
         (
@@ -199,7 +199,7 @@ CHANGES = {
         "seeds = 2\nvary = []",
         "'design.vary' = [] must be at least 1 long",
     ),
-    "an alpha of nothing": (
+    "an alpha of zero": (
         "[analysis]",
         "[analysis]\nalpha = 0",
         "'analysis.alpha' = 0 must be above 0",
@@ -214,7 +214,7 @@ CHANGES = {
         "",
         "'analysis.smallest_effect' is missing",
     ),
-    "a smallest effect of nothing": (
+    "a smallest effect of zero": (
         "smallest_effect = 0.01",
         "smallest_effect = 0.0",
         "'analysis.smallest_effect' = 0.0 must be above 0",
@@ -264,11 +264,11 @@ STACKS = {
         '[stacks.twice]\ncombine = ["clip", "clip"]',
         "[stacks.twice] combines an intervention with itself",
     ),
-    "a stack of what is not there": (
+    "a stack of an unknown intervention": (
         "",
         "",
         '[stacks.both]\ncombine = ["clip", "clop"]',
-        "[stacks.both] combines 'clop', which is no intervention (no-dropout, clip)",
+        "[stacks.both] combines 'clop', which is not an intervention (no-dropout, clip)",
     ),
     "two stacks of the same": (
         "",
@@ -277,7 +277,7 @@ STACKS = {
             '[stacks.a]\ncombine = ["clip", "no-dropout"]\n'
             '[stacks.b]\ncombine = ["no-dropout", "clip"]'
         ),
-        "the arms 'a' and 'b' have one and the same recipe; remove one",
+        "the arms 'a' and 'b' have the same recipe; remove one",
     ),
 }
 
@@ -291,7 +291,7 @@ def test_a_valid_study_is_read_as_it_is_written(file: Path, study_text: str) -> 
 
 
 @pytest.mark.parametrize(("old", "new", "sentence"), CHANGES.values(), ids=CHANGES)
-def test_what_makes_no_sense_is_refused_with_a_sentence_that_says_what_does(
+def test_an_invalid_study_is_refused_with_a_sentence_that_says_what_is_allowed(
     file: Path, study_text: str, old: str, new: str, sentence: str
 ) -> None:
     assert study_text.count(old) == 1
@@ -300,7 +300,7 @@ def test_what_makes_no_sense_is_refused_with_a_sentence_that_says_what_does(
 
 
 @pytest.mark.parametrize(("old", "new", "stack", "sentence"), STACKS.values(), ids=STACKS)
-def test_a_stack_that_makes_no_sense_is_refused(
+def test_an_invalid_stack_is_refused(
     file: Path, study_text: str, old: str, new: str, stack: str, sentence: str
 ) -> None:
     file.write_text(study_text.replace(old, new) + stack)
@@ -309,7 +309,7 @@ def test_a_stack_that_makes_no_sense_is_refused(
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("place", ["study", "intervention", "stack", "member", "field", "key"])
-def test_a_hostile_name_is_refused_harmlessly(
+def test_a_hostile_name_is_refused_with_a_short_printable_sentence(
     content: dict[str, Any], place: str, name: str
 ) -> None:
     clip = content["interventions"]["clip"]

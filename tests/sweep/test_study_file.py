@@ -1,4 +1,4 @@
-"""What is no study file at all is refused with one sentence."""
+"""A file that is not a study file is refused with one sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.sweep.refusal import refusal
 
 
-def test_a_missing_file_is_named_with_the_command_that_writes_one(file: Path) -> None:
+def test_a_missing_file_is_refused_with_the_command_that_writes_one(file: Path) -> None:
     assert refusal(file) == " does not exist; `sweep init s.toml` writes a study to start from"
 
 
@@ -32,7 +32,7 @@ def test_a_name_given_twice_is_refused_with_its_line(file: Path, study_text: str
     assert f"(at line {line}, column " in sentence
 
 
-def test_what_is_not_utf_8_is_refused_with_the_place(file: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_refused_with_the_position(file: Path) -> None:
     file.write_bytes(b'name = "\xff"')
     assert refusal(file) == " is not UTF-8 text (byte 8)"
 
@@ -44,11 +44,11 @@ def test_deep_nesting_and_endless_numbers_are_refused(file: Path) -> None:
     assert refusal(file) == "not valid TOML: a number of thousands of digits"
 
 
-def test_a_key_of_endless_parts_is_refused_before_it_takes_all_memory(file: Path) -> None:
+def test_a_key_with_a_million_parts_is_refused_before_it_uses_all_memory(file: Path) -> None:
     file.write_text('name = "x"\n' + "a." * 1_000_000 + "a = 1")
     assert refusal(file) == "line 2 has more than 500 dots; break it in two"
 
 
 def test_a_file_too_large_to_be_a_study_is_refused(file: Path) -> None:
     file.write_bytes(b"#" * 4_000_001)
-    assert refusal(file) == " is larger than 4000000 bytes, which no study file is"
+    assert refusal(file) == " is larger than 4000000 bytes, too large for a study file"

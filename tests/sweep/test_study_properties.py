@@ -1,4 +1,4 @@
-"""Whatever a study file holds, it loads or is refused with one sentence."""
+"""Any study file loads or is refused with one sentence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ analysis = { alpha = 0.05, correction = "holm", smallest_effect = 0.01 }
 
 
 def check_sentence(sentence: str) -> None:
-    """One line for people, that names its source and not the libraries behind it."""
+    """It is one line that names the file, and no library."""
     assert sentence.startswith("s.toml: ")
     assert sentence.removeprefix("s.toml: ").strip()
     assert sentence.isprintable()
@@ -39,7 +39,7 @@ def check_sentence(sentence: str) -> None:
         assert word not in sentence
 
 
-def loads_or_tells(content: dict[str, Any]) -> None:
+def loads_or_is_refused(content: dict[str, Any]) -> None:
     try:
         plan = make_plan(parse_study(content, "s.toml"), "s.toml")
     except StudyError as error:
@@ -93,14 +93,14 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
 
 @given(st.dictionaries(KEYS | st.text(max_size=8), VALUES, max_size=5))
 def test_any_mapping_loads_or_is_refused_with_a_sentence(content: dict[str, Any]) -> None:
-    loads_or_tells(content)
+    loads_or_is_refused(content)
 
 
 @given(damaged())
 def test_any_damage_to_a_valid_study_loads_or_is_refused_with_a_sentence(
     content: dict[str, Any],
 ) -> None:
-    loads_or_tells(content)
+    loads_or_is_refused(content)
 
 
 @given(st.integers(0, 600), st.integers(0, 30), st.text(max_size=6) | st.just('"""'))

@@ -1,4 +1,4 @@
-"""Terminals, pipes and disks that what is printed goes to, whatever they can take."""
+"""Output to terminals, pipes and full disks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FULL = Path("/dev/full")
 
 @pytest.fixture
 def report(finished: tuple[Path, Done], environment: dict[str, str]) -> Print:
-    """`sweep report` with words and settings of the environment, whose output goes anywhere."""
+    """A function that runs `sweep report` with arguments, environment variables and an output."""
 
     def run(*words: str, to: int = subprocess.PIPE, **settings: str) -> Done:
         return subprocess.run(
@@ -44,7 +44,7 @@ def test_a_terminal_that_lacks_a_character_shows_a_question_mark(
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "20"])
-def test_no_terminal_is_so_narrow_that_a_verdict_is_lost(report: Print, columns: str) -> None:
+def test_a_narrow_terminal_shows_every_verdict(report: Print, columns: str) -> None:
     assert "no-dropout" in report(COLUMNS=columns).stdout
     assert "verdict" in report(COLUMNS=columns).stdout
 
@@ -57,7 +57,9 @@ def test_a_full_disk_behind_a_pipe_is_a_sentence(report: Print) -> None:
     assert (done.returncode, done.stderr) == (1, said)
 
 
-def test_a_report_is_written_into_a_pipe_that_remains_one(report: Print, tmp_path: Path) -> None:
+def test_a_report_is_written_into_a_named_pipe_without_replacing_it(
+    report: Print, tmp_path: Path
+) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
