@@ -1,8 +1,9 @@
-"""`sweep evaluate`: a model from elsewhere on the text that a study tests with."""
+"""`sweep evaluate`: measure a model from elsewhere on the test text of a study."""
 
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from sweep.models.find import model_folder
 from sweep.models.torch_child import call
+from sweep.store.rows import ReferenceRow
 from sweep.terminal.console import say
 from sweep.verdicts.references import (
-    Exam,
+    EvaluationSetup,
     check_name,
     remove_reference,
-    require_exam,
+    require_setup,
     save_reference,
 )
 from sweep.workspace import Workspace
@@ -25,72 +27,84 @@ from sweep.workspace import Workspace
 
 @dataclass(frozen=True)
 class EvaluateRequest:
-    """What `sweep evaluate` was asked for."""
+    """Options of `sweep evaluate`."""
 
     model: str
-    """A folder, or a run's word."""
+    """A folder, or a word that names a run."""
     study: str | None
     name: str | None
-    """What reports call it; if left out, that of its folder, or the run's word."""
+    """Name in reports; if left out, the name of the folder, or the word that names the run."""
     remove: bool = False
-    """Take the line called `model` out of the report."""
+    """Remove the reference called `model` from the report."""
 
 
 def evaluate(workspace: Workspace, request: EvaluateRequest, console: Console) -> int:
-    """Measure the loss, store it, and print it; the exit status."""
+    """Measure the loss, store it, and print it. Returns the exit status."""
     store = workspace.open()
     study = store.study(workspace.study_name(request.study))
     if request.remove:
         remove_reference(store, study.name, request.model)
         say(console, f"{study.name} is not compared with {request.model} any more.")
         return 0
-    exam = require_exam(store, study)
+    setup = require_setup(store, study)
     folder = model_folder(workspace, request.model, study.name).resolve()
     name = request.name or (folder.name if Path(request.model).is_dir() else request.model)
     check_name(store, study, name)
-    words = {
-        "folder": str(folder),
-        "recipe": json.loads(exam.recipe.canonical()),
-        "corpus_hash": exam.corpus_hash,
-        "cache": str(workspace.cache),
-    }
-    found = _measure(words, console)
-    save_reference(store, study.name, exam, {"name": name, "folder": str(folder), **found})
-    say(console, _words(name, study.name, exam, found))
+    found = ReferenceRow(
+        study=study.name,
+        test_text=setup.hash,
+        name=name,
+        folder=str(folder),
+        evaluated=time.time(),
+        **_measure(folder, setup, workspace.cache, console),
+    )
+    save_reference(store, found)
+    say(console, _words(found, setup))
     return 0
 
 
-def _measure(words: dict[str, Any], console: Console) -> dict[str, Any]:
-    """What `trainer.tools.evaluate` finds, with a bar while it works."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    found: dict[str, Any] = {}
-    with Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
+def _measure(folder: Path, setup: EvaluationSetup, cache: Path, console: Console) -> dict[str, Any]:
+    """Fields of `trainer.tools.evaluate.Evaluation`; shows a progress bar."""
+    request = {
+        "folder": str(folder),
+        "recipe": json.loads(setup.recipe.canonical()),
+        "corpus_hash": setup.corpus_hash,
+        "cache": str(cache),
+    }
+    evaluation: dict[str, Any] = {}
+    with _progress_bar(console) as bar:
         task = bar.add_task("evaluating", total=None)
 
-        def see(line: str) -> None:
+        def read(line: str) -> None:
             value = json.loads(line)
             if isinstance(value, dict):
-                found.update(value)
+                evaluation.update(value)
             else:
                 done, total = value
                 bar.update(task, completed=done, total=total)
 
-        call("trainer.tools.evaluate", json.dumps(words), see)
-    return found
+        call("trainer.tools.evaluate", json.dumps(request), read)
+    return evaluation
 
 
-def _words(name: str, study: str, exam: Exam, found: dict[str, Any]) -> str:
-    wanted, context = exam.recipe.evaluation, exam.recipe.model.context
-    knows = f" (it knows {found['context']})" if found["context"] != context else ""
+def _progress_bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _words(found: ReferenceRow, setup: EvaluationSetup) -> str:
+    wanted, context = setup.recipe.evaluation, setup.recipe.model.context
+    own = f" (it has {found.context} positions)" if found.context != context else ""
     return (
-        f"{name}: {found['test_loss']:.4f} nats per token, {found['bits_per_byte']:.4f} bits per "
-        f"byte, on the {wanted.chunks * wanted.chunk_tokens:,} test tokens of {study} with a "
-        f"context of {context}{knows}; {found['parameters']:,} parameters. It stands in the "
-        "study's report from now on, as a reference."
+        f"{found.name}: {found.test_loss:.4f} nats per token, {found.bits_per_byte:.4f} bits per "
+        f"byte, on the {wanted.chunks * wanted.chunk_tokens:,} test tokens of {found.study} with a "
+        f"context of {context}{own}; {found.parameters:,} parameters. It is a reference in the "
+        "study's report from now on."
     )

@@ -1,4 +1,4 @@
-"""`sweep export`: a finished run as a folder that transformers loads, and to the hub."""
+"""`sweep export`: write a finished run as a folder that transformers loads, and upload it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from trainer.weights.export import export as write_model
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What `sweep export` was asked for."""
+    """Options of `sweep export`."""
 
     run: str
     study: str | None
     to: Path
     push: str | None
-    """A repository on the hub, as OWNER/NAME."""
+    """A repository on the Hugging Face Hub as OWNER/NAME; None to upload nothing."""
 
 
 def export(workspace: Workspace, request: ExportRequest, console: Console) -> int:
-    """Write the folder, whole or not at all, and upload it if asked to; the exit status."""
+    """Write the folder, whole or not at all, and upload it on request. Returns the exit status."""
     store = workspace.open()
     study = workspace.study_name(request.study)
     run = finished_run(store, request.run, study)

@@ -1,4 +1,4 @@
-"""`sweep generate`: text from a finished run or an exported model."""
+"""`sweep generate`: write text with a finished run or an exported model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from trainer.errors import UserError
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """What `sweep generate` was asked for."""
+    """Options of `sweep generate`."""
 
     model: str
-    """A run's word, or a folder."""
+    """A word that names a run, or a folder."""
     study: str | None
     prompt: str
     tokens: int
@@ -27,12 +27,12 @@ class GenerateRequest:
 
 
 def generate(workspace: Workspace, request: GenerateRequest) -> int:
-    """Write text to standard output as it comes; the exit status."""
+    """Write text to standard output as it is sampled. Returns the exit status."""
     try:
         request.prompt.encode()
     except UnicodeEncodeError as error:
         raise UserError("--prompt is not UTF-8; check the encoding of your terminal") from error
-    words = {
+    values = {
         "folder": str(model_folder(workspace, request.model, request.study)),
         "prompt": request.prompt,
         "safe": sys.stdout.isatty(),
@@ -43,5 +43,5 @@ def generate(workspace: Workspace, request: GenerateRequest) -> int:
             "seed": request.seed,
         },
     }
-    call("trainer.tools.generate", json.dumps(words))
+    call("trainer.tools.generate", json.dumps(values))
     return 0

@@ -1,4 +1,4 @@
-"""Models that are there: those of finished runs, and folders that somebody exported or fetched."""
+"""Find a model: the weights of a finished run, or a folder with an exported or downloaded model."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sweep.workspace import Workspace
 
 
 def model_folder(workspace: Workspace, word: str, study: str | None) -> Path:
-    """The folder of a model: `word` itself if it is one, else that of the run that it names.
+    """The folder of a model: `word` if it is a folder, else the folder of the run that it names.
 
-    Raises NotFoundError when it is neither, or the run has no weights.
+    Raises NotFoundError if it is neither, or the run has no weights.
     """
     if Path(word).is_dir():
         return Path(word)
@@ -31,13 +31,13 @@ def model_folder(workspace: Workspace, word: str, study: str | None) -> Path:
 
 
 def finished_run(store: Store, word: str, study: str | None) -> RunRow:
-    """The run that `word` names. Raises NotFoundError unless it has a result with weights."""
+    """The run that `word` names. Raises NotFoundError unless it is done and has weights."""
     return _finished(store.find_run(word, study).run, word)
 
 
 def _finished(run: RunRow, word: str) -> RunRow:
     if run.state == RunState.DIVERGED:
-        raise NotFoundError(f"run {word!r} diverged, and a run that diverged keeps no weights")
+        raise NotFoundError(f"run {word!r} diverged, and a diverged run keeps no weights")
     if run.state != RunState.DONE:
         raise NotFoundError(
             f"run {word!r} is {run.state} and has no weights yet; `sweep run STUDY` trains it"

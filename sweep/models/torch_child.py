@@ -1,4 +1,4 @@
-"""Work that needs torch, which is never imported here, in a process of its own."""
+"""Run work that needs torch in a child process: sweep itself never imports torch."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from trainer.errors import UserError
 from trainer.tools.child import EXIT_REFUSED
 
 
-def call(module: str, request: str, see: Callable[[str], None] | None = None) -> None:
-    """Have `python -m module` work on a request.
+def call(module: str, request: str, read_line: Callable[[str], None] | None = None) -> None:
+    """Run `python -m module` with a request on its standard input.
 
-    It writes to our own output, or line by line to `see`. Raises UserError with the sentence that
-    it refused with, RuntimeError when it broke.
+    Its output goes to our standard output or, line by line, to `read_line`. Raises UserError with
+    the child's message if it refused the request, RuntimeError if it crashed.
     """
     sys.stdout.flush()
-    output = None if see is None else subprocess.PIPE
-    # -P: a folder called `trainer` where the user stands must not be taken for ours.
+    output = None if read_line is None else subprocess.PIPE
+    # -P: a folder called `trainer` in the working directory must not shadow our package.
     command = [sys.executable, "-P", "-m", module]
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(  # noqa: S603  (our own module)
             command, stdin=subprocess.PIPE, stdout=output, stderr=errors
         ) as process:
             assert process.stdin is not None  # noqa: S101  (for the type checker: it is a pipe)
-            with contextlib.suppress(BrokenPipeError):  # its status says why it reads no more
+            with contextlib.suppress(BrokenPipeError):  # it exited early; its exit status says why
                 process.stdin.write(request.encode())
                 process.stdin.close()
             for line in process.stdout or ():
-                if see is not None:
-                    see(line.decode())
+                if read_line is not None:
+                    read_line(line.decode())
         errors.seek(0)
-        words = errors.read().decode(errors="replace").strip().splitlines()
-    if process.returncode == EXIT_REFUSED and words:
-        raise UserError(words[-1])
+        lines = errors.read().decode(errors="replace").strip().splitlines()
+    if process.returncode == EXIT_REFUSED and lines:
+        raise UserError(lines[-1])
     if process.returncode:
-        raise RuntimeError(f"{module} ended with {process.returncode}: {' / '.join(words[-3:])}")
+        raise RuntimeError(
+            f"{module} exited with status {process.returncode}: {' / '.join(lines[-3:])}"
+        )

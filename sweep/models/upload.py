@@ -1,4 +1,4 @@
-"""Uploading to the Hugging Face Hub, for whoever is logged in there."""
+"""Upload models to the Hugging Face Hub with the token of `hf auth login`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within
 
 
 class Hub:
-    """The hub, as the person at the keyboard. Raises HubError unless it knows them, and at once."""
+    """A connection to the hub. Raises HubError within seconds if the token is missing or refused."""
 
     def __init__(self) -> None:
         from huggingface_hub import constants, get_token
@@ -22,27 +22,27 @@ class Hub:
                 "with write access, or set HF_TOKEN"
             )
         try:
-            self._greet()
-        except Exception as error:  # each version of the library raises classes of its own
+            self._check_login()
+        except Exception as error:  # exception classes differ between versions of the library
             raise HubError(f"{self._address} {_reason(error)}; nothing was uploaded") from error
 
-    def _greet(self) -> None:
+    def _check_login(self) -> None:
         from huggingface_hub import get_session, hf_raise_for_status
 
-        # Not `whoami`: it waits for as long as the network does.
+        # The library's own `whoami` has no timeout.
         url, headers = f"{self._address}/api/whoami-v2", {"authorization": f"Bearer {self._token}"}
         ask = partial(get_session().get, url, headers=headers, timeout=NETWORK_TIMEOUT)
         hf_raise_for_status(call_within(NETWORK_TIMEOUT, ask))
 
     def upload(self, folder: Path, repository: str) -> str:
-        """Upload a folder's files to a model repository, made if need be; its address."""
+        """Upload a folder to a model repository, created if it does not exist. Returns its address."""
         from huggingface_hub import HfApi
 
         api = HfApi()
         try:
             made = api.create_repo(repository, exist_ok=True)
             api.upload_folder(repo_id=made.repo_id, folder_path=folder)
-        except Exception as error:  # as above
+        except Exception as error:  # see __init__
             raise HubError(
                 f"{repository!r} at {self._address} {_reason(error)}; the model is in {folder}: "
                 "the same command with another --to tries again"

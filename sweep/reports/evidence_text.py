@@ -32,7 +32,7 @@ def _first_arms(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_ARMS]) + more
 
 
-def test_text_lines(effects: ChunkEffects) -> list[str]:
+def chunk_effect_lines(effects: ChunkEffects) -> list[str]:
     """The smallest and the largest standard error over chunks of the test text."""
     errors = sorted((found.se_chunks, arm) for arm, found in effects.by_arm.items())
     if not errors:

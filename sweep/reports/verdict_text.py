@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from analysis.multiplicity import CORRECTIONS
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import (
+    chunk_effect_lines,
     confounder_lines,
     reference_lines,
     reproducible_lines,
-    test_text_lines,
 )
 from sweep.reports.plan_history import plan_lines, withdrawn_lines
 from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
@@ -62,7 +62,7 @@ def preamble(result: Report) -> list[str]:
         lines.append(
             f"The stack of {of}, which promised {promise:+.4f}; `sweep stack {of}` compares."
         )
-    lines += test_text_lines(result.chunk_effects)
+    lines += chunk_effect_lines(result.chunk_effects)
     return [*lines, *plan_lines(result.history), *confounder_lines(result.confounders)]
 
 

@@ -1,17 +1,15 @@
-"""Models that are no arm of a study, on the text that it tests with: lines to compare with.
+"""References: models that are no arm of a study, measured on its test text.
 
-They are no part of its family and get no verdict. A loss is shown for as long as the study tests
-on the text that it was measured on.
+They do not count in the study's family and get no verdict. A report shows them as long as the
+study tests on the text that they were measured on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from sqlalchemy import delete, insert, select
 
@@ -23,20 +21,20 @@ from sweep.study.file import BASELINE
 from sweep.terminal.printable import shown
 from trainer.recipe import METRIC_VERSION, Recipe
 
-LONGEST_NAME = 64
+MAX_NAME_LENGTH = 64
 
 
 @dataclass(frozen=True)
-class Exam:
-    """What the models of a study are tested on, by the plan that was last run."""
+class EvaluationSetup:
+    """Test text and settings of a study's evaluation, by the plan that was last run."""
 
     recipe: Recipe
-    """Of the baseline; its seeds are of no account."""
+    """The baseline's recipe. Its seeds do not matter."""
     corpus_hash: str
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of all that a loss depends on, beside the model."""
+        """SHA-256 of everything but the model that a test loss depends on."""
         recipe = self.recipe
         parts = {
             "corpus": self.corpus_hash,
@@ -48,8 +46,8 @@ class Exam:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def find_exam(store: Store, study: StudyRow) -> Exam | None:
-    """What a study tests with; None where nobody knows, because its results come from elsewhere."""
+def find_setup(store: Store, study: StudyRow) -> EvaluationSetup | None:
+    """How a study evaluates; None if it was imported or its runs are lost."""
     if study.imported:
         return None
     query = (
@@ -60,30 +58,30 @@ def find_exam(store: Store, study: StudyRow) -> Exam | None:
     )
     with store.begin() as connection:
         corpus_hash = connection.execute(query).scalar_one_or_none()
-    if corpus_hash is None:  # the folders of its runs were lost, and the database was rebuilt
+    if corpus_hash is None:  # the database was rebuilt without the folders of its runs
         return None
     fields = store.plan(study).arms[BASELINE]
     seeds = {"init": 0, "order": 0, "dropout": 0}
     recipe = Recipe.model_validate_json(json.dumps({**fields, "seeds": seeds}))
-    return Exam(recipe, corpus_hash)
+    return EvaluationSetup(recipe, corpus_hash)
 
 
-def require_exam(store: Store, study: StudyRow) -> Exam:
-    """The same, or StudyError."""
-    exam = find_exam(store, study)
-    if exam is None:
+def require_setup(store: Store, study: StudyRow) -> EvaluationSetup:
+    """How a study evaluates. Raises StudyError if it was imported or its runs are lost."""
+    setup = find_setup(store, study)
+    if setup is None:
         raise StudyError(
-            f"nobody knows here what text {shown(study.name)} tests with: its results were "
-            "imported, or its runs are lost; run a study file of your own (`sweep init` writes one)"
+            f"the test text of {shown(study.name)} is unknown: its results were imported, or its "
+            "runs are lost; run a study file of your own (`sweep init` writes one)"
         )
-    return exam
+    return setup
 
 
 def check_name(store: Store, study: StudyRow, name: str) -> None:
-    """Raise StudyError for what no line of a report can be called."""
-    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+    """Raise StudyError if a reference of the study cannot have this name."""
+    if not name.isprintable() or not 0 < len(name) <= MAX_NAME_LENGTH:
         raise StudyError(
-            f"a report cannot call a model {shown(name)}: a name has 1 to {LONGEST_NAME} "
+            f"a report cannot call a model {shown(name)}: a name has 1 to {MAX_NAME_LENGTH} "
             "characters, all of them printable; give it another with --name NAME"
         )
     if name in {arm.name for arm in store.arms(study.name)}:
@@ -93,22 +91,24 @@ def check_name(store: Store, study: StudyRow, name: str) -> None:
         )
 
 
-def save_reference(store: Store, study: str, exam: Exam, values: dict[str, Any]) -> None:
-    """Store the loss of a model on an exam, in the place of an earlier one. Raises StoreError."""
-    key = (
-        (references.c.study == study)
-        & (references.c.test_text == exam.hash)
-        & (references.c.weights_hash == values["weights_hash"])
+def save_reference(store: Store, row: ReferenceRow) -> None:
+    """Store the loss of a model; it replaces an earlier one of the same weights and test text.
+
+    Raises StoreError.
+    """
+    same = (
+        (references.c.study == row.study)
+        & (references.c.test_text == row.test_text)
+        & (references.c.weights_hash == row.weights_hash)
     )
-    row = {"study": study, "test_text": exam.hash, "evaluated": time.time(), **values}
     with store.write() as connection:
-        connection.execute(delete(references).where(key))
-        connection.execute(insert(references).values(row))
-        store.write_down(connection, study)
+        connection.execute(delete(references).where(same))
+        connection.execute(insert(references).values(vars(row)))
+        store.write_down(connection, row.study)
 
 
 def remove_reference(store: Store, study: str, name: str) -> None:
-    """Forget the models of that name. Raises NotFoundError when there is none."""
+    """Remove the models of that name. Raises NotFoundError if there is none."""
     ours = references.c.study == study
     with store.write() as connection:
         known = set(connection.execute(select(references.c.name).where(ours)).scalars())
@@ -122,13 +122,13 @@ def remove_reference(store: Store, study: str, name: str) -> None:
 
 
 def study_references(store: Store, study: StudyRow) -> list[ReferenceRow]:
-    """The models that a study can be compared with, the best one first."""
-    exam = find_exam(store, study)
-    if exam is None:
+    """References measured on the test text of a study, the lowest loss first."""
+    setup = find_setup(store, study)
+    if setup is None:
         return []
     query = (
         select(references)
-        .where(references.c.study == study.name, references.c.test_text == exam.hash)
+        .where(references.c.study == study.name, references.c.test_text == setup.hash)
         .order_by(references.c.test_loss, references.c.weights_hash)
     )
     with store.begin() as connection:

@@ -31,7 +31,7 @@ Run = Callable[..., Done]
 
 @pytest.fixture(scope="module")
 def place(finished: tuple[Path, Done], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished study and a GPT-2 of somebody else's, which tests only read."""
+    """A folder with a finished study and a GPT-2 of another author, which tests only read."""
     copy = shutil.copytree(finished[0], tmp_path_factory.mktemp("place") / "copy")
     save_gpt2(copy / "gpt2", positions=32)
     return copy
@@ -65,9 +65,9 @@ def test_the_loss_is_the_one_that_transformers_has_on_the_same_text(
     assert (said.returncode, said.stderr) == (0, "")
     assert said.stdout == (
         f"gpt2: {expected:.4f} nats per token, {reference['bits_per_byte']:.4f} bits per byte, on "
-        "the 128 test tokens of tiny with a context of 16 (it knows 32); "
-        f"{reference['parameters']:,} parameters. It stands in the study's report from now on, as "
-        "a reference.\n"
+        "the 128 test tokens of tiny with a context of 16 (it has 32 "
+        f"positions); {reference['parameters']:,} parameters. It is a reference in the study's "
+        "report from now on.\n"
     )
     model = GPT2LMHeadModel.from_pretrained(place / "gpt2")
     assert reference["parameters"] == sum(each.numel() for each in model.parameters())
@@ -160,7 +160,11 @@ def nothing(_place: Path) -> None:
         (forget_the_tokens, ["gpt2"], "{}/gpt2 has other tokens (257 of them) than data.tokenizer"),
         (shorten_the_context, ["gpt2"], "{}/gpt2 has 8 positions, and the study evaluates with"),
         (lose_the_corpus, ["gpt2"], "the study's corpus "),
-        (import_a_study, ["gpt2", "--study", "theirs"], "nobody knows here what text 'theirs' te"),
+        (
+            import_a_study,
+            ["gpt2", "--study", "theirs"],
+            "the test text of 'theirs' is unknown: its",
+        ),
         (nothing, ["gpt3"], "there is no folder 'gpt3', and no run answers to 'gpt3'"),
         (nothing, ["."], "{} has no weights: neither a config.json of a GPT-2"),
         (nothing, ["gpt2", "--study", "x"], "runs/sweep.db has no study 'x'"),

@@ -21,7 +21,8 @@ from sweep.commands.noise import NoiseRequest, noise
 from sweep.commands.report import report
 from sweep.reports.formats import DEFAULT_FORMAT, FORMATS, Format, file_suffixes, format_of_file
 from sweep.reports.verdict_columns import settling_time, undecided
-from sweep.verdicts.references import require_exam, save_reference
+from sweep.store.rows import ReferenceRow
+from sweep.verdicts.references import require_setup, save_reference
 from sweep.workspace import Workspace
 from tests.sweep.stores import Trainer, usual
 
@@ -38,15 +39,6 @@ HOSTILE_ARMS = [
     "a" * 64,
 ]
 ARMS = ("baseline", "no-dropout", "clip", "früh--清洗")
-REFERENCE = {
-    "folder": "/elsewhere",
-    "weights_hash": "w" * 64,
-    "test_loss": 2.75,
-    "bits_per_byte": 3.9,
-    "parameters": 1234,
-    "context": 16,
-    "provenance": {},
-}
 Values = Mapping[str, Any]
 
 
@@ -140,6 +132,22 @@ READ: dict[Format, Callable[[str], list[str]]] = {
 """From what is printed to the lines of the table."""
 
 
+def reference(test_text: str) -> ReferenceRow:
+    return ReferenceRow(
+        study="tiny",
+        test_text=test_text,
+        name=HOSTILE,
+        folder="/elsewhere",
+        weights_hash="w" * 64,
+        test_loss=2.75,
+        bits_per_byte=3.9,
+        parameters=1234,
+        context=16,
+        evaluated=0.0,
+        provenance={},
+    )
+
+
 @pytest.fixture
 def show(train: Trainer, content: dict[str, Any]) -> Callable[[Format], str]:
     """What a report says of a study with all that can happen to one, in a format."""
@@ -161,7 +169,7 @@ def show(train: Trainer, content: dict[str, Any]) -> Callable[[Format], str]:
     train(content, outcome)
     store = train.store
     study = store.study("tiny")
-    save_reference(store, "tiny", require_exam(store, study), {**REFERENCE, "name": HOSTILE})
+    save_reference(store, reference(require_setup(store, study).hash))
     return lambda form: written(Workspace(train.folder / "runs"), form)
 
 

@@ -20,12 +20,13 @@ from sweep.design.plan import Plan
 from sweep.errors import StoreError
 from sweep.history.record import save_plan
 from sweep.store.ledger import directory_name, study_file
+from sweep.store.rows import ReferenceRow
 from sweep.store.schema import ADDED
 from sweep.store.store import Store, store_url
 from sweep.trainers.builtin import GptRun
 from sweep.trainers.inputs import GptInputs, Supply
 from sweep.upkeep.rebuild import _job
-from sweep.verdicts.references import require_exam, save_reference
+from sweep.verdicts.references import require_setup, save_reference
 from sweep.workload.workload import Workload
 from tests.sweep import postgres
 from tests.sweep.jobs import make_gpt_job
@@ -82,10 +83,20 @@ def folder(
         directory.events.write_text("".join(f"{event.model_dump_json()}\n" for event in events))
         directory.write_result(result)
         queue.record(job.run_id, result, directory.read_events(), 12345)
-    exam = require_exam(store, store.study("tiny"))
-    found = {"test_loss": 3.5, "bits_per_byte": 0.99, "parameters": 124_439_808, "context": 1024}
-    known = {"name": "gpt2", "folder": "/models/gpt2", "weights_hash": "e" * 64}
-    save_reference(store, "tiny", exam, {**known, **found, "provenance": {"device": "none"}})
+    reference = ReferenceRow(
+        study="tiny",
+        test_text=require_setup(store, store.study("tiny")).hash,
+        name="gpt2",
+        folder="/models/gpt2",
+        weights_hash="e" * 64,
+        test_loss=3.5,
+        bits_per_byte=0.99,
+        parameters=124_439_808,
+        context=1024,
+        evaluated=1.5,
+        provenance={"device": "none"},
+    )
+    save_reference(store, reference)
     store.close()
     return tmp_path / "runs"
 
