@@ -58,11 +58,6 @@ def verdict_style(verdict: str | None) -> str:
     return STYLES.get(verdict or "", "")
 
 
-def interval(row: Row) -> str:
-    """The interval of a record; empty if there is none."""
-    return interval_text(row["ci_low"], row["ci_high"])
-
-
 def interval_text(low: float | None, high: float | None) -> str:
     """`-0.0123, -0.0101`; empty if there is no interval."""
     return "" if low is None else f"{signed(low)}, {signed(high)}"

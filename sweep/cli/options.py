@@ -44,7 +44,7 @@ FormatOption = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help=f"How to print; if left out, as FILE ends: {', '.join(file_suffixes())}; else a table.",
+        help=f"How to print; if left out, by FILE's suffix ({', '.join(file_suffixes())}); else a table.",
     ),
 ]
 TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")]

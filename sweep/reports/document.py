@@ -40,7 +40,7 @@ class Document:
     records: Sequence[Row]
     """CSV records, as JSON values; all with the same keys."""
     parts: Sequence[str | Table[Any]]
-    """What people read: sentences, each on a line of its own, and tables."""
+    """Sentences, each on a line of its own, and tables, for people."""
 
 
 def print_document(document: Document, form: Format, output: Path | None, console: Console) -> None:

@@ -61,7 +61,7 @@ def reproducible_lines(found: Reproducible) -> list[str]:
 
 
 def reference_lines(references: Sequence[Reference]) -> list[str]:
-    """What a reference is, and the figures of each."""
+    """An explanation of references, and the figures of each."""
     if not references:
         return []
     first = (

@@ -26,7 +26,7 @@ class ReportFormat:
     """One way to write a document."""
 
     name: str
-    """As `--format` takes it."""
+    """The value of `--format`."""
     suffixes: tuple[str, ...] = ()
     """Endings of file names that stand for this format, in lower case."""
     write: Callable[[Document], str]

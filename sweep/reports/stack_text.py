@@ -115,7 +115,7 @@ def lines_above(result: StackResult) -> list[str]:
 
 
 def lines_below(result: StackResult) -> list[str]:
-    """What the table means."""
+    """The sentences below the table: prediction, confirmation, gap and best stack."""
     reason = not_trained_words(result)
     if result.predicted is None:
         return [f"Nothing to stack: {reason}."]

@@ -100,7 +100,7 @@ def _mark_lines(report: Report) -> list[str]:
 
 
 def _cost_of_settling(undecided: Sequence[ArmReport], *, imported: bool) -> str:
-    """What (+n) means, and the training time that it takes, the cheapest arm first."""
+    """Explains (+n) and lists the training time that it takes, the cheapest arm first."""
     known = [(arm.seconds_to_settle, arm) for arm in undecided if arm.seconds_to_settle is not None]
     known.sort(key=lambda each: each[0])
     costs = [f"{arm.name} {duration(seconds)}" for seconds, arm in known[:MAX_COSTS]]

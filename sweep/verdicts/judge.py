@@ -110,7 +110,7 @@ class Report:
     imported: bool
     """True if the results are from elsewhere."""
     stack: StackContent | None
-    """Of a stack: the study that its members come from, and the promised effect."""
+    """The study that a stack's members come from and the promised effect; None if it is no stack."""
 
     def arm(self, name: str) -> ArmReport:
         """The arm of this name. Raises KeyError."""

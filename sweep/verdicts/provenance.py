@@ -1,4 +1,4 @@
-"""What the provenance of a run says about where and how it was trained."""
+"""The provenance of a run: machine, code and packages that it was trained with."""
 
 from __future__ import annotations
 

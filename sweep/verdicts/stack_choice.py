@@ -202,7 +202,7 @@ def stored_stack(store: Store, choice: Choice) -> PlanContent | None:
 
 
 def number_of_seeds(parent: Plan, members: int) -> int:
-    """As many seeds as the study has, limited so that the stack has no more runs; two at least."""
+    """The study's number of seeds, or fewer if the stack had more runs than the study; at least 2."""
     arms = 2 + (members if members > 1 else 0)
     affordable = len(parent.arms) * len(parent.seeds) // arms
     return max(MIN_SEEDS, min(len(parent.seeds), affordable))

@@ -38,7 +38,7 @@ NEEDED: Mapping[Verdict, Needed] = {
     "better": Needed.HARMS,
     "undecided": Needed.UNDECIDED,
 }
-"""Whether the stack needs a member, by the verdict on the stack without it."""
+"""The answer for a member, by the verdict on the stack without it."""
 
 
 class NotTrained(Enum):
@@ -57,7 +57,7 @@ class TrainedStack:
 
     seeds: Sequence[int]
     stack: StackContent
-    """What was promised when it was planned."""
+    """Members and promise as planned."""
     plan_hash: str
     confirmation: Confirmation
     seconds_per_run: Mapping[str, float]
@@ -140,7 +140,7 @@ class BestStack:
 
 @dataclass(frozen=True, kw_only=True)
 class StackResult:
-    """What a stack promised and what it turned out to be worth."""
+    """The promise of a stack beside its confirmed effect."""
 
     study: str
     """The study that the members come from."""

@@ -1,4 +1,4 @@
-"""`sweep evaluate`: models from elsewhere on the text of a study, beside its arms and not of them."""
+"""`sweep evaluate`: models from elsewhere as references in the report of a study."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def place(finished: tuple[Path, Done], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def reports(place: Path, sweep: Run) -> tuple[dict[str, Any], Done, dict[str, Any]]:
-    """The report in JSON before and after the model was evaluated, and what that said."""
+    """The report as JSON before and after the model was evaluated, and the result of evaluating it."""
     before = json.loads(sweep(place, "report", "--format", "json").stdout)
     said = sweep(place, "evaluate", "gpt2")
     return before, said, json.loads(sweep(place, "report", "--format", "json").stdout)
 
 
 def loss_by_transformers(place: Path) -> float:
-    """Over the study's test text: 2 chunks of 64 tokens, 16 at a time."""
+    """Nats per token on the study's test text: 2 chunks of 64 tokens, 16 at a time."""
     [path] = place.glob("runs/cache/*/test.bin")
     tokens = torch.from_numpy(np.fromfile(path, dtype=np.uint16)[:129].astype(np.int64))
     model = GPT2LMHeadModel.from_pretrained(place / "gpt2").eval()
@@ -55,7 +55,7 @@ def loss_by_transformers(place: Path) -> float:
     return float(F.cross_entropy(logits.flatten(0, 1).double(), tokens[1:129]))
 
 
-def test_the_loss_is_the_one_that_transformers_has_on_the_same_text(
+def test_the_loss_equals_that_of_transformers_on_the_same_text(
     place: Path, reports: tuple[dict[str, Any], Done, dict[str, Any]]
 ) -> None:
     _, said, after = reports
@@ -76,7 +76,7 @@ def test_the_loss_is_the_one_that_transformers_has_on_the_same_text(
     assert reference["folder"] == str((place / "gpt2").resolve())
 
 
-def test_it_is_no_part_of_the_family_and_changes_no_verdict(
+def test_a_reference_is_not_in_the_family_and_changes_no_verdict(
     reports: tuple[dict[str, Any], Done, dict[str, Any]],
 ) -> None:
     before, _, after = reports
@@ -87,7 +87,7 @@ def test_it_is_no_part_of_the_family_and_changes_no_verdict(
 
 
 @pytest.mark.usefixtures("reports")
-def test_it_stands_in_every_format_of_the_report(place: Path, sweep: Run) -> None:
+def test_a_reference_is_in_every_format_of_the_report(place: Path, sweep: Run) -> None:
     table, markdown, plain = (
         sweep(place, "report", "--format", form).stdout for form in ("table", "md", "csv")
     )
@@ -107,7 +107,7 @@ def test_it_stands_in_every_format_of_the_report(place: Path, sweep: Run) -> Non
     assert f"gpt2: {loss:.4f} nats per token, " in words
 
 
-def test_a_run_has_the_loss_that_training_ended_with(copy: Path, sweep: Run) -> None:
+def test_evaluating_a_run_gives_the_test_loss_of_its_training(copy: Path, sweep: Run) -> None:
     assert sweep(copy, "evaluate", "clip/2").returncode == 0
     assert sweep(copy, "evaluate", "clip/2", "--name", "the best").returncode == 0
     [reference] = json.loads(sweep(copy, "report", "--format", "json").stdout)["references"]
@@ -122,7 +122,7 @@ def test_a_run_has_the_loss_that_training_ended_with(copy: Path, sweep: Run) -> 
     assert again.stderr == "sweep: 'tiny' has no reference 'the best' (it has: nothing)\n"
 
 
-def test_it_is_shown_for_as_long_as_the_study_tests_on_the_same_text(
+def test_a_reference_is_shown_only_while_the_study_tests_on_the_same_text(
     copy: Path, sweep: Run
 ) -> None:
     assert sweep(copy, "evaluate", "clip/2", "--name", "x").returncode == 0
@@ -173,7 +173,7 @@ def nothing(_place: Path) -> None:
         (nothing, ["gpt2", "--remove"], "'tiny' has no reference 'gpt2' (it has: nothing)"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_in_a_sentence_and_not_recorded(
+def test_a_model_that_cannot_be_compared_is_refused_in_one_sentence_and_not_recorded(
     prepare: Callable[[Path], None],
     words: list[str],
     sentence: str,

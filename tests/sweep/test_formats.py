@@ -1,4 +1,4 @@
-"""The formats of a report: the same numbers in each, and whatever a name holds is text in all."""
+"""The formats of a report: each has the same numbers, and shows every name as plain text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sweep.workspace import Workspace
 from tests.sweep.stores import Trainer, usual
 
 HOSTILE = r"[b]a|_x_*{&}%$#~^\`<i>"
-"""What markup, Markdown and LaTeX make much of."""
+"""Characters that are markup to rich, Markdown or LaTeX."""
 HOSTILE_ARMS = [
     HOSTILE,
     "*[x]",
@@ -43,7 +43,7 @@ Values = Mapping[str, Any]
 
 
 def in_words(row: Values) -> list[str]:
-    """An arm's name and values as a line of a table has them."""
+    """An arm's name and values as a table shows them."""
     number = {
         key: float(row[key]) if row[key] not in {None, ""} else None
         for key in ("effect", "ci_low", "ci_high", "p_adjusted", "seconds_to_settle")
@@ -103,7 +103,7 @@ def from_latex(text: str) -> list[str]:
 
 
 def typeset(source: str) -> str:
-    """What comes out of a line of TeX, as far as it is used here."""
+    """The text that TeX sets for a line, for the commands used here."""
     source = source.replace(r"\char34", '"')
     source = re.sub(r"\\ifdefined\\Umathchar (.*?)\\else .*?\\fi", r"\1", source)
     tokens = re.findall(r"\\[a-zA-Z]+|\\.|.", source)
@@ -121,7 +121,7 @@ SHOWN: dict[Format, Callable[[str], str]] = {
     "latex": typeset,
     **dict.fromkeys(("table", "csv", "json"), str),
 }
-"""From what is printed to what a reader sees."""
+"""By format: the text that a reader sees, from the text that is printed."""
 READ: dict[Format, Callable[[str], list[str]]] = {
     "table": str.splitlines,
     "md": from_markdown,
@@ -129,7 +129,7 @@ READ: dict[Format, Callable[[str], list[str]]] = {
     "json": from_json,
     "latex": from_latex,
 }
-"""From what is printed to the lines of the table."""
+"""By format: the lines of the table, from the text that is printed."""
 
 
 def reference(test_text: str) -> ReferenceRow:
@@ -150,7 +150,7 @@ def reference(test_text: str) -> ReferenceRow:
 
 @pytest.fixture
 def show(train: Trainer, content: dict[str, Any]) -> Callable[[Format], str]:
-    """What a report says of a study with all that can happen to one, in a format."""
+    """Reports in a given format of a study with diverged, failed and removed arms and a reference."""
     dropped = {"because": "It was tried.", "set": {"optimizer.beta2": 0.99}}
     odd = {"because": "Why not.", "set": {"optimizer.clip_norm": 2.0}}
     content["interventions"] |= {"gone": dropped, "früh--清洗": odd}
@@ -201,7 +201,7 @@ def test_no_two_formats_have_the_same_file_suffix() -> None:
 
 
 @pytest.mark.parametrize("form", ["table", "md", "latex"])
-def test_what_people_read_has_the_lines_above_and_below_the_table(
+def test_formats_for_people_have_the_lines_above_and_below_the_table(
     show: Callable[[Format], str], form: Format
 ) -> None:
     shown = SHOWN[form](show(form))
@@ -216,7 +216,7 @@ def test_what_people_read_has_the_lines_above_and_below_the_table(
 
 @pytest.fixture
 def imported(tmp_path: Path) -> Workspace:
-    """Results from elsewhere, whose arms may be called anything."""
+    """An imported study: its arms may have any names."""
     rows = [(arm, 2 + place / 8) for place, arm in enumerate(["baseline"] * 5 + HOSTILE_ARMS)]
     with (tmp_path / "r.csv").open("w") as file:
         csv.writer(file).writerows([("arm", "loss"), *rows])
@@ -226,7 +226,7 @@ def imported(tmp_path: Path) -> Workspace:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_noise_has_every_format_too(imported: Workspace, form: Format) -> None:
+def test_sweep_noise_has_every_format_too(imported: Workspace, form: Format) -> None:
     file = imported.folder / "noise"
     request = NoiseRequest("x", 2, None, form, file)
     assert noise(imported, request, Console(quiet=True), Console(quiet=True)) == 0
@@ -238,7 +238,7 @@ def test_noise_has_every_format_too(imported: Workspace, form: Format) -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_latex_compiles_whatever_a_name_holds(imported: Workspace) -> None:
+def test_latex_compiles_with_any_name_of_an_arm(imported: Workspace) -> None:
     (imported.folder / "all.tex").write_text(
         "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n"
         f"{written(imported, 'latex')}\\end{{document}}\n"

@@ -1,4 +1,4 @@
-"""`sweep export` and `sweep generate`: what was trained, for others and on the terminal."""
+"""`sweep export` and `sweep generate`: share a trained model, and sample text from it."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ Run = Callable[..., Done]
 def exported(
     folder: Path, sweep: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Done]:
-    """An exported run, and what the command said."""
+    """An exported run, and the result of the command."""
     to = tmp_path_factory.mktemp("exported") / "model"
     return to, sweep(folder, "export", "no-dropout/1", "--to", to)
 
 
-def test_an_export_says_where_it_is(exported: tuple[Path, Done]) -> None:
+def test_an_export_prints_its_folder(exported: tuple[Path, Done]) -> None:
     to, done = exported
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"Written to {to}: transformers loads it as it is.\n"
     assert json.loads((to / "config.json").read_bytes())["architectures"] == ["GPT2LMHeadModel"]
 
 
-def test_its_card_has_recipe_loss_verdict_and_how_to_load_it(
+def test_the_card_has_recipe_loss_verdict_and_how_to_load_it(
     exported: tuple[Path, Done], folder: Path, sweep: Run
 ) -> None:
     card = (exported[0] / "README.md").read_text()
@@ -104,10 +104,8 @@ def test_text_streams_to_a_terminal_in_utf_8_and_without_control_characters(
     assert b"\x1b" not in said
 
 
-def test_a_run_takes_the_tokenizer_of_its_corpus_along(
-    empty: Path, sweep: Run, study_text: str
-) -> None:
-    """Also when the corpus, which may be large, has been removed since."""
+def test_a_run_keeps_the_tokenizer_of_its_corpus(empty: Path, sweep: Run, study_text: str) -> None:
+    """The export still has it after the corpus was removed."""
     text = (
         f"The {i} grey geese gather; {i * i} fly, {i % 7} feed by the lake.\n" for i in range(999)
     )
@@ -144,7 +142,7 @@ def test_a_run_takes_the_tokenizer_of_its_corpus_along(
         (["export", "baseline/1", "--to", "s.toml/m"], "s.toml/m cannot be written (File exists"),
     ],
 )
-def test_what_cannot_be_done_is_refused_in_a_sentence(
+def test_impossible_requests_are_refused_in_one_sentence(
     words: list[str], sentence: str, folder: Path, sweep: Run
 ) -> None:
     before = sorted(folder.rglob("*"))
@@ -155,9 +153,7 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(
     assert sorted(folder.rglob("*")) == before
 
 
-def test_a_run_that_keeps_no_weights_is_not_exported(
-    folder: Path, sweep: Run, tmp_path: Path
-) -> None:
+def test_a_run_without_weights_cannot_be_exported(folder: Path, sweep: Run, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy")
     for path in copy.glob("runs/*/weights.safetensors"):
         path.unlink()
@@ -168,7 +164,7 @@ def test_a_run_that_keeps_no_weights_is_not_exported(
     assert not (copy / "m").exists()
 
 
-def test_a_name_server_that_hangs_is_given_up_within_ten_seconds(
+def test_an_upload_gives_up_within_seconds_if_the_name_server_hangs(
     folder: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     inherited = {k: v for k, v in environment.items() if not k.startswith("HF_")}
@@ -201,20 +197,20 @@ def test_a_name_server_that_hangs_is_given_up_within_ten_seconds(
         ({"HF_TOKEN": "hf_x", "HF_HUB_OFFLINE": "1"}, "http://127.0.0.1:9 could not be reached"),
     ],
 )
-def test_without_a_login_or_a_network_nothing_is_uploaded_and_it_says_so_at_once(
+def test_without_login_or_network_an_upload_is_refused_at_once(
     variables: dict[str, str],
     sentence: str,
     folder: Path,
     tmp_path: Path,
     environment: dict[str, str],
 ) -> None:
-    nobody = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    no_login = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": "http://127.0.0.1:9"}
     inherited = {k: v for k, v in environment.items() if not k.startswith("HF_")}
     to, began = tmp_path / "m", time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "sweep", "export", "baseline/1", "--to", to, "--push", "me/model"],
         cwd=folder,
-        env={**inherited, **nobody, **variables},
+        env={**inherited, **no_login, **variables},
         capture_output=True,
         text=True,
         check=False,

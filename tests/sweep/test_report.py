@@ -1,4 +1,4 @@
-"""Reports: what was decided and what was changed, which arms count, and what else differed."""
+"""Reports: changes of the plan, the family of arms, confounders, reproducibility."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Content = dict[str, Any]
 
 
 def changed(content: Content, path: str, value: Any) -> Content:  # noqa: ANN401  (JSON)
-    """A study with one of its keys, `design.seeds`, set; or without it, where the value is None."""
+    """A study with one key, such as `design/seeds`, set to a value; None removes the key."""
     new = deepcopy(content)
     *parents, last = path.split("/")
     place = new
@@ -85,9 +85,7 @@ def test_an_arm_that_was_renamed_is_the_same_arm(content: Content) -> None:
     assert changes_text(plan_changes(before, after)) == "arm clip → gentle"
 
 
-def test_a_report_from_another_plan_than_the_first_says_what_changed(
-    train: Trainer, content: Content
-) -> None:
+def test_a_report_lists_the_changes_since_the_first_plan(train: Trainer, content: Content) -> None:
     train(content)
     assert train.report()["plan"]["changes"] == []
     assert "not the plan" not in train.table()
@@ -137,7 +135,7 @@ def test_another_recipe_under_the_same_name_is_another_arm(
     assert [arm["arm"] for arm in report["plan"]["withdrawn"]] == ["clip"]
 
 
-def test_a_renamed_arm_and_one_that_came_back_are_counted_once(
+def test_an_arm_that_is_renamed_or_comes_back_is_counted_once(
     train: Trainer, content: Content
 ) -> None:
     train(content)
@@ -192,7 +190,7 @@ CONFOUNDERS: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
 
 
 @pytest.mark.parametrize(("outcome", "found"), CONFOUNDERS.values(), ids=CONFOUNDERS)
-def test_what_else_differs_from_the_baseline_is_listed(
+def test_differences_from_the_baseline_that_are_no_intervention_are_listed(
     train: Trainer, content: Content, outcome: dict[str, Any], found: tuple[str, str, str]
 ) -> None:
     train(content, lambda arm, seed: outcome if (arm, seed) == ("clip", 2) else usual(arm, seed))
@@ -203,14 +201,14 @@ def test_what_else_differs_from_the_baseline_is_listed(
     assert line in train.table()
 
 
-def test_pairs_that_ran_alike_are_not_confounded_whatever_the_others_did(
+def test_runs_are_compared_with_the_baseline_run_of_the_same_seed_only(
     train: Trainer, content: Content
 ) -> None:
     train(content, lambda _, seed: with_origin(device=f"machine {seed}"))
     assert train.report()["confounders"] == []
 
 
-def test_a_run_without_a_partner_is_held_against_all_of_the_baseline(
+def test_a_run_without_a_partner_is_compared_with_all_runs_of_the_baseline(
     train: Trainer, content: Content
 ) -> None:
     def outcome(arm: str, seed: int) -> dict[str, Any]:
@@ -228,7 +226,7 @@ def test_a_run_without_a_partner_is_held_against_all_of_the_baseline(
     assert len(train.report()["confounders"]) == len(alone)
 
 
-def test_what_an_intervention_sets_is_no_confounder(train: Trainer, content: Content) -> None:
+def test_a_setting_of_an_intervention_is_no_confounder(train: Trainer, content: Content) -> None:
     with_arms = changed(
         content,
         "interventions/low",
@@ -242,7 +240,7 @@ def test_what_an_intervention_sets_is_no_confounder(train: Trainer, content: Con
     assert train.report()["confounders"] == []
 
 
-def test_a_report_says_which_results_are_reproducible_to_the_last_bit_and_on_what(
+def test_a_report_counts_runs_that_are_reproducible_to_the_last_bit_and_names_their_devices(
     train: Trainer, content: Content
 ) -> None:
     def outcome(arm: str, seed: int) -> dict[str, Any]:
@@ -265,7 +263,7 @@ def test_a_report_says_which_results_are_reproducible_to_the_last_bit_and_on_wha
     ) in train.table()
 
 
-def test_runs_of_which_nothing_is_known_are_not_called_reproducible(
+def test_runs_without_provenance_are_not_called_reproducible(
     train: Trainer, content: Content
 ) -> None:
     train(content, lambda _arm, _seed: {"provenance": {}})
@@ -273,7 +271,9 @@ def test_runs_of_which_nothing_is_known_are_not_called_reproducible(
     assert "eproducible" not in train.table()
 
 
-def test_what_a_file_says_of_a_machine_moves_no_cursor(train: Trainer, content: Content) -> None:
+def test_control_characters_in_a_device_name_are_not_printed(
+    train: Trainer, content: Content
+) -> None:
     train(content, lambda arm, _: with_origin(device="\x1b[31m\u202e" if arm == "clip" else "x"))
     assert "\x1b" not in train.table()
     assert "\u202e" not in train.table()

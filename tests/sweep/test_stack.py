@@ -1,4 +1,4 @@
-"""`sweep stack`: real processes, real training of improvements that are large."""
+"""`sweep stack`, with real processes that train large improvements."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ combine = ["fast", "small-batches"]
 
 
 def trained(said: str) -> int:
-    """How many runs a command has trained, by the lines that it prints."""
+    """Count the runs that a command trained, by the lines that it printed."""
     return sum("tokens/s" in line for line in said.splitlines())
 
 
@@ -55,7 +55,7 @@ def trained(said: str) -> int:
 def improved(
     study_text: str, sweep: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Done]:
-    """A study of improvements that was run; to be read only. And what stacking it said."""
+    """A finished study with improvements, for reading only, and the result of `sweep stack`."""
     folder = tmp_path_factory.mktemp("improved")
     baseline, _, rest = study_text.partition("[interventions.no-dropout]")
     text = baseline.replace("learning_rate = 3e-3", "learning_rate = 3e-4")
@@ -70,18 +70,18 @@ def improved(
 
 @pytest.fixture
 def fresh(improved: tuple[Path, Done], tmp_path: Path) -> Path:
-    """A copy of that study before it was stacked."""
+    """A copy of the study before it was stacked."""
     return Path(shutil.copytree(improved[0] / "before", tmp_path / "fresh"))
 
 
 @pytest.fixture
 def stacked(improved: tuple[Path, Done], tmp_path: Path) -> Path:
-    """A copy of it afterwards."""
+    """A copy of the study after it was stacked."""
     ignore = shutil.ignore_patterns("before")
     return Path(shutil.copytree(improved[0], tmp_path / "stacked", ignore=ignore))
 
 
-def test_real_improvements_are_stacked_less_the_alternatives_among_them(
+def test_real_improvements_are_stacked_without_alternatives_among_them(
     improved: tuple[Path, Done],
 ) -> None:
     found = content(improved[1])
@@ -110,7 +110,7 @@ def test_a_stack_is_trained_on_fresh_seeds_beside_the_baseline_and_without_each_
     assert report["plan_hash"] == found["stack_plan_hash"]
 
 
-def test_promise_confirmation_and_gap_agree_with_each_other(improved: tuple[Path, Done]) -> None:
+def test_prediction_confirmation_and_gap_are_consistent(improved: tuple[Path, Done]) -> None:
     found = content(improved[1])
     predicted, confirmed, gap = found["predicted"], found["confirmed"], found["gap"]
     members = found["members"]
@@ -125,7 +125,7 @@ def test_promise_confirmation_and_gap_agree_with_each_other(improved: tuple[Path
     assert found["reason"] is None
 
 
-def test_the_same_command_again_trains_nothing_and_more_seeds_train_those(
+def test_a_second_call_trains_nothing_and_with_more_seeds_only_the_new_ones(
     stacked: Path, improved: tuple[Path, Done], sweep: Run
 ) -> None:
     again = sweep(stacked, "stack", "tiny", "--format", "json")
@@ -136,7 +136,7 @@ def test_the_same_command_again_trains_nothing_and_more_seeds_train_those(
     assert trained(more.stderr) == 4
 
 
-def test_seeds_that_noise_has_used_are_not_fresh(fresh: Path, sweep: Run) -> None:
+def test_seeds_used_by_sweep_noise_are_not_fresh(fresh: Path, sweep: Run) -> None:
     assert sweep(fresh, "noise", "tiny", "--seeds", 5).returncode == 0
     assert content(sweep(fresh, "stack", "--dry-run", "--format", "json"))["seeds"] == [6, 7, 8]
 
@@ -164,7 +164,7 @@ def studies(folder: Path) -> list[dict[str, Any]]:
     return [{"name": name, "plan_hash": plan} for name, plan in rows]
 
 
-def test_a_stack_that_was_interrupted_goes_on_with_the_same_plan(
+def test_an_interrupted_stack_continues_with_the_same_plan(
     fresh: Path, sweep: Run, environment: dict[str, str]
 ) -> None:
     process = subprocess.Popen(
@@ -204,7 +204,7 @@ def test_the_table_fits_80_columns_and_says_what_the_best_stack_is_worth(
 
 
 @pytest.mark.parametrize("form", ["md", "csv", "latex"])
-def test_other_formats_have_a_row_for_every_member_and_one_for_all(
+def test_other_formats_have_a_row_for_every_member_and_one_for_all_together(
     stacked: Path, sweep: Run, form: str
 ) -> None:
     done = sweep(stacked, "stack", "--format", form, "-o", f"stack.{form}")
@@ -218,7 +218,7 @@ def test_other_formats_have_a_row_for_every_member_and_one_for_all(
     assert names == ["fast", "small-batches", "together"]
 
 
-def test_a_stack_is_found_again_in_a_database_made_anew(stacked: Path, sweep: Run) -> None:
+def test_a_rebuilt_database_has_the_stack(stacked: Path, sweep: Run) -> None:
     before = sweep(stacked, "stack", "--format", "json").stdout
     for path in (stacked / "runs").glob("sweep.db*"):
         path.unlink()
@@ -226,13 +226,13 @@ def test_a_stack_is_found_again_in_a_database_made_anew(stacked: Path, sweep: Ru
     assert sweep(stacked, "stack", "tiny", "--format", "json").stdout == before
 
 
-def test_its_report_says_what_it_is(stacked: Path, sweep: Run) -> None:
+def test_the_report_of_a_stack_names_its_study_and_promise(stacked: Path, sweep: Run) -> None:
     done = sweep(stacked, "report", "tiny-stack")
     assert "The stack of tiny, which promised -0." in done.stdout
     assert "has changed since" not in done.stdout
 
 
-def test_a_study_whose_file_has_changed_is_run_first(fresh: Path, sweep: Run) -> None:
+def test_a_study_with_a_changed_file_must_be_run_first(fresh: Path, sweep: Run) -> None:
     text = (fresh / "s.toml").read_text()
     (fresh / "s.toml").write_text(text.replace("seeds = 3", "seeds = 4"))
     done = sweep(fresh, "stack", "s.toml")
@@ -245,7 +245,7 @@ def test_a_study_whose_file_has_changed_is_run_first(fresh: Path, sweep: Run) ->
     )
 
 
-def test_a_study_with_runs_to_train_is_trained_first(fresh: Path, sweep: Run) -> None:
+def test_a_study_with_untrained_runs_must_be_run_first(fresh: Path, sweep: Run) -> None:
     with closing(sqlite3.connect(fresh / "runs" / "sweep.db")) as db, db:
         db.execute("UPDATE runs SET state = 'queued' WHERE init_seed = 3")
     done = sweep(fresh, "stack")
@@ -265,7 +265,7 @@ def test_without_a_real_improvement_there_is_nothing_to_stack(
     )
 
 
-def test_a_study_and_a_stack_do_not_take_each_other_s_place(stacked: Path, sweep: Run) -> None:
+def test_a_study_cannot_have_the_name_of_a_stack(stacked: Path, sweep: Run) -> None:
     text = (stacked / "s.toml").read_text()
     (stacked / "x.toml").write_text(text.replace('name = "tiny"', 'name = "tiny-stack"'))
     done = sweep(stacked, "run", "x.toml")
@@ -278,7 +278,7 @@ def test_a_study_and_a_stack_do_not_take_each_other_s_place(stacked: Path, sweep
     )
 
 
-def test_of_an_imported_study_the_stack_is_predicted_and_not_trained(
+def test_the_stack_of_an_imported_study_is_predicted_but_not_trained(
     tmp_path: Path, sweep: Run
 ) -> None:
     rows = [
