@@ -10,16 +10,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Generic, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
-from typing_extensions import TypeVar
 
 Row = dict[str, Any]
-T = TypeVar("T", default=Row)
+"""A CSV record: JSON values by column."""
+T = TypeVar("T")
 """The type of a row."""
 
 STYLES = {
