@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from analysis.multiplicity import CorrectionName
 from sweep.cli.app import app
 from sweep.cli.options import RUNS, Database, Folder, make_console, open_workspace
 
@@ -27,7 +26,7 @@ def import_results(
         float | None, typer.Option(help="Largest chance of a false alarm; 0.05 if left out.")
     ] = None,
     correction: Annotated[
-        CorrectionName | None,
+        Literal["holm", "bonferroni", "bh", "none"] | None,
         typer.Option(help="For the number of arms; holm if left out."),
     ] = None,
     smallest_effect: Annotated[
@@ -40,13 +39,11 @@ def import_results(
     from sweep.commands.import_ import ImportRequest
     from sweep.commands.import_ import import_results as command
     from sweep.importing.columns import parse_columns
+    from sweep.importing.settings import Settings
 
-    decided = {
-        "baseline": baseline,
-        "alpha": alpha,
-        "correction": correction,
-        "smallest_effect": smallest_effect,
-    }
-    settings = {name: value for name, value in decided.items() if value is not None}
-    request = ImportRequest(file, study, parse_columns(column or []), settings)
+    settings = Settings(
+        baseline=baseline, alpha=alpha, correction=correction, smallest_effect=smallest_effect
+    )
+    columns = parse_columns(column or [])
+    request = ImportRequest(file=file, study=study, columns=columns, settings=settings)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))

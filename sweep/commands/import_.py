@@ -2,103 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from sweep.errors import ResultsError, listed
 from sweep.importing.columns import Chosen, choose_columns
+from sweep.importing.fields import SEED_FIELDS, Field
 from sweep.importing.reading import read_results
-from sweep.importing.runs import read_runs
+from sweep.importing.runs import Runs, read_runs
 from sweep.importing.saving import Import, Saved, save_import
+from sweep.importing.settings import DEFAULT_ANALYSIS, Settings
 from sweep.study.file import Name
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
 from sweep.workspace import Workspace
 
+ROWS_LISTED = 8
+"""Rows that a remark lists."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class ImportRequest:
-    """What `sweep import` was asked for."""
+    """The arguments of `sweep import`."""
 
     file: Path
     study: str
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """By field of a run (see `importing.columns.FIELDS`): the column that it is in."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Those of `importing.saving.DEFAULTS` that were decided."""
+    columns: Mapping[Field, str] = field(default_factory=dict)
+    """By field of a run: the column that holds it."""
+    settings: Settings = field(default_factory=Settings)
 
 
 def import_results(workspace: Workspace, request: ImportRequest, console: Console) -> int:
-    """Read a file, store what is new in it, and say what was understood; the exit status.
+    """Read a file, store its new runs, and print what was understood; the exit status.
 
-    Raises UserError, before anything is written, when the file makes no sense.
+    Raises UserError, before anything is written, if the file cannot be understood.
     """
     _check(request)
     source = str(request.file)
     chosen = choose_columns(read_results(request.file), request.columns, source)
-    found = read_runs(chosen, source)
-    further = chosen.further
-    if "seed" in found.seed_columns and found.frame["seed"].isna().any():  # they get numbers
-        further = further.assign(**{chosen.names.get("seed", "seed"): chosen.rows["seed"]})
+    found = read_runs(chosen.cells, source)
+    named_seeds = Field.SEED in found.seed_fields and found.table.seed.isna().any()
     new = Import(
         study=request.study,
         path=request.file,
-        runs=found.frame,
-        further=further,
-        metric=chosen.names["loss"],
-        seed_columns=found.seed_columns,
+        table=found.table,
+        further=chosen.further_with_seeds() if named_seeds else chosen.further,
+        metric=chosen.names[Field.LOSS],
+        seed_fields=found.seed_fields,
         settings=request.settings,
     )
     saved = save_import(workspace.open_or_create(), new)
-    for line in [_summary(request, saved), _understood(chosen), *found.remarks]:
+    for line in [_summary(request, saved), _understood(chosen), *_remarks(found)]:
         say(console, line)
     say(console, f"Next: sweep report {request.study}")
     return 0
 
 
 def _check(request: ImportRequest) -> None:
-    """Raises ResultsError for a name or a setting that cannot be."""
+    """Raises ResultsError for an impossible name or setting."""
     from analysis.rules import Plan
 
     try:
         TypeAdapter(Name).validate_python(request.study)
     except ValidationError as error:
-        reason = error.errors()[0]["ctx"]["error"]
-        raise ResultsError(f"--study {reason}") from error
-    numbers = {key: value for key, value in request.settings.items() if key != "baseline"}
+        context = error.errors()[0].get("ctx", {})
+        raise ResultsError(f"--study {context.get('error')}") from error
     try:
-        Plan(arms=(), **{"smallest_effect": 0.0, **numbers})
+        Plan(arms=(), **asdict(replace(DEFAULT_ANALYSIS, **request.settings.analysis())))
     except ValueError as error:
         raise ResultsError(f"--{str(error).replace('_', '-')}") from error
 
 
 def _summary(request: ImportRequest, saved: Saved) -> str:
-    total, arms = saved.added + saved.known, len(saved.content["arms"])
     if not saved.added:
         return (
-            f"{request.study}: nothing new; all {total} runs of {request.file} are there already."
+            f"{request.study}: nothing new; all {saved.known} runs of {request.file} are there "
+            "already."
         )
     already = f", {saved.known} more were there already" if saved.known else ""
     return (
         f"{request.study}: {saved.added} runs imported from {request.file}{already}; the study has "
-        f"{arms} arms, and {shown(saved.content['baseline'])} is the baseline."
+        f"{len(saved.plan.arms)} arms, and {shown(saved.plan.baseline)} is the baseline."
     )
 
 
 def _understood(chosen: Chosen) -> str:
-    """Which column was taken for what, and what pairs."""
-    names = chosen.names
-    told = [f"{field} from {shown(name)}" for field, name in names.items() if field != name]
-    seeds = [name for field, name in names.items() if field.endswith("seed")]
-    if "seed" in chosen.rows and not seeds:
+    """Say which column was taken for which field, and by what runs pair."""
+    told = [f"{field} from {shown(name)}" for field, name in chosen.names.items() if field != name]
+    seeds = [name for field, name in chosen.names.items() if field in SEED_FIELDS]
+    if Field.SEED in chosen.cells and not seeds:
         pairs = "seeds were read from the ends of the runs' names"
     elif seeds:
         pairs = f"runs pair by {listed(seeds)}"
     else:
         pairs = "without seeds no runs pair"
     return f"Read {', '.join(told)}; {pairs}." if told else f"{pairs.capitalize()}."
+
+
+def _remarks(found: Runs) -> Iterator[str]:
+    """Yield sentences on rows that do not count as written."""
+    repeated, lost = found.repeated_rows, found.rows_without_loss
+    if repeated == 1:
+        yield "1 row repeats another and counts once."
+    elif repeated:
+        yield f"{repeated} rows repeat others and count once."
+    if len(lost) == 1:
+        yield f"1 run has no finite loss and counts as diverged: {_rows(lost)}."
+    elif lost:
+        yield f"{len(lost)} runs have no finite loss and count as diverged: {_rows(lost)}."
+
+
+def _rows(rows: Sequence[int]) -> str:
+    numbers = ", ".join(str(row) for row in rows[:ROWS_LISTED])
+    return f"row{'s' if len(rows) > 1 else ''} {numbers}{', …' if len(rows) > ROWS_LISTED else ''}"

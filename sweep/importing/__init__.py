@@ -1,1 +1,1 @@
-"""Results from elsewhere: a file of losses becomes a study that can be judged, but not run."""
+"""Import of results from elsewhere: a file of losses becomes a study that can be judged, not run."""

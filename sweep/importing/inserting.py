@@ -1,48 +1,78 @@
-"""Runs by the hundred thousand into the tables of the store."""
+"""Insertion of runs by the hundred thousand into the tables of the store."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, insert
 
+from sweep.importing.known_runs import family_of
+from sweep.importing.run_table import RunTable
 from sweep.store.schema import members, runs
-from sweep.study.file import STREAM_COLUMNS
+from sweep.store.states import RunState
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 BATCH = 20_000
 """Rows that are inserted at once."""
 
 
-def insert_runs(
-    connection: Connection, study: str, fresh: pd.DataFrame, further: pd.DataFrame
-) -> None:
-    """The runs of a study; `further` are the other columns of the file, by its rows."""
-    families = {arm: family_of(study, arm) for arm in fresh["arm"].unique()}
-    for some in _batches(fresh):
-        known = some["status"] == "done"
-        _insert(
-            connection,
-            runs,
-            {
-                **{name: some[name].tolist() for name in ("id", *STREAM_COLUMNS, "cause")},
-                "recipe": ["{}"] * len(some),
-                "corpus_hash": [""] * len(some),
-                "family": some["arm"].map(families).tolist(),
-                "state": some["status"].tolist(),
-                "test_loss": some["loss"].astype(object).where(known, None).tolist(),
-                "further": _further(further, some),
-            },
-        )
+@dataclass(frozen=True, kw_only=True)
+class NewRuns:
+    """Runs to be inserted; each has a seed."""
+
+    ids: NDArray[np.bytes_]
+    table: RunTable
+
+    def batches(self) -> Iterator[NewRuns]:
+        """Yield the runs, BATCH at a time."""
+        import numpy as np
+
+        for first in range(0, len(self.table), BATCH):
+            places = np.arange(first, min(first + BATCH, len(self.table)))
+            yield NewRuns(ids=self.ids[places], table=self.table.take(places))
+
+
+def insert_runs(connection: Connection, study: str, new: NewRuns, further: pd.DataFrame) -> None:
+    """Insert runs. `further` has the other columns of the file, one row per row of the file."""
+    families = {arm: family_of(study, arm) for arm in new.table.arm.unique()}
+    for batch in new.batches():
+        table = batch.table
+        columns = {
+            "id": batch.ids.astype("U32").tolist(),
+            "init_seed": table.init_seed.tolist(),
+            "order_seed": table.order_seed.tolist(),
+            "dropout_seed": table.dropout_seed.tolist(),
+            "cause": _or_none(table.cause, table.cause.notna()),
+            "recipe": ["{}"] * len(table),
+            "corpus_hash": [""] * len(table),
+            "family": table.arm.map(families).tolist(),
+            "state": [state.value for state in table.state],
+            "test_loss": _or_none(table.loss, table.state == RunState.DONE),
+            "further": _further_json(further, table),
+        }
+        _insert(connection, runs, columns)
+
+
+def insert_members(connection: Connection, new: NewRuns, arm_ids: Mapping[str, int]) -> None:
+    """Insert the runs into their arms."""
+    for batch in new.batches():
+        columns = {
+            "arm_id": batch.table.arm.map(arm_ids).tolist(),
+            "seed": batch.table.seed.tolist(),
+            "run_id": batch.ids.astype("U32").tolist(),
+        }
+        _insert(connection, members, columns)
 
 
 def _insert(connection: Connection, table: Table, columns: Mapping[str, list[Any]]) -> None:
-    """Insert rows, given as columns of what the driver takes: SQLAlchemy is slow with a million."""
+    """Insert rows, given as columns of driver values: SQLAlchemy is slow with a million rows."""
     compiled = insert(table).compile(dialect=connection.dialect, column_keys=list(columns))
     rows: list[Any]
     if compiled.positional:
@@ -54,41 +84,27 @@ def _insert(connection: Connection, table: Table, columns: Mapping[str, list[Any
         connection.exec_driver_sql(str(compiled), rows)
 
 
-def family_of(study: str, arm: str) -> str:
-    """What the runs of an arm have in common, in place of a recipe."""
-    return hashlib.sha256(f"imported\0{study}\0{arm}".encode()).hexdigest()
+def _or_none(column: pd.Series[Any], present: pd.Series[bool]) -> list[Any]:
+    return column.astype(object).where(present, None).tolist()
 
 
-def insert_members(connection: Connection, fresh: pd.DataFrame, ids: Mapping[str, int]) -> None:
-    """Which runs are of which arm, whose `ids` are by name."""
-    table = fresh.assign(arm_id=fresh["arm"].map(ids), run_id=fresh["id"])
-    for some in _batches(table):
-        names = ("arm_id", "seed", "run_id")
-        _insert(connection, members, {name: some[name].tolist() for name in names})
-
-
-def _batches(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for first in range(0, len(frame), BATCH):
-        yield frame.iloc[first : first + BATCH]
-
-
-def _further(table: pd.DataFrame, some: pd.DataFrame) -> list[str | None]:
-    """The other columns of some runs as JSON, without the cells that are empty."""
-    names = list(table.columns)
+def _further_json(further: pd.DataFrame, table: RunTable) -> list[str | None]:
+    """Return the other columns of each run as JSON, without empty cells."""
+    names = list(further.columns)
     if not names:
-        return [None] * len(some)
-    cells = table.iloc[some["row"].to_numpy() - 1].itertuples(index=False, name=None)
+        return [None] * len(table)
+    cells = further.iloc[table.row.to_numpy() - 1].itertuples(index=False, name=None)
     return [
-        json.dumps({k: _plain(v) for k, v in zip(names, row, strict=True) if _is_there(v)})
+        json.dumps({k: _json_value(v) for k, v in zip(names, row, strict=True) if _is_present(v)})
         for row in cells
     ]
 
 
-def _is_there(cell: Any) -> bool:  # noqa: ANN401  (whatever a file holds)
+def _is_present(cell: Any) -> bool:  # noqa: ANN401  (any cell of a file)
     return cell is not None and cell == cell  # noqa: PLR0124  (NaN is not)
 
 
-def _plain(cell: Any) -> Any:  # noqa: ANN401  (as above)
+def _json_value(cell: Any) -> Any:  # noqa: ANN401  (as above)
     if isinstance(cell, bool | int | str):
         return cell
     if isinstance(cell, float) and abs(cell) < float("inf"):

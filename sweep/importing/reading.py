@@ -1,4 +1,4 @@
-"""A file of results as a DataFrame: CSV, JSON Lines or Parquet, every cell as it was written."""
+"""Reading of a results file, CSV, JSON Lines or Parquet, into a DataFrame of unparsed cells."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LONGEST_ROW = 8 << 20
-"""Bytes of a row of CSV."""
+"""Largest row of CSV, bytes."""
 LONGEST_CELL = 100_000
-"""Characters of a cell."""
+"""Longest cell, characters."""
 BATCH = 20_000
-"""Lines of JSON that are held as Python objects at a time."""
+"""Lines of JSON held as Python objects at a time."""
 
 
 def read_results(path: Path) -> pd.DataFrame:
-    """The rows of a file, unchecked: cells are text, or numbers where a Parquet file has numbers.
+    """Read the rows of a file. Cells are text, or numbers where a Parquet file has numbers.
 
-    A cell that is empty or null is None. Nested JSON is flattened: `{"config": {"seed": 1}}` has
-    the column `config.seed`. Raises ResultsError for a file that cannot be read or has no rows.
+    An empty or null cell is None. Nested JSON is flattened: `{"config": {"seed": 1}}` has the
+    column `config.seed`. Raises ResultsError for a file that cannot be read or has no rows.
     """
     read = _reader(path)
     try:
@@ -51,7 +51,7 @@ def _reader(path: Path) -> Callable[[Path], pa.Table]:
     reader = READERS.get(ending)
     if reader is None:
         raise ResultsError(
-            f"{path} ends in {shown(ending)}, which says nothing of its format; results are "
+            f"{path} ends in {shown(ending)}, which is not a known format; results are "
             f"imported from {', '.join(READERS)}{did_you_mean(ending, READERS)}"
         )
     return reader
@@ -151,7 +151,7 @@ def _objects(path: Path) -> Iterator[dict[str, str | None]]:
             if not isinstance(value, dict):
                 raise ResultsError(
                     f"{path}: line {number} is {shown(value)}; every line is an object with "
-                    "arm, loss and whatever else is known of a run"
+                    "arm, loss and other fields of a run"
                 )
             yield dict(_flat(value))
 
@@ -182,11 +182,11 @@ READERS: dict[str, Callable[[Path], Any]] = {
     ".ndjson": _json_lines,
     ".parquet": _parquet,
 }
-"""By the ending of the file's name."""
+"""By suffix of the file: how it is read."""
 
 
 def _check_text(path: Path) -> str:
-    """The first line of a file that is UTF-8 text throughout."""
+    """Return the first line of a file. Raises ResultsError unless all of it is UTF-8 text."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     header, seen = "", 0
     with path.open("rb") as file:
@@ -214,7 +214,7 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 
 def _check_cells(path: Path, table: pa.Table) -> None:
-    """Nobody names an arm in a hundred thousand characters; a quotation mark was left open."""
+    """Raise ResultsError for a huge cell: most likely a quotation mark was left open."""
     import pyarrow as pa
     from pyarrow import compute
 

@@ -1,298 +1,200 @@
-"""The rows of a file as runs: numbers are numbers, and a run is there once."""
+"""The rows of a file as runs: every cell is checked, and each run is kept once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-from sweep.errors import ResultsError, did_you_mean
-from sweep.importing.columns import Chosen
-from sweep.study.file import STREAM_COLUMNS
-from sweep.terminal.printable import harmless, shown
+from sweep.errors import ResultsError
+from sweep.importing.cells import (
+    is_empty,
+    no_numbers,
+    read_arms,
+    read_numbers,
+    read_stream_seeds,
+    seed_labels,
+    whole_numbers,
+)
+from sweep.importing.fields import SEED_FIELDS, STREAM_FIELDS, Field
+from sweep.importing.run_table import RUN_LABEL, RunTable
+from sweep.importing.statuses import read_states
+from sweep.store.states import RunState
+from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LONGEST_NAME = 64
-"""Characters of an arm's name."""
-STATUSES = {
-    "done": ("done", "finished", "completed", "complete", "success", "succeeded", "ok"),
-    "diverged": ("diverged",),
-    "failed": (
-        *("failed", "crashed", "killed", "cancelled", "canceled", "error", "preempted"),
-        *("running", "queued", "pending", "scheduled", "preempting"),
-    ),
-}
-"""Our statuses by those of others. What had not ended when it was exported has failed here."""
-_MISSING = ("", "na", "n/a", "null", "none", "-")
+Cells = Mapping[Field, "pd.Series[Any]"]
+"""As `importing.columns.Chosen.cells`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Runs:
-    """What a file says, run by run."""
+    """The runs of a file, and what was noticed when they were read."""
 
-    frame: pd.DataFrame
-    """`arm`, `label` (what tells a run of an arm from another), `seed` (None where it has to be
-    numbered), the three stream seeds, `loss` (NaN where there is none), `status`, `cause`, `row`
-    (counted from 1, below the header)."""
-    seed_columns: tuple[str, ...]
-    """The columns that runs pair by; none where they never do."""
-    remarks: list[str] = field(default_factory=list)
-    """What a person should know, in sentences."""
+    table: RunTable
+    """In the order of the file."""
+    seed_fields: tuple[Field, ...]
+    """Seeds that runs pair by; empty if no runs pair."""
+    repeated_rows: int
+    """Rows that were left out because they repeat another one exactly."""
+    rows_without_loss: Sequence[int]
+    """Rows that count as diverged because their loss is missing or not finite."""
 
 
-def read_runs(chosen: Chosen, source: str) -> Runs:
-    """Check every row and keep one for each run: of several steps the last.
+def read_runs(cells: Cells, source: str) -> Runs:
+    """Check every row and keep one row per run; of several steps, the last with a loss.
 
-    Raises ResultsError, naming row and value, for a loss that is no number, a status that nobody
-    knows, a name that no arm can have, and a run with two different losses.
+    Raises ResultsError, naming row and value, for a loss that is not a number, an unknown status,
+    an arm with an impossible name, and a run with two different losses.
     """
-    rows = chosen.rows.reset_index(drop=True)
-    seeds = tuple(name for name in ("seed", *STREAM_COLUMNS) if name in rows)
-    frame = _identities(rows, seeds, source)
-    frame["loss"], absent = _losses(rows["loss"], source)
-    frame["status"], frame["cause"] = _outcomes(rows, frame["loss"], source)
-    if "step" in rows:
-        frame = _last_steps(frame, _numbers(rows["step"], "step", source), absent, source)
-    frame, twice = _collapsed(frame, source)
-    return Runs(frame, seeds, [*_duplicates(twice), *_diverged(frame)])
+    seed_fields = tuple(field for field in SEED_FIELDS if field in cells)
+    table = _read_rows(cells, seed_fields, source)
+    if Field.STEP in cells:
+        steps = read_numbers(cells[Field.STEP], Field.STEP, source)
+        table = _last_steps(table, steps, is_empty(cells[Field.LOSS]), source)
+    kept = _without_repeats(table, source)
+    lost = (kept.state == RunState.DIVERGED) & kept.cause.notna()
+    return Runs(
+        table=kept,
+        seed_fields=seed_fields,
+        repeated_rows=len(table) - len(kept),
+        rows_without_loss=kept.row[lost].tolist(),
+    )
 
 
-def _identities(rows: pd.DataFrame, seeds: tuple[str, ...], source: str) -> pd.DataFrame:
-    """Arm, label and seeds of every row."""
-    frame = rows[["arm"]].assign(row=range(1, len(rows) + 1))
-    frame["arm"] = _arm_names(rows["arm"], source)
-    labels = [_seed_labels(rows[name]) for name in seeds]
-    if labels:
-        frame["label"] = labels[0]
-        for more in labels[1:]:
-            frame["label"] = frame["label"] + "/" + more
-        blank = (frame["label"] == "") | (frame["label"] == "/" * (len(labels) - 1))
-        frame.loc[blank, "label"] = None
-    elif "run" in rows:
-        frame["label"] = "run " + rows["run"].astype("str").where(rows["run"].notna())
-    else:
-        frame["label"] = None
-    whole = frame["label"] if len(seeds) == 1 else frame["label"].where(frame["arm"].isna())
-    frame["seed"] = _whole(whole)
-    frame["label"] = frame["seed"].astype("str").where(frame["seed"].notna(), frame["label"])
-    for name in STREAM_COLUMNS:
-        if name in rows:
-            frame[name] = _stream(rows[name], name, source)
-        else:
-            frame[name] = frame["seed"].fillna(0) if seeds == ("seed",) else 0
-    return frame
-
-
-def _arm_names(column: pd.Series[Any], source: str) -> pd.Series[Any]:
-    text = column.astype("str").str.strip()
-    blank = column.isna() | (text == "")
-    if blank.any():
-        raise ResultsError(f"{source}: row {blank.argmax() + 1} names no arm")
-    long = text.str.len() > LONGEST_NAME
-    if long.any():
-        row = int(long.argmax())
-        raise ResultsError(
-            f"{source}: row {row + 1} has an arm of {len(text[row])} characters, "
-            f"{shown(text[row])}; {LONGEST_NAME} is the most"
-        )
-    return text.map({name: harmless(name) for name in text.unique()})
-
-
-def _seed_labels(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Seeds as text; `42.0`, which programs make of 42 beside an empty cell, is 42."""
-    text = column.astype("str").where(column.notna(), "").str.strip()
-    return text.str.replace(r"^([+-]?\d+)\.0+$", r"\1", regex=True)
-
-
-def _whole(labels: pd.Series[Any]) -> pd.Series[Any]:
-    """The labels as whole numbers; NA for all of them where one is something else."""
+def _read_rows(cells: Cells, seed_fields: tuple[Field, ...], source: str) -> RunTable:
+    """Return a table with every row of the file, steps included."""
     import pandas as pd
 
-    given = labels.dropna()
-    if given.str.fullmatch(r"\d{1,18}").all():
-        return given.astype("int64").astype("Int64").reindex(labels.index)
-    return pd.Series(pd.NA, index=labels.index, dtype="Int64")
+    arm = read_arms(cells[Field.ARM], source)
+    label = _labels(cells, seed_fields)
+    seed = whole_numbers(label) if len(seed_fields) == 1 else no_numbers(label.index)
+    streams = [_stream(cells, field, seed, seed_fields, source) for field in STREAM_FIELDS]
+    loss = read_numbers(cells[Field.LOSS], Field.LOSS, source)
+    state, cause = _outcomes(cells.get(Field.STATUS), loss, source)
+    return RunTable(
+        arm=arm,
+        label=seed.astype("str").where(seed.notna(), label),  # `007` becomes `7`
+        seed=seed,
+        **{field.value: column for field, column in zip(STREAM_FIELDS, streams, strict=True)},
+        loss=loss,
+        state=state,
+        cause=cause,
+        row=pd.Series(range(1, len(arm) + 1)),
+    )
 
 
-def _stream(column: pd.Series[Any], name: str, source: str) -> pd.Series[Any]:
-    labels = _seed_labels(column)
-    wrong = ~labels.str.fullmatch(r"\d{1,18}")
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise ResultsError(
-            f"{source}: row {row + 1}: {name} is {shown(labels[row])}; it must be a whole number"
-        )
-    return labels.astype("int64")
-
-
-def _losses(column: pd.Series[Any], source: str) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Losses, and where the cell was empty."""
-    values = _numbers(column, "loss", source)
-    absent = column.isna()
-    if not _is_number(column):
-        absent = absent | column.astype("str").str.strip().str.lower().isin(_MISSING)
-    return values, absent
-
-
-def _numbers(column: pd.Series[Any], name: str, source: str) -> pd.Series[Any]:
-    """A column as floats, rounded correctly; NaN where it is empty. Raises ResultsError."""
+def _labels(cells: Cells, seed_fields: tuple[Field, ...]) -> pd.Series[Any]:
+    """Return the text that tells runs of an arm apart: `3`, `1/2/2`, `run a1`, or None."""
     import pandas as pd
 
-    if _is_number(column):
-        return column.astype("float64")
-    values = []
-    for row, cell in enumerate(column.tolist(), 1):
-        try:
-            values.append(_number(cell))
-        except (TypeError, ValueError) as error:
-            raise ResultsError(
-                f"{source}: row {row}: {name} is {shown(cell)}, which is no number"
-            ) from error
-    return pd.Series(values, index=column.index, dtype="float64")
+    if seed_fields:
+        first, *others = [seed_labels(cells[field]) for field in seed_fields]
+        labels = first
+        for other in others:
+            labels = labels + "/" + other
+        blank = (labels == "") | (labels == "/" * len(others))
+        return labels.mask(blank, None)
+    if Field.RUN in cells:
+        ids = cells[Field.RUN]
+        return RUN_LABEL + ids.astype("str").where(ids.notna())
+    return pd.Series(None, index=cells[Field.ARM].index, dtype=object)
 
 
-def _is_number(column: pd.Series[Any]) -> bool:
-    from pandas.api import types
+def _stream(
+    cells: Cells, field: Field, seed: pd.Series[Any], seed_fields: tuple[Field, ...], source: str
+) -> pd.Series[Any]:
+    """Return the seeds of one random stream: its own, else the seed of the run, else 0."""
+    import pandas as pd
 
-    return types.is_numeric_dtype(column) and not types.is_bool_dtype(column)
-
-
-def _number(cell: Any) -> float:  # noqa: ANN401  (whatever a file holds)
-    """Raises ValueError or TypeError; Python would take `1_000`, and digits of every script."""
-    if isinstance(cell, str):
-        word = cell.strip()
-        if word.lower() in _MISSING:
-            return math.nan
-        if "_" in word or not word.isascii():
-            raise ValueError(cell)
-        return float(word)
-    if isinstance(cell, bool):
-        raise TypeError(cell)
-    return math.nan if cell is None else float(cell)
+    if field in cells:
+        return read_stream_seeds(cells[field], field, source)
+    return seed.fillna(0) if seed_fields == (Field.SEED,) else pd.Series(0, index=seed.index)
 
 
 def _outcomes(
-    rows: pd.DataFrame, losses: pd.Series[Any], source: str
+    status: pd.Series[Any] | None, losses: pd.Series[Any], source: str
 ) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Status and cause of every row; a run that should have a loss and has none has diverged."""
+    """Return state and cause of every row. A run that ended well without a loss has diverged."""
+    import pandas as pd
+
     from analysis.runs import LARGEST_LOSS
 
-    if "status" in rows:
-        written = rows["status"].astype("str").where(rows["status"].notna(), "").str.strip()
-        status = _statuses(written, source)
-        cause = ("its status was " + written).where(status == "failed")
+    if status is None:
+        states = pd.Series(RunState.DONE, index=losses.index, dtype=object)
+        cause = pd.Series(None, index=losses.index, dtype=object)
     else:
-        status = losses.map(lambda _: "done")
-        cause = losses.map(lambda _: None)
-    lost = (status == "done") & ~(losses.abs() <= LARGEST_LOSS)
-    cause = cause.where(~lost, losses.map(_no_loss))
-    return status.mask(lost, "diverged"), cause
+        written = status.astype("str").where(status.notna(), "").str.strip()
+        states = read_states(written, source)
+        cause = ("its status was " + written).where(states == RunState.FAILED)
+    lost = (states == RunState.DONE) & ~(losses.abs() <= LARGEST_LOSS)
+    states = states.where(~lost, pd.Series(RunState.DIVERGED, index=losses.index, dtype=object))
+    return states, cause.where(~lost, losses[lost].map(_lost_loss))
 
 
-def _no_loss(loss: float) -> str:
+def _lost_loss(loss: float) -> str:
     return "it has no loss" if math.isnan(loss) else f"its loss is {loss}"
 
 
-def _statuses(written: pd.Series[Any], source: str) -> pd.Series[Any]:
-    ours = {theirs: ours for ours, all_theirs in STATUSES.items() for theirs in all_theirs}
-    ours[""] = "done"
-    found = written.str.lower().map(ours)
-    if found.isna().any():
-        row = int(found.isna().argmax())
-        word = str(written.iloc[row])
-        raise ResultsError(
-            f"{source}: row {row + 1}: status is {shown(word)}, which is none of "
-            f"{', '.join(list(ours)[:-1])}{did_you_mean(word.lower(), list(ours)[:-1])}"
-        )
-    return found
-
-
 def _last_steps(
-    frame: pd.DataFrame, steps: pd.Series[Any], absent: pd.Series[Any], source: str
-) -> pd.DataFrame:
-    """The row of the last step of each run at which a loss was logged."""
+    table: RunTable, steps: pd.Series[Any], empty: pd.Series[Any], source: str
+) -> RunTable:
+    """Keep the last step of each run at which a loss was logged."""
     if steps.isna().any():
         raise ResultsError(f"{source}: row {steps.isna().argmax() + 1} has no step")
-    frame = frame.assign(step=steps, absent=absent)
-    frame["label"] = frame["label"].fillna(
-        ""
-    )  # without seed or run, the rows of an arm are one run
-    run = ["arm", "label"]
-    logged = ~absent | frame.groupby(run)["absent"].transform("all")
-    frame = frame[logged]
-    last = frame["step"] == frame.groupby(run)["step"].transform("max")
-    kept = frame[last]
-    alone = (kept["label"] == "") & kept.duplicated(run, keep=False)
-    if alone.any():
-        first = kept[alone].iloc[0]
+    label = table.label.fillna("")  # without seed or run, the rows of an arm are one run
+    run = [table.arm, label]
+    logged = ~empty | empty.groupby(run).transform("all")
+    last = logged & (steps == steps.where(logged).groupby(run).transform("max"))
+    _check_steps(table.arm[last], label[last], steps, source)
+    return table.take(last.to_numpy().nonzero()[0])
+
+
+def _check_steps(
+    arm: pd.Series[Any], label: pd.Series[Any], steps: pd.Series[Any], source: str
+) -> None:
+    """Raise ResultsError if an arm without labels has its last step twice."""
+    twice = (label == "") & _repeats(arm, label, keep=False)
+    if twice.any():
+        row = twice.index[int(twice.argmax())]
         raise ResultsError(
-            f"{source}: arm {shown(first['arm'])} has step {first['step']:g} more than once, and "
+            f"{source}: arm {shown(arm[row])} has step {steps[row]:g} more than once, and "
             "nothing tells its runs apart; name the column that does: --column seed=COLUMN or "
             "--column run=COLUMN"
         )
-    kept = kept.drop(columns=["step", "absent"]).reset_index(drop=True)
-    return kept.assign(label=kept["label"].where(kept["label"] != "", None))
 
 
-def _collapsed(frame: pd.DataFrame, source: str) -> tuple[pd.DataFrame, int]:
-    """One row for each run, and how many were left out. Rows without a label are all runs."""
-    named = frame["label"].notna()
-    again = named & frame.duplicated(["arm", "label"], keep="first")
-    if again.any():
-        _check_agreement(frame[named], source)
-    return frame[~again].reset_index(drop=True), int(again.sum())
+def _without_repeats(table: RunTable, source: str) -> RunTable:
+    """Keep one row per run; rows without a label are all runs. Raises ResultsError."""
+    repeats = table.label.notna() & _repeats(table.arm, table.label)
+    if not repeats.any():
+        return table
+    _check_agreement(table, source)
+    return table.take((~repeats).to_numpy().nonzero()[0])
 
 
-def _check_agreement(frame: pd.DataFrame, source: str) -> None:
-    same = frame[~frame.duplicated(["arm", "label", "loss", "status"], keep="first")]
-    conflict = same[same.duplicated(["arm", "label"], keep=False)]
-    if conflict.empty:
+def _check_agreement(table: RunTable, source: str) -> None:
+    """Raise ResultsError if two rows give one run different outcomes."""
+    distinct = ~_repeats(table.arm, table.label, table.loss, table.state) & table.label.notna()
+    outcomes = table.take(distinct.to_numpy().nonzero()[0])
+    conflict = _repeats(outcomes.arm, outcomes.label, keep=False)
+    if not conflict.any():
         return
-    first = conflict.iloc[0]
-    second = conflict[
-        (conflict["arm"] == first["arm"]) & (conflict["label"] == first["label"])
-    ].iloc[1]
+    first = int(conflict.argmax())
+    same = (outcomes.arm == outcomes.arm[first]) & (outcomes.label == outcomes.label[first])
+    second = int(same.to_numpy().nonzero()[0][1])
     raise ResultsError(
-        f"{source}: rows {first['row']} and {second['row']} are both {run_name(first)}, with "
-        f"{outcome(first)} and {outcome(second)}; keep the right one"
+        f"{source}: rows {outcomes.row[first]} and {outcomes.row[second]} are both "
+        f"{outcomes.describe(first)}, with {outcomes.outcome(first)} and "
+        f"{outcomes.outcome(second)}; keep the right one"
     )
 
 
-def run_name(row: Any) -> str:  # noqa: ANN401  (a row of a DataFrame)
-    """`arm 'clip', seed 3`, for sentences."""
-    label = str(row["label"])
-    return f"arm {shown(row['arm'])}, {label if label.startswith('run ') else 'seed ' + label}"
+def _repeats(*columns: pd.Series[Any], keep: Literal["first", False] = "first") -> pd.Series[Any]:
+    """Return True for rows that repeat an earlier one, or any other one, in all these columns."""
+    import pandas as pd
 
-
-def outcome(row: Any) -> str:  # noqa: ANN401  (as above)
-    """`loss 2.5`, or how it ended without one."""
-    return f"loss {float(row['loss'])!r}" if row["status"] == "done" else f"status {row['status']}"
-
-
-def _duplicates(count: int) -> list[str]:
-    if not count:
-        return []
-    rows = (
-        "1 row repeats another and counts"
-        if count == 1
-        else f"{count} rows repeat others and count"
-    )
-    return [f"{rows} once."]
-
-
-def _diverged(frame: pd.DataFrame) -> list[str]:
-    lost = frame[(frame["status"] == "diverged") & frame["cause"].notna()]
-    if lost.empty:
-        return []
-    who = "1 run has" if len(lost) == 1 else f"{len(lost)} runs have"
-    counts = "counts" if len(lost) == 1 else "count"
-    rows = _some_rows(lost["row"].tolist())
-    return [f"{who} no finite loss and {counts} as diverged: {rows}."]
-
-
-def _some_rows(rows: Sequence[int]) -> str:
-    listed = ", ".join(str(row) for row in rows[:8])
-    return f"row{'s' if len(rows) > 1 else ''} {listed}{', …' if len(rows) > 8 else ''}"
+    return pd.concat(columns, axis=1, keys=range(len(columns))).duplicated(keep=keep)

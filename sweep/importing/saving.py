@@ -1,4 +1,4 @@
-"""Runs from a file into the store: those that are new, if the others are as they were."""
+"""Storing of an import: new runs are added if the study's other runs are as they were."""
 
 from __future__ import annotations
 
@@ -6,17 +6,30 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from sweep.errors import ResultsError, did_you_mean
 from sweep.history.record import save_content
-from sweep.importing.inserting import BATCH, family_of, insert_members, insert_runs
-from sweep.importing.runs import outcome, run_name
-from sweep.store.schema import arms, members, plans, runs, studies
+from sweep.importing.fields import Field
+from sweep.importing.inserting import NewRuns, insert_members, insert_runs
+from sweep.importing.known_runs import (
+    KnownRuns,
+    count_runs,
+    largest_seed,
+    read_known_runs,
+    run_ids,
+)
+from sweep.importing.numbering import number_seeds
+from sweep.importing.run_table import RunTable, outcome
+from sweep.importing.settings import Settings, chosen_analysis, chosen_baseline
+from sweep.store.plan_content import PlanContent
+from sweep.store.rows import StudyRow
+from sweep.store.schema import arms, plans, studies
+from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.terminal.printable import shown
 
@@ -26,222 +39,165 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CACHE_KIB = 128 << 10
-"""Of SQLite, so that the indexes of a million runs are not written again and again."""
-WRITTEN_DOWN = 20_000
-"""A study of more runs is not kept as a file beside the database: the one that it came from is."""
+"""Page cache of SQLite: with less, the indexes of a million runs are written many times over."""
+LARGEST_STUDY_FILE = 20_000
+"""Runs. A larger study is not written to a file beside the database: its own file has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """A file's runs with what was decided about them."""
+    """The runs of a file, and how they are to be stored."""
 
     study: str
     path: Path
-    runs: pd.DataFrame
-    """As `importing.runs.Runs.frame` has them."""
+    table: RunTable
     further: pd.DataFrame
-    """The other columns, by row of the file from 0."""
+    """The other columns, one row per row of the file."""
     metric: str
     """The column that the losses come from."""
-    seed_columns: tuple[str, ...]
-    settings: Mapping[str, Any]
-    """`baseline`, `alpha`, `correction`, `smallest_effect`; those not decided are left out."""
+    seed_fields: tuple[Field, ...]
+    """Seeds that runs pair by."""
+    settings: Settings
 
 
-DEFAULTS = {"baseline": "baseline", "alpha": 0.05, "correction": "holm", "smallest_effect": 0.0}
-"""What is not decided at the first import of a study; later ones keep what was."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Saved:
-    """What an import has changed."""
+    """The changes that an import made."""
 
     added: int
     known: int
     """Runs of the file that the study had already."""
-    content: Mapping[str, Any]
+    plan: PlanContent
     """The study's plan."""
 
 
 def save_import(store: Store, new: Import) -> Saved:
-    """Add the runs that the study does not have; all of them or, when one contradicts, none.
+    """Add the runs that the study does not have: all of them or, if one contradicts it, none.
 
-    Raises ResultsError: the study was trained here, a run has another loss than it had, seeds come
-    from other columns, there is no such baseline, or nothing to compare it with.
+    Raises ResultsError if the study was trained here, a run has another loss than it had, seeds
+    come from other columns, or there is no such baseline or nothing to compare it with.
     """
     with store.write() as connection:
         if store.file:
             connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
-        earlier = _earlier(connection, new)
-        frame = new.runs.assign(id=_identities(new))
-        frame = frame.sort_values("id", ignore_index=True)  # an index is filled from left to right
-        before = _counts(connection, new.study)
-        ids, known = _known(connection, new.study, list(before))
-        places = _places(ids, frame["id"].to_numpy("S32"))
-        _check_agreement(frame[places >= 0], known.iloc[places[places >= 0]], new)
-        fresh = frame[places < 0]
-        labels: dict[str, int] = dict(earlier.get("labels", {}))
-        top = _largest_seed(connection, new.study)
-        fresh = fresh.assign(seed=_seeds(fresh, top, labels, new.seed_columns))
-        added = fresh["arm"].value_counts().to_dict()
-        names = dict.fromkeys([*before, *new.runs["arm"].unique()])
-        counts = {name: before.get(name, 0) + added.get(name, 0) for name in names}
-        content = _content(new, earlier, counts, labels)
-        _save_study(connection, new, content)
-        arm_ids = _save_arms(connection, new.study, content)
+        earlier = _earlier_plan(connection, new)
+        counts = count_runs(connection, new.study)
+        fresh = _new_runs(new, read_known_runs(connection, new.study, counts))
+        fresh, labels = _numbered(connection, new, fresh, earlier)
+        plan = _plan(new, earlier, _add_counts(counts, new, fresh), labels)
+        _save_study(connection, new, plan)
+        arm_ids = _save_arms(connection, new.study, plan)
         insert_runs(connection, new.study, fresh, new.further)
         insert_members(connection, fresh, arm_ids)
-        if sum(counts.values()) <= WRITTEN_DOWN:
+        if sum(plan.arms.values()) <= LARGEST_STUDY_FILE:
             store.write_down(connection, new.study)
-    return Saved(len(fresh), len(frame) - len(fresh), content)
+    added = len(fresh.table)
+    return Saved(added=added, known=len(new.table) - added, plan=plan)
 
 
-def _earlier(connection: Connection, new: Import) -> dict[str, Any]:
-    """The plan of the study as it was imported so far; nothing for a new one."""
+def _earlier_plan(connection: Connection, new: Import) -> PlanContent | None:
+    """Return the study's plan before this import; None for a new study. Raises ResultsError."""
     row = connection.execute(select(studies).where(studies.c.name == new.study)).mappings().first()
     if row is None:
-        return {}
-    if not row["imported"]:
+        return None
+    study = StudyRow(**row)
+    if not study.imported:
         raise ResultsError(
-            f"study {new.study!r} was trained here ({row['path']}), and what is imported would pass "
+            f"study {new.study!r} was trained here ({study.path}), and imported runs would pass "
             "for its results; choose another name with --study"
         )
-    same = (plans.c.study == new.study) & (plans.c.hash == row["plan_hash"])
-    content: dict[str, Any] = connection.execute(select(plans.c.content).where(same)).scalar_one()
-    before, now = content["seed_columns"], list(new.seed_columns)
+    same = (plans.c.study == new.study) & (plans.c.hash == study.plan_hash)
+    content = connection.execute(select(plans.c.content).where(same)).scalar_one()
+    earlier = PlanContent.from_json(content)
+    before, now = list(earlier.seed_columns), [field.value for field in new.seed_fields]
     if before != now:
         raise ResultsError(
             f"{new.path} has seeds in {now or 'no column'}, and the runs that {new.study!r} has "
             f"already had them in {before or 'none'}, so they cannot be told apart; choose another "
             "name with --study"
         )
-    return content
+    return earlier
 
 
-def _identities(new: Import) -> list[str]:
-    """A run is known by its study, arm and label; without a label by its place in the arm."""
-    frame = new.runs
-    places = frame[frame["label"].isna()].groupby("arm").cumcount() + 1
-    labels = frame["label"].fillna("#" + places.astype("str"))
-    return [
-        hashlib.sha256(f"{new.study}\0{arm}\0{label}".encode()).hexdigest()[:32]
-        for arm, label in zip(frame["arm"].tolist(), labels.tolist(), strict=True)
-    ]
+def _new_runs(new: Import, known: KnownRuns) -> NewRuns:
+    """Return the runs that the study does not have, by id. Raises ResultsError for a conflict."""
+    ids = run_ids(new.study, new.table)
+    order = ids.argsort()  # an index is filled fastest from left to right
+    places = known.places(ids[order])
+    _check_agreement(new, order[places >= 0], known, places[places >= 0])
+    fresh = order[places < 0]
+    return NewRuns(ids=ids[fresh], table=new.table.take(fresh))
 
 
-def _counts(connection: Connection, study: str) -> dict[str, int]:
-    """The runs that the study has by arm, in the order of its arms."""
-    query = (
-        select(arms.c.name, func.count(members.c.seed))
-        .join(members, members.c.arm_id == arms.c.id)
-        .where(arms.c.study == study)
-        .group_by(arms.c.name, arms.c.position)
-        .order_by(arms.c.position)
-    )
-    return {str(name): int(count) for name, count in connection.execute(query)}
-
-
-def _largest_seed(connection: Connection, study: str) -> int:
-    query = (
-        select(func.max(members.c.seed))
-        .join(arms, arms.c.id == members.c.arm_id)
-        .where(arms.c.study == study)
-    )
-    return connection.execute(query).scalar() or 0
-
-
-def _known(
-    connection: Connection, study: str, names: Sequence[str]
-) -> tuple[NDArray[np.bytes_], pd.DataFrame]:
-    """The ids of the study's runs, 32 bytes each, and a frame of their `loss` and `status`."""
-    import numpy as np
-    import pandas as pd
-
-    columns = ["id", "loss", "status"]
-    frames = [pd.DataFrame(columns=columns)]
-    for name in names:
-        query = select(runs.c.id, runs.c.test_loss, runs.c.state)
-        rows = connection.execute(query.where(runs.c.family == family_of(study, name)))
-        parts = rows.partitions(BATCH)  # of Python objects; columns are smaller
-        frames += [pd.DataFrame.from_records(some, columns=columns) for some in parts]
-    table = pd.concat(frames[1:] or frames, ignore_index=True).astype({"loss": "float64"})
-    return np.array(table.pop("id"), "S32"), table
-
-
-def _places(known: NDArray[np.bytes_], wanted: NDArray[np.bytes_]) -> NDArray[np.intp]:
-    """Where in `known` each of `wanted` is, or -1: an index of text would take twice the memory."""
-    import numpy as np
-
-    if not known.size:
-        return np.full(wanted.shape, -1)
-    order = np.argsort(known)
-    found = order[np.searchsorted(known, wanted, sorter=order).clip(max=known.size - 1)]
-    return np.where(known[found] == wanted, found, -1)
-
-
-def _check_agreement(frame: pd.DataFrame, known: pd.DataFrame, new: Import) -> None:
-    """Whether runs end here as they do there, row by row."""
-    losses, statuses = known["loss"].to_numpy(), known["status"].to_numpy()
-    done = frame["status"].to_numpy() == "done"
-    other_loss = done & (frame["loss"].to_numpy() != losses)
-    differing = (other_loss | (frame["status"].to_numpy() != statuses)).nonzero()[0]
+def _check_agreement(
+    new: Import, rows: NDArray[np.intp], known: KnownRuns, places: NDArray[np.intp]
+) -> None:
+    """Raise ResultsError if runs of the file, at `rows`, end otherwise than they did at `places`."""
+    losses, states = new.table.loss.to_numpy()[rows], new.table.state.to_numpy()[rows]
+    other_loss = (states == RunState.DONE) & (losses != known.losses[places])
+    differing = (other_loss | (states != known.states[places])).nonzero()[0]
     if not differing.size:
         return
-    place = int(differing[frame["row"].to_numpy()[differing].argmin()])
-    row = frame.iloc[place]
-    before = {"loss": losses[place], "status": statuses[place]}
+    first = differing[rows[differing].argmin()]
+    place, before = int(rows[first]), int(places[first])
     raise ResultsError(
-        f"{new.path}: row {row['row']} gives {run_name(row)} {outcome(row)}, and study "
-        f"{new.study!r} has it with {outcome(before)}; correct the file, or choose another name "
-        "with --study"
+        f"{new.path}: row {new.table.row[place]} gives {new.table.describe(place)} "
+        f"{new.table.outcome(place)}, and study {new.study!r} has it with "
+        f"{outcome(known.states[before], known.losses[before])}; correct the file, or choose "
+        "another name with --study"
     )
 
 
-def _seeds(
-    fresh: pd.DataFrame, top: int, labels: dict[str, int], columns: tuple[str, ...]
-) -> pd.Series[Any]:
-    """A number for every new run. Runs pair by it, so those without a seed get one of their own."""
-    given = fresh["seed"].dropna()
-    top = max([top, *labels.values()])
-    top = max(top, int(given.max())) if len(given) else top
-    found: list[int] = []
-    order = fresh.sort_values("row")
-    for seed, label in zip(order["seed"].tolist(), order["label"].tolist(), strict=True):
-        if isinstance(seed, int):
-            found.append(seed)
-            continue
-        number = labels.get(label) if columns else None
-        if number is None:
-            top = number = top + 1
-            if columns and isinstance(label, str):
-                labels[label] = number
-        found.append(number)
-    return order.assign(seed=found)["seed"].reindex(fresh.index)
+def _numbered(
+    connection: Connection, new: Import, fresh: NewRuns, earlier: PlanContent | None
+) -> tuple[NewRuns, dict[str, int]]:
+    """Return the runs with a seed each, and the numbers that stand for other seeds."""
+    top = largest_seed(connection, new.study)
+    labels = earlier.labels if earlier else {}
+    seeds, labels = number_seeds(fresh.table, top, labels, paired=bool(new.seed_fields))
+    return replace(fresh, table=replace(fresh.table, seed=seeds)), labels
 
 
-def _content(
-    new: Import, earlier: Mapping[str, Any], counts: dict[str, int], labels: dict[str, int]
-) -> dict[str, Any]:
-    before = {**earlier.get("analysis", {}), "baseline": earlier.get("baseline")}
-    settings = {
-        key: new.settings.get(key, before.get(key) if earlier else default)
-        for key, default in DEFAULTS.items()
-    }
-    baseline = settings.pop("baseline")
+def _add_counts(before: Mapping[str, int], new: Import, fresh: NewRuns) -> dict[str, int]:
+    """Return the runs of each arm after the import: known arms first, then in the file's order."""
+    added = fresh.table.arm.value_counts()
+    names = dict.fromkeys([*before, *new.table.arm.unique()])
+    return {name: before.get(name, 0) + int(added.get(name, 0)) for name in names}
+
+
+def _plan(
+    new: Import, earlier: PlanContent | None, counts: Mapping[str, int], labels: Mapping[str, int]
+) -> PlanContent:
+    baseline = chosen_baseline(new.settings, earlier)
     _check_arms(new, baseline, list(counts))
+    return PlanContent(
+        study=new.study,
+        imported=True,
+        metric=new.metric,
+        baseline=baseline,
+        analysis=chosen_analysis(new.settings, earlier),
+        seed_columns=[field.value for field in new.seed_fields],
+        labels=labels,
+        arms={baseline: counts[baseline], **counts},
+    )
+
+
+def _plan_json(plan: PlanContent) -> dict[str, Any]:
+    """Return the plan as the database stores it; `PlanContent.from_json` reads it."""
     return {
-        "study": new.study,
-        "imported": True,
-        "metric": new.metric,
-        "baseline": baseline,
-        "analysis": settings,
-        "seed_columns": list(new.seed_columns),
-        "labels": labels,
-        "arms": {baseline: counts[baseline], **counts},
+        "study": plan.study,
+        "imported": plan.imported,
+        "metric": plan.metric,
+        "baseline": plan.baseline,
+        "analysis": asdict(plan.analysis),
+        "seed_columns": list(plan.seed_columns),
+        "labels": dict(plan.labels),
+        "arms": dict(plan.arms),
     }
 
 
-def _check_arms(new: Import, baseline: str, names: list[str]) -> None:
+def _check_arms(new: Import, baseline: str, names: Sequence[str]) -> None:
+    """Raise ResultsError if the baseline is missing or the only arm."""
     listed = ", ".join(shown(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
     if baseline not in names:
         raise ResultsError(
@@ -255,7 +211,8 @@ def _check_arms(new: Import, baseline: str, names: list[str]) -> None:
         )
 
 
-def _save_study(connection: Connection, new: Import, content: dict[str, Any]) -> None:
+def _save_study(connection: Connection, new: Import, plan: PlanContent) -> None:
+    content = _plan_json(plan)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     now = time.time()
     row = {"path": str(new.path.resolve()), "plan_hash": digest, "last_run": now, "imported": True}
@@ -267,12 +224,12 @@ def _save_study(connection: Connection, new: Import, content: dict[str, Any]) ->
     save_content(connection, new.study, digest, content)
 
 
-def _save_arms(connection: Connection, study: str, content: Mapping[str, Any]) -> dict[str, int]:
-    """Make the arms known, the baseline first; their ids by name."""
+def _save_arms(connection: Connection, study: str, plan: PlanContent) -> dict[str, int]:
+    """Insert or update the arms, the baseline first; returns their ids by name."""
     query = select(arms.c.name, arms.c.id).where(arms.c.study == study)
     before = {name for name, _ in connection.execute(query)}
-    for position, name in enumerate(content["arms"]):
-        interventions = [] if name == content["baseline"] else [name]
+    for position, name in enumerate(plan.arms):
+        interventions = [] if name == plan.baseline else [name]
         values = {"position": position, "interventions": interventions, "changes": {}}
         if name in before:
             same = (arms.c.study == study) & (arms.c.name == name)

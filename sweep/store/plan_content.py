@@ -66,6 +66,8 @@ class PlanContent:
     """The column that an imported study's losses come from."""
     seed_columns: Sequence[str] = ()
     """The columns that an imported study's runs pair by."""
+    labels: Mapping[str, int] = field(default_factory=dict)
+    """Seeds of an imported study that are not numbers, with the numbers that stand for them."""
     json: Mapping[str, Any] = field(default_factory=dict)
     """As stored."""
 
@@ -86,5 +88,6 @@ class PlanContent:
             imported=json.get("imported", False),
             metric=json.get("metric"),
             seed_columns=json.get("seed_columns", ()),
+            labels=json.get("labels", {}),
             json=json,
         )

@@ -1,8 +1,8 @@
-"""Files of results, and what comes of importing them."""
+"""Import of files in tests."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,14 @@ from rich.console import Console
 
 from sweep.commands.import_ import ImportRequest, import_results
 from sweep.commands.report import print_report
-from sweep.reports.verdict_json import report_json
+from sweep.importing.fields import Field
+from sweep.importing.settings import Settings
 from sweep.verdicts.judge import make_report
 from sweep.workspace import Workspace
 
 
 class Importer:
-    """Imports files into the database of a test, in this process, and reads back what came of it."""
+    """Imports files into the database of a test, in this process, and reads the study back."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,28 +27,41 @@ class Importer:
         self,
         content: str | bytes,
         name: str = "r.csv",
-        **request: Any,  # noqa: ANN401  (options)
+        *,
+        columns: Mapping[str, str] | None = None,
+        **settings: Any,  # noqa: ANN401  (fields of Settings)
     ) -> str:
-        """What the command says of a file."""
+        """Import a file with this content; returns what the command prints."""
         file = self.folder / name
         file.write_bytes(content.encode() if isinstance(content, str) else content)
-        return self.file(file, **request)
+        request = ImportRequest(
+            file=file,
+            study="x",
+            columns={Field(field): column for field, column in (columns or {}).items()},
+            settings=Settings(**settings),
+        )
+        return self.request(request)
 
-    def file(self, file: Path, **request: Any) -> str:  # noqa: ANN401  (as above)
+    def file(self, file: Path) -> str:
+        """Import a file as it is; returns what the command prints."""
+        return self.request(ImportRequest(file=file, study="x"))
+
+    def request(self, request: ImportRequest) -> str:
+        """Run the command; returns what it prints."""
         console = Console(width=500, markup=False, highlight=False)
         with console.capture() as said:
-            import_results(self.workspace, ImportRequest(file, "x", **request), console)
+            import_results(self.workspace, request, console)
         return said.get()
 
     def report(self) -> dict[str, Any]:
         store = self.workspace.open()
         try:
-            return report_json(make_report(store, store.study("x")))
+            return make_report(store, store.study("x")).as_dict()
         finally:
             store.engine.dispose()
 
     def table(self) -> str:
-        """What `sweep report` prints."""
+        """Return what `sweep report` prints."""
         store, console = self.workspace.open(), Console(width=500, markup=False, highlight=False)
         with store, console.capture() as said:
             print_report(store, store.study("x"), console)

@@ -221,7 +221,9 @@ def imported(tmp_path: Path) -> Workspace:
     with (tmp_path / "r.csv").open("w") as file:
         csv.writer(file).writerows([("arm", "loss"), *rows])
     workspace = Workspace(tmp_path / "runs")
-    import_results(workspace, ImportRequest(tmp_path / "r.csv", "x"), Console(quiet=True))
+    import_results(
+        workspace, ImportRequest(file=tmp_path / "r.csv", study="x"), Console(quiet=True)
+    )
     return workspace
 
 

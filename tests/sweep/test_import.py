@@ -1,4 +1,4 @@
-"""Results from elsewhere: what is understood, and what a report makes of it."""
+"""Import of results from elsewhere: the files that are understood, and the reports on them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ import pandas as pd
 import pytest
 
 from sweep.errors import ResultsError
+from sweep.importing.columns import parse_columns
+from sweep.importing.fields import OTHER_NAMES, Field, recognise
+from sweep.importing.statuses import STATE_OF_WORD, read_states
+from sweep.store.states import RunState
 from tests.sweep.importer import PAIRED, Importer, csv
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -28,11 +32,13 @@ GATE = {
     "weight-decay-0.337": (0.0, 4, "worse"),
     "weight-tying": (0.0, 4, "worse"),
 }
-"""By arm: the p of prediction t, to how many digits, and the verdict after Holm."""
+"""By arm: the p-value of prediction t, its number of digits, and the verdict after Holm."""
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference results are absent")
-def test_the_reference_results_are_placed_as_the_statistics_say(tmp_path: Path, sweep: Run) -> None:
+def test_the_reference_results_get_the_known_p_values_and_verdicts(
+    tmp_path: Path, sweep: Run
+) -> None:
     done = sweep(tmp_path, "import", REFERENCE, "--study", "reference")
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(sweep(tmp_path, "report", "reference", "--format", "json").stdout)
@@ -50,13 +56,13 @@ def test_the_reference_results_are_placed_as_the_statistics_say(tmp_path: Path, 
     assert round(arms["lr-schedule"]["p_adjusted"], 4) == 0.0094
 
 
-def test_runs_with_one_seed_pair_and_those_without_never_do(importer: Importer) -> None:
+def test_runs_of_two_arms_pair_by_their_seed(importer: Importer) -> None:
     importer(csv(PAIRED))
     assert importer.arms()["clip"]["method"] == "paired t"
     assert importer.arms()["clip"]["n_shared"] == 4
 
 
-def test_what_further_seeds_cost_is_not_told_where_nobody_has_timed_a_run(
+def test_the_time_of_further_seeds_is_not_predicted_without_timed_runs(
     importer: Importer,
 ) -> None:
     importer(csv([(arm, seed, (len(arm) * seed) % 7) for arm, seed, _ in PAIRED]))
@@ -70,7 +76,7 @@ def test_what_further_seeds_cost_is_not_told_where_nobody_has_timed_a_run(
     assert "settle it, four times in five. Import their losses too.\n" in importer.table()
 
 
-def test_rows_without_a_seed_are_all_runs_however_alike(importer: Importer) -> None:
+def test_equal_rows_without_a_seed_are_separate_runs_that_never_pair(importer: Importer) -> None:
     importer(csv([("baseline", 1440), ("baseline", 1440), ("a", 1500), ("a", 1500)], "arm,loss"))
     assert {name: row["n_done"] for name, row in importer.arms().items()} == {"baseline": 2, "a": 2}
     assert importer.arms()["a"]["n_shared"] == 0
@@ -92,13 +98,13 @@ def test_a_seed_may_be_any_text_and_keeps_it(importer: Importer) -> None:
     importer(
         csv(rows, "group,subject,loss"),
         columns={"arm": "group", "seed": "subject"},
-        settings={"baseline": "b"},
+        baseline="b",
     )
     assert importer.arms()["a"]["effect"] == -0.625
     assert {run["further"]["subject"] for run in importer.runs()} == {"Ann", "Bo"}
 
 
-def test_importing_twice_adds_nothing_and_a_file_that_has_grown_adds_what_is_new(
+def test_importing_twice_adds_nothing_and_a_longer_file_adds_its_new_runs(
     importer: Importer,
 ) -> None:
     first = importer(csv(PAIRED))
@@ -113,7 +119,7 @@ def test_importing_twice_adds_nothing_and_a_file_that_has_grown_adds_what_is_new
     assert list(importer.arms()) == ["baseline", "clip", "late"]
 
 
-def test_a_run_with_another_loss_than_before_is_refused_and_both_are_shown(
+def test_a_run_with_a_changed_loss_is_refused_and_both_losses_are_shown(
     importer: Importer,
 ) -> None:
     importer(csv(PAIRED))
@@ -127,15 +133,15 @@ def test_a_run_with_another_loss_than_before_is_refused_and_both_are_shown(
     assert len(importer.runs()) == 8
 
 
-def test_what_was_decided_at_the_first_import_stays(importer: Importer) -> None:
-    importer(csv(PAIRED), settings={"alpha": 0.1, "correction": "bh", "baseline": "clip"})
+def test_later_imports_keep_the_settings_of_the_first(importer: Importer) -> None:
+    importer(csv(PAIRED), alpha=0.1, correction="bh", baseline="clip")
     importer(csv([*PAIRED, ("late", 2, 2.5)]))
     report = importer.report()
     assert (report["alpha"], report["correction"]) == (0.1, "bh")
     assert report["arms"][0]["arm"] == "clip"
 
 
-def test_of_several_steps_the_last_that_has_a_loss_counts(importer: Importer) -> None:
+def test_the_last_step_with_a_loss_counts(importer: Importer) -> None:
     rows = [
         ("baseline", 1, 10, 3.0),
         ("baseline", 1, 30, 2.5),
@@ -149,7 +155,7 @@ def test_of_several_steps_the_last_that_has_a_loss_counts(importer: Importer) ->
     assert "1 run has no finite loss and counts as diverged: row 6." in said
 
 
-def test_losses_that_are_not_finite_are_diverged_runs_and_it_says_so(importer: Importer) -> None:
+def test_runs_without_a_finite_loss_are_reported_as_diverged(importer: Importer) -> None:
     rows = [
         ("baseline", 1, 2.5),
         ("baseline", 2, "inf"),
@@ -163,7 +169,7 @@ def test_losses_that_are_not_finite_are_diverged_runs_and_it_says_so(importer: I
     assert (importer.arms()["a"]["n_diverged"], importer.arms()["a"]["verdict"]) == (3, "unstable")
 
 
-def test_identical_rows_count_once_and_it_says_so(importer: Importer) -> None:
+def test_repeated_rows_count_once_and_are_reported(importer: Importer) -> None:
     said = importer(csv([*PAIRED, PAIRED[0], PAIRED[0], PAIRED[3]]))
     assert "3 rows repeat others and count once." in said
     assert importer.arms()["baseline"]["n_done"] == 4
@@ -230,16 +236,14 @@ b2,0,KILLED,,1,2,clip
     ],
     ids=["W&B runs", "W&B panel", "W&B API", "MLflow"],
 )
-def test_exports_are_understood_as_they_come(
+def test_exports_of_wandb_and_mlflow_need_no_options(
     importer: Importer, export: str, expected: list[tuple[str, int, float | None]]
 ) -> None:
-    importer(export, settings={"baseline": "base"})
+    importer(export, baseline="base")
     assert [(r["arm"], r["seed"], r["test_loss"]) for r in importer.runs()] == expected
 
 
-def test_an_imported_study_can_be_looked_at_and_says_that_it_cannot_be_run(
-    tmp_path: Path, sweep: Run
-) -> None:
+def test_an_imported_study_can_be_inspected_but_not_run(tmp_path: Path, sweep: Run) -> None:
     (tmp_path / "r.csv").write_text(csv(PAIRED))
     assert sweep(tmp_path, "import", "r.csv", "--study", "x").returncode == 0
     for words in (["status"], ["list"], ["show", "clip/2"], ["log", "clip/2"], ["report", "x"]):
@@ -255,7 +259,7 @@ def test_an_imported_study_can_be_looked_at_and_says_that_it_cannot_be_run(
         assert done.stderr.count("\n") == 1
 
 
-def test_the_study_last_run_is_none_that_was_imported_since(
+def test_an_imported_study_does_not_count_as_the_last_run_one(
     finished: tuple[Path, object], tmp_path: Path, sweep: Run
 ) -> None:
     folder = Path(shutil.copytree(finished[0], tmp_path / "copy"))
@@ -263,6 +267,19 @@ def test_the_study_last_run_is_none_that_was_imported_since(
     assert sweep(folder, "import", "r.csv", "--study", "x").returncode == 0
     assert sweep(folder, "status").stdout.startswith("tiny (")
     assert sweep(folder, "pause").stdout.startswith("tiny is paused")
+
+
+@pytest.mark.parametrize("word", STATE_OF_WORD)
+def test_every_status_word_gives_its_state_in_any_case(word: str) -> None:
+    states = read_states(pd.Series(["", word, word.upper()]), "r.csv")
+    assert states.tolist() == [RunState.DONE, STATE_OF_WORD[word], STATE_OF_WORD[word]]
+
+
+@pytest.mark.parametrize("field", Field)
+def test_every_field_is_recognised_by_each_of_its_names(field: Field) -> None:
+    for name in (field, f"config.{field}", *OTHER_NAMES.get(field, ())):
+        assert dict(recognise([name])).get(field) == name
+        assert parse_columns([f"{field}={name}"]) == {field: name}
 
 
 SIZE = 100_000
@@ -280,7 +297,7 @@ def test_a_hundred_thousand_runs_take_a_tenth_of_what_a_million_may(tmp_path: Pa
         "import time; from pathlib import Path; from rich.console import Console;"
         "from sweep.commands.import_ import ImportRequest, import_results;"
         "from sweep.workspace import Workspace; began = time.process_time();"
-        "import_results(Workspace(Path('runs')), ImportRequest(Path('r.csv'), 'x'), Console());"
+        "import_results(Workspace(Path('runs')), ImportRequest(file=Path('r.csv'), study='x'), Console());"
         # Not ru_maxrss: before its exec the process was a copy of this one, and that counts.
         "status = Path('/proc/self/status').read_text().split();"
         "print(time.process_time() - began, status[status.index('VmHWM:') + 1])"

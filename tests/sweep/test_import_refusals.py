@@ -1,4 +1,4 @@
-"""Files of results that make no sense: what is said of them, and that nothing is written."""
+"""Invalid results files: the message for each, and that nothing is written."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         "arm,loss\nbaseline,1\n",
         "r.xlsx",
         {},
-        "ends in '.xlsx', which says nothing of its format; results are imported from .csv, .tsv,",
+        "ends in '.xlsx', which is not a known format; results are imported from .csv, .tsv,",
     ),
     "another encoding": (
         "arm,loss\nbaseliné,1\n".encode("latin-1"),
@@ -127,14 +127,14 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
     "an alpha that is none": (
         "arm,loss\nbaseline,1\n",
         "r.csv",
-        {"settings": {"alpha": 2.0}},
+        {"alpha": 2.0},
         "--alpha is 2.0;",
     ),
 }
 
 
 @pytest.mark.parametrize(("content", "name", "request_", "sentence"), BAD.values(), ids=BAD)
-def test_a_file_that_makes_no_sense_is_refused_in_a_sentence_and_nothing_is_written(
+def test_an_invalid_file_is_refused_in_one_sentence_and_nothing_is_written(
     importer: Importer, content: str | bytes, name: str, request_: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(ResultsError) as error:
@@ -145,7 +145,7 @@ def test_a_file_that_makes_no_sense_is_refused_in_a_sentence_and_nothing_is_writ
     assert not database.exists() or importer.workspace.open().studies() == []
 
 
-def test_a_hostile_name_moves_no_cursor(importer: Importer) -> None:
+def test_control_characters_in_names_are_escaped(importer: Importer) -> None:
     with pytest.raises(ResultsError) as error:
         importer("arm,\x1b[31mred\nbaseline,1\n")
     assert "\x1b" not in str(error.value)
@@ -153,7 +153,7 @@ def test_a_hostile_name_moves_no_cursor(importer: Importer) -> None:
     assert list(importer.arms()) == ["baseline", "\\x1b[31mred", "[bold]a"]
 
 
-def test_the_command_ends_with_two_and_one_sentence(tmp_path: Path, sweep: Run) -> None:
+def test_a_refused_import_exits_with_2_and_one_sentence(tmp_path: Path, sweep: Run) -> None:
     for words, sentence in (
         (["no.csv", "--study", "x"], "no.csv does not exist; name a file of results"),
         (["no.csv", "--study", "a b"], "--study 'a b' is not a name; names are letters"),

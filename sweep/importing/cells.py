@@ -1,0 +1,120 @@
+"""Cells of a column as typed values: names of arms, seeds, numbers.
+
+Functions raise ResultsError that names the row, counted from 1 below the header, and the value.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from sweep.errors import ResultsError
+from sweep.importing.fields import Field
+from sweep.terminal.printable import harmless, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LONGEST_NAME = 64
+"""Characters of an arm's name."""
+_EMPTY_WORDS = ("", "na", "n/a", "null", "none", "-")
+"""Cells that hold no number, in lower case."""
+_WHOLE_NUMBER = r"\d{1,18}"
+"""A seed that fits into 64 bits."""
+
+
+def read_arms(column: pd.Series[Any], source: str) -> pd.Series[Any]:
+    """Return the names of arms without surrounding space or control characters."""
+    text = column.astype("str").str.strip()
+    blank = column.isna() | (text == "")
+    if blank.any():
+        raise ResultsError(f"{source}: row {blank.argmax() + 1} names no arm")
+    long = text.str.len() > LONGEST_NAME
+    if long.any():
+        row = int(long.argmax())
+        raise ResultsError(
+            f"{source}: row {row + 1} has an arm of {len(text[row])} characters, "
+            f"{shown(text[row])}; {LONGEST_NAME} is the most"
+        )
+    return text.map({name: harmless(name) for name in text.unique()})
+
+
+def seed_labels(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return seeds as text. `42.0`, which pandas makes of 42 beside an empty cell, becomes `42`."""
+    text = column.astype("str").where(column.notna(), "").str.strip()
+    return text.str.replace(r"^([+-]?\d+)\.0+$", r"\1", regex=True)
+
+
+def whole_numbers(labels: pd.Series[Any]) -> pd.Series[Any]:
+    """Return labels as Int64; all are NA if one of them is not a whole number."""
+    given = labels.dropna()
+    if given.str.fullmatch(_WHOLE_NUMBER).all():
+        return given.astype("int64").astype("Int64").reindex(labels.index)
+    return no_numbers(labels.index)
+
+
+def no_numbers(index: pd.Index[Any]) -> pd.Series[Any]:
+    """Return a column of NA, as Int64."""
+    import pandas as pd
+
+    return pd.Series(pd.NA, index=index, dtype="Int64")
+
+
+def read_stream_seeds(column: pd.Series[Any], field: Field, source: str) -> pd.Series[Any]:
+    """Return the seeds of one random stream as int64."""
+    labels = seed_labels(column)
+    wrong = ~labels.str.fullmatch(_WHOLE_NUMBER)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ResultsError(
+            f"{source}: row {row + 1}: {field} is {shown(labels[row])}; it must be a whole number"
+        )
+    return labels.astype("int64")
+
+
+def read_numbers(column: pd.Series[Any], field: Field, source: str) -> pd.Series[Any]:
+    """Return a column as correctly rounded float64; NaN where a cell is empty."""
+    import pandas as pd
+
+    if _is_numeric(column):
+        return column.astype("float64")
+    values = []
+    for row, cell in enumerate(column.tolist(), 1):
+        try:
+            values.append(_number(cell))
+        except (TypeError, ValueError) as error:
+            raise ResultsError(
+                f"{source}: row {row}: {field} is {shown(cell)}, which is no number"
+            ) from error
+    return pd.Series(values, index=column.index, dtype="float64")
+
+
+def is_empty(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return True for cells that hold no number, as opposed to `nan`."""
+    empty = column.isna()
+    if _is_numeric(column):
+        return empty
+    return empty | column.astype("str").str.strip().str.lower().isin(_EMPTY_WORDS)
+
+
+def _is_numeric(column: pd.Series[Any]) -> bool:
+    from pandas.api import types
+
+    return types.is_numeric_dtype(column) and not types.is_bool_dtype(column)
+
+
+def _number(cell: Any) -> float:  # noqa: ANN401  (any cell of a file)
+    """Parse a number. Raises ValueError or TypeError.
+
+    `float` alone would also accept `1_000` and the digits of every script.
+    """
+    if isinstance(cell, str):
+        word = cell.strip()
+        if word.lower() in _EMPTY_WORDS:
+            return math.nan
+        if "_" in word or not word.isascii():
+            raise ValueError(cell)
+        return float(word)
+    if isinstance(cell, bool):
+        raise TypeError(cell)
+    return math.nan if cell is None else float(cell)

@@ -1,0 +1,44 @@
+"""Settings of an imported study: given with the import, kept from an earlier one, or the default."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sweep.store.plan_content import AnalysisSettings, PlanContent
+from sweep.study.file import BASELINE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings that an import is given; None keeps the study's own, or takes the default."""
+
+    baseline: str | None = None
+    """The arm that the others are compared with."""
+    alpha: float | None = None
+    correction: str | None = None
+    """A name in the registry of corrections."""
+    smallest_effect: float | None = None
+    """In the unit of the loss."""
+
+    def analysis(self) -> dict[str, Any]:
+        """Return the settings of the analysis that are given, by name."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        given.pop("baseline", None)
+        return given
+
+
+DEFAULT_ANALYSIS = AnalysisSettings(alpha=0.05, correction="holm", smallest_effect=0.0)
+
+
+def chosen_baseline(settings: Settings, earlier: PlanContent | None) -> str:
+    """Return the baseline: as given, else as at the import before, else `baseline`."""
+    if settings.baseline is not None:
+        return settings.baseline
+    return earlier.baseline if earlier else BASELINE
+
+
+def chosen_analysis(settings: Settings, earlier: PlanContent | None) -> AnalysisSettings:
+    """Return the analysis: as given, else as at the import before, else the default."""
+    before = earlier.analysis if earlier else DEFAULT_ANALYSIS
+    return replace(before, **settings.analysis())
