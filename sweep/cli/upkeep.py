@@ -56,8 +56,13 @@ def gc(
     """Free the space that nothing needs any more, and say how much it was."""
     from sweep.commands.gc import GcRequest
     from sweep.commands.gc import gc as command
+    from sweep.upkeep.garbage import GarbageKind
 
-    asked = {"weights": weights, "corpora": corpora, "unknown": unknown}
+    asked = {
+        GarbageKind.WEIGHTS: weights,
+        GarbageKind.CORPORA: corpora,
+        GarbageKind.UNKNOWN: unknown,
+    }
     kinds = frozenset(kind for kind, wanted in asked.items() if wanted)
     request = GcRequest(kinds=kinds, studies=weights_of or (), dry_run=dry_run, form=form)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))

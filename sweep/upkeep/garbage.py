@@ -1,7 +1,7 @@
-"""What lies below the folder of runs and is not needed.
+"""Files below the folder of runs that are not needed.
 
-Results, recipes, curves, logs and what a run goes on from are none of it: `sweep rebuild` makes
-all of the database from what is left, and every run that has not ended continues.
+Results, recipes, curves, logs, and checkpoints of runs that have not ended are needed: from them
+`sweep rebuild` makes the whole database, and every such run continues.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy import select
@@ -21,47 +22,56 @@ from sqlalchemy import select
 from sweep.machine.disk import size_of
 from sweep.store.ledger import NOISES, STUDIES, directory_name
 from sweep.store.schema import arms, members, runs
-from sweep.store.states import FINISHED
+from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
 from sweep.workload.corpora import find_entries
 from trainer.files import lock
 from trainer.rundir.directory import RunDirectory
 
-KINDS = {
-    "checkpoints": "checkpoints of runs that ended",
-    "leftovers": "files that were left half-written",
-    "backups": "older backups of the database",
-    "weights": "weights of finished runs",
-    "corpora": "token files that no run reads",
-    "unknown": "folders of runs that the database does not know",
-}
-ENDED = FINISHED | {"cancelled"}
+
+class GarbageKind(StrEnum):
+    """A kind of files that can be removed."""
+
+    CHECKPOINTS = "checkpoints"
+    """Checkpoints of runs that ended."""
+    LEFTOVERS = "leftovers"
+    """Files that were left half-written."""
+    BACKUPS = "backups"
+    """Backups of the database, all but the latest."""
+    WEIGHTS = "weights"
+    """Weights of finished runs."""
+    CORPORA = "corpora"
+    """Token files that no run reads."""
+    UNKNOWN = "unknown"
+    """Folders of runs that the database does not know."""
+
+
+STATES_WITHOUT_CHECKPOINT = FINISHED | {RunState.CANCELLED}
 """States of runs that need no checkpoint."""
-RUN = re.compile(r"[0-9a-f]{16}(-again)?")
-"""How the folder of a run is called."""
-WRITER = re.compile(r"\.(\d+)\.tmp|\.ranks-(\d+)$")
-"""The process in the name of a file that it has not finished."""
+RUN_FOLDER = re.compile(r"[0-9a-f]{16}(-again)?")
+"""Name of a run's folder."""
+UNFINISHED_FILE = re.compile(r"\.(\d+)\.tmp|\.ranks-(\d+)$")
+"""Name of a file that is being written: it holds the id of the process that writes it."""
 STALE_SECONDS = 3600.0
-"""A file that names no process, and was not written to for so long, was left."""
+"""Time without a write after which a file that names no process counts as abandoned."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """Something that can be removed."""
+    """A file or folder that can be removed."""
 
-    kind: str
-    """One of KINDS."""
+    kind: GarbageKind
     path: Path
     size: int
     """Bytes."""
-    folder: Path | None = None
-    """Where whoever still needs it holds the file `lock`."""
+    locked_folder: Path | None = None
+    """The folder with the file `lock` that a process holds while it needs this item."""
 
     @contextmanager
-    def undisturbed(self) -> Iterator[bool]:
-        """Whether nobody works in its folder; nobody begins to within the block."""
+    def lock_folder(self) -> Iterator[bool]:
+        """Hold the lock of the folder within the block; yields False if a process holds it."""
         try:
-            file = (self.folder / "lock").open("r+b") if self.folder else None
+            file = (self.locked_folder / "lock").open("r+b") if self.locked_folder else None
         except FileNotFoundError:
             file = None
         if file is None:
@@ -79,20 +89,20 @@ class Item:
 
 
 def find_garbage(store: Store, folder: Path) -> Iterator[Item]:
-    """All that could be removed, in the order of the folders."""
+    """Yield everything that could be removed, folder by folder."""
     with store.begin() as connection:
         states = {
             directory_name(row.id): row.state
             for row in connection.execute(select(runs.c.id, runs.c.state))
         }
-    begun_with = _initial_weights(store)
-    for path in sorted(path for path in folder.glob("*") if RUN.fullmatch(path.name)):
+    initial_weights = _initial_weights(store)
+    for path in sorted(path for path in folder.glob("*") if RUN_FOLDER.fullmatch(path.name)):
         if path.is_symlink() or not path.is_dir():
             continue
         if path.name not in states:
-            yield Item("unknown", path, size_of(path), path)
+            yield Item(GarbageKind.UNKNOWN, path, size_of(path), path)
             continue
-        needed = any(path.name in word for word in begun_with)
+        needed = any(path.name in folder_name for folder_name in initial_weights)
         yield from _of_run(RunDirectory(path), states[path.name], keep_weights=needed)
     for place in (folder, folder / STUDIES, folder / NOISES, folder / "cache"):
         yield from _leftovers(place)
@@ -102,9 +112,9 @@ def find_garbage(store: Store, folder: Path) -> Iterator[Item]:
 
 
 def folders_of(store: Store, studies: Sequence[str]) -> set[str]:
-    """The folders of the runs that these studies have, and no other one has.
+    """Return the folder names of runs that belong to these studies and to no other one.
 
-    Raises NotFoundError for a study that there is not.
+    Raises NotFoundError for an unknown study.
     """
     names = {store.study(name).name for name in studies}
     query = select(members.c.run_id, arms.c.study).join(arms, arms.c.id == members.c.arm_id)
@@ -115,35 +125,35 @@ def folders_of(store: Store, studies: Sequence[str]) -> set[str]:
 
 
 def _initial_weights(store: Store) -> Sequence[str]:
-    """What runs begin with: such a folder, when it is one of a run, keeps its weights."""
-    word = runs.c.recipe["train", "initial_weights"].as_string()
+    """Return the folders that runs take initial weights from; those of runs keep their weights."""
+    folder = runs.c.recipe["train", "initial_weights"].as_string()
     with store.begin() as connection:
-        found = connection.execute(select(word).distinct()).scalars().all()
+        found = connection.execute(select(folder).distinct()).scalars().all()
     return [each for each in found if each]
 
 
-def _of_run(run: RunDirectory, state: str, *, keep_weights: bool) -> Iterator[Item]:
+def _of_run(run: RunDirectory, state: RunState, *, keep_weights: bool) -> Iterator[Item]:
     yield from _leftovers(run.path, run.path)
     if run.checkpoints.is_dir() and not run.checkpoints.is_symlink():
-        if state in ENDED:
-            yield Item("checkpoints", run.checkpoints, size_of(run.checkpoints), run.path)
+        if state in STATES_WITHOUT_CHECKPOINT:
+            yield Item(GarbageKind.CHECKPOINTS, run.checkpoints, size_of(run.checkpoints), run.path)
         else:
             for path in _matching(run.checkpoints, ".writing-*", ".removed-*"):
-                yield Item("leftovers", path, size_of(path), run.path)
-    if state in FINISHED and run.weights.exists() and not keep_weights:
-        yield Item("weights", run.weights, size_of(run.weights), run.path)
+                yield Item(GarbageKind.LEFTOVERS, path, size_of(path), run.path)
+    if state.is_finished and run.weights.exists() and not keep_weights:
+        yield Item(GarbageKind.WEIGHTS, run.weights, size_of(run.weights), run.path)
 
 
 def _leftovers(place: Path, folder: Path | None = None) -> Iterator[Item]:
     found = () if place.is_symlink() else _matching(place, ".*.tmp*", ".tmp*", ".ranks-*")
     for path in found:
-        writer = WRITER.search(path.name)
-        if _is_left(path, int(writer[1] or writer[2]) if writer else None):
-            yield Item("leftovers", path, size_of(path), folder)
+        writer = UNFINISHED_FILE.search(path.name)
+        if _is_abandoned(path, int(writer[1] or writer[2]) if writer else None):
+            yield Item(GarbageKind.LEFTOVERS, path, size_of(path), folder)
 
 
-def _is_left(path: Path, pid: int | None) -> bool:
-    """Whether no process goes on writing to it."""
+def _is_abandoned(path: Path, pid: int | None) -> bool:
+    """Return True if no process writes to the file any more."""
     try:
         if pid is None:
             return time.time() - path.lstat().st_mtime > STALE_SECONDS
@@ -156,31 +166,30 @@ def _is_left(path: Path, pid: int | None) -> bool:
 
 
 def _backups(file: Path) -> Iterator[Item]:
-    """All but the latest, with what lies beside each."""
+    """Yield all backups but the latest, each with its journal files."""
     found: dict[str, list[Path]] = {}
     name = glob.escape(file.name)
     for path in _matching(file.parent, f"{name}.v*-backup*", f"{name}.damaged-*"):
         found.setdefault(re.sub(r"-(wal|shm|journal)$", "", path.name), []).append(path)
     latest = max(found, key=lambda each: max(p.stat().st_ctime for p in found[each]), default="")
-    for each, paths in sorted(found.items()):
-        for path in paths if each != latest else ():
-            yield Item("backups", path, size_of(path))
+    for backup, paths in sorted(found.items()):
+        for path in paths if backup != latest else ():
+            yield Item(GarbageKind.BACKUPS, path, size_of(path))
 
 
 def _corpora(store: Store, cache: Path) -> Iterator[Item]:
-    name = runs.c.recipe["data", "tokenizer"].as_string()
+    tokenizer = runs.c.recipe["data", "tokenizer"].as_string()
+    query = select(runs.c.corpus_hash, tokenizer).distinct()
     with store.begin() as connection:
-        read = {
-            tuple(row) for row in connection.execute(select(runs.c.corpus_hash, name).distinct())
-        }
+        read = {tuple(row) for row in connection.execute(query)}
     for entry in find_entries(cache):
         path, info = entry.folder, entry.info
         if info and (info.hash, info.tokenizer) in read:
             continue
         if entry.is_finished or (path / "lock").exists():
-            yield Item("corpora", path, entry.size, path)
-        elif _is_left(path, None):  # it was being copied from memory
-            yield Item("leftovers", path, entry.size)
+            yield Item(GarbageKind.CORPORA, path, entry.size, path)
+        elif _is_abandoned(path, None):  # a corpus that was being copied from memory has no lock
+            yield Item(GarbageKind.LEFTOVERS, path, entry.size)
 
 
 def _matching(folder: Path, *patterns: str) -> list[Path]:

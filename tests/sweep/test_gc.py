@@ -1,4 +1,4 @@
-"""`sweep gc` frees what nobody needs, says how much, and touches nothing else."""
+"""`sweep gc` frees files that are not needed, reports their size, and touches nothing else."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def put(path: Path, size: int = 1000) -> Path:
 
 
 def old(path: Path) -> Path:
-    """Not written to for a day."""
+    """Set the time of the last write to a day ago."""
     os.utime(path, (0, path.stat().st_mtime - 86_400))
     return path
 
@@ -67,7 +67,7 @@ def dead() -> int:
 
 @pytest.fixture
 def folders(filled: Store) -> dict[str, RunDirectory]:
-    """A run in each state, with all that such a run may have."""
+    """A run in each state, with every file that such a run may have."""
     failed = next(each.run.id for each in filled.study_runs("tiny") if each.run.state == "failed")
     spare = next(each.run.id for each in filled.study_runs("tiny") if each.run.state == "done")
     cancel(filled, [failed])
@@ -88,9 +88,9 @@ def folders(filled: Store) -> dict[str, RunDirectory]:
 
 @pytest.fixture
 def garbage(folders: dict[str, RunDirectory], dead: int, tmp_path: Path) -> list[Path]:
-    """All that is not needed, among things like it that are."""
+    """Files that are not needed, among similar ones that are."""
     here, queued = tmp_path / "runs", folders["queued"]
-    put(queued.path / f".recipe.json.{os.getpid()}.tmp")  # somebody writes it
+    put(queued.path / f".recipe.json.{os.getpid()}.tmp")  # a living process writes it
     put(here / ".copy.tmp")
     put(here / "mine" / "notes.txt")
     (here / ("f" * 16)).symlink_to(put(tmp_path / "elsewhere" / "notes.txt").parent)
@@ -102,7 +102,7 @@ def garbage(folders: dict[str, RunDirectory], dead: int, tmp_path: Path) -> list
         put(here / f".sweep.db.{dead}.tmp-wal"),
         put(here / "studies" / f".tiny.json.{dead}.tmp"),
         old(put(here / ".old.tmp")),
-        old(put(queued.path / ".tmpdAttf2")),  # safetensors calls them so
+        old(put(queued.path / ".tmpdAttf2")),  # a temporary name of safetensors
         put(here / "sweep.db.v1-backup"),
         put(here / "sweep.db.damaged-20250101-000000"),
         put(here / "sweep.db.damaged-20250101-000000-wal"),
@@ -111,7 +111,7 @@ def garbage(folders: dict[str, RunDirectory], dead: int, tmp_path: Path) -> list
     return found
 
 
-def test_what_nobody_needs_is_freed_and_all_else_stays(
+def test_files_that_are_not_needed_are_freed_and_all_others_stay(
     garbage: list[Path], sweep: Run, tmp_path: Path
 ) -> None:
     before, unneeded, size = files(tmp_path), files(*garbage), size_of(tmp_path / "runs")
@@ -131,7 +131,7 @@ def test_what_nobody_needs_is_freed_and_all_else_stays(
     ]
 
 
-def test_weights_are_freed_when_asked_for_but_not_those_that_another_run_begins_with(
+def test_weights_are_freed_on_request_unless_another_run_starts_from_them(
     folders: dict[str, RunDirectory], filled: Store, sweep: Run, tmp_path: Path
 ) -> None:
     queued = runs.c.state == "queued"
@@ -145,10 +145,10 @@ def test_weights_are_freed_when_asked_for_but_not_those_that_another_run_begins_
     assert not folders["diverged"].weights.exists()
 
 
-def test_weights_of_a_study_are_freed_but_not_those_that_another_one_has_too(
+def test_weights_of_a_study_are_freed_unless_another_study_has_the_run_too(
     folders: dict[str, RunDirectory], filled: Store, sweep: Run, tmp_path: Path
 ) -> None:
-    shared = next(r["id"] for r in filled.study_runs("tiny") if r["state"] == "diverged")
+    shared = next(r.run.id for r in filled.study_runs("tiny") if r.run.state == "diverged")
     other = {"name": "other", "path": "o.toml", "plan_hash": "o", "last_run": 0.0}
     arm = {"id": 99, "study": "other", "name": "baseline", "position": 0}
     with filled.write() as connection:
@@ -164,7 +164,7 @@ def test_weights_of_a_study_are_freed_but_not_those_that_another_one_has_too(
 
 
 @pytest.mark.usefixtures("folders")
-def test_token_files_that_no_run_reads_are_freed_when_asked_for_and_none_that_is_being_made(
+def test_unread_token_files_are_freed_on_request_unless_they_are_being_made(
     sweep: Run, tmp_path: Path
 ) -> None:
     cache = tmp_path / "runs" / "cache"
@@ -187,7 +187,7 @@ def test_token_files_that_no_run_reads_are_freed_when_asked_for_and_none_that_is
     assert {path.name for path in cache.iterdir()} == {made.name, copied.name, "text-bytes-c"}
 
 
-def test_runs_that_the_database_does_not_know_are_freed_when_asked_for(
+def test_runs_that_the_database_does_not_know_are_freed_on_request(
     folders: dict[str, RunDirectory], filled: Store, sweep: Run, tmp_path: Path
 ) -> None:
     name = folders["done"].path.name
@@ -201,20 +201,20 @@ def test_runs_that_the_database_does_not_know_are_freed_when_asked_for(
     assert not folders["done"].path.exists()
 
 
-def test_a_run_that_a_process_trains_is_left_alone_whatever_the_database_says(
+def test_a_run_that_a_process_trains_is_kept_whatever_the_database_says(
     folders: dict[str, RunDirectory], sweep: Run, tmp_path: Path
 ) -> None:
     run = folders["cancelled"]
     with run.lock.hold(None, lambda: False):
         assert (
-            f"runs/{run.path.name}/checkpoints is left alone: a process works there."
+            f"runs/{run.path.name}/checkpoints is in use by a process and was kept."
             in sweep(tmp_path, "gc").stdout.splitlines()
         )
         assert run.checkpoints.exists()
     assert freed(gc(sweep, tmp_path), "checkpoints") == ["checkpoints"]
 
 
-def test_without_a_database_that_is_whole_nothing_is_freed(
+def test_nothing_is_freed_without_an_intact_database(
     garbage: list[Path], sweep: Run, tmp_path: Path
 ) -> None:
     lose(tmp_path / "runs")
@@ -229,7 +229,7 @@ def test_without_a_database_that_is_whole_nothing_is_freed(
     assert files(*garbage) <= before
 
 
-def test_after_all_that_can_be_freed_is_gone_the_database_is_still_rebuilt_whole(
+def test_the_database_is_rebuilt_in_full_after_everything_possible_was_freed(
     finished: tuple[Path, object], sweep: Run, tmp_path: Path
 ) -> None:
     here = tmp_path / "here"
@@ -243,7 +243,7 @@ def test_after_all_that_can_be_freed_is_gone_the_database_is_still_rebuilt_whole
     assert sweep(here, "report", "--format", "json").stdout == report
 
 
-def test_on_a_disk_without_a_free_byte_it_works_and_other_commands_say_that_it_would_help(
+def test_it_works_on_a_full_disk_where_other_commands_recommend_it(
     garbage: list[Path], filled: Store, sweep: Run, tmp_path: Path
 ) -> None:
     filled.close()  # which leaves nothing beside it
