@@ -1,4 +1,4 @@
-"""`sweep rebuild` and `backup`: the database made anew, and copied."""
+"""`sweep rebuild` makes the database from the run directories; `sweep backup` copies it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from sweep.upkeep.rebuild import Rebuilt, fill
 from sweep.workspace import Workspace
 
 PROBLEMS_SHOWN = 20
+"""Problems that are printed."""
 
 
 def backup(workspace: Workspace, target: Path, console: Console) -> int:
-    """Copy the database while it may be written to. Raises StoreError; the exit status."""
+    """Copy the database, also while it is written to; the exit status. Raises StoreError."""
     with workspace.open() as store:
         if store.file is None:
             raise StoreError(
-                f"{store.where} is no file: `pg_dump` writes a backup of it, and `psql` reads it back"
+                f"{store.where} is not a file: `pg_dump` writes a backup of it, and `psql` reads it back"
             )
         if target.exists():
             raise StoreError(f"{target} exists already; name a file that does not")
@@ -37,9 +38,9 @@ def backup(workspace: Workspace, target: Path, console: Console) -> int:
 
 
 def rebuild(workspace: Workspace, console: Console) -> int:
-    """Make the database anew from the run directories; the exit status.
+    """Make the database from the run directories; the exit status.
 
-    Raises StoreError where there is one already that is whole, or nothing to make one from.
+    Raises StoreError if there is an intact database already, or nothing to make one from.
     """
     ledger = Ledger(workspace.folder)
     if not ledger.studies() and next(ledger.runs(), None) is None:
@@ -59,30 +60,33 @@ def rebuild(workspace: Workspace, console: Console) -> int:
 
 
 def _rebuild_file(ledger: Ledger, url: URL, file: Path, console: Console) -> Rebuilt:
-    """Fill a file aside, then let it take the place of a damaged one, or of none."""
-    _refuse_if_whole(file)
-    aside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    """Fill a temporary file, then put it in the place of the database."""
+    _refuse_if_intact(file)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        with Store(url.set(database=str(aside)), create=True) as store, store.write() as connection:
+        with (
+            Store(url.set(database=str(temporary)), create=True) as store,
+            store.write() as connection,
+        ):
             found = fill(connection, ledger)
         moved = _move_aside(file)
         if moved:
             say(console, f"The damaged database is {moved} now.")
-        os.link(aside, file)  # unlike a renaming it overwrites nothing
+        os.link(temporary, file)  # unlike a rename, it overwrites nothing
     except OSError as error:
         raise StoreError(f"{file} cannot be made ({error.strerror}); nothing was lost") from error
     finally:
-        for left in (aside, *_companions(aside)):
-            left.unlink(missing_ok=True)
+        for leftover in (temporary, *_journal_files(temporary)):
+            leftover.unlink(missing_ok=True)
     return found
 
 
-def _refuse_if_whole(file: Path) -> None:
+def _refuse_if_intact(file: Path) -> None:
     if not file.exists() or damage(file, entirely=True) is not None:
         return
     if file.stat().st_size and not _is_empty(Store(URL.create("sqlite", database=str(file)))):
         raise StoreError(
-            f"{file} is whole: there is nothing to rebuild; to make it anew all the same, move it "
+            f"{file} is intact: there is nothing to rebuild; to rebuild it all the same, move it "
             "elsewhere first"
         )
 
@@ -94,21 +98,21 @@ def _is_empty(store: Store) -> bool:
 
 
 def _move_aside(file: Path) -> Path | None:
-    """Give a damaged database, with what lies beside it, another name; None where there is none."""
+    """Rename a damaged database and its journal files; returns None if there is none."""
     moved = file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-    there = [path for path in (file, *_companions(file)) if path.exists()]
+    there = [path for path in (file, *_journal_files(file)) if path.exists()]
     for path in there:
         path.rename(path.with_name(path.name.replace(file.name, moved.name, 1)))
     return moved if there else None
 
 
-def _companions(file: Path) -> list[Path]:
-    """What SQLite keeps beside a database."""
+def _journal_files(file: Path) -> list[Path]:
+    """Return the files that SQLite keeps beside a database."""
     return [file.with_name(file.name + end) for end in ("-wal", "-shm", "-journal")]
 
 
 def _refill(ledger: Ledger, url: URL) -> Rebuilt:
-    """Fill a server's database, which is to be empty."""
+    """Fill a server's database. Raises StoreError unless it is empty."""
     if not _is_empty(Store(url, create=True)):
         raise StoreError(
             f"{url.render_as_string()} holds runs already; name an empty database with --db"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Cells = Mapping[Field, "pd.Series[Any]"]
-"""As `importing.columns.Chosen.cells`."""
+"""See `importing.columns.Chosen.cells`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,11 @@
-"""What the database knows, kept as files too, so that it can be made anew from them.
+"""Files with the content of the database, from which `sweep rebuild` makes it again.
 
 RUNS/0123456789abcdef/     a run: its recipe, attempts and result (see `trainer.rundir.directory`)
-RUNS/studies/NAME.json     a study: the rows of its plans, arms, members and
-references, and those of its runs that have no folder yet
-RUNS/noises/NAME.json      what `sweep noise` found for it
+RUNS/studies/NAME.json     a study: its plans, arms, members and references, and its runs; those
+                           with a folder of their own as they were before their first attempt
+RUNS/noises/NAME.json      the results of `sweep noise` for a study
+
+`sweep.upkeep.ledger_files` reads the last two.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Column, Connection, RowMapping, Table, func, select
 
 from sweep.store.schema import (
     arms,
@@ -31,17 +33,18 @@ from sweep.store.schema import (
     studies,
 )
 from sweep.store.select_in import select_in
+from sweep.store.states import RunState
 from trainer.files import write_whole
 from trainer.rundir.directory import RunDirectory
 
-Rows = dict[str, list[dict[str, Any]]]
-"""By table: the columns that are not empty, by name."""
+Row = dict[str, Any]
+"""The columns of a row that are not empty, by name."""
 STUDIES = "studies"
 NOISES = "noises"
-OF_STUDIES = (studies, plans, arms, members)
-"""Tables whose rows are a study's alone, in the order in which they can be inserted."""
-ASKED = {column.name for column in runs.c if not column.nullable} | {"repeat_of"}
-"""Columns of a run that is queued."""
+QUEUED_COLUMNS = {column.name for column in runs.c if not column.nullable} | {runs.c.repeat_of.name}
+"""Columns of `runs` that a queued run has."""
+OF_STUDY = (studies.c.name, plans.c.study, arms.c.study, references.c.study)
+"""Columns with the name of the study."""
 
 
 class Ledger:
@@ -51,52 +54,62 @@ class Ledger:
         self.folder = folder
 
     def run(self, run_id: str) -> RunDirectory:
-        """The directory of a run, which need not be there."""
+        """Return the directory of a run, which need not exist."""
         return RunDirectory(self.folder / directory_name(run_id))
 
     def runs(self) -> Iterator[RunDirectory]:
-        """Every directory that holds a recipe."""
+        """Yield every directory with a recipe."""
         for path in sorted(self.folder.glob("*/recipe.json")):
             yield RunDirectory(path.parent)
 
     def studies(self) -> list[Path]:
-        """The files of studies."""
+        """Return the files of studies."""
         return sorted((self.folder / STUDIES).glob("*.json"))
 
     def noises(self) -> list[Path]:
-        """The files of noise studies."""
+        """Return the files of noise studies."""
         return sorted((self.folder / NOISES).glob("*.json"))
 
     def save_noise(self, connection: Connection, name: str) -> None:
-        """Write down the noise that the database has of a study. Raises OSError."""
-        self._write(NOISES, name, _select(connection, noises, noises.c.study, [name]))
+        """Write the results of a noise study to its file. Raises OSError."""
+        rows = _select(connection, noises.c.study, [name])
+        self._write(NOISES, name, {noises: [_filled(row) for row in rows]})
 
     def save_study(self, connection: Connection, name: str) -> None:
-        """Write down what the database knows of a study. Raises OSError."""
-        rows = _select(connection, studies, studies.c.name, [name])
-        for table in (plans, arms, references):
-            rows |= _select(connection, table, table.c.study, [name])
-        rows |= _select(connection, members, members.c.arm_id, [row["id"] for row in rows["arms"]])
-        asked = list(dict.fromkeys(row["run_id"] for row in rows["members"]))
-        rows |= _select(connection, runs, runs.c.id, asked)
-        elsewhere = {run_id for run_id in asked if self.run(run_id).recipe.exists()}
-        for row in rows["runs"]:
-            if row["id"] in elsewhere:
-                row["state"] = "queued"
-                for column in row.keys() - ASKED:
-                    del row[column]
-        done = [row["id"] for row in rows["runs"] if row["state"] != "queued"]
-        for table in (attempts, curves, chunk_losses):
-            rows |= _select(connection, table, table.c.run_id, done)
-        self._write(STUDIES, name, rows)
+        """Write a study to its file. Raises OSError."""
+        rows = {column.table: _select(connection, column, [name]) for column in OF_STUDY}
+        arm_ids = [row[arms.c.id] for row in rows[arms]]
+        rows[members] = _select(connection, members.c.arm_id, arm_ids)
+        run_ids = list(dict.fromkeys(row[members.c.run_id] for row in rows[members]))
+        written = {table: [_filled(row) for row in some] for table, some in rows.items()}
+        written |= self._runs(connection, run_ids)
+        self._write(STUDIES, name, written)
 
-    def _write(self, kind: str, name: str, rows: Rows) -> None:
+    def _runs(self, connection: Connection, run_ids: Sequence[str]) -> dict[Table, list[Row]]:
+        """Return the rows of runs; for a run with a folder of its own, those of a queued one."""
+        rows = _select(connection, runs.c.id, run_ids)
+        with_folder = {run_id for run_id in run_ids if self.run(run_id).recipe.exists()}
+        written = {
+            runs: [_queued(row) if row[runs.c.id] in with_folder else _filled(row) for row in rows]
+        }
+        complete = [
+            row[runs.c.id]
+            for row in rows
+            if row[runs.c.id] not in with_folder and row[runs.c.state] != RunState.QUEUED
+        ]
+        for column in (attempts.c.run_id, curves.c.run_id, chunk_losses.c.run_id):
+            some = _select(connection, column, complete)
+            written[column.table] = [_filled(row) for row in some]
+        return written
+
+    def _write(self, kind: str, name: str, rows: Mapping[Table, Sequence[Row]]) -> None:
         path = self.folder / kind / study_file(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(rows, sort_keys=True, separators=(",", ":")).encode())
+        content = {table.name: list(some) for table, some in rows.items()}
+        write_whole(path, json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
     def note_attempts(self, connection: Connection, ids: Sequence[str]) -> None:
-        """Add the latest attempt at each run, and its state after it, to the run's directory."""
+        """Add a line on the latest attempt at each run, and its state after it, to its directory."""
         each = attempts.alias()
         latest = select(func.max(each.c.number)).where(each.c.run_id == attempts.c.run_id)
         query = (
@@ -105,23 +118,32 @@ class Ledger:
             .where(attempts.c.number == latest.scalar_subquery())
         )
         for row in select_in(connection, query, attempts.c.run_id, ids):
-            fields = {key: value for key, value in row.items() if value is not None}
-            # As with a curve: on a full disk a line of history is not worth a run.
+            # On a full disk the run goes on without a line of its history, as without a curve.
             with contextlib.suppress(OSError):
-                self.run(fields["run_id"]).note_attempt(fields)
+                self.run(row[attempts.c.run_id]).note_attempt(_filled(row))
 
 
 def directory_name(run_id: str) -> str:
-    """The folder of a run below the folder of runs."""
+    """Return the name of a run's folder below the folder of runs."""
     return run_id[:16] + ("-again" if run_id.endswith("-again") else "")
 
 
 def study_file(name: str) -> str:
-    """A file name for a study's name, which may be long, and of any alphabet."""
+    """Return a plain file name for a study's name, which may be long and in any alphabet."""
     plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name)[:64]
     return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.json"
 
 
-def _select(connection: Connection, table: Table, column: Any, values: Sequence[Any]) -> Rows:  # noqa: ANN401  (a column of any type)
-    rows = select_in(connection, select(table), column, values)
-    return {table.name: [{k: v for k, v in row.items() if v is not None} for row in rows]}
+def _select(connection: Connection, column: Column[Any], values: Sequence[Any]) -> list[RowMapping]:
+    """Return the rows of the column's table that have one of these values there."""
+    return list(select_in(connection, select(column.table), column, values))
+
+
+def _filled(row: RowMapping) -> Row:
+    return {key: value for key, value in row.items() if value is not None}
+
+
+def _queued(row: RowMapping) -> Row:
+    """Return a row of `runs` as it was before the first attempt."""
+    asked = {key: value for key, value in _filled(row).items() if key in QUEUED_COLUMNS}
+    return {**asked, runs.c.state.name: RunState.QUEUED}

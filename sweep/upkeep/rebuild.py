@@ -1,18 +1,17 @@
-"""The database made anew from the files below the folder of runs."""
+"""Rebuilding of the database from the files below the folder of runs."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from itertools import islice
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import Connection, Table, insert, select
 
 from sweep.queue.queue import run_row
-from sweep.store.ledger import OF_STUDIES, Ledger, Rows, directory_name
+from sweep.store.ledger import Ledger, Row, directory_name
 from sweep.store.schema import (
     arms,
     attempts,
@@ -25,204 +24,213 @@ from sweep.store.schema import (
     runs,
     studies,
 )
-from sweep.store.states import FINISHED
-from sweep.trainers.builtin import GptRun
+from sweep.store.states import FINISHED, OPEN, RunState
+from sweep.trainers.registry import TRAINERS
+from sweep.upkeep.ledger_files import AttemptLine, FileRow, NoiseFile, StudyFile
 from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError
-from trainer.rundir.directory import Request, Result, RunDirectory
+from trainer.rundir.directory import Result, RunDirectory
 
-AT_ONCE = 500
+BATCH = 500
 """Runs that are read before they are inserted."""
-UNSETTLED = frozenset({"queued", "running"}) | FINISHED
-"""States that a result's file proves, and no attempt's line; a run without one is queued."""
-_ROWS = TypeAdapter(Rows)
+NOT_SET_BY_ATTEMPTS = OPEN | FINISHED
+"""States that a run does not take from its last attempt: a run without a result is queued."""
 
 
 @dataclass
 class Rebuilt:
-    """What was found."""
+    """The content of the new database."""
 
-    states: Counter[str] = field(default_factory=Counter)
-    """Of runs."""
+    states: Counter[RunState] = field(default_factory=Counter)
+    """Number of runs by state."""
     studies: int = 0
     problems: list[str] = field(default_factory=list)
-    """What could not be used, in sentences."""
+    """Files that could not be used, in sentences."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """A run to be inserted."""
+
+    id: str
+    repeat_of: str | None
+    """Id of the run that this one repeats exactly, if it does."""
+    state: RunState
+    rows: Mapping[Table, Sequence[Row]]
+    """Its rows in `runs`, `attempts`, `curves` and `chunk_losses`."""
 
 
 def fill(connection: Connection, ledger: Ledger) -> Rebuilt:
-    """Insert all that the files of a ledger know into an empty database, in one transaction."""
+    """Insert everything that the files of a ledger hold into an empty database."""
     found = Rebuilt()
     known: set[str] = set()
-    later: list[Rows] = []  # a rerun refers to the run that it repeats
-    for some in _slices(_directories(ledger, found)):
-        firsts = [rows for rows in some if "repeat_of" not in rows["runs"][0]]
-        later += [rows for rows in some if "repeat_of" in rows["runs"][0]]
-        _insert_runs(connection, firsts, known, found)
-    written = [_read_study(path, found) for path in ledger.studies()]
-    for rows in written:
-        _insert_runs(connection, [_runs_without_a_folder(rows, known)], known, found)
-    _insert_runs(connection, later, known, found)
-    for rows in written:
-        _insert_study(connection, rows, known, found)
-    for path in ledger.noises():
-        insert_rows(connection, noises, _read_noises(path, found))
+    reruns: list[RunRecord] = []  # inserted after the runs that they refer to
+    for batch in _batches(_read_directories(ledger, found)):
+        _insert_runs(connection, [run for run in batch if run.repeat_of is None], known, found)
+        reruns += [run for run in batch if run.repeat_of is not None]
+    files = list(_read_studies(ledger, found))
+    for file in files:
+        _insert_runs(connection, list(_runs_without_a_folder(file, known)), known, found)
+    _insert_runs(connection, reruns, known, found)
+    for file in files:
+        _insert_study(connection, file, known, found)
+    insert_rows(connection, noises, _read_noises(ledger, found))
     return found
 
 
-def _directories(ledger: Ledger, found: Rebuilt) -> Iterator[Rows]:
-    """The rows of every run that has a folder of its own."""
+def _read_directories(ledger: Ledger, found: Rebuilt) -> Iterator[RunRecord]:
+    """Read every run that has a folder of its own."""
     for directory in ledger.runs():
         try:
-            request = directory.read_request()
+            job = read_job(directory)
         except RunDirectoryError as error:
             found.problems.append(str(error))
             continue
-        job = _job(request, directory.path.name)
         if job is None:
-            found.problems.append(f"{directory.path} is no folder that sweep made; it is left out")
+            found.problems.append(f"{directory.path} was not made by sweep; it is left out")
             continue
-        yield _rows(job, directory, found)
+        yield _read_run(job, directory, found)
 
 
-def _job(request: Request, name: str) -> Job | None:
-    """The job that a folder of that name was made for; None when it was not made for one."""
-    if request.corpus_hash is None:
-        return None
-    run_id, repeat_of = request.run_id, request.repeat_of
-    if run_id is None:  # it was written before these had a place in it
-        first = request.recipe.fingerprint(request.corpus_hash, request.weights_hash)
-        again = name.endswith("-again")
-        run_id, repeat_of = (f"{first}-again", first) if again else (first, None)
-    family = request.family or request.recipe.family(request.corpus_hash, request.weights_hash)
-    if directory_name(run_id) != name:
-        return None
-    return Job(
-        run_id=run_id,
-        family=family,
-        corpus_hash=request.corpus_hash,
-        repeat_of=repeat_of,
-        spec=GptRun(request.recipe),
-    )
+def read_job(directory: RunDirectory) -> Job | None:
+    """Return the job that a directory was made for; None if sweep did not make it.
+
+    Raises RunDirectoryError if it is damaged.
+    """
+    for trainer in TRAINERS.values():
+        found = trainer.read_run(directory)
+        if found is not None and directory_name(found[0].run_id) == directory.path.name:
+            identity, spec = found
+            return Job(**vars(identity), spec=spec)
+    return None
 
 
-def _rows(job: Job, directory: RunDirectory, found: Rebuilt) -> Rows:
-    tried = directory.read_attempts()
+def _read_run(job: Job, directory: RunDirectory, found: Rebuilt) -> RunRecord:
+    lines = list(_attempts(directory, found))
     row = {key: value for key, value in run_row(job).items() if value is not None}
-    rows: Rows = {"runs": [row], "attempts": [{"run_id": job.run_id, **each} for each in tried]}
+    rows = {runs: [row], attempts: [{"run_id": job.run_id, **line.columns()} for line in lines]}
     try:
         result = directory.read_result()
     except RunDirectoryError as error:
         found.problems.append(str(error))
         result = None
+    state = RunState.QUEUED
     if result is not None:
+        state = RunState(result.state)
         row |= _outcome(result)
-        chunks = enumerate(result.chunk_losses)
-        rows["curves"] = [
-            {"run_id": job.run_id, **event.model_dump()} for event in directory.read_events()
-        ]
-        rows["chunk_losses"] = [
-            {"run_id": job.run_id, "chunk": chunk, "loss": loss} for chunk, loss in chunks
-        ]
-    elif tried:
-        row |= _left(tried[-1])
-    return rows
+        rows |= _curves(job.run_id, directory, result)
+    elif lines and lines[-1].state in NOT_SET_BY_ATTEMPTS:
+        row |= {"failures": lines[-1].failures}
+    elif lines:
+        state = lines[-1].state
+        row |= {"state": state, "cause": lines[-1].cause}
+    return RunRecord(id=job.run_id, repeat_of=job.repeat_of, state=state, rows=rows)
 
 
-def _left(attempt: dict[str, Any]) -> dict[str, Any]:
-    """The state that a run was left in by its last attempt, or by a person after it."""
-    if attempt.get("state", "queued") in UNSETTLED:
-        return {"failures": attempt.get("failures")}
-    return {"state": attempt["state"], "cause": attempt.get("cause")}
+def _attempts(directory: RunDirectory, found: Rebuilt) -> Iterator[AttemptLine]:
+    for line in directory.read_attempts():
+        try:
+            yield AttemptLine.model_validate(line)
+        except ValidationError:
+            found.problems.append(f"{directory.attempts} has a damaged line, which is left out")
 
 
-def _outcome(result: Result) -> dict[str, Any]:
+def _outcome(result: Result) -> Row:
     fields = result.model_dump(exclude={"chunk_losses"})
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def _read_study(path: Path, found: Rebuilt) -> Rows:
-    """What a study's file holds; nothing, and a word on it, where it is damaged."""
-    try:
-        rows = _ROWS.validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        rows = {}
-    if any(not rows.get(table.name) for table in OF_STUDIES):
-        found.problems.append(f"{path} is damaged: `sweep run` of its study writes it anew")
-        return {}
-    return rows
-
-
-def _read_noises(path: Path, found: Rebuilt) -> list[dict[str, Any]]:
-    try:
-        return _ROWS.validate_json(path.read_bytes())[noises.name]
-    except (OSError, ValidationError, KeyError):
-        found.problems.append(f"{path} is damaged: `sweep noise` of its study writes it anew")
-        return []
-
-
-def _runs_without_a_folder(rows: Rows, known: set[str]) -> Rows:
-    """The rows of runs that only a study's file has, as of those that never began."""
-    fresh = {row["id"] for row in rows.get("runs", [])} - known
+def _curves(run_id: str, directory: RunDirectory, result: Result) -> dict[Table, list[Row]]:
+    events = directory.read_events()
+    losses = enumerate(result.chunk_losses)
     return {
-        table.name: [row for row in rows.get(table.name, []) if row[key] in fresh]
-        for table, key in (
-            (runs, "id"),
-            *((each, "run_id") for each in (attempts, curves, chunk_losses)),
-        )
+        curves: [{"run_id": run_id, **event.model_dump()} for event in events],
+        chunk_losses: [{"run_id": run_id, "chunk": chunk, "loss": loss} for chunk, loss in losses],
     }
 
 
-def _insert_runs(connection: Connection, some: list[Rows], known: set[str], found: Rebuilt) -> None:
-    usable = [
-        rows
-        for rows in some
-        if all("repeat_of" not in row or row["repeat_of"] in known for row in rows["runs"])
-    ]
+def _read_studies(ledger: Ledger, found: Rebuilt) -> Iterator[StudyFile]:
+    """Read the files of studies; a damaged one is a problem."""
+    for path in ledger.studies():
+        try:
+            yield StudyFile.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            found.problems.append(f"{path} is damaged: `sweep run` of its study writes it anew")
+
+
+def _read_noises(ledger: Ledger, found: Rebuilt) -> Iterator[Row]:
+    """Read the files of noise studies; a damaged one is a problem."""
+    for path in ledger.noises():
+        try:
+            file = NoiseFile.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            found.problems.append(f"{path} is damaged: `sweep noise` of its study writes it anew")
+        else:
+            yield from _columns(file.noises)
+
+
+def _runs_without_a_folder(file: StudyFile, known: set[str]) -> Iterator[RunRecord]:
+    """Return the runs that only a study's file has: those that were never begun, or imported."""
+    parts: dict[str, dict[Table, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for table, rows in (
+        (attempts, file.attempts),
+        (curves, file.curves),
+        (chunk_losses, file.chunk_losses),
+    ):
+        for row in rows:
+            parts[row.run_id][table].append(row.columns())
+    for run in file.runs:
+        if run.id not in known:
+            of_run = {runs: [run.columns()], **parts[run.id]}
+            yield RunRecord(id=run.id, repeat_of=run.repeat_of, state=run.state, rows=of_run)
+
+
+def _insert_runs(
+    connection: Connection, some: Sequence[RunRecord], known: set[str], found: Rebuilt
+) -> None:
+    """Insert runs, and add them to `known`; reruns of unknown runs are left out."""
+    usable = [run for run in some if run.repeat_of is None or run.repeat_of in known]
     for table in (runs, attempts, curves, chunk_losses):
-        insert_rows(connection, table, [row for rows in usable for row in rows.get(table.name, [])])
-    for rows in usable:
-        known.update(row["id"] for row in rows["runs"])
-        found.states.update(row["state"] for row in rows["runs"])
+        insert_rows(connection, table, (row for run in usable for row in run.rows.get(table, ())))
+    known.update(run.id for run in usable)
+    found.states.update(run.state for run in usable)
 
 
-def _insert_study(connection: Connection, rows: Rows, known: set[str], found: Rebuilt) -> None:
-    if not rows:
-        return
-    for table in (studies, plans):
-        insert_rows(connection, table, rows[table.name])
-    insert_rows(
-        connection, arms, [{k: v for k, v in row.items() if k != "id"} for row in rows["arms"]]
-    )
-    insert_rows(connection, references, rows.get(references.name, []))
-    (study,) = rows["studies"]
-    query = select(arms.c.name, arms.c.id).where(arms.c.study == study["name"])
-    ids = {row.name: row.id for row in connection.execute(query)}
-    names = {row["id"]: row["name"] for row in rows["arms"]}
-    kept = [row for row in rows["members"] if row["run_id"] in known]
-    insert_rows(connection, members, [{**row, "arm_id": ids[names[row["arm_id"]]]} for row in kept])
+def _insert_study(connection: Connection, file: StudyFile, known: set[str], found: Rebuilt) -> None:
+    """Insert a study without its runs; members with an unknown run are left out."""
+    (study,) = file.studies
+    insert_rows(connection, studies, [study.columns()])
+    insert_rows(connection, plans, _columns(file.plans))
+    insert_rows(connection, arms, (arm.model_dump(exclude={"id"}) for arm in file.arms))
+    insert_rows(connection, references, _columns(file.reference_models))
+    query = select(arms.c.name, arms.c.id).where(arms.c.study == study.name)
+    new_ids = {row.name: row.id for row in connection.execute(query)}
+    arm_ids = {arm.id: new_ids[arm.name] for arm in file.arms}
+    kept = [member for member in file.members if member.run_id in known]
+    rows = ({**member.columns(), "arm_id": arm_ids[member.arm_id]} for member in kept)
+    insert_rows(connection, members, rows)
     found.studies += 1
-    lost = len(rows["members"]) - len(kept)
+    lost = len(file.members) - len(kept)
     if lost:
         found.problems.append(
-            f"{study['name']}: {lost} of its runs have no folder any more; `sweep run` trains them"
+            f"{study.name}: {lost} of its runs have no folder any more; `sweep run` trains them"
         )
 
 
-def insert_rows(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
-    """Insert rows that need not have the same columns; those that the table has not are left out."""
-    alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+def insert_rows(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    """Insert rows, which may have different columns; columns unknown to the table are left out."""
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows:
         columns = tuple(sorted(key for key in row if key in table.c))
-        alike[columns].append({key: row[key] for key in columns})
-    for group in alike.values():
+        groups[columns].append({key: row[key] for key in columns})
+    for group in groups.values():
         connection.execute(insert(table), group)
 
 
-def _slices(rows: Iterator[Rows]) -> Iterator[list[Rows]]:
-    some: list[Rows] = []
-    for each in rows:
-        some.append(each)
-        if len(some) == AT_ONCE:
-            yield some
-            some = []
-    yield some
+def _columns(rows: Iterable[FileRow]) -> Iterator[Row]:
+    return (row.columns() for row in rows)
+
+
+def _batches(records: Iterator[RunRecord]) -> Iterator[list[RunRecord]]:
+    while batch := list(islice(records, BATCH)):
+        yield batch

@@ -1,4 +1,4 @@
-"""The run directories hold everything: a database that is lost or damaged is made anew from them."""
+"""A lost or damaged database is rebuilt in full from the run directories."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sweep.store.schema import ADDED
 from sweep.store.store import Store, store_url
 from sweep.trainers.builtin import GptRun
 from sweep.trainers.inputs import GptInputs, Supply
-from sweep.upkeep.rebuild import _job
+from sweep.upkeep.rebuild import read_job
 from sweep.verdicts.references import require_setup, save_reference
 from sweep.workload.workload import Workload
 from tests.sweep import postgres
@@ -101,9 +101,7 @@ def folder(
     return tmp_path / "runs"
 
 
-def test_every_row_of_a_lost_database_is_found_again(
-    folder: Path, sweep: Run, tmp_path: Path
-) -> None:
+def test_every_row_of_a_lost_database_is_rebuilt(folder: Path, sweep: Run, tmp_path: Path) -> None:
     before = everything(folder)
     assert {row["state"] for row in before["runs"]} == {"done", "diverged", "failed", "queued"}
     lose(folder)
@@ -131,17 +129,19 @@ def test_a_run_whose_request_has_no_family_is_of_the_family_that_its_study_gives
         GptRun(recipe)
     )
     request = Request(recipe=recipe, corpus_hash="c" * 64, weights_hash=weights)
-    found = _job(request, directory_name(job.run_id))
+    directory = RunDirectory(tmp_path / directory_name(job.run_id))
+    directory.write_request(request)
+    found = read_job(directory)
     assert found is not None
     assert (found.run_id, found.family) == (job.run_id, job.family)
 
 
-def test_after_real_training_the_reports_are_the_same_to_the_last_byte(
+def test_reports_on_a_rebuilt_database_are_the_same_to_the_last_byte(
     finished: tuple[Path, object], sweep: Run, tmp_path: Path
 ) -> None:
     here = tmp_path / "here"
     shutil.copytree(finished[0], here)
-    for path in (here / "runs" / "studies").iterdir():  # where it lay when it was run
+    for path in (here / "runs" / "studies").iterdir():  # the study's path at the time of the run
         path.write_text(path.read_text().replace(str(finished[0]), str(here)))
     with closing(sqlite3.connect(here / "runs" / "sweep.db")) as connection, connection:
         connection.execute("UPDATE studies SET path = ?", [str(here / "s.toml")])
@@ -152,7 +152,7 @@ def test_after_real_training_the_reports_are_the_same_to_the_last_byte(
     assert [sweep(here, *each).stdout for each in words] == before
 
 
-def test_who_has_lost_the_database_is_told_how_to_have_it_again(folder: Path) -> None:
+def test_the_message_on_a_missing_database_names_sweep_rebuild(folder: Path) -> None:
     lose(folder)
     with pytest.raises(StoreError) as error:
         Store(store_url(None, folder))
@@ -178,22 +178,18 @@ def test_a_damaged_database_is_kept_beside_the_new_one(
     assert everything(folder) == before
 
 
-def test_a_database_that_is_whole_is_left_as_it_is(
-    folder: Path, sweep: Run, tmp_path: Path
-) -> None:
+def test_an_intact_database_is_not_rebuilt(folder: Path, sweep: Run, tmp_path: Path) -> None:
     before = (folder / "sweep.db").read_bytes()
     said = sweep(tmp_path, "rebuild")
     assert (said.returncode, said.stdout) == (2, "")
     assert said.stderr == (
-        "sweep: runs/sweep.db is whole: there is nothing to rebuild; to make it anew all the same, "
+        "sweep: runs/sweep.db is intact: there is nothing to rebuild; to rebuild it all the same, "
         "move it elsewhere first\n"
     )
     assert (folder / "sweep.db").read_bytes() == before
 
 
-def test_an_empty_database_that_somebody_made_since_is_no_obstacle(
-    folder: Path, sweep: Run, tmp_path: Path
-) -> None:
+def test_an_empty_database_is_replaced(folder: Path, sweep: Run, tmp_path: Path) -> None:
     before = everything(folder)
     lose(folder)
     Store(store_url(None, folder), create=True).close()
@@ -221,7 +217,7 @@ def test_without_run_directories_there_is_nothing_to_rebuild_from(
     assert not (tmp_path / "runs").exists()
 
 
-def test_what_cannot_be_used_is_named_and_the_rest_is_rebuilt(
+def test_unusable_files_are_named_and_the_rest_is_rebuilt(
     folder: Path, sweep: Run, tmp_path: Path
 ) -> None:
     results = sorted(folder.glob("*/result.json"))
@@ -275,7 +271,7 @@ for seed in range(1000, 100_000):
 """Queues runs, one transaction each, until it is killed."""
 
 
-def test_a_backup_is_whole_although_runs_are_being_recorded(
+def test_a_backup_taken_while_runs_are_recorded_is_intact(
     folder: Path, sweep: Run, tmp_path: Path
 ) -> None:
     writer = subprocess.Popen(
@@ -317,13 +313,13 @@ def test_a_backup_overwrites_nothing(folder: Path, sweep: Run, tmp_path: Path) -
 
 
 def without(item: Table | Column[Any] | Index) -> str:
-    """The statement that takes from a database what a version has added."""
+    """Return the statement that removes a table, column or index."""
     if isinstance(item, Column):
         return f"ALTER TABLE {item.table.name} DROP COLUMN {item.name}"
     return f"DROP {'INDEX' if isinstance(item, Index) else 'TABLE'} {item.name}"
 
 
-def test_what_a_study_left_in_an_older_database_is_written_down_when_it_is_upgraded(
+def test_upgrading_an_older_database_writes_the_files_of_its_studies(
     folder: Path,
 ) -> None:
     written = folder / "studies" / study_file("tiny")
@@ -341,7 +337,7 @@ def test_what_a_study_left_in_an_older_database_is_written_down_when_it_is_upgra
     }
 
 
-def test_a_servers_database_is_rebuilt_when_it_is_empty_and_backed_up_by_its_own_tools(
+def test_a_servers_database_is_rebuilt_if_empty_and_backed_up_by_its_own_tools(
     folder: Path, postgres_server: URL, sweep: Run, tmp_path: Path
 ) -> None:
     assert folder.exists()
@@ -357,5 +353,5 @@ def test_a_servers_database_is_rebuilt_when_it_is_empty_and_backed_up_by_its_own
         backup = sweep(tmp_path, "backup", "copy.db", "--db", url)
         assert backup.returncode == 2
         assert backup.stderr == (
-            f"sweep: {url} is no file: `pg_dump` writes a backup of it, and `psql` reads it back\n"
+            f"sweep: {url} is not a file: `pg_dump` writes a backup of it, and `psql` reads it back\n"
         )
