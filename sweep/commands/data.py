@@ -1,4 +1,4 @@
-"""`sweep data`: corpora as token files, which are prepared once."""
+"""`sweep data`: prepare, list and remove the token files of corpora."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sweep.errors import ExecutionError, NotFoundError, listed
 from sweep.reports.document import as_json, publish
 from sweep.running.train import unfinished
 from sweep.store.schema import arms, members, runs
-from sweep.store.states import FINISHED, OPEN
+from sweep.store.states import OPEN
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
@@ -33,10 +33,10 @@ from trainer.corpora.corpus import Corpus
 from trainer.corpora.prepare import Progress, Report, prepare_corpus
 from trainer.sources.hub import forget
 
-NAME = 21
-"""Letters of a corpus's name beside the bar, so that the line fits into 80 columns."""
-IN_NO_STUDY = "`sweep noise` or an earlier plan"
-"""Who has asked for runs that no study has."""
+NAME_WIDTH = 21
+"""Characters of a corpus's name beside the bar, so that the line fits into 80 columns."""
+NO_STUDY = "`sweep noise` or an earlier plan"
+"""The origin of runs that are in no study."""
 
 
 def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Console) -> int:
@@ -76,16 +76,16 @@ def _prepare(workspace: Workspace, workload: Workload, console: Console) -> Work
 
 
 class TimeLeft(TimeRemainingColumn):
-    """The time that is left, where it is known, in words."""
+    """The time that is left, in words; empty while it is unknown."""
 
     def render(self, task: Task) -> Text:
-        """Such as `0:12:34 left`."""
+        """Return for example `0:12:34 left`."""
         return Text.assemble(super().render(task), " left" if task.time_remaining else "")
 
 
 @contextmanager
 def _bar(supply: Supply, console: Console) -> Iterator[Report]:
-    """A bar with the time that is left, on a terminal; a line elsewhere."""
+    """Show a progress bar on a terminal, and print one line elsewhere."""
     corpus, tokenizer = supply.data.corpus, supply.data.tokenizer
     if not console.is_terminal:
         say(console, f"Preparing {corpus} ({tokenizer}).")
@@ -101,7 +101,7 @@ def _bar(supply: Supply, console: Console) -> Iterator[Report]:
         transient=True,
     )
     with bar:
-        name = corpus if len(corpus) <= NAME else f"…{corpus[1 - NAME :]}"
+        name = corpus if len(corpus) <= NAME_WIDTH else f"…{corpus[1 - NAME_WIDTH :]}"
         task = bar.add_task(f"{name} ({tokenizer})", total=None, millions=0.0)
 
         def report(progress: Progress, share: float | None) -> None:
@@ -113,7 +113,7 @@ def _bar(supply: Supply, console: Console) -> Iterator[Report]:
 
 
 def list_corpora(workspace: Workspace, form: str, console: Console) -> int:
-    """Print every corpus that is prepared; the exit status."""
+    """Print every prepared corpus; the exit status."""
     entries = find_entries(workspace.cache)
     if form == "json":
         publish(as_json([entry.content() for entry in entries]), None, console)
@@ -146,13 +146,12 @@ def _row(entry: Entry) -> tuple[str, ...]:
 def remove(workspace: Workspace, word: str, console: Console, *, force: bool) -> int:
     """Remove the token files of a corpus; the exit status.
 
-    Raises NotFoundError, and ExecutionError when runs that are not finished need it and `force`
-    is not given.
+    Raises NotFoundError, and ExecutionError if unfinished runs need them and `force` is False.
     """
     found = [entry for entry in find_entries(workspace.cache) if entry.answers_to(word)]
     if not found:
         raise NotFoundError(
-            f"no corpus {shown(word)} in {workspace.cache}; `sweep data list` shows those there are"
+            f"no corpus {shown(word)} in {workspace.cache}; `sweep data list` shows all corpora"
         )
     if len(found) > 1:
         names = listed(entry.folder.name for entry in found)
@@ -164,7 +163,7 @@ def remove(workspace: Workspace, word: str, console: Console, *, force: bool) ->
         words = listed(f"{n} of {study}" for study, n in waiting.items())
         raise ExecutionError(
             f"{entry.folder.name} is needed by runs that are not finished: {words}; finish them, "
-            "or remove it all the same with --force"
+            "or remove it anyway with --force"
         )
     shutil.rmtree(entry.folder)
     if entry.info and entry.info.revision:
@@ -178,9 +177,9 @@ def remove(workspace: Workspace, word: str, console: Console, *, force: bool) ->
 
 
 def _needs(workspace: Workspace, entry: Entry) -> Counter[tuple[str, bool]]:
-    """Runs that read a corpus, by study and whether they have their result.
+    """Count the runs that read a corpus, by study and by whether they are finished.
 
-    Of runs that are in no study, those that are still to be trained.
+    Runs that are in no study count only while they are still to be trained.
     """
     store = workspace.open_if_any()
     if store is None or entry.info is None:
@@ -195,4 +194,4 @@ def _needs(workspace: Workspace, entry: Entry) -> Counter[tuple[str, bool]]:
     )
     with store.engine.connect() as connection:
         rows = connection.execute(query).all()
-    return Counter((row.study or IN_NO_STUDY, row.state in FINISHED) for row in rows)
+    return Counter((row.study or NO_STUDY, row.state.is_finished) for row in rows)

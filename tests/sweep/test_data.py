@@ -1,4 +1,4 @@
-"""`sweep data`: corpora prepared, listed and removed by the commands that people type."""
+"""`sweep data` prepares, lists and removes corpora."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_corpus_is_prepared_listed_and_removed(folder: Path, sweep: Run) -> No
     )
 
 
-def test_another_tokenizer_is_another_corpus_and_a_name_for_both_is_refused(
+def test_another_tokenizer_makes_another_corpus_and_an_ambiguous_name_is_refused(
     folder: Path, sweep: Run
 ) -> None:
     sweep(folder, "data", "prepare", "s.toml")
@@ -87,10 +87,10 @@ def test_another_tokenizer_is_another_corpus_and_a_name_for_both_is_refused(
     assert len(corpora(sweep, folder)) == 2
 
 
-def test_a_corpus_that_there_is_not_cannot_be_removed(folder: Path, sweep: Run) -> None:
+def test_an_unknown_corpus_cannot_be_removed(folder: Path, sweep: Run) -> None:
     refused = sweep(folder, "data", "remove", "yours")
     assert refused.stderr == (
-        "sweep: no corpus 'yours' in runs/cache; `sweep data list` shows those there are\n"
+        "sweep: no corpus 'yours' in runs/cache; `sweep data list` shows all corpora\n"
     )
     assert refused.returncode == 2
 
@@ -109,7 +109,7 @@ def test_a_corpus_smaller_than_one_batch_is_refused_before_anything_is_written(
     assert not (folder / "runs").exists()
 
 
-def test_a_corpus_that_runs_still_need_is_removed_by_force_alone(
+def test_a_corpus_that_unfinished_runs_need_is_removed_only_with_force(
     filled: Store, tmp_path: Path, sweep: Run
 ) -> None:
     filled.engine.dispose()
@@ -119,7 +119,7 @@ def test_a_corpus_that_runs_still_need_is_removed_by_force_alone(
     refused = sweep(tmp_path, "data", "remove", "mine")
     assert refused.stderr == (
         "sweep: mine-bytes-c is needed by runs that are not finished: 2 of tiny; finish them, or "
-        "remove it all the same with --force\n"
+        "remove it anyway with --force\n"
     )
     assert refused.returncode == 2
     assert len(corpora(sweep, tmp_path)) == 1
@@ -132,7 +132,7 @@ def test_a_corpus_that_runs_still_need_is_removed_by_force_alone(
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
-def test_a_corpus_that_runs_of_no_study_wait_for_is_kept_as_well(
+def test_a_corpus_that_unfinished_runs_of_no_study_need_is_kept(
     store: Store, jobs: list[Job], state: str, tmp_path: Path, sweep: Run
 ) -> None:
     queue = OneByOne(store, this_process())
@@ -149,7 +149,7 @@ def test_a_corpus_that_runs_of_no_study_wait_for_is_kept_as_well(
     assert len(corpora(sweep, tmp_path)) == 1
 
 
-def test_what_is_not_finished_or_damaged_is_listed_as_such_and_can_be_removed(
+def test_unfinished_and_damaged_corpora_are_listed_as_such_and_can_be_removed(
     folder: Path, sweep: Run
 ) -> None:
     sweep(folder, "data", "prepare", "s.toml")
@@ -177,17 +177,17 @@ def write_large(folder: Path) -> None:
 LARGE = ("--override", "data.corpus=a-text-with-a-rather-long-name.txt")
 
 
-def test_into_a_pipe_goes_a_line_and_no_bar(folder: Path, sweep: Run) -> None:
+def test_a_pipe_gets_one_line_and_no_progress_bar(folder: Path, sweep: Run) -> None:
     write_large(folder)
     first, second = sweep(folder, "data", "prepare", "s.toml", *LARGE).stdout.splitlines()
     assert first == "Preparing a-text-with-a-rather-long-name.txt (bytes)."
     assert second.startswith("a-text-with-a-rather-long-name.txt (bytes) is ready: 30,")
     again = sweep(folder, "data", "prepare", "s.toml", *LARGE).stdout.splitlines()
-    assert again == [second], "what is prepared is not prepared again"
+    assert again == [second], "a corpus is prepared once"
 
 
 def on_a_terminal(folder: Path, environment: dict[str, str], *words: str) -> str:
-    """What a command writes to a terminal of 80 columns."""
+    """Return what a command writes to a terminal of 80 columns."""
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     with subprocess.Popen(
@@ -209,7 +209,7 @@ def on_a_terminal(folder: Path, environment: dict[str, str], *words: str) -> str
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
 
 
-def test_on_a_terminal_a_bar_shows_how_far_it_is_and_what_time_is_left(
+def test_a_terminal_shows_a_progress_bar_with_the_time_left(
     folder: Path, environment: dict[str, str], gpt2_vocabulary: Path
 ) -> None:
     write_large(folder)

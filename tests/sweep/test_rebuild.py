@@ -32,7 +32,7 @@ from tests.sweep import postgres
 from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import everything, lose
-from trainer.rundir.directory import Event, Request, Result
+from trainer.rundir.directory import Event, Request, Result, RunDirectory
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
