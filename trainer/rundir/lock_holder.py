@@ -51,7 +51,7 @@ def _holders(descriptor: int) -> Iterator[int]:
 
 
 def _has_open(pid: int, file: os.stat_result) -> bool:
-    """True if a process has the file open: an inode number alone may be that of another disk's file."""
+    """True if a process has this file open; another disk may have a file of the same inode number."""
     try:
         return any(_is(path, file) for path in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:

@@ -202,7 +202,7 @@ class HubText:
                 state = None
 
     def _read(self, split: str, state: Any) -> Iterator[Piece]:  # noqa: ANN401  (as above)
-        """The pieces of a split; `state` is that of the stream after the last piece that was read."""
+        """The pieces of a split, continuing a stream from its `state` after the last piece."""
         from trainer.sources.parquet import check_column
 
         where, name = f"data.corpus = {self._data.corpus!r}", self._data.text_column

@@ -54,7 +54,7 @@ class FileHashes:
         return hashes
 
     def check(self, path: Path) -> None:
-        """Raise CorpusError if a file has changed since it was hashed, OSError if it cannot be read."""
+        """Raise CorpusError if a file has changed since it was hashed, OSError if it is gone."""
         found = path.stat()
         if [found.st_size, found.st_mtime_ns] != self._hashed[path]:
             raise CorpusError(f"{path} has changed while it was read; prepare it again")

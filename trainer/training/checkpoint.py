@@ -146,7 +146,7 @@ class Checkpoints:
         write_sealed(aside, checkpoint.tensors, fields.model_dump())
 
     def _read(self, path: Path) -> Checkpoint:
-        """Read one. Raises OSError or ValueError if it is damaged, CheckpointError if it is foreign."""
+        """Raises OSError or ValueError if it is damaged, CheckpointError if it is another recipe's."""
         tensors, content = read_sealed(path)
         try:
             fields = _Fields.model_validate(content)

@@ -82,7 +82,7 @@ class Optimizer:
         return StepReport(norm, clipped, skipped)
 
     def _clip(self, norm: Tensor) -> Tensor:
-        """Scale the gradient down to the allowed norm, like torch's clip_grad_norm_; 1 if clipped."""
+        """Clip the gradient like torch's clip_grad_norm_; returns 1 if it was clipped, else 0."""
         if self._clip_norm is None:
             return torch.zeros_like(norm)
         factor = self._clip_norm / (norm + 1e-6)

@@ -21,7 +21,7 @@ LINE = 4096
 class FlatParameters:
     """Moves the parameters of a model, and their gradients, into two vectors.
 
-    Parameters that decay come first: `values[:decaying]`. The padding between two parameters is zero.
+    Parameters that decay come first: `values[:decaying]`. Padding between parameters is zero.
     """
 
     def __init__(self, model: nn.Module, decay: Literal["all", "matrices"]) -> None:

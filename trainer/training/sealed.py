@@ -56,7 +56,7 @@ def read_sealed(folder: Path) -> tuple[Tensors, dict[str, Any]]:
 
 
 def _saveable(tensors: Tensors) -> Tensors:
-    """The tensors on the CPU, contiguous, and copied if they share memory: safetensors refuses that."""
+    """The tensors on the CPU, contiguous; copied if they share memory, which safetensors refuses."""
     saveable: Tensors = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():

@@ -100,7 +100,7 @@ class Trainer:
         return does_not_fit(self.recipe, self.place.device, tried)
 
     def gradients(self, step: int, sequences: slice) -> Tensor:
-        """Compute the gradients of some sequences of a step; returns their share of the mean loss."""
+        """Compute the gradients of some of a step's sequences; returns their share of the loss."""
         inputs, targets = (self._on_device(t) for t in self.batches.read(step, sequences))
         self.parameters.forget_gradients()
         scale = self._share * self.optimizer.scale
@@ -137,7 +137,7 @@ class Trainer:
         return None if free is None else free // shared
 
     def _attempt(self, size: int) -> None:
-        """Compute the gradients of a micro-batch of this size, to see if it fits; keeps no results."""
+        """Try whether a micro-batch of this size fits in memory; keeps no results."""
         self.micro_batch = size
         first = self.sequences.start
         # AdamW allocates its two moments at the first step, so reserve their memory here.
@@ -154,7 +154,7 @@ class Trainer:
         return {"values": self.parameters.values} | self.optimizer.state()
 
     def begin_with(self, weights: Pretrained) -> None:
-        """Replace the random weights; they must fit (`Pretrained.check_fits`). Raises WeightsError."""
+        """Replace the random weights; they fit (`Pretrained.check_fits`). Raises WeightsError."""
         load_weights(self.model, weights)
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:

@@ -95,7 +95,7 @@ class Place:
 
 @contextmanager
 def join(rank: int, size: int, device: torch.device, meeting_point: Path) -> Iterator[World]:
-    """Connect to the other processes of a run: NCCL between GPUs, gloo between CPUs, on one machine."""
+    """Connect to the run's other processes on this machine: NCCL between GPUs, gloo between CPUs."""
     import torch.distributed as dist
 
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")

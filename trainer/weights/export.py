@@ -1,4 +1,4 @@
-"""Export a finished run as a folder that transformers loads; needs neither torch nor transformers."""
+"""Export a finished run as a folder for transformers; needs neither torch nor transformers."""
 
 from __future__ import annotations
 

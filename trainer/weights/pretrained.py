@@ -130,7 +130,7 @@ class Pretrained:
 
 
 def open_pretrained(folder: Path) -> Pretrained:
-    """Open a folder of weights. Raises WeightsError if it has none, or they contradict its config."""
+    """Open a folder of weights. Raises WeightsError if it has none, or they do not fit its config."""
     try:
         if (folder / CONFIG).exists():
             return _open_gpt2(folder)

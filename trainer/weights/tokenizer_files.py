@@ -55,7 +55,7 @@ def check_same_tokens(source: Pretrained, tokenizer: Tokenizer, name: str) -> No
 
 
 def _content(folder: Path) -> dict[str, Any] | None:
-    """The content of `tokenizer.json`, or of the older vocab.json and merges.txt; None without any."""
+    """The content of tokenizer.json, or of the older vocab.json and merges.txt; None without any."""
     vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
     try:
         if (folder / TOKENIZER_FILE).exists():

@@ -19,7 +19,7 @@ from trainer.weights.pretrained import Pretrained
 
 
 def save_weights(path: Path, parameters: Mapping[str, Tensor]) -> None:
-    """Write the parameters, whole or not at all. Raises CheckpointError if they cannot be written."""
+    """Write the parameters, whole or not at all. Raises CheckpointError if that fails."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     # Copies, because all parameters share one vector and safetensors refuses shared memory.
     tensors = {name: p.detach().cpu().clone() for name, p in parameters.items()}
