@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from sweep.cli import app
@@ -14,6 +16,15 @@ from sweep.study.file import RECIPE_FIELDS, Baseline, Jobs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+LONGEST_README = 150
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    ROOT / "benchmarks" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+OPTIONS_OF_ALL = {"--help", "--runs", "--db"}
+"""Options that docs/commands.md describes once, above its sections."""
 
 
 def commands_in_readme() -> list[str]:
@@ -57,6 +68,47 @@ def test_every_page_and_study_that_the_readme_names_exists() -> None:
     named = re.findall(r"`((?:docs|studies|benchmarks)/[\w./-]+)`", README)
     assert named
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_readme_is_short_and_names_every_page() -> None:
+    assert len(README.splitlines()) <= LONGEST_README
+    pages = [path.relative_to(ROOT) for path in (ROOT / "docs").glob("*.md")]
+    assert [str(page) for page in pages if str(page) not in README] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_or_links_to_exists(page: Path) -> None:
+    text = page.read_text()
+    named = re.findall(
+        r"`((?:docs|studies|benchmarks|tests|sweep|trainer|analysis|model)/[\w./-]+\.(?:py|md|toml))`",
+        text,
+    )
+    linked = re.findall(r"\]\(([\w./-]+\.md)\)", text)
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert [path for path in linked if not (page.parent / path).exists()] == []
+
+
+def options(command) -> Iterator[str]:  # noqa: ANN001  (click's own)
+    """The long names of a command's options, and those of its subcommands."""
+    for parameter in command.params:
+        yield from (name for name in parameter.opts if name.startswith("--"))
+    for each in getattr(command, "commands", {}).values():
+        yield from options(each)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_page_of_commands_has_a_section_on_each_with_its_options(name: str) -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+    sections = dict(re.findall(r"^### sweep (\S+)\n(.*?)(?=^#|\Z)", page, re.DOTALL | re.MULTILINE))
+    missing = (
+        set(options(COMMANDS[name])) - OPTIONS_OF_ALL - set(re.findall(r"--[\w-]+", sections[name]))
+    )
+    assert missing == set()
+
+
+def test_the_page_of_commands_has_no_command_that_does_not_exist() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+    assert set(re.findall(r"^### sweep (\S+)$", page, re.MULTILINE)) == set(COMMANDS)
 
 
 PAGE = ROOT / "docs" / "adding-an-intervention.md"
