@@ -40,7 +40,8 @@ from sweep.executors.slots import Slot
 from sweep.progress.terminal import PlainProgress
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from sweep.study.file import Jobs
 from sweep.trainers.builtin import GptRun
 from sweep.workload.job import Job

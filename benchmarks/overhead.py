@@ -27,7 +27,8 @@ from statistics import median
 from sweep.executors.local import LocalExecutor
 from sweep.executors.slots import find_slots
 from sweep.store.schema import attempts, runs
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from trainer.rundir.directory import RunDirectory
 
 ROUNDS = 5

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Table, insert
 
 from sweep.store.schema import arms, chunk_losses, curves, members, plans, runs, studies
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from trainer.recipe import Recipe
 
 POINTS = 20

@@ -25,7 +25,8 @@ def load(
 
     Raises sweep.errors.StoreError and sweep.errors.NotFoundError.
     """
-    from sweep.store.store import Store, store_url
+    from sweep.store.store import Store
+    from sweep.store.url import store_url
     from sweep.verdicts.judge import runs_frame
 
     with Store(store_url(db, Path(runs))) as store:

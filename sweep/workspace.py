@@ -11,7 +11,8 @@ from sweep.design.arms import make_plan
 from sweep.design.plan import Plan
 from sweep.errors import NotFoundError, StudyError
 from sweep.store.rows import StudyRow
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from sweep.study.file import load_study, parse_study, read_content
 from sweep.study.overrides import Overrides, apply_overrides
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from sweep.errors import NotFoundError
 from sweep.queue import control
+from sweep.store.find_run import find_run
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.workspace import Workspace, check_trained
@@ -94,7 +95,7 @@ def _named(store: Store, study: str, word: str | None) -> list[str]:
     if word is None:
         return list(dict.fromkeys(run_id for _, run_id in rows))
     of_arm = [run_id for arm, run_id in rows if arm == word]
-    return of_arm or [store.find_run(word, study).run.id]
+    return of_arm or [find_run(store, word, study).run.id]
 
 
 def _all(number: int) -> str:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
 from sweep.store.rows import AttemptRow, RunNotice, StudyRow
 from sweep.store.states import FINISHED, AttemptOutcome, RunState
@@ -122,7 +123,7 @@ def _ago(store: Store, study: StudyRow) -> str:
 def show(workspace: Workspace, word: str, study: str | None, console: Console) -> int:
     """Everything that is known of a run, as JSON that people can read."""
     store = workspace.open()
-    found = store.find_run(word, workspace.study_name(study))
+    found = find_run(store, word, workspace.study_name(study))
     run, place = found.run, found.place
     fields = {
         **({"study": place.study, "arm": place.arm, "seed": place.seed} if place else {}),
@@ -149,7 +150,7 @@ class LogRequest:
 def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
     """What the process of a run printed, and how its attempts ended."""
     store = workspace.open()
-    found = store.find_run(request.run, workspace.study_name(request.study))
+    found = find_run(store, request.run, workspace.study_name(request.study))
     run = found.run
     if found.place:
         say(console, f"{request.run} of {found.place.study}, run {run.id[:12]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sweep.errors import NotFoundError
+from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
 from sweep.store.rows import RunRow
 from sweep.store.states import RunState
@@ -24,7 +25,7 @@ def model_folder(workspace: Workspace, word: str, study: str | None) -> Path:
         raise NotFoundError(f"there is no folder {word!r}, and no run was made here yet")
     name = store.study(workspace.study_name(study)).name if study else None
     try:
-        run = store.find_run(word, name)
+        run = find_run(store, word, name)
     except NotFoundError as error:
         raise NotFoundError(f"there is no folder {word!r}, and {error}") from error
     return workspace.folder / directory_name(_finished(run.run, word).id)
@@ -32,7 +33,7 @@ def model_folder(workspace: Workspace, word: str, study: str | None) -> Path:
 
 def finished_run(store: Store, word: str, study: str | None) -> RunRow:
     """The run that `word` names. Raises NotFoundError unless it is done and has weights."""
-    return _finished(store.find_run(word, study).run, word)
+    return _finished(find_run(store, word, study).run, word)
 
 
 def _finished(run: RunRow, word: str) -> RunRow:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sweep.store.states import AttemptOutcome, RunState
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,3 +228,10 @@ class NoiseRow:
     """Unix time."""
     content: Mapping[str, Any]
     """The JSON that `sweep noise --format json` printed."""
+
+
+def planned_run(row: RowMapping) -> PlannedRun:
+    """Read a row that holds a study, an arm's `name`, a seed and all columns of `runs`."""
+    fields = dict(row)
+    place = {"study": fields.pop("study"), "arm": fields.pop("name"), "seed": fields.pop("seed")}
+    return PlannedRun(**place, run=RunRow(**fields))

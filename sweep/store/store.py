@@ -11,17 +11,14 @@ from typing import Any
 from sqlalchemy import (
     URL,
     Connection,
-    RowMapping,
     Select,
     false,
     func,
-    make_url,
     or_,
     select,
 )
-from sqlalchemy.exc import ArgumentError
 
-from sweep.errors import NotFoundError, StoreError, did_you_mean, listed
+from sweep.errors import NotFoundError, StoreError, did_you_mean
 from sweep.store.database import Database
 from sweep.store.ledger import Ledger
 from sweep.store.plan_content import PlanContent
@@ -29,7 +26,6 @@ from sweep.store.rows import (
     ArmRow,
     AttemptRow,
     CurvePoint,
-    FoundRun,
     LossRow,
     PlannedRun,
     PlanRow,
@@ -37,6 +33,7 @@ from sweep.store.rows import (
     RunRow,
     RunTime,
     StudyRow,
+    planned_run,
 )
 from sweep.store.schema import (
     arms,
@@ -51,29 +48,6 @@ from sweep.store.schema import (
 )
 from sweep.store.select_in import select_in
 from sweep.store.states import RunState
-
-
-def store_url(database: str | None, folder: Path) -> URL:
-    """The URL that `--db` names, or `sweep.db` in the folder of runs. Raises StoreError."""
-    if database is None:
-        return URL.create("sqlite", database=str(folder / "sweep.db"))
-    try:
-        url = make_url(database)
-    except ArgumentError as error:
-        raise StoreError(
-            f"--db {database!r} is not a database URL; write sqlite:///path/to/sweep.db"
-        ) from error
-    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
-        raise StoreError(
-            f"--db {database!r} is a database in memory, which keeps nothing; "
-            "write sqlite:///path/to/sweep.db"
-        )
-    if url.get_backend_name() not in {"sqlite", "postgresql"}:
-        raise StoreError(
-            f"--db {database!r} is of a kind that is not known here; write "
-            "sqlite:///path/to/sweep.db or postgresql+psycopg://user@host/database"
-        )
-    return url
 
 
 class Store(Database):
@@ -158,7 +132,7 @@ class Store(Database):
         if arm is not None:
             query = query.where(arms.c.name == arm)
         with self.begin() as connection:
-            return [_planned_run(row) for row in connection.execute(query).mappings()]
+            return [planned_run(row) for row in connection.execute(query).mappings()]
 
     def study_losses(self, study: str) -> list[LossRow]:
         """State and loss of every run of a study, which may have a million of them."""
@@ -253,51 +227,6 @@ class Store(Database):
             row = connection.execute(query).mappings().first()
         return RunRow(**row) if row else None
 
-    def find_run(self, word: str, study: str | None = None) -> FoundRun:
-        """The run that `word` names: an id, the beginning of one, or ARM/SEED of a study.
-
-        Without a `study`, ARM/SEED is looked up in the study last run, then in the others if just
-        one of them has such a run. Raises NotFoundError when there is none, or more than one.
-        """
-        place = self._find_place(word, study)
-        return FoundRun(run=place.run, place=place) if place else FoundRun(run=self._find_id(word))
-
-    def _find_place(self, word: str, study: str | None) -> PlannedRun | None:
-        arm, slash, seed = word.rpartition("/")
-        if not (slash and seed.isdecimal() and len(seed) < 20 and int(seed) < 2**63):
-            return None
-        query = (
-            select(arms.c.name, members.c.seed, arms.c.study, runs)
-            .select_from(planned_runs)
-            .where(arms.c.name == arm, members.c.seed == int(seed))
-        )
-        with self.begin() as connection:
-            places = [_planned_run(row) for row in connection.execute(query).mappings()]
-        found = {place.study: place for place in places}
-        meant = self.study(study).name
-        if study or meant in found or not found:
-            return found.get(meant)
-        if len(found) > 1:
-            raise NotFoundError(
-                f"{meant}, the study last run, has no run {word!r}, but {listed(sorted(found))} "
-                "have; say which with --study STUDY"
-            )
-        return next(iter(found.values()))
-
-    def _find_id(self, word: str) -> RunRow:
-        begins = runs.c.id.startswith(word, autoescape=True)
-        is_rerun = runs.c.repeat_of.startswith(word, autoescape=True)  # then its run is meant
-        query = select(runs).where(begins, is_rerun.is_not(True)).limit(2)
-        with self.begin() as connection:
-            found = connection.execute(query).mappings().all()
-        if len(found) == 1:
-            return RunRow(**found[0])
-        problem = "more than one run begins with" if found else "no run answers to"
-        raise NotFoundError(
-            f"{problem} {word!r}; name a run by the beginning of its id, or as ARM/SEED with "
-            "--study STUDY (`sweep list` shows the studies, `sweep status STUDY` the arms of one)"
-        )
-
     def attempts(self, run_id: str) -> list[AttemptRow]:
         """Every attempt at a run, the first one first."""
         query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
@@ -329,12 +258,6 @@ def _of_study(study: str, *columns: Any) -> Select[Any]:  # noqa: ANN401  (colum
         .where(arms.c.study == study)
         .order_by(arms.c.position, members.c.seed)
     )
-
-
-def _planned_run(row: RowMapping) -> PlannedRun:
-    fields = dict(row)
-    place = {"study": fields.pop("study"), "arm": fields.pop("name"), "seed": fields.pop("seed")}
-    return PlannedRun(**place, run=RunRow(**fields))
 
 
 @contextmanager

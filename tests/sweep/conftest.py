@@ -16,7 +16,8 @@ from sqlalchemy import URL
 from sweep.design.arms import make_plan
 from sweep.design.plan import Plan
 from sweep.queue.leases import Clock
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from sweep.study.file import parse_study
 from sweep.workload.job import Job
 from tests.sweep import postgres

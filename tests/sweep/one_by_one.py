@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sweep.queue.changes import Claim, failed, recorded, released
 from sweep.queue.queue import Queue
+from sweep.store.find_run import find_run
 from sweep.store.rows import RunRow
 from sweep.trainers.base import Cause, End
 from trainer.rundir.directory import Event, Result
@@ -42,4 +43,4 @@ class OneByOne(Queue):
 
     def row(self, run_id: str) -> RunRow:
         """All columns of a run."""
-        return self.store.find_run(run_id).run
+        return find_run(self.store, run_id).run

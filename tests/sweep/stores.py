@@ -19,7 +19,8 @@ from sweep.history.record import save_plan
 from sweep.queue.queue import Queue
 from sweep.reports.verdict_json import report_json
 from sweep.store.schema import metadata
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from sweep.study.file import parse_study
 from sweep.verdicts.judge import make_report
 from sweep.workload.job import Job

@@ -10,8 +10,10 @@ import pytest
 from sweep.design.plan import Plan
 from sweep.queue import control
 from sweep.queue.changes import failed
+from sweep.store.find_run import find_run
 from sweep.store.ledger import Ledger
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from sweep.upkeep.rebuild import fill
 from tests.sweep.jobs import FAMILY
 from tests.sweep.one_by_one import OneByOne, failing
@@ -105,7 +107,7 @@ def test_a_database_that_is_made_anew_knows_what_was_cancelled_paused_and_tried_
         with made.write() as connection:
             fill(connection, Ledger(tmp_path / "runs"))
         assert made.states(ids) == queue.store.states(ids)
-        assert made.find_run(failed_once).run.failures == 1
+        assert find_run(made, failed_once).run.failures == 1
         assert control.is_paused(made, "tiny")
     control.resume(queue.store, "tiny")
     with Store(store_url(None, tmp_path / "newer"), create=True) as made:

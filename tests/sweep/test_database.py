@@ -13,7 +13,8 @@ import pytest
 import sweep
 from sweep.errors import StoreError
 from sweep.store.schema import SCHEMA_VERSION
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def nothing(_place: Path) -> None:
             ["gpt2", "--study", "theirs"],
             "the test text of 'theirs' is unknown: its",
         ),
-        (nothing, ["gpt3"], "there is no folder 'gpt3', and no run answers to 'gpt3'"),
+        (nothing, ["gpt3"], "there is no folder 'gpt3', and there is no run 'gpt3'"),
         (nothing, ["."], "{} has no weights: neither a config.json of a GPT-2"),
         (nothing, ["gpt2", "--study", "x"], "runs/sweep.db has no study 'x'"),
         (nothing, ["gpt2", "--name", "clip"], "'tiny' has an arm 'clip'; give the model another"),

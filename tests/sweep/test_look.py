@@ -16,6 +16,7 @@ from sweep.commands.run import EXIT_INCOMPLETE, conclude
 from sweep.design.arms import make_plan
 from sweep.errors import NotFoundError
 from sweep.models.find import model_folder
+from sweep.store.find_run import find_run
 from sweep.store.store import Store
 from sweep.study.file import parse_study
 from sweep.terminal.console import SafeConsole
@@ -57,7 +58,7 @@ def later(filled: Store, content: dict[str, Any]) -> str:
 def test_an_arm_and_seed_of_one_study_alone_are_shown_with_the_study_that_has_them(
     workspace: Workspace, filled: Store, said: Callable[..., str]
 ) -> None:
-    run_id = filled.find_run("clip/1", "tiny").run.id
+    run_id = find_run(filled, "clip/1", "tiny").run.id
     shown = json.loads(said(lambda console: show(workspace, "clip/1", None, console)))
     assert (shown["id"], shown["study"]) == (run_id, "tiny")
     told = said(lambda console: log(workspace, LogRequest("clip/1", None), console))
@@ -96,7 +97,7 @@ def test_the_advice_after_a_failure_names_the_run_that_failed_whatever_was_run_s
         queue.fail(job.run_id, "disk full", None, retry=False)
         told = said(lambda console, job=job: conclude(filled, {"baseline/1": job}, console))
         word = told.split("`sweep log ")[1].split("`")[0]
-        assert filled.find_run(word).run.id == job.run_id
+        assert find_run(filled, word).run.id == job.run_id
     assert conclude(filled, {"x": again}, SafeConsole(file=io.StringIO())) == EXIT_INCOMPLETE
 
 
@@ -107,5 +108,5 @@ def test_a_word_for_a_model_that_is_neither_folder_nor_run_is_told_as_both(
     with pytest.raises(NotFoundError) as error:
         model_folder(workspace, word, None)
     assert str(error.value).startswith(
-        f"there is no folder {word!r}, and no run answers to {word!r}; name a run by "
+        f"there is no folder {word!r}, and there is no run {word!r}; name a run by "
     )

@@ -14,7 +14,8 @@ import pytest
 from sweep.errors import StoreError
 from sweep.queue.queue import Queue
 from sweep.store.schema import SCHEMA_VERSION
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from sweep.workload.job import Job
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -111,7 +112,7 @@ def test_a_database_that_cannot_be_copied_first_is_not_upgraded(tmp_path: Path) 
 def test_commands_that_upgrade_one_database_at_once_all_succeed(tmp_path: Path) -> None:
     make_older(tmp_path / "sweep.db", 1)
     code = (
-        "import sys, pathlib; from sweep.store.store import *; s = store_url(None, pathlib.Path('.'));"
+        "import sys, pathlib; from sweep.store.store import Store; from sweep.store.url import store_url; s = store_url(None, pathlib.Path('.'));"
         "print('ready', flush=True); sys.stdin.read(); Store(s)"
     )
     started = [

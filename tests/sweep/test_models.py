@@ -133,10 +133,10 @@ def test_a_run_keeps_the_tokenizer_of_its_corpus(empty: Path, sweep: Run, study_
     [
         (["generate", "baseline/1", "--prompt", "x" * 17], "the prompt has 17 tokens, and the "),
         (["generate", "baseline/1", "--prompt", "\udcff"], "--prompt is not UTF-8"),
-        (["generate", "no/such"], "there is no folder 'no/such', and no run answers to 'no/such'"),
+        (["generate", "no/such"], "there is no folder 'no/such', and there is no run 'no/such'"),
         (["generate", "."], ". has no weights: neither a config.json"),
         (["generate", "baseline/1", "--study", "x"], "runs/sweep.db has no study 'x'"),
-        (["export", "baseline/7", "--to", "m"], "no run answers to 'baseline/7'"),
+        (["export", "baseline/7", "--to", "m"], "there is no run 'baseline/7'"),
         (["export", "baseline/1", "--to", "runs"], "runs exists and is not empty; name another"),
         (["export", "baseline/1", "--to", "s.toml"], "s.toml exists and is not a folder"),
         (["export", "baseline/1", "--to", "s.toml/m"], "s.toml/m cannot be written (File exists"),

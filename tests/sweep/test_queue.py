@@ -27,7 +27,8 @@ import sys
 from pathlib import Path
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 
 queue = Queue(Store(store_url(sys.argv[1], Path("runs"))), this_process())
 ids = sorted(queue.store.states(sys.argv[2:]))

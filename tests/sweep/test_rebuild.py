@@ -22,7 +22,8 @@ from sweep.history.record import save_plan
 from sweep.store.ledger import directory_name, study_file
 from sweep.store.rows import ReferenceRow
 from sweep.store.schema import ADDED
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from sweep.trainers.builtin import GptRun
 from sweep.trainers.inputs import GptInputs, Supply
 from sweep.upkeep.rebuild import read_job
@@ -259,7 +260,8 @@ import sys
 from pathlib import Path
 from sweep.queue.queue import Queue
 from sweep.workload.job import Job
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from trainer.recipe import Recipe
 
 queue = Queue(Store(store_url(None, Path("runs"))), "writer:1:1")

@@ -12,6 +12,7 @@ import pytest
 
 from sweep.queue.changes import Claim
 from sweep.queue.queue import Queue
+from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
 from sweep.store.store import Store
 from sweep.workload.job import Job
@@ -73,7 +74,7 @@ def test_every_job_is_done_once_in_order_with_all_slots_busy(
     assert made.executor.started == [folder_of(made, job) for job in jobs]
     assert made.executor.most == 2
     for seed, job in enumerate(jobs):
-        run = made.store.find_run(job.run_id).run
+        run = find_run(made.store, job.run_id).run
         assert (run.state, run.test_loss) == ("done", 2.0 + loss_of(seed))
         assert len(made.store.curve(job.run_id)) == 2
         (attempt,) = made.store.attempts(job.run_id)
@@ -127,7 +128,7 @@ def test_a_run_that_keeps_failing_is_given_up_after_its_retries_and_the_others_g
     summary = made.scheduler.run(jobs)
     assert (summary.finished, summary.failed, summary.interrupted) == (5, 1, False)
     assert states(made, jobs) == {"done": 5, "failed": 1}
-    run = made.store.find_run(jobs[2].run_id).run
+    run = find_run(made.store, jobs[2].run_id).run
     assert (run.state, run.cause) == ("failed", "exited with status 1 and printed nothing")
     assert len(made.store.attempts(jobs[2].run_id)) == retries + 1
     assert made.seen.getvalue().count("FAILED") == 1
@@ -144,7 +145,7 @@ def test_a_run_that_diverged_is_an_outcome_and_is_not_tried_again(
     made = desk(diverge)
     summary = made.scheduler.run(jobs[:2])
     assert (summary.finished, summary.failed) == (2, 0)
-    run = made.store.find_run(jobs[0].run_id).run
+    run = find_run(made.store, jobs[0].run_id).run
     assert (run.state, run.diverged_at, run.cause) == ("diverged", 1, "loss is nan")
     assert len(made.executor.started) == 2
     assert made.seen.getvalue().count("diverged at step 1: loss is nan") == 2
@@ -166,7 +167,7 @@ def test_a_damaged_result_is_a_failure_with_the_remedy(
 
     made = desk(scribble, retries=0)
     assert made.scheduler.run(jobs[:1]).failed == 1
-    cause = made.store.find_run(jobs[0].run_id).run.cause
+    cause = find_run(made.store, jobs[0].run_id).run.cause
     assert (
         cause
         == f"{folder_of(made, jobs[0])}/result.json is damaged; remove it and train the run again"
@@ -189,7 +190,7 @@ def test_a_folder_that_cannot_be_used_fails_its_run_and_no_other(
         (folder / obstacle).mkdir(parents=True)
     summary = made.scheduler.run(jobs)
     assert (summary.finished, summary.failed) == (5, 1)
-    run = made.store.find_run(jobs[0].run_id).run
+    run = find_run(made.store, jobs[0].run_id).run
     assert run.state == "failed"
     assert str(folder) in run.cause
     assert "damaged" not in run.cause
@@ -208,7 +209,7 @@ def test_a_result_that_is_there_already_is_recorded_without_training(
     directory.write_result(make_result(test_loss=1.25))
     assert made.scheduler.run(jobs).finished == 6
     assert directory.path not in made.executor.started
-    assert made.store.find_run(jobs[3].run_id).run.test_loss == 1.25
+    assert find_run(made.store, jobs[3].run_id).run.test_loss == 1.25
 
 
 def test_what_an_earlier_attempt_wrote_is_not_taken_for_the_new_curve(

@@ -23,7 +23,8 @@ from benchmarks.processes import processes
 from sweep.cli import main
 from sweep.design.arms import make_plan
 from sweep.store.schema import arms, attempts, runs, studies
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from sweep.study.file import parse_study
 from tests.sweep.stores import fill
 from trainer.rundir.directory import Event, Result

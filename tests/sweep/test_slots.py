@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 from sweep.errors import ExecutionError, StudyError
 from sweep.executors import slots
 from sweep.executors.slots import find_slots
-from sweep.store.store import Store, store_url
+from sweep.store.store import Store
+from sweep.store.url import store_url
 from sweep.study.file import Jobs, parse_study
 from trainer.execution import Execution
 

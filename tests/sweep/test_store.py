@@ -16,6 +16,7 @@ from sqlalchemy import URL
 import sweep
 from sweep.design.arms import make_plan
 from sweep.errors import NotFoundError
+from sweep.store.find_run import find_run
 from sweep.store.store import Store
 from sweep.study.file import parse_study
 from sweep.workload.job import Job
@@ -25,7 +26,7 @@ from tests.sweep.stores import save
 
 def test_two_commands_may_make_the_store_at_once(url: URL, tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from sweep.store.store import *; s = store_url(sys.argv[1], pathlib.Path());"
+        "import sys, pathlib; from sweep.store.store import Store; from sweep.store.url import store_url; s = store_url(sys.argv[1], pathlib.Path());"
         "print('ready', flush=True); sys.stdin.read(); Store(s, create=True); print('made')"
     )
     started = [
@@ -58,7 +59,7 @@ def test_every_plan_that_was_run_is_kept(store: Store, content: dict[str, Any]) 
         plan = make_plan(parse_study(content, "s.toml"), "s.toml")
         save(store, plan, Path("s.toml"))
         study = store.study("tiny")
-        assert study["plan_hash"] == plan.hash
+        assert study.plan_hash == plan.hash
         assert store.plan(study).json == json.loads(json.dumps(plan.content()))
     with store.begin() as connection:
         kept = connection.exec_driver_sql("SELECT study, hash FROM plans").fetchall()
@@ -93,24 +94,24 @@ def test_an_unknown_study_is_answered_with_those_there_are(filled: Store) -> Non
 def test_a_run_is_found_by_the_beginning_of_its_id_and_by_arm_and_seed(filled: Store) -> None:
     for planned in filled.study_runs("tiny"):
         run = planned.run
-        assert filled.find_run(run.id[:12]).run == run
-        assert filled.find_run(run.id).run == run
-        assert filled.find_run(f"{planned.arm}/{planned.seed}").place == planned
+        assert find_run(filled, run.id[:12]).run == run
+        assert find_run(filled, run.id).run == run
+        assert find_run(filled, f"{planned.arm}/{planned.seed}").place == planned
 
 
 @pytest.mark.parametrize("word", ["clip/3", "clop/1", "zz", "%", "_", "clip/", "/1", "clip/-1"])
 def test_a_run_that_is_not_there_is_answered_with_how_to_name_one(filled: Store, word: str) -> None:
     with pytest.raises(NotFoundError) as error:
-        filled.find_run(word)
+        find_run(filled, word)
     assert str(error.value) == (
-        f"no run answers to {word!r}; name a run by the beginning of its id, or as ARM/SEED with "
+        f"there is no run {word!r}; name a run by the beginning of its id, or as ARM/SEED with "
         "--study STUDY (`sweep list` shows the studies, `sweep status STUDY` the arms of one)"
     )
 
 
 def test_an_ambiguous_beginning_is_not_taken_for_any_run(filled: Store) -> None:
     with pytest.raises(NotFoundError) as error:
-        filled.find_run("")
+        find_run(filled, "")
     assert str(error.value) == (
         "more than one run begins with ''; name a run by the beginning of its id, or as ARM/SEED with "
         "--study STUDY (`sweep list` shows the studies, `sweep status STUDY` the arms of one)"
@@ -122,7 +123,7 @@ def test_a_word_for_a_run_and_its_own_rerun_means_the_run(queue: OneByOne, jobs:
     again = replace(jobs[0], run_id=f"{first}-again", repeat_of=first)
     queue.enqueue([again])
     for word, meant in ((first, first), (first[:12], first), (f"{first}-again", f"{first}-again")):
-        assert queue.store.find_run(word).run.id == meant
+        assert find_run(queue.store, word).run.id == meant
 
 
 def test_an_arm_and_seed_that_several_other_studies_have_are_answered_with_those(
@@ -135,12 +136,12 @@ def test_an_arm_and_seed_that_several_other_studies_have_are_answered_with_those
     del content["interventions"]["clip"]
     save(store, make_plan(parse_study(content, "s.toml"), "s.toml"), Path("s.toml"))
     with pytest.raises(NotFoundError) as error:
-        store.find_run("clip/1")
+        find_run(store, "clip/1")
     assert str(error.value) == (
         "last, the study last run, has no run 'clip/1', but one and two have; say which with "
         "--study STUDY"
     )
-    assert store.find_run("clip/1", "one").place.study == "one"
+    assert find_run(store, "clip/1", "one").place.study == "one"
 
 
 def test_thousands_of_runs_can_be_asked_for_at_once(filled: Store) -> None:

@@ -18,6 +18,7 @@ from sweep.forecast.pace import measured_pace
 from sweep.progress.terminal import PlainProgress
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
+from sweep.store.find_run import find_run
 from sweep.store.store import Store
 from sweep.study.file import Jobs
 from sweep.trainers.base import Cause, Cost, End, RunIdentity
@@ -102,7 +103,7 @@ def test_a_trainer_without_a_recipe_is_queued_run_recorded_and_forecast(
     executor = InlineExecutor(train_nothing(make_result), slots=2)
     summary = Scheduler(queue, executor, tmp_path, watcher, settings).run(jobs)
     assert (summary.finished, summary.failed) == (2, 1)
-    found = [store.find_run(job.run_id).run for job in jobs]
+    found = [find_run(store, job.run_id).run for job in jobs]
     assert [run.state for run in found] == ["done", "done", "failed"]
     assert [run.test_loss for run in found] == [1.5, 2.5, None]
     assert [run.recipe for run in found] == [job.spec.parameters() for job in jobs]
