@@ -78,7 +78,7 @@ def _open(workspace: Workspace) -> Store:
     try:
         return workspace.open()
     except StoreBusyError:
-        return Store(workspace.url, alone=True, folder=workspace.folder)
+        return Store(workspace.url, exclusive=True, folder=workspace.folder)
 
 
 def _free(item: Item, outcome: _Outcome, *, dry_run: bool) -> None:

@@ -1,4 +1,4 @@
-"""A database of sweep's: opened or made, brought up to date, and talked to in transactions."""
+"""Open or create the database, upgrade it, and run transactions."""
 
 from __future__ import annotations
 
@@ -18,36 +18,39 @@ from sweep.store.migration import migrate
 from sweep.store.schema import SCHEMA_VERSION, metadata, versions
 
 BUSY_SECONDS = 30
-"""How long a writer waits for another one before it gives up."""
-LITTLE = 2**16
-"""Free bytes with which SQLite cannot even begin to read: it keeps an index beside the file."""
+"""Seconds that a writer waits for another writer before it fails."""
+MIN_FREE_BYTES = 2**16
+"""Free bytes below which SQLite cannot even read: it needs room for the -shm file."""
 WRITE_LOCK = 0x73776565
-"""The number of the lock that writers take in Postgres, which has no lock of the whole database."""
+"""Advisory lock that writers take in Postgres, which has no lock on a whole database."""
 
 
 class Database:
-    """The engine behind the store.
+    """A connection to the database, in the present version of the schema.
 
-    Raises StoreError where it is missing, damaged, of a newer version, or somebody else's.
+    Raises StoreError if the database is missing, damaged, of a newer version, or not sweep's.
     """
 
-    def __init__(self, url: URL, *, create: bool, alone: bool = False) -> None:
-        """`alone` lets nobody else open a file meanwhile, and needs no room beside it on the disk."""
+    def __init__(self, url: URL, *, create: bool, exclusive: bool = False) -> None:
+        """Open the database, and create or upgrade it if necessary.
+
+        `exclusive` locks out all other processes, and then SQLite needs no free disk space.
+        """
         self.url = url
         self.file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
-        """Where it is, if it is a file."""
+        """The SQLite file; None for a server."""
         if self.file and not create and not self.file.exists():
-            raise StoreError(f"{self.file} does not exist{_how_to_make(self.file.parent)}")
+            raise StoreError(f"{self.file} does not exist{_how_to_create(self.file.parent)}")
         if self.file:
             check(self.file, thorough=create)
-        self.engine = self._connect(create, alone)
+        self.engine = self._connect(create, exclusive)
         self.upgraded = False
-        """Whether it was of an older version when it was opened."""
-        with self._sentences():
+        """True if it had an older schema when it was opened."""
+        with self._translate_errors():
             self._check_version(create)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close all connections."""
         self.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -58,47 +61,51 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction, committed at the end of the block."""
-        with self._sentences(), self.engine.begin() as connection:
+        """Run a transaction, committed at the end of the block."""
+        with self._translate_errors(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction in which nothing read is changed by another writer before it ends."""
+        """Run a transaction that holds the write lock, so that what it reads stays true."""
         with self.begin() as connection:
-            if self.file:  # the driver begins a transaction only at the first INSERT or UPDATE
+            if self.file:  # otherwise the driver takes the lock only at the first INSERT or UPDATE
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
             yield connection
 
     @contextmanager
-    def _sentences(self) -> Iterator[None]:
-        """Turn what the driver says into a sentence that names the database."""
+    def _translate_errors(self) -> Iterator[None]:
+        """Raise the driver's errors as StoreError, with the name of the database and a remedy."""
         try:
             yield
         except DBAPIError as error:
             reason = " ".join(str(error.orig).split())
-            if "I/O error" in reason and self.file and free_bytes(self.file.parent) < LITTLE:
+            if (
+                "I/O error" in reason
+                and self.file
+                and free_bytes(self.file.parent) < MIN_FREE_BYTES
+            ):
                 reason = "the disk is full"
-            kind = StoreBusyError if is_passing(reason) else StoreError
+            kind = StoreBusyError if is_temporary(reason) else StoreError
             raise kind(f"{self.where}: {reason}{_remedy(reason)}") from error
         except SQLAlchemyError as error:
             raise StoreError(f"{self.where}: {error}") from error
 
     @property
     def where(self) -> str:
-        """Its name, for people."""
+        """Its path or URL, for messages; passwords are hidden."""
         return str(self.file) if self.file else self.url.render_as_string()
 
-    def _connect(self, create: bool, alone: bool) -> Engine:
+    def _connect(self, create: bool, exclusive: bool) -> Engine:
         if self.file and create:
             try:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise StoreError(
                     f"{self.file.parent} cannot be written ({error.strerror}); "
-                    "choose a folder that can with --runs DIR"
+                    "choose another folder with --runs DIR"
                 ) from error
         try:
             engine = create_engine(self.url)
@@ -106,8 +113,8 @@ class Database:
             raise StoreError(
                 f"{self.where}: {error}; Postgres needs its driver: pip install 'psycopg[binary]'"
             ) from error
-        if self.file and alone:
-            event.listen(engine, "connect", _lock_sqlite)  # first
+        if self.file and exclusive:
+            event.listen(engine, "connect", _lock_sqlite)  # before any other statement
         if self.file:
             event.listen(engine, "connect", _prepare_sqlite)
         return engine
@@ -136,19 +143,19 @@ class Database:
     def _create(self) -> None:
         if self.file:
             with self.engine.connect() as connection:
-                # The file remembers it. Not at every connection: it may be somebody else's file.
+                # Stored in the file. Set only here, because other files may not belong to sweep.
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         with self.write() as connection:
-            # Two commands may start at once: whoever comes second finds the tables made.
+            # Two commands may start at once; the second finds that the tables exist.
             metadata.create_all(connection, checkfirst=True)
             if connection.execute(select(func.count()).select_from(versions)).scalar_one() == 0:
                 connection.execute(insert(versions).values(version=SCHEMA_VERSION))
 
 
-def _how_to_make(folder: Path) -> str:
+def _how_to_create(folder: Path) -> str:
     if next((folder / STUDIES).glob("*.json"), None):
-        return "; `sweep rebuild` makes it from the run directories beside it"
-    return " yet; `sweep run STUDY` trains a study and makes it"
+        return "; `sweep rebuild` creates it from the run directories beside it"
+    return " yet; `sweep run STUDY` trains a study and creates it"
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  (DBAPI's own)
@@ -160,12 +167,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  
 
 
 def _lock_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  (DBAPI's own)
-    """Have the index of the log in memory, instead of in a file that others see."""
+    """Keep the index of the write-ahead log in memory, instead of in the -shm file."""
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
 
 
-def is_passing(reason: str) -> bool:
-    """Whether what the driver says may pass without anybody touching the database."""
+def is_temporary(reason: str) -> bool:
+    """True for an error that may disappear although the database is left as it is."""
     return any(word in reason for word in ("locked", "disk is full", "No space left"))
 
 
@@ -177,7 +184,7 @@ def _remedy(reason: str) -> str:
     if "connection failed" in reason or "connection to server" in reason:
         return "; start that server, or name another database with --db"
     if "locked" in reason:
-        return "; another program keeps it locked: end that one and try again"
+        return "; another program keeps it locked: end that program and try again"
     if "full" in reason:
         return "; free some space on that disk (`sweep gc`) and run the command again"
     return ""

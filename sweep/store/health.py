@@ -1,4 +1,4 @@
-"""Whether a SQLite file is whole."""
+"""Check SQLite files for damage."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from sweep.errors import StoreError
 
 SMALL_FILE = 64 * 2**20
-"""Bytes that are checked within a tenth of a second: SQLite reads 0.7 GB of them a second."""
+"""Bytes that SQLite checks in a tenth of a second, at 0.7 GB/s."""
 REBUILD = (
-    "`sweep rebuild` makes it anew from the run directories and keeps this file beside it; "
+    "`sweep rebuild` creates it again from the run directories and keeps this file beside it; "
     "or name another with --db"
 )
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -19,9 +19,9 @@ _BUSY_SECONDS = 30.0
 
 
 def damage(file: Path, *, entirely: bool = False) -> str | None:
-    """What SQLite finds wrong with a database; None when it is whole, or cannot be looked at.
+    """Describe the damage to a database; None if it is intact or cannot be read now.
 
-    `entirely` compares indexes with their tables, too, and takes four times as long.
+    `entirely` also compares indexes with their tables, and takes four times as long.
     """
     question = "PRAGMA integrity_check(1)" if entirely else "PRAGMA quick_check(1)"
     try:
@@ -34,12 +34,12 @@ def damage(file: Path, *, entirely: bool = False) -> str | None:
 
 
 def check(file: Path, *, thorough: bool) -> None:
-    """Raise StoreError for a file that is no database, or a damaged one.
+    """Raise StoreError if a file is not a database, or is damaged.
 
-    A large one is looked through only if `thorough`; else damage is told when a command meets it.
+    A large file is checked only if `thorough`; otherwise the query that meets the damage raises.
     """
     if not file.is_file() or not (thorough or file.stat().st_size <= SMALL_FILE):
         return
     found = damage(file)
     if found is not None:
-        raise StoreError(f"{file} is no database, or a damaged one ({found}); {REBUILD}")
+        raise StoreError(f"{file} is damaged, or not a database ({found}); {REBUILD}")

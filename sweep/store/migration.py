@@ -1,4 +1,4 @@
-"""From an older schema to the present one, with a copy of the database as it was beside it."""
+"""Upgrade a database of an older schema, after a backup."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from trainer.files import sync
 
 
 def migrate(connection: Connection, file: Path | None) -> None:
-    """Give an older database what has been added since, and drop what nobody reads any more.
+    """Add the tables, columns and indexes of newer versions, and drop the columns out of use.
 
-    Within the caller's transaction, which holds the write lock. A SQLite `file` is first copied
-    to `FILE.vN-backup`, N being the version that it has.
+    Runs in the caller's transaction, which holds the write lock. A SQLite `file` is first copied
+    to `FILE.vN-backup`, where N is its version. Raises StoreError if it cannot be copied.
     """
-    # Read again: another command may have done it in the meantime.
+    # The version is read here, under the lock: another command may have upgraded it already.
     found = connection.execute(select(func.max(versions.c.version))).scalar_one()
     if found < SCHEMA_VERSION and file:
         copy_database(file, file.with_name(f"{file.name}.v{found}-backup"))
@@ -44,23 +44,23 @@ def _statements(connection: Connection, item: Table | Column[object] | Index) ->
         yield str(CreateIndex(item).compile(dialect=dialect))
     else:
         specification = CreateColumn(item).compile(dialect=dialect)
-        refers = [
+        references = [
             f" REFERENCES {key.target_fullname.replace('.', '(')})" for key in item.foreign_keys
         ]
-        yield f"ALTER TABLE {item.table.name} ADD COLUMN {specification}{''.join(refers)}"
+        yield f"ALTER TABLE {item.table.name} ADD COLUMN {specification}{''.join(references)}"
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a SQLite database that others may be writing to; `target` is whole or not there.
+    """Copy a SQLite database that other processes may be writing to.
 
-    Raises StoreError when the copy cannot be written.
+    `target` appears only when the copy is complete. Raises StoreError if it cannot be written.
     """
     aside = target.with_name(f".{target.name}.tmp")
     aside.unlink(missing_ok=True)
     try:
         with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(aside)) as copy:
-            origin.backup(copy)  # at once: by parts, it would begin anew at every commit
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
+            origin.backup(copy)  # in one step: a backup in parts restarts at every commit
+            copy.execute("PRAGMA journal_mode = DELETE")  # a single file, without -wal and -shm
         sync(aside)
         aside.replace(target)
         sync(target.parent)

@@ -1,4 +1,4 @@
-"""A plan as the database stores it, read into typed fields."""
+"""The plan of a study as the database stores it, with typed fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sweep.study.file import BASELINE
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysisSettings:
-    """How a plan reaches its verdicts."""
+    """Settings of the tests that give the verdicts."""
 
     alpha: float
     correction: str
@@ -31,7 +31,7 @@ class StackContent:
     promise: Mapping[str, Any]
     """The fields of `analysis.stacking.Promise`."""
     json: Mapping[str, Any]
-    """As stored."""
+    """The stored JSON."""
 
     @property
     def members(self) -> list[str]:
@@ -46,34 +46,34 @@ class StackContent:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanContent:
-    """What was decided before the first run, or what an import found."""
+    """A plan: decided before the first run, or derived from an imported file."""
 
     study: str
     analysis: AnalysisSettings
     arms: Mapping[str, Any]
-    """By arm: its recipe without seeds as nested JSON; of an imported study its number of runs."""
+    """By arm: its recipe without seeds as nested JSON; for an imported study its number of runs."""
     baseline: str = BASELINE
     seeds: Sequence[int] = ()
     vary: Sequence[str] = ()
-    """Random streams that a seed sets."""
+    """Random streams that differ between seeds."""
     hold: int = 0
-    """Seed of the streams that do not vary."""
+    """Seed of the other streams."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Baseline fields that the command line set, as `section.field`."""
     stack: StackContent | None = None
     imported: bool = False
     metric: str | None = None
-    """The column that an imported study's losses come from."""
+    """Column of an imported file that holds the losses."""
     seed_columns: Sequence[str] = ()
     """The columns that an imported study's runs pair by."""
     labels: Mapping[str, int] = field(default_factory=dict)
     """Seeds of an imported study that are not numbers, with the numbers that stand for them."""
     json: Mapping[str, Any] = field(default_factory=dict)
-    """As stored."""
+    """The stored JSON."""
 
     @classmethod
     def from_json(cls, json: Mapping[str, Any]) -> PlanContent:
-        """Read the column `plans.content`. Raises KeyError for what is not a plan."""
+        """Read the column `plans.content`. Raises KeyError if a field is missing."""
         stack = json.get("stack")
         return cls(
             study=json["study"],

@@ -27,9 +27,9 @@ class StudyRow:
     last_run: float
     """Unix time."""
     paused: float | None
-    """Unix time at which it was paused; None while it is not."""
+    """Unix time at which it was paused; None if it is not paused."""
     imported: bool | None
-    """True for results from elsewhere."""
+    """True if its results were imported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class ArmRow:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """A run with everything recorded of it. Fields are None until they are known."""
+    """A run and everything recorded about it. A field is None until it is known."""
 
     id: str
     """Fingerprint of recipe, corpus and metric."""
@@ -77,8 +77,9 @@ class RunRow:
     attempt: int | None
     """Number of the claim that holds it."""
     beat: int | None
+    """Grows while the scheduler that trains it lives."""
     failures: int | None
-    """Attempts that failed since the run was last asked for."""
+    """Attempts that failed since the run was last queued by a command."""
     retry_at: float | None
     """Unix time of the next attempt after a failure."""
     test_loss: float | None
@@ -113,7 +114,7 @@ class RunRow:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """A run and the place that a study has for it."""
+    """A run, and the arm and seed that it has in a study."""
 
     study: str
     arm: str
@@ -123,7 +124,7 @@ class PlannedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundRun:
-    """A run that a person has named, by its id or as ARM/SEED of a study."""
+    """The run that a command line named, by its id or as ARM/SEED of a study."""
 
     run: RunRow
     place: PlannedRun | None = None
@@ -131,7 +132,7 @@ class FoundRun:
 
 
 class LossRow(NamedTuple):
-    """State and loss of one arm and seed. Light: a study may have a million of them."""
+    """State and loss of one arm and seed. A tuple, because a study may have a million of them."""
 
     arm: str
     seed: int
@@ -171,7 +172,7 @@ class AttemptRow:
     claimed: float
     """Unix time."""
     ended: float | None
-    """Unix time; None while it goes on."""
+    """Unix time; None while the attempt runs."""
     outcome: AttemptOutcome | None
     reason: str | None
     peak_bytes: int | None
@@ -200,7 +201,7 @@ class ReferenceRow:
 
     study: str
     test_text: str
-    """Hash of the text and of how it is evaluated."""
+    """Hash of the text and of the evaluation settings."""
     weights_hash: str
     name: str
     folder: str
@@ -209,7 +210,7 @@ class ReferenceRow:
     bits_per_byte: float
     parameters: int
     context: int
-    """Positions that the model knows."""
+    """Tokens that the model can see."""
     evaluated: float
     """Unix time."""
     provenance: Mapping[str, Any]
@@ -217,7 +218,7 @@ class ReferenceRow:
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseRow:
-    """A noise study on record."""
+    """A stored noise study."""
 
     study: str
     fingerprint: str

@@ -28,7 +28,7 @@ from sweep.store.states import AttemptOutcome, RunState
 E = TypeVar("E", bound=StrEnum)
 
 SCHEMA_VERSION = 3
-"""Of the tables below. `ADDED` brings older ones up to it."""
+"""Version of the tables below. `ADDED` upgrades older ones to it."""
 
 metadata = MetaData()
 
@@ -68,11 +68,11 @@ studies = Table(
     "studies",
     metadata,
     Column("name", String(64), primary_key=True),
-    Column("path", Text, nullable=False, comment="the study file, as it was last run"),
+    Column("path", Text, nullable=False, comment="the study file that was last run"),
     Column("plan_hash", String(64), nullable=False, comment="the plan that was last run"),
     Column("last_run", Float, nullable=False, comment="Unix time"),
-    Column("paused", Float, comment="Unix time since when nobody works on it; empty: it goes on"),
-    Column("imported", Boolean, comment="results from elsewhere: `path` is their file"),
+    Column("paused", Float, comment="Unix time at which it was paused; empty if it is not"),
+    Column("imported", Boolean, comment="true if the results come from the file `path`"),
 )
 
 plans = Table(
@@ -80,7 +80,9 @@ plans = Table(
     metadata,
     Column("study", ForeignKey("studies.name"), primary_key=True),
     Column("hash", String(64), primary_key=True),
-    Column("content", JSON, nullable=False, comment="arms, seeds and analysis, before any result"),
+    Column(
+        "content", JSON, nullable=False, comment="arms, seeds and analysis, fixed before any result"
+    ),
     Column("stored", Float, nullable=False, comment="Unix time"),
 )
 
@@ -109,11 +111,9 @@ runs = Table(
     Column("dropout_seed", BigInteger, nullable=False),
     Column("state", Stored(RunState), nullable=False, comment="see sweep.queue.queue"),
     Column("owner", String(128), comment="the scheduler that runs it"),
-    Column(
-        "attempt", Integer, comment="number of the claim that holds it; another one is too late"
-    ),
+    Column("attempt", Integer, comment="number of the claim that holds it: the fencing token"),
     Column("beat", Integer, comment="grows while the scheduler that runs it lives"),
-    Column("failures", Integer, comment="attempts that failed since it was last asked for"),
+    Column("failures", Integer, comment="attempts that failed since a command last queued it"),
     Column("retry_at", Float, comment="Unix time of the next attempt after a failure"),
     Column("test_loss", Float, comment="nats per token"),
     Column("bits_per_byte", Float),
@@ -126,12 +126,12 @@ runs = Table(
     Column("skipped_steps", Integer, comment="their gradient was not finite"),
     Column("micro_batch", Integer, comment="sequences per process and pass"),
     Column("processes", Integer),
-    Column("notes", JSON, comment="what a person should know of how the run went"),
+    Column("notes", JSON, comment="remarks on how the run went, as sentences"),
     Column("started", Float, comment="Unix time"),
     Column("first_step", Float, comment="Unix time"),
     Column("finished", Float, comment="Unix time"),
     Column("provenance", JSON, comment="code, packages, device, corpus"),
-    Column("further", JSON, comment="the other columns of a file that was imported"),
+    Column("further", JSON, comment="further columns of an imported file"),
     Index("runs_by_family", "family"),
     Index("runs_by_state", "state"),
 )
@@ -187,29 +187,38 @@ references = Table(
     "reference_models",
     metadata,
     Column("study", ForeignKey("studies.name"), primary_key=True),
-    Column("test_text", String(64), primary_key=True, comment="hash of what it was evaluated on"),
+    Column(
+        "test_text",
+        String(64),
+        primary_key=True,
+        comment="hash of the text and of the evaluation settings",
+    ),
     Column("weights_hash", String(64), primary_key=True),
-    Column("name", Text, nullable=False, comment="what reports call it"),
-    Column("folder", Text, nullable=False, comment="where it was"),
+    Column("name", Text, nullable=False, comment="its name in reports"),
+    Column("folder", Text, nullable=False, comment="the folder it was loaded from"),
     Column("test_loss", Float, nullable=False, comment="nats per token"),
     Column("bits_per_byte", Float, nullable=False),
     Column("parameters", BigInteger, nullable=False),
-    Column("context", Integer, nullable=False, comment="the positions that it knows"),
+    Column("context", Integer, nullable=False, comment="tokens that it can see"),
     Column("evaluated", Float, nullable=False, comment="Unix time"),
     Column("provenance", JSON, nullable=False, comment="code, device, torch"),
 )
-"""Models that a study did not train, on its test text: never part of its family."""
+"""Models that a study did not train, measured on its test text. They take part in no test."""
 
 noises = Table(
     "noises",
     metadata,
     Column("study", String(64), primary_key=True),
-    Column("fingerprint", String(64), primary_key=True, comment="of all but the content"),
-    Column("recipe", JSON, nullable=False, comment="of the baseline, and which streams vary"),
+    Column(
+        "fingerprint", String(64), primary_key=True, comment="hash of all columns but `content`"
+    ),
+    Column("recipe", JSON, nullable=False, comment="the baseline's, and the streams that vary"),
     Column("corpus_hash", String(64), nullable=False),
     Column("device", Text, nullable=False),
     Column("measured", Float, nullable=False, comment="Unix time"),
-    Column("content", JSON, nullable=False, comment="what `sweep noise --format json` prints"),
+    Column(
+        "content", JSON, nullable=False, comment="the JSON that `sweep noise --format json` prints"
+    ),
 )
 
 ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
@@ -234,10 +243,10 @@ ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
         references,
     ),
 }
-"""What came with a version: tables, columns and indexes, in the order in which they are made.
+"""Tables, columns and indexes that each version added, in the order in which they are created.
 
-A database of an older version is given them when it is opened. A column that may not be empty
-needs a `server_default`.
+An older database gets them when it is opened. A column that may not be empty needs a
+`server_default`.
 """
 DROPPED = {3: (("runs", "lease_until"),)}
-"""Columns, by table, that a version did away with."""
+"""Columns that each version removed, as (table, column)."""

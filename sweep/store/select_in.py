@@ -1,4 +1,4 @@
-"""A query for as many values as there may be: a statement takes a limited number of parameters."""
+"""Query for any number of values, although one statement takes a limited number of parameters."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select
 
-SLICE = 500
-"""Values that a statement is given at once."""
+VALUES_PER_STATEMENT = 500
 
 
 def select_in(
     connection: Connection, query: Select[Any], column: ColumnElement[Any], values: Sequence[Any]
 ) -> Iterator[RowMapping]:
-    """The rows of `query` whose `column` is one of `values`."""
-    for first in range(0, len(values), SLICE):
-        some = query.where(column.in_(values[first : first + SLICE]))
+    """Yield the rows of `query` in which `column` is one of `values`."""
+    for first in range(0, len(values), VALUES_PER_STATEMENT):
+        some = query.where(column.in_(values[first : first + VALUES_PER_STATEMENT]))
         yield from connection.execute(some).mappings()

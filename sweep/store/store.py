@@ -1,4 +1,4 @@
-"""What the database holds, read. What changes the state of a run is in `sweep.queue.queue`."""
+"""Read studies, arms, runs and results. The code that changes runs is in `sweep.queue`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from sweep.store.states import RunState
 class Store(Database):
     """Studies, arms, runs and their results.
 
-    Raises StoreError where the database is missing, damaged, of a newer version, or none at all.
+    Raises StoreError if the database is missing, damaged, of a newer version, or not sweep's.
     """
 
     def __init__(
@@ -61,39 +61,39 @@ class Store(Database):
         url: URL,
         *,
         create: bool = False,
-        alone: bool = False,
+        exclusive: bool = False,
         folder: Path | None = None,
     ) -> None:
-        """Open what is at `url`; `folder` is that of the runs, if it is not the database's own."""
-        super().__init__(url, create=create, alone=alone)
+        """Open the database at `url`; `folder`: the folder of runs, if it is not the database's own."""
+        super().__init__(url, create=create, exclusive=exclusive)
         folder = folder or (self.file.parent if self.file else None)
         self.ledger = Ledger(folder) if folder else None
-        if self.upgraded:  # older versions did not write them down
+        if self.upgraded:  # older versions did not write these files
             with self.write() as connection:
                 for name in connection.execute(select(studies.c.name)).scalars().all():
                     self.write_down(connection, name)
 
     def write_down(self, connection: Connection, study: str) -> None:
-        """Before the commit, so that the files know all that the database does of a study."""
+        """Write the file of a study. Call it before the commit: no committed change is then missing."""
         if self.ledger:
-            with _explained(self.ledger):
+            with _translate_errors(self.ledger):
                 self.ledger.save_study(connection, study)
 
     def write_noise_down(self, connection: Connection, study: str) -> None:
-        """The same with what is known of its noise."""
+        """Write the file of a study's noise records, before the commit."""
         if self.ledger:
-            with _explained(self.ledger):
+            with _translate_errors(self.ledger):
                 self.ledger.save_noise(connection, study)
 
     def studies(self) -> list[StudyRow]:
-        """Every study: the last run first, imported ones after those that were trained here."""
+        """Return all studies: those trained here first, then imported ones; the latest first in each."""
         imported = func.coalesce(studies.c.imported, false())
         query = select(studies).order_by(imported, studies.c.last_run.desc())
         with self.begin() as connection:
             return [StudyRow(**row) for row in connection.execute(query).mappings()]
 
     def study(self, name: str | None) -> StudyRow:
-        """The study of that name, or the one last run here. Raises NotFoundError."""
+        """Return the study called `name`, or the latest one for None. Raises NotFoundError."""
         known = self.studies()
         for study in known:
             if name in (None, study.name):
@@ -105,26 +105,26 @@ class Store(Database):
         )
 
     def plan(self, study: StudyRow) -> PlanContent:
-        """The plan that a study was last run with."""
+        """Return the plan that a study was last run with."""
         same = (plans.c.study == study.name) & (plans.c.hash == study.plan_hash)
         with self.begin() as connection:
             content = connection.execute(select(plans.c.content).where(same)).scalar_one()
         return PlanContent.from_json(content)
 
     def plans(self, study: str) -> list[PlanRow]:
-        """Every plan that a study has had, the first one first."""
+        """Return all plans that a study has had, the oldest first."""
         query = select(plans).where(plans.c.study == study).order_by(plans.c.stored)
         with self.begin() as connection:
             return [PlanRow(**row) for row in connection.execute(query).mappings()]
 
     def arms(self, study: str) -> list[ArmRow]:
-        """The arms of a study in its own order, the baseline first."""
+        """Return the arms of a study in its order, the baseline first."""
         query = select(arms).where(arms.c.study == study).order_by(arms.c.position)
         with self.begin() as connection:
             return [ArmRow(**row) for row in connection.execute(query).mappings()]
 
     def study_runs(self, study: str, arm: str | None = None) -> list[PlannedRun]:
-        """Every run of a study or of one of its arms, with all that was recorded of it.
+        """Return all runs of a study, or of one of its arms, with everything recorded about them.
 
         Ordered by arm and seed. For large studies see `study_losses`, `run_ids` and `notices`.
         """
@@ -135,20 +135,20 @@ class Store(Database):
             return [planned_run(row) for row in connection.execute(query).mappings()]
 
     def study_losses(self, study: str) -> list[LossRow]:
-        """State and loss of every run of a study, which may have a million of them."""
+        """Return state and loss of every run of a study, ordered by arm and seed."""
         seeds = (runs.c.init_seed, runs.c.order_seed, runs.c.dropout_seed)
         query = _of_study(study, runs.c.state, runs.c.test_loss, *seeds)
         with self.begin() as connection:
             return [LossRow._make(row) for row in connection.execute(query)]
 
     def run_ids(self, study: str) -> list[tuple[str, str]]:
-        """Arm and run id of every run of a study."""
+        """Return arm and run id of every run of a study."""
         with self.begin() as connection:
             rows = connection.execute(_of_study(study, runs.c.id))
             return [(row[0], row[2]) for row in rows]
 
     def notices(self, study: str) -> list[RunNotice]:
-        """The runs of a study that are neither done nor waiting for their first attempt."""
+        """Return the runs of a study that are neither done nor waiting for their first attempt."""
         again = (runs.c.state == RunState.QUEUED) & (runs.c.failures > 0)
         others = set(RunState) - {RunState.DONE, RunState.QUEUED}
         noted = select(runs.c.id).where(runs.c.state.in_(others) | again)
@@ -158,9 +158,9 @@ class Store(Database):
             return [RunNotice._make(row) for row in connection.execute(query)]
 
     def states_by_arm(self, study: str) -> dict[str, Counter[RunState]]:
-        """How many runs of each arm are in each state, in the study's own order of arms.
+        """Count the runs of each arm in each state; arms are in the study's order.
 
-        Most runs of a large study are done: only the others are looked at, and the rest is done.
+        Most runs of a large study are done. Only the others are read; the rest is a difference.
         """
         of_arm = (
             select(arms.c.name, func.count())
@@ -169,9 +169,8 @@ class Store(Database):
             .group_by(arms.c.position, arms.c.name)
             .order_by(arms.c.position)
         )
-        not_done = or_(
-            runs.c.state < RunState.DONE, runs.c.state > RunState.DONE
-        )  # `!=` would use no index
+        # `!=` would not use the index.
+        not_done = or_(runs.c.state < RunState.DONE, runs.c.state > RunState.DONE)
         of_others = (
             select(arms.c.name, runs.c.state, func.count())
             .select_from(planned_runs)
@@ -188,59 +187,59 @@ class Store(Database):
         return counts
 
     def states(self, ids: Sequence[str]) -> dict[str, RunState]:
-        """The states of those of the given runs that the store knows."""
+        """Return the state of each given run; runs that do not exist are left out."""
         with self.begin() as connection:
             found = select_in(connection, select(runs.c.id, runs.c.state), runs.c.id, ids)
             return {row["id"]: row["state"] for row in found}
 
     def finished_times(self, ids: Sequence[str]) -> list[RunTime]:
-        """Start and end of those of the given runs that are done."""
+        """Return start and end of each given run that is done."""
         query = select(runs.c.id, runs.c.started, runs.c.finished)
         query = query.where(runs.c.state == RunState.DONE)
         with self.begin() as connection:
             return [RunTime(**row) for row in select_in(connection, query, runs.c.id, ids)]
 
     def last_end(self, study: str) -> float:
-        """Unix time at which the latest of a study's runs has ended; 0 when none has."""
+        """Return the Unix time at which a run of the study last ended; 0 if none has."""
         query = select(func.max(runs.c.finished)).select_from(planned_runs)
         with self.begin() as connection:
             found = connection.execute(query.where(arms.c.study == study)).scalar()
         return float(found or 0.0)
 
     def losses(self, ids: Sequence[str]) -> dict[str, float]:
-        """The test losses of those of the given runs that are done."""
+        """Return the test loss of each given run that is done, in nats per token."""
         query = select(runs.c.id, runs.c.test_loss).where(runs.c.state == RunState.DONE)
         with self.begin() as connection:
             found = select_in(connection, query, runs.c.id, ids)
             return {row["id"]: row["test_loss"] for row in found}
 
     def family_runs(self, family: str) -> list[RunRow]:
-        """All runs of one recipe whatever their seeds, without exact reruns."""
+        """Return the runs of one recipe with all seeds, without exact reruns."""
         query = select(runs).where(runs.c.family == family, runs.c.repeat_of.is_(None))
         with self.begin() as connection:
             return [RunRow(**row) for row in connection.execute(query).mappings()]
 
     def rerun_of(self, run_id: str) -> RunRow | None:
-        """The exact rerun of a run, if there is one."""
+        """Return the exact rerun of a run; None if there is none."""
         query = select(runs).where(runs.c.repeat_of == run_id)
         with self.begin() as connection:
             row = connection.execute(query).mappings().first()
         return RunRow(**row) if row else None
 
     def attempts(self, run_id: str) -> list[AttemptRow]:
-        """Every attempt at a run, the first one first."""
+        """Return all attempts at a run, the first one first."""
         query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
         with self.begin() as connection:
             return [AttemptRow(**row) for row in connection.execute(query).mappings()]
 
     def curve(self, run_id: str) -> list[CurvePoint]:
-        """The training curve of a run."""
+        """Return the training curve of a run."""
         query = select(curves).where(curves.c.run_id == run_id).order_by(curves.c.step)
         with self.begin() as connection:
             return [CurvePoint(**row) for row in connection.execute(query).mappings()]
 
     def chunk_losses(self, run_id: str) -> Sequence[float]:
-        """The test losses of a run chunk by chunk, in nats per token."""
+        """Return the test losses of a run by chunk, in nats per token."""
         query = (
             select(chunk_losses.c.loss)
             .where(chunk_losses.c.run_id == run_id)
@@ -261,7 +260,7 @@ def _of_study(study: str, *columns: Any) -> Select[Any]:  # noqa: ANN401  (colum
 
 
 @contextmanager
-def _explained(ledger: Ledger) -> Iterator[None]:
+def _translate_errors(ledger: Ledger) -> Iterator[None]:
     try:
         yield
     except OSError as error:

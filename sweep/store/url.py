@@ -11,7 +11,10 @@ from sweep.errors import StoreError
 
 
 def store_url(database: str | None, folder: Path) -> URL:
-    """The URL that `--db` names, or `sweep.db` in the folder of runs. Raises StoreError."""
+    """Return the URL given with `--db`, or that of `sweep.db` in the folder of runs.
+
+    Raises StoreError if it is not a URL of a SQLite file or a Postgres database.
+    """
     if database is None:
         return URL.create("sqlite", database=str(folder / "sweep.db"))
     try:
@@ -27,7 +30,7 @@ def store_url(database: str | None, folder: Path) -> URL:
         )
     if url.get_backend_name() not in {"sqlite", "postgresql"}:
         raise StoreError(
-            f"--db {database!r} is of a kind that is not known here; write "
+            f"--db {database!r} is not a supported kind of database; write "
             "sqlite:///path/to/sweep.db or postgresql+psycopg://user@host/database"
         )
     return url

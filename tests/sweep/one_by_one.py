@@ -1,4 +1,4 @@
-"""A queue that is asked for one run at a time; a scheduler asks for all of a turn at once."""
+"""A queue for tests that handle one run at a time; a scheduler handles many in one transaction."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def failing(reason: str) -> End:
 
 
 class OneByOne(Queue):
-    """Claims, records, releases and fails a single run, and says whether that happened."""
+    """Claims, records, releases and fails a single run; each method tells whether it succeeded."""
 
     def claim(self, run_id: str) -> Claim | None:
-        """Take a queued run; None when it cannot be had."""
+        """Claim a queued run; None if it cannot be claimed."""
         claimed = self.turn([], [run_id], 1).claimed
         return claimed[0] if claimed else None
 
@@ -42,5 +42,5 @@ class OneByOne(Queue):
         return bool(self.turn([failed(run_id, failing(reason), peak_bytes, again)]).kept)
 
     def row(self, run_id: str) -> RunRow:
-        """All columns of a run."""
+        """Return all columns of a run."""
         return find_run(self.store, run_id).run

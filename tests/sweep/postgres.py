@@ -1,4 +1,4 @@
-"""A Postgres server for the tests that want one: a real one, in a folder, behind a socket file."""
+"""A real Postgres server for tests, in a temporary folder, behind a Unix socket."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pathlib import Path
 from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import OperationalError
 
-PATIENCE = 60.0
-"""Seconds in which a server must have begun to answer."""
+START_TIMEOUT = 60.0
+"""Seconds in which a server must begin to answer."""
 
 OPTIONS = ("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
 
 
 def binaries() -> Path | None:
-    """The folder of `initdb` and `postgres`; None where they are not installed."""
+    """Return the folder of `initdb` and `postgres`; None if they are not installed."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     found = shutil.which("initdb")
     for folder in [*debian, *([Path(found).resolve().parent] if found else [])]:
@@ -34,7 +34,7 @@ def binaries() -> Path | None:
 
 
 def _user() -> str | None:
-    """Who is to run the server, which refuses root; None for whoever runs the tests."""
+    """Return the user that runs the server, which refuses root; None for the present user."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
@@ -43,9 +43,11 @@ def _user() -> str | None:
 
 @contextlib.contextmanager
 def server(folder: Path) -> Iterator[URL]:
-    """A server without a port and without durability, and the URL of its own database."""
+    """Run a server without a port and without fsync; yields the URL of its own database."""
     user = _user()
-    path = Path(tempfile.mkdtemp(prefix="sweep-pg-"))  # a socket's path is 107 bytes at most
+    path = Path(
+        tempfile.mkdtemp(prefix="sweep-pg-")
+    )  # the path of a socket is limited to 107 bytes
     try:
         if user:
             shutil.chown(path, user)
@@ -67,7 +69,7 @@ def server(folder: Path) -> Iterator[URL]:
             yield url
         finally:
             process.send_signal(signal.SIGINT)  # end now, without waiting for clients
-            process.wait(timeout=PATIENCE)
+            process.wait(timeout=START_TIMEOUT)
     finally:
         shutil.rmtree(path)
 
@@ -83,7 +85,7 @@ def _initialise(folder: Path, path: Path, user: str | None) -> None:
 
 
 def _await(url: URL, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     engine = create_engine(url)
     while True:
         try:
@@ -99,7 +101,7 @@ def _await(url: URL, process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def database(server_url: URL, name: str) -> Iterator[URL]:
-    """An empty database of that name."""
+    """Create an empty database, and drop it at the end."""
     engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")

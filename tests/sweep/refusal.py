@@ -1,4 +1,4 @@
-"""The error message of a refused study file."""
+"""The error message for an invalid study file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sweep.study.file import load_study
 
 
 def refusal(path: Path) -> str:
-    """The error message of a study file, without the file's name."""
+    """Return the error message for a study file, without the file's name."""
     with pytest.raises(StudyError) as error:
         make_plan(load_study(path), str(path))
     sentence = str(error.value)

@@ -1,4 +1,4 @@
-"""A scheduler with an executor that goes through the motions, and what a person sees of it."""
+"""A scheduler with an executor that trains nothing, and the output of its watcher."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 
 Behaviour = Callable[[RunDirectory, int], int | None]
-"""What a run does on its nth attempt, counted from 1: its exit status, None when killed."""
+"""Performs the nth attempt at a run, counted from 1; returns its exit status, None if killed."""
 
 
 class Rehearsal:
-    """An executor that goes through the motions: a run ends at the next wait, or when stopped."""
+    """An executor that trains nothing: a run ends at the next wait, or when it is stopped."""
 
     def __init__(self, behave: Behaviour, slots: int = 2, pause: float = 0.0) -> None:
         self.slots: Sequence[str] = [f"place {number}" for number in range(slots)]
@@ -74,7 +74,7 @@ class Rehearsal:
 
 
 class Desk:
-    """A scheduler with all that it needs, and what a person sees of it."""
+    """A scheduler with everything it needs, and the text that it showed."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What commands say, read."""
+"""Read the JSON output of commands."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 
 def loads(text: str) -> Any:  # noqa: ANN401  (JSON)
-    """JSON, and nothing but what JSON allows."""
+    """Parse strict JSON: NaN and Infinity fail the test."""
     return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
 def content(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """The JSON of a command that has ended well."""
+    """Return the JSON that a successful command printed."""
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = loads(done.stdout)
     return found

@@ -1,4 +1,4 @@
-"""Stores with something in them."""
+"""Stores with plans and results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from trainer.rundir.directory import Event, Result
 
 
 def save(store: Store, plan: Plan, path: Path) -> None:
-    """What `sweep run` writes before it trains."""
+    """Store a plan and queue its runs, as `sweep run` does before it trains."""
     jobs = {
         (arm.name, seed): make_gpt_job(spec.recipe)
         for arm in plan.arms
@@ -43,7 +43,7 @@ def save(store: Store, plan: Plan, path: Path) -> None:
 def fill(
     store: Store, plan: Plan, make_result: Callable[..., Result], events: list[Event], path: Path
 ) -> None:
-    """Run the plan's six runs: one diverges, one fails, one is left, the others are done."""
+    """Record outcomes of the plan's six runs: three done, one diverged, one failed, one queued."""
     save(store, plan, path)
     queue = OneByOne(store, "me:1:1")
     runs = store.run_ids("tiny")
@@ -61,7 +61,7 @@ def fill(
 
 Content = dict[str, Any]
 Outcome = Callable[[str, int], dict[str, Any]]
-"""The fields of a result that differ from the usual, by arm and seed; `{"fail": True}` fails."""
+"""By arm and seed: fields of the result that differ from `usual`; `{"fail": True}` is a failure."""
 ORIGIN = {
     "commit": "a" * 40,
     "dirty": False,
@@ -85,7 +85,7 @@ class Trainer:
         self.store, self.folder, self.make_result = store, folder, make_result
 
     def __call__(self, content: Content, outcome: Outcome = usual) -> Plan:
-        """Run what a study still lacks."""
+        """Record results for the runs that a study still lacks."""
         plan = make_plan(parse_study(deepcopy(content), "s.toml"), "s.toml")
         jobs = {
             (arm.name, seed): self.job(arm.identity, spec.recipe)
@@ -117,7 +117,7 @@ class Trainer:
         return report_json(make_report(self.store, self.store.study("tiny")))
 
     def table(self, width: int = 400) -> str:
-        """What a terminal shows."""
+        """Return the report as a terminal shows it."""
         console = Console(file=io.StringIO(), width=width, markup=False, highlight=False)
         with console.capture() as said:
             print_report(self.store, self.store.study("tiny"), console)
@@ -125,7 +125,7 @@ class Trainer:
 
 
 def everything(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table, arms known by their names rather than their numbers."""
+    """Return every row of every table, with arms' ids replaced by their names."""
     with Store(store_url(None, folder)) as store, store.begin() as connection:
         found = {
             table.name: [dict(row) for row in connection.execute(select(table)).mappings()]

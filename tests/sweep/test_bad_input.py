@@ -84,14 +84,15 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
     "a file where the folder of results should be": (
         lambda folder: (folder / "runs").write_text("mine"),
         [],
-        "runs cannot be written (File exists); choose a folder that can with --runs DIR",
+        "runs cannot be written (File exists); choose another folder with --runs DIR",
     ),
     "a file that is no database": (
         lambda folder: (folder / "x.db").write_text("no database\n" * 200),
         ["--db", "sqlite:///x.db"],
         (
-            "x.db is no database, or a damaged one (file is not a database); `sweep rebuild` makes it "
-            "anew from the run directories and keeps this file beside it; or name another with --db"
+            "x.db is damaged, or not a database (file is not a database); `sweep rebuild` "
+            "creates it again from the run directories and keeps this file beside it; or name "
+            "another with --db"
         ),
     ),
     "a database of a newer version": (

@@ -250,7 +250,7 @@ def test_without_any_study_a_command_says_how_to_get_one(empty: Path, sweep: Run
         done = sweep(empty, command)
         assert done.returncode == 2
         assert done.stderr == (
-            "sweep: runs/sweep.db does not exist yet; `sweep run STUDY` trains a study and makes it\n"
+            "sweep: runs/sweep.db does not exist yet; `sweep run STUDY` trains a study and creates it\n"
         )
     done = sweep(empty, "noise")
     assert done.stderr == (

@@ -1,4 +1,4 @@
-"""The database file: plain SQLite, and refused when it is not ours."""
+"""The database is plain SQLite; files that are not sweep's are refused."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_results_are_synced_and_readers_do_not_wait_for_writers(store: Store) ->
             assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_database_of_a_newer_version_is_refused_and_not_changed(tmp_path: Path) -> None:
     url = store_url(None, tmp_path)
     Store(url, create=True).engine.dispose()
     file = tmp_path / "sweep.db"
@@ -88,7 +88,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Pa
     assert file.read_bytes() == before
 
 
-def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_database_of_another_program_is_refused_and_not_changed(tmp_path: Path) -> None:
     file = tmp_path / "other.db"
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("CREATE TABLE recipes (cake TEXT)")
@@ -101,24 +101,25 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Pa
     assert file.read_bytes() == before
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused_and_not_changed(tmp_path: Path) -> None:
     file = tmp_path / "sweep.db"
     file.write_text("not a database, but long enough to be taken for one\n" * 100)
     before = file.read_bytes()
     with pytest.raises(StoreError) as error:
         Store(store_url(None, tmp_path), create=True)
     assert str(error.value) == (
-        f"{file} is no database, or a damaged one (file is not a database); `sweep rebuild` makes "
-        "it anew from the run directories and keeps this file beside it; or name another with --db"
+        f"{file} is damaged, or not a database (file is not a database); `sweep rebuild` "
+        "creates it again from the run directories and keeps this file beside it; or name another "
+        "with --db"
     )
     assert file.read_bytes() == before
 
 
-def test_a_missing_database_is_not_made_by_who_only_reads(tmp_path: Path) -> None:
+def test_a_command_that_only_reads_does_not_create_a_database(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as error:
         Store(store_url(None, tmp_path / "runs"))
     assert str(error.value) == (
-        f"{tmp_path}/runs/sweep.db does not exist yet; `sweep run STUDY` trains a study and makes it"
+        f"{tmp_path}/runs/sweep.db does not exist yet; `sweep run STUDY` trains a study and creates it"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -128,7 +129,7 @@ def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as error:
         Store(store_url(None, tmp_path / "runs"), create=True)
     assert str(error.value) == (
-        f"{tmp_path}/runs cannot be written (File exists); choose a folder that can with --runs DIR"
+        f"{tmp_path}/runs cannot be written (File exists); choose another folder with --runs DIR"
     )
     assert (tmp_path / "runs").read_text() == "mine"
 
@@ -154,7 +155,7 @@ def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
         (
             "mysql://x",
             (
-                "--db 'mysql://x' is of a kind that is not known here; write "
+                "--db 'mysql://x' is not a supported kind of database; write "
                 "sqlite:///path/to/sweep.db or postgresql+psycopg://user@host/database"
             ),
         ),
@@ -167,7 +168,7 @@ def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_database_url_is_refused(tmp_path: Path, database: str, sentence: str) -> None:
+def test_an_invalid_database_url_is_refused(tmp_path: Path, database: str, sentence: str) -> None:
     with pytest.raises(StoreError) as error:
         Store(store_url(database, tmp_path), create=True)
     assert str(error.value).startswith(sentence)
@@ -175,10 +176,10 @@ def test_what_is_no_database_url_is_refused(tmp_path: Path, database: str, sente
 
 def test_a_notebook_finds_the_database_in_the_folder_of_runs(filled: Store, tmp_path: Path) -> None:
     frame = sweep.load("tiny", runs=tmp_path / "runs")
-    assert list(frame["run"]) == [run["id"] for run in filled.study_runs("tiny")]
+    assert list(frame["run"]) == [planned.run.id for planned in filled.study_runs("tiny")]
 
 
-def test_a_server_that_does_not_answer_is_named_with_the_remedy(tmp_path: Path) -> None:
+def test_the_error_for_a_server_that_does_not_answer_says_what_to_do(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     url = store_url(f"postgresql+psycopg://me:secret@/runs?host={tmp_path}", tmp_path)
     with pytest.raises(StoreError) as error:

@@ -221,10 +221,10 @@ def test_nothing_is_freed_without_an_intact_database(
     before = files(tmp_path)
     missing = sweep(tmp_path, "gc", "--weights", "--unknown")
     assert missing.returncode == 2
-    assert "does not exist; `sweep rebuild` makes it from the run directories" in missing.stderr
+    assert "does not exist; `sweep rebuild` creates it from the run directories" in missing.stderr
     put(tmp_path / "runs" / "sweep.db")
     damaged = sweep(tmp_path, "gc", "--weights", "--unknown")
-    assert (damaged.returncode, "`sweep rebuild` makes it anew" in damaged.stderr) == (2, True)
+    assert (damaged.returncode, "`sweep rebuild` creates it again" in damaged.stderr) == (2, True)
     assert files(tmp_path) == before | {tmp_path / "runs" / "sweep.db"}
     assert files(*garbage) <= before
 

@@ -1,4 +1,4 @@
-"""Older databases are brought up to date, and damaged ones recognised, with nothing lost."""
+"""Older databases are upgraded and damaged ones are recognised; no data is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RUN = (
 
 
 def make_older(file: Path, version: int) -> None:
-    """A database as that version made it, with a run in it."""
+    """Create a database of an older version, with one run."""
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.executescript((SCHEMAS / f"{version}.sql").read_text())
         connection.execute("INSERT INTO schema_version VALUES (?)", [version])
@@ -39,7 +39,7 @@ def open_once(folder: Path) -> None:
 
 
 def structure(file: Path) -> dict[str, object]:
-    """Tables with their columns and keys, and indexes, in no order."""
+    """Return tables with columns and keys, and indexes; the order does not matter."""
     with closing(sqlite3.connect(file)) as connection:
         found: dict[str, object] = {}
         for name, kind in connection.execute("SELECT name, type FROM sqlite_master").fetchall():
@@ -57,7 +57,7 @@ def rows(file: Path, query: str) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("version", OLDER)
-def test_an_older_database_becomes_what_a_new_one_is_and_keeps_its_rows(
+def test_an_upgraded_database_has_the_tables_of_a_new_one_and_keeps_its_rows(
     tmp_path: Path, version: int
 ) -> None:
     make_older(tmp_path / "sweep.db", version)
@@ -73,7 +73,7 @@ def test_an_older_database_becomes_what_a_new_one_is_and_keeps_its_rows(
 
 
 @pytest.mark.parametrize("version", OLDER)
-def test_what_was_there_before_lies_beside_it(tmp_path: Path, version: int) -> None:
+def test_an_upgrade_leaves_a_backup_beside_the_database(tmp_path: Path, version: int) -> None:
     file = tmp_path / "sweep.db"
     make_older(file, version)
     before = structure(file)
@@ -84,7 +84,7 @@ def test_what_was_there_before_lies_beside_it(tmp_path: Path, version: int) -> N
     assert rows(backup, "SELECT id FROM runs") == [("old",)]
 
 
-def test_an_upgrade_that_cannot_be_finished_changes_nothing(tmp_path: Path) -> None:
+def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "sweep.db"
     make_older(file, 1)
     with closing(sqlite3.connect(file)) as connection, connection:
@@ -97,7 +97,7 @@ def test_an_upgrade_that_cannot_be_finished_changes_nothing(tmp_path: Path) -> N
     assert rows(file, "SELECT version FROM schema_version") == [(1,)]
 
 
-def test_a_database_that_cannot_be_copied_first_is_not_upgraded(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_backed_up_is_not_upgraded(tmp_path: Path) -> None:
     file = tmp_path / "sweep.db"
     make_older(file, 2)
     (tmp_path / "sweep.db.v2-backup").mkdir()
@@ -145,7 +145,7 @@ def file(tmp_path: Path, make_job: Callable[[int], Job]) -> Path:
 
 
 def overwrite(content: bytes) -> bytes:
-    """Other bytes in the middle third."""
+    """Overwrite the middle third of a file."""
     third = len(content) // 3
     return content[:third] + b"\x5a" * third + content[2 * third :]
 
@@ -160,7 +160,7 @@ def overwrite(content: bytes) -> bytes:
     ],
     ids=["header", "half", "middle"],
 )
-def test_a_damaged_database_is_recognised_when_it_is_opened_and_left_as_it_is(
+def test_a_damaged_database_is_recognised_when_it_is_opened_and_not_changed(
     file: Path, damage: Callable[[bytes], bytes], create: bool
 ) -> None:
     file.write_bytes(damage(file.read_bytes()))
@@ -168,19 +168,19 @@ def test_a_damaged_database_is_recognised_when_it_is_opened_and_left_as_it_is(
     with pytest.raises(StoreError) as error:
         Store(store_url(None, file.parent), create=create)
     words = str(error.value)
-    assert words.startswith(f"{file} is no database, or a damaged one (")
+    assert words.startswith(f"{file} is damaged, or not a database (")
     assert words.endswith(
-        "); `sweep rebuild` makes it anew from the run directories and keeps this file beside it; "
+        "); `sweep rebuild` creates it again from the run directories and keeps this file beside it; "
         "or name another with --db"
     )
     assert "\n" not in words
     assert file.read_bytes() == before
 
 
-def test_damage_that_is_met_later_is_told_with_the_same_remedy(file: Path) -> None:
+def test_damage_that_a_query_meets_gives_the_same_advice(file: Path) -> None:
     store = Store(store_url(None, file.parent))
     file.write_bytes(overwrite(file.read_bytes()))
     store.engine.dispose()  # what it remembers of the file
-    with pytest.raises(StoreError, match="malformed; `sweep rebuild` makes it anew"):
+    with pytest.raises(StoreError, match="malformed; `sweep rebuild` creates it again"):
         store.family_runs("f" * 64)
     store.engine.dispose()

@@ -158,7 +158,7 @@ def test_the_message_on_a_missing_database_names_sweep_rebuild(folder: Path) -> 
     with pytest.raises(StoreError) as error:
         Store(store_url(None, folder))
     assert str(error.value) == (
-        f"{folder}/sweep.db does not exist; `sweep rebuild` makes it from the run directories "
+        f"{folder}/sweep.db does not exist; `sweep rebuild` creates it from the run directories "
         "beside it"
     )
 

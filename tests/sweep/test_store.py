@@ -1,4 +1,4 @@
-"""The store: what was run is kept, and found again by people's names."""
+"""The store keeps everything that was run, and finds it by study, arm, seed and id."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import save
 
 
-def test_two_commands_may_make_the_store_at_once(url: URL, tmp_path: Path) -> None:
+def test_several_commands_can_create_the_store_at_once(url: URL, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from sweep.store.store import Store; from sweep.store.url import store_url; s = store_url(sys.argv[1], pathlib.Path());"
         "print('ready', flush=True); sys.stdin.read(); Store(s, create=True); print('made')"
@@ -42,7 +42,7 @@ def test_two_commands_may_make_the_store_at_once(url: URL, tmp_path: Path) -> No
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
     said = []
-    for process in started:  # each goes on when its input ends
+    for process in started:  # each continues when its input ends
         assert process.stdin
         process.stdin.close()
     for process in started:
@@ -67,7 +67,7 @@ def test_every_plan_that_was_run_is_kept(store: Store, content: dict[str, Any]) 
     assert len(store.study_runs("tiny")) == 6
     with store.begin() as connection:
         runs = connection.exec_driver_sql("SELECT COUNT(*) FROM runs").scalar_one()
-    assert runs == 9  # nothing that was ever asked for is forgotten
+    assert runs == 9  # a run is never forgotten
 
 
 def test_two_studies_share_the_runs_that_they_have_in_common(
@@ -83,7 +83,7 @@ def test_two_studies_share_the_runs_that_they_have_in_common(
     assert store.study(None).name == "two"
 
 
-def test_an_unknown_study_is_answered_with_those_there_are(filled: Store) -> None:
+def test_the_error_for_an_unknown_study_lists_the_known_ones(filled: Store) -> None:
     with pytest.raises(NotFoundError) as error:
         filled.study("tinny")
     assert str(error.value) == (
@@ -100,7 +100,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id_and_by_arm_and_seed(filled: S
 
 
 @pytest.mark.parametrize("word", ["clip/3", "clop/1", "zz", "%", "_", "clip/", "/1", "clip/-1"])
-def test_a_run_that_is_not_there_is_answered_with_how_to_name_one(filled: Store, word: str) -> None:
+def test_the_error_for_an_unknown_run_says_how_to_name_a_run(filled: Store, word: str) -> None:
     with pytest.raises(NotFoundError) as error:
         find_run(filled, word)
     assert str(error.value) == (
@@ -109,7 +109,7 @@ def test_a_run_that_is_not_there_is_answered_with_how_to_name_one(filled: Store,
     )
 
 
-def test_an_ambiguous_beginning_is_not_taken_for_any_run(filled: Store) -> None:
+def test_the_beginning_of_several_ids_is_refused(filled: Store) -> None:
     with pytest.raises(NotFoundError) as error:
         find_run(filled, "")
     assert str(error.value) == (
@@ -118,7 +118,9 @@ def test_an_ambiguous_beginning_is_not_taken_for_any_run(filled: Store) -> None:
     )
 
 
-def test_a_word_for_a_run_and_its_own_rerun_means_the_run(queue: OneByOne, jobs: list[Job]) -> None:
+def test_the_beginning_of_an_id_means_the_run_and_not_its_exact_rerun(
+    queue: OneByOne, jobs: list[Job]
+) -> None:
     first = jobs[0].run_id
     again = replace(jobs[0], run_id=f"{first}-again", repeat_of=first)
     queue.enqueue([again])
@@ -126,7 +128,7 @@ def test_a_word_for_a_run_and_its_own_rerun_means_the_run(queue: OneByOne, jobs:
         assert find_run(queue.store, word).run.id == meant
 
 
-def test_an_arm_and_seed_that_several_other_studies_have_are_answered_with_those(
+def test_the_error_for_an_arm_and_seed_of_several_studies_lists_them(
     store: Store, content: dict[str, Any]
 ) -> None:
     for name in ("one", "two"):
@@ -144,7 +146,7 @@ def test_an_arm_and_seed_that_several_other_studies_have_are_answered_with_those
     assert find_run(store, "clip/1", "one").place.study == "one"
 
 
-def test_thousands_of_runs_can_be_asked_for_at_once(filled: Store) -> None:
+def test_one_query_can_ask_for_thousands_of_runs(filled: Store) -> None:
     ids = [run_id for _, run_id in filled.run_ids("tiny")]
     asked = [*(f"no-{number}" for number in range(40_000)), *ids]
     assert filled.states(asked).keys() == set(ids)
