@@ -16,14 +16,14 @@ class Claim:
 
     run_id: str
     attempt: int
-    """Number of the attempt. No other claim of the run has had it: it is the fencing token."""
+    """Number of the attempt, unique among the claims of a run: the fencing token."""
     failures: int
-    """Attempts that failed since the run was last asked for."""
+    """Attempts that failed since a command last queued the run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The end of an attempt, as it is recorded."""
+    """The end of an attempt, to be recorded."""
 
     run_id: str
     state: RunState
@@ -43,7 +43,7 @@ class Change:
 
 
 def recorded(run_id: str, end: End, peak_bytes: int | None) -> Change:
-    """The run has a result. `end.result` must be there."""
+    """Return the change for a run that has a result, `end.result`."""
     assert end.result  # noqa: S101  (for the type checker)
     state = RunState(end.result.state)
     return Change(
@@ -59,7 +59,7 @@ def recorded(run_id: str, end: End, peak_bytes: int | None) -> Change:
 
 
 def released(run_id: str, cause: Cause, reason: str, pause: float = 0.0) -> Change:
-    """The attempt was stopped and does not count as a failure; the run is queued again."""
+    """Return the change for an attempt that was stopped: no failure, and the run is queued again."""
     return Change(
         run_id=run_id,
         state=RunState.QUEUED,
@@ -71,7 +71,7 @@ def released(run_id: str, cause: Cause, reason: str, pause: float = 0.0) -> Chan
 
 
 def failed(run_id: str, end: End, peak_bytes: int | None, pause: float | None) -> Change:
-    """The attempt failed. `pause`: seconds until the next attempt, None if there is none."""
+    """Return the change for a failed attempt; `pause`: seconds until the next, None if none follows."""
     return Change(
         run_id=run_id,
         state=RunState.FAILED if pause is None else RunState.QUEUED,

@@ -1,6 +1,6 @@
-"""What people do to runs and studies that others work on: through the database, as those look.
+"""Cancel, retry, pause and resume. Schedulers notice it in the database.
 
-It is written down beside the runs, too, so that a database which is made anew from them knows it.
+The new states are also written beside the runs, so that `sweep rebuild` restores them.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select, update
 
-from sweep.queue.recording import FREE, end_attempts
+from sweep.queue.recording import UNCLAIMED, end_attempts
 from sweep.store.schema import arms, attempts, members, runs, studies
 from sweep.store.states import CLOSED, OPEN, AttemptOutcome, RunState
 from sweep.store.store import Store
 
 
 def cancel(store: Store, ids: Sequence[str]) -> int:
-    """Have nobody train these runs; how many that concerned. Results that are there stay."""
+    """Cancel runs; returns how many were cancelled. Runs with a result keep it."""
     changed: list[str] = []
     with store.write() as connection:
         for run_id in ids:
-            open_ones = update(runs).where(
+            cancellable = update(runs).where(
                 runs.c.id == run_id, runs.c.state.in_(OPEN | {RunState.FAILED})
             )
-            if connection.execute(open_ones.values(FREE | {"state": RunState.CANCELLED})).rowcount:
+            if connection.execute(
+                cancellable.values(UNCLAIMED | {"state": RunState.CANCELLED})
+            ).rowcount:
                 changed.append(run_id)
         end = {"outcome": AttemptOutcome.CANCELLED, "reason": "cancelled"}
         end_attempts(store, connection, dict.fromkeys(changed, end))
@@ -33,11 +35,11 @@ def cancel(store: Store, ids: Sequence[str]) -> int:
 
 
 def retry(store: Store, ids: Sequence[str]) -> int:
-    """Queue again what has failed or was cancelled, and let nothing wait for its next attempt.
+    """Queue failed and cancelled runs again; returns how many runs were changed.
 
-    How many runs that concerned. All their retries are before them again.
+    Runs that wait for their next attempt become due. All get their full number of retries.
     """
-    again = FREE | {"state": RunState.QUEUED, "cause": None}
+    again = UNCLAIMED | {"state": RunState.QUEUED, "cause": None}
     changed: list[str] = []
     with store.write() as connection:
         for run_id in ids:
@@ -51,41 +53,41 @@ def retry(store: Store, ids: Sequence[str]) -> int:
 
 
 def pause(store: Store, study: str) -> bool:
-    """Let nobody work on a study until it is resumed; False when it was paused already."""
-    going_on = (studies.c.name == study) & studies.c.paused.is_(None)
+    """Pause a study; False if it was paused already."""
+    is_active = (studies.c.name == study) & studies.c.paused.is_(None)
     with store.write() as connection:
-        changed = connection.execute(update(studies).where(going_on).values(paused=time.time()))
+        changed = connection.execute(update(studies).where(is_active).values(paused=time.time()))
         store.write_down(connection, study)
     return changed.rowcount == 1
 
 
 def resume(store: Store, study: str) -> bool:
-    """Let a paused study go on; False when it was not paused."""
-    held = (studies.c.name == study) & studies.c.paused.is_not(None)
+    """Resume a study; False if it was not paused."""
+    is_held = (studies.c.name == study) & studies.c.paused.is_not(None)
     with store.write() as connection:
-        changed = connection.execute(update(studies).where(held).values(paused=None))
+        changed = connection.execute(update(studies).where(is_held).values(paused=None))
         store.write_down(connection, study)
     return changed.rowcount == 1
 
 
 def is_paused(store: Store, study: str | None) -> bool:
-    """Whether nobody is to work on a study."""
+    """True if a study is paused."""
     query = select(studies.c.paused).where(studies.c.name == study)
     with store.begin() as connection:
         return connection.execute(query).scalar() is not None
 
 
 def _write_down(store: Store, connection: Connection, ids: Sequence[str]) -> None:
-    """The new states of runs: in their own folders, and for those that have none, in their study's."""
+    """Write new states to the folders of runs; for runs without one, to the files of their studies."""
     if store.ledger is None:
         return
-    concerned = set[str]()
+    changed_studies = set[str]()
     for run_id in ids:
         tried = select(attempts.c.number).where(attempts.c.run_id == run_id).limit(1)
         if connection.execute(tried).first() and store.ledger.run(run_id).recipe.exists():
             store.ledger.note_attempts(connection, [run_id])
         else:
-            of = select(arms.c.study).join(members).where(members.c.run_id == run_id)
-            concerned.update(connection.execute(of).scalars())
-    for study in concerned:
+            of_run = select(arms.c.study).join(members).where(members.c.run_id == run_id)
+            changed_studies.update(connection.execute(of_run).scalars())
+    for study in changed_studies:
         store.write_down(connection, study)

@@ -1,4 +1,4 @@
-"""When a lease has run out, told without comparing the clocks of two processes."""
+"""Detect expired leases without comparing the clocks of two processes."""
 
 from __future__ import annotations
 
@@ -7,30 +7,33 @@ from collections.abc import Sequence
 from typing import Any
 
 LEASE_SECONDS = 60.0
-"""How long a claim holds without being renewed."""
+"""Seconds after which a lease that is not renewed expires."""
 RENEW_SECONDS = LEASE_SECONDS / 4
-"""How often a scheduler renews its own."""
-LONGEST_LOOK = 5.0
-"""Seconds that count between two looks: who was suspended in between cannot tell who else was."""
+"""Seconds between two renewals."""
+MAX_LOOK_SECONDS = 5.0
+"""Seconds that count between two looks, at most.
+
+A process that was suspended in between cannot tell whether the other one was suspended too.
+"""
 
 Lease = tuple[Any, ...]
-"""A run, its owner, the attempt and its beat: as it is in the database."""
+"""Run id, owner, attempt and beat, as stored in the database."""
 
 
 class Clock:
-    """The time; a test may hand in another."""
+    """The time; tests use another one."""
 
     def now(self) -> float:
-        """Unix time, for people: it may be set forwards or backwards at any moment."""
+        """Unix time. It may jump, because the clock can be set."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds that nobody sets; comparable within this process alone."""
+        """Seconds of a clock that is never set; comparable only within this process."""
         return time.monotonic()
 
 
 class Watch:
-    """Sees leases again and again, and remembers for how long each has not changed."""
+    """Measures for how long each lease has not changed."""
 
     reason = f"its scheduler has given no sign of life for {LEASE_SECONDS:.0f} s"
 
@@ -40,9 +43,9 @@ class Watch:
         self._unchanged: dict[Lease, float] = {}
 
     def silent(self, leases: Sequence[Lease]) -> set[Lease]:
-        """Those that are the same as `LEASE_SECONDS` ago."""
+        """Return the leases that have not changed for `LEASE_SECONDS`."""
         now = self._clock.monotonic()
-        passed, self._looked = min(now - self._looked, LONGEST_LOOK), now
+        passed, self._looked = min(now - self._looked, MAX_LOOK_SECONDS), now
         self._unchanged = {
             lease: self._unchanged[lease] + passed if lease in self._unchanged else 0.0
             for lease in leases

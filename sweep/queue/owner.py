@@ -1,4 +1,4 @@
-"""Who runs a run: a scheduler's name, and whether it is still alive."""
+"""The name of a scheduler, and whether its process is alive."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def this_process() -> str:
-    """A name for this process that no later process bears: host, process id and start."""
+    """Return a name that no other process will ever have: host, process id and start time."""
     pid = os.getpid()
     return f"{socket.gethostname()}:{pid}:{_started(pid)}"
 
 
 def is_gone(owner: str) -> bool:
-    """Whether `owner` is known to have ended; of another host nothing is known."""
+    """True if `owner` is known to have ended. Never true for a process of another host."""
     host, pid, started = owner.rsplit(":", 2)
     if host != socket.gethostname():
         return False
@@ -28,9 +28,9 @@ def is_gone(owner: str) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty where the system does not tell.
+    """Return when a process started, in clock ticks since boot; empty if the system does not tell.
 
-    Of one that has ended, and that its parent has not asked about yet, that it did.
+    For a zombie the answer is "ended".
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()

@@ -1,14 +1,14 @@
-"""The states of runs, and the only code that changes them (with `sweep.queue.control`, for people).
+"""The states of runs. Only this module and `sweep.queue.control` (user commands) change them.
 
     queued ──claim──> running ──record──> done | diverged
       ^ ^                │
       │ └──release───────┤ lost: its scheduler is gone, or silent for LEASE_SECONDS
       └────fail, again───┴──fail──> failed        any of these ──cancel──> cancelled
 
-A claim is a lease, and its number, which only grows, is the fencing token: every change is a
-compare-and-set on it, and says whether it happened. Who was asleep while its lease was taken holds
-an old number, and changes nothing. No clock of one process is compared with that of another: a
-lease runs out when whoever wants it has seen it unrenewed for long enough by its own watch.
+A claim is a lease. Its number only grows and is the fencing token: every change is a
+compare-and-set on it, and tells whether it happened. A scheduler that was suspended while its lease
+was taken over holds an old number and changes nothing. Clocks of two processes are never compared: a
+lease has expired when another scheduler has seen it unrenewed for long enough by its own clock.
 See docs/decisions/0007-leases.md.
 """
 
@@ -23,30 +23,30 @@ from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 from sweep.queue.changes import Change, Claim
 from sweep.queue.leases import Clock, Watch
 from sweep.queue.owner import is_gone
-from sweep.queue.recording import FREE, end_attempts, make
+from sweep.queue.recording import UNCLAIMED, apply_changes, end_attempts
 from sweep.store.schema import attempts, runs
 from sweep.store.select_in import select_in
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.workload.job import Job
 
-LONGEST_PAUSE = 3600.0
-"""Seconds between two attempts, at most. What the clock says is further off is due: it was set."""
+MAX_PAUSE = 3600.0
+"""Seconds between two attempts, at most. A longer remaining pause means that the clock was set."""
 
 
 @dataclass
 class Turn:
-    """What one transaction did."""
+    """The outcome of one transaction."""
 
     kept: set[str] = field(default_factory=set)
-    """Runs whose change happened: they were still ours."""
+    """Runs whose change was made. The other runs belong to another scheduler by now."""
     claimed: list[Claim] = field(default_factory=list)
-    taken: set[str] = field(default_factory=set)
-    """Runs that were wanted and cannot be had, for now."""
+    unavailable: set[str] = field(default_factory=set)
+    """Wanted runs that cannot be claimed for now."""
 
 
 class Queue:
-    """Claims and records runs in the name of one scheduler."""
+    """Claims and records runs for one scheduler."""
 
     def __init__(self, store: Store, owner: str, clock: Clock | None = None) -> None:
         self.store = store
@@ -54,14 +54,14 @@ class Queue:
         self._clock = clock or Clock()
         self._watch = Watch(self._clock)
         self._held: dict[str, int] = {}
-        """The attempts that are ours: run and number."""
+        """Attempts that this scheduler holds: number by run."""
         self._due: dict[str, float] = {}
-        """When the pauses end that we began, by a watch that nobody sets."""
+        """Monotonic time at which pauses end that this scheduler began, by run."""
 
     def enqueue(self, jobs: Iterable[Job]) -> int:
-        """Make every job's run known, and queue those that failed again; how many were queued."""
+        """Insert new runs and queue failed ones again; returns how many were queued."""
         wanted = {job.run_id: job for job in jobs}
-        with self.store.write() as connection:  # another command may ask for the same runs
+        with self.store.write() as connection:  # another command may queue the same runs
             known = self.store.states(list(wanted))
             fresh = [run_row(job) for run_id, job in wanted.items() if run_id not in known]
             again = [run_id for run_id, state in known.items() if state == RunState.FAILED]
@@ -71,24 +71,24 @@ class Queue:
                 connection.execute(
                     update(runs)
                     .where(runs.c.id == run_id, runs.c.state == RunState.FAILED)
-                    .values(FREE | {"state": RunState.QUEUED, "cause": None})
+                    .values(UNCLAIMED | {"state": RunState.QUEUED, "cause": None})
                 )
         return len(fresh) + len(again)
 
     def turn(self, changes: Sequence[Change], wanted: Sequence[str] = (), number: int = 0) -> Turn:
-        """Make changes to runs that we hold, and claim `number` of those wanted: one transaction.
+        """Record changes and claim up to `number` of the wanted runs, in one transaction.
 
-        Runs that are wanted are taken in the order given.
+        Changes are made to runs that this scheduler still holds. Runs are claimed in the order given.
         """
         if not changes and not (wanted and number):
             return Turn()
         now = self._clock.now()
         with self.store.write() as connection:
-            turn = Turn(self._make(connection, changes))
+            turn = Turn(self._record(connection, changes))
             available = self._claimable(connection, wanted, now)
-            turn.taken = set(wanted) - available
-            ours = [run_id for run_id in wanted if run_id in available][:number]
-            turn.claimed = self._take(connection, ours, now)
+            turn.unavailable = set(wanted) - available
+            chosen = [run_id for run_id in wanted if run_id in available][:number]
+            turn.claimed = self._claim(connection, chosen, now)
         for change in changes:
             self._held.pop(change.run_id, None)
             self._due[change.run_id] = self._clock.monotonic() + change.pause
@@ -96,7 +96,7 @@ class Queue:
         return turn
 
     def renew(self) -> None:
-        """Show that we live, for all runs that are ours."""
+        """Renew the leases of all runs that this scheduler holds."""
         if not self._held:
             return
         ours = (runs.c.owner == self.owner) & (runs.c.state == RunState.RUNNING)
@@ -105,14 +105,14 @@ class Queue:
             connection.execute(update(runs).where(ours).values(beat=beat))
 
     def lost(self) -> set[str]:
-        """Runs that we hold no longer: somebody has cancelled them, or taken them over."""
+        """Return the runs that this scheduler has lost: cancelled, or taken over by another one."""
         if not self._held:
             return set()
         with self.store.begin() as connection:
             return self._held.keys() - self._ours(connection)
 
     def reclaim_lost(self) -> int:
-        """Queue the runs again whose scheduler is gone or silent; how many there were."""
+        """Queue the runs again whose scheduler has ended or is silent; returns their number."""
         held = (runs.c.id, runs.c.owner, runs.c.attempt, runs.c.beat)
         running = select(*held).where(runs.c.state == RunState.RUNNING, runs.c.owner.is_not(None))
         with self.store.begin() as connection:
@@ -135,34 +135,35 @@ class Queue:
         return len(lost)
 
     def _ours(self, connection: Connection) -> set[str]:
-        """The runs whose lease is still ours."""
+        """Return the runs whose lease this scheduler still holds."""
         held = (runs.c.owner == self.owner) & (runs.c.state == RunState.RUNNING)
         found = connection.execute(select(runs.c.id, runs.c.attempt).where(held))
         return {run_id for run_id, attempt in found if self._held.get(run_id) == attempt}
 
-    def _make(self, connection: Connection, changes: Sequence[Change]) -> set[str]:
-        """Make those changes whose runs are still ours; which ones. Nobody else writes meanwhile."""
+    def _record(self, connection: Connection, changes: Sequence[Change]) -> set[str]:
+        """Make the changes to runs that this scheduler still holds; returns those runs."""
         ours = self._ours(connection) if changes else set()
         kept = [change for change in changes if change.run_id in ours]
-        make(self.store, connection, kept, self._clock.now())
+        apply_changes(self.store, connection, kept, self._clock.now())
         return {change.run_id for change in kept}
 
     def _claimable(self, connection: Connection, wanted: Sequence[str], now: float) -> set[str]:
-        """Those that are queued, and whose pause is over."""
+        """Return the wanted runs that are queued and whose pause is over."""
         watch = self._clock.monotonic()
         over = [run_id for run_id in wanted if self._due.get(run_id, watch + 1) <= watch]
         at = runs.c.retry_at
-        due = or_(at.is_(None), at <= now, at > now + LONGEST_PAUSE, runs.c.id.in_(over))
+        due = or_(at.is_(None), at <= now, at > now + MAX_PAUSE, runs.c.id.in_(over))
         query = select(runs.c.id).where(runs.c.id.in_(wanted), runs.c.state == RunState.QUEUED, due)
         return set(connection.execute(query).scalars())
 
-    def _take(self, connection: Connection, ids: Sequence[str], now: float) -> list[Claim]:
-        """Within a transaction in which nobody else writes."""
+    def _claim(self, connection: Connection, ids: Sequence[str], now: float) -> list[Claim]:
+        """Claim runs, in a transaction with the write lock."""
         latest = select(func.max(attempts.c.number)).where(attempts.c.run_id == runs.c.id)
         query = select(runs.c.id, latest.label("latest"), runs.c.failures)
         found = {row["id"]: row for row in select_in(connection, query, runs.c.id, ids)}
         claims = [
-            Claim(of, (found[of]["latest"] or 0) + 1, found[of]["failures"] or 0) for of in ids
+            Claim(each, (found[each]["latest"] or 0) + 1, found[each]["failures"] or 0)
+            for each in ids
         ]
         if claims:
             held = {"state": RunState.RUNNING, "owner": self.owner, "beat": 0}
@@ -175,7 +176,7 @@ class Queue:
 
 
 def _lose(connection: Connection, lease: tuple[Any, ...]) -> bool:
-    """Take a lease from its owner, if it is as it was seen."""
+    """Queue a run again if its lease is still as it was read; returns True if it was."""
     run_id, owner, attempt, beat = lease
     held = (
         (runs.c.id == run_id)
@@ -189,7 +190,7 @@ def _lose(connection: Connection, lease: tuple[Any, ...]) -> bool:
 
 
 def run_row(job: Job) -> dict[str, Any]:
-    """A run as it is before anybody has begun on it."""
+    """Return the columns of a new run."""
     seeds = job.spec.seeds
     return {
         "id": job.run_id,

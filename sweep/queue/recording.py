@@ -1,4 +1,4 @@
-"""What the database is told of runs whose attempt has ended, in few statements for many of them."""
+"""Store the ends of attempts: results, failures, curves. Few statements serve many runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from sweep.store.select_in import select_in
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 
-FREE = {"owner": None, "attempt": None, "beat": None, "retry_at": None, "failures": None}
-"""The columns of a run that nobody holds, and that nobody has failed at."""
+UNCLAIMED = {"owner": None, "attempt": None, "beat": None, "retry_at": None, "failures": None}
+"""Columns of a run that no scheduler holds and that has not failed yet."""
 
 
-def make(store: Store, connection: Connection, changes: Sequence[Change], now: float) -> None:
-    """Make changes to runs that are ours, in a transaction in which nobody else writes."""
+def apply_changes(
+    store: Store, connection: Connection, changes: Sequence[Change], now: float
+) -> None:
+    """Apply changes to runs that this scheduler holds, in a transaction with the write lock."""
     of_run = update(runs).where(runs.c.id == bindparam("of_run"))
     results = [change for change in changes if change.result]
     if results:
@@ -35,35 +37,35 @@ def make(store: Store, connection: Connection, changes: Sequence[Change], now: f
 def end_attempts(
     store: Store, connection: Connection, ends: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Say how the attempts at runs ended that had not ended yet; `ends`: columns by run."""
-    open_ones = select(attempts.c.run_id).where(attempts.c.ended.is_(None))
+    """Record how the open attempts at some runs ended; `ends`: columns of `attempts` by run."""
+    open_attempts = select(attempts.c.run_id).where(attempts.c.ended.is_(None))
     found = [
-        row["run_id"] for row in select_in(connection, open_ones, attempts.c.run_id, list(ends))
+        row["run_id"] for row in select_in(connection, open_attempts, attempts.c.run_id, list(ends))
     ]
     if not found:
         return
-    open_one = (attempts.c.run_id == bindparam("of_run")) & attempts.c.ended.is_(None)
+    is_open = (attempts.c.run_id == bindparam("of_run")) & attempts.c.ended.is_(None)
     rows = [{"of_run": run_id, "ended": time.time(), **ends[run_id]} for run_id in found]
-    connection.execute(update(attempts).where(open_one), rows)
+    connection.execute(update(attempts).where(is_open), rows)
     if store.ledger:
         store.ledger.note_attempts(connection, found)
 
 
 def _columns(change: Change, now: float) -> dict[str, Any]:
-    """The columns of `runs` that a change fills."""
-    free: dict[str, Any] = {**FREE, "state": change.state}
+    """Return the columns of `runs` that a change sets."""
+    columns: dict[str, Any] = {**UNCLAIMED, "state": change.state}
     if change.result:
-        return {**free, **change.result.model_dump(exclude={"chunk_losses"})}
+        return {**columns, **change.result.model_dump(exclude={"chunk_losses"})}
     if change.state is RunState.FAILED:
-        return {**free, "cause": change.reason}
-    del free["failures"]
+        return {**columns, "cause": change.reason}
+    del columns["failures"]
     if change.outcome is AttemptOutcome.FAILED:
-        free["failures"] = func.coalesce(runs.c.failures, 0) + 1
-    return {**free, "retry_at": now + change.pause if change.pause else None}
+        columns["failures"] = func.coalesce(runs.c.failures, 0) + 1
+    return {**columns, "retry_at": now + change.pause if change.pause else None}
 
 
 def _end(change: Change) -> dict[str, Any]:
-    """The columns of the attempt that a change fills."""
+    """Return the columns of `attempts` that a change sets."""
     return {
         "outcome": change.outcome,
         "reason": change.reason,

@@ -1,24 +1,25 @@
-"""One attempt at a run: its progress, its signs of life, and what its end means."""
+"""One attempt at a run: its directory, progress, time limits, and the change to record at its end."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass, field
 
 from sweep.executors.base import Ended
 from sweep.queue.changes import Change, Claim, failed, recorded, released
-from sweep.queue.leases import LONGEST_LOOK
+from sweep.queue.leases import MAX_LOOK_SECONDS
 from sweep.running.obstacles import is_disk_full
 from sweep.running.retries import pause_before
 from sweep.study.file import Jobs
 from sweep.trainers.base import Cause, End
 from sweep.workload.job import Job
-from trainer.errors import RunTakenError
+from trainer.errors import RunDirectoryError, RunTakenError
 from trainer.rundir.directory import Event, RunDirectory, parse_events
 
-TAKEN_PAUSE = 10.0
-"""Seconds before a run that another process trains is tried again."""
-DISK_FULL = "the disk is full"
+TAKEN_RETRY_SECONDS = 10.0
+"""Seconds before the next attempt at a run that another process trains."""
+DISK_FULL_REASON = "the disk is full"
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,18 @@ class StopRequest:
 
 @dataclass
 class Running:
-    """A run in its slot."""
+    """An attempt that runs in a slot."""
 
     job: Job
     slot: str
     directory: RunDirectory
     claim: Claim
     stop: StopRequest | None = None
-    """Set once it was asked to stop."""
+    """Set when the attempt is asked to stop."""
     bytes_read: int = 0
-    """Bytes of its events that have been read."""
+    """Bytes read from the file of events."""
     seconds: float = 0.0
-    """Seconds since its start in which this process was awake."""
+    """Seconds since its start, without those in which this process was suspended."""
     silent: float = 0.0
     """Seconds since its last sign of life."""
     stopping: float = 0.0
@@ -70,13 +71,13 @@ class Running:
         self.bytes_read += len(whole)
         return parse_events(whole)
 
-    def look(self, passed: float) -> None:
-        """Note whether it has given a sign of life; `passed`: seconds since the last look.
+    def update_times(self, passed: float) -> None:
+        """Check for a sign of life and add up times; `passed`: seconds since the last call.
 
-        No clock is compared with that of the run. Time in which this process was suspended does
-        not count, because the run may have been suspended too.
+        The run's own clock is never used. Time in which this process was suspended does not
+        count, because the run may have been suspended too.
         """
-        passed = min(passed, LONGEST_LOOK)
+        passed = min(passed, MAX_LOOK_SECONDS)
         beat = self.directory.lock.last_beat()
         self.silent = self.silent + passed if beat == self._beat else 0.0
         self._beat = beat
@@ -85,7 +86,7 @@ class Running:
             self.stopping += passed
 
     def exceeded_limit(self, settings: Jobs) -> StopRequest | None:
-        """The time limit that it has exceeded, if any."""
+        """Return a request to stop if the attempt has exceeded a time limit; else None."""
         stall, limit = settings.stall_timeout, settings.timeout
         if self.silent > stall:
             reason = f"no step for {stall:g} s (jobs.stall_timeout): it hung"
@@ -95,47 +96,67 @@ class Running:
         return None
 
 
+def prepare(run: Running, settings: Jobs) -> Change | None:
+    """Write the request into the run's directory; None if the run can start.
+
+    Otherwise returns the change to record: the directory holds a result already, or an error
+    prevents the start.
+    """
+    job, directory = run.job, run.directory
+    try:
+        if change := found_result(run):
+            shutil.rmtree(directory.checkpoints, ignore_errors=True)
+            return change
+        directory.path.mkdir(parents=True, exist_ok=True)
+        directory.lock.announce(run.claim.attempt)
+        job.spec.write_request(directory, job, settings)
+        run.new_events()  # skip those of earlier attempts
+    except (OSError, RunDirectoryError, RunTakenError) as error:
+        return change_without_start(run, error, settings)
+    return None
+
+
 def change_after(run: Running, ended: Ended, settings: Jobs) -> Change:
-    """The change to record after an attempt has ended."""
+    """Return the change to record after an attempt has ended."""
     run_id, stop = run.job.run_id, run.stop
-    asked = stop is not None and not stop.is_failure
+    stopped_on_purpose = stop is not None and not stop.is_failure
     if ended.lost and not (stop and stop.is_failure):
         reason = stop.reason if stop else ended.lost
         return released(run_id, stop.cause if stop else Cause.RUNNER_LOST, reason)
     end = run.job.spec.read_end(run.directory, ended)
     if end.result:
         return recorded(run_id, end, ended.peak_bytes)
-    if stop and asked and (ended.signal or end.cause is Cause.STOPPED):
+    if stop and stopped_on_purpose and (ended.signal or end.cause is Cause.STOPPED):
         return released(run_id, stop.cause, stop.reason)
     if end.cause is Cause.TAKEN:
-        return released(run_id, Cause.TAKEN, end.reason or "", TAKEN_PAUSE)
+        return released(run_id, Cause.TAKEN, end.reason or "", TAKEN_RETRY_SECONDS)
     if end.cause is Cause.DISK_FULL:
-        return released(run_id, Cause.DISK_FULL, DISK_FULL)
-    if stop and not asked:
+        return released(run_id, Cause.DISK_FULL, DISK_FULL_REASON)
+    if stop and not stopped_on_purpose:
         end = End(cause=stop.cause, reason=stop.reason)
     return failure(run, settings, end, ended.peak_bytes)
 
 
 def change_without_start(run: Running, error: Exception, settings: Jobs) -> Change:
-    """The change to record after an attempt that could not start."""
+    """Return the change to record after an attempt that could not start."""
     if is_disk_full(error):
-        return released(run.job.run_id, Cause.DISK_FULL, DISK_FULL)
+        return released(run.job.run_id, Cause.DISK_FULL, DISK_FULL_REASON)
     if isinstance(error, RunTakenError):
-        return released(run.job.run_id, Cause.TAKEN, str(error), TAKEN_PAUSE)
+        return released(run.job.run_id, Cause.TAKEN, str(error), TAKEN_RETRY_SECONDS)
     return failure(run, settings, End(cause=Cause.NOT_STARTED, reason=str(error)))
 
 
 def failure(run: Running, settings: Jobs, end: End, peak_bytes: int | None = None) -> Change:
-    """The change to record after a failure: the run is queued again while retries are left."""
+    """Return the change to record after a failure: the run is queued again while retries are left."""
     last = end.cause is Cause.REFUSED or run.claim.failures >= settings.retries
     pause = None if last else pause_before(settings, run.claim.failures + 1)
     return failed(run.job.run_id, end, peak_bytes, pause)
 
 
 def found_result(run: Running) -> Change | None:
-    """The change to record if the directory holds a result already; None if it does not.
+    """Return the change to record if the directory holds a result already; else None.
 
-    It was trained by a scheduler that ended before it could record it. Raises RunDirectoryError.
+    A scheduler may end before it can record a result. Raises RunDirectoryError.
     """
     result = run.directory.read_result()
     if result is None:

@@ -11,32 +11,32 @@ from sweep.progress.watcher import Hindrance, Waiting
 from trainer.files import FULL
 
 MIN_FREE_BYTES = 64 * 2**20
-"""Free bytes with which a study that met a full disk continues; on a small disk a twentieth."""
+"""Free bytes at which a study continues after a full disk; on a small disk, a twentieth of it."""
 FIRST_RETRY_SECONDS = 5.0
-"""Seconds before it continues with as much room as was too little before; doubled each time."""
+"""Seconds before it tries again with free space that was too little before; doubled each time."""
 MAX_RETRY_SECONDS = 1800.0
 
 
 @dataclass
 class Obstacles:
-    """Which of them are present."""
+    """The obstacles that are present."""
 
     folder: Path
     """The folder of runs."""
     disk_full: bool = False
     database: str | None = None
-    """What the database's driver said, while the database cannot be written."""
+    """Error message of the database while it cannot be written."""
     paused: str | None = None
-    """The study, while it is paused."""
+    """Name of the study while it is paused."""
     _full_again: int = field(default=0, init=False)
-    """Times the disk was full again before any run had ended."""
+    """Times that the disk was full again before any run had ended."""
     _tried_with: int = field(default=0, init=False)
     """Free bytes at the last try."""
     _retry_at: float = field(default=0.0, init=False)
-    """Monotonic time of the next try with the same room."""
+    """Monotonic time of the next try with the same free space."""
 
-    def met_full_disk(self) -> None:
-        """Note that a run met a full disk; several may at once."""
+    def saw_full_disk(self) -> None:
+        """Note that a run found the disk full; several may do so at once."""
         if self.disk_full:
             return
         self.disk_full = True
@@ -46,11 +46,11 @@ class Obstacles:
             self._full_again += 1
 
     def saw_success(self) -> None:
-        """Note that a run has ended, so there was room enough."""
+        """Note that a run has finished, so there was enough space."""
         self._full_again = self._tried_with = 0
 
     def waiting(self) -> Waiting | None:
-        """Why no run may start; None if nothing is in the way."""
+        """Return why no run may start; None if runs may start."""
         folder = str(self.folder)
         if self.disk_full and self._full_again:
             return Waiting(Hindrance.DISK_FULL_AGAIN, folder, self._tried_with)
@@ -62,21 +62,21 @@ class Obstacles:
             return Waiting(Hindrance.PAUSED, self.paused)
         return None
 
-    def look(self) -> None:
-        """Check the disk: continue with more room than last time, or with as much after a pause."""
+    def check_disk(self) -> None:
+        """Continue if there is more free space than at the last try, or as much after a pause."""
         if not self.disk_full:
             return
         try:
             total, _, free = shutil.disk_usage(self.folder)
         except OSError:
-            self.disk_full = False  # the next attempt shows what is wrong
+            self.disk_full = False  # the next attempt reports the problem
             return
-        room = min(MIN_FREE_BYTES, total // 20)
+        needed = min(MIN_FREE_BYTES, total // 20)
         pause_is_over = time.monotonic() >= self._retry_at
-        if free >= (room if pause_is_over else self._tried_with + room):
+        if free >= (needed if pause_is_over else self._tried_with + needed):
             self.disk_full, self._tried_with = False, free
 
 
 def is_disk_full(error: Exception) -> bool:
-    """True if an error says that a disk is full."""
+    """True if an error was caused by a full disk."""
     return isinstance(error, OSError) and error.errno in FULL

@@ -1,19 +1,19 @@
-"""When a failed run is tried again, and when a study is given up."""
+"""Decide when a failed run is tried again, and when the whole study is given up."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from sweep.queue.changes import Change
-from sweep.queue.queue import LONGEST_PAUSE
+from sweep.queue.queue import MAX_PAUSE
 from sweep.study.file import Jobs
 from sweep.trainers.base import Cause
 
 MIN_ALIKE = 3
-"""Runs that must have failed alike, and for good, before a study is given up; twice as many if
-they still have retries left."""
+"""Runs that must fail alike for good before a study is given up; twice as many while they still
+have retries left."""
 RETRY_FACTOR = 4.0
-"""Each pause is this many times the one before."""
+"""Each pause is longer than the one before by this factor."""
 
 
 def pause_before(settings: Jobs, failures: int) -> float:
@@ -22,7 +22,7 @@ def pause_before(settings: Jobs, failures: int) -> float:
     There is no random part: the runs of a study do not fail together, and fixed pauses make a log
     easy to follow.
     """
-    return float(min(settings.retry_seconds * RETRY_FACTOR ** (failures - 1), LONGEST_PAUSE))
+    return float(min(settings.retry_seconds * RETRY_FACTOR ** (failures - 1), MAX_PAUSE))
 
 
 @dataclass
@@ -36,13 +36,13 @@ class FailurePattern:
     _any_success: bool = False
 
     def saw_success(self) -> None:
-        """Note that a run has a result: what failed is not wrong with every run."""
+        """Note that a run has a result, so the failures do not concern every run."""
         self._any_success = True
 
     def saw_failure(self, change: Change, *, for_good: bool) -> bool:
         """Note a failure; True if the study should be given up.
 
-        A kill from outside says nothing about the other runs and never leads to that.
+        A run that was killed says nothing about the others and never leads to that.
         """
         self._kinds.add((change.cause, change.signature))
         self._failed.add(change.run_id)

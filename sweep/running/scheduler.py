@@ -1,14 +1,14 @@
-"""The scheduler: keeps every slot busy until all jobs have an outcome, and records results."""
+"""The scheduler: keeps all slots busy until every job has an outcome, and records the outcomes."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 from sweep.errors import StoreBusyError
@@ -23,8 +23,7 @@ from sweep.running.attempt import (
     Running,
     StopRequest,
     change_after,
-    change_without_start,
-    found_result,
+    prepare,
 )
 from sweep.running.obstacles import Obstacles
 from sweep.running.retries import MIN_ALIKE, FailurePattern
@@ -33,33 +32,32 @@ from sweep.store.states import AttemptOutcome, RunState
 from sweep.study.file import Jobs
 from sweep.trainers.base import Cause
 from sweep.workload.job import Job
-from trainer.errors import RunDirectoryError, RunTakenError
 from trainer.rundir.directory import RunDirectory
 
 TICK_SECONDS = 0.2
-"""How long to wait for a run to end before looking at everything else."""
-LOOK_SECONDS = 1.0
-"""How often to look at what others do, and at whether the runs live."""
-WRITERS = 8
-"""Threads that make directories ready: the disk syncs several files in the time of one."""
-NOT_OURS = "cancelled, or taken over by another scheduler"
-AHEAD = 100
-"""Jobs that are asked for at once: another scheduler may have taken the first ones."""
+"""Seconds to wait for the end of a run before everything else is checked."""
+CHECK_SECONDS = 1.0
+"""Seconds between two checks of other schedulers and of the running attempts."""
+PREPARE_THREADS = 8
+"""Threads that prepare run directories: a disk syncs several files in the time of one."""
+LOST_LEASE_REASON = "cancelled, or taken over by another scheduler"
+EXTRA_CLAIMS = 100
+"""Jobs to try to claim beyond the free slots: another scheduler may hold the first ones."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a scheduler goes about it."""
+    """Settings of a scheduler."""
 
     jobs: Jobs
     study: str | None = None
-    """Whose pauses are heeded."""
+    """Study that the jobs belong to; the scheduler waits while it is paused."""
     fail_fast: bool = False
-    """Whether the first run that fails for good ends it all."""
+    """True to stop everything when a run fails for good."""
 
 
 class Scheduler:
-    """Claims jobs, has them executed, and records what comes of them."""
+    """Claims jobs, runs them in an executor, and records their outcomes."""
 
     def __init__(
         self, queue: Queue, executor: Executor, folder: Path, watcher: Watcher, settings: Settings
@@ -70,79 +68,83 @@ class Scheduler:
         self._watcher = watcher
         self._settings = settings
         self._stop: Stopping | None = None
-        self._told: Stopping | Waiting | None = None
+        self._reported: Stopping | Waiting | None = None
         self._obstacles = Obstacles(folder)
         self._pattern = FailurePattern(max(len(executor.slots), MIN_ALIKE))
         self._free = deque(executor.slots)
         self._pending: deque[Job] = deque()
         self._elsewhere: list[Job] = []
-        """Jobs that are not ours to run, for now."""
+        """Jobs that another scheduler holds, or that wait for a retry."""
         self._closed: list[Job] = []
-        """Jobs that have failed or were cancelled: somebody may want them again."""
+        """Jobs that have failed or were cancelled; `sweep retry` may queue them again."""
         self._running: dict[Path, Running] = {}
-        self._settling: list[tuple[Job, Change]] = []
-        """Changes that the database has not taken yet."""
-        self._renewed = self._looked = time.monotonic()
+        self._unrecorded: list[tuple[Job, Change]] = []
+        """Changes that are not in the database yet."""
+        self._renewed = self._checked = time.monotonic()
         self._summary = Summary()
 
     def stop(self) -> None:
-        """Claim no more, and let the running runs stop at their next step; safe in a signal."""
+        """Claim no more runs and stop the running ones at their next step. Safe in a signal handler."""
         self._stop = self._stop or Stopping(Stop.KEYBOARD)
         self._summary.interrupted = True
 
     def run(self, jobs: Iterable[Job]) -> Summary:
-        """Work until every job has an outcome, or until `stop` was called and the slots are empty.
+        """Work until every job has an outcome, or until `stop` was called and all slots are free.
 
-        Raises StoreError or ExecutionError when it cannot go on; what is recorded stays.
+        Raises StoreError or ExecutionError if it cannot continue; recorded results are kept.
         """
         self._pending.extend(jobs)
         self._executor.prepare()
         try:
             while self._has_work():
                 self._turn()
-                hurry = self._settling and not self._obstacles.database
+                hurry = self._unrecorded and not self._obstacles.database
                 for ended in self._executor.wait(0.001 if hurry else TICK_SECONDS):
                     self._end(ended)
                 self._show_progress()
-                self._look()
-                self._tell()
+                self._check_all()
+                self._report()
         finally:
-            self._give_back()
+            self._release_all()
         return self._summary
 
     def _has_work(self) -> bool:
         waiting = bool(self._pending or self._elsewhere) and not self._stop
-        return waiting or bool(self._running or self._settling)
+        return waiting or bool(self._running or self._unrecorded)
 
     def _turn(self) -> None:
-        """One transaction: record what has ended, and claim as many runs as there are free slots."""
+        """Record ended attempts and claim a run for each free slot, in one transaction."""
         obstacles = self._obstacles
-        outcomes = [change.outcome for _, change in self._settling]
-        failing = AttemptOutcome.FAILED in outcomes  # it may lead to giving up
-        closed = self._stop or obstacles.disk_full or obstacles.paused or failing
-        number = 0 if closed else len(self._free)
-        wanted = {job.run_id: job for job in list(self._pending)[: number and number + AHEAD]}
+        outcomes = [change.outcome for _, change in self._unrecorded]
+        failing = AttemptOutcome.FAILED in outcomes  # it may end the study
+        cannot_start = self._stop or obstacles.disk_full or obstacles.paused or failing
+        number = 0 if cannot_start else len(self._free)
+        wanted = {
+            job.run_id: job for job in list(self._pending)[: number and number + EXTRA_CLAIMS]
+        }
         try:
-            turn = self._queue.turn([change for _, change in self._settling], [*wanted], number)
+            turn = self._queue.turn([change for _, change in self._unrecorded], [*wanted], number)
         except StoreBusyError as error:
             obstacles.database = str(error)
             return
         obstacles.database = None
-        settled, self._settling = self._settling, []
+        settled, self._unrecorded = self._unrecorded, []
         for job, change in settled:
             self._settle(job, change, kept=change.run_id in turn.kept)
         for _ in wanted:
             self._pending.popleft()
         claims = {claim.run_id: claim for claim in turn.claimed}
-        rest = [job for job in wanted.values() if job.run_id not in turn.taken | claims.keys()]
+        rest = [
+            job for job in wanted.values() if job.run_id not in turn.unavailable | claims.keys()
+        ]
         self._pending.extendleft(reversed(rest))
-        self._elsewhere.extend(wanted[run_id] for run_id in turn.taken)
+        self._elsewhere.extend(wanted[run_id] for run_id in turn.unavailable)
         self._begin([(wanted[run_id], claim) for run_id, claim in claims.items()])
 
     def _settle(self, job: Job, change: Change, *, kept: bool) -> None:
-        """The database has taken a change, or has refused it: the run was no longer ours."""
+        """Handle a change after its transaction; not `kept`: another scheduler holds the run now."""
         if not kept:
-            self._elsewhere.append(job)  # whoever took it will tell
+            self._elsewhere.append(job)  # its new holder records the outcome
         elif change.result:
             self._pattern.saw_success()
             self._obstacles.saw_success()
@@ -170,7 +172,7 @@ class Scheduler:
             self._summary.gave_up = self._summary.gave_up or why
 
     def _begin(self, claimed: Sequence[tuple[Job, Claim]]) -> None:
-        """Start the runs that were claimed, those apart whose directory holds the outcome already."""
+        """Start the claimed runs, except those that have a result already or cannot start."""
         ready = [
             Running(
                 job,
@@ -180,8 +182,10 @@ class Scheduler:
             )
             for job, claim in claimed
         ]
-        with ThreadPoolExecutor(WRITERS) as pool:
-            for run, change in zip(ready, pool.map(self._prepare, ready), strict=True):
+        with ThreadPoolExecutor(PREPARE_THREADS) as pool:
+            for run, change in zip(
+                ready, pool.map(prepare, ready, repeat(self._settings.jobs)), strict=True
+            ):
                 if change:
                     self._free.append(run.slot)
                     self._add(run.job, change)
@@ -190,55 +194,40 @@ class Scheduler:
                     self._executor.start(run.directory.path, run.slot, run.claim.attempt)
                     self._watcher.started(run.job, run.slot)
 
-    def _prepare(self, run: Running) -> Change | None:
-        """Make a run's directory ready, unless it has an outcome, or something is in the way."""
-        job, directory = run.job, run.directory
-        try:
-            if change := found_result(run):
-                shutil.rmtree(directory.checkpoints, ignore_errors=True)
-                return change
-            directory.path.mkdir(parents=True, exist_ok=True)
-            directory.lock.announce(run.claim.attempt)
-            job.spec.write_request(directory, job, self._settings.jobs)
-            run.new_events()  # those of earlier attempts
-        except (OSError, RunDirectoryError, RunTakenError) as error:
-            return change_without_start(run, error, self._settings.jobs)
-        return None
-
     def _end(self, ended: Ended) -> None:
         run = self._running.pop(ended.directory)
         self._free.append(run.slot)
         self._add(run.job, change_after(run, ended, self._settings.jobs))
 
     def _add(self, job: Job, change: Change) -> None:
-        """The next turn makes this change."""
+        """Record a change in the next turn."""
         if change.cause is Cause.DISK_FULL:
-            self._obstacles.met_full_disk()
-        self._settling.append((job, change))
+            self._obstacles.saw_full_disk()
+        self._unrecorded.append((job, change))
 
     def _show_progress(self) -> None:
         for run in self._running.values():
             for event in run.new_events():
                 self._watcher.advanced(run.job, event)
 
-    def _look(self) -> None:
-        """At what others do, and at whether the runs live."""
-        passed = time.monotonic() - self._looked
-        if passed < LOOK_SECONDS:
+    def _check_all(self) -> None:
+        """Once per `CHECK_SECONDS`: check the disk, the database, and the running attempts."""
+        passed = time.monotonic() - self._checked
+        if passed < CHECK_SECONDS:
             return
-        self._looked = time.monotonic()
-        self._obstacles.look()
-        with contextlib.suppress(StoreBusyError):  # the next turn tells
-            self._look_at_others()
+        self._checked = time.monotonic()
+        self._obstacles.check_disk()
+        with contextlib.suppress(StoreBusyError):  # the next turn reports it
+            self._check_others()
             self._renew_leases()
-        self._look_at_runs(passed)
+        self._check_runs(passed)
 
-    def _look_at_others(self) -> None:
-        """What another has finished is done; what it gave up is pending again."""
+    def _check_others(self) -> None:
+        """See which jobs other schedulers have finished, cancelled or given back."""
         lost = self._queue.lost()
         for run in self._running.values():
             if run.job.run_id in lost:
-                self._ask_to_stop(run, StopRequest(Cause.STOPPED, NOT_OURS))
+                self._ask_to_stop(run, StopRequest(Cause.STOPPED, LOST_LEASE_REASON))
         paused = is_paused(self._queue.store, self._settings.study)
         self._obstacles.paused = self._settings.study if paused else None
         if self._elsewhere:
@@ -259,10 +248,10 @@ class Scheduler:
             self._queue.renew()
             self._renewed = time.monotonic()
 
-    def _look_at_runs(self, passed: float) -> None:
+    def _check_runs(self, passed: float) -> None:
         jobs = self._settings.jobs
         for run in self._running.values():
-            run.look(passed)
+            run.update_times(passed)
             exceeded = run.exceeded_limit(jobs)
             if exceeded and not run.stop:
                 self._ask_to_stop(run, exceeded)
@@ -274,11 +263,11 @@ class Scheduler:
             run.stop = request
             self._executor.stop(run.directory.path)
 
-    def _tell(self) -> None:
-        """Report once why no run is started, and stop the running ones if they should stop."""
+    def _report(self) -> None:
+        """Report once why no run is started, and stop the running ones if necessary."""
         why = self._stop or self._obstacles.waiting()
-        if why != self._told:
-            self._told = why
+        if why != self._reported:
+            self._reported = why
             if why is None:
                 self._watcher.resumed()
             elif isinstance(why, Stopping):
@@ -290,13 +279,13 @@ class Scheduler:
             for run in self._running.values():
                 self._ask_to_stop(run, StopRequest(Cause.STOPPED, reason))
 
-    def _give_back(self) -> None:
-        """When it ends early: runs that are still ours go back into the queue."""
+    def _release_all(self) -> None:
+        """If the scheduler ends early, kill its runs and return them to the queue."""
         for run in self._running.values():
             self._executor.stop(run.directory.path, now=True)
         early = [
             released(run.job.run_id, Cause.STOPPED, "its scheduler ended early")
             for run in self._running.values()
         ]
-        with contextlib.suppress(StoreBusyError):  # then they are found to be lost
-            self._queue.turn([*early, *(change for _, change in self._settling)])
+        with contextlib.suppress(StoreBusyError):  # then their leases expire
+            self._queue.turn([*early, *(change for _, change in self._unrecorded)])

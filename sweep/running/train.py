@@ -1,4 +1,4 @@
-"""Trains what a study still lacks."""
+"""Train the runs that a study still lacks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sweep.workspace import Workspace
 
 
 def unfinished(store: Store, jobs: Sequence[Job]) -> list[Job]:
-    """The jobs that have no outcome yet and that nobody has cancelled, in their order."""
+    """Return the jobs without a result that are not cancelled, in the given order."""
     states = store.states([job.run_id for job in jobs])
     over = FINISHED | {RunState.CANCELLED}
     return [job for job in jobs if states.get(job.run_id) not in over]
@@ -37,10 +37,10 @@ def train_jobs(
     settings: Settings,
     console: Console,
 ) -> Summary:
-    """Train `jobs`, given by the labels that people know them by; they are in the queue already.
+    """Train queued jobs, given by label (ARM/SEED).
 
-    The first Ctrl-C, or SIGTERM, lets the runs stop at their next step, the second ends them.
-    Raises StoreError or ExecutionError when it cannot go on.
+    The first Ctrl-C or SIGTERM stops the runs at their next step, the second ends them at once.
+    Raises StoreError or ExecutionError if training cannot continue.
     """
     queue = Queue(store, this_process())
     queue.reclaim_lost()
