@@ -59,9 +59,7 @@ def plan(
     ] = None,
     effect: Annotated[
         float | None,
-        typer.Option(
-            metavar="NATS", min=1e-12, max=1e6, help="What should be seen: how many seeds?"
-        ),
+        typer.Option(metavar="NATS", min=1e-12, max=1e6, help="Find the seeds that detect it."),
     ] = None,
     price_per_hour: Annotated[
         float | None,
@@ -80,11 +78,11 @@ def plan(
         study,
         slots,
         read_overrides(override),
-        tokens_per_second,
-        sd,
-        effect,
-        price_per_hour,
-        form,
+        tokens_per_second=tokens_per_second,
+        sd=sd,
+        effect=effect,
+        price_per_hour=price_per_hour,
+        form=form,
     )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 

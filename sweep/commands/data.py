@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
-from rich.text import Text
 from sqlalchemy import or_, select
 
+from sweep.commands.preparing import prepare_inputs
 from sweep.errors import ExecutionError, NotFoundError, listed
 from sweep.reports.document import as_json, publish
-from sweep.running.train import unfinished
 from sweep.store.schema import arms, members, runs
 from sweep.store.states import OPEN
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
-from sweep.trainers.inputs import Supply
 from sweep.workload.corpora import Entry, find_entries
-from sweep.workload.job import Job
-from sweep.workload.workload import Workload, make_workload
+from sweep.workload.workload import make_workload
 from sweep.workspace import Workspace, read_plan
-from trainer.corpora.corpus import Corpus
-from trainer.corpora.prepare import Progress, Report, prepare_corpus
 from trainer.sources.hub import forget
 
-NAME_WIDTH = 21
-"""Characters of a corpus's name beside the bar, so that the line fits into 80 columns."""
 NO_STUDY = "`sweep noise` or an earlier plan"
 """The origin of runs that are in no study."""
 
@@ -42,7 +31,7 @@ NO_STUDY = "`sweep noise` or an earlier plan"
 def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Console) -> int:
     """Make the token files of every corpus that a study reads; the exit status."""
     workload = make_workload(read_plan(study, overrides), workspace.cache, online=True)
-    workload = _prepare(workspace, workload, console)
+    workload = prepare_inputs(workspace, workload, console)
     workload.inputs.save_small()
     for corpus in workload.inputs.corpora():
         info = corpus.info
@@ -53,63 +42,6 @@ def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Co
             f"{info.hash[:16]}.",
         )
     return 0
-
-
-def prepare_large(
-    workspace: Workspace, workload: Workload, jobs: Collection[Job], console: Console
-) -> Workload:
-    """Prepare the large corpora of a workload, unless all of the jobs have their results."""
-    if all(supply.corpus for supply in workload.inputs.supplies.values()):
-        return workload
-    store = workspace.open_if_any()
-    if store is not None and not unfinished(store, list(jobs)):
-        return workload
-    return _prepare(workspace, workload, console)
-
-
-def _prepare(workspace: Workspace, workload: Workload, console: Console) -> Workload:
-    def make(supply: Supply) -> Corpus:
-        with _bar(supply, console) as report:
-            return prepare_corpus(supply.data, supply.source, workspace.cache, report)
-
-    return workload.prepare_large(make)
-
-
-class TimeLeft(TimeRemainingColumn):
-    """The time that is left, in words; empty while it is unknown."""
-
-    def render(self, task: Task) -> Text:
-        """Return for example `0:12:34 left`."""
-        return Text.assemble(super().render(task), " left" if task.time_remaining else "")
-
-
-@contextmanager
-def _bar(supply: Supply, console: Console) -> Iterator[Report]:
-    """Show a progress bar on a terminal, and print one line elsewhere."""
-    corpus, tokenizer = supply.data.corpus, supply.data.tokenizer
-    if not console.is_terminal:
-        say(console, f"Preparing {corpus} ({tokenizer}).")
-        yield lambda _progress, _share: None
-        return
-    bar = Bar(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(16),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[millions]:,.1f}M tokens"),
-        TimeLeft(),
-        console=console,
-        transient=True,
-    )
-    with bar:
-        name = corpus if len(corpus) <= NAME_WIDTH else f"…{corpus[1 - NAME_WIDTH :]}"
-        task = bar.add_task(f"{name} ({tokenizer})", total=None, millions=0.0)
-
-        def report(progress: Progress, share: float | None) -> None:
-            millions = (progress.train + progress.test) / 1e6
-            total = None if share is None else 1.0
-            bar.update(task, total=total, completed=share or 0.0, millions=millions)
-
-        yield report
 
 
 def list_corpora(workspace: Workspace, form: str, console: Console) -> int:

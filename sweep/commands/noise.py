@@ -9,10 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep.commands.data import prepare_large
-from sweep.commands.run import EXIT_DONE, EXIT_INTERRUPTED, conclude, print_continuation
+from sweep.commands.training import EXIT_DONE, Steps, Training, carry_out
 from sweep.errors import StudyError
-from sweep.executors.slots import find_slots
 from sweep.noise.decomposition import (
     Question,
     active_streams,
@@ -31,13 +29,9 @@ from sweep.noise.runs import (
     trained_runs,
 )
 from sweep.noise.setting import planned_setting, stored_setting
-from sweep.queue.owner import this_process
-from sweep.queue.queue import Queue
 from sweep.reports.document import print_document
 from sweep.reports.formats import Format
 from sweep.reports.noise_text import noise_document
-from sweep.running.scheduler import Settings
-from sweep.running.train import train_jobs, unfinished
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.study.file import BASELINE, Study
@@ -73,25 +67,24 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
         return EXIT_DONE
     path = workspace.study_file(request.study)
     workload = make_workload(read_plan(path, request.overrides), workspace.cache, online=True)
-    settings = workload.plan.study.jobs
-    jobs = noise_jobs(workload, request.seeds)
     layout = _layout(workload, request.question)
-    places = find_slots(request.slots, settings.gpus_per_run)
-    workload = prepare_large(workspace, workload, [*layout.values(), *jobs.values()], log)
-    store = workspace.open_or_create()
-    wanted = {job.run_id: (label, job) for label, job in [*layout.items(), *jobs.items()]}
-    missing = {label: job for label, job in wanted.values() if unfinished(store, [job])}
-    if missing:
-        workload.inputs.save_small()
-        Queue(store, this_process()).enqueue(missing.values())
-        how = Settings(settings, workload.plan.study.name)
-        summary = train_jobs(workspace, store, missing, places, how, log)
-        if summary.interrupted:
-            print_continuation(summary, len(missing), log)
-            return EXIT_INTERRUPTED
-    status = conclude(store, missing, log)
-    _print(_trained(store, workload, request.question, layout), request, console)
-    return status
+    wanted = [*layout.items(), *noise_jobs(workload, request.seeds).items()]
+    jobs = {job.run_id: (label, job) for label, job in wanted}  # a run may be in both
+    training = Training(workload=workload, jobs=dict(jobs.values()), slots=request.slots)
+    return carry_out(workspace, training, NoiseSteps(request, layout, console), log)
+
+
+@dataclass(frozen=True)
+class NoiseSteps(Steps):
+    """Measures and prints the noise of the runs that were trained."""
+
+    request: NoiseRequest
+    layout: Mapping[str, Job]
+    console: Console
+
+    def show(self, store: Store, training: Training) -> None:
+        found = _trained(store, training.workload, self.request.question, self.layout)
+        _print(found, self.request, self.console)
 
 
 def _layout(workload: Workload, question: Question | None) -> dict[str, Job]:

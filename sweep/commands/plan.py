@@ -71,7 +71,7 @@ def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
         time=training_time(outline, price, slots),
         effect=effect,
         wanted=wanted_effect(outline, effect, price) if effect else None,
-        disk=disk_space_for(outline, slots, workspace.folder),
+        disk=disk_space_for(outline.missing, workload, made.study.jobs, slots, workspace.folder),
         problems=[problem for problem in (missing_input, missing_device) if problem],
     )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep.commands.run import EXIT_DONE, RunRequest, carry_out
+from sweep.commands.run import PlanSteps, carry_plan_out
+from sweep.commands.training import EXIT_DONE
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
 from sweep.executors.slots import find_slots
@@ -88,8 +89,8 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
         trained = load_stack(store, stack_name(choice.study))
         _print(trained_result(choice, trained), request, console)
 
-    how = RunRequest(path, request.slots, {}, pace=pace)
-    return carry_out(workspace, plan, how, log, show)
+    steps = PlanSteps(path, log, show, pace)
+    return carry_plan_out(workspace, plan, steps, slots=request.slots)
 
 
 def _untrainable(study: StudyRow, choice: Choice) -> NotTrained | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sweep.forecast.outline import Outline
 from sweep.machine.disk import free_bytes
+from sweep.study.file import Jobs
 from sweep.trainers.base import Cost
 from sweep.trainers.inputs import Supply
+from sweep.workload.workload import Workload
 
 WEIGHT_BYTES = 4
 """Bytes per parameter in `weights.safetensors`; the precision of training does not matter."""
@@ -52,12 +54,13 @@ class DiskSpace:
         return {**asdict(self), "needed": self.needed}
 
 
-def disk_space_for(outline: Outline, slots: int, folder: Path) -> DiskSpace:
-    """The space that the missing runs of a plan need in `folder`, with `slots` runs at a time."""
-    missing = outline.missing
+def disk_space_for(
+    missing: Sequence[Cost], workload: Workload | None, jobs: Jobs, slots: int, folder: Path
+) -> DiskSpace:
+    """The space that runs will need in `folder`, with `slots` of them at a time."""
     sizes = sorted((run.parameters for run in missing), reverse=True)
-    keeps_weights = outline.plan.study.jobs.keep == "weights"
-    supplies = outline.workload.inputs.supplies.values() if outline.workload and missing else ()
+    keeps_weights = jobs.keep == "weights"
+    supplies = workload.inputs.supplies.values() if workload and missing else ()
     return DiskSpace(
         weights=sum(sizes) * WEIGHT_BYTES if keeps_weights else 0,
         checkpoints=sum(sizes[:slots]) * CHECKPOINT_BYTES * CHECKPOINTS_AT_ONCE,

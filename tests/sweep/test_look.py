@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sweep.commands.look import LogRequest, log, show
-from sweep.commands.run import EXIT_INCOMPLETE, conclude
+from sweep.commands.training import EXIT_INCOMPLETE, conclude
 from sweep.design.arms import make_plan
 from sweep.errors import NotFoundError
 from sweep.models.find import model_folder

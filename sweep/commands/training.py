@@ -1,0 +1,166 @@
+"""Train the runs that a command needs, and say which of them are missing in the end."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+
+from sweep.commands.preparing import prepare_large
+from sweep.design.plan import Plan
+from sweep.executors.slots import Slot, find_slots
+from sweep.forecast.disk_space import disk_space_for
+from sweep.progress.watcher import Stopping, Summary
+from sweep.progress.words import stop_words
+from sweep.queue.owner import this_process
+from sweep.queue.queue import Queue
+from sweep.reports.forecast_text import disk_warning
+from sweep.running.scheduler import Settings
+from sweep.running.train import train_jobs, unfinished
+from sweep.store.states import FINISHED, RunState
+from sweep.store.store import Store
+from sweep.terminal.console import say
+from sweep.workload.job import Job
+from sweep.workload.workload import Workload
+from sweep.workspace import Workspace
+
+EXIT_DONE = 0
+EXIT_INCOMPLETE = 1
+EXIT_INTERRUPTED = 130
+LABELS_SHOWN = 8
+"""Runs that are named in one sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The runs that a command needs."""
+
+    workload: Workload
+    jobs: Mapping[str, Job]
+    """By label: ARM/SEED."""
+    slots: int | None
+    """Runs at once; None for as many as this machine has room for."""
+    fail_fast: bool = False
+    """Stop at the first run that fails for good."""
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that the runs belong to."""
+        return self.workload.plan
+
+
+class Steps:
+    """What a command does around its training; a command overrides what it needs."""
+
+    def before(self, store: Store, training: Training) -> None:
+        """Called once the runs are queued."""
+
+    def nothing_to_train(self, training: Training) -> None:
+        """Called instead of `announce` if every run has a result."""
+
+    def announce(self, store: Store, training: Training, slots: Sequence[Slot]) -> None:
+        """Called before the first run starts."""
+
+    def show(self, store: Store, training: Training) -> None:
+        """Called when the runs have ended, to print what the command is for."""
+
+
+def carry_out(workspace: Workspace, training: Training, steps: Steps, console: Console) -> int:
+    """Train the runs that have no result yet, show what came of them; returns the exit status."""
+    slots = find_slots(training.slots, training.plan.study.jobs.gpus_per_run)
+    warn_of_full_disk(workspace, training, len(slots), console)
+    jobs = list(training.jobs.values())
+    workload = prepare_large(workspace, training.workload, jobs, console)
+    training = replace(training, workload=workload)
+    store = workspace.open_or_create()
+    Queue(store, this_process()).enqueue(jobs)
+    steps.before(store, training)
+    missing = {job.run_id for job in unfinished(store, jobs)}
+    gave_up = None
+    if missing:
+        steps.announce(store, training, slots)
+        workload.inputs.save_small()
+        labels = {label: job for label, job in training.jobs.items() if job.run_id in missing}
+        settings = Settings(training.plan.study.jobs, training.plan.study.name, training.fail_fast)
+        summary = train_jobs(workspace, store, labels, slots, settings, console)
+        if summary.interrupted:
+            print_continuation(summary, len(labels), console)
+            return EXIT_INTERRUPTED
+        gave_up = summary.gave_up
+    else:
+        steps.nothing_to_train(training)
+    try:
+        steps.show(store, training)
+    finally:  # a result that cannot be shown is explained by the runs that failed
+        status = conclude(store, training.jobs, console)
+    return print_surrender(gave_up, console) if gave_up else status
+
+
+def warn_of_full_disk(
+    workspace: Workspace, training: Training, slots: int, console: Console
+) -> None:
+    """Warn if the disk is too small for the runs that have no result yet."""
+    store = workspace.open_if_any()
+    states = store.states([job.run_id for job in training.jobs.values()]) if store else {}
+    missing = [
+        job.spec.cost for job in training.jobs.values() if states.get(job.run_id) not in FINISHED
+    ]
+    settings, folder = training.plan.study.jobs, workspace.folder
+    disk = disk_space_for(missing, training.workload, settings, slots, folder)
+    if warning := disk_warning(disk, folder):
+        say(console, warning, "yellow")
+
+
+def label_jobs(jobs: Mapping[tuple[str, int], Job]) -> dict[str, Job]:
+    """Jobs by label: ARM/SEED."""
+    return {f"{arm}/{seed}": job for (arm, seed), job in jobs.items()}
+
+
+def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
+    """Say which of the jobs failed or were cancelled, if any; returns the exit status."""
+    states = store.states([job.run_id for job in jobs.values()])
+    cancelled = [label for label, job in jobs.items() if states[job.run_id] is RunState.CANCELLED]
+    if cancelled:
+        say(
+            console,
+            f"{len(cancelled)} of {len(jobs)} runs are cancelled and missing: {_some(cancelled)}. "
+            f"`sweep retry {_id(jobs[cancelled[0]])}` queues one again.",
+            "yellow",
+        )
+    failed = [label for label, job in jobs.items() if states[job.run_id] is RunState.FAILED]
+    if not failed:
+        return EXIT_DONE
+    say(
+        console,
+        f"{len(failed)} of {len(jobs)} runs failed: {_some(failed)}. "
+        f"`sweep log {_id(jobs[failed[0]])}` says why; the same command tries them again.",
+        "red",
+    )
+    return EXIT_INCOMPLETE
+
+
+def print_surrender(why: Stopping, console: Console) -> int:
+    """Say why the remaining runs were not tried; returns the exit status."""
+    say(console, f"Given up: {stop_words(why)}. The others were not tried.", "red")
+    return EXIT_INCOMPLETE
+
+
+def print_continuation(summary: Summary, total: int, console: Console) -> None:
+    """Say what an interrupted command has kept, and how to continue it."""
+    say(
+        console,
+        f"Stopped: {summary.finished} of {total} runs finished and are kept. "
+        f"To continue: {shlex.join(['sweep', *sys.argv[1:]])}",
+    )
+
+
+def _id(job: Job) -> str:
+    """A word that names the run whatever study is meant; a rerun's id begins with its run's."""
+    return job.run_id if job.repeat_of else job.run_id[:12]
+
+
+def _some(labels: Sequence[str]) -> str:
+    return f"{', '.join(labels[:LABELS_SHOWN])}{', …' if len(labels) > LABELS_SHOWN else ''}"
