@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.multiplicity import CORRECTIONS
+from sweep.metrics.registry import PRIMARY
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import (
     chunk_effect_lines,
@@ -38,8 +39,8 @@ def report_document(report: Report) -> Document:
 def preamble(result: Report) -> list[str]:
     """The sentences above the table."""
     settings, noise = result.analysis, result.judgement.noise
-    what = shown(result.metric) if result.metric else "test loss, nats per token"
-    lines = [f"{result.study}: effect = arm − baseline in {what}; negative is better."]
+    what = shown(result.metric) if result.metric else f"{PRIMARY.title}, {PRIMARY.unit}"
+    lines = [f"{result.study}: effect = arm − baseline in {what}; {PRIMARY.better} is better."]
     if (correction := CORRECTIONS[settings.correction]).is_exploratory:
         lines.append(correction.description)
     if noise is not None:

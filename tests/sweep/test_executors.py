@@ -1,0 +1,52 @@
+"""Every executor trains a run directory and reports its end; every metric is recorded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sweep.executors.base import Ended
+from sweep.executors.registry import EXECUTORS
+from sweep.executors.slots import Slot
+from sweep.metrics.registry import METRICS, PRIMARY
+from sweep.workload.job import Job
+from trainer.rundir.directory import Request, Result, RunDirectory
+from trainer.rundir.exits import Exit
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_every_executor_trains_a_run_and_reports_its_end(
+    name: str, tmp_path: Path, make_job: Callable[[int], Job]
+) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.write_request(Request(recipe=make_job(1).spec.recipe))
+    executor = EXECUTORS[name]([Slot("only", "cpu", 1)])
+    try:
+        executor.prepare()
+        (slot,) = executor.slots
+        executor.start(directory.path, slot, 1)
+        ended: list[Ended] = []
+        while not ended:
+            ended = executor.wait(1.0)
+            time.sleep(0.01)
+    finally:
+        executor.close()
+    assert [(end.directory, end.status, end.signal) for end in ended] == [
+        (directory.path.resolve(), Exit.DONE, None)
+    ]
+    result = directory.read_result()
+    assert result
+    assert result.state == "done"
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_recorded_and_has_words(name: str) -> None:
+    metric = METRICS[name]
+    assert metric.name in Result.model_fields
+    assert metric.title
+    assert metric.unit
+    assert metric.better in {"negative", "positive"}
+    assert PRIMARY in METRICS.values()
