@@ -22,6 +22,8 @@ def number_seeds(
     """
     import pandas as pd
 
+    if table.seed.notna().all():
+        return table.seed.astype("int64"), dict(labels)
     known, numbers = dict(labels), []
     given = table.seed.dropna()
     top = max([top, *known.values(), int(given.max()) if len(given) else 0])
