@@ -12,6 +12,7 @@ from sweep.commands.import_ import ImportRequest, import_results
 from sweep.commands.report import print_report
 from sweep.importing.fields import Field
 from sweep.importing.settings import Settings
+from sweep.reports.verdict_json import report_json
 from sweep.verdicts.judge import make_report
 from sweep.workspace import Workspace
 
@@ -56,7 +57,7 @@ class Importer:
     def report(self) -> dict[str, Any]:
         store = self.workspace.open()
         try:
-            return make_report(store, store.study("x")).as_dict()
+            return report_json(make_report(store, store.study("x")))
         finally:
             store.engine.dispose()
 
