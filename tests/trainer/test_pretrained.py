@@ -259,8 +259,11 @@ LETTERS = {"a": 0, "b": 1}
     [
         ({"model": {"vocab": {"a": 0}, "merges": []}}, "has 2 tokens and its model 257"),
         ({"model": {"vocab": LETTERS, "merges": ["a b"]}}, "is not a byte-level BPE like GPT-2's"),
-        ({"normalizer": {"type": "NFC"}, "model": {"merges": []}}, "does not cut text into words"),
-        ({"pre_tokenizer": {"type": "Whitespace"}, "model": {"merges": []}}, "does not cut text"),
+        (
+            {"normalizer": {"type": "NFC"}, "model": {"merges": []}},
+            "does not split text into words",
+        ),
+        ({"pre_tokenizer": {"type": "Whitespace"}, "model": {"merges": []}}, "does not split text"),
         ({"model": 3}, "is not a byte-level BPE like GPT-2's"),
         ([], "has no tokenizer.json"),
     ],
