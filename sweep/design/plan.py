@@ -21,9 +21,9 @@ class Arm:
     interventions: tuple[str, ...]
     """Names of the interventions, in the order in which they are applied."""
     changes: dict[str, Any]
-    """The recipe fields that it sets, as `section.field`."""
+    """Recipe fields that it sets, as `section.field`."""
     specs: dict[int, RunSpec]
-    """What is trained, by seed of the study."""
+    """Runs by seed of the study."""
 
     @property
     def spec(self) -> RunSpec:

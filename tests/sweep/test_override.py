@@ -89,7 +89,7 @@ def test_an_override_is_part_of_every_fingerprint_and_of_the_plan(
     file.write_text(study_text)
     plain, changed = read_plan(file), read_plan(file, {"optimizer.beta2": 0.95})
     pairs = zip(plain.arms, changed.arms, strict=True)
-    assert all(a.recipe.fingerprint("c") != b.recipe.fingerprint("c") for a, b in pairs)
+    assert all(a.spec.recipe.fingerprint("c") != b.spec.recipe.fingerprint("c") for a, b in pairs)
     assert plain.hash != changed.hash
     assert changed.content()["overrides"] == {"optimizer.beta2": 0.95}
     assert "overrides" not in plain.content()
