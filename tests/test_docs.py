@@ -73,7 +73,7 @@ def test_every_page_and_study_that_the_readme_names_exists() -> None:
 def test_the_readme_is_short_and_names_every_page() -> None:
     assert len(README.splitlines()) <= LONGEST_README
     pages = [path.relative_to(ROOT) for path in (ROOT / "docs").glob("*.md")]
-    assert [str(page) for page in pages if str(page) not in README] == []
+    assert [str(page) for page in pages if f"`{page}`" not in README] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
