@@ -48,7 +48,7 @@ def list_corpora(workspace: Workspace, form: str, console: Console) -> int:
     """Print every prepared corpus; the exit status."""
     entries = find_entries(workspace.cache)
     if form == "json":
-        publish(as_json([entry.content() for entry in entries]), None, console)
+        publish(as_json([entry.as_json() for entry in entries]), None, console)
         return 0
     if not entries:
         say(console, f"No corpus is prepared in {workspace.cache}; `sweep data prepare STUDY`.")
@@ -80,7 +80,7 @@ def remove(workspace: Workspace, word: str, console: Console, *, force: bool) ->
 
     Raises NotFoundError, and ExecutionError if unfinished runs need them and `force` is False.
     """
-    found = [entry for entry in find_entries(workspace.cache) if entry.answers_to(word)]
+    found = [entry for entry in find_entries(workspace.cache) if entry.is_called(word)]
     if not found:
         raise NotFoundError(
             f"no corpus {shown(word)} in {workspace.cache}; `sweep data list` shows all corpora"

@@ -1,1 +1,1 @@
-"""Where runs are executed: one small class per kind of place."""
+"""Executors start runs: one class per backend."""

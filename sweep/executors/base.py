@@ -1,4 +1,4 @@
-"""What a scheduler needs of an executor."""
+"""The interface between scheduler and executors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Ended:
-    """A run's process has ended."""
+    """The end of a run's process."""
 
     directory: Path
     status: int | None
@@ -20,35 +20,35 @@ class Ended:
     peak_bytes: int | None = None
     """Largest resident memory."""
     out_of_memory: bool | None = None
-    """Of a process that was killed: whether by the kernel, for lack of memory; None if unknown."""
+    """For a killed process: True if the OOM killer did it; None if unknown."""
     lost: str | None = None
-    """Why it ended through no fault of its own: what it had been started by has ended."""
+    """Set if the run ended only because the process that started it had ended: the reason."""
 
 
 class Executor(Protocol):
-    """Starts runs in slots and reports their end. Knows no database and no study."""
+    """Starts runs in slots and reports their ends. It knows neither the database nor the study."""
 
     @property
     def slots(self) -> Sequence[str]:
-        """A name for each run that can go on at once."""
+        """Names of the slots. Each holds one run at a time."""
 
     def prepare(self) -> None:
-        """Return once a run that is started begins at once, so that none is claimed before.
+        """Return when runs can start without delay; no run is claimed earlier.
 
-        Raises ExecutionError when no run can be executed.
+        Raises ExecutionError if no run can be executed.
         """
 
     def start(self, directory: Path, slot: str, attempt: int) -> None:
-        """Begin to train a run directory in a slot that is free; the attempt was announced."""
+        """Start to train a run directory in a free slot. Its lock announces the attempt already."""
 
     def wait(self, seconds: float) -> list[Ended]:
-        """The runs that have ended, waiting up to `seconds` for the first.
+        """Return the runs that have ended, after waiting up to `seconds` for the first one.
 
-        Raises RunnerLostError when no run can be executed any more.
+        Raises RunnerLostError if no run can be executed any more.
         """
 
     def stop(self, directory: Path, *, now: bool = False) -> None:
-        """Ask a run to stop at its next step, or end it `now`."""
+        """Ask a run to stop at its next step; `now` kills it."""
 
     def close(self) -> None:
-        """End whatever still runs, and free what was held."""
+        """End all runs and release all resources."""

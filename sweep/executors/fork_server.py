@@ -1,4 +1,4 @@
-"""The fork server as a process of ours, and the conversation with it."""
+"""Start the fork server as a child process and exchange messages with it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from collections.abc import Sequence
 from typing import Any
 
 FORK_SERVER = ("-P", "-m", "trainer.processes.forkserver")
-"""-P: a folder called `trainer` where the user stands must not be taken for ours."""
+"""-P: a folder called `trainer` in the working directory must not be imported instead."""
 
 
 class Server:
-    """See `trainer.processes.forkserver` for the other end. It starts importing torch at once."""
+    """A fork server; see `trainer.processes.forkserver`. It imports torch as soon as it is made."""
 
-    def __init__(self, words: Sequence[str] = FORK_SERVER) -> None:
-        """`words`: what Python is given to be one; a benchmark has one that trains nothing."""
+    def __init__(self, arguments: Sequence[str] = FORK_SERVER) -> None:
+        """Start it; `arguments`: Python's. Benchmarks and tests use servers that train nothing."""
         self._buffer = b""
-        # A session of its own: a Ctrl-C at the terminal is for the scheduler alone to answer.
-        self._process = subprocess.Popen(  # noqa: S603  (no shell, and nothing of a study's)
-            [sys.executable, *words, str(os.getpid())],
+        # In its own session, so that a Ctrl-C at the terminal reaches only the scheduler.
+        self._process = subprocess.Popen(  # noqa: S603  (no shell, and no text from a study)
+            [sys.executable, *arguments, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -34,15 +34,15 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._output, selectors.EVENT_READ)
 
-    def say(self, message: dict[str, Any]) -> None:
-        """Send a message; one to a server that has ended is lost, as `listen` tells."""
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message. It is lost if the server has ended, which `receive` reports."""
         if self._input.closed:
             return
         with contextlib.suppress(BrokenPipeError):
             os.write(self._input.fileno(), (json.dumps(message) + "\n").encode())
 
-    def listen(self, seconds: float | None) -> list[dict[str, Any]] | None:
-        """What it has said, waiting up to `seconds` for it; None once it has ended."""
+    def receive(self, seconds: float | None) -> list[dict[str, Any]] | None:
+        """Return its messages, after waiting up to `seconds` for one; None if it has ended."""
         if not self._selector.select(seconds):
             return []
         received = os.read(self._output.fileno(), 65_536)
@@ -52,11 +52,11 @@ class Server:
         return [json.loads(line) for line in lines]
 
     def kill(self) -> None:
-        """End it, and with it all that it has forked."""
+        """Kill it and all processes that it has forked."""
         self._process.kill()
 
     def close(self) -> int:
-        """Let it end what it has forked, and itself; its exit status."""
+        """Let it end its runs and itself; returns its exit status."""
         self._input.close()
         try:
             self._process.wait(timeout=10)

@@ -1,4 +1,4 @@
-"""Runs in this very process, one after the other: for trainers that are a function, and to debug."""
+"""Run in this process, one run after the other: for debugging, and for trainers that are functions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sweep.executors.base import Ended
 from trainer.rundir.exits import Exit
 
 Train = Callable[[Path], int]
-"""Trains a run directory, and returns what a process would as its exit status."""
+"""Trains a run directory; returns an exit status as a process would."""
 
 
 class InlineExecutor:
-    """Calls `train` for each run; what it raises goes to whoever waits.
+    """Calls `train` for each run, within `wait`, which passes on its exceptions.
 
-    A run begins, and ends, while its end is waited for; only before can it be stopped.
+    A run can be stopped only before it begins.
     """
 
     def __init__(self, train: Train, slots: int = 1) -> None:
@@ -37,7 +37,7 @@ class InlineExecutor:
         self._waiting.append(directory)
 
     def wait(self, seconds: float) -> list[Ended]:
-        """Those that fit into `seconds`, one at least; so many are recorded together."""
+        """Train runs for `seconds`, at least one run, so that many are recorded together."""
         deadline = time.monotonic() + seconds
         ended = [Ended(path.resolve(), Exit.STOPPED) for path in self._stopped]
         self._stopped.clear()

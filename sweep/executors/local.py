@@ -1,4 +1,4 @@
-"""Runs on this machine, forked from a server that has imported torch already."""
+"""Train on this machine, in processes forked from a server that has imported torch already."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from sweep.executors.base import Ended
 from sweep.executors.fork_server import Server
 from sweep.executors.slots import Slot
 
-RESTARTS = 3
-"""Servers that may end in a row, without a run having ended in between, before it is given up."""
-UNHEARD = 10.0
-"""Seconds after which a server hangs that has not ended a run which it was told to kill."""
+MAX_RESTARTS = 3
+"""Times that the server is restarted while no run ends in between."""
+KILL_TIMEOUT = 10.0
+"""Seconds in which the server must kill a run. After that it is assumed to hang."""
 
 
 class LocalExecutor:
-    """One process per run. A server that ends is replaced, and its runs are given back."""
+    """One process per run. If the server ends, it is replaced and its runs are reported as lost."""
 
     def __init__(self, slots: Sequence[Slot], start_server: Callable[[], Server] = Server) -> None:
         self._start_server = start_server
         self._slots = {slot.name: slot for slot in slots}
         self._running: set[Path] = set()
         self._killed: dict[Path, float] = {}
-        """When a run was first to be killed."""
+        """Monotonic time at which a run was first to be killed."""
         self._lost: list[Ended] = []
-        """Runs that have ended with their server; told once there is another."""
-        self._deaths = 0
+        """Runs that ended with their server; reported when a new server is ready."""
+        self._ends_in_a_row = 0
         self._ready = False
         self._server = start_server()
 
@@ -40,16 +40,16 @@ class LocalExecutor:
 
     def prepare(self) -> None:
         while not self._ready:
-            messages = self._server.listen(None)
+            messages = self._server.receive(None)
             if messages is None:
-                self._begin_again()
+                self._restart()
             else:
                 self._ready = any("ready" in message for message in messages)
 
     def start(self, directory: Path, slot: str, attempt: int) -> None:
         place = self._slots[slot]
         self._running.add(directory.resolve())
-        self._server.say(
+        self._server.send(
             {
                 "start": str(directory.resolve()),
                 "attempt": attempt,
@@ -62,9 +62,9 @@ class LocalExecutor:
     def wait(self, seconds: float) -> list[Ended]:
         deadline = time.monotonic() + seconds
         while True:
-            messages = self._server.listen(max(0.0, deadline - time.monotonic()))
+            messages = self._server.receive(max(0.0, deadline - time.monotonic()))
             if messages is None:
-                self._begin_again()
+                self._restart()
             elif not messages:
                 return []
             elif ended := self._ends(messages):
@@ -72,19 +72,22 @@ class LocalExecutor:
 
     def stop(self, directory: Path, *, now: bool = False) -> None:
         path, number = directory.resolve(), signal.SIGKILL if now else signal.SIGTERM
-        if path not in self._running:  # it was lost with its server
+        if path not in self._running:  # it ended with its server
             return
-        self._server.say({"signal": str(path), "number": int(number)})
-        if now and time.monotonic() - self._killed.setdefault(path, time.monotonic()) > UNHEARD:
+        self._server.send({"signal": str(path), "number": int(number)})
+        if (
+            now
+            and time.monotonic() - self._killed.setdefault(path, time.monotonic()) > KILL_TIMEOUT
+        ):
             self._server.kill()
 
     def close(self) -> None:
         self._server.close()
 
     def _ends(self, messages: list[dict[str, Any]]) -> list[Ended]:
-        """The runs that have ended, by what the server says."""
+        """Return the runs that have ended according to the server's messages."""
         ended = [_ended(message) for message in messages if "ended" in message]
-        self._deaths = 0 if ended else self._deaths
+        self._ends_in_a_row = 0 if ended else self._ends_in_a_row
         if any("ready" in message for message in messages):
             ended += self._lost
             self._lost.clear()
@@ -93,13 +96,13 @@ class LocalExecutor:
             self._killed.pop(each.directory, None)
         return ended
 
-    def _begin_again(self) -> None:
-        """Raises RunnerLostError when that is of no use, or has been too often."""
+    def _restart(self) -> None:
+        """Start a new server. Raises RunnerLostError if it cannot work, or has ended too often."""
         status = self._server.close()
-        self._deaths += 1
-        never_works = status >= 0 and not self._ready  # nobody killed it: it cannot be imported
-        if never_works or self._deaths > RESTARTS:
-            raise _gone(status, self._deaths)
+        self._ends_in_a_row += 1
+        never_works = status >= 0 and not self._ready  # it was not killed: its imports fail
+        if never_works or self._ends_in_a_row > MAX_RESTARTS:
+            raise _server_lost(status, self._ends_in_a_row)
         reason = f"the process that runs are forked from has ended (status {status})"
         self._lost += [Ended(directory, None, lost=reason) for directory in self._running]
         self._running.clear()
@@ -107,7 +110,7 @@ class LocalExecutor:
         self._server = self._start_server()
 
 
-def _gone(status: int, times: int = 1) -> RunnerLostError:
+def _server_lost(status: int, times: int = 1) -> RunnerLostError:
     often = f", {times} times in a row" if times > 1 else ""
     return RunnerLostError(
         f"the process that runs are forked from has ended (status {status}){often}; what it "

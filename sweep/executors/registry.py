@@ -1,4 +1,4 @@
-"""The executors that there are, by name."""
+"""The registry of executors."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ EXECUTORS: dict[str, Callable[[Sequence[Slot]], Executor]] = {
     DEFAULT_EXECUTOR: LocalExecutor,
     "inline": _inline,
 }
-"""Functions that make an executor for some slots."""
+"""By name: a function that makes an executor for some slots."""

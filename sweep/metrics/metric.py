@@ -1,4 +1,4 @@
-"""A number by which runs are judged."""
+"""A metric: a number by which runs are compared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Direction(Enum):
-    """Which values are better."""
+    """The direction in which a metric improves."""
 
     MINIMIZE = "minimize"
     MAXIMIZE = "maximize"
@@ -15,7 +15,7 @@ class Direction(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric and the words for it."""
+    """A metric with its names and unit."""
 
     name: str
     """Its name in files and options."""
@@ -26,5 +26,5 @@ class Metric:
 
     @property
     def better(self) -> str:
-        """The sign of an effect that improves it: `negative` or `positive`."""
+        """Sign of an effect that is an improvement: `negative` or `positive`."""
         return "negative" if self.direction is Direction.MINIMIZE else "positive"

@@ -1,4 +1,4 @@
-"""The metrics that the built-in trainer records, by name."""
+"""The registry of metrics that the built-in trainer records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees while runs go on: a live display on a terminal, plain lines elsewhere."""
+"""Show the progress of runs: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,40 +22,41 @@ from trainer.rundir.directory import Event, Result
 
 
 @dataclass
-class Place:
+class Occupied:
     """A slot and the run in it."""
 
     job: Job
     slot: str
     steps: int
     event: Event | None = None
+    """The latest event."""
 
     @property
-    def share(self) -> float:
-        """How much of the run's steps are taken, from 0 to 1."""
+    def fraction(self) -> float:
+        """Fraction of the run's steps that are done, from 0 to 1."""
         return self.event.step / self.steps if self.event else 0.0
 
 
 class PlainProgress:
-    """One line per finished run; watches a scheduler."""
+    """Prints a line for each finished run; a `Watcher` of a scheduler."""
 
     def __init__(self, console: Console, labels: Mapping[str, str], total: int) -> None:
         self.console = console
         self.labels = labels
         self.total = total
-        self.over: set[str] = set()
+        self.ended_runs: set[str] = set()
         self.began = time.monotonic()
-        self.places: dict[str, Place] = {}
-        self.noted: set[str] = set()
+        self.places: dict[str, Occupied] = {}
+        self.shown_notes: set[str] = set()
 
     @property
     def ended(self) -> int:
-        """How many runs have come to an end; one that is retried has not."""
-        return len(self.over)
+        """Number of runs that have ended. A run that is retried has not."""
+        return len(self.ended_runs)
 
     def started(self, job: Job, slot: str) -> None:
-        self.over.discard(job.run_id)
-        self.places[job.run_id] = Place(job, slot, job.spec.cost.steps)
+        self.ended_runs.discard(job.run_id)
+        self.places[job.run_id] = Occupied(job, slot, job.spec.cost.steps)
         self._changed()
 
     def advanced(self, job: Job, event: Event) -> None:
@@ -72,16 +73,19 @@ class PlainProgress:
         seconds = result.finished - result.started
         self._end(job, f"{outcome}  {seconds:.1f} s  {result.tokens_per_second:,.0f} tokens/s")
         for note in result.notes:
-            if note not in self.noted:  # a study's runs often share one
-                self.noted.add(note)
+            if note not in self.shown_notes:  # the runs of a study often share a note
+                self.shown_notes.add(note)
                 self._print(f"{self._label(job)} {note}", "yellow")
 
     def elsewhere(self, job: Job, state: RunState) -> None:
-        self._end(job, state.value if state is RunState.CANCELLED else f"{state}, by another sweep")
+        self._end(
+            job,
+            state.value if state is RunState.CANCELLED else f"{state}, by another sweep command",
+        )
 
     def stopped(self, job: Job, reason: str) -> None:
         self.places.pop(job.run_id, None)
-        self._print(f"{self._label(job)} stopped, to go on later: {reason}", "yellow")
+        self._print(f"{self._label(job)} stopped, continues later: {reason}", "yellow")
 
     def failed(self, job: Job, reason: str, *, pause: float | None) -> None:
         if pause is None:
@@ -102,15 +106,15 @@ class PlainProgress:
         self._print("Resumed.", "yellow")
 
     def seconds_left(self) -> float | None:
-        """An estimate from the pace so far; None before there is one."""
-        done = self.ended + sum(place.share for place in self.places.values())
+        """Estimate the remaining seconds from the pace so far; None at the beginning."""
+        done = self.ended + sum(place.fraction for place in self.places.values())
         if done < 0.05:
             return None
         return (time.monotonic() - self.began) * (self.total - done) / done
 
     def _end(self, job: Job, outcome: str, style: str = "") -> None:
         self.places.pop(job.run_id, None)
-        self.over.add(job.run_id)
+        self.ended_runs.add(job.run_id)
         width = len(str(self.total))
         self._print(f"{self.ended:>{width}}/{self.total}  {self._label(job)}  {outcome}", style)
         self._changed()
@@ -123,7 +127,7 @@ class PlainProgress:
         say(self.console, line, style)
 
     def _changed(self) -> None:
-        """For those that draw."""
+        """Redraw; nothing to do for plain lines."""
 
     def __enter__(self) -> Self:
         return self
@@ -133,7 +137,7 @@ class PlainProgress:
 
 
 class LiveProgress(PlainProgress):
-    """A bar for the whole, a line per slot, and the latest outcomes above them."""
+    """Draws a progress bar and a line per slot; outcomes scroll above them."""
 
     def __init__(self, console: Console, labels: Mapping[str, str], total: int) -> None:
         super().__init__(console, labels, total)
@@ -171,7 +175,7 @@ class LiveProgress(PlainProgress):
         return table
 
 
-def _columns(place: Place) -> tuple[str, ...]:
+def _columns(place: Occupied) -> tuple[str, ...]:
     steps = place.steps
     if place.event is None:
         return (f"step 0/{steps}", "", "")
@@ -183,6 +187,6 @@ def _columns(place: Place) -> tuple[str, ...]:
 
 
 def watch(console: Console, labels: Mapping[str, str], total: int) -> PlainProgress:
-    """The display that suits the console."""
+    """Return a live display for a terminal, and plain lines for anything else."""
     kind = LiveProgress if console.is_terminal else PlainProgress
     return kind(console, labels, total)

@@ -1,4 +1,4 @@
-"""What a scheduler reports while it works, and the summary at its end."""
+"""Reports of a scheduler while it works, and its summary at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Stop(Enum):
     KEYBOARD = auto()
     """Ctrl-C, or SIGTERM."""
     ALL_FAIL_ALIKE = auto()
-    """The first runs all failed for one reason."""
+    """The first runs all failed for the same reason."""
     FAIL_FAST = auto()
     """A run failed for good, and `--fail-fast` was given."""
 
@@ -27,7 +27,7 @@ class Hindrance(Enum):
 
     DISK_FULL = auto()
     DISK_FULL_AGAIN = auto()
-    """The freed space was too little for the runs that continue at once."""
+    """The freed space was too little for the runs that train at the same time."""
     DATABASE = auto()
     """The database cannot be written."""
     PAUSED = auto()
@@ -36,13 +36,13 @@ class Hindrance(Enum):
 
 @dataclass(frozen=True)
 class Waiting:
-    """Why no run is started for now, and what is known of it."""
+    """Why no run is started for now, with details."""
 
     hindrance: Hindrance
     where: str
-    """The folder of runs, the study, or what the database's driver said."""
+    """The folder of runs, the study, or the error message of the database."""
     room: int = 0
-    """Free bytes that were too little, for DISK_FULL_AGAIN."""
+    """Free bytes at the last try, for DISK_FULL_AGAIN."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Stopping:
 
 
 class Watcher(Protocol):
-    """Is told what happens, and shows it."""
+    """Receives the reports of a scheduler."""
 
     def started(self, job: Job, slot: str) -> None:
         """A run has started in a slot."""
@@ -89,10 +89,10 @@ class Watcher(Protocol):
 
 @dataclass
 class Summary:
-    """What became of the jobs of one command."""
+    """Outcomes of the jobs of one command."""
 
     finished: int = 0
     failed: int = 0
     interrupted: bool = False
     gave_up: Stopping | None = None
-    """Why the remaining runs were not tried, if they were not."""
+    """Why the remaining runs were not tried; None if all were."""

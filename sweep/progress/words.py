@@ -1,15 +1,15 @@
-"""Sentences for what a scheduler reports."""
+"""Sentences for the reports of a scheduler."""
 
 from __future__ import annotations
 
 from sweep.progress.watcher import Hindrance, Stop, Stopping, Waiting
 from sweep.terminal.units import shown_size
 
-CONTINUES = "The study waits, and continues by itself when that has passed; no retry is spent"
+CONTINUES = "The study waits and then continues by itself; no retry is used up"
 
 
 def stop_words(stopping: Stopping) -> str:
-    """Why the scheduler stops."""
+    """Say why the scheduler stops."""
     match stopping.stop:
         case Stop.KEYBOARD:
             return "stopped at the keyboard"
@@ -23,15 +23,15 @@ def stop_words(stopping: Stopping) -> str:
 
 
 def waiting_words(waiting: Waiting) -> str:
-    """Why no run is started, and what to do."""
+    """Say why no run is started, and what to do."""
     where = waiting.where
     match waiting.hindrance:
         case Hindrance.DISK_FULL_AGAIN:
             return (
                 f"the disk of {where} was full again: {shown_size(waiting.room)} of free space are "
-                "too little for the runs that continue at once. Free more, or start the command "
-                "again with fewer --slots. The study waits for more room, and tries with the same "
-                "room less and less often; no retry is spent"
+                "too little for the runs that train at the same time. Free more, or start the command "
+                "again with fewer --slots. The study waits for more space, and tries with the same "
+                "space less and less often; no retry is used up"
             )
         case Hindrance.DISK_FULL:
             return f"the disk of {where} is full: free some space. {CONTINUES}"

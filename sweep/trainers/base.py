@@ -1,4 +1,4 @@
-"""What sweep needs of a trainer, whatever it trains.
+"""The interface between sweep and a trainer of any kind.
 
 Queue, scheduler, store and forecasts handle runs through `RunSpec` alone. The built-in GPT trainer
 is in `sweep.trainers.builtin`; another trainer is another class with these members.
@@ -23,7 +23,7 @@ class Cause(Enum):
     RESULT = auto()
     """It has a result."""
     STOPPED = auto()
-    """It was asked to stop and did, between two steps."""
+    """It stopped between two steps, as it was asked to."""
     TAKEN = auto()
     """Another process trains this run."""
     DISK_FULL = auto()
@@ -36,7 +36,7 @@ class Cause(Enum):
     REFUSED = auto()
     """The trainer says that another attempt would end the same way."""
     FAILED = auto()
-    """It ended without a result, for a reason that only its output tells."""
+    """It ended without a result. Only its output tells why."""
     STALLED = auto()
     """It gave no sign of life for `jobs.stall_timeout` seconds."""
     TIMED_OUT = auto()
@@ -53,7 +53,7 @@ class End:
     reason: str | None = None
     """The cause as a sentence for people."""
     signature: str = ""
-    """Equal for attempts that failed alike: the last line of output without numbers and paths."""
+    """The last line of output without numbers and paths: equal for attempts that failed alike."""
     result: Result | None = None
     events: Sequence[Event] = ()
     """The training curve, if there is a result."""
@@ -66,6 +66,7 @@ class Cost:
     flops: float
     """Floating-point operations of training."""
     evaluation_flops: float
+    """Floating-point operations of the evaluation on the test text."""
     tokens: int
     """Training tokens."""
     steps: int
@@ -77,12 +78,12 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """The names of a run."""
+    """The ids of a run."""
 
     run_id: str
     """Fingerprint of everything that determines the result."""
     family: str
-    """The same without the seeds: equal for all seeds of an arm."""
+    """The fingerprint without the seeds: equal for all seeds of an arm."""
     corpus_hash: str
     """Hash of the data; empty if the trainer has none."""
     repeat_of: str | None = None
@@ -90,7 +91,7 @@ class RunIdentity:
 
 
 class RunSpec(Protocol):
-    """What a run trains: parameters and seeds, as its trainer understands them."""
+    """The specification of a run: its parameters and seeds."""
 
     @property
     def seeds(self) -> Seeds:
@@ -111,17 +112,17 @@ class RunSpec(Protocol):
         """Random streams that make no difference to this run, and why."""
 
     def parameters(self) -> dict[str, Any]:
-        """Everything that was set, as JSON values; kept in the database."""
+        """Return all parameters as JSON values, for the database."""
 
     def write_request(self, directory: RunDirectory, identity: RunIdentity, settings: Jobs) -> None:
-        """Make a run directory ready to be trained. Raises OSError and RunDirectoryError."""
+        """Prepare a run directory for training. Raises OSError and RunDirectoryError."""
 
     def read_end(self, directory: RunDirectory, ended: Ended) -> End:
-        """Read why a process ended, and its result if there is one."""
+        """Return why the process ended, and the result if there is one."""
 
 
 class Trainer(Protocol):
-    """One kind of run; `sweep.trainers.registry` has those that there are."""
+    """One kind of run. `sweep.trainers.registry` lists the kinds."""
 
     def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> RunSpec:
         """The study's baseline with some fields set.
@@ -131,7 +132,7 @@ class Trainer(Protocol):
         """
 
     def read_run(self, directory: RunDirectory) -> tuple[RunIdentity, RunSpec] | None:
-        """Read which run a directory was made for; None if sweep did not make it.
+        """Return the run that a directory was made for; None if sweep did not make it.
 
         Raises RunDirectoryError if the directory is damaged.
         """

@@ -1,4 +1,4 @@
-"""The built-in trainer: a GPT recipe as the rest of sweep sees it."""
+"""The built-in GPT trainer behind the interface of `sweep.trainers.base`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from trainer.recipe_forms import to_nested
 from trainer.rundir.directory import Request, RunDirectory
 from trainer.rundir.exits import Exit
 
-EVALUATION_SHARE = 1 / 3
-"""Evaluating a token costs a third of training on it: there is no backward pass."""
+EVALUATION_COST_RATIO = 1 / 3
+"""Cost of evaluating a token relative to training on it: the backward pass costs two thirds."""
 CAUSES = {
     Exit.REFUSED: Cause.REFUSED,
     Exit.OUT_OF_MEMORY: Cause.OUT_OF_MEMORY,
@@ -33,10 +33,10 @@ CAUSES = {
     Exit.STOPPED: Cause.STOPPED,
 }
 """By exit status. Any other status is `Cause.FAILED`."""
-RERUN = "-again"
-"""End of the id and the folder of an exact rerun."""
+RERUN_SUFFIX = "-again"
+"""Last part of the id and the folder of an exact rerun."""
 _VARIABLE = re.compile(r"\S*/\S*|\d+")
-"""Paths and numbers, which differ between runs that fail alike."""
+"""Matches paths and numbers, which differ between runs that fail alike."""
 
 
 class InitialWeights(NamedTuple):
@@ -123,8 +123,8 @@ class GptTrainer:
         run_id, repeat_of = request.run_id, request.repeat_of
         if run_id is None:  # older versions did not store it
             first = recipe.fingerprint(*inputs)
-            again = directory.path.name.endswith(RERUN)
-            run_id, repeat_of = (f"{first}{RERUN}", first) if again else (first, None)
+            again = directory.path.name.endswith(RERUN_SUFFIX)
+            run_id, repeat_of = (f"{first}{RERUN_SUFFIX}", first) if again else (first, None)
         identity = RunIdentity(
             run_id=run_id,
             family=request.family or recipe.family(*inputs),
@@ -142,12 +142,12 @@ def recipe_of(spec: RunSpec) -> Recipe:
 
 
 def expected_cost(recipe: Recipe) -> Cost:
-    """Cost and size of training a recipe and evaluating it once."""
+    """Return cost and size of training a recipe and evaluating it once."""
     trained = recipe.steps * recipe.tokens_per_step
     scored = recipe.evaluation.chunks * recipe.evaluation.chunk_tokens
     return Cost(
         flops=recipe.flops,
-        evaluation_flops=recipe.flops * EVALUATION_SHARE * scored / trained,
+        evaluation_flops=recipe.flops * EVALUATION_COST_RATIO * scored / trained,
         tokens=trained,
         steps=recipe.steps,
         parameters=parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer)),
@@ -167,7 +167,7 @@ def _read_end(directory: RunDirectory, ended: Ended) -> End:
 
 
 def _killed(ended: Ended) -> End:
-    """A signal ended the process."""
+    """Return the end of a process that a signal ended."""
     peak = _peak(ended)
     if ended.out_of_memory:
         reason = (
@@ -183,7 +183,7 @@ def _killed(ended: Ended) -> End:
 
 
 def _exited(directory: RunDirectory, ended: Ended) -> End:
-    """The process exited without a result."""
+    """Return the end of a process that exited without a result."""
     cause = CAUSES.get(ended.status, Cause.FAILED)  # type: ignore[call-overload]  # (an int)
     output = directory.last_log_line()
     reason = output or f"exited with status {ended.status} and printed nothing"

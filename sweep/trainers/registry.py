@@ -1,4 +1,4 @@
-"""The trainers that there are, by name."""
+"""The registry of trainers."""
 
 from __future__ import annotations
 

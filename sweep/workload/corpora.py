@@ -1,4 +1,4 @@
-"""The corpora in the cache, whole or not."""
+"""List the corpora in the cache, complete or not."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ class Entry:
 
     folder: Path
     info: CorpusInfo | None
-    """None for one that is not finished, or damaged."""
+    """None if the corpus is incomplete or damaged."""
     size: int
     """Bytes on the disk."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether its preparation has ended; its files may have been damaged since."""
+        """True if its preparation has ended. Its files may have been damaged since."""
         return not self.folder.name.startswith(PREPARING)
 
-    def content(self) -> dict[str, Any]:
-        """What `--format json` prints of it."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON that `sweep data list --format json` prints for it."""
         about = asdict(self.info) if self.info else {"corpus": None}
         return {**about, "folder": str(self.folder), "bytes": self.size}
 
-    def answers_to(self, word: str) -> bool:
-        """Whether a person may mean it."""
+    def is_called(self, name: str) -> bool:
+        """True if `name` is its folder, its name, or at least four digits of its hash."""
         names = {self.folder.name, str(self.folder)} | ({self.info.corpus} if self.info else set())
-        is_hash = len(word) >= 4 and self.info is not None and self.info.hash.startswith(word)
-        return word in names or is_hash
+        is_hash = len(name) >= 4 and self.info is not None and self.info.hash.startswith(name)
+        return name in names or is_hash
 
 
 def find_entries(cache: Path) -> list[Entry]:
-    """The corpora in a cache, by name."""
+    """Return the corpora in a cache, sorted by name."""
     folders = sorted(path for path in cache.glob("*") if path.is_dir())
     corpora = [p for p in folders if p.name.startswith(PREPARING) or _has_tokens(p)]
     return [Entry(folder, _info(folder), size_of(folder)) for folder in corpora]

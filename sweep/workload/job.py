@@ -1,4 +1,4 @@
-"""A run as the queue and the schedulers know it."""
+"""A run as queue and scheduler handle it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from sweep.trainers.base import RunIdentity, RunSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Job(RunIdentity):
-    """One run to be trained: its names, and what it trains."""
+    """A run to be trained: its ids and its specification."""
 
     spec: RunSpec

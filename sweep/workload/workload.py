@@ -23,11 +23,11 @@ class Workload:
     inputs: GptInputs
 
     def job(self, spec: RunSpec) -> Job:
-        """The job of one run."""
+        """Return the job of one run."""
         return self._jobs([spec])[0]
 
     def _jobs(self, specs: list[RunSpec]) -> list[Job]:
-        """The jobs of runs that differ by their seeds alone."""
+        """Return the jobs of runs that differ only in their seeds."""
         return [
             Job(
                 run_id=identity.run_id,
@@ -39,9 +39,9 @@ class Workload:
         ]
 
     def jobs(self) -> dict[tuple[str, int], Job]:
-        """Jobs by arm and seed: all arms with the first seed, then with the second, ...
+        """Return jobs by arm and seed: all arms with the first seed, then with the second, ...
 
-        In that order a study that is cut short has results of every arm.
+        In this order a study that is interrupted has results for every arm.
         """
         arms, seeds = self.plan.arms, self.plan.seeds
         of_arms = [self._jobs([arm.specs[seed] for seed in seeds]) for arm in arms]
@@ -62,8 +62,8 @@ class Workload:
             twin = seen.setdefault(self.job(arm.spec).run_id, arm.name)
             if twin != arm.name:
                 raise StudyError(
-                    f"{self.plan.source}: arm {arm.name!r} is the arm {twin!r} again: what they "
-                    "read or begin with has other names and the same content; remove one"
+                    f"{self.plan.source}: arm {arm.name!r} is the same as arm {twin!r}: their corpora "
+                    "or initial weights have different names and the same content; remove one"
                 )
 
     def _check_arm(self, arm: Arm) -> None:

@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.terminal import HASTE, Terminal
+from tests.faults.terminal import NO_PAUSES, Terminal
 
 
 @pytest.fixture(scope="session")
-def peace(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
-    """The study as it ends when nobody disturbs it."""
-    made = Terminal(tmp_path_factory.mktemp("peace"), jobs="")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """The study, trained without any disturbance."""
+    made = Terminal(tmp_path_factory.mktemp("undisturbed"), jobs="")
     assert "3/3" in made.sweep("run", "s.toml")
     return made
 
 
 @pytest.fixture
 def open_terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    """Opens a terminal in a folder of its own; `Terminal` says with what."""
+    """Opens a terminal in a new folder, with the arguments of `Terminal`."""
     opened: list[Terminal] = []
 
-    def make(jobs: str = HASTE, folder: Path | None = None, **shape: int) -> Terminal:
+    def make(jobs: str = NO_PAUSES, folder: Path | None = None, **shape: int) -> Terminal:
         opened.append(Terminal(folder or tmp_path / "study", jobs, **shape))
         return opened[-1]
 

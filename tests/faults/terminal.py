@@ -1,4 +1,4 @@
-"""A terminal in a folder with a study: real commands, and a look at what they do."""
+"""Real commands in a folder with a study, and functions that watch their processes and files."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from sweep.workspace import read_plan
 from trainer.rundir.directory import RunDirectory
 
 STEPS = 199
-"""As many as have a line of the curve each, wherever a run was interrupted."""
+"""The most steps of which each has its own point of the curve."""
 CORPUS = '\n[baseline.data]\ncorpus = "text.txt"\n'
 TEXT = "".join(f"{number} is {number * number} times one.\n" for number in range(8000))
-HASTE = "checkpoint_seconds = 0.1\nretry_seconds = 0\n"
-"""Settings of jobs: an early checkpoint, and no pause before a retry."""
+NO_PAUSES = "checkpoint_seconds = 0.1\nretry_seconds = 0\n"
+"""Settings of `[jobs]`: early checkpoints, and no pause before a retry."""
 DRIVER = "import sys, importlib\nfrom sweep.cli import main\n{constants}\nmain()"
-"""A command with other constants than its own."""
+"""Runs a command with some constants changed."""
 
 
 class Terminal:
-    """Commands given in a folder with a study `s.toml` of three arms."""
+    """Runs commands in a folder with a study `s.toml` of three arms."""
 
     def __init__(self, folder: Path, jobs: str = "", *, steps: int = STEPS, seeds: int = 1) -> None:
         self.folder = folder
@@ -38,9 +38,11 @@ class Terminal:
         (folder / "s.toml").write_text(small_study(steps, seeds, jobs) + CORPUS)
 
     def start(self, *words: str, **constants: float) -> subprocess.Popen[str]:
-        """A command that goes on; `sweep__leases__LEASE_SECONDS=2` is a constant of its own."""
+        """Start a command; `sweep__queue__leases__LEASE_SECONDS=2` changes that constant in it."""
         lines = [
-            f"setattr(importlib.import_module('{module.replace('__', '.')}'), '{name}', {value})"
+            f"module = importlib.import_module('{module.replace('__', '.')}')\n"
+            f"assert hasattr(module, '{name}')\n"
+            f"module.{name} = {value}"
             for key, value in constants.items()
             for module, _, name in [key.rpartition("__")]
         ]
@@ -59,43 +61,43 @@ class Terminal:
         return process
 
     def sweep(self, *words: str, status: int = 0) -> str:
-        """A command that must end with that status; what it printed."""
+        """Run a command that must end with `status`; returns its output."""
         return end(self.start(*words), status)
 
     def close(self) -> None:
-        """End whatever was started."""
+        """Kill all commands and their child processes."""
         for process in self.started:
             below = [pid for pid, parent, _ in processes() if parent == process.pid]
             process.kill()
             process.communicate()
-            for pid in below:  # one that is suspended would not notice
+            for pid in below:  # a suspended one does not notice the end of its parent
                 send(pid, signal.SIGKILL)
 
     def run(self, arm: str, seed: int = 1) -> RunDirectory:
-        """The directory that a run has or will have."""
+        """Return the directory of a run, which may not exist yet."""
         plan = read_plan(self.folder / "s.toml")
         found = make_workload(plan, self.folder / "runs" / "cache").jobs()[arm, seed]
         return RunDirectory(self.folder / "runs" / directory_name(found.run_id))
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """What the database holds."""
+        """Query the database."""
         return read(self.folder, query)
 
     def attempts(self, run: RunDirectory) -> list[tuple[object, ...]]:
-        """The outcomes of a run's attempts and their reasons."""
+        """Return outcome and reason of each attempt at a run."""
         query = "SELECT outcome, reason FROM attempts WHERE run_id LIKE '{}%' ORDER BY number"
         return self.rows(query.format(run.path.name))
 
 
 def end(process: subprocess.Popen[str], status: int = 0) -> str:
-    """What a command printed that must end with that status."""
+    """Wait for a command that must end with `status`; returns its output."""
     out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == status, out
     return out
 
 
 def wait_for(condition: Callable[[], object], command: subprocess.Popen[str] | None = None) -> None:
-    """Until it holds; a command that ends before has failed the test."""
+    """Wait until a condition is true. The test fails if the command ends before."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
@@ -105,19 +107,19 @@ def wait_for(condition: Callable[[], object], command: subprocess.Popen[str] | N
 
 
 def steps(run: RunDirectory) -> int:
-    """How many a run has taken, by its events."""
+    """Return how many steps a run has taken, according to its events."""
     events = run.read_events()
     return events[-1].step if events else 0
 
 
 def trainers(*runs: RunDirectory) -> list[int]:
-    """The processes that hold the locks of some runs, fork servers left out."""
+    """Return the processes that hold the locks of some runs, without fork servers."""
     wanted = {run.path.resolve() for run in runs}
     return [pid for pid, *_ in processes() if trained_by(pid) in wanted]
 
 
 def send(pid: int, number: int) -> None:
-    """A signal to a process that may have ended."""
+    """Send a signal to a process, which may have ended."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -125,7 +127,7 @@ def send(pid: int, number: int) -> None:
 
 
 def server_of(command: subprocess.Popen[str]) -> Sequence[int]:
-    """The fork server of a command, if it has one."""
+    """Return the fork server of a command, if it has one."""
     return [
         pid
         for pid, parent, words in processes()

@@ -1,4 +1,4 @@
-"""A study on a disk that is cleared, or full, while it goes on."""
+"""A study on a disk that is full, or cleaned up, while it is trained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.monkey import differences
 from sweep.commands.gc import ON_REQUEST, GcRequest, gc
 from sweep.workspace import Workspace
 from tests.disks import fill_disk, small_disk
-from tests.faults.terminal import HASTE, Terminal, end, send, steps, trainers, wait_for
+from tests.faults.terminal import NO_PAUSES, Terminal, end, send, steps, trainers, wait_for
 
 Open = Callable[..., Terminal]
 
@@ -30,8 +30,8 @@ def free_all(terminal: Terminal) -> str:
     return said.getvalue()
 
 
-def test_what_is_freed_while_a_study_runs_and_one_run_is_killed_changes_none_of_its_losses(
-    open_terminal: Open, peace: Terminal
+def test_sweep_gc_during_training_changes_no_loss_even_if_a_run_is_killed(
+    open_terminal: Open, undisturbed: Terminal
 ) -> None:
     terminal = open_terminal()
     run = terminal.run("baseline")
@@ -46,7 +46,7 @@ def test_what_is_freed_while_a_study_runs_and_one_run_is_killed_changes_none_of_
         time.sleep(0.3)
     assert "3/3" in end(command)
     assert "weights of finished runs" in said
-    assert differences(terminal.folder, peace.folder) == []
+    assert differences(terminal.folder, undisturbed.folder) == []
     outcomes = terminal.rows("SELECT outcome, COUNT(*) FROM attempts GROUP BY 1 ORDER BY 1")
     assert outcomes == [("done", 3), ("failed", 1)]
 
@@ -60,10 +60,10 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield made
 
 
-def test_a_disk_that_is_full_for_checkpoints_result_and_database_makes_a_study_wait(
-    disk: Path, open_terminal: Open, peace: Terminal
+def test_a_study_waits_when_its_disk_is_full_for_checkpoints_results_or_the_database(
+    disk: Path, open_terminal: Open, undisturbed: Terminal
 ) -> None:
-    terminal = open_terminal(HASTE + 'keep = "nothing"\n')
+    terminal = open_terminal(NO_PAUSES + 'keep = "nothing"\n')
     run = terminal.run("baseline")
     command = terminal.start("run", "s.toml", "--slots", "1")
     wait_for(lambda: steps(run) >= 5, command)
@@ -72,15 +72,15 @@ def test_a_disk_that_is_full_for_checkpoints_result_and_database_makes_a_study_w
     filler = fill_disk(disk, leave=0)
     send(pid, signal.SIGCONT)
     wait_for(lambda: not trainers(run), command)
-    waits(command, terminal)
+    check_waits(command, terminal)
     assert not run.result.exists()
     filler.unlink()
-    goes_on(command, terminal, peace)
+    check_continues(command, terminal, undisturbed)
     assert terminal.attempts(run)[-1] == ("done", None)
 
 
-def test_a_result_that_the_database_has_no_room_for_is_recorded_when_there_is_some(
-    disk: Path, open_terminal: Open, peace: Terminal
+def test_a_result_that_did_not_fit_into_the_database_is_recorded_later(
+    disk: Path, open_terminal: Open, undisturbed: Terminal
 ) -> None:
     terminal = open_terminal("")
     run = terminal.run("baseline")
@@ -90,46 +90,50 @@ def test_a_result_that_the_database_has_no_room_for_is_recorded_when_there_is_so
     wait_for(run.result.exists)
     filler = fill_disk(disk, leave=0)
     command.send_signal(signal.SIGCONT)
-    waits(command, terminal)
+    check_waits(command, terminal)
     assert terminal.rows("SELECT COUNT(*) FROM attempts WHERE outcome IS NOT NULL") == [(0,)]
     filler.unlink()
-    goes_on(command, terminal, peace)
+    check_continues(command, terminal, undisturbed)
     assert terminal.rows("SELECT outcome, COUNT(*) FROM attempts GROUP BY 1") == [("done", 3)]
 
 
-def test_a_disk_that_is_too_small_is_tried_less_and_less_often_and_at_once_when_it_has_grown(
+def test_a_disk_that_stays_too_small_is_tried_less_and_less_often_and_at_once_after_it_has_grown(
     disk: Path, open_terminal: Open
 ) -> None:
     terminal = open_terminal("", steps=5)
     wide = ("run", "s.toml", "--slots", "1", "--override", "model.width=512")
-    command = terminal.start(*wide, sweep__obstacles__AGAIN_SECONDS=3600)
+    command = terminal.start(*wide, sweep__running__obstacles__FIRST_RETRY_SECONDS=3600)
     stopped = "SELECT COUNT(*) FROM attempts WHERE outcome = 'stopped'"
     wait_for(lambda: any(disk.glob("*/attempts.jsonl")), command)
     wait_for(lambda: terminal.rows(stopped) == [(2,)], command)
-    waits(command, terminal)
+    check_waits(command, terminal)
     subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
     said = end(command)
     assert "3/3" in said
     assert terminal.rows(stopped) == [(2,)]
     first, again = (text.splitlines()[0] for text in said.split("Waiting: ")[1:])
     assert "is full: free some space. " in first
-    assert re.search(r"was full again: \d.\d MB of room are too little .* fewer --slots", again)
+    assert re.search(
+        r"was full again: \d.\d MB of free space are too little .* fewer --slots", again
+    )
 
 
-def waits(command: subprocess.Popen[str], terminal: Terminal) -> None:
-    """For longer than it takes to notice; what is there is whole."""
+def check_waits(command: subprocess.Popen[str], terminal: Terminal) -> None:
+    """Check for some seconds that the command waits and that the database is intact."""
     time.sleep(3)
     assert command.poll() is None
     assert terminal.rows("PRAGMA integrity_check") == [("ok",)]
 
 
-def goes_on(command: subprocess.Popen[str], terminal: Terminal, peace: Terminal) -> None:
-    """To the same losses as without any trouble."""
+def check_continues(
+    command: subprocess.Popen[str], terminal: Terminal, undisturbed: Terminal
+) -> None:
+    """Check that the command continues and ends with the same losses as an undisturbed study."""
     said = end(command)
     assert "3/3" in said
     assert said.count("Waiting: ") == said.count("Resumed.") == 1
     assert "full" in said.split("Waiting: ")[1].splitlines()[0]
     assert "free some space" in said.split("Waiting: ")[1].splitlines()[0]
-    assert differences(terminal.folder, peace.folder) == []
+    assert differences(terminal.folder, undisturbed.folder) == []
     assert terminal.rows("PRAGMA integrity_check") == [("ok",)]
     assert terminal.rows("SELECT COUNT(*) FROM attempts WHERE outcome = 'failed'") == [(0,)]

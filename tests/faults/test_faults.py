@@ -1,4 +1,4 @@
-"""Whatever is killed, and whenever: nothing is lost, and nothing is done twice.
+"""Processes are killed at random: nothing is lost, and nothing is trained twice.
 
 `benchmarks/faults.py` does the same for as long as one likes, with larger studies.
 """
@@ -15,7 +15,7 @@ SECONDS = 5
 KILLS = 12
 
 
-def test_a_study_whose_processes_are_killed_at_random_ends_as_one_that_nobody_disturbed(
+def test_a_study_whose_processes_are_killed_at_random_ends_like_an_undisturbed_one(
     tmp_path: Path,
 ) -> None:
     study = small_study(STEPS, seeds=2)

@@ -1,4 +1,4 @@
-"""A run that hangs, or takes too long, is ended and tried again; so is one that ignores SIGTERM."""
+"""A run that hangs, or takes too long, is stopped and tried again; so is one that ignores SIGTERM."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import signal
 from collections.abc import Callable
 
 from benchmarks.monkey import differences
-from tests.faults.terminal import HASTE, Terminal, end, server_of, steps, trainers, wait_for
+from tests.faults.terminal import NO_PAUSES, Terminal, end, server_of, steps, trainers, wait_for
 
 Open = Callable[..., Terminal]
-IMPATIENT = HASTE + "stall_timeout = 4\nstop_seconds = 0.5\nretries = 9"
+SHORT_TIMEOUTS = NO_PAUSES + "stall_timeout = 4\nstop_seconds = 0.5\nretries = 9"
 
 
-def test_a_run_that_hangs_is_killed_as_it_heeds_no_sigterm_and_its_next_attempt_ends_with_the_same_bits(
-    open_terminal: Open, peace: Terminal
+def test_a_run_that_hangs_is_killed_and_its_next_attempt_has_the_same_result_to_the_bit(
+    open_terminal: Open, undisturbed: Terminal
 ) -> None:
-    terminal = open_terminal(IMPATIENT)
+    terminal = open_terminal(SHORT_TIMEOUTS)
     hung = terminal.run("baseline")
     command = terminal.start("run", "s.toml", "--slots", "2")
     wait_for(lambda: steps(hung) >= 5, command)
@@ -27,26 +27,28 @@ def test_a_run_that_hangs_is_killed_as_it_heeds_no_sigterm_and_its_next_attempt_
     first, *_, last = terminal.attempts(hung)
     assert first == ("failed", "no step for 4 s (jobs.stall_timeout): it hung")
     assert last == ("done", None)
-    assert differences(terminal.folder, peace.folder) == []
+    assert differences(terminal.folder, undisturbed.folder) == []
 
 
-def test_a_fork_server_that_hangs_is_replaced_and_what_it_had_started_goes_on(
-    open_terminal: Open, peace: Terminal
+def test_a_fork_server_that_hangs_is_replaced_and_its_runs_are_trained_again(
+    open_terminal: Open, undisturbed: Terminal
 ) -> None:
-    terminal = open_terminal(IMPATIENT)
+    terminal = open_terminal(SHORT_TIMEOUTS)
     run = terminal.run("baseline")
-    command = terminal.start("run", "s.toml", "--slots", "1", sweep__executors__local__UNHEARD=0)
+    command = terminal.start(
+        "run", "s.toml", "--slots", "1", sweep__executors__local__KILL_TIMEOUT=0
+    )
     wait_for(lambda: steps(run) >= 5, command)
     (server,) = server_of(command)
     os.kill(server, signal.SIGSTOP)
     assert "3/3" in end(command)
-    assert differences(terminal.folder, peace.folder) == []
+    assert differences(terminal.folder, undisturbed.folder) == []
 
 
 def test_an_attempt_that_takes_too_long_writes_a_checkpoint_and_the_next_one_continues_there(
     open_terminal: Open,
 ) -> None:
-    terminal = open_terminal(HASTE + "timeout = 2\nretries = 1", steps=1_000_000)
+    terminal = open_terminal(NO_PAUSES + "timeout = 2\nretries = 1", steps=1_000_000)
     out = terminal.sweep("run", "s.toml", "--slots", "2", status=1)
     reason = "not done after 2 s (jobs.timeout)"
     assert out.count(f"failed and will be tried again: {reason}") == 3

@@ -1,4 +1,4 @@
-"""Two commands on one database, one of them suspended: nothing is done twice, nothing overwritten."""
+"""Two commands on one database, one of them suspended: nothing is trained twice or overwritten."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from trainer.rundir.exits import Exit
 
 Open = Callable[..., Terminal]
 SHORT_LEASE = {
-    "sweep__leases__LEASE_SECONDS": 3,
-    "sweep__leases__RENEW_SECONDS": 0.5,
-    "sweep__scheduler__RENEW_SECONDS": 0.5,
+    "sweep__queue__leases__LEASE_SECONDS": 3,
+    "sweep__queue__leases__RENEW_SECONDS": 0.5,
+    "sweep__running__scheduler__RENEW_SECONDS": 0.5,
 }
 ARMS = ("baseline", "no-dropout", "clip")
 ORPHAN = """
@@ -28,15 +28,15 @@ from trainer.processes.run import train_directory
 
 sys.exit(train_directory(Path(sys.argv[1]), "cpu", 1, int(sys.argv[2])))
 """
-"""Trains a run directory as an attempt, and hangs from nobody."""
+"""Trains a run directory as a given attempt, without a scheduler or a fork server."""
 
 
 def is_replaced(run: RunDirectory) -> bool:
-    """Whether a second attempt at it is to begin."""
+    """True if a second attempt has been announced."""
     return "2" in (run.path / "lock").read_text().split()
 
 
-def test_two_commands_that_are_started_together_share_the_work_and_both_end_with_the_full_table(
+def test_two_commands_that_start_together_share_the_runs_and_both_print_the_full_table(
     open_terminal: Open,
 ) -> None:
     terminal = open_terminal(seeds=2, steps=60)
@@ -49,8 +49,8 @@ def test_two_commands_that_are_started_together_share_the_work_and_both_end_with
     assert terminal.rows("SELECT DISTINCT state FROM runs") == [("done",)]
 
 
-def test_a_scheduler_and_a_run_that_were_suspended_cannot_overwrite_what_their_successor_did(
-    open_terminal: Open, peace: Terminal
+def test_a_suspended_scheduler_and_its_run_cannot_overwrite_the_results_of_their_successor(
+    open_terminal: Open, undisturbed: Terminal
 ) -> None:
     terminal = open_terminal()
     run = terminal.run("baseline")
@@ -68,7 +68,7 @@ def test_a_scheduler_and_a_run_that_were_suspended_cannot_overwrite_what_their_s
     for out in (end(first), end(second)):
         assert "3/3" in out
         assert out.count("undecided") == 2
-    assert differences(terminal.folder, peace.folder) == []
+    assert differences(terminal.folder, undisturbed.folder) == []
     (outcome, reason), *others = terminal.attempts(run)
     assert (outcome, str(reason)[:41]) == ("lost", "its scheduler has given no sign of life f")
     assert others == [("done", None)]
@@ -76,7 +76,7 @@ def test_a_scheduler_and_a_run_that_were_suspended_cannot_overwrite_what_their_s
 
 
 def test_a_run_that_outlives_its_scheduler_and_its_fork_server_stops_for_the_next_attempt(
-    open_terminal: Open, peace: Terminal
+    open_terminal: Open, undisturbed: Terminal
 ) -> None:
     terminal = open_terminal()
     runs = [terminal.run(arm) for arm in ARMS]
@@ -86,13 +86,13 @@ def test_a_run_that_outlives_its_scheduler_and_its_fork_server_stops_for_the_nex
     command.kill()
     assert wait_for_end(hanging) < 2
     words = [sys.executable, "-c", ORPHAN, str(runs[0].path), "1"]
-    with subprocess.Popen(words) as orphan:  # as where the kernel ends no child with its parent
+    with subprocess.Popen(words) as orphan:  # as on systems that do not end a child with its parent
         wait_for(lambda: trainers(runs[0]) == [orphan.pid])
-        orphan.send_signal(signal.SIGSTOP)  # until it is late
+        orphan.send_signal(signal.SIGSTOP)  # until its attempt is replaced
         again = terminal.start("run", "s.toml")
         wait_for(lambda: is_replaced(runs[0]), again)
         orphan.send_signal(signal.SIGCONT)
         assert orphan.wait() == Exit.STOPPED
         assert "3/3" in end(again)
-    assert differences(terminal.folder, peace.folder) == []
+    assert differences(terminal.folder, undisturbed.folder) == []
     assert terminal.attempts(runs[0]) == [("lost", "its scheduler ended"), ("done", None)]

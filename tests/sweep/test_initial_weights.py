@@ -115,7 +115,7 @@ def edit(place: Path, before: str, after: str) -> None:
         ),
         (
             [("[design]", BEGUN.replace("warm", "warmer").replace('"old"', '"./old"').lstrip())],
-            "arm 'warmer' is the arm 'warm' again: what they read or begin with has other names",
+            "arm 'warmer' is the same as arm 'warm': their corpora or initial weights have",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.executors.local import RESTARTS
+from sweep.executors.local import MAX_RESTARTS
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
@@ -135,7 +135,7 @@ def test_a_command_whose_fork_server_is_killed_starts_another_and_spends_no_retr
     out, err = long_run.communicate(timeout=60)
     assert long_run.returncode == 0, err
     reason = "the process that runs are forked from has ended (status -9)"
-    assert 1 <= out.count(f"stopped, to go on later: {reason}") <= 2
+    assert 1 <= out.count(f"stopped, continues later: {reason}") <= 2
     assert states(sweep(empty, "status"))["all"] == ["6", "·", "·", "·", "·"]
 
 
@@ -149,7 +149,7 @@ def test_a_command_whose_fork_servers_end_one_after_the_other_says_so_and_gives_
             killed.add(server)
     _, err = long_run.communicate(timeout=60)
     assert long_run.returncode == 1
-    assert len(killed) == 1 + RESTARTS
+    assert len(killed) == 1 + MAX_RESTARTS
     assert err.startswith(
         "sweep: the process that runs are forked from has ended (status -9), 4 times in a row; "
     )

@@ -8,7 +8,7 @@ import pytest
 
 from sweep.errors import RunnerLostError
 from sweep.executors.fork_server import Server
-from sweep.executors.local import RESTARTS, LocalExecutor
+from sweep.executors.local import MAX_RESTARTS, LocalExecutor
 
 KILLED = "import os; os.kill(os.getpid(), 9)"
 BROKEN = "raise SystemExit(3)"
@@ -28,16 +28,16 @@ class Servers:
 
 
 def test_a_server_that_is_killed_before_it_is_ready_is_replaced() -> None:
-    servers = Servers(*[KILLED] * RESTARTS, READY)
+    servers = Servers(*[KILLED] * MAX_RESTARTS, READY)
     executor = LocalExecutor([], servers.start)
     executor.prepare()
     executor.close()
-    assert servers.started == RESTARTS + 1
+    assert servers.started == MAX_RESTARTS + 1
 
 
 def test_a_server_that_is_always_killed_is_given_up() -> None:
-    executor = LocalExecutor([], Servers(*[KILLED] * (RESTARTS + 1)).start)
-    with pytest.raises(RunnerLostError, match=rf"status -9\), {RESTARTS + 1} times in a row"):
+    executor = LocalExecutor([], Servers(*[KILLED] * (MAX_RESTARTS + 1)).start)
+    with pytest.raises(RunnerLostError, match=rf"status -9\), {MAX_RESTARTS + 1} times in a row"):
         executor.prepare()
 
 
