@@ -1,6 +1,7 @@
-"""Which changes to a GPT training run are real?
+"""Find out which changes to a GPT training run are real.
 
-`sweep.load("interventions")` gives a study's runs as a DataFrame; the rest is the command line.
+`sweep.load("interventions")` returns the runs of a study as a DataFrame. Everything else is done
+with the command line.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ __all__ = ["load"]
 def load(
     study: str | None = None, *, runs: str | Path = "runs", db: str | None = None
 ) -> pd.DataFrame:
-    """The runs of a study, one row per arm and seed, for notebooks.
+    """Return the runs of a study as a table with one row per arm and seed.
 
-    `study` is its name, or None for the one last run; `runs` the folder of results; `db` a
-    database URL when it is not `sweep.db` in that folder. Columns: arm, seed, the three stream
-    seeds, loss (nats per token; NaN where there is none), status, and all that was recorded.
+    `study`: its name, None for the study last run. `runs`: the folder of results. `db`: a database
+    URL, if the database is not `sweep.db` in that folder. Columns: arm, seed, the seeds of the three
+    random streams, loss (nats per token; NaN if there is none), status, and everything recorded.
 
     Raises sweep.errors.StoreError and sweep.errors.NotFoundError.
     """

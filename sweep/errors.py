@@ -1,14 +1,14 @@
-"""What can go wrong in an orchestrated study; the tree hangs from `trainer.errors.UserError`.
+"""The exceptions of `sweep`, below `trainer.errors.UserError`.
 
 UserError
-├── StudyError        the study file does not make sense
+├── StudyError        the study file is not valid
 ├── StoreError        the database cannot be used
-│   └── StoreBusyError    ... at the moment: its disk is full, or another program keeps it locked
-├── NotFoundError     no study, run or corpus answers to that name
-├── HubError          nothing can be uploaded to the Hugging Face Hub
+│   └── StoreBusyError    ... for now: its disk is full, or another program keeps it locked
+├── NotFoundError     there is no such study, run or corpus
+├── HubError          the upload to the Hugging Face Hub failed
 ├── ResultsError      a file of results cannot be imported
 └── ExecutionError    runs cannot be started on this machine
-    └── RunnerLostError   ... any more: what starts them ends again and again
+    └── RunnerLostError   ... any more: the process that starts them ends repeatedly
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trainer.errors import UserError
 
 
 class StudyError(UserError):
-    """The study file does not make sense."""
+    """The study file is not valid."""
 
 
 class StoreError(UserError):
@@ -28,15 +28,15 @@ class StoreError(UserError):
 
 
 class StoreBusyError(StoreError):
-    """The database cannot be written at the moment; waiting helps."""
+    """The database cannot be written for now; a later try may succeed."""
 
 
 class NotFoundError(UserError):
-    """No study, run or corpus answers to that name."""
+    """There is no such study, run or corpus."""
 
 
 class HubError(UserError):
-    """Nothing can be uploaded to the Hugging Face Hub."""
+    """The upload to the Hugging Face Hub failed."""
 
 
 class ResultsError(UserError):
@@ -48,16 +48,16 @@ class ExecutionError(UserError):
 
 
 class RunnerLostError(ExecutionError):
-    """What runs are started with has gone, and comes back no more."""
+    """The process that starts runs has ended too often."""
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
-    """`; did you mean 'x'?` with the nearest of `known`, or nothing when none is near."""
+    """Return `; did you mean 'x'?` with the most similar known word; empty if none is similar."""
     nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean {prefix + nearest[0]!r}?" if nearest else ""
 
 
 def listed(words: Iterable[object]) -> str:
-    """`a, b and c`."""
+    """Join words as `a, b and c`."""
     *most, last = [str(word) for word in words] or ["nothing"]
     return f"{', '.join(most)} and {last}" if most else last

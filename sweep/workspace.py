@@ -1,4 +1,4 @@
-"""Where results are, and which study is meant."""
+"""Locate the results, and the study that a command line names."""
 
 from __future__ import annotations
 
@@ -25,37 +25,38 @@ class Workspace:
 
     folder: Path
     database: str | None = None
-    """A database URL, when it is not `sweep.db` in the folder."""
+    """A database URL; None for `sweep.db` in the folder."""
 
     @property
     def url(self) -> URL:
-        """The database's URL. Raises StoreError when it is none."""
+        """The URL of the database. Raises StoreError if `database` is not a valid one."""
         return store_url(self.database, self.folder)
 
     @property
     def cache(self) -> Path:
-        """Where token files are kept."""
+        """The folder of token files."""
         return self.folder / "cache"
 
     def open(self) -> Store:
-        """The store as it is. Raises StoreError when there is none."""
+        """Open the store. Raises StoreError if there is none."""
         return Store(self.url, folder=self.folder)
 
     def open_or_create(self) -> Store:
-        """The store, made when there is none. Raises StoreError when that is impossible."""
+        """Open the store, or create it. Raises StoreError if that is impossible."""
         return Store(self.url, create=True, folder=self.folder)
 
     def open_if_any(self) -> Store | None:
-        """The store, or None when nothing has been run yet. Raises StoreError for a broken one."""
+        """Open the store; None if there is none yet. Raises StoreError if it is damaged."""
         url = self.url
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
             return None
         return self.open()
 
     def study_file(self, word: str | None) -> Path:
-        """The file of the study that `word` names by its path or name; None for the usual one.
+        """Return the file of a study, given by path or name.
 
-        That is the study last run, else `studies/interventions.toml`. Raises NotFoundError.
+        For None: the file of the study last run, else `studies/interventions.toml`. Raises
+        NotFoundError.
         """
         if word is not None and is_path(word):
             return Path(word)
@@ -71,7 +72,7 @@ class Workspace:
         )
 
     def imported_study(self, word: str | None) -> StudyRow | None:
-        """The study that `word` names, or the one last run, if it was imported; else None."""
+        """Return the study of that name, or the latest for None, if it was imported; else None."""
         if word is not None and is_path(word):
             return None
         store = self.open_if_any()
@@ -81,13 +82,13 @@ class Workspace:
         return None
 
     def check_trainable(self, path: Path) -> None:
-        """Raises StudyError where a path that is no file is the name of an imported study."""
+        """Raise StudyError if `path` is not a file but the name of an imported study."""
         study = self.imported_study(str(path))
         if study is not None:
             _own_file(study)
 
     def study_name(self, word: str | None) -> str | None:
-        """The name of the study that `word` names by its path or name; None for the last run."""
+        """Return the name of a study given by path or name; None stays None, the study last run."""
         if word is not None and (
             word.endswith(".toml") or (is_there(word) and Path(word).is_file())
         ):
@@ -96,30 +97,30 @@ class Workspace:
 
 
 def is_path(word: str) -> bool:
-    """Whether a word is the path of a study file, rather than the name of a study."""
+    """True if a word is the path of a study file, rather than the name of a study."""
     return word.endswith(".toml") or is_there(word)
 
 
 def is_there(path: str | Path) -> bool:
-    """Whether there is a file or folder of that name, which may be no name of a file at all."""
+    """True if a file or folder exists. Any text may be given: an invalid path does not exist."""
     try:
         return Path(path).exists()
-    except OSError:  # too long
+    except OSError:  # e.g. too long for a path
         return False
 
 
 def _own_file(study: StudyRow) -> Path:
-    """The file of a study that can be run. Raises StudyError for an imported one."""
+    """Return the file of a study that was trained here. Raises StudyError for an imported one."""
     check_trained(study)
     return Path(study.path)
 
 
 def check_trained(study: StudyRow) -> None:
-    """Raises StudyError for a study that was imported: nothing of it can be trained."""
+    """Raise StudyError for an imported study, which cannot be trained."""
     if study.imported:
         raise StudyError(
-            f"study {study.name!r} was imported from {study.path} and cannot be run, only "
-            "judged: `sweep report` and `sweep noise` do that; what can be run is a study file"
+            f"study {study.name!r} was imported from {study.path} and cannot be trained; "
+            "`sweep report` and `sweep noise` work on it. To train, name a study file"
         )
 
 

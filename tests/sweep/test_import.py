@@ -254,7 +254,7 @@ def test_an_imported_study_can_be_inspected_but_not_run(tmp_path: Path, sweep: R
         done = sweep(tmp_path, *words)
         assert (done.returncode, done.stdout) == (2, ""), words
         assert done.stderr.startswith(
-            f"sweep: study 'x' was imported from {tmp_path / 'r.csv'} and cannot be run"
+            f"sweep: study 'x' was imported from {tmp_path / 'r.csv'} and cannot be trained"
         )
         assert done.stderr.count("\n") == 1
 
