@@ -1,4 +1,4 @@
-"""The command line. Imports little: what a command needs is imported when it is called."""
+"""The command line. It imports little: a command imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from trainer.files import FULL
 __all__ = ["app", "control", "data", "look", "main", "models", "results", "study", "upkeep"]
 
 EXIT_FAILED = 1
-EXIT_WRONG = 2
+EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
-    """The console script: a command, with errors as sentences."""
-    # What a command reads lives until it ends: looking for garbage among it after every 700 objects,
-    # as Python does, takes a tenth of the time of a large report.
+    """Run a command, and print errors as sentences: the console script `sweep`."""
+    # The objects that a command reads live until it ends. Python's default, a collection after every
+    # 700 new objects, takes a tenth of the time of a large report.
     gc.set_threshold(100_000)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # it is closed, or a test's, otherwise
-            stream.reconfigure(errors="replace")  # a terminal that has no minus sign shows "?"
+        if isinstance(stream, TextIOWrapper):  # otherwise it is closed, or a test's
+            stream.reconfigure(errors="replace")  # a terminal without a minus sign shows "?"
     try:
         app()
     except Exception as error:
         if os.environ.get("SWEEP_DEBUG"):
             raise
-        sys.exit(_tell(error))
+        sys.exit(_print_error(error))
     except KeyboardInterrupt:
-        print("Stopped. What is finished is kept; the same command continues.", file=sys.stderr)  # noqa: T201  (the command line's own voice)
+        print("Stopped. Finished runs are kept; the same command continues.", file=sys.stderr)  # noqa: T201  (the console may be broken)
         sys.exit(EXIT_INTERRUPTED)
 
 
-def _tell(error: Exception) -> int:
-    """Print what went wrong on standard error; the exit status."""
-    if isinstance(error, BrokenPipeError):  # the reader has seen enough
+def _print_error(error: Exception) -> int:
+    """Print an error on standard error; returns the exit status."""
+    if isinstance(error, BrokenPipeError):  # e.g. `sweep list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     from sweep.terminal.console import say
@@ -50,12 +50,12 @@ def _tell(error: Exception) -> int:
     console = make_console(stderr=True)
     if isinstance(error, UserError):
         say(console, f"sweep: {error}")
-        return EXIT_FAILED if isinstance(error, RunnerLostError) else EXIT_WRONG
+        return EXIT_FAILED if isinstance(error, RunnerLostError) else EXIT_USER_ERROR
     if isinstance(error, OSError) and error.filename is not None:
         say(console, f"sweep: {error.filename}: {error.strerror}")
-        return EXIT_WRONG
+        return EXIT_USER_ERROR
     if isinstance(error, OSError) and error.errno in FULL:
-        say(console, f"sweep: what is printed goes to a full disk: {error.strerror}")
+        say(console, f"sweep: the output cannot be written, its disk is full: {error.strerror}")
         return EXIT_FAILED
     say(
         console,

@@ -1,4 +1,4 @@
-"""The command line itself, which the modules beside this one add their commands to."""
+"""The typer application, to which the other modules add their commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(
     name="sweep",
-    help="Which changes to a GPT training run are real? Trains them with several seeds and tells.",
+    help="Which changes to a GPT training run are real? Trains each with several seeds and tests them.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -1,4 +1,4 @@
-"""Commands that steer what another terminal trains."""
+"""Commands that control runs which another process trains."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from sweep.cli.options import (
     open_workspace,
 )
 
-Runs = Annotated[
+AllRuns = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN|ARM]", help="A run, or an arm; the whole study if left out."),
+    typer.Argument(metavar="[RUN|ARM]", help="A run or an arm; the whole study if left out."),
 ]
-Meant = Annotated[
+NamedRuns = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN|ARM]", help="A run, or an arm; with --study alone, all of it."),
+    typer.Argument(metavar="[RUN|ARM]", help="A run or an arm; all runs of --study if left out."),
 ]
 
 
 @app.command()
 def cancel(
-    word: Meant = None, study: StudyOption = None, runs: Folder = RUNS, db: Database = None
+    word: NamedRuns = None, study: StudyOption = None, runs: Folder = RUNS, db: Database = None
 ) -> None:
-    """Have runs trained no further; `sweep retry` takes it back."""
+    """Cancel runs; `sweep retry` queues them again."""
     from sweep.commands.control import cancel as command
 
     raise typer.Exit(command(open_workspace(runs, db), word, study, make_console()))
@@ -39,9 +39,9 @@ def cancel(
 
 @app.command()
 def retry(
-    word: Runs = None, study: StudyOption = None, runs: Folder = RUNS, db: Database = None
+    word: AllRuns = None, study: StudyOption = None, runs: Folder = RUNS, db: Database = None
 ) -> None:
-    """Queue again what has failed or was cancelled."""
+    """Queue failed and cancelled runs again."""
     from sweep.commands.control import retry as command
 
     raise typer.Exit(command(open_workspace(runs, db), word, study, make_console()))
@@ -49,7 +49,7 @@ def retry(
 
 @app.command()
 def pause(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) -> None:
-    """Have the runs of a study write a checkpoint and stop, until it is resumed."""
+    """Pause a study: its runs write a checkpoint and stop."""
     from sweep.commands.control import pause as command
 
     raise typer.Exit(command(open_workspace(runs, db), study, make_console()))
@@ -57,7 +57,7 @@ def pause(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) -> 
 
 @app.command()
 def resume(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) -> None:
-    """Let a paused study go on."""
+    """Resume a paused study."""
     from sweep.commands.control import resume as command
 
     raise typer.Exit(command(open_workspace(runs, db), study, make_console()))

@@ -1,4 +1,4 @@
-"""Commands for corpora."""
+"""Commands that prepare, list and remove corpora."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sweep.cli.options import (
 )
 
 data = typer.Typer(
-    help="Prepare, list and remove corpora, which are encoded once.",
+    help="Prepare, list and remove encoded corpora.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -29,7 +29,7 @@ app.add_typer(data, name="data")
 
 @data.command()
 def prepare(study: StudyFile, override: OverrideOption = None, runs: Folder = RUNS) -> None:
-    """Make the token files of what a study reads."""
+    """Prepare the corpora of a study: write their token files."""
     from sweep.commands.data import prepare as command
 
     workspace = open_workspace(runs, None)
@@ -41,7 +41,7 @@ def list_corpora(
     form: TableOrJson = "table",
     runs: Folder = RUNS,
 ) -> None:
-    """List the corpora that are prepared: size, tokens, documents, hash."""
+    """List the prepared corpora: size, tokens, documents, hash."""
     from sweep.commands.data import list_corpora as command
 
     raise typer.Exit(command(open_workspace(runs, None), form, make_console()))

@@ -1,4 +1,4 @@
-"""Commands that only look."""
+"""Commands that show studies, runs and the machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sweep.cli.options import (
 
 @app.command()
 def status(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) -> None:
-    """Show how far a study is, and what went wrong."""
+    """Show the states of a study's runs, and errors."""
     from sweep.commands.look import status as command
 
     raise typer.Exit(command(open_workspace(runs, db), study, make_console()))
@@ -29,7 +29,7 @@ def status(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) ->
 
 @app.command(name="list")
 def list_studies(runs: Folder = RUNS, db: Database = None) -> None:
-    """List the studies that were run here."""
+    """List the studies in the folder of results."""
     from sweep.commands.look import list_studies as command
 
     raise typer.Exit(command(open_workspace(runs, db), make_console()))
@@ -37,7 +37,7 @@ def list_studies(runs: Folder = RUNS, db: Database = None) -> None:
 
 @app.command()
 def show(run: RunWord, study: StudyOption = None, runs: Folder = RUNS, db: Database = None) -> None:
-    """Show everything that is known of a run."""
+    """Show everything that is known about a run."""
     from sweep.commands.look import show as command
 
     raise typer.Exit(command(open_workspace(runs, db), run, study, make_console()))
@@ -46,12 +46,14 @@ def show(run: RunWord, study: StudyOption = None, runs: Folder = RUNS, db: Datab
 @app.command()
 def log(
     run: RunWord,
-    whole: Annotated[bool, typer.Option("--all", help="Not only the last lines.")] = False,
+    whole: Annotated[
+        bool, typer.Option("--all", help="All lines, not only the last ones.")
+    ] = False,
     study: StudyOption = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Show what a run printed and how its attempts ended."""
+    """Show how the attempts at a run ended, and what it printed."""
     from sweep.commands.look import LogRequest
     from sweep.commands.look import log as command
 
@@ -61,7 +63,7 @@ def log(
 
 @app.command()
 def doctor(runs: Folder = RUNS, db: Database = None) -> None:
-    """Examine this machine: what works, and what to do about what does not."""
+    """Check this machine, and say how to fix what does not work."""
     from sweep.commands.doctor import doctor as command
 
     raise typer.Exit(command(open_workspace(runs, db), make_console()))

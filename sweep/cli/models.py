@@ -1,4 +1,4 @@
-"""Commands that use what was trained."""
+"""Commands that use trained models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ModelWord = Annotated[
 @app.command()
 def export(
     run: RunWord,
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder to make.")],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder to create.")],
     push: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the Hugging Face Hub.")
     ] = None,
@@ -46,14 +46,14 @@ def export(
 def evaluate(
     model: ModelWord,
     study: StudyOption = None,
-    name: Annotated[str | None, typer.Option(help="What reports call it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Its name in reports.")] = None,
     remove: Annotated[
-        bool, typer.Option("--remove", help="Take the reference called DIR out of the report.")
+        bool, typer.Option("--remove", help="Remove the reference called RUN from the report.")
     ] = False,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Evaluate a model from elsewhere on a study's test text, as a reference in its report."""
+    """Evaluate any model on a study's test text; the report shows it as a reference."""
     from sweep.commands.evaluate import EvaluateRequest
     from sweep.commands.evaluate import evaluate as command
 
@@ -64,20 +64,25 @@ def evaluate(
 @app.command()
 def generate(
     run: ModelWord,
-    prompt: Annotated[str, typer.Option(help="What the text begins with.")] = "",
-    tokens: Annotated[int, typer.Option(min=1, max=10**9, help="Tokens to add, at most.")] = 200,
+    prompt: Annotated[str, typer.Option(help="The beginning of the text.")] = "",
+    tokens: Annotated[
+        int, typer.Option(min=1, max=10**9, help="Maximum number of new tokens.")
+    ] = 200,
     temperature: Annotated[
-        float, typer.Option(min=0, max=1e3, help="0: always the likeliest token.")
+        float, typer.Option(min=0, max=1e3, help="0 always takes the likeliest token.")
     ] = 0.8,
     top_k: Annotated[
-        int | None, typer.Option(min=1, help="Choose among this many; all if left out.")
+        int | None,
+        typer.Option(min=1, help="Sample from the N likeliest tokens; from all if left out."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Same seed, same text.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same text.")
+    ] = 1,
     study: StudyOption = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Write text with a finished run, or with the model in a folder."""
+    """Generate text with a finished run, or with the model in a folder."""
     from sweep.commands.generate import GenerateRequest
     from sweep.commands.generate import generate as command
 

@@ -1,4 +1,4 @@
-"""The parameters that commands share."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ Database = Annotated[
     str | None, typer.Option("--db", metavar="URL", help="A database other than DIR/sweep.db.")
 ]
 Slots = Annotated[
-    int | None, typer.Option(metavar="N", help="Runs at once; one per GPU or core if left out.")
+    int | None,
+    typer.Option(metavar="N", help="Runs at the same time; one per GPU or core if left out."),
 ]
 OverrideOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--override", metavar="KEY=VALUE", help="Set a baseline field this once; repeatable."
+        "--override", metavar="KEY=VALUE", help="Set a baseline field for this command; repeatable."
     ),
 ]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file.")]
@@ -33,7 +34,9 @@ StudyWord = Annotated[
     str | None,
     typer.Argument(metavar="[STUDY]", help="A study's file or name; the one last run if left out."),
 ]
-RunWord = Annotated[str, typer.Argument(metavar="RUN", help="The beginning of an id, or ARM/SEED.")]
+RunWord = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id or its beginning, or ARM/SEED.")
+]
 StudyOption = Annotated[
     str | None,
     typer.Option(
@@ -44,10 +47,12 @@ FormatOption = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help=f"How to print; if left out, by FILE's suffix ({', '.join(file_suffixes())}); else a table.",
+        help=f"Format; if left out, by FILE's suffix ({', '.join(file_suffixes())}); else a table.",
     ),
 ]
-TableOrJson = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print.")]
+TableOrJson = Annotated[
+    Literal["table", "json"], typer.Option("--format", help="Format of the output.")
+]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
 ]
@@ -55,26 +60,26 @@ RUNS = Path("runs")
 
 
 def open_workspace(runs: Path, db: str | None) -> Workspace:
-    """Where the results are."""
+    """Return the workspace for `--runs` and `--db`."""
     from sweep.workspace import Workspace
 
     return Workspace(runs, db)
 
 
 def chosen_format(form: Format | None, output: Path | None) -> Format:
-    """The format that `--format` asks for, or else the one that the file's name stands for."""
+    """Return the format given with `--format`, else that of the output file's suffix."""
     return form or format_of_file(output)
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Where a command prints."""
+    """Return the console that a command prints to."""
     from sweep.terminal.console import SafeConsole
 
     return SafeConsole(stderr=stderr)
 
 
 def read_overrides(words: list[str] | None) -> Overrides:
-    """The fields that `--override` set. Raises StudyError."""
+    """Parse the values of `--override`. Raises StudyError."""
     from sweep.study.overrides import parse_overrides
 
     return parse_overrides(words or [])

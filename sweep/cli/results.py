@@ -1,4 +1,4 @@
-"""The command that takes in results from elsewhere."""
+"""The command that imports results."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from sweep.cli.options import RUNS, Database, Folder, make_console, open_workspa
 @app.command(name="import")
 def import_results(
     file: Annotated[Path, typer.Argument(help="CSV, JSON Lines or Parquet: arm, loss, seed ...")],
-    study: Annotated[str, typer.Option(metavar="NAME", help="The study that it becomes.")],
+    study: Annotated[str, typer.Option(metavar="NAME", help="Name of the new study.")],
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD=COLUMN", help="Which column is what; repeatable."),
+        typer.Option(metavar="FIELD=COLUMN", help="The column that holds a field; repeatable."),
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(metavar="ARM", help="What the others are compared with.")
+        str | None, typer.Option(metavar="ARM", help="The arm that the others are compared with.")
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(help="Largest chance of a false alarm; 0.05 if left out.")
+        float | None, typer.Option(help="Significance level; 0.05 if left out.")
     ] = None,
     correction: Annotated[
         Literal["holm", "bonferroni", "bh", "none"] | None,
-        typer.Option(help="For the number of arms; holm if left out."),
+        typer.Option(help="Correction for multiple comparisons; holm if left out."),
     ] = None,
     smallest_effect: Annotated[
-        float | None, typer.Option(help="The smallest one worth having; 0 if left out.")
+        float | None, typer.Option(help="Smallest effect of interest; 0 if left out.")
     ] = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Make a study of results from elsewhere, to be judged as if it had been run here."""
+    """Import results of other programs as a study, for `sweep report` and `sweep noise`."""
     from sweep.commands.import_ import ImportRequest
     from sweep.commands.import_ import import_results as command
     from sweep.importing.columns import parse_columns

@@ -1,4 +1,4 @@
-"""Commands that train and judge studies."""
+"""Commands that plan, train and report studies."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def run(
     override: OverrideOption = None,
     slots: Slots = None,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="End at the first run that fails for good.")
+        bool, typer.Option("--fail-fast", help="Stop when a run fails for good.")
     ] = False,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Train what a study still lacks, and print its verdicts."""
+    """Train the runs that a study still lacks, and print its verdicts."""
     from sweep.commands.run import RunRequest
     from sweep.commands.run import run as command
 
@@ -51,11 +51,11 @@ def plan(
     override: OverrideOption = None,
     tokens_per_second: Annotated[
         float | None,
-        typer.Option(metavar="N", min=1e-3, max=1e12, help="Of one baseline run, if you know it."),
+        typer.Option(metavar="N", min=1e-3, max=1e12, help="Speed of a baseline run, if known."),
     ] = None,
     sd: Annotated[
         float | None,
-        typer.Option(metavar="NATS", min=1e-12, max=1e6, help="Of baseline runs, if you know it."),
+        typer.Option(metavar="NATS", min=1e-12, max=1e6, help="SD of baseline runs, if known."),
     ] = None,
     effect: Annotated[
         float | None,
@@ -70,7 +70,7 @@ def plan(
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Show what would run, how long it takes and what it can tell; train nothing."""
+    """Show what would run, how long it takes and which effects it can detect; train nothing."""
     from sweep.commands.plan import PlanRequest
     from sweep.commands.plan import plan as command
 
@@ -105,13 +105,17 @@ def report(
 @app.command()
 def noise(
     study: StudyWord = None,
-    seeds: Annotated[int, typer.Option(min=2, max=10_000, help="Baseline seeds, at least.")] = 7,
+    seeds: Annotated[
+        int, typer.Option(min=2, max=10_000, help="Number of baseline seeds, at least.")
+    ] = 7,
     decompose: Annotated[
         str | None,
-        typer.Option(metavar="STREAMS", help="Which stream makes it: init,order,dropout."),
+        typer.Option(
+            metavar="STREAMS", help="Split the noise by random stream: init,order,dropout."
+        ),
     ] = None,
     levels: Annotated[
-        int, typer.Option(metavar="N", min=3, max=99, help="Seeds of each stream, for that.")
+        int, typer.Option(metavar="N", min=3, max=99, help="Seeds per stream, for --decompose.")
     ] = 4,
     override: OverrideOption = None,
     form: FormatOption = None,
@@ -120,7 +124,7 @@ def noise(
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Measure how large chance is: baseline seeds, and one of them run again exactly."""
+    """Measure the noise of the baseline with several seeds and one exact rerun."""
     from sweep.commands.noise import NoiseRequest
     from sweep.commands.noise import noise as command
     from sweep.noise.decomposition import Question, parse_streams
@@ -137,7 +141,9 @@ def stack(
     study: StudyWord = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=2, max=10_000, help="Fresh seeds; as many as the study has, if left out."),
+        typer.Option(
+            min=2, max=10_000, help="Number of new seeds; as many as the study has, if left out."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the choice and the prediction; train nothing.")
@@ -148,7 +154,7 @@ def stack(
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Train a study's improvements together, on fresh seeds: do they add up?"""
+    """Train a study's improvements together, on new seeds: do they add up?"""
     from sweep.commands.stack import StackRequest
     from sweep.commands.stack import stack as command
 
@@ -162,7 +168,7 @@ def stack(
 def init(
     study: Annotated[Path, typer.Argument(metavar="STUDY", help="The file to write.")],
 ) -> None:
-    """Write a commented study to start from."""
+    """Write a commented study file to start from."""
     from sweep.commands.init import init as command
 
     raise typer.Exit(command(study, make_console()))

@@ -1,4 +1,4 @@
-"""Commands that look after what is stored."""
+"""Commands that back up, rebuild and clean up the stored results."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sweep.cli.options import RUNS, Database, Folder, TableOrJson, make_console,
 
 @app.command()
 def backup(
-    target: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; not there yet.")],
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The file to create.")],
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Copy the database, also while runs are being recorded."""
+    """Copy the database, even while runs are being recorded."""
     from sweep.commands.upkeep import backup as command
 
     raise typer.Exit(command(open_workspace(runs, db), target, make_console()))
@@ -25,7 +25,7 @@ def backup(
 
 @app.command()
 def rebuild(runs: Folder = RUNS, db: Database = None) -> None:
-    """Make a lost or damaged database anew from the run directories."""
+    """Create a lost or damaged database again from the run directories."""
     from sweep.commands.upkeep import rebuild as command
 
     raise typer.Exit(command(open_workspace(runs, db), make_console()))
@@ -38,7 +38,7 @@ def gc(
     ),
     weights_of: Annotated[
         list[str] | None,
-        typer.Option(metavar="STUDY", help="Also those that only this study has; repeatable."),
+        typer.Option(metavar="STUDY", help="Also weights that only this study has; repeatable."),
     ] = None,
     corpora: Annotated[
         bool, typer.Option("--corpora", help="Also token files that no run reads.")
@@ -47,13 +47,13 @@ def gc(
         bool, typer.Option("--unknown", help="Also runs that the database does not know.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be freed; remove nothing.")
+        bool, typer.Option("--dry-run", help="List what would be removed; remove nothing.")
     ] = False,
     form: TableOrJson = "table",
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Free the space that nothing needs any more, and say how much it was."""
+    """Remove files that are not needed any more, and say how much space that freed."""
     from sweep.commands.gc import GcRequest
     from sweep.commands.gc import gc as command
     from sweep.upkeep.garbage import GarbageKind

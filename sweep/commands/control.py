@@ -1,4 +1,4 @@
-"""`sweep cancel`, `retry`, `pause` and `resume`: what another terminal trains, steered."""
+"""`sweep cancel`, `retry`, `pause` and `resume`: control runs that another process trains."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from sweep.workspace import Workspace, check_trained
 
 
 def cancel(workspace: Workspace, word: str | None, study: str | None, console: Console) -> int:
-    """Cancel runs: what is meant must be said. Raises UserError."""
+    """Cancel a run, the runs of an arm, or those of a study; the exit status. Raises UserError."""
     if word is None and study is None:
         raise NotFoundError(
-            "name what is to be cancelled: `sweep cancel RUN`, `sweep cancel ARM`, or "
+            "name what to cancel: `sweep cancel RUN`, `sweep cancel ARM`, or "
             "`sweep cancel --study STUDY` for all runs of a study (`sweep list`)"
         )
     number, named, name = _change(workspace, word, study, control.cancel)
     say(
         console,
-        f"{number} of {named} runs of {name} cancelled; those that go on stop at their next step. "
+        f"{number} of {named} runs of {name} cancelled; running ones stop at their next step. "
         "`sweep retry` queues them again."
         if number
-        else f"Nothing to cancel: {_all(named)} of {name} is done, or cancelled already.",
+        else f"Nothing to cancel: {_all(named)} of {name} is done or cancelled already.",
     )
     return 0
 
 
 def retry(workspace: Workspace, word: str | None, study: str | None, console: Console) -> int:
-    """Queue runs again. Raises UserError."""
+    """Queue failed and cancelled runs again; the exit status. Raises UserError."""
     number, named, name = _change(workspace, word, study, control.retry)
     say(
         console,
-        f"{number} of {named} runs of {name} queued again; a `sweep run` of it, going on or new, "
-        "trains them."
+        f"{number} of {named} runs of {name} queued again; a running or new `sweep run` of "
+        "the study trains them."
         if number
         else f"Nothing to retry: {_all(named)} of {name} has neither failed nor been cancelled.",
     )
@@ -46,7 +46,7 @@ def retry(workspace: Workspace, word: str | None, study: str | None, console: Co
 
 
 def pause(workspace: Workspace, word: str | None, console: Console) -> int:
-    """Pause a study. Raises UserError."""
+    """Pause a study; the exit status. Raises UserError."""
     store = workspace.open()
     name = _trained(workspace, store, word)
     changed = control.pause(store, name)
@@ -56,13 +56,13 @@ def pause(workspace: Workspace, word: str | None, console: Console) -> int:
 
 
 def resume(workspace: Workspace, word: str | None, console: Console) -> int:
-    """Let a study go on. Raises UserError."""
+    """Resume a paused study; the exit status. Raises UserError."""
     store = workspace.open()
     name = _trained(workspace, store, word)
     changed = control.resume(store, name)
     say(
         console,
-        f"{name} goes on, where a `sweep run` of it is waiting."
+        f"{name} is resumed: a waiting `sweep run` continues it."
         if changed
         else f"{name} was not paused.",
     )
@@ -75,7 +75,7 @@ def _change(
     study: str | None,
     change: Callable[[Store, Sequence[str]], int],
 ) -> tuple[int, int, str]:
-    """How many runs were changed, of how many that were named, of which study."""
+    """Return the number of changed runs, the number of named runs, and the name of the study."""
     store = workspace.open()
     name = _trained(workspace, store, study)
     ids = _named(store, name, word)
@@ -83,14 +83,14 @@ def _change(
 
 
 def _trained(workspace: Workspace, store: Store, word: str | None) -> str:
-    """The name of a study that is trained here. Raises StudyError for an imported one."""
+    """Return the name of a study. Raises StudyError for an imported one, which has nothing to train."""
     study = store.study(workspace.study_name(word))
     check_trained(study)
     return str(study.name)
 
 
 def _named(store: Store, study: str, word: str | None) -> list[str]:
-    """The runs that a word means: those of an arm, a single one, or all. Raises NotFoundError."""
+    """Return the runs that `word` names: of an arm, a single run, or all. Raises NotFoundError."""
     rows = store.run_ids(study)
     if word is None:
         return list(dict.fromkeys(run_id for _, run_id in rows))

@@ -1,4 +1,4 @@
-"""`sweep doctor`: what works here, and what to do about what does not."""
+"""`sweep doctor`: check this machine and say how to fix what does not work."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from trainer.errors import UserError
 from trainer.sources.time_limit import call_within
 
 GIBIBYTE = 2**30
-LEAST_MEMORY = 2 * GIBIBYTE
-LEAST_DISK = 1 * GIBIBYTE
+MIN_FREE_MEMORY = 2 * GIBIBYTE
+MIN_FREE_DISK = 1 * GIBIBYTE
 GPT2_VOCABULARY = "6d1cbeee0f20b3d9449abfede4726ed8212e3aee"
-"""The name under which tiktoken caches GPT-2's merges: SHA-1 of their address."""
+"""Name of GPT-2's merges in tiktoken's cache: the SHA-1 of their URL."""
 MARKS = {"good": ("✓", "green"), "note": ("·", "yellow"), "bad": ("✗", "bold red")}
 
 
 class Finding(NamedTuple):
-    """One line of the examination."""
+    """The result of one check."""
 
     what: str
     grade: str
-    """`good`, `note` (works, but) or `bad` (runs will fail)."""
+    """`good`, `note` (works with limits) or `bad` (runs will fail)."""
     words: str
 
 
 def doctor(workspace: Workspace, console: Console) -> int:
-    """Examine this machine; exit status 1 when runs would fail."""
+    """Check this machine; exit status 1 if runs would fail."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
@@ -54,7 +54,7 @@ def doctor(workspace: Workspace, console: Console) -> int:
         table.add_row(Text(mark, style), finding.what, Text(finding.words))
     console.print(table)
     bad = sum(finding.grade == "bad" for finding in findings)
-    say(console, f"{bad} things must be mended first." if bad else "Ready: sweep run STUDY")
+    say(console, f"Problems to fix first: {bad}." if bad else "Ready: sweep run STUDY")
     return 1 if bad else 0
 
 
@@ -92,17 +92,17 @@ def _packages() -> Finding:
 
 
 def _torch() -> Finding:
-    """Torch is asked in a process of its own: its import may fail in ways that end a process."""
-    question = "import torch; print(torch.__version__, torch.cuda.is_available())"
-    command = [sys.executable, "-c", question]
+    """Import torch in a separate process, because a failing import may end the process."""
+    code = "import torch; print(torch.__version__, torch.cuda.is_available())"
+    command = [sys.executable, "-c", code]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603  (no shell, fixed arguments)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603  (no shell, fixed arguments)
     except subprocess.TimeoutExpired:
         return Finding("torch", "bad", "does not import within two minutes")
-    if answer.returncode:
-        reason = (answer.stderr.strip().splitlines() or ["no word why"])[-1]
+    if process.returncode:
+        reason = (process.stderr.strip().splitlines() or ["it printed no reason"])[-1]
         return Finding("torch", "bad", f"does not import: {reason}; install it again")
-    name, cuda = answer.stdout.split()
+    name, cuda = process.stdout.split()
     if find_gpus() and cuda == "False":
         return Finding(
             "torch", "bad", f"{name} sees no GPU, but there is one: install a CUDA build"
@@ -121,9 +121,11 @@ def _memory() -> Finding:
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):
-        return Finding("memory", "note", "this system does not tell how much is free")
-    grade = "good" if free >= LEAST_MEMORY else "note"
-    advice = "" if grade == "good" else ": the default study takes up to 2 GiB, close something"
+        return Finding("memory", "note", "this system does not tell how much memory is free")
+    grade = "good" if free >= MIN_FREE_MEMORY else "note"
+    advice = (
+        "" if grade == "good" else ": the default study takes up to 2 GiB, close other programs"
+    )
     return Finding("memory", grade, f"{free / GIBIBYTE:.1f} GiB free{advice}")
 
 
@@ -132,7 +134,7 @@ def _disk(folder: Path) -> Finding:
     if not there.is_dir() or not os.access(there, os.W_OK):
         return Finding("disk", "bad", f"{there} cannot be written: choose another with --runs DIR")
     free = free_bytes(there)
-    grade = "good" if free >= LEAST_DISK else "note"
+    grade = "good" if free >= MIN_FREE_DISK else "note"
     advice = "" if grade == "good" else ": free some, or choose another folder with --runs DIR"
     return Finding("disk", grade, f"{free / GIBIBYTE:.1f} GiB free at {there}{advice}")
 
@@ -170,5 +172,5 @@ def _database(workspace: Workspace) -> Finding:
     except UserError as error:
         return Finding("database", "bad", str(error))
     if store is None:
-        return Finding("database", "good", "none yet: the first run makes it")
+        return Finding("database", "good", "none yet: the first run creates it")
     return Finding("database", "good", f"{len(store.studies())} studies in {store.url}")

@@ -1,4 +1,4 @@
-"""`sweep init`: a commented study to start from."""
+"""`sweep init`: write a commented study file to start from."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from trainer.errors import UserError
 
 
 def init(path: Path, console: Console) -> int:
-    """Write the template; the exit status. Raises UserError rather than overwrite a file."""
+    """Write the template; the exit status. Raises UserError if the file exists."""
     text = files("sweep").joinpath("template.toml").read_text(encoding="utf-8")
     text = text.replace(" FILE ", f" {path} ")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise UserError(f"{path} exists already and is left as it is; name another file") from error
+        raise UserError(f"{path} exists already and was not changed; name another file") from error
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
     say(console, f"{path} written. Next: sweep plan {path}")

@@ -1,4 +1,4 @@
-"""`sweep status`, `list`, `show` and `log`: what is there."""
+"""`sweep status`, `list`, `show` and `log`: show studies and runs."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ STATES = (
     RunState.FAILED,
     RunState.CANCELLED,
 )
-"""Columns of the table of states. Cancelled has one only where a run was cancelled."""
+"""Columns of the table of states. `cancelled` is left out if no run was cancelled."""
 LOG_LINES = 20
 
 
 def status(workspace: Workspace, word: str | None, console: Console) -> int:
-    """A study arm by arm, and every run that is not simply done or waiting."""
+    """Print run states by arm, and a line for each run that failed, diverged or is retried."""
     store = workspace.open()
     study = store.study(workspace.study_name(word))
     say(console, f"{study.name} ({study.path})")
@@ -60,7 +60,7 @@ def _states_by_arm(counts: Mapping[str, Counter[RunState]]) -> Table:
     for state in shown:
         table.add_column(state, justify="right")
     for names, some in (counts, counts.values()), (["all"], [total]):
-        # One row of many lines: rich takes five times as long for as many rows.
+        # One row with many lines: rich is five times slower with many rows.
         cells = [[str(states[state] or "·") for states in some] for state in shown]
         table.add_row(*map("\n".join, [names, *cells]), end_section=True)
     return table
@@ -79,7 +79,7 @@ def _run_line(workspace: Workspace, store: Store, run: RunNotice) -> Text:
 
 
 def _retries(store: Store, run: RunNotice) -> str:
-    """How often a run was tried in vain, why the last time, and when it is tried again."""
+    """Say how often a run failed, why the last time, and when it is tried again."""
     attempts = store.attempts(run.id)
     reasons = [each.reason for each in attempts if each.outcome == AttemptOutcome.FAILED]
     left = (run.retry_at or 0.0) - time.time()
@@ -91,7 +91,7 @@ def _retries(store: Store, run: RunNotice) -> str:
 
 
 def list_studies(workspace: Workspace, console: Console) -> int:
-    """Every study that was run here, the latest first."""
+    """Print all studies, the latest first."""
     store = workspace.open()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title in ("study", "arms", "runs", "done", "last run", "file"):
@@ -108,12 +108,12 @@ def list_studies(workspace: Workspace, console: Console) -> int:
 
 
 def _from_here(path: str) -> str:
-    """A path as one would type it."""
+    """Return the shorter of a path and the same path relative to the working directory."""
     return min(path, os.path.relpath(path), key=len)
 
 
 def _ago(store: Store, study: StudyRow) -> str:
-    """When anything of a study was last trained, or asked for."""
+    """Say how long ago a run of the study last ended, or the study was last run."""
     if study.imported:
         return f"imported {duration(time.time() - study.last_run)} ago"
     last = max(study.last_run, store.last_end(study.name))
@@ -121,7 +121,7 @@ def _ago(store: Store, study: StudyRow) -> str:
 
 
 def show(workspace: Workspace, word: str, study: str | None, console: Console) -> int:
-    """Everything that is known of a run, as JSON that people can read."""
+    """Print everything that is known about a run, as indented JSON."""
     store = workspace.open()
     found = find_run(store, word, workspace.study_name(study))
     run, place = found.run, found.place
@@ -139,16 +139,16 @@ def show(workspace: Workspace, word: str, study: str | None, console: Console) -
 
 @dataclass(frozen=True)
 class LogRequest:
-    """What `sweep log` was asked for."""
+    """Arguments of `sweep log`."""
 
     run: str
     study: str | None
     whole: bool = False
-    """Not only the last lines."""
+    """True to show all lines instead of the last ones."""
 
 
 def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
-    """What the process of a run printed, and how its attempts ended."""
+    """Print how the attempts at a run ended, and what its process printed."""
     store = workspace.open()
     found = find_run(store, request.run, workspace.study_name(request.study))
     run = found.run
@@ -156,7 +156,7 @@ def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
         say(console, f"{request.run} of {found.place.study}, run {run.id[:12]}")
     attempts = store.attempts(run.id)
     if not attempts and not run.state.is_finished:
-        say(console, f"It is {run.state} and has not begun.")
+        say(console, f"The run is {run.state} and has not started.")
         return 0
     for attempt in attempts:
         say(console, _attempt_line(attempt))

@@ -45,15 +45,15 @@ class GptInputs:
     """By the value of `train.initial_weights`."""
 
     def supply(self, data: DataConfig) -> Supply:
-        """The corpus that a data section names."""
+        """Return the corpus that a data section names."""
         return self.supplies[_key(data)]
 
     def corpora(self) -> list[Corpus]:
-        """The corpora that are prepared."""
+        """Return the corpora that are prepared."""
         return [supply.corpus for supply in self.supplies.values() if supply.corpus]
 
     def identify(self, specs: Sequence[RunSpec]) -> list[tuple[RunIdentity, GptRun]]:
-        """Identities of runs that differ by their seeds alone, with their initial weights."""
+        """Return ids and initial weights of runs that differ only in their seeds."""
         recipes = [recipe_of(spec) for spec in specs]
         corpus_hash = self.supply(recipes[0].data).hash
         weights = self._initial_weights(recipes[0])

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 
 from benchmarks.monkey import differences
-from tests.faults.terminal import HASTE, Terminal, end, steps, trainers, wait_for
+from tests.faults.terminal import NO_PAUSES, Terminal, end, steps, trainers, wait_for
 from trainer.rundir.directory import RunDirectory
 
 Open = Callable[..., Terminal]
@@ -24,7 +24,7 @@ def hold(run: RunDirectory, command: subprocess.Popen[str]) -> int:
 
 
 def test_a_study_is_paused_and_resumed_and_a_run_cancelled_and_retried_from_another_terminal(
-    open_terminal: Open, peace: Terminal
+    open_terminal: Open, undisturbed: Terminal
 ) -> None:
     terminal = open_terminal()
     baseline, no_dropout = terminal.run("baseline"), terminal.run("no-dropout")
@@ -38,7 +38,7 @@ def test_a_study_is_paused_and_resumed_and_a_run_cancelled_and_retried_from_anot
     assert list(baseline.checkpoints.iterdir())
     assert "Paused: `sweep resume tiny`" in terminal.sweep("status")
     assert "1 of 1 runs of tiny cancelled" in terminal.sweep("cancel", "clip")
-    assert "tiny goes on" in terminal.sweep("resume")
+    assert "tiny is resumed" in terminal.sweep("resume")
     pid = hold(no_dropout, command)
     assert "1 of 1 runs of tiny cancelled" in terminal.sweep("cancel", "no-dropout/1")
     os.kill(pid, signal.SIGCONT)
@@ -57,14 +57,14 @@ def test_a_study_is_paused_and_resumed_and_a_run_cancelled_and_retried_from_anot
     assert "2 of 3 runs of tiny queued again" in terminal.sweep("retry")
     assert "Nothing to retry" in terminal.sweep("retry", "baseline")
     assert "3 runs, 1 done already, 2 to train" in terminal.sweep("run", "s.toml")
-    assert differences(terminal.folder, peace.folder) == []
+    assert differences(terminal.folder, undisturbed.folder) == []
     assert [outcome for outcome, _ in terminal.attempts(no_dropout)] == ["cancelled", "done"]
 
 
 def test_a_run_that_failed_for_good_and_is_retried_is_trained_by_the_command_that_goes_on(
-    open_terminal: Open, peace: Terminal
+    open_terminal: Open, undisturbed: Terminal
 ) -> None:
-    terminal = open_terminal(HASTE + "retries = 0")
+    terminal = open_terminal(NO_PAUSES + "retries = 0")
     baseline, no_dropout = terminal.run("baseline"), terminal.run("no-dropout")
     baseline.path.parent.mkdir(exist_ok=True)
     baseline.path.write_text("in the way")
@@ -75,13 +75,13 @@ def test_a_run_that_failed_for_good_and_is_retried_is_trained_by_the_command_tha
     assert "1 of 1 runs of tiny queued again" in terminal.sweep("retry", "baseline/1")
     os.kill(pid, signal.SIGCONT)
     assert "FAILED: " in end(command)
-    assert differences(terminal.folder, peace.folder) == []
+    assert differences(terminal.folder, undisturbed.folder) == []
 
 
 def test_fail_fast_ends_with_the_first_run_that_fails_for_good_and_alike_failures_with_the_third(
     open_terminal: Open,
 ) -> None:
-    terminal = open_terminal(HASTE + "retries = 0", seeds=2)
+    terminal = open_terminal(NO_PAUSES + "retries = 0", seeds=2)
     for arm in ("baseline", "no-dropout", "clip"):
         path = terminal.run(arm).path
         path.parent.mkdir(exist_ok=True)

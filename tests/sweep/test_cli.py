@@ -148,11 +148,11 @@ def test_what_is_cancelled_must_be_named(copy: Path, sweep: Run) -> None:
     done = sweep(copy, "cancel")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "sweep: name what is to be cancelled: `sweep cancel RUN`, `sweep cancel ARM`, or `sweep "
+        "sweep: name what to cancel: `sweep cancel RUN`, `sweep cancel ARM`, or `sweep "
         "cancel --study STUDY` for all runs of a study (`sweep list`)\n"
     )
     whole = sweep(copy, "cancel", "--study", "tiny").stdout
-    assert whole == "Nothing to cancel: each of the 6 runs of tiny is done, or cancelled already.\n"
+    assert whole == "Nothing to cancel: each of the 6 runs of tiny is done or cancelled already.\n"
 
 
 def test_results_can_be_read_with_plain_sqlite(folder: Path) -> None:
@@ -186,7 +186,7 @@ def test_init_writes_a_study_that_can_be_planned_and_overwrites_none(
     again = sweep(empty, "init", "my.toml")
     assert again.returncode == 2
     assert again.stderr == (
-        "sweep: my.toml exists already and is left as it is; name another file\n"
+        "sweep: my.toml exists already and was not changed; name another file\n"
     )
     assert (empty / "my.toml").read_bytes() == written
 

@@ -83,7 +83,7 @@ def test_the_log_of_a_run_that_waits_says_that_it_has_not_begun(
     workspace: Workspace, said: Callable[..., str]
 ) -> None:
     told = said(lambda console: log(workspace, LogRequest("clip/2", None), console))
-    assert told.splitlines()[1:] == ["It is queued and has not begun."]
+    assert told.splitlines()[1:] == ["The run is queued and has not started."]
 
 
 def test_the_advice_after_a_failure_names_the_run_that_failed_whatever_was_run_since(

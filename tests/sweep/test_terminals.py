@@ -53,7 +53,7 @@ def test_a_narrow_terminal_shows_every_verdict(report: Print, columns: str) -> N
 def test_a_full_disk_behind_a_pipe_is_a_sentence(report: Print) -> None:
     with FULL.open("w") as full:
         done = report(to=full.fileno())
-    said = "sweep: what is printed goes to a full disk: No space left on device\n"
+    said = "sweep: the output cannot be written, its disk is full: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, said)
 
 
