@@ -16,14 +16,14 @@ STATES = "SELECT arms.name, state FROM runs JOIN members ON run_id = runs.id JOI
 
 
 def hold(run: RunDirectory, command: subprocess.Popen[str]) -> int:
-    """Suspend a run that is under way, so that there is time for other commands; its process."""
+    """Suspend a running run, so that there is time for other commands; returns its process id."""
     wait_for(lambda: steps(run) >= 5, command)
     (pid,) = trainers(run)
     os.kill(pid, signal.SIGSTOP)
     return pid
 
 
-def test_a_study_is_paused_and_resumed_and_a_run_cancelled_and_retried_from_another_terminal(
+def test_pause_resume_cancel_and_retry_work_from_another_terminal(
     open_terminal: Open, undisturbed: Terminal
 ) -> None:
     terminal = open_terminal()
@@ -61,7 +61,7 @@ def test_a_study_is_paused_and_resumed_and_a_run_cancelled_and_retried_from_anot
     assert [outcome for outcome, _ in terminal.attempts(no_dropout)] == ["cancelled", "done"]
 
 
-def test_a_run_that_failed_for_good_and_is_retried_is_trained_by_the_command_that_goes_on(
+def test_a_running_command_trains_a_failed_run_after_sweep_retry(
     open_terminal: Open, undisturbed: Terminal
 ) -> None:
     terminal = open_terminal(NO_PAUSES + "retries = 0")
@@ -78,7 +78,7 @@ def test_a_run_that_failed_for_good_and_is_retried_is_trained_by_the_command_tha
     assert differences(terminal.folder, undisturbed.folder) == []
 
 
-def test_fail_fast_ends_with_the_first_run_that_fails_for_good_and_alike_failures_with_the_third(
+def test_fail_fast_stops_at_the_first_failure_for_good_and_otherwise_the_third_alike_one_stops(
     open_terminal: Open,
 ) -> None:
     terminal = open_terminal(NO_PAUSES + "retries = 0", seeds=2)

@@ -23,7 +23,7 @@ Open = Callable[..., Terminal]
 
 
 def free_all(terminal: Terminal) -> str:
-    """What `sweep gc --weights --corpora --unknown` says; in this process, so that it is quick."""
+    """Run `sweep gc --weights --corpora --unknown` in this process, for speed; returns its output."""
     said = io.StringIO()
     request = GcRequest(kinds=frozenset(ON_REQUEST))
     assert gc(Workspace(terminal.folder / "runs"), request, Console(file=said, width=500)) == 0
@@ -53,7 +53,7 @@ def test_sweep_gc_during_training_changes_no_loss_even_if_a_run_is_killed(
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """Six megabytes, where the study's runs are."""
+    """A disk of six megabytes for the folder of runs."""
     folder = tmp_path / "study" / "runs"
     folder.mkdir(parents=True)
     with small_disk(folder, 6 * 2**20) as made:

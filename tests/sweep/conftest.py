@@ -30,7 +30,7 @@ from trainer.rundir.directory import Event, Result
 
 
 class HandClock(Clock):
-    """Stands still until a test moves it."""
+    """A clock that only the test moves."""
 
     def __init__(self) -> None:
         self.wall = 1_800_000_000.0
@@ -89,7 +89,7 @@ smallest_effect = 0.01
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FRESH = {"SWEEP_DEBUG", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "TERM"}
-"""Variables of whoever runs the tests that would change what a command prints."""
+"""Environment variables that would change what a command prints."""
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +106,7 @@ def content() -> dict[str, Any]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where a test writes a study."""
+    """The path of a study file, to be written by the test."""
     return tmp_path / "s.toml"
 
 
@@ -116,7 +116,7 @@ def plan(content: dict[str, Any]) -> Plan:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What is promised of the store and the queue is promised of them on every database."""
+    """Run the tests of the store and the queue with every kind of database."""
     if metafunc.module.__name__.rpartition(".")[2] in ON_EVERY_DATABASE:
         for fixture in {"url"} & set(metafunc.fixturenames):
             metafunc.parametrize(fixture, ["sqlite", "postgres"], indirect=True)
@@ -145,7 +145,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
 
 @pytest.fixture
 def open_store(url: URL, tmp_path: Path) -> Iterator[Callable[[], Store]]:
-    """Opens the one database of a test, each time as another command would."""
+    """Opens the database of a test, each time as another command would."""
     opened: list[Store] = []
 
     def open_it() -> Store:
@@ -217,7 +217,7 @@ def queue(store: Store, jobs: list[Job]) -> OneByOne:
 
 @pytest.fixture
 def other(open_store: Callable[[], Store], clock: HandClock) -> OneByOne:
-    """The same queue, as another scheduler sees it, by a clock that the test moves."""
+    """The same queue for another scheduler, with a clock that the test moves."""
     return OneByOne(open_store(), "other:2:2", clock)
 
 
@@ -256,7 +256,7 @@ def events() -> list[Event]:
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """The environment of a command: no terminal, no colours asked for."""
+    """The environment of a command: no terminal, no colours."""
     return {name: value for name, value in os.environ.items() if name not in FRESH}
 
 
@@ -283,7 +283,7 @@ def sweep(environment: dict[str, str]) -> Run:
 def finished(
     tmp_path_factory: pytest.TempPathFactory, sweep: Run
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A folder in which the study `s.toml` was run, for tests that only read; and what it said."""
+    """A folder in which the study `s.toml` was run, for tests that only read; and the output."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "s.toml").write_text(STUDY)
     return folder, sweep(folder, "run", "s.toml")

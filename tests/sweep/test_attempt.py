@@ -1,4 +1,4 @@
-"""What an attempt that has ended comes to, in words."""
+"""The change and the message recorded for an attempt that has ended."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ from trainer.rundir.exits import Exit
     ],
     ids=["kernel", "person", "unknown"],
 )
-def test_who_killed_a_run_is_told_where_it_is_known(
+def test_the_reason_says_who_killed_a_run_if_that_is_known(
     tmp_path: Path, make_job: Callable[[int], Job], by_kernel: bool | None, reason: str
 ) -> None:
-    run = Running(make_job(1), "place", RunDirectory(tmp_path), Claim("run", 1, 0))
+    run = Running(make_job(1), "slot", RunDirectory(tmp_path), Claim("run", 1, 0))
     ended = Ended(tmp_path, None, 9, 1_500_000_000, by_kernel)
     change = change_after(run, ended, Jobs())
     assert (change.state, change.outcome, change.reason) == ("queued", "failed", reason)
 
 
-def test_memory_that_was_refused_is_told_with_the_peak(
+def test_the_reason_for_a_refused_allocation_has_the_peak_memory(
     tmp_path: Path, make_job: Callable[[int], Job]
 ) -> None:
-    run = Running(make_job(1), "place", RunDirectory(tmp_path), Claim("run", 1, 0))
+    run = Running(make_job(1), "slot", RunDirectory(tmp_path), Claim("run", 1, 0))
     run.directory.log.write_text("Traceback ...\nout of memory: an allocation was refused (x)\n")
     change = change_after(run, Ended(tmp_path, Exit.OUT_OF_MEMORY, None, 1_500_000_000), Jobs())
     assert change.reason == (

@@ -1,4 +1,4 @@
-"""The commands that people type: real processes, real training of a very small study."""
+"""The command line: real processes, and real training of a very small study."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def children_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def test_a_renamed_arm_another_order_another_spelling_and_a_comment_train_nothing(
+def test_renaming_or_reordering_arms_spelling_and_comments_train_nothing(
     copy: Path, sweep: Run, study_text: str
 ) -> None:
     first, *others = study_text.split("\n\n")
@@ -82,7 +82,7 @@ def test_a_renamed_arm_another_order_another_spelling_and_a_comment_train_nothin
     assert " clipped " in done.stdout
 
 
-def test_a_further_seed_and_a_changed_field_train_what_they_affect(
+def test_a_new_seed_and_a_changed_field_train_only_the_affected_runs(
     copy: Path, sweep: Run, study_text: str
 ) -> None:
     text = study_text.replace("seeds = 2", "seeds = 3").replace(
@@ -101,7 +101,7 @@ def test_a_further_seed_and_a_changed_field_train_what_they_affect(
     assert f"{copy / 's.toml'} has changed since: this is the plan last run" in stale
 
 
-def test_status_list_show_and_log_tell_what_is_there(folder: Path, sweep: Run) -> None:
+def test_status_list_show_and_log_describe_a_finished_study(folder: Path, sweep: Run) -> None:
     status = sweep(folder, "status")
     assert status.returncode == 0
     rows = states(status)
@@ -127,7 +127,7 @@ def test_status_list_show_and_log_tell_what_is_there(folder: Path, sweep: Run) -
     assert ": done after " in attempt
 
 
-def test_an_arm_that_has_yet_to_run_and_a_study_that_runs_are_told_as_such(
+def test_the_list_shows_a_running_study_and_the_report_an_arm_without_runs(
     copy: Path, sweep: Run
 ) -> None:
     with closing(sqlite3.connect(copy / "runs" / "sweep.db")) as db, db:
@@ -144,7 +144,7 @@ def test_an_arm_that_has_yet_to_run_and_a_study_that_runs_are_told_as_such(
     assert "no noise to reckon with" not in said
 
 
-def test_what_is_cancelled_must_be_named(copy: Path, sweep: Run) -> None:
+def test_cancel_needs_a_run_an_arm_or_a_study(copy: Path, sweep: Run) -> None:
     done = sweep(copy, "cancel")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -176,9 +176,7 @@ def test_a_plan_trains_and_writes_nothing(empty: Path, sweep: Run) -> None:
     assert [path.name for path in empty.iterdir()] == ["s.toml"]
 
 
-def test_init_writes_a_study_that_can_be_planned_and_overwrites_none(
-    empty: Path, sweep: Run
-) -> None:
+def test_init_writes_a_valid_study_and_overwrites_no_file(empty: Path, sweep: Run) -> None:
     done = sweep(empty, "init", "my.toml")
     assert (done.returncode, done.stdout) == (0, "my.toml written. Next: sweep plan my.toml\n")
     assert sweep(empty, "plan", "my.toml").returncode == 0
@@ -191,7 +189,7 @@ def test_init_writes_a_study_that_can_be_planned_and_overwrites_none(
     assert (empty / "my.toml").read_bytes() == written
 
 
-def test_doctor_finds_this_machine_able_and_writes_nothing(empty: Path, sweep: Run) -> None:
+def test_doctor_finds_no_problem_here_and_writes_nothing(empty: Path, sweep: Run) -> None:
     done = sweep(empty, "doctor")
     assert done.returncode == 0, done.stdout
     for word in ("python", "torch", "devices", "memory", "disk", "network", "tokenizer", "corpus"):
@@ -200,9 +198,7 @@ def test_doctor_finds_this_machine_able_and_writes_nothing(empty: Path, sweep: R
     assert [path.name for path in empty.iterdir()] == ["s.toml"]
 
 
-def test_noise_measures_chance_once_and_finds_an_exact_rerun_identical(
-    copy: Path, sweep: Run
-) -> None:
+def test_noise_is_measured_once_and_the_exact_rerun_is_identical(copy: Path, sweep: Run) -> None:
     done = sweep(copy, "noise", "--seeds", "3", "--format", "json")
     assert done.returncode == 0, done.stderr
     noise = loads(done.stdout)
@@ -219,7 +215,7 @@ def test_noise_measures_chance_once_and_finds_an_exact_rerun_identical(
     assert loads(sweep(copy, "report", "--format", "json").stdout)["noise"]["n"] == 2
 
 
-def test_an_unknown_study_is_answered_with_the_nearest(folder: Path, sweep: Run) -> None:
+def test_the_error_for_an_unknown_study_suggests_a_similar_one(folder: Path, sweep: Run) -> None:
     for command in ("report", "status", "noise"):
         done = sweep(folder, command, "tinny")
         assert (done.returncode, done.stdout) == (2, "")
@@ -244,7 +240,7 @@ def test_an_error_is_wrapped_between_words_on_a_terminal(
     assert " ".join(lines) == plain.stderr.rstrip()
 
 
-def test_without_any_study_a_command_says_how_to_get_one(empty: Path, sweep: Run) -> None:
+def test_without_a_study_commands_say_how_to_create_one(empty: Path, sweep: Run) -> None:
     (empty / "s.toml").unlink()
     for command in ("report", "status", "list"):
         done = sweep(empty, command)
@@ -259,9 +255,7 @@ def test_without_any_study_a_command_says_how_to_get_one(empty: Path, sweep: Run
     assert list(empty.iterdir()) == []
 
 
-def test_a_path_with_markup_in_it_is_printed_as_it_is(
-    folder: Path, sweep: Run, tmp_path: Path
-) -> None:
+def test_markup_in_a_path_is_printed_literally(folder: Path, sweep: Run, tmp_path: Path) -> None:
     odd = tmp_path / "[red]a[" / "b].toml"
     odd.parent.mkdir()
     done = sweep(tmp_path, "init", odd)
@@ -271,7 +265,7 @@ def test_a_path_with_markup_in_it_is_printed_as_it_is(
     assert sweep(folder, "report", "--format", "json", "-o", out).stdout == f"Written to {out}.\n"
 
 
-def test_a_run_that_cannot_be_trained_is_tried_again_told_and_left_for_later(
+def test_a_run_that_cannot_be_trained_is_retried_reported_and_kept_for_the_next_command(
     copy: Path, sweep: Run, study_text: str
 ) -> None:
     text = study_text.replace("seeds = 2", "seeds = [3]") + "[jobs]\nretries = 1\n"

@@ -1,4 +1,4 @@
-"""`sweep report` as people and programs read it, of a very small study that was really trained."""
+"""The formats of `sweep report`, for a very small study that was really trained."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_output_to_a_pipe_is_plain(
         assert "\r" not in text
 
 
-def test_the_report_as_json_has_every_key_and_null_where_none_applies(
+def test_the_json_report_has_every_key_and_null_for_missing_values(
     reports: dict[str, Done],
 ) -> None:
     done = reports["json"]
@@ -99,7 +99,7 @@ def test_the_report_as_json_has_every_key_and_null_where_none_applies(
         assert arm["verdict"] in {"better", "worse", "negligible", "undecided"}
 
 
-def test_the_report_as_csv_and_markdown_says_the_same(reports: dict[str, Done]) -> None:
+def test_csv_and_markdown_reports_agree_with_json(reports: dict[str, Done]) -> None:
     report = loads(reports["json"].stdout)
     rows = list(csv.DictReader(io.StringIO(reports["csv"].stdout)))
     assert [row["arm"] for row in rows] == [arm["arm"] for arm in report["arms"]]
@@ -136,7 +136,7 @@ def test_a_report_can_be_written_to_a_file(
         for written in (suffix, suffix.upper())
     ],
 )
-def test_the_name_of_the_file_says_in_which_format_unless_the_command_does(
+def test_the_suffix_of_the_file_gives_the_format_unless_an_option_does(
     folder: Path, sweep: Run, reports: dict[str, Done], tmp_path: Path, suffix: str, form: str
 ) -> None:
     file = tmp_path / f"report{suffix}"

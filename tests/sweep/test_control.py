@@ -1,4 +1,4 @@
-"""What people do to runs and studies is in the database, and beside the runs."""
+"""Cancelling, retrying and pausing is recorded in the database, and in files beside the runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ids(queue: OneByOne) -> list[str]:
 
 @pytest.fixture
 def begin(queue: OneByOne, plan: Plan) -> Callable[[str], None]:
-    """Claims a run, and makes its folder as a scheduler does."""
+    """Claims a run, and creates its folder as a scheduler does."""
     recipes = {
         spec.recipe.fingerprint("c"): spec.recipe
         for arm in plan.arms
@@ -52,7 +52,7 @@ def begin(queue: OneByOne, plan: Plan) -> Callable[[str], None]:
     return claim
 
 
-def test_a_run_is_cancelled_in_whatever_state_it_is_unless_it_has_an_outcome(
+def test_any_run_without_a_result_can_be_cancelled(
     queue: OneByOne,
     ids: list[str],
     begin: Callable[[str], None],
@@ -73,7 +73,7 @@ def test_a_run_is_cancelled_in_whatever_state_it_is_unless_it_has_an_outcome(
     assert not queue.claim(queued)
 
 
-def test_retrying_queues_what_failed_or_was_cancelled_with_all_its_retries_and_ends_pauses(
+def test_retry_queues_failed_and_cancelled_runs_with_all_retries_and_ends_pauses(
     queue: OneByOne, ids: list[str], begin: Callable[[str], None]
 ) -> None:
     lost, waiting, cancelled, untouched, *_ = ids
@@ -91,7 +91,7 @@ def test_retrying_queues_what_failed_or_was_cancelled_with_all_its_retries_and_e
         assert claim.failures == 0
 
 
-def test_a_database_that_is_made_anew_knows_what_was_cancelled_paused_and_tried_in_vain(
+def test_a_rebuilt_database_knows_which_runs_were_cancelled_paused_or_failed(
     queue: OneByOne, ids: list[str], begin: Callable[[str], None], tmp_path: Path
 ) -> None:
     failed_once, gave_up, never_begun, again, running, _ = ids
@@ -118,9 +118,9 @@ def test_a_database_that_is_made_anew_knows_what_was_cancelled_paused_and_tried_
 
 def test_a_study_is_paused_once_and_resumed_once(queue: OneByOne) -> None:
     store = queue.store
-    told = [control.pause(store, "tiny"), control.pause(store, "tiny")]
+    changed = [control.pause(store, "tiny"), control.pause(store, "tiny")]
     assert control.is_paused(store, "tiny")
     assert not control.is_paused(store, None)
-    told += [control.resume(store, "tiny"), control.resume(store, "tiny")]
-    assert told == [True, False, True, False]
+    changed += [control.resume(store, "tiny"), control.resume(store, "tiny")]
+    assert changed == [True, False, True, False]
     assert not control.is_paused(store, "tiny")

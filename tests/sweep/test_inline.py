@@ -1,4 +1,4 @@
-"""The executor that trains in this process behaves as those that start one."""
+"""The inline executor behaves like those that start processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sweep.executors.inline import InlineExecutor
 from trainer.rundir.exits import Exit
 
 
-def test_runs_end_in_the_order_in_which_they_were_started_with_what_the_trainer_returns(
+def test_runs_end_in_order_with_the_statuses_that_the_trainer_returns(
     tmp_path: Path,
 ) -> None:
     trained: list[Path] = []
@@ -25,7 +25,7 @@ def test_runs_end_in_the_order_in_which_they_were_started_with_what_the_trainer_
     executor.prepare()
     for name, slot in zip(("one", "bad", "two"), executor.slots, strict=True):
         executor.start(tmp_path / name, slot, 1)
-    assert trained == [], "nothing is trained before somebody waits"
+    assert trained == [], "nothing is trained before `wait`"
     ended = executor.wait(60)
     assert [(end.directory.name, end.status, end.signal) for end in ended] == [
         ("one", Exit.DONE, None),
@@ -35,7 +35,7 @@ def test_runs_end_in_the_order_in_which_they_were_started_with_what_the_trainer_
     assert executor.wait(0.01) == []
 
 
-def test_a_wait_ends_after_its_time_with_one_run_at_least(tmp_path: Path) -> None:
+def test_a_wait_ends_in_time_but_trains_at_least_one_run(tmp_path: Path) -> None:
     def train(_path: Path) -> int:
         time.sleep(0.02)
         return Exit.DONE
@@ -47,14 +47,14 @@ def test_a_wait_ends_after_its_time_with_one_run_at_least(tmp_path: Path) -> Non
     assert [end.directory.name for end in executor.wait(0.001)] == ["b"]
 
 
-def test_a_run_that_has_not_begun_can_be_stopped(tmp_path: Path) -> None:
+def test_a_run_that_has_not_started_can_be_stopped(tmp_path: Path) -> None:
     executor = InlineExecutor(pytest.fail)
     executor.start(tmp_path, executor.slots[0], 1)
     executor.stop(tmp_path)
     assert [end.status for end in executor.wait(1)] == [Exit.STOPPED]
 
 
-def test_what_the_trainer_raises_goes_to_whoever_waits(tmp_path: Path) -> None:
+def test_wait_raises_the_exceptions_of_the_trainer(tmp_path: Path) -> None:
     def train(_path: Path) -> int:
         raise ValueError("not this one")
 

@@ -1,4 +1,4 @@
-"""A lease that nobody renews is lost, told without comparing clocks; who lost one changes nothing."""
+"""Leases that are not renewed expire, without comparing clocks; a lost lease changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trainer.rundir.directory import Result
 
 
 def wait_out(queue: OneByOne, clock: HandClock, seconds: float = LEASE_SECONDS + 1) -> int:
-    """Look at the leases each second for some time; how many were found to have run out."""
+    """Check the leases every second for some time; returns how many have expired."""
     lost = 0
     for _ in range(round(seconds) + 1):
         lost += queue.reclaim_lost()
@@ -30,7 +30,7 @@ def wait_out(queue: OneByOne, clock: HandClock, seconds: float = LEASE_SECONDS +
     return lost
 
 
-def test_a_lease_that_nobody_renews_runs_out_and_can_be_taken_over(
+def test_a_lease_that_is_not_renewed_expires_and_can_be_taken_over(
     queue: OneByOne, other: OneByOne, jobs: list[Job], clock: HandClock
 ) -> None:
     run_id = jobs[0].run_id
@@ -49,7 +49,7 @@ def test_a_lease_that_nobody_renews_runs_out_and_can_be_taken_over(
     assert (second.number, second.ended) == (2, None)
 
 
-def test_a_lease_that_is_renewed_does_not_run_out(
+def test_a_renewed_lease_does_not_expire(
     queue: OneByOne, other: OneByOne, jobs: list[Job], clock: HandClock
 ) -> None:
     for job in jobs[:2]:
@@ -60,7 +60,7 @@ def test_a_lease_that_is_renewed_does_not_run_out(
     assert not other.claim(jobs[0].run_id)
 
 
-def test_renewing_extends_no_lease_of_another(
+def test_a_scheduler_renews_only_its_own_leases(
     queue: OneByOne, other: OneByOne, jobs: list[Job], clock: HandClock
 ) -> None:
     assert queue.claim(jobs[0].run_id)
@@ -73,7 +73,7 @@ def test_renewing_extends_no_lease_of_another(
 
 
 @pytest.mark.parametrize("hours", [-30, -1, 1, 30])
-def test_a_clock_that_is_set_by_hours_ends_no_lease_and_keeps_none(
+def test_setting_the_clock_neither_ends_nor_extends_a_lease(
     queue: OneByOne, other: OneByOne, jobs: list[Job], clock: HandClock, hours: int
 ) -> None:
     assert queue.claim(jobs[0].run_id)
@@ -97,7 +97,7 @@ def test_a_failed_run_is_tried_again_after_its_pause_whatever_happens_to_the_clo
     other: OneByOne, jobs: list[Job], clock: HandClock, queue: OneByOne, hours: int
 ) -> None:
     run_id = jobs[0].run_id
-    assert queue.claim(jobs[1].run_id)  # the four are known
+    assert queue.claim(jobs[1].run_id)  # `queue` has inserted the four runs
     assert other.claim(run_id)
     assert other.turn([failed(run_id, failing("no luck"), None, 8.0)]).kept == {run_id}
     clock.pass_seconds(7)
@@ -127,7 +127,7 @@ def test_the_pause_after_a_failure_holds_for_another_scheduler_as_well(
     assert queue.enqueue(jobs) == 0
 
 
-def test_who_lost_its_lease_can_neither_record_nor_release_nor_fail_the_run(
+def test_a_scheduler_that_lost_its_lease_cannot_change_the_run(
     queue: OneByOne,
     other: OneByOne,
     jobs: list[Job],
@@ -150,7 +150,7 @@ def test_who_lost_its_lease_can_neither_record_nor_release_nor_fail_the_run(
     assert list(queue.store.chunk_losses(run_id)) == [2.25, 2.75]
 
 
-def test_who_lost_its_lease_and_took_it_again_cannot_use_the_old_one(
+def test_a_scheduler_that_lost_its_lease_and_claimed_again_cannot_use_the_old_lease(
     queue: OneByOne,
     store: Store,
     other: OneByOne,
@@ -161,13 +161,13 @@ def test_who_lost_its_lease_and_took_it_again_cannot_use_the_old_one(
     run_id = jobs[0].run_id
     assert queue.claim(run_id)
     assert wait_out(other, clock) == 1
-    again = OneByOne(store, queue.owner)  # one name, as of a scheduler with two threads
+    again = OneByOne(store, queue.owner)  # the same name, as if a scheduler had two threads
     assert again.claim(run_id)
     assert not queue.record(run_id, make_result(test_loss=9.0), [], None)
     assert again.record(run_id, make_result(), [], None)
 
 
-def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
+def test_a_process_is_distinguished_from_a_later_one_with_the_same_id() -> None:
     me = this_process()
     host, pid, started = me.rsplit(":", 2)
     assert (host, pid) == (socket.gethostname(), str(os.getpid()))
@@ -176,7 +176,7 @@ def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-def test_a_process_that_was_killed_is_gone_although_its_parent_has_not_noticed() -> None:
+def test_a_zombie_process_counts_as_ended() -> None:
     code = "from sweep.queue.owner import this_process; print(this_process(), flush=True); input()"
     command, pipe = [sys.executable, "-c", code], subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
@@ -187,9 +187,9 @@ def test_a_process_that_was_killed_is_gone_although_its_parent_has_not_noticed()
         deadline = time.monotonic() + 10
         while not is_gone(owner):
             assert time.monotonic() < deadline
-        assert process.returncode is None, "nobody has waited for it"
+        assert process.returncode is None, "its parent has not waited for it"
 
 
-def test_of_another_host_nothing_is_known() -> None:
+def test_a_process_of_another_host_never_counts_as_ended() -> None:
     assert not is_gone("far-away.example:1:1")
     assert not is_gone(f"{socket.gethostname()}.example:{2**22 + 1}:1")

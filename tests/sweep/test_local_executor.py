@@ -1,4 +1,4 @@
-"""The server that runs are forked from, when it ends before it has said a word."""
+"""Fork servers that end before they are ready."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READY = "import sys; print('{\"ready\": true}', flush=True); sys.stdin.read()"
 
 
 class Servers:
-    """Starts one after the other, each a process that runs what stands next."""
+    """Starts a server for each of some Python programs, in order."""
 
     def __init__(self, *programs: str) -> None:
         self._programs: Iterator[str] = iter(programs)
@@ -35,13 +35,13 @@ def test_a_server_that_is_killed_before_it_is_ready_is_replaced() -> None:
     assert servers.started == MAX_RESTARTS + 1
 
 
-def test_a_server_that_is_always_killed_is_given_up() -> None:
+def test_the_executor_gives_up_if_every_server_is_killed() -> None:
     executor = LocalExecutor([], Servers(*[KILLED] * (MAX_RESTARTS + 1)).start)
     with pytest.raises(RunnerLostError, match=rf"status -9\), {MAX_RESTARTS + 1} times in a row"):
         executor.prepare()
 
 
-def test_a_server_that_ends_by_itself_before_it_is_ready_is_not_tried_again() -> None:
+def test_a_server_that_exits_before_it_is_ready_is_not_restarted() -> None:
     servers = Servers(BROKEN, READY)
     executor = LocalExecutor([], servers.start)
     with pytest.raises(RunnerLostError, match=r"status 3\); what it printed is above"):

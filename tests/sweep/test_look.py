@@ -1,4 +1,4 @@
-"""What `sweep show`, `sweep log` and the advice to call them say of one run."""
+"""The output of `sweep show` and `sweep log`, and the advice to call them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def said() -> Callable[[Callable[[SafeConsole], int]], str]:
 
 @pytest.fixture
 def later(filled: Store, content: dict[str, Any]) -> str:
-    """A study that was run later, with a baseline of its own and the two arms under other names."""
+    """A study that was run later, with another baseline and the same arms under other names."""
     content["name"] = "later"
     content["baseline"]["model"]["layers"] = 2
     for name in list(content["interventions"]):
@@ -55,7 +55,7 @@ def later(filled: Store, content: dict[str, Any]) -> str:
 
 
 @pytest.mark.usefixtures("later")
-def test_an_arm_and_seed_of_one_study_alone_are_shown_with_the_study_that_has_them(
+def test_an_arm_and_seed_that_only_one_study_has_need_no_study(
     workspace: Workspace, filled: Store, said: Callable[..., str]
 ) -> None:
     run_id = find_run(filled, "clip/1", "tiny").run.id
@@ -67,7 +67,7 @@ def test_an_arm_and_seed_of_one_study_alone_are_shown_with_the_study_that_has_th
     assert attempt.endswith("disk full")
 
 
-def test_an_option_says_which_study_an_arm_and_seed_are_of(
+def test_the_study_of_an_arm_and_seed_can_be_named(
     workspace: Workspace, later: str, said: Callable[..., str]
 ) -> None:
     layers = {
@@ -79,14 +79,14 @@ def test_an_option_says_which_study_an_arm_and_seed_are_of(
     assert layers == {"tiny": 1, later: 2, None: 2}
 
 
-def test_the_log_of_a_run_that_waits_says_that_it_has_not_begun(
+def test_the_log_of_a_queued_run_says_that_it_has_not_started(
     workspace: Workspace, said: Callable[..., str]
 ) -> None:
     told = said(lambda console: log(workspace, LogRequest("clip/2", None), console))
     assert told.splitlines()[1:] == ["The run is queued and has not started."]
 
 
-def test_the_advice_after_a_failure_names_the_run_that_failed_whatever_was_run_since(
+def test_the_advice_after_a_failure_names_the_failed_run_by_its_id(
     filled: Store, jobs: list[Job], said: Callable[..., str]
 ) -> None:
     again = replace(jobs[0], run_id=f"{jobs[0].run_id}-again", repeat_of=jobs[0].run_id)
@@ -102,7 +102,7 @@ def test_the_advice_after_a_failure_names_the_run_that_failed_whatever_was_run_s
 
 
 @pytest.mark.parametrize("word", ["/no/such/folder", "clip/9", "gpt3"])
-def test_a_word_for_a_model_that_is_neither_folder_nor_run_is_told_as_both(
+def test_the_error_for_an_unknown_model_says_that_it_is_neither_folder_nor_run(
     workspace: Workspace, word: str
 ) -> None:
     with pytest.raises(NotFoundError) as error:

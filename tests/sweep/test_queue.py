@@ -1,4 +1,4 @@
-"""Every change of a run's state happens once, and only from the state and owner it starts from."""
+"""Every change of a run's state happens once, and only from the state and owner it expects."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ sys.stdin.readline()
 print(*[run_id for run_id in ids if queue.turn([], [run_id], 1).claimed], flush=True)
 sys.stdin.read()
 """
-"""Claims all runs that it is given when it is told to, prints those it got, and waits."""
+"""Waits for a line, claims all given runs, prints the claimed ones, and waits again."""
 
 
 def claimers(
     url: URL, folder: Path, ids: Sequence[str], number: int
 ) -> list[subprocess.Popen[str]]:
-    """Processes that are ready to claim."""
+    """Start processes that are ready to claim runs."""
     started = [
         subprocess.Popen(
             [sys.executable, "-c", CLAIMER, url.render_as_string(hide_password=False), *ids],
@@ -60,7 +60,7 @@ def claimers(
     return started
 
 
-def tell(process: subprocess.Popen[str]) -> None:
+def send_go(process: subprocess.Popen[str]) -> None:
     assert process.stdin
     process.stdin.write("go\n")
     process.stdin.flush()
@@ -73,7 +73,7 @@ def test_two_processes_that_claim_fifty_runs_get_each_of_them_once(
     OneByOne(store, "none:1:1").enqueue(jobs)
     processes = claimers(store.url, tmp_path, [job.run_id for job in jobs], 2)
     for process in processes:
-        tell(process)
+        send_go(process)
     claimed = [set(process.communicate(timeout=60)[0].split()) for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert not claimed[0] & claimed[1]
@@ -82,7 +82,7 @@ def test_two_processes_that_claim_fifty_runs_get_each_of_them_once(
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM attempts").scalar_one() == 50
 
 
-def test_commands_that_ask_for_the_same_runs_at_once_all_succeed(
+def test_commands_that_queue_the_same_runs_at_once_all_succeed(
     open_store: Callable[[], Store], plan: Plan
 ) -> None:
     jobs = {
@@ -107,7 +107,7 @@ def test_commands_that_ask_for_the_same_runs_at_once_all_succeed(
     assert len(stores[0].study_runs("tiny")) == 6
 
 
-def test_a_run_is_queued_once_however_often_it_is_asked_for(
+def test_a_run_is_queued_once_however_often_commands_ask_for_it(
     queue: OneByOne, jobs: list[Job]
 ) -> None:
     assert queue.enqueue(jobs) == 0
@@ -124,7 +124,7 @@ def test_a_run_that_another_scheduler_holds_cannot_be_claimed(
     assert queue.row(jobs[0].run_id).owner == "one:1:1"
 
 
-def test_a_run_that_nobody_asked_for_cannot_be_claimed(queue: OneByOne) -> None:
+def test_an_unknown_run_cannot_be_claimed(queue: OneByOne) -> None:
     assert not queue.claim("f" * 64)
 
 
@@ -162,7 +162,7 @@ def test_a_record_holds_the_outcome_the_curve_the_chunk_losses_and_the_attempt(
 
 
 @pytest.mark.parametrize("state", ["done", "diverged"])
-def test_a_run_with_an_outcome_is_never_claimed_or_queued_again(
+def test_a_finished_run_is_never_claimed_or_queued_again(
     queue: OneByOne,
     other: OneByOne,
     jobs: list[Job],
@@ -178,7 +178,7 @@ def test_a_run_with_an_outcome_is_never_claimed_or_queued_again(
     assert queue.row(run_id).state == state
 
 
-def test_a_released_run_can_be_claimed_by_anybody(
+def test_a_released_run_can_be_claimed_by_another_scheduler(
     queue: OneByOne, other: OneByOne, jobs: list[Job]
 ) -> None:
     run_id = jobs[0].run_id
@@ -189,7 +189,7 @@ def test_a_released_run_can_be_claimed_by_anybody(
     assert (first.outcome, first.reason) == ("stopped", "stopped at the keyboard")
 
 
-def test_a_failed_run_waits_until_it_is_asked_for_again(
+def test_a_failed_run_cannot_be_claimed_until_a_command_queues_it_again(
     queue: OneByOne, other: OneByOne, jobs: list[Job]
 ) -> None:
     run_id = jobs[0].run_id
@@ -204,7 +204,7 @@ def test_a_failed_run_waits_until_it_is_asked_for_again(
     assert (first.outcome, first.reason, first.peak_bytes) == ("failed", "disk full", 77)
 
 
-def test_a_failure_that_is_retried_is_queued_and_remembered(
+def test_a_retried_run_is_queued_and_keeps_the_reasons_of_its_failures(
     queue: OneByOne, jobs: list[Job]
 ) -> None:
     run_id = jobs[0].run_id
@@ -222,7 +222,7 @@ def test_the_runs_of_a_killed_process_are_queued_again_and_no_others(
     alive = OneByOne(queue.store, this_process())
     assert alive.claim(mine)
     (process,) = claimers(queue.store.url, tmp_path, sorted(theirs), 1)
-    tell(process)
+    send_go(process)
     assert process.stdout
     assert set(process.stdout.readline().split()) == theirs
     assert queue.reclaim_lost() == 0
@@ -237,7 +237,7 @@ def test_the_runs_of_a_killed_process_are_queued_again_and_no_others(
     assert (attempt.outcome, attempt.reason) == ("lost", "its scheduler ended")
 
 
-def test_an_exact_rerun_is_no_run_of_the_recipe(
+def test_an_exact_rerun_is_not_counted_as_a_run_of_its_recipe(
     queue: OneByOne, jobs: list[Job], make_result: Callable[..., Result]
 ) -> None:
     first = jobs[0]

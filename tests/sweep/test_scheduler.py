@@ -24,7 +24,7 @@ from trainer.rundir.exits import Exit
 
 @pytest.fixture
 def succeed(make_result: Callable[..., Result], events: list[Event]) -> Behaviour:
-    """Every run ends well, with a loss of its own."""
+    """Every run succeeds, with a loss that depends on its seed."""
 
     def behave(directory: RunDirectory, _number: int) -> int:
         directory.events.write_text("".join(f"{event.model_dump_json()}\n" for event in events))
@@ -42,7 +42,7 @@ def loss_of(seed: int) -> float:
 
 @pytest.fixture
 def jobs(store: Store, make_job: Callable[[int], Job]) -> list[Job]:
-    """Six jobs, in the queue already."""
+    """Six queued jobs."""
     made = [make_job(seed) for seed in range(6)]
     Queue(store, "nobody:1:1").enqueue(made)
     return made
@@ -83,7 +83,7 @@ def test_every_job_is_done_once_in_order_with_all_slots_busy(
     assert "6/6" in made.seen.getvalue()
 
 
-def test_a_run_is_given_its_own_recipe_and_the_corpus_that_is_meant(
+def test_a_run_directory_gets_the_recipe_and_the_corpus_of_its_run(
     desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
 ) -> None:
     made = desk(succeed)
@@ -115,7 +115,7 @@ def test_a_run_that_fails_is_tried_again_and_counts_when_it_succeeds(
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])
-def test_a_run_that_keeps_failing_is_given_up_after_its_retries_and_the_others_go_on(
+def test_a_run_that_keeps_failing_is_given_up_after_its_retries_and_the_others_continue(
     desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job], retries: int
 ) -> None:
     bad = jobs[2].spec.recipe.seeds.init
@@ -134,7 +134,7 @@ def test_a_run_that_keeps_failing_is_given_up_after_its_retries_and_the_others_g
     assert made.seen.getvalue().count("FAILED") == 1
 
 
-def test_a_run_that_diverged_is_an_outcome_and_is_not_tried_again(
+def test_a_diverged_run_has_an_outcome_and_is_not_tried_again(
     desk: Callable[..., Desk], make_result: Callable[..., Result], jobs: list[Job]
 ) -> None:
     def diverge(directory: RunDirectory, _number: int) -> int:
@@ -151,14 +151,14 @@ def test_a_run_that_diverged_is_an_outcome_and_is_not_tried_again(
     assert made.seen.getvalue().count("diverged at step 1: loss is nan") == 2
 
 
-def test_a_run_that_says_it_is_done_and_left_no_result_has_failed(
+def test_a_run_that_exits_as_done_without_a_result_has_failed(
     desk: Callable[..., Desk], jobs: list[Job]
 ) -> None:
     made = desk(lambda _directory, _number: Exit.DONE, retries=0)
     assert made.scheduler.run(jobs[:1]).failed == 1
 
 
-def test_a_damaged_result_is_a_failure_with_the_remedy(
+def test_the_failure_for_a_damaged_result_says_what_to_do(
     desk: Callable[..., Desk], jobs: list[Job]
 ) -> None:
     def scribble(directory: RunDirectory, _number: int) -> int:
@@ -175,7 +175,7 @@ def test_a_damaged_result_is_a_failure_with_the_remedy(
 
 
 @pytest.mark.parametrize("obstacle", ["the folder", "events.jsonl", "result.json", "log.txt"])
-def test_a_folder_that_cannot_be_used_fails_its_run_and_no_other(
+def test_a_folder_that_cannot_be_used_fails_only_its_own_run(
     desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job], obstacle: str
 ) -> None:
     def look(directory: RunDirectory, number: int) -> int | None:
@@ -197,7 +197,7 @@ def test_a_folder_that_cannot_be_used_fails_its_run_and_no_other(
     assert len(made.store.attempts(jobs[0].run_id)) == 2
 
 
-def test_a_result_that_is_there_already_is_recorded_without_training(
+def test_an_existing_result_is_recorded_without_training(
     desk: Callable[..., Desk],
     succeed: Behaviour,
     make_result: Callable[..., Result],
@@ -212,7 +212,7 @@ def test_a_result_that_is_there_already_is_recorded_without_training(
     assert find_run(made.store, jobs[3].run_id).run.test_loss == 1.25
 
 
-def test_what_an_earlier_attempt_wrote_is_not_taken_for_the_new_curve(
+def test_the_curve_of_an_earlier_attempt_is_not_shown_as_that_of_the_next(
     desk: Callable[..., Desk], succeed: Behaviour, events: list[Event], jobs: list[Job]
 ) -> None:
     made = desk(succeed)
@@ -223,7 +223,7 @@ def test_what_an_earlier_attempt_wrote_is_not_taken_for_the_new_curve(
     assert [point.step for point in made.store.curve(jobs[0].run_id)] == [1, 2]
 
 
-def test_stopping_keeps_what_is_finished_and_gives_the_rest_back(
+def test_stopping_keeps_finished_runs_and_queues_the_others(
     desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
 ) -> None:
     def stop_after_three(directory: RunDirectory, number: int) -> int | None:
@@ -246,7 +246,7 @@ def test_stopping_keeps_what_is_finished_and_gives_the_rest_back(
     assert states(again, jobs) == {"done": 6}
 
 
-def test_an_error_on_the_way_leaves_no_run_claimed(
+def test_an_error_in_the_scheduler_leaves_no_run_claimed(
     desk: Callable[..., Desk], jobs: list[Job]
 ) -> None:
     def break_down(_directory: RunDirectory, _number: int) -> int:
@@ -284,7 +284,7 @@ def test_two_schedulers_on_one_database_share_the_work(
         assert "done, by another sweep" in desk.seen.getvalue()
 
 
-def test_a_run_that_another_scheduler_fails_to_finish_is_done_here(
+def test_a_run_that_another_scheduler_lost_is_trained(
     desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
 ) -> None:
     made = desk(succeed)
@@ -295,7 +295,7 @@ def test_a_run_that_another_scheduler_fails_to_finish_is_done_here(
     assert [a.outcome for a in made.store.attempts(jobs[0].run_id)] == ["stopped", "done"]
 
 
-def test_the_folder_of_a_run_is_short_and_a_rerun_has_its_own(
+def test_the_name_of_a_run_folder_is_short_and_a_rerun_has_its_own_folder(
     make_job: Callable[[int], Job],
 ) -> None:
     run_id = make_job(1).run_id
@@ -303,7 +303,7 @@ def test_the_folder_of_a_run_is_short_and_a_rerun_has_its_own(
     assert directory_name(f"{run_id}-again") == f"{run_id[:16]}-again"
 
 
-def test_what_is_written_while_a_run_goes_on_reaches_the_watcher_line_by_line(
+def test_the_watcher_gets_each_line_of_the_curve_as_it_is_written(
     tmp_path: Path, make_job: Callable[[int], Job], events: list[Event]
 ) -> None:
     from sweep.running.attempt import Running  # noqa: PLC0415
@@ -329,7 +329,7 @@ def test_a_run_that_was_refused_is_not_tried_again(
     assert len(made.store.attempts(jobs[0].run_id)) == 1
 
 
-def test_checkpoints_of_a_run_that_turns_out_to_have_a_result_are_removed(
+def test_checkpoints_beside_an_existing_result_are_removed(
     desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
 ) -> None:
     made = desk(succeed)

@@ -1,4 +1,4 @@
-"""What others wrote is data: nothing in it is run, moves a cursor, or leaves the folder of runs."""
+"""Text from files is data: it is not executed, moves no cursor, and writes only to the folder of runs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HOSTILE = {
     "to C": "a\0b",
     "by its length": "x" * 1000,
 }
-"""Words that mean something to what reads them next."""
+"""Texts with a special meaning to SQL, shells, terminals, paths or markup."""
 LOOKING = (
     "status",
     "list",
@@ -98,7 +98,7 @@ def check_harmless(text: str) -> None:
 
 
 OPEN = {".db-shm", ".db-wal"}
-"""What SQLite has beside a database while it is open."""
+"""Files that SQLite keeps beside an open database."""
 
 
 def files(folder: Path) -> set[str]:
@@ -107,7 +107,7 @@ def files(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("word", HOSTILE.values(), ids=HOSTILE)
-def test_what_a_database_says_is_shown_and_does_nothing(
+def test_text_from_a_database_is_shown_and_has_no_effect(
     command: Command,
     content: dict[str, Any],
     make_result: Callable[..., Result],
@@ -138,7 +138,7 @@ def test_what_a_database_says_is_shown_and_does_nothing(
 
 @pytest.mark.parametrize("field", FREE)
 @pytest.mark.parametrize("word", HOSTILE.values(), ids=HOSTILE)
-def test_no_text_in_a_study_file_is_run_or_written_elsewhere(
+def test_text_from_a_study_file_is_neither_executed_nor_used_as_a_path(
     command: Command, study_text: str, field: str, word: str
 ) -> None:
     line = f"{field} = {json.dumps(word, ensure_ascii=True)}\n"
@@ -155,7 +155,7 @@ def test_no_text_in_a_study_file_is_run_or_written_elsewhere(
 
 
 @pytest.mark.parametrize("word", HOSTILE.values(), ids=HOSTILE)
-def test_what_is_typed_is_answered_harmlessly(command: Command, word: str) -> None:
+def test_hostile_arguments_have_no_effect(command: Command, word: str) -> None:
     before = files(Path.cwd().parent)
     for words in (
         ["plan", word],
@@ -173,7 +173,7 @@ def test_what_is_typed_is_answered_harmlessly(command: Command, word: str) -> No
     assert files(Path.cwd().parent) == before
 
 
-def test_a_run_writes_below_the_folder_of_runs_and_nowhere_else(
+def test_a_run_writes_only_below_the_folder_of_runs(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, done = finished
@@ -210,7 +210,7 @@ def family(root: int) -> set[int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_while_a_study_runs_nobody_can_call_its_processes(
+def test_the_processes_of_a_study_accept_no_connections(
     tmp_path: Path, study_text: str, environment: dict[str, str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)):
@@ -262,7 +262,7 @@ def waits(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [huge_header, endless, pickled, circle, elsewhere, waits])
-def test_a_hostile_model_is_refused_in_a_sentence_and_neither_run_nor_waited_for(
+def test_a_hostile_model_is_refused_at_once_and_its_code_is_not_executed(
     command: Command, study_text: str, make: Callable[[Path], None]
 ) -> None:
     Path("model").mkdir()
