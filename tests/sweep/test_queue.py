@@ -152,7 +152,7 @@ def test_a_record_holds_the_outcome_the_curve_the_chunk_losses_and_the_attempt(
     assert run.owner is None
     assert (run.init_seed, run.order_seed, run.dropout_seed) == (1, 1, 1)
     assert [
-        Event.model_validate(dict(point) | {"run_id": None}, extra="ignore")
+        Event.model_validate(vars(point) | {"run_id": None}, extra="ignore")
         for point in queue.store.curve(run_id)
     ] == events
     assert list(queue.store.chunk_losses(run_id)) == result.chunk_losses
