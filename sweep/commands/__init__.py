@@ -1,1 +1,1 @@
-"""What each command does; `sweep.cli` says how it is called."""
+"""Functions behind the commands. `sweep.cli` defines their arguments and options."""

@@ -53,7 +53,7 @@ class Training:
 
 
 class Steps:
-    """What a command does around its training; a command overrides what it needs."""
+    """The steps of a command before and after training; a command overrides those it needs."""
 
     def before(self, store: Store, training: Training) -> None:
         """Called once the runs are queued."""
