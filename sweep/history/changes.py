@@ -9,11 +9,8 @@ from typing import Any
 
 from sweep.store.plan_content import PlanContent
 from sweep.terminal.printable import harmless
-from trainer.recipe import SeedlessRecipe
-from trainer.recipe_forms import to_dotted, to_nested
+from sweep.trainers.stored_recipes import FlatRecipe, flat_recipe
 
-FlatRecipe = dict[str, Any]
-"""The fields of a recipe by `section.field`."""
 COMPARED_APART = {"analysis", "seeds", "arms"}
 """Keys of a plan's JSON that are compared in their own ways."""
 NOT_DECISIONS = {"study", "imported", "labels", "overrides", "stack"}
@@ -121,21 +118,3 @@ def _own(arms: Mapping[str, FlatRecipe], name: str, baseline: str) -> set[str]:
 
 def _flat_arms(arms: Mapping[str, Any]) -> dict[str, FlatRecipe]:
     return {name: flat_recipe(recipe) for name, recipe in arms.items()}
-
-
-def flat_recipe(recipe: Any) -> FlatRecipe:  # noqa: ANN401  (an import has a number of runs)
-    """The fields of a nested recipe as `section.field`, defaults included, seeds left out.
-
-    For an arm of an imported study: its number of runs, as `runs`.
-    """
-    if not isinstance(recipe, Mapping):
-        return {"runs": recipe}
-    sections = {
-        name: fields
-        for name, fields in recipe.items()
-        if isinstance(fields, Mapping) and name != "seeds"
-    }
-    return {**_DEFAULTS, **to_dotted(sections)}
-
-
-_DEFAULTS = to_dotted(to_nested(SeedlessRecipe()))

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Text, case, cast, func, select
 
-from sweep.history.changes import flat_recipe
 from sweep.store.plan_content import PlanContent
 from sweep.store.schema import arms, planned_runs, runs
 from sweep.store.states import RunState
 from sweep.store.store import Store
+from sweep.trainers.stored_recipes import flat_recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from sweep.store.plan_content import PlanContent
 from sweep.store.rows import RunRow
 from sweep.store.store import Store
 from sweep.study.file import BASELINE
+from sweep.trainers.stored_recipes import without_locations
 from sweep.workload.workload import Workload
-from trainer.recipe import INPUT_LOCATIONS
 from trainer.recipe_forms import to_dotted
 
 UNKNOWN = ""
@@ -131,15 +131,7 @@ def stored_setting(plan: PlanContent, runs: Sequence[RunRow]) -> Setting:
 
 def _setting_recipe(identity: Mapping[str, Any], vary: Sequence[str], hold: int) -> dict[str, Any]:
     """A recipe without seeds and without paths: files are compared by their hashes."""
-    fields = {
-        section: {
-            key: value
-            for key, value in fields.items()
-            if key not in INPUT_LOCATIONS.get(section, ())
-        }
-        for section, fields in identity.items()
-    }
-    return {**fields, "seeds": {"vary": sorted(set(vary)), "hold": hold}}
+    return {**without_locations(identity), "seeds": {"vary": sorted(set(vary)), "hold": hold}}
 
 
 def latest_device(runs: Sequence[RunRow]) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sweep.history.changes import flat_recipe
 from sweep.history.history import PlanHistory, plan_history
 from sweep.noise.records import CitedNoise, cited_noise
 from sweep.noise.setting import stored_setting
 from sweep.store.plan_content import AnalysisSettings, PlanContent, StackContent
 from sweep.store.rows import ArmRow, PlannedRun, ReferenceRow, StudyRow
 from sweep.store.store import Store
+from sweep.trainers.stored_recipes import FlatRecipe, flat_recipe, planned_tokens
 from sweep.verdicts.confounders import Confounder, Requested, find_confounders
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.references import study_references
@@ -202,10 +202,8 @@ def _requested(plan: PlanContent) -> dict[str, Requested]:
     return {name: _requested_by(flat_recipe(recipe)) for name, recipe in recipes.items()}
 
 
-def _requested_by(recipe: Mapping[str, Any]) -> Requested:
-    step = recipe["train.batch_size"] * recipe["model.context"]
-    tokens = recipe["train.tokens"] // step * step
-    return Requested(tokens=tokens, precision=recipe["train.precision"])
+def _requested_by(recipe: FlatRecipe) -> Requested:
+    return Requested(tokens=planned_tokens(recipe), precision=recipe["train.precision"])
 
 
 def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: int = 0) -> Plan:

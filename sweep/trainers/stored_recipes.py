@@ -1,0 +1,46 @@
+"""GPT recipes as plans in the database hold them: nested JSON without seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainer.recipe import INPUT_LOCATIONS, SeedlessRecipe
+from trainer.recipe_forms import to_dotted, to_nested
+
+FlatRecipe = dict[str, Any]
+"""Recipe fields by `section.field`."""
+_DEFAULTS = to_dotted(to_nested(SeedlessRecipe()))
+
+
+def flat_recipe(recipe: Any) -> FlatRecipe:  # noqa: ANN401  (an import has a number of runs)
+    """The fields of a nested recipe as `section.field`, defaults included, seeds left out.
+
+    For an arm of an imported study: its number of runs, as `runs`.
+    """
+    if not isinstance(recipe, Mapping):
+        return {"runs": recipe}
+    sections = {
+        name: fields
+        for name, fields in recipe.items()
+        if isinstance(fields, Mapping) and name != "seeds"
+    }
+    return {**_DEFAULTS, **to_dotted(sections)}
+
+
+def without_locations(recipe: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A nested recipe without the locations of inputs that are known by their hash."""
+    return {
+        section: {
+            key: value
+            for key, value in fields.items()
+            if key not in INPUT_LOCATIONS.get(section, ())
+        }
+        for section, fields in recipe.items()
+    }
+
+
+def planned_tokens(recipe: FlatRecipe) -> int:
+    """Training tokens of a run: as many whole steps as fit into the budget."""
+    step = int(recipe["train.batch_size"] * recipe["model.context"])
+    return int(recipe["train.tokens"] // step * step)
