@@ -13,17 +13,17 @@ from model.tiled import TiledAttention
 
 
 class KeyValueCache:
-    """The keys and values of one sequence in one attention layer, so that each is computed once."""
+    """Keys and values of one sequence in one attention layer, so that each is computed once."""
 
     def __init__(self, config: ModelConfig, like: Tensor) -> None:
-        """An empty cache for `config.context` positions, of the type and device of `like`."""
+        """An empty cache for `config.context` positions, with the type and device of `like`."""
         size = (2, config.heads, config.context, config.width // config.heads)
         self._kept = torch.empty(size, dtype=like.dtype, device=like.device)
         self.length = 0
-        """Positions held."""
+        """Number of positions in the cache."""
 
     def append(self, new: Tensor) -> Tensor:
-        """Add keys and values (2, head, position, channel); returns all there are, in that shape."""
+        """Add keys and values (2, head, position, channel); returns all that are cached."""
         first, self.length = self.length, self.length + new.shape[2]
         self._kept[:, :, first : self.length] = new
         return self._kept[:, :, : self.length]
@@ -42,8 +42,8 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """(sequence, position, width) to the same.
 
-        With a cache, `x` is one sequence that continues the positions in the cache, which grows;
-        no dropout then.
+        With a cache, `x` is one sequence and continues the cached one: its keys and values are
+        added to the cache, and nothing is dropped.
         """
         qkv = self.qkv(x)
         if cache is not None:
@@ -64,7 +64,7 @@ class CausalSelfAttention(nn.Module):
 
 
 def fused(qkv: Tensor, heads: int, rate: float = 0.0) -> Tensor:
-    """Torch's own attention: (sequence, position, 3 x width) to (sequence, position, width)."""
+    """Attention by torch: (sequence, position, 3 x width) to (sequence, position, width)."""
     # Unbinding this dimension lets autograd join the three gradients in a single copy.
     query, key, value = (part.transpose(1, 2) for part in _split(qkv, heads).unbind(2))
     mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=True)
@@ -72,7 +72,7 @@ def fused(qkv: Tensor, heads: int, rate: float = 0.0) -> Tensor:
 
 
 def cached(qkv: Tensor, heads: int, cache: KeyValueCache) -> Tensor:
-    """Attention to cached positions too: (position, 3 x width) to (position, width)."""
+    """Attention to new and cached positions: (position, 3 x width) to (position, width)."""
     split = qkv.view(len(qkv), 3, heads, -1).permute(1, 2, 0, 3)
     first = cache.length
     keys, values = cache.append(split[1:])
@@ -88,12 +88,12 @@ def _split(qkv: Tensor, heads: int) -> Tensor:
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def fused_with_dropout(qkv: Tensor, heads: int, dropout: Dropout) -> Tensor:
-    """`fused` with dropout masks that depend on seed, step, site and sequence alone.
+    """`fused` with dropout masks that depend only on seed, step, site and sequence.
 
-    The fused kernels draw their masks from Philox counters that start at the generator's offset and
-    grow with sequence x head (FlashAttention-2: by 32 each; the float32 kernel: by one for each
-    weight). An offset for the first sequence of the micro-batch gives each sequence the same masks
-    in any micro-batch. Sets the generator of the device, which has no other use.
+    The fused kernels draw their masks from Philox counters, starting at the generator's offset.
+    Each head of each sequence takes 32 counters in FlashAttention-2, and one per attention weight
+    in the float32 kernel. So an offset computed from the first sequence's index gives each sequence
+    the same masks in any micro-batch. Sets the device's generator, which nothing else uses.
     """
     per_head = 32 if qkv.dtype in {torch.float16, torch.bfloat16} else qkv.shape[1] ** 2
     seed, offset = dropout.generator_place(heads * per_head)

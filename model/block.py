@@ -10,8 +10,8 @@ from model.dropout import Dropout
 from model.feed_forward import FeedForward
 from model.norm import make_norm
 
-SITES = 3
-"""Dropout sites per block: the attention matrix and the end of each branch."""
+SITES_PER_BLOCK = 3
+"""Dropout sites per block: the attention weights and the end of each residual branch."""
 
 
 class Block(nn.Module):
@@ -19,7 +19,7 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()
-        first_site = 1 + SITES * index
+        first_site = 1 + SITES_PER_BLOCK * index
         self.attention_norm = make_norm(config)
         self.attention = CausalSelfAttention(config, first_site)
         self.attention_dropout = Dropout(config.dropout, first_site + 1)

@@ -1,4 +1,4 @@
-"""Compile loops with numba, and run them over rows in as many threads as torch uses."""
+"""Compile loops with numba, and run them over rows with as many threads as torch has."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ def compile_loop(
     signature: str | None = None,
     **options: Any,  # noqa: ANN401  (options of numba.njit)
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a loop at once if its signature is given, or load it from numba's cache on disk."""
-    # Sums may be reordered and products fused; infinities and NaNs keep their meaning.
+    """Decorate a loop: numba compiles it, or loads it from its cache on disk.
+
+    With a signature that happens at once, otherwise at the first call.
+    """
+    # Sums may be reordered and products fused, but infinities and NaNs are respected.
     options |= {"fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy", "nogil": True}
 
     def decorate(function: Callable[..., Any]) -> Any:  # noqa: ANN401  (numba's dispatcher)
@@ -39,11 +42,11 @@ def run_in_rows(kernel: Callable[..., None], rows: int, *arguments: Any) -> None
     work = _pool(os.getpid(), threads).map(
         lambda first, last: kernel(first, last, *arguments), bounds[:-1], bounds[1:]
     )
-    for _ in work:  # raises what a thread raised
+    for _ in work:  # raises a thread's exception
         pass
 
 
 @functools.cache
 def _pool(_process: int, threads: int) -> ThreadPoolExecutor:
-    """The threads of this process: the threads of its parent do not survive a fork."""
+    """The thread pool of a process; cached by process id, since threads do not survive a fork."""
     return ThreadPoolExecutor(threads)

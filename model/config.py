@@ -1,4 +1,4 @@
-"""The shape of the network. Light to import: no torch here."""
+"""The configuration of the network. Quick to import: does not import torch."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
-def _whole(value: Any) -> Any:  # noqa: ANN401  (whatever a study file may hold)
-    """Turn `4.0` into the count 4; pydantic judges all other values."""
+def _whole(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
+    """Turn `4.0` into the integer 4; leave all other values for pydantic to check."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Whole = BeforeValidator(_whole)
-"""Allows a whole number to be written with a decimal point."""
+"""Lets an integer be written with a decimal point: `4.0` or `1e6`."""
 
 Count = Annotated[int, Whole, Field(ge=1, le=2**62)]
-"""A whole number of at least 1."""
+"""An integer of at least 1."""
 
 Size = Annotated[int, Whole, Field(ge=1, le=2**20)]
-"""One dimension of the network; the bound refuses absurd sizes at once."""
+"""One dimension of the network; the upper bound catches typing errors."""
 
 
 class Config(BaseModel):
-    """Base of all configurations: frozen, strict about types, without unknown fields."""
+    """Base of all configurations: frozen, strict about types, refuses unknown fields."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -46,13 +46,13 @@ class ModelConfig(Config):
     context: Size = 1024
     """Tokens that the model sees at once."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Probability of dropping after the embedding, in attention and at the end of each branch."""
+    """Dropout rate after the embedding, on attention weights and at the end of each residual branch."""
     qkv_bias: bool = False
     """If true, the query, key and value projections have a bias, as in OpenAI's GPT-2."""
     norm: Literal["layer", "rms"] = "layer"
     """`layer`: LayerNorm (Ba et al. 2016). `rms`: RMSNorm, without mean or bias (Zhang 2019)."""
     init_std: float = Field(default=0.02, gt=0, le=10)
-    """Standard deviation of the initial matrices; GPT-2's suits a width of 768 or more."""
+    """Standard deviation of the initial matrices; the default, GPT-2's, suits a width of 768 or more."""
     tie_embeddings: bool = False
     """If true, the output projection is the token embedding (Press and Wolf 2017)."""
 
@@ -69,7 +69,7 @@ class ModelConfig(Config):
 
 
 def parameter_count(config: ModelConfig, vocabulary: int) -> int:
-    """The number of parameters; a tied matrix is counted once."""
+    """Number of parameters of a model; a tied matrix is counted once."""
     width = config.width
     embeddings = (vocabulary + config.context) * width
     head = 0 if config.tie_embeddings else vocabulary * width

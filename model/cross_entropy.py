@@ -1,8 +1,8 @@
 """The training loss from the last hidden layer, without holding all logits in memory.
 
-The logits are the largest tensor of a language model: at GPT-2's vocabulary, those of 16 x 1024
-tokens take 3.3 GB in float32, and their gradients as much again. Here the logits of some tokens at
-a time are computed, turned into losses and gradients, and dropped.
+The logits are the largest tensor of a language model: with GPT-2's vocabulary, those of 16 x 1024
+tokens take 3.3 GB in float32, and their gradients as much again. Here the tokens are processed in
+pieces: each piece's logits are computed, turned into losses and gradients, and freed.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from model.linear import is_plain, product, weight_gradient
 from model.optional import triton_kernels
 
 MAX_LOGITS = {"cpu": 2**20, "cuda": 2**29}
-"""Logits in memory at once: few enough for a CPU's caches, many enough to fill a GPU."""
+"""Maximum number of logits in memory: small enough for a CPU's caches, large enough to keep a GPU
+busy."""
 ALIGNMENT = {"cpu": 1, "cuda": 64}
-"""A token's logits are padded to a multiple of this: a GPU's matrix units need aligned rows."""
+"""The logits of each token are padded to a multiple of this: tensor cores need aligned rows."""
 MIN_TOKENS = 256
-"""Fewest tokens in a piece: every piece costs a pass over the whole gradient of the weight."""
+"""Minimum number of tokens in a piece: each piece costs a pass over the whole weight gradient."""
 
 
 class HeadLoss(torch.autograd.Function):
-    """scale x the sum over tokens of -log softmax(hidden @ weight.T)[target].
+    """scale * the sum over tokens of -log softmax(hidden @ weight.T)[target].
 
-    `scale` is part of the loss and not applied afterwards, so that float16 gradients are within the
-    range of float16.
+    The loss is scaled here, not afterwards, so that float16 gradients stay within float16's range.
     """
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, scale: Tensor) -> Tensor:  # noqa: ANN401
-        """Given hidden (token, width), weight (vocabulary, width), targets (token,), scale (); a scalar."""
+        """The loss, a scalar; hidden (token, width), weight (vocabulary, width), targets (token,)."""
         device, vocabulary = hidden.device.type, len(weight)
         pieces = math.ceil(len(hidden) / max(MIN_TOKENS, MAX_LOGITS[device] // vocabulary))
         at_once = math.ceil(len(hidden) / pieces)
         weight_grad = torch.zeros_like(weight)
-        kind = _compute_type(hidden)
-        matrix = weight.to(kind)
+        dtype = _compute_type(hidden)
+        matrix = weight.to(dtype)
         if padding := -vocabulary % ALIGNMENT[device]:
             matrix = F.pad(matrix, (0, 0, 0, padding))
         losses, hidden_grad = [], torch.empty_like(hidden)
         for rows, chosen, out in zip(
-            hidden.to(kind).split(at_once),  # type: ignore[no-untyped-call]
+            hidden.to(dtype).split(at_once),  # type: ignore[no-untyped-call]
             targets.split(at_once),  # type: ignore[no-untyped-call]
             hidden_grad.split(at_once),  # type: ignore[no-untyped-call]
             strict=True,
@@ -66,7 +66,7 @@ class HeadLoss(torch.autograd.Function):
 
 
 def _compute_type(x: Tensor) -> torch.dtype:
-    """The type of a matrix product under autocast."""
+    """The type in which autocast computes a matrix product of `x`."""
     device = x.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
@@ -74,9 +74,9 @@ def _compute_type(x: Tensor) -> torch.dtype:
 def _piece(
     logits: Tensor, targets: Tensor, scale: Tensor, vocabulary: int
 ) -> tuple[Tensor, Tensor]:
-    """The gradient of the logits, in their type, and each token's loss in float32.
+    """The scaled gradient of the logits, in their type, and each token's loss in float32.
 
-    Logits beyond the vocabulary are padding and have no gradient.
+    Logits beyond the vocabulary are padding; their gradient is 0.
     """
     if is_plain(logits):
         if int(targets.max()) >= logits.shape[1]:  # the kernel does not check

@@ -1,7 +1,7 @@
 """Dropout masks computed on the model's device, equal to those of `model.kernels`.
 
-A GPU computes its masks itself, from a few numbers that are sent before each micro-batch, so that
-it never waits for the host.
+The host sends only a few numbers before each micro-batch, and the GPU computes the masks from
+them, so that it never waits for the host.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WORD = 0xFFFFFFFF
 def keep_mask(place: Tensor, site: Tensor, shape: tuple[int, ...], dropped: int) -> Tensor:
     """0 where a unit is dropped and 1 / P(kept) elsewhere, float32 of `shape` (sequence, ...).
 
-    `place` is (first sequence, step, key, key) and `site` a number, in int64, on the device.
+    `place` is (first sequence, step, key, key) and `site` the site's number: int64, on the device.
     """
     rows = shape[0], math.prod(shape[1:])
     by_triton = place.is_cuda and triton_kernels is not None
@@ -40,7 +40,7 @@ def _kept(place: Tensor, site: Tensor, shape: tuple[int, int], dropped: int) -> 
 
 
 def _philox(block: Tensor, sequence: Tensor, site: Tensor, step_and_key: Tensor) -> Tensor:
-    """Philox4x32-7 (Salmon et al. 2011) in int64: (sequence, words), word by word."""
+    """Philox4x32-7 (Salmon et al. 2011) in int64: (sequence, word), word 0 of all blocks first."""
     step, key0, key1 = step_and_key[0], step_and_key[1], step_and_key[2]
     x0, x1, x2, x3 = block, sequence, site, step
     for _ in range(ROUNDS):

@@ -20,16 +20,16 @@ from model.kernels import LEVELS, Mask
 from model.linear import is_plain
 
 TILE_STRIDE = 2**16
-"""An upper bound of the dropout sites of a model; multiples of it number the tiles of a site."""
+"""Tile t of a site has the number site + t * TILE_STRIDE; no model has this many sites."""
 
 
 def dropped_levels(rate: float) -> int:
-    """Number of levels that are dropped, out of `LEVELS`; never all of them."""
+    """The rate in units of 1 / LEVELS, rounded; at most LEVELS - 1, so that some units are kept."""
     return min(round(rate * LEVELS), LEVELS - 1)
 
 
 class DropoutStream:
-    """The dropout masks of one run, and the current place in training."""
+    """The dropout masks of one run, and the current position in training."""
 
     def __init__(self, seed: int) -> None:
         digest = hashlib.sha256(f"dropout/{seed}".encode()).digest()
@@ -45,7 +45,7 @@ class DropoutStream:
             self.on_device = torch.zeros(4, dtype=torch.int64, device=device)
 
     def seek(self, step: int, first_sequence: int) -> None:
-        """Go to a micro-batch: an optimiser step and the index of the first sequence in its batch."""
+        """Go to a micro-batch of optimiser step `step`; its first sequence has this index in the batch."""
         self._step = step
         self._first_sequence = first_sequence
         if self.on_device is not None:
@@ -55,9 +55,9 @@ class DropoutStream:
             self.on_device.copy_(place, non_blocking=True)
 
     def mask(self, rate: float, site: int, *, tile: int = 0, first: int = 0) -> Mask:
-        """The mask of a site, starting at sequence `first` of the micro-batch.
+        """The mask of a site, from sequence `first` of the micro-batch on.
 
-        `tile` numbers the pieces of a site that is computed in pieces.
+        `tile` is the number of the tile, at a site that is computed in tiles.
         """
         place = np.array([site + TILE_STRIDE * tile, self._step, *self._key], dtype=np.uint32)
         dropped = dropped_levels(rate)
@@ -65,7 +65,7 @@ class DropoutStream:
         return Mask(self._first_sequence + first, place, np.uint32(dropped), scale)
 
     def keep_mask(self, rate: float, site: int, shape: tuple[int, ...], *, tile: int = 0) -> Tensor:
-        """Zeros where a unit is dropped and 1 / P(kept) elsewhere; float32 of `shape`, on the CPU.
+        """0 where a unit is dropped and 1 / P(kept) elsewhere: float32 of `shape`, on the CPU.
 
         The first dimension of `shape` is the sequence.
         """
@@ -104,7 +104,7 @@ class Dropout(nn.Module):
             return x
         if is_plain(x):
             return _Drop.apply(x, self.mask())  # type: ignore[no-any-return, no-untyped-call]
-        return x * self._values(x)
+        return x * self._mask_of(x)
 
     def add(self, x: Tensor, branch: Tensor) -> Tensor:
         """`x` plus `branch` after dropout, in the type of `x`."""
@@ -112,17 +112,18 @@ class Dropout(nn.Module):
             return x + branch
         if is_plain(x) and is_plain(branch):
             return _Add.apply(x, branch, self.mask())  # type: ignore[no-any-return, no-untyped-call]
-        return torch.addcmul(x, branch, self._values(x))
+        return torch.addcmul(x, branch, self._mask_of(x))
 
     def mask(self, tile: int = 0, first: int = 0) -> Mask:
         """See DropoutStream.mask."""
         return self._stream.mask(self.rate, self.site, tile=tile, first=first)
 
     def generator_place(self, per_sequence: int) -> tuple[int, int]:
-        """Seed and offset of a kernel that draws its masks with `per_sequence` counters a sequence."""
+        """Seed and offset for a kernel that draws its own masks: `per_sequence` counters each."""
         return self._stream.generator_place(self.site, per_sequence)
 
-    def _values(self, x: Tensor) -> Tensor:
+    def _mask_of(self, x: Tensor) -> Tensor:
+        """0 where a unit of `x` is dropped and 1 / P(kept) elsewhere, in the shape of `x`."""
         stream, shape = self._stream, tuple(x.shape)
         if stream.on_device is None:
             return stream.keep_mask(self.rate, self.site, shape)
@@ -173,6 +174,7 @@ def _drop(x: Tensor, mask: Mask) -> Tensor:
 
 
 def _rows(x: Tensor) -> Any:  # noqa: ANN401  (an array)
+    """(sequence, unit) array of a (sequence, ...) tensor."""
     return x.detach().view(x.shape[0], -1).numpy()
 
 

@@ -15,9 +15,9 @@ from model.linear import Linear, is_plain, product, weight_gradient
 
 
 class FeedForward(nn.Module):
-    """Two layers with a fourfold hidden width and the tanh approximation of GELU.
+    """Two layers with GELU in between; the hidden layer is four times as wide.
 
-    Hendrycks and Gimpel 2016, section 2.
+    GELU is the tanh approximation (Hendrycks and Gimpel 2016, section 2).
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -36,10 +36,10 @@ class FeedForward(nn.Module):
 
 
 class _FeedForward(torch.autograd.Function):
-    """Both layers in one function.
+    """Both layers in one autograd function.
 
-    The kernel of the activation adds the bias, and computes the activation again in the backward
-    pass instead of storing it.
+    The activation kernel also adds the bias. The backward pass computes the activation again, so
+    that it need not be stored.
     """
 
     @staticmethod

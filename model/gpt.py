@@ -17,7 +17,7 @@ from model.norm import make_norm
 
 
 class GPT(nn.Module):
-    """A GPT-2-style decoder. Its parameters are undefined until `model.init.initialise` fills them.
+    """A GPT-2-style decoder. Its parameters must be filled by `model.init.initialise` or loaded.
 
     Raises IndexError (torch) when a sequence is longer than `config.context`.
     """
@@ -39,9 +39,9 @@ class GPT(nn.Module):
         return self.head(self.hidden(tokens))  # type: ignore[no-any-return]
 
     def hidden(self, tokens: Tensor, caches: Sequence[KeyValueCache] | None = None) -> Tensor:
-        """The input of the head: token ids (sequence, position) to (sequence, position, width).
+        """The head's input: token ids (sequence, position) to (sequence, position, width).
 
-        With `caches`, one for each block, the tokens continue the sequence that these hold.
+        With `caches`, one per block, the tokens continue the cached sequence.
         """
         first = caches[0].length if caches else 0
         positions = torch.arange(first, first + tokens.shape[1], device=tokens.device)

@@ -1,6 +1,6 @@
 """GPT-2 as Hugging Face stores it: its configuration, and the names and shapes of its parameters.
 
-Light to import: no torch here.
+Quick to import: does not import torch.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from model.config import ModelConfig
 PREFIX = "transformer."
 """Prefix of parameter names; files of GPT-2 without its head, such as OpenAI's, lack it."""
 
-FUNCTION: Mapping[str, Any] = {
+FIXED_FIELDS: Mapping[str, Any] = {
     "activation_function": "gelu_new",
     "layer_norm_epsilon": 1e-5,
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
     "add_cross_attention": False,
 }
-"""Keys of GPT-2's configuration for which this network supports one value only."""
+"""Fields of GPT-2's configuration for which this network supports only this value."""
 
-SAME_FUNCTION = {"gelu_pytorch_tanh": "gelu_new"}
-"""Two names of one activation."""
+ACTIVATION_ALIASES = {"gelu_pytorch_tanh": "gelu_new"}
+"""Other names of an activation function."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,9 @@ class Export:
     keys: tuple[str, ...] = ()
     """Keys of `config.json` that hold the field's value."""
     only: object = None
-    """The one value that the format can hold; None: any value."""
+    """The only value that the format can hold; None if it can hold any."""
     reason: str = ""
-    """Why it can hold no other."""
+    """Why the format can hold no other value."""
 
 
 EXPORTS: Mapping[str, Export] = {
@@ -55,9 +55,16 @@ EXPORTS: Mapping[str, Export] = {
     "init_std": Export(keys=("initializer_range",)),
     "tie_embeddings": Export(keys=("tie_word_embeddings",)),
 }
-"""Every field of `ModelConfig`. A field that is missing here is refused, and a test fails."""
+"""How each field of `ModelConfig` is exported. A field that is missing here is refused, and a test
+fails."""
 
-SIZES = {"n_layer": 12, "n_head": 12, "n_embd": 768, "n_positions": 1024, "vocab_size": 50_257}
+DEFAULT_SIZES = {
+    "n_layer": 12,
+    "n_head": 12,
+    "n_embd": 768,
+    "n_positions": 1024,
+    "vocab_size": 50_257,
+}
 """GPT-2's defaults for sizes that a configuration leaves out."""
 
 _TOP = {
@@ -90,7 +97,7 @@ class Parameter(NamedTuple):
 def parameters(config: ModelConfig, vocabulary: int) -> dict[str, Parameter]:
     """GPT-2's parameters by this package's names; without the head if it is tied.
 
-    The bias of `attention.qkv` is always included, as GPT-2 always has it.
+    The bias of `attention.qkv` is always included, since GPT-2 always has one.
     """
     width = config.width
     rows = {"wte.weight": (vocabulary, width), "wpe.weight": (config.context, width)}
@@ -133,7 +140,7 @@ def to_fields(config: ModelConfig, vocabulary: int) -> dict[str, Any]:
         held |= dict.fromkeys(export.keys, value)
     end_of_text = vocabulary - 1
     return {
-        **FUNCTION,
+        **FIXED_FIELDS,
         **held,
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
@@ -147,18 +154,18 @@ def to_fields(config: ModelConfig, vocabulary: int) -> dict[str, Any]:
 
 
 def from_fields(fields: Mapping[str, Any]) -> tuple[ModelConfig, int]:
-    """The configuration and the vocabulary of a `config.json`; the QKV has a bias.
+    """The model configuration (with QKV bias) and vocabulary size that a `config.json` describes.
 
     Raises ValueError, with the reason, for another model or an unsupported variant of GPT-2.
     """
     kind = fields.get("model_type")
     if kind != "gpt2":
         raise ValueError(f"model_type is {kind!r}, and only 'gpt2' can be read")
-    for name, wanted in FUNCTION.items():
+    for name, wanted in FIXED_FIELDS.items():
         found = fields.get(name, wanted)
-        if SAME_FUNCTION.get(str(found), found) != wanted:
+        if ACTIVATION_ALIASES.get(str(found), found) != wanted:
             raise ValueError(f"{name} is {found!r}, and only {wanted!r} can be computed")
-    sizes = {name: fields.get(name, default) for name, default in SIZES.items()}
+    sizes = {name: fields.get(name, default) for name, default in DEFAULT_SIZES.items()}
     if any(type(size) is not int or size < 1 for size in sizes.values()):
         raise ValueError(f"its sizes are not all whole numbers: {sizes}")
     inner = fields.get("n_inner")

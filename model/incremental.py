@@ -1,4 +1,4 @@
-"""Read a sequence token by token, keeping the keys and values of the tokens before."""
+"""Read a sequence token by token, with a cache of the earlier tokens' keys and values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model.gpt import GPT
 
 
 class Reader:
-    """Reads one sequence piece by piece; each token costs one pass for that token alone."""
+    """Reads one sequence piece by piece; each token passes through the model once."""
 
     def __init__(self, model: GPT) -> None:
         self._model = model
@@ -24,7 +24,7 @@ class Reader:
 
     @torch.no_grad()
     def read(self, tokens: Tensor) -> Tensor:
-        """Read further tokens (position,), int64; returns the logits (vocabulary,) of the next one.
+        """Read more tokens (position,), int64; returns the logits (vocabulary,) of the next token.
 
         Raises IndexError (torch) when the sequence is longer than the context.
         """

@@ -22,9 +22,9 @@ def _generator(seed: int, name: str) -> torch.Generator:
 
 
 def _standard_deviation(name: str, config: ModelConfig) -> float:
-    """The last layer of each residual branch is scaled down by the number of branches.
+    """Standard deviation of a matrix, scaled down in the last layer of each residual branch.
 
-    Radford et al. 2019, section 2.3.
+    By 1 / sqrt(number of branches): Radford et al. 2019, section 2.3.
     """
     if name.endswith("projection.weight"):
         return config.init_std / math.sqrt(2 * config.layers)
@@ -33,7 +33,7 @@ def _standard_deviation(name: str, config: ModelConfig) -> float:
 
 @torch.no_grad()
 def initialise(model: GPT, seed: int) -> None:
-    """Fill every parameter as GPT-2 does: normal matrices, zero biases, unit norms."""
+    """Fill the parameters like GPT-2's: normally distributed matrices, biases 0, norm weights 1."""
     norms = {
         f"{name}.weight"
         for name, module in model.named_modules()

@@ -1,14 +1,14 @@
-"""CPU kernels compiled by numba, which do in one pass over memory what takes torch many.
+"""CPU kernels compiled by numba: one pass over memory where torch makes many.
 
-A small model spends more time between its matrix products than in them, most of it on moving
-numbers; random masks cost the most (docs/decisions/0003). Each kernel reads its float32 inputs once,
-from contiguous arrays, and works on rows [first, last) so that threads can share them. Kernels are
+A small model spends more time between its matrix products than in them, mostly on memory traffic;
+random masks cost the most (docs/decisions/0003). Each kernel reads its float32 inputs once, from
+contiguous arrays, and computes rows [first, last), so that threads can share the rows. Kernels are
 compiled when this module is first imported on a machine, then cached on disk.
 
 The masks come from Philox4x32-7 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3",
 SC11, table 2), a pure function of a counter and a key. A counter is (block, sequence, site, step)
-and gives four words of 32 bits, so eight random numbers of 16 bits. Word w of block j is stored at
-w x blocks + j, the order that suits vector units best.
+and gives four words of 32 bits, that is eight random numbers of 16 bits. Word w of block j is
+stored at w * blocks + j, the fastest order for vector units.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from model.compiled import compile_loop
 ROUNDS: Final = 7
 """Philox rounds: the fewest that pass BigCrush."""
 MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
+"""Philox's multipliers."""
 WEYL: Final = (0x9E3779B9, 0xBB67AE85)
+"""Added to the two words of the key after each round."""
 UNITS_PER_BLOCK: Final = 8
-"""16-bit random numbers from one counter."""
+"""Units that one counter decides, with 16 random bits each."""
 
 LEVELS: Final = 2**16
-"""A unit is dropped when 16 random bits fall below rate x 2^16, so rates are exact to 2e-5."""
+"""Number of values of 16 random bits. A unit is dropped if its value is below rate * LEVELS, so
+rates are exact to 2e-5."""
 
 
 _inlined = functools.partial(compile_loop, inline="always")
@@ -43,16 +46,16 @@ _BLOCK = UNITS_PER_BLOCK
 
 
 class Mask(NamedTuple):
-    """A mask's place in the stream and its effect: the last arguments of a kernel with dropout."""
+    """The last arguments of a kernel with dropout: which random numbers to use, and how."""
 
     sequence: int
-    """The number of the first sequence (row) within its batch."""
+    """Index in the batch of the first sequence (row)."""
     place: NDArray[np.uint32]
-    """(site, step, key, key): the fixed half of the counter, and the key."""
+    """(site, step, key, key): the two counter words that all units share, and the key."""
     dropped: np.uint32
-    """A unit is dropped when its 16 random bits fall below this."""
+    """A unit is dropped if its 16 random bits are below this."""
     scale: np.float32
-    """Factor of a kept unit."""
+    """Kept units are multiplied by this: 1 / P(kept)."""
 
 
 NO_MASK = Mask(0, np.zeros(4, np.uint32), np.uint32(0), np.float32(1))
@@ -79,6 +82,7 @@ def _exp(x):
 
 @compile_loop("void(u4[::1], u4[::1], u4[::1], u4[::1], u4, u4, u4, u4, u4)")
 def _blocks(words0, words1, words2, words3, sequence, site, step, key0, key1):
+    """Philox: fill the four arrays with words 0, 1, 2 and 3 of every block."""
     for block in range(words0.size):
         x0, x1, x2, x3 = _u4(block), sequence, site, step
         k0, k1 = key0, key1
@@ -92,7 +96,7 @@ def _blocks(words0, words1, words2, words3, sequence, site, step, key0, key1):
 
 @_inlined()
 def _philox(words, sequence, place):
-    """Fill `words` for one sequence; `place` is (site, step, key)."""
+    """Fill `words` with the random words of one sequence; `place` as in `Mask`."""
     n = words.size >> 2
     _blocks(
         words[:n],
@@ -109,7 +113,7 @@ def _philox(words, sequence, place):
 
 @_inlined()
 def _largest(row):
-    """The largest number of a row, compared as integers, which vector units can do in any order."""
+    """The maximum of a row. Compares integers: the compiler vectorises no maximum of floats."""
     bits = row.view(np.int32)
     largest = np.int32(-(2**31))
     for i in range(bits.size):
@@ -121,12 +125,13 @@ def _largest(row):
 
 @_inlined()
 def _scratch(units):
+    """An array for the random words of `units` units: whole blocks of four words."""
     return np.empty(-(-units // _BLOCK) * (_BLOCK // 2), dtype=np.uint32)
 
 
 @compile_loop("void(i8, i8, f4[:, ::1], i8, u4[::1], u4, f4)")
 def keep_mask(first, last, mask, sequence, place, dropped, scale):
-    """Mask (sequence, unit): 0 where a unit is dropped, `scale` elsewhere."""
+    """Fill `mask` (sequence, unit): 0 where a unit is dropped, `scale` elsewhere."""
     units = mask.shape[1]
     words = _scratch(units)
     for row in range(first, last):
@@ -138,7 +143,7 @@ def keep_mask(first, last, mask, sequence, place, dropped, scale):
 
 @compile_loop("void(i8, i8, f4[:, ::1], f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
 def add_dropped(first, last, x, branch, out, sequence, place, dropped, scale):
-    """Let out = x + branch x mask, all (sequence, unit)."""
+    """Let out = x + branch * mask, all (sequence, unit)."""
     units = x.shape[1]
     words = _scratch(units)
     for row in range(first, last):
@@ -151,7 +156,7 @@ def add_dropped(first, last, x, branch, out, sequence, place, dropped, scale):
 
 @compile_loop("void(i8, i8, f4[:, ::1], f4[:, ::1], i8, u4[::1], u4, f4)")
 def drop(first, last, x, out, sequence, place, dropped, scale):
-    """Let out = x x mask, both (sequence, unit)."""
+    """Let out = x * mask, all (sequence, unit)."""
     units = x.shape[1]
     words = _scratch(units)
     for row in range(first, last):
@@ -163,10 +168,10 @@ def drop(first, last, x, out, sequence, place, dropped, scale):
 
 @compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, f4, i8, u4[::1], u4, f4)")
 def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, scale):
-    """Causal softmax of factor x scores (sequence, head x rows, keys), in place, with dropout.
+    """Causal softmax of factor * scores (sequence, head x rows, keys), in place, with dropout.
 
-    The last `rows` keys are the rows themselves. A probability that is dropped is stored negative;
-    `kept` gets the probabilities after dropout.
+    The `rows` query positions are the last `rows` key positions. `scores` becomes the
+    probabilities, with a negative sign if dropped; `kept` the probabilities after dropout.
     """
     lines, keys = scores.shape[1:]
     words = _scratch(lines * keys)
@@ -179,7 +184,7 @@ def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, s
             row, out = scores[s, line], kept[s, line]
             largest = _largest(row[:seen])
             total = _f4(0)
-            for key in range(keys):  # a whole row is faster than a ragged end
+            for key in range(keys):  # masked keys too: a loop of fixed length is faster
                 e = _exp((row[key] - largest) * factor)
                 e = e if np.int32(key) < seen else _f4(0)
                 row[key] = e
@@ -200,10 +205,10 @@ def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, s
 
 @compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4, f4)")
 def softmax_backward(first, last, signed, grad, kept, delta, factor, scale):
-    """Backward of `softmax`: `grad` of `kept` becomes the gradient of the scores; `kept` is refilled.
+    """Backward of `softmax`: the gradient of `kept` becomes that of the scores, in place in `grad`.
 
-    `signed` holds the output of `softmax` in place of the scores, `delta` (sequence, head x rows)
-    the sum over keys of kept x grad.
+    `signed` is what `softmax` has left in `scores`; `delta` (sequence, head x rows) is the sum over
+    keys of kept * grad. `kept` is computed again and written.
     """
     lines, keys = signed.shape[1:]
     for s in range(first, last):
@@ -222,9 +227,9 @@ _CUBIC = np.float32(0.044715 * 2 * np.sqrt(2 / np.pi))
 
 @compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1])")
 def gelu(first, last, x, bias, out):
-    """Let out = v logistic(2 sqrt(2/pi) (v + 0.044715 v^3)) of v = x + bias.
+    """Let out = GELU(v), by the tanh approximation, where v = x + bias; `x` and `out` (row, unit).
 
-    0.5 (1 + tanh u) is logistic(2u).
+    Uses 0.5 (1 + tanh u) = logistic(2u): out = v * logistic(2 sqrt(2/pi) (v + 0.044715 v^3)).
     """
     for row in range(first, last):
         line, result = x[row], out[row]
@@ -235,7 +240,10 @@ def gelu(first, last, x, bias, out):
 
 @compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1], f4[:, ::1])")
 def gelu_backward(first, last, x, bias, grad, out):
-    """Backward of `gelu`: `grad` of out becomes the gradient of x + bias; out is filled again."""
+    """Backward of `gelu`: the gradient of `out` becomes that of x + bias, in place in `grad`.
+
+    `out` is computed again and written.
+    """
     for row in range(first, last):
         line, up, result = x[row], grad[row], out[row]
         for unit in range(line.size):
@@ -249,7 +257,7 @@ def gelu_backward(first, last, x, bias, grad, out):
 
 @compile_loop("void(i8, i8, f4[:, ::1], i8[::1], f4[::1], f4)")
 def cross_entropy(first, last, logits, targets, losses, weight):
-    """Let losses = -log softmax(logits)[target]; the logits become weight x the gradient."""
+    """Let losses = -log softmax(logits)[target]; replace the logits by weight * their gradient."""
     for row in range(first, last):
         line, target = logits[row], targets[row]
         largest = _largest(line)

@@ -1,8 +1,8 @@
-"""Linear layers with the fastest float32 matrix product of the CPU.
+"""Linear layers with the CPU's fastest float32 matrix product.
 
-torch uses MKL for float32 products, which is limited to AVX2 on processors that are not Intel's.
+torch uses MKL for float32 products, and MKL uses at most AVX2 on processors that are not Intel's.
 There oneDNN, which torch ships as well, is twice as fast with AVX-512; on Intel's processors MKL is
-faster by a tenth (docs/decisions/0003). All other cases are left to torch.
+10% faster (docs/decisions/0003). All other cases are left to torch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 
-def _find_operator() -> Any:  # noqa: ANN401  (an operator of torch's)
+def _find_onednn_linear() -> Any:  # noqa: ANN401  (an operator of torch's)
     """OneDNN's `x @ weight.T + bias` if it is faster than MKL here, else None."""
     if torch.backends.cpu.get_cpu_capability() != "AVX512" or _is_intel():
         return None
@@ -31,7 +31,7 @@ def _is_intel() -> bool:
     return "Intel" in (cpuinfo.read_text() if cpuinfo.exists() else platform.processor())
 
 
-_operator = _find_operator()
+_onednn_linear = _find_onednn_linear()
 
 
 def is_plain(x: Tensor) -> bool:
@@ -41,33 +41,33 @@ def is_plain(x: Tensor) -> bool:
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`x @ weight.T + bias` of matrices, in the type of `x`; no gradients."""
-    if _operator is None or not is_plain(x):
+    """`x @ weight.T + bias` of matrices, in the type of `x`; not differentiable."""
+    if _onednn_linear is None or not is_plain(x):
         return F.linear(x, weight, bias)
-    return _operator(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
+    return _onednn_linear(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
 
 
 def weight_gradient(x: Tensor, grad: Tensor) -> Tensor:
-    """`grad.T @ x` for rows of inputs and of gradients: (outputs, inputs)."""
-    if _operator is not None and grad.shape[1] > x.shape[1]:
-        # oneDNN copies a transposed operand: make it the smaller one.
+    """`grad.T @ x`, shape (outputs, inputs), for x (row, inputs) and grad (row, outputs)."""
+    if _onednn_linear is not None and grad.shape[1] > x.shape[1]:
+        # oneDNN copies the transposed operand, so transpose the smaller one.
         return product(x.t(), grad.t()).t()
     return product(grad.t(), x.t())
 
 
 class Linear(nn.Linear):
-    """`nn.Linear`, faster on some CPUs; the same parameters, and the same result up to rounding."""
+    """`nn.Linear`, faster on some CPUs. Same parameters; same result up to rounding."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) to (..., outputs)."""
-        if _operator is None or not is_plain(x):
+        if _onednn_linear is None or not is_plain(x):
             return F.linear(x, self.weight, self.bias)
         flat = _Linear.apply(x.reshape(-1, self.in_features), self.weight, self.bias)  # type: ignore[no-untyped-call]
         return flat.view(*x.shape[:-1], self.out_features)  # type: ignore[no-any-return]
 
 
 class _Linear(torch.autograd.Function):
-    """`x @ weight.T + bias` on rows, with gradients by the same kernel."""
+    """`x @ weight.T + bias` of matrices; the gradients use the same kernel."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:  # noqa: ANN401

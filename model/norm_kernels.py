@@ -1,4 +1,4 @@
-"""Layer normalisation in one pass over a row forward, and two backward (see model.kernels)."""
+"""Kernels of layer normalisation (see model.kernels)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _f4 = np.float32
 
 @compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[::1], f4[:, ::1], f4[::1], f4)")
 def layer_norm(first, last, x, weight, bias, out, scales, epsilon):
-    """Let out = (x - mean) scale weight + bias; scale, 1 / sd, is kept for the backward pass."""
+    """Let out = (x - mean) * scale * weight + bias; `scales` gets scale = 1 / sd of each row."""
     for row in range(first, last):
         line, result = x[row], out[row]
         total = _f4(0)
@@ -34,7 +34,7 @@ def layer_norm(first, last, x, weight, bias, out, scales, epsilon):
 
 @compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[::1], f4[:, ::1], f4[:, ::1], f4[:, :, ::1])")
 def layer_norm_backward(first, last, x, weight, scales, grad, out, sums):
-    """Let out = the gradient of x; `sums` gets those of weight and bias by block of rows."""
+    """Let out = the gradient of x; `sums` gets those of weight and bias, per block of rows."""
     width = x.shape[1]
     for block in range(first, last):
         of_weight, of_bias = sums[block, 0], sums[block, 1]

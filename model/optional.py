@@ -1,4 +1,4 @@
-"""Optional parts: Triton kernels, None if Triton is not installed."""
+"""Optional modules: `triton_kernels`, or None if Triton is not installed."""
 
 from __future__ import annotations
 

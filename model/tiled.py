@@ -1,9 +1,10 @@
-"""Causal attention on a CPU in tiles that fit its cache.
+"""Causal attention on a CPU, computed in tiles that fit the CPU's cache.
 
 A plain implementation moves a matrix of positions x positions through memory a dozen times per
-head, more with dropout, and the causal mask hides half of it. Here a tile of query rows uses only
-the keys that it may attend to, is finished while it is in the cache, and stores one number per
-weight for the backward pass: the probability, negative if it was dropped. The gradient of the softmax uses rowsum(P * dP) = rowsum(dO * O), with dropout too (Dao et al. 2022,
+head, more with dropout, although the causal mask discards half of it. Here each tile of query rows
+uses only the keys that it may attend to, stays in the cache until it is finished, and stores one
+number per weight for the backward pass: the probability, negative if it was dropped. The gradient
+of the softmax uses rowsum(P * dP) = rowsum(dO * O), which holds with dropout too (Dao et al. 2022,
 "FlashAttention", appendix B.2).
 """
 
@@ -27,11 +28,11 @@ MAX_TILE_WEIGHTS = 2**17
 """Attention weights in a tile: half a megabyte of float32."""
 
 Masks = Callable[[int, int], Mask]
-"""Maps a tile's number and its first sequence to the mask of its weights."""
+"""Maps the number of a tile and its first sequence to the mask of its attention weights."""
 
 
 class TiledAttention(torch.autograd.Function):
-    """softmax(Q K^T / sqrt(channels)) V, causal, with dropout of the weights."""
+    """softmax(Q K^T / sqrt(channels)) V, causal, with dropout of the attention weights."""
 
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, masks: Masks | None) -> Tensor:  # noqa: ANN401  (torch's context)
@@ -41,7 +42,7 @@ class TiledAttention(torch.autograd.Function):
         """
         sequences, positions, _, heads, channels = qkv.shape
         query, key, value = qkv.permute(2, 0, 3, 1, 4).reshape(3, -1, positions, channels)
-        output = torch.empty_like(query)  # (sequence x head, position, channel), as the others
+        output = torch.empty_like(query)  # (sequence x head, position, channel), like query
         factor = np.float32(1 / math.sqrt(channels))
         weights = []
         for first, q, k, v, o in _groups(heads, query, key, value, output):
@@ -71,7 +72,7 @@ class TiledAttention(torch.autograd.Function):
         tensors = (query, key, value, grad, delta, *gradients)
         tiles = list(_tiles(positions))
         for group, (_, q, k, v, g, d, dq, dk, dv) in enumerate(_groups(heads, *tensors)):
-            # Start with the last tile, which sees every key: it writes, and the others add.
+            # The last tile sees every key. It comes first and writes; the other tiles add.
             for tile, rows, seen in reversed(tiles):
                 p = weights[group * len(tiles) + tile]
                 ds = torch.bmm(g[:, rows], v[:, seen].mT)
@@ -83,12 +84,13 @@ class TiledAttention(torch.autograd.Function):
                 torch.bmm(ds, k[:, seen], out=dq[:, rows])
                 add = tile < len(tiles) - 1
                 for out, left, right in ((dk, ds, q), (dv, kept, g)):
-                    _products(out[:, seen], left.mT, right[:, rows], add=add)
+                    _multiply(out[:, seen], left.mT, right[:, rows], add=add)
         shape = (3, -1, heads, positions, channels)
         return gradients.view(shape).permute(1, 3, 0, 2, 4), None
 
 
-def _products(out: Tensor, left: Tensor, right: Tensor, *, add: bool) -> None:
+def _multiply(out: Tensor, left: Tensor, right: Tensor, *, add: bool) -> None:
+    """Let out = left @ right; or add the products to `out`."""
     if add:
         out.baddbmm_(left, right)
     else:
@@ -96,7 +98,7 @@ def _products(out: Tensor, left: Tensor, right: Tensor, *, add: bool) -> None:
 
 
 def _groups(heads: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
-    """Groups of sequences with tiles that fit the cache; yields (first sequence, *tensors)."""
+    """Split into groups of sequences with tiles that fit the cache; yields (first, *tensors)."""
     rows, positions = tensors[0].shape[:2]
     at_once = max(1, MAX_TILE_WEIGHTS // (heads * min(ROWS, positions) * positions)) * heads
     for first in range(0, rows, at_once):
@@ -104,7 +106,7 @@ def _groups(heads: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
 
 
 def _tiles(positions: int) -> Iterator[tuple[int, slice, slice]]:
-    """Yields each tile's number, its query rows, and the keys that its last row sees."""
+    """Yield each tile's number, its query rows, and the keys that its last row attends to."""
     for tile, start in enumerate(range(0, positions, ROWS)):
         end = min(start + ROWS, positions)
         yield tile, slice(start, end), slice(0, end)

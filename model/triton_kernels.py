@@ -1,6 +1,6 @@
 """GPU kernels compiled by Triton, the counterparts of `model.kernels`.
 
-Each replaces many operations of torch. CUDA builds of torch install Triton.
+Each replaces many torch operations. CUDA builds of torch install Triton.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from triton import language as tl
 from model.kernels import ROUNDS, UNITS_PER_BLOCK
 
 COUNTERS = 256
-"""Philox blocks per program."""
+"""Philox blocks per Triton program."""
 LOGITS = 4096
 """Logits of one token that are loaded at once."""
 _ROUNDS = tl.constexpr(ROUNDS)
 
 
 def kept(place: Tensor, site: Tensor, shape: tuple[int, int], dropped: int) -> Tensor:
-    """True for each unit that is kept, shape (sequence, unit): see `device_masks.keep_mask`."""
+    """True for each unit that is kept, shape (sequence, unit); see `device_masks.keep_mask`."""
     sequences, units = shape
     blocks = -(-units // UNITS_PER_BLOCK)
     out = torch.empty(shape, dtype=torch.bool, device=place.device)
@@ -32,7 +32,7 @@ def kept(place: Tensor, site: Tensor, shape: tuple[int, int], dropped: int) -> T
 
 @triton.jit
 def _kept(out, place, site, blocks, units, dropped, counters: tl.constexpr):
-    """One sequence's units from some counters; block b's words are b, blocks + b, ..."""
+    """Decide the units of some blocks of one sequence; word w of block b is at w * blocks + b."""
     sequence = tl.program_id(0)
     block = tl.program_id(1) * counters + tl.arange(0, counters)
     key = tl.load(place + 2).to(tl.uint64) | (tl.load(place + 3).to(tl.uint64) << 32)
@@ -46,25 +46,25 @@ def _kept(out, place, site, blocks, units, dropped, counters: tl.constexpr):
         _ROUNDS,
     )
     line = out + sequence.to(tl.int64) * units
-    _two(line, x0, block, block < blocks, units, dropped)
-    _two(line, x1, block + blocks, block < blocks, units, dropped)
-    _two(line, x2, block + 2 * blocks, block < blocks, units, dropped)
-    _two(line, x3, block + 3 * blocks, block < blocks, units, dropped)
+    _store_two(line, x0, block, block < blocks, units, dropped)
+    _store_two(line, x1, block + blocks, block < blocks, units, dropped)
+    _store_two(line, x2, block + 2 * blocks, block < blocks, units, dropped)
+    _store_two(line, x3, block + 3 * blocks, block < blocks, units, dropped)
 
 
 @triton.jit
-def _two(line, word, number, there, units, dropped):
-    """The two units that each word decides, by its lower half and by its upper one."""
+def _store_two(line, word, number, valid, units, dropped):
+    """Store the two units of each word: the lower 16 bits decide the first, the upper the other."""
     half = tl.arange(0, 2)
     unit = 2 * number[:, None] + half[None, :]
     bits = (word[:, None] >> (16 * half[None, :]).to(tl.uint32)) & 0xFFFF
-    tl.store(line + unit, bits.to(tl.int32) >= dropped, mask=there[:, None] & (unit < units))
+    tl.store(line + unit, bits.to(tl.int32) >= dropped, mask=valid[:, None] & (unit < units))
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, scale: Tensor, vocabulary: int) -> Tensor:
-    """Each token's loss, float32; the logits (token, vocabulary or more) become `scale` x its gradient.
+    """Each token's loss, float32; replaces the logits (token, padded vocabulary) by their gradient.
 
-    Logits beyond the vocabulary become 0.
+    The gradient is multiplied by `scale`; it is 0 for the padding.
     """
     losses = torch.empty(len(logits), device=logits.device)
     _cross_entropy[(len(logits),)](
@@ -83,7 +83,7 @@ def _cross_entropy(
     width: tl.constexpr,
     at_once: tl.constexpr,
 ):
-    """One token: log-sum-exp in one pass (Milakov and Gimelshein 2018), the gradient in another."""
+    """One token: log-sum-exp in one pass (Milakov and Gimelshein 2018), gradient in another."""
     row = tl.program_id(0).to(tl.int64)
     line, target = logits + row * width, tl.load(targets + row)
     largest, total = -1e38, 0.0

@@ -163,7 +163,7 @@ def test_products_equal_torchs_with_either_library(
     from model import linear  # noqa: PLC0415  (patched here)
 
     operator = torch.ops.mkldnn._linear_pointwise.default if on_onednn else None
-    monkeypatch.setattr(linear, "_operator", operator)
+    monkeypatch.setattr(linear, "_onednn_linear", operator)
     rows, inputs, outputs = shape
     x, weight, bias = randn(rows, inputs), randn(outputs, inputs), randn(outputs)
     grad = randn(rows, outputs)
