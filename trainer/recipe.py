@@ -1,4 +1,7 @@
-"""The recipe: all that determines a test loss, and nothing else. Light to import: no torch here."""
+"""The recipe: every setting that determines a run's test loss, and no other.
+
+Quick to import: does not import torch.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,22 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from model.config import Config, Count, ModelConfig, Whole, parameter_count
 
 METRIC_VERSION = 1
-"""Increased whenever the same weights would get another test loss."""
+"""Increased when a change of the code gives the same weights another test loss."""
 
 Seed = Annotated[int, Whole, Field(ge=0, lt=2**63)]
 
 
-def _none_in_words(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
-    """TOML has no null: an intervention that removes clipping writes "none"."""
+def _parse_none(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
+    """Turn "none" into None. TOML has no null, so a study that removes clipping writes "none"."""
     return None if value == "none" else value
 
 
-LARGEST_VOCABULARY = 2**16
-"""Tokens are stored in two bytes."""
+MAX_VOCABULARY = 2**16
+"""The largest vocabulary: token ids are stored in two bytes."""
 
 
 def vocabulary_size(tokenizer: str) -> int:
-    """The number of token ids of a tokenizer, including end-of-text, which is always the last.
+    """Number of token ids of a tokenizer, including end-of-text, which always has the last id.
 
     Raises ValueError for an unknown name.
     """
@@ -40,9 +43,9 @@ def vocabulary_size(tokenizer: str) -> int:
             f"{tokenizer[:40]!r} is not a tokenizer; use bytes, gpt2, or bpe-N for a vocabulary of "
             "N tokens that is made from the corpus, such as bpe-4096"
         )
-    if not smallest <= int(number) <= LARGEST_VOCABULARY:
+    if not smallest <= int(number) <= MAX_VOCABULARY:
         raise ValueError(
-            f"{tokenizer!r}: a vocabulary has {smallest} to {LARGEST_VOCABULARY} tokens, including "
+            f"{tokenizer!r}: a vocabulary has {smallest} to {MAX_VOCABULARY} tokens, including "
             "256 bytes and the end-of-text token"
         )
     return int(number)
@@ -67,19 +70,19 @@ OneLine = Annotated[str, AfterValidator(_one_line)]
 
 
 class DataConfig(Config):
-    """The text to train on, and its order."""
+    """The text to train on, its tokenizer and its order."""
 
     corpus: OneLine = "python-stdlib"
     """`python-stdlib`, a .txt, .jsonl or .parquet file or a folder of them, or OWNER/NAME on the hub."""
-    subset: Annotated[OneLine | None, BeforeValidator(_none_in_words)] = None
+    subset: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
     """The configuration of a dataset on the hub, such as `sample-10BT`; `none` for its default."""
-    revision: Annotated[OneLine | None, BeforeValidator(_none_in_words)] = None
-    """The commit, tag or branch of a dataset on the hub; `none` for the newest when it is read."""
+    revision: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
+    """The commit, tag or branch of a dataset on the hub; `none` for the newest at first use."""
     text_column: OneLine = "text"
     """The column of .jsonl, .parquet and datasets that holds the text."""
     test_share: float = Field(default=0.1, gt=0, lt=1)
-    """The share of documents kept for testing, if the corpus has no test split of its own."""
-    max_tokens: Annotated[Count | None, BeforeValidator(_none_in_words)] = None
+    """The share of documents held out for testing, if the corpus has no test split of its own."""
+    max_tokens: Annotated[Count | None, BeforeValidator(_parse_none)] = None
     """Stop reading the corpus after this many training tokens; `none` for all of it."""
     tokenizer: Annotated[str, AfterValidator(_check_tokenizer)] = "bytes"
     """`bytes`: vocabulary 257. `gpt2`: GPT-2's, 50257. `bpe-N`: N tokens, made from the training text."""
@@ -101,15 +104,13 @@ class OptimizerConfig(Config):
     beta2: float = Field(default=0.999, ge=0, lt=1)
     """Decay of the running mean of squared gradients."""
     epsilon: float = Field(default=1e-8, gt=0)
-    """Added to the denominator."""
-    clip_norm: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_none_in_words)] = (
-        None
-    )
-    """Largest allowed norm of the whole gradient; `none` for no clipping."""
+    """Added to the denominator of the update."""
+    clip_norm: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_parse_none)] = None
+    """Maximum norm of the whole gradient, which is clipped to it; `none` for no clipping."""
 
 
 class ScheduleConfig(Config):
-    """The learning rate over the steps, as a factor of `optimizer.learning_rate`."""
+    """The learning rate at each step, as a factor of `optimizer.learning_rate`."""
 
     kind: Literal["constant", "cosine"] = "constant"
     """After the warm-up: hold the peak, or follow half a cosine down to `final_factor`."""
@@ -121,7 +122,7 @@ class ScheduleConfig(Config):
     """The rate at the end of the cosine, as a factor of the peak."""
 
     @model_validator(mode="after")
-    def _has_no_idle_field(self) -> ScheduleConfig:
+    def _every_field_has_an_effect(self) -> ScheduleConfig:
         if self.kind == "constant" and "final_factor" in self.model_fields_set:
             raise ValueError(
                 'final_factor has no effect with kind = "constant"; '
@@ -135,15 +136,15 @@ class ScheduleConfig(Config):
 
 
 class TrainConfig(Config):
-    """The budget of tokens, and how it is spent."""
+    """The token budget, batch size, precision and initial weights."""
 
     tokens: Count = 3_260_252_160
-    """Training tokens; training takes as many whole steps as fit."""
+    """Training tokens, rounded down to whole steps."""
     batch_size: Count = 96
     """Sequences of `model.context` tokens per optimiser step."""
     precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     """`float32`, `tf32` (matrix products in TensorFloat-32), or autocast of the forward pass."""
-    initial_weights: Annotated[OneLine | None, BeforeValidator(_none_in_words)] = None
+    initial_weights: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
     """A folder with weights to start from: a GPT-2 from Hugging Face or a run; `none` for random ones."""
 
 
@@ -151,7 +152,7 @@ class EvaluationConfig(Config):
     """The test loss: the mean over fixed chunks of the test split."""
 
     chunks: Count = 3_200
-    """Pieces of test text; the loss of each is stored."""
+    """Number of chunks of test text; the loss of each is stored."""
     chunk_tokens: Count = 6_144
     """Tokens per chunk: a multiple of `model.context`."""
     start_token: Annotated[int, Whole] = Field(default=0, ge=0, le=2**62)
@@ -159,7 +160,7 @@ class EvaluationConfig(Config):
 
 
 class Seeds(Config):
-    """The seeds of the three streams of random numbers."""
+    """The seeds of the three random streams."""
 
     init: Seed
     """Initial weights."""
@@ -181,7 +182,7 @@ class SeedlessRecipe(Config):
 
 
 class Recipe(SeedlessRecipe):
-    """One training run: with the same machine and micro-batch, always the same test loss."""
+    """One training run: with the same machine and micro-batch, its test loss is always the same."""
 
     seeds: Seeds
 
@@ -213,17 +214,17 @@ class Recipe(SeedlessRecipe):
 
     @property
     def steps(self) -> int:
-        """Whole optimiser steps that fit into the budget of tokens."""
+        """Whole optimiser steps that the token budget allows."""
         return self.train.tokens // self.tokens_per_step
 
     @property
     def steps_per_point(self) -> int:
-        """Steps that are averaged for one point of the loss curve."""
+        """Number of steps that are averaged for one point of the loss curve."""
         return max(1, min(50, self.steps // 100))
 
     @property
     def warmup_steps(self) -> int:
-        """Steps before the learning rate is at its peak."""
+        """Number of warm-up steps, before the learning rate is at its peak."""
         return round(self.schedule.warmup * self.steps)
 
     @property
@@ -246,13 +247,13 @@ class Recipe(SeedlessRecipe):
         return json.dumps(self._fields(), sort_keys=True, separators=(",", ":"))
 
     def identity(self) -> dict[str, Any]:
-        """The canonical fields without those that name the location of an input.
+        """The canonical fields without those that say where an input is.
 
-        Inputs are identified by the hash of their content, so that a corpus may move.
+        A hash of its content identifies an input, so that a corpus may be moved.
         """
         fields = self._fields()
-        for section, places in INPUT_LOCATIONS.items():
-            kept = {k: v for k, v in fields.pop(section, {}).items() if k not in places}
+        for section, locations in INPUT_LOCATIONS.items():
+            kept = {k: v for k, v in fields.pop(section, {}).items() if k not in locations}
             fields |= {section: kept} if kept else {}
         return fields
 
@@ -260,9 +261,9 @@ class Recipe(SeedlessRecipe):
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def fingerprint(self, corpus_hash: str, weights_hash: str | None = None) -> str:
-        """SHA-256 of all that determines the test loss: same fingerprint, same run.
+        """SHA-256 of everything that determines the test loss; identifies a run.
 
-        `weights_hash` is the hash of the initial weights, unless they are random.
+        `weights_hash` is the hash of the initial weights; None if they are random.
         """
         identity = {"recipe": self.identity(), "corpus": corpus_hash, "metric": METRIC_VERSION}
         if weights_hash is not None:
@@ -270,7 +271,7 @@ class Recipe(SeedlessRecipe):
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     def family(self, corpus_hash: str, weights_hash: str | None = None) -> str:
-        """SHA-256 of the same without the seeds: all runs of an arm share it."""
+        """SHA-256 of everything that determines the test loss except seeds; identifies an arm."""
         fields = {key: value for key, value in self.identity().items() if key != "seeds"}
         parts = [json.dumps(fields, sort_keys=True), corpus_hash, str(METRIC_VERSION)]
         parts += [weights_hash] if weights_hash is not None else []
@@ -281,4 +282,4 @@ INPUT_LOCATIONS = {
     "data": {"corpus", "subset", "revision", "text_column", "test_share", "max_tokens"},
     "train": {"initial_weights"},
 }
-"""Fields that name the location of an input; the hash of its content identifies it instead."""
+"""Fields that say where an input is. A hash of the content identifies the input instead."""

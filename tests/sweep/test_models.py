@@ -160,7 +160,9 @@ def test_a_run_without_weights_cannot_be_exported(folder: Path, sweep: Run, tmp_
     for words in (["export", "baseline/1", "--to", "m"], ["generate", "baseline/1"]):
         done = sweep(copy, *words)
         assert done.returncode == 2
-        assert "keeps no weights: its run is not finished, or was told to keep" in done.stderr
+        assert (
+            "has no weights: the run is not finished, or jobs.keep says to keep none" in done.stderr
+        )
     assert not (copy / "m").exists()
 
 

@@ -50,7 +50,7 @@ import trainer.sources.hub, trainer.corpora.prepare
 from trainer.sources.catalogue import find_source
 from trainer.errors import CorpusError
 from trainer.recipe import DataConfig
-trainer.sources.hub.PIECE, trainer.sources.hub.ROWS, trainer.corpora.prepare.SAVE_SECONDS = 2**15, 64, 0.0
+trainer.sources.hub.PIECE, trainer.sources.hub.ROWS_PER_BATCH, trainer.corpora.prepare.SAVE_SECONDS = 2**15, 64, 0.0
 data, cache = DataConfig(corpus=sys.argv[1], tokenizer=sys.argv[3]), Path(sys.argv[2])
 def report(progress, share):
     print(progress.documents, flush=True)

@@ -77,7 +77,7 @@ def test_training_begins_with_the_logits_that_transformers_computes_for_the_weig
     read = torch.randint(0, 257, (3, 16))
     with torch.no_grad():
         before = trainer.model.eval()(read)
-        trainer.begin_with(find_weights(str(source)))
+        trainer.load_initial_weights(find_weights(str(source)))
         logits = trainer.model(read)
         assert (theirs(read).logits - logits).abs().max() <= EXACT
     assert not before.equal(logits)

@@ -125,7 +125,7 @@ def test_a_late_attempt_is_neither_announced_nor_begun(tmp_path: Path) -> None:
     run = RunLock(tmp_path)
     for attempt in (1, 3, 3):
         run.announce(attempt)
-    with pytest.raises(RunTakenError, match="attempt 3 at this run has begun, so 2 does not"):
+    with pytest.raises(RunTakenError, match="attempt 3 of this run has begun, so attempt 2 is not"):
         run.announce(2)
     with (
         pytest.raises(RunTakenError, match="attempt 3 has replaced this one, 2"),

@@ -33,7 +33,7 @@ MESSAGES = {
 }
 ARITHMETIC = (
     "11,744 parameters x 16 bytes = 0.000188 GB, and about 2.76e-05 GB for each sequence; set a "
-    "smaller jobs.micro_batch, use a smaller model, or end what else uses the device"
+    "smaller jobs.micro_batch, use a smaller model, or end other programs that use the device"
 )
 
 
@@ -183,7 +183,7 @@ def test_out_of_memory_halves_the_micro_batch_once_and_the_result_records_it(
 @pytest.mark.parametrize(
     ("limit", "micro_batch", "tried"),
     [
-        (2, 8, "a micro-batch of 4, which is half of what was tried first"),
+        (2, 8, "a micro-batch of 4, half of the size that was tried first"),
         (0, 1, "a micro-batch of 1"),
     ],
     ids=["a second time", "with a single sequence"],

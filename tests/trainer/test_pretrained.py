@@ -247,7 +247,7 @@ def test_weights_that_cannot_be_used_are_refused_with_a_message(
 def test_a_run_without_weights_says_why(make_weights: Weights, tmp_path: Path) -> None:
     run, _ = make_weights(tmp_path / "run")
     run.weights.unlink()
-    with pytest.raises(WeightsError, match="keeps no weights: its run is not finished, or was"):
+    with pytest.raises(WeightsError, match="has no weights: the run is not finished, or jobs"):
         open_pretrained(run.path)
 
 

@@ -117,7 +117,7 @@ def test_a_run_prints_its_recipe_its_progress_and_its_test_loss(
     result = run.read_result()
     assert result
     assert last == (
-        f"Ended: test loss {result.test_loss:.4f} nats per token. It is in {run.result}."
+        f"Finished: test loss {result.test_loss:.4f} nats per token. The result is in {run.result}."
     )
 
 

@@ -1,9 +1,9 @@
-"""Prepare token files: once per corpus, by one process at a time, resumable after a kill.
+"""Prepare token files once per corpus, in one process at a time; resumes after a kill.
 
 runs/cache/NAME-TOKENIZER-HASH/             a finished corpus
 runs/cache/.preparing-NAME-TOKENIZER-HASH/  a corpus in preparation, with
-    lock, progress.json                     the lock of its process, and how far it is
-    train.bin, test.bin, tokenizer.json     valid up to the point that progress.json names
+    lock, progress.json                     the preparing process's lock, and its progress
+    train.bin, test.bin, tokenizer.json     valid up to the tokens counted in progress.json
 """
 
 from __future__ import annotations
@@ -38,25 +38,27 @@ from trainer.tokens import TOKENIZER_FILE
 PROGRESS = "progress.json"
 
 IN_MEMORY_BYTES = 2**25
-"""Largest corpus, in bytes of text, that is encoded in memory to plan and check a study."""
+"""Maximum bytes of text of a corpus that is encoded in memory to plan and check a study."""
 
 SAVE_SECONDS = 5.0
 """Seconds between two saves of the progress."""
 
 Report = Callable[["Progress", float | None], None]
-"""Called with the progress, and with the share of the work that is done, if it is known."""
+"""Called with the progress and the share of the work that is done; None if that is unknown."""
 
 
 @dataclass
 class Progress:
-    """How far a preparation is: the content of `progress.json`."""
+    """The progress of a preparation; the content of `progress.json`."""
 
     resume: Any = None
-    """The `resume` of the last piece."""
+    """`Piece.resume` of the last piece that was written."""
     size: int = 0
     """Bytes of text encoded so far."""
     train: int = 0
+    """Training tokens written so far."""
     test: int = 0
+    """Test tokens written so far."""
     documents: int = 0
 
     def share(self, data: DataConfig, size: int | None) -> float | None:
@@ -73,11 +75,11 @@ def _no_report(_progress: Progress, _share: float | None) -> None:
 def prepare_corpus(
     data: DataConfig, source: Source, cache: Path, report: Report = _no_report
 ) -> Corpus:
-    """Map the corpus from the cache, after making its token files if they are not there.
+    """Make the token files of a corpus, unless they are in the cache, and memory-map them.
 
     If another process is making them, wait, and take over if it dies. Raises CorpusError if the
-    text cannot be read or the disk is full, and then leaves nothing behind. If the process is
-    interrupted or killed, its work is kept, and the next one continues it.
+    text cannot be read or the disk is full; then no files are left. If the process is interrupted
+    or killed, its files are kept, and the next call continues from them.
     """
     origin = source.origin()
     found = find_corpus(data.tokenizer, origin.hash, cache)
@@ -98,7 +100,7 @@ def prepare_corpus(
 
 @contextlib.contextmanager
 def _removed_on_failure(aside: Path) -> Iterator[None]:
-    """Remove the folder of a corpus that cannot be made; raise disk errors as CorpusError."""
+    """Remove the folder `aside` if the corpus cannot be made; raise disk errors as CorpusError."""
     try:
         yield
     except UnreachableError:
@@ -110,7 +112,7 @@ def _removed_on_failure(aside: Path) -> Iterator[None]:
         raise
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
-        raise _unwritable(aside.parent, error) from error
+        raise _unwritable_error(aside.parent, error) from error
 
 
 def load_small(data: DataConfig, source: Source) -> Corpus | None:
@@ -129,30 +131,30 @@ def load_small(data: DataConfig, source: Source) -> Corpus | None:
 
 
 def tokenizer_of(data: DataConfig, source: Source) -> tuple[Tokenizer, bytes | None]:
-    """The tokenizer of a corpus, and its `tokenizer.json` if it is made from the corpus."""
+    """The tokenizer of a corpus, and the content of its `tokenizer.json` if it is `bpe-N`."""
     if not data.tokenizer.startswith("bpe-"):
         return load_tokenizer(data.tokenizer), None
-    theirs: Path | None = getattr(source, "tokenizer", None)
-    if theirs is None:
+    existing: Path | None = getattr(source, "tokenizer", None)  # of a source that has token files
+    if existing is None:
         made = train_tokenizer(data.tokenizer, training_texts(source))
-    elif theirs.exists():
-        made = theirs.read_bytes()
+    elif existing.exists():
+        made = existing.read_bytes()
     else:
         raise CorpusError(
             f"data.tokenizer = {data.tokenizer!r} cannot be made from ready tokens; put the "
-            f"{TOKENIZER_FILE} that they were made with beside them, or name bytes or gpt2"
+            f"{TOKENIZER_FILE} that they were made with beside them, or use bytes or gpt2"
         )
-    tokenizer = parse_tokenizer(made, str(theirs or data.corpus))
+    tokenizer = parse_tokenizer(made, str(existing or data.corpus))
     if data.tokenizer != f"bpe-{tokenizer.vocabulary}":
         raise CorpusError(
-            f"{theirs} has {tokenizer.vocabulary} tokens, where data.tokenizer = "
+            f"{existing} has {tokenizer.vocabulary} tokens, but data.tokenizer = "
             f"{data.tokenizer!r}; use bpe-{tokenizer.vocabulary}"
         )
     return tokenizer, made
 
 
 class _Preparation:
-    """Makes one corpus in the folder `aside`."""
+    """Makes the token files of one corpus in the folder `aside`."""
 
     def __init__(self, data: DataConfig, source: Source, origin: Origin, aside: Path) -> None:
         self._data = data
@@ -169,10 +171,10 @@ class _Preparation:
             return Progress()
 
     def run(self, report: Report) -> None:
-        """Continue where the files end, until they are complete."""
+        """Make the token files, continuing from `progress.json`."""
         data, progress = self._data, self._progress
         size = self._source.size
-        report(progress, None)  # the time to make a tokenizer is unknown
+        report(progress, None)  # how long making a tokenizer takes is unknown
         tokenizer = self._tokenizer()
         report(progress, progress.share(data, size))
         with (
@@ -222,14 +224,14 @@ class _Preparation:
         return tokenizer
 
     def _open(self, name: str, tokens: int) -> IO[bytes]:
-        """Open a file to write after its first `tokens`."""
+        """Open a token file to append to it, after cutting it to its first `tokens` tokens."""
         path = self._aside / name
         path.touch()
         os.truncate(path, 2 * tokens)
         return path.open("ab")
 
     def _save(self, *files: IO[bytes]) -> None:
-        """Sync the files before `progress.json`, so that it never names tokens that are missing."""
+        """Sync the files, then write `progress.json`: it must never count tokens that are missing."""
         _flush(*files)
         write_json(self._aside / PROGRESS, asdict(self._progress))
         self._saved = time.monotonic()
@@ -243,9 +245,9 @@ def _flush(*files: IO[bytes]) -> None:
 
 @contextlib.contextmanager
 def _exclusive(aside: Path, final: Path) -> Iterator[None]:
-    """Within the block this process holds the lock of `aside`, or `final` exists.
+    """Hold the lock of `aside` within a `with` block, or none if `final` exists by then.
 
-    Waits for the lock; the kernel releases it when its process ends.
+    Waits for the lock, which the kernel releases when the process that holds it ends.
     """
     while True:
         try:
@@ -254,21 +256,21 @@ def _exclusive(aside: Path, final: Path) -> Iterator[None]:
         except FileNotFoundError:  # another process just finished or gave up
             continue
         except OSError as error:
-            raise _unwritable(aside.parent, error) from error
+            raise _unwritable_error(aside.parent, error) from error
         with file:
             lock(file.fileno(), wait=True)
             try:
-                ours = os.fstat(file.fileno()).st_ino == (aside / "lock").stat().st_ino
+                is_current = os.fstat(file.fileno()).st_ino == (aside / "lock").stat().st_ino
             except FileNotFoundError:
-                ours = False
-            if ours or final.exists():
+                is_current = False
+            if is_current or final.exists():
                 yield
-                if ours and aside.exists():  # created again while the other process finished
+                if is_current and aside.exists():  # created while the other process finished
                     shutil.rmtree(aside, ignore_errors=True)
                 return
 
 
-def _unwritable(cache: Path, error: OSError) -> CorpusError:
+def _unwritable_error(cache: Path, error: OSError) -> CorpusError:
     return CorpusError(
         f"{cache} cannot be written ({error.strerror or error}); "
         + (

@@ -1,7 +1,7 @@
 """A process that has imported torch and forks one child for each run.
 
-Importing torch takes seconds; forking a process that has done so takes milliseconds. The server
-is started with the process id of its client, and exchanges lines of JSON with it:
+Importing torch takes seconds; forking a process that has imported it takes milliseconds. The client
+starts the server with its own process id, and exchanges lines of JSON with it:
 
     in    {"start": RUN_DIR, "attempt": 1, "device": "cpu", "threads": 1, "environment": {}}
           {"signal": RUN_DIR, "number": 15}
@@ -10,8 +10,8 @@ is started with the process id of its client, and exchanges lines of JSON with i
           {"ended": RUN_DIR, "status": 0, "signal": null, "peak_bytes": 123456789,
            "out_of_memory": null}
 
-When its input ends, because the client is gone, it kills its children and exits. It does not touch
-CUDA before a fork: a CUDA context does not survive one.
+When its input ends, because the client is gone, the server kills its children and exits. It does
+not touch CUDA, because a CUDA context does not survive a fork.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ from trainer.processes.ranks import die_with_parent
 from trainer.processes.run import train_directory
 from trainer.rundir.exits import Exit
 
-_KILOBYTE = 1 if sys.platform == "darwin" else 1024
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes per unit of `ru_maxrss`."""
 
 
 class ForkServer:
-    """Forks runs on request and reports their end."""
+    """Forks a process for each requested run, and reports when it ends."""
 
     def __init__(self) -> None:
         self._directories: dict[int, str] = {}
         self._buffer = b""
         self._oom_kills = OomKillCounter()
-        # Signals wake the selector through this pipe, so that none is lost between two calls.
+        # Signals wake the selector through this pipe, so that none is lost between two selects.
         self._wake_read, self._wake_write = os.pipe()
         for end in (self._wake_read, self._wake_write):
             os.set_blocking(end, False)
@@ -52,7 +53,7 @@ class ForkServer:
 
     def serve(self) -> None:
         """Serve until the input ends."""
-        _say({"ready": True})
+        _send({"ready": True})
         with selectors.DefaultSelector() as selector:
             selector.register(0, selectors.EVENT_READ)
             selector.register(self._wake_read, selectors.EVENT_READ)
@@ -68,13 +69,14 @@ class ForkServer:
             os.kill(pid, signal.SIGKILL)
 
     def _read_requests(self) -> bool:
+        """Read and handle the requests that have arrived; False at the end of the input."""
         received = os.read(0, 65_536)
         *lines, self._buffer = (self._buffer + received).split(b"\n")
         for line in lines:
-            self._answer(json.loads(line))
+            self._handle(json.loads(line))
         return bool(received)
 
-    def _answer(self, request: dict[str, Any]) -> None:
+    def _handle(self, request: dict[str, Any]) -> None:
         if "start" in request:
             self._start(request)
             return
@@ -93,9 +95,10 @@ class ForkServer:
             self._become_run(request, server)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         self._directories[pid] = request["start"]
-        _say({"started": request["start"], "pid": pid})
+        _send({"started": request["start"], "pid": pid})
 
     def _become_run(self, request: dict[str, Any], server: int) -> NoReturn:
+        """Train the run in this process, a child of the process `server`; then exit."""
         status: int = Exit.FAILED
         try:
             die_with_parent(server)
@@ -117,6 +120,7 @@ class ForkServer:
             os._exit(status)
 
     def _reap(self) -> None:
+        """Report every child that has ended."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_read, 65_536)
         while self._directories:
@@ -124,31 +128,31 @@ class ForkServer:
             if pid == 0:
                 return
             number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-            _say(
+            _send(
                 {
                     "ended": self._directories.pop(pid),
                     "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
                     "signal": number,
-                    "peak_bytes": usage.ru_maxrss * _KILOBYTE,
+                    "peak_bytes": usage.ru_maxrss * _RSS_UNIT,
                     "out_of_memory": self._oom_kills.claim() if number == signal.SIGKILL else None,
                 }
             )
 
 
 def _redirect(log: Path) -> None:
-    """Send the run's output to its log, and close the server's pipes in the run."""
+    """Redirect the run's output to its log, and close its copies of the server's pipes."""
     try:
         file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         print(f"{log} cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201  (there is no log to write to)
         os._exit(Exit.DISK_FULL if error.errno in FULL else Exit.FAILED)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
     os.dup2(file, 1)
     os.dup2(file, 2)
 
 
-def _say(message: dict[str, Any]) -> None:
+def _send(message: dict[str, Any]) -> None:
     os.write(1, (json.dumps(message) + "\n").encode())
 
 
@@ -174,14 +178,14 @@ def preload() -> None:
 def main() -> None:
     """Serve the client on standard input and output; its process id is the first argument.
 
-    The id is needed because the client may have died already: then another process is the parent.
+    `os.getppid()` is no substitute: if the client has died already, the parent is another process.
     """
     die_with_parent(int(sys.argv[1]))  # also while torch is still being imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     preload()
     server = ForkServer()
     try:
-        # The client may be gone while the end of a run is reported.
+        # The client may end while the server writes to it.
         with contextlib.suppress(BrokenPipeError):
             server.serve()
     finally:

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from trainer.weights.pretrained import Pretrained
 
 log = logging.getLogger(__name__)
-"""Progress of the run: `trainer.__main__` prints it, a fork server does not."""
+"""Logs the progress of the run. `trainer.__main__` prints it; a fork server does not."""
 
 
 class StopSignal:
-    """Remembers SIGTERM or Ctrl-C for the training loop; a second Ctrl-C ends the process."""
+    """True after SIGTERM or Ctrl-C, for the training loop; a second Ctrl-C ends the process."""
 
     def __init__(self) -> None:
         self.received = False
@@ -59,34 +59,34 @@ def train_directory(
     """Train the run in `path` and write its result; returns an exit status (`trainer.rundir.exits`).
 
     Failures are printed to standard error, which is the log. A run that has a result is not trained
-    again. `attempt` is the number that was announced, if any: see `trainer.rundir.lock`.
+    again. `attempt` is the attempt's number, if it was announced: see `trainer.rundir.lock`.
     """
     directory = RunDirectory(path)
     stop = StopSignal()
 
     def train() -> int:
-        directory.read_request()  # first: without one, no lock file must be left
+        directory.read_request()  # first, so that a folder without a recipe gets no lock file
         with directory.lock.hold(attempt, stop):
             result = directory.read_result()
             if result is not None:
-                # A kill may have left checkpoints beside the result.
+                # A process that was killed may have left checkpoints beside the result.
                 shutil.rmtree(directory.checkpoints, ignore_errors=True)
-                log.info(_done_already(directory, result))
+                log.info(_already_trained_message(directory, result))
                 return Exit.DONE
             return _train_all_ranks(directory, device, threads, stop)
 
     return exit_status(train)
 
 
-def _done_already(directory: RunDirectory, result: Result) -> str:
+def _already_trained_message(directory: RunDirectory, result: Result) -> str:
     return (
         f"{directory.path} has a result already: {result.summary}; nothing to train. "
         f"Remove {directory.result} to train it again."
     )
 
 
-def _stops(directory: RunDirectory, stop: StopSignal) -> Callable[[], bool]:
-    """A function that is called between two steps: True to stop. Gives a heartbeat."""
+def _make_should_stop(directory: RunDirectory, stop: StopSignal) -> Callable[[], bool]:
+    """Make the function that training calls between steps: True to stop. A call is a heartbeat."""
     return lambda: directory.lock.is_replaced() or stop()
 
 
@@ -112,24 +112,25 @@ def _train_all_ranks(
     torch.set_num_threads(max(1, threads // size))
     if size == 1:
         place = Place(torch.device(device), request.execution)
-        _train(directory, request, (corpus, weights), place, _stops(directory, stop))
+        _train(directory, request, (corpus, weights), place, _make_should_stop(directory, stop))
         return Exit.DONE
     from trainer.processes.ranks import run_ranks
 
-    meeting_point = directory.path.resolve() / f".ranks-{os.getpid()}"
+    rendezvous = directory.path.resolve() / f".ranks-{os.getpid()}"
 
     def train_rank(rank: int) -> int:
         own_stop = StopSignal()  # first, so that no signal is lost while the ranks connect
-        own = torch.device(device, rank) if device == "cuda" else torch.device(device)
-        with join(rank, size, own, meeting_point) as world:
-            place = Place(own, request.execution, world)
-            _train(directory, request, (corpus, weights), place, _stops(directory, own_stop))
+        own_device = torch.device(device, rank) if device == "cuda" else torch.device(device)
+        with join(rank, size, own_device, rendezvous) as world:
+            place = Place(own_device, request.execution, world)
+            should_stop = _make_should_stop(directory, own_stop)
+            _train(directory, request, (corpus, weights), place, should_stop)
         return Exit.DONE
 
     try:
         return run_ranks(size, lambda rank: exit_status(lambda: train_rank(rank)), stop)
     finally:
-        meeting_point.unlink(missing_ok=True)
+        rendezvous.unlink(missing_ok=True)
 
 
 def _train(
@@ -153,25 +154,25 @@ def _train(
         train(request.recipe, corpus, None, place, session)
         return
     session.checkpoints = checkpoints
-    session.keep = lambda trainer: _keep(directory, request, corpus.info, trainer)
-    directory.weights.unlink(missing_ok=True)  # left from a result that was removed
-    taken = session.resume.step if session.resume else 0
-    log.info(_begins(directory, request.recipe, place, taken))
-    with directory.open_events(taken) as events:
+    session.keep = lambda trainer: _save_weights(directory, request, corpus.info, trainer)
+    directory.weights.unlink(missing_ok=True)  # may belong to a result that was removed
+    steps_taken = session.resume.step if session.resume else 0
+    log.info(_start_message(directory, request.recipe, place, steps_taken))
+    with directory.open_events(steps_taken) as events:
         result = train(request.recipe, corpus, events, place, session)
     directory.write_result(result)
-    log.info("Ended: %s. It is in %s.", result.summary, directory.result)
-    with contextlib.suppress(CheckpointError):  # the result is written, which is what matters
+    log.info("Finished: %s. The result is in %s.", result.summary, directory.result)
+    with contextlib.suppress(CheckpointError):  # the result is written; leftovers do no harm
         checkpoints.clear()
     _print_notes(result)
 
 
-def _begins(directory: RunDirectory, recipe: Recipe, place: Place, taken: int) -> str:
+def _start_message(directory: RunDirectory, recipe: Recipe, place: Place, steps_taken: int) -> str:
     """The first line of the log: the recipe and the device."""
     from trainer.training.provenance import device_name
 
     model, data = recipe.model, recipe.data
-    since = f" from step {taken:,} on" if taken else ""
+    since = f" from step {steps_taken:,} on" if steps_taken else ""
     return (
         f"Training {directory.path} on {place.device} ({device_name(place.device)}){since}: "
         f"{recipe.steps:,} steps of {recipe.tokens_per_step:,} tokens of {data.corpus} "
@@ -180,8 +181,10 @@ def _begins(directory: RunDirectory, recipe: Recipe, place: Place, taken: int) -
     )
 
 
-def _keep(directory: RunDirectory, request: Request, corpus: CorpusInfo, trainer: Trainer) -> None:
-    """Save the weights, after the tokenizer if it was made from the corpus."""
+def _save_weights(
+    directory: RunDirectory, request: Request, corpus: CorpusInfo, trainer: Trainer
+) -> None:
+    """Save the weights if `keep` says so; before them, the tokenizer, if the corpus made it."""
     from trainer.weights.weights import save_weights
 
     if request.execution.keep == "weights":

@@ -1,9 +1,9 @@
-"""The directory of one run: all file names in one place. Light to import: no torch here.
+"""The directory of one run: all file names in one place. Quick to import: does not import torch.
 
     recipe.json           what to train; written by the scheduler, or by hand
     attempts.jsonl        a line per attempt that ended; written by the scheduler
     events.jsonl          a line per stretch of steps, appended during training
-    checkpoints/          to continue an interrupted run from; removed once there is a result
+    checkpoints/          an interrupted run continues from them; removed once there is a result
     result.json           the outcome; missing until the run has one
     weights.safetensors   the final parameters, by name
     tokenizer.json        the tokenizer, if it was made from the corpus (`bpe-N`)
@@ -36,9 +36,9 @@ class Request(Config):
 
     recipe: Recipe
     corpus_hash: str | None = None
-    """Hash of the corpus to train on; None for the recipe's corpus as this machine has it."""
+    """Hash of the corpus to train on; None to accept the corpus that this machine has."""
     weights_hash: str | None = None
-    """Hash of the initial weights; None for the recipe's weights as this machine has them."""
+    """Hash of the initial weights; None to accept the weights that this machine has."""
     weights: str | None = None
     """The folder of the initial weights; None for `train.initial_weights` of the recipe."""
     cache: str = "../cache"
@@ -46,15 +46,15 @@ class Request(Config):
     execution: Execution = Execution()
     """Settings that do not change the result."""
     run_id: str | None = None
-    """The scheduler's name of the run; the trainer ignores this field and the next two."""
+    """The scheduler's id of the run; the trainer ignores this field and the next two."""
     family: str | None = None
-    """The scheduler's name of the runs that differ only in their seeds (`Recipe.family`)."""
+    """The id that all runs of an arm share: they differ only in their seeds (`Recipe.family`)."""
     repeat_of: str | None = None
     """The `run_id` of the run that this one repeats exactly."""
 
 
 class Event(Config):
-    """One line of `events.jsonl`: means over the steps since the line before."""
+    """One line of `events.jsonl`: means over the steps since the previous line."""
 
     step: int
     """Steps taken so far."""
@@ -82,7 +82,7 @@ class Result(Config):
     diverged_at: int | None = None
     """The step at which the divergence was noticed."""
     cause: str | None = None
-    """The reason why the run counts as diverged, for people."""
+    """The reason why the run counts as diverged, in words."""
     last_loss: float | None = None
     """The last finite training loss."""
     steps: int
@@ -186,7 +186,7 @@ class RunDirectory:
     def open_events(self, steps: int) -> Iterator[IO[str]]:
         """Open `events.jsonl` to append to it, after removing the events of later steps.
 
-        Lines that a full disk has not accepted by the end are dropped.
+        Lines that could not be written because the disk is full are dropped at the end.
         """
         kept = [event for event in self.read_events() if event.step <= steps]
         lines = "".join(event.model_dump_json() + "\n" for event in kept)
@@ -214,7 +214,7 @@ class RunDirectory:
             file.write(json.dumps(fields, sort_keys=True) + "\n")
 
     def read_attempts(self) -> list[dict[str, Any]]:
-        """Read the attempts that have ended, by number; of two lines about one, the later."""
+        """Read the attempts that have ended, in order; the last line about an attempt counts."""
         if not self.attempts.exists():
             return []
         found: dict[int, dict[str, Any]] = {}
@@ -233,10 +233,9 @@ class RunDirectory:
 
 
 def parse_events(text: bytes) -> list[Event]:
-    """Parse lines of events, leaving out damaged and unfinished ones.
+    """Parse lines of events; of two events of the same step, the last one counts.
 
-    Of two events of the same step the last one counts. A gap in a curve is better than a result
-    that cannot be read.
+    Skips damaged and unfinished lines, which leave a gap in the curve.
     """
     events = dict[int, Event]()
     for line in text[: text.rfind(b"\n") + 1].splitlines():

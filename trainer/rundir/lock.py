@@ -1,13 +1,13 @@
-"""The lock of a run directory: one process trains it, the one of the latest attempt.
+"""The lock of a run directory: only one process trains it, that of the latest attempt.
 
 The file `lock` has two uses:
 
-- The scheduler appends the number of an attempt before it starts it. A process that finds a
-  higher number than its own has been replaced: it stops, or does not begin. Numbers only grow;
-  appending one twice, or late, changes nothing. This is a fencing token.
-- The process that trains holds an flock of the file, which the kernel releases when the process
-  ends. The next attempt waits for it. If a process of this machine does not release it within
-  STOP_TIMEOUT seconds, because it hangs or is suspended, the next attempt kills it.
+- Fencing token: the scheduler appends the number of an attempt before it starts the attempt. A
+  process that finds a higher number than its own has been replaced: it stops, or does not begin.
+  The highest number counts, so that a number appended twice, or late, changes nothing.
+- Lock: the process that trains holds an flock on the file, which the kernel releases when the
+  process ends. The next attempt waits for it. If a process on this machine does not release it
+  within STOP_TIMEOUT seconds, because it hangs or is suspended, the next attempt kills it.
 
 The process that holds the lock sets the file's modification time once a second: its heartbeat.
 """
@@ -25,11 +25,11 @@ from trainer.files import FULL, lock
 from trainer.rundir.lock_holder import kill_holder
 
 HEARTBEAT_SECONDS = 1.0
-"""Seconds between two heartbeats, and two checks for a later attempt."""
+"""Seconds between two heartbeats, and between two checks for a later attempt."""
 STOP_TIMEOUT = 20.0
-"""Seconds to wait until the process of an earlier attempt stops, at its next step."""
+"""Seconds to wait until an earlier attempt's process has stopped, at its next step."""
 KILL_TIMEOUT = 5.0
-"""Seconds to wait for its end after it was killed."""
+"""Seconds to wait for a killed process to end."""
 
 
 class RunLock:
@@ -43,7 +43,7 @@ class RunLock:
         self._replaced = False
 
     def announce(self, attempt: int) -> None:
-        """Announce an attempt: an earlier one that still trains stops at its next step.
+        """Announce an attempt; an earlier one that is still training stops after its current step.
 
         Raises RunTakenError if a later one was announced already, OSError for a full disk.
         """
@@ -51,16 +51,18 @@ class RunLock:
             os.write(descriptor, b"%d\n" % attempt)
             latest = _latest(descriptor)
         if latest > attempt:
-            raise RunTakenError(f"attempt {latest} at this run has begun, so {attempt} does not")
+            raise RunTakenError(
+                f"attempt {latest} of this run has begun, so attempt {attempt} is not started"
+            )
 
     @contextlib.contextmanager
     def hold(self, attempt: int | None, stopped: Callable[[], bool]) -> Iterator[None]:
         """Hold the lock within a `with` block; `attempt` is None if it was not announced.
 
-        Processes that are forked within the block inherit the descriptor: the lock holds until the
-        last of them has ended. An announced attempt waits for the process of an earlier one, and
-        kills it after STOP_TIMEOUT. Raises RunTakenError if another process keeps the lock, if
-        `stopped` returns True during the wait, or if a later attempt was announced.
+        Processes that are forked within the block inherit the lock, which is held until the last of
+        them has ended. An announced attempt waits for an earlier attempt's process, and kills it
+        after STOP_TIMEOUT. Raises RunTakenError if another process keeps the lock, if `stopped`
+        returns True during the wait, or if a later attempt was announced.
         """
         with self._opened() as descriptor:
             if not _lock_within(descriptor, 0.0 if attempt is None else STOP_TIMEOUT, stopped):
@@ -75,7 +77,7 @@ class RunLock:
                 self._descriptor = None
 
     def is_replaced(self) -> bool:
-        """True if a later attempt was announced. Also gives a heartbeat; cheap."""
+        """True if a later attempt was announced. Also gives a heartbeat. Cheap."""
         if self._descriptor is not None and time.monotonic() >= self._due:
             self.beat()
             self._replaced = _latest(self._descriptor) > self._attempt

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainer.errors import CorpusError
 from trainer.recipe import DataConfig
-from trainer.sources.hub import on_hub
+from trainer.sources.hub import open_hub_dataset
 from trainer.sources.local_files import LocalFiles
 from trainer.sources.lookup import look_up
 from trainer.sources.source import Source
@@ -38,7 +38,7 @@ def find_source(
     if path is not None:
         return _local(data, path, cache)
     if _ON_HUB.fullmatch(data.corpus) and not data.corpus.endswith((*TEXT, SUFFIX)):
-        return on_hub(data, cache, online=online)
+        return open_hub_dataset(data, cache, online=online)
     raise CorpusError(
         f"data.corpus = {data.corpus!r}: there is no such file or folder"
         f"{f', nor is there in {beside}' if beside else ''}; name python-stdlib, a {_listed(TEXT)} "

@@ -1,6 +1,6 @@
 """Datasets on the Hugging Face Hub: text that is streamed, or ready tokens that are downloaded.
 
-`datasets` and `huggingface_hub` take seconds to import, so functions import them only to look up or
+`datasets` and `huggingface_hub` take seconds to import, so they are imported only to look up or
 read a dataset. A run reads token files and needs neither.
 """
 
@@ -37,35 +37,35 @@ from trainer.tokens import TOKENIZER_FILE
 if TYPE_CHECKING:
     from huggingface_hub import DatasetInfo
 
-ROWS = 512
-"""Rows per batch of a stream."""
+ROWS_PER_BATCH = 512
+"""Rows that are read from a stream at once."""
 
-TRIES = 2
-"""Times that a broken stream is resumed; each includes half a minute of retries by the library.
-Finished work is kept, so that the same command continues when the network is back."""
+MAX_RETRIES = 2
+"""How often a broken stream is resumed; each time the library retries for half a minute. The work
+so far is kept, so that the same command continues when the network is back."""
 
 
 @dataclass(frozen=True)
 class Pin:
-    """The commit, files and splits of a dataset on the hub, as found when it was first looked up."""
+    """The commit, files and splits of a dataset on the hub when it was first looked up."""
 
     commit: str
     files: list[str]
-    """Token files; empty where the dataset is text."""
+    """Token files; empty if the dataset is text."""
     tokenizer: bool
     """True if the token files come with a tokenizer."""
     splits: list[str]
-    """Names of the splits of its text."""
+    """Names of the splits of its text; empty if it has token files."""
 
 
-def on_hub(data: DataConfig, cache: Path, *, online: bool) -> Source:
-    """A dataset of the hub, at the commit that was found when it was first looked up.
+def open_hub_dataset(data: DataConfig, cache: Path, *, online: bool) -> Source:
+    """A dataset of the hub, at the commit that was the newest when it was first looked up.
 
-    Thereby a study continues with the text that it began with. Raises CorpusError if the dataset
-    cannot be read, or was not looked up before and `online` is false.
+    So a study keeps its text when the dataset changes. Raises CorpusError if the dataset cannot be
+    read, or was not looked up before and `online` is false.
     """
     path = cache / "hub.json"
-    pins = _read(path)
+    pins = _read_pins(path)
     key = f"{data.corpus} {data.subset or 'default'} {data.revision or 'newest'}"
     if key not in pins:
         if not online:
@@ -80,7 +80,7 @@ def on_hub(data: DataConfig, cache: Path, *, online: bool) -> Source:
     return HubTokens(data, pin) if pin.files else HubText(data, pin)
 
 
-def _read(path: Path) -> dict[str, Pin]:
+def _read_pins(path: Path) -> dict[str, Pin]:
     try:
         return {key: Pin(**pin) for key, pin in json.loads(path.read_bytes()).items()}
     except (OSError, ValueError, TypeError, AttributeError):
@@ -90,14 +90,14 @@ def _read(path: Path) -> dict[str, Pin]:
 def forget(cache: Path, commit: str) -> None:
     """Remove the stored look-ups of a commit, so that the next one asks the hub again."""
     path = cache / "hub.json"
-    kept = {key: pin for key, pin in _read(path).items() if pin.commit != commit}
+    kept = {key: pin for key, pin in _read_pins(path).items() if pin.commit != commit}
     if path.exists():
         write_json(path, {name: asdict(pin) for name, pin in kept.items()})
 
 
 def _look_up(data: DataConfig) -> Pin:
     with as_corpus_errors(data):
-        found = _ask(data, data.revision)
+        found = _fetch_info(data, data.revision)
     names = [sibling.rfilename for sibling in found.siblings or ()]
     ready = sorted(name for name in names if is_ready(name))
     commit = str(found.sha)
@@ -113,15 +113,15 @@ def _splits(data: DataConfig, commit: str) -> list[str]:
     if "train" not in splits and len(splits) != 1:
         raise CorpusError(
             f"data.corpus = {data.corpus!r} has no split 'train', and more than one other: "
-            f"{', '.join(splits)}; name a dataset with a training split"
+            f"{', '.join(splits)}; use a dataset with a training split"
         )
     return splits
 
 
-def _ask(data: DataConfig, revision: str | None) -> DatasetInfo:
-    """The hub's description of a dataset, or an error of its library, within NETWORK_TIMEOUT.
+def _fetch_info(data: DataConfig, revision: str | None) -> DatasetInfo:
+    """Fetch the hub's description of a dataset; raises the library's errors within NETWORK_TIMEOUT.
 
-    Also called before reading: the libraries retry for minutes if the hub cannot be reached.
+    Also called before reading, because reading retries for minutes if the hub is unreachable.
     """
     from huggingface_hub import HfApi
 
@@ -153,14 +153,14 @@ class HubTokens:
         return self._download(TOKENIZER_FILE)[0] if self._pin.tokenizer else self._ready.tokenizer
 
     def _download(self, *names: str) -> list[Path]:
-        """Paths of some files, downloading those that are not cached."""
+        """Download the files that are not cached; returns the paths of all."""
         from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
         data, commit = self._data, self._pin.commit
         where: Any = {"repo_id": data.corpus, "repo_type": "dataset", "revision": commit}
         with as_corpus_errors(data):
             if not all(isinstance(try_to_load_from_cache(filename=n, **where), str) for n in names):
-                _ask(data, commit)
+                _fetch_info(data, commit)
             return [Path(hf_hub_download(filename=name, **where)) for name in names]
 
     @property
@@ -194,7 +194,7 @@ class HubText:
 
     def pieces(self, resume: Any = None) -> Iterator[Piece]:  # noqa: ANN401  (JSON)
         with as_corpus_errors(self._data):
-            _ask(self._data, self._commit)
+            _fetch_info(self._data, self._commit)
             splits = [self._test, self._train] if self._test else [self._train]
             first, state = resume or (splits[0], None)
             for split in splits[splits.index(first) :]:
@@ -202,7 +202,7 @@ class HubText:
                 state = None
 
     def _read(self, split: str, state: Any) -> Iterator[Piece]:  # noqa: ANN401  (as above)
-        """The pieces of a split, continuing a stream from its `state` after the last piece."""
+        """The pieces of a split; with a `state` of its stream, those after the last piece read."""
         from trainer.sources.parquet import check_column
 
         where, name = f"data.corpus = {self._data.corpus!r}", self._data.text_column
@@ -211,7 +211,7 @@ class HubText:
         if state is not None:
             stream.load_state_dict(state)
         columns, size = [], 0
-        for table in stream.iter(batch_size=ROWS):
+        for table in stream.iter(batch_size=ROWS_PER_BATCH):
             check_column(where, table.schema, name)
             columns.append(table[name].combine_chunks())
             size += columns[-1].nbytes
@@ -227,8 +227,8 @@ class HubText:
         datasets.disable_progress_bars()
         for library in ("datasets", "huggingface_hub"):  # they log each retry
             logging.getLogger(library).setLevel(logging.ERROR)
-        datasets.config.STREAMING_OPEN_MAX_RETRIES = TRIES
-        datasets.config.STREAMING_READ_MAX_RETRIES = TRIES
+        datasets.config.STREAMING_OPEN_MAX_RETRIES = MAX_RETRIES
+        datasets.config.STREAMING_READ_MAX_RETRIES = MAX_RETRIES
         data = self._data
         stream = datasets.load_dataset(
             data.corpus, data.subset, revision=self._commit, split=split, streaming=True

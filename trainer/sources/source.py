@@ -1,4 +1,4 @@
-"""The source of a corpus: a description of it, and its text in pieces."""
+"""The source of a corpus: its description, and its text in pieces."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from trainer.recipe import DataConfig
 from trainer.tokens import Tokens
 
 PIECE = 2**21
-"""Bytes of text per piece: determines the memory needed, and where `max_tokens` stops reading."""
+"""Bytes of text per piece. It determines how much memory is needed, and where `max_tokens` stops
+reading."""
 
 FORMAT = 1
-"""Part of each hash except python-stdlib's; increased when the same text is cut differently."""
+"""Part of each hash except python-stdlib's; increased when the same text is split differently."""
 
 MAX_FILE_NAMES = 20
 """File names that are recorded with each result; the hash covers all files."""
 
 OWN_TEST = ("validation", "test")
-"""Splits of a dataset that are used for testing: the first of these that it has. The other one
-stays unread, for a final test of the changes that were chosen on this one."""
+"""Splits of a dataset to test on: the first that it has is used. The other one stays unread, for a
+final test of the changes that were chosen on the first."""
 
-_PLACES = (
+_CUTS = (
     re.compile(r"(?<=\S)[ \n](?=\S)"),  # before white space
     re.compile(
         r"(?<=[^\W_])(?=[^\w\s])"
     ),  # between a letter and punctuation, for scripts without spaces
 )
-"""Positions at which every tokenizer cuts: encoding both sides separately gives the same tokens."""
+"""Positions where every tokenizer splits: encoding both sides separately gives the same tokens."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Origin:
     revision: str | None
     """The commit of a dataset on the hub."""
     split: str
-    """The rule that selects the test documents, for people."""
+    """The rule that selects the test documents, in words."""
 
 
 class Text(NamedTuple):
@@ -55,12 +56,11 @@ class Text(NamedTuple):
     """UTF-8; or tokens with end-of-text between documents, if the source is encoded already."""
     is_test: bool
     ends: bool = True
-    """True if the document ends here; otherwise the next text continues it, after a position at
-    which every tokenizer cuts."""
+    """True if the document ends here; otherwise the next text continues it at one of `_CUTS`."""
 
 
 class Piece(NamedTuple):
-    """A part of a corpus that is encoded on its own, in any thread."""
+    """A part of a corpus that can be encoded independently, in any thread."""
 
     size: int
     """Approximate bytes of its text, for the progress display."""
@@ -74,25 +74,25 @@ class Source(Protocol):
     """A corpus that has not been encoded yet."""
 
     def origin(self) -> Origin:
-        """The description. Raises CorpusError if the source cannot be read."""
+        """Its description. Raises CorpusError if the source cannot be read."""
 
     @property
     def size(self) -> int | None:
         """Approximate bytes of all its text; None if that is unknown before reading."""
 
     def pieces(self, resume: Any = None) -> Iterator[Piece]:  # noqa: ANN401  (JSON)
-        """Its pieces in order, beginning after the piece with this `resume`."""
+        """Its pieces in order, starting after the piece with this `resume`; None for all."""
 
 
 def digest(data: DataConfig, kind: str, contents: Sequence[str]) -> str:
-    """The hash of a corpus, from the hashes of its contents, in order, and the reading settings."""
+    """The hash of a corpus: of the hashes of its contents, in order, and the reading settings."""
     reading = {"test_share": data.test_share, "max_tokens": data.max_tokens}
     described = json.dumps([FORMAT, PIECE, kind, reading, *contents])
     return hashlib.sha256(described.encode()).hexdigest()
 
 
 def is_for_testing(text: bytes, share: float) -> bool:
-    """True if a document is for testing: by a hash of its text, so that copies are on one side."""
+    """True if a document is for testing. A hash of its text decides, so copies are in one split."""
     return part_of_one(hashlib.sha256(text).digest()) < share
 
 
@@ -102,12 +102,12 @@ def part_of_one(hashed: bytes) -> float:
 
 
 def split_rule(share: float) -> str:
-    """The rule of `is_for_testing`, for people."""
+    """The rule of `is_for_testing`, in words."""
     return f"{share:g} of the documents are for testing, by the SHA-256 of their text"
 
 
 def first_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The names to record."""
+    """The first MAX_FILE_NAMES names, and how many more there are."""
     more = len(names) - MAX_FILE_NAMES
     return (*names[:MAX_FILE_NAMES], f"and {more} more") if more > 0 else tuple(names)
 
@@ -124,13 +124,13 @@ def stretches(text: bytes) -> Iterator[bytes]:
 
 
 def last_cut(window: bytes, reach: int = 2**16) -> int:
-    """The last position at which every tokenizer cuts, within `reach` bytes of the window's end.
+    """The last of `_CUTS` within `reach` bytes of the window's end.
 
-    If there is none, as in megabytes of one letter, the beginning of the last character.
+    If there is none, as in megabytes of one letter, the start of the last character.
     """
     begin = max(0, len(window) - reach)
     near = window[begin:].decode(errors="surrogateescape")
-    for pattern in _PLACES:
+    for pattern in _CUTS:
         places = [match.start() for match in pattern.finditer(near) if match.start() > 0]
         if places:
             return begin + len(near[: places[-1]].encode(errors="surrogateescape"))

@@ -2,7 +2,7 @@
 
     step-0000000123/             a complete checkpoint (see `trainer.training.sealed`)
     .writing-step-0000000123/    a checkpoint that is being written
-    .replaced-step-0000000123/   complete, too: the old one, while a new one takes its name
+    .replaced-step-0000000123/   also complete: the older checkpoint, while a new one gets its name
     .removed-step-0000000123/    a checkpoint that is being deleted
 
 Only one process at a time writes to such a folder.
@@ -28,23 +28,23 @@ from trainer.files import sync
 from trainer.training.sealed import FIELDS, read_sealed, write_sealed
 
 KEPT = 2
-"""Checkpoints to keep: the newest, and the one before it in case the newest is damaged."""
+"""Number of checkpoints to keep: the newest, and the previous one in case the newest is damaged."""
 
-_WHOLE = re.compile(r"(?P<replaced>\.replaced-)?step-(?P<step>[0-9]{10,})")
+_COMPLETE = re.compile(r"(?P<replaced>\.replaced-)?step-(?P<step>[0-9]{10,})")
 _UNFINISHED = re.compile(r"\.(writing|removed)-.*")
 _REPLACED = re.compile(r"\.replaced-.*")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All state that training needs to continue exactly."""
+    """All state that training needs to continue with bit-identical results."""
 
     step: int
     """Steps taken so far."""
     tensors: dict[str, torch.Tensor]
-    """Tensors by name, a tied one once; on the CPU after reading."""
+    """Tensors by name; tied parameters are stored once. On the CPU after reading."""
     progress: dict[str, Any]
-    """JSON: objects, lists, text, integers and finite floats."""
+    """JSON values: objects, lists, strings, integers and finite floats."""
 
 
 class _Fields(Config):
@@ -66,17 +66,17 @@ class Checkpoints:
         self.identity = identity
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, whole or not at all; then remove all but it and the one before it.
+        """Write a checkpoint, whole or not at all; then delete all others but the previous one.
 
-        Checkpoints of later steps are removed, too: training went back to before them.
-        Raises CheckpointError if it cannot be written, which leaves earlier ones intact, and
+        Checkpoints of later steps are deleted too: training has gone back to before them.
+        Raises CheckpointError if it cannot be written (earlier checkpoints stay intact), and
         ValueError or TypeError for progress that JSON cannot represent, such as NaN.
         """
         final = self.folder / f"step-{checkpoint.step:010d}"
         aside = self.folder / f".writing-{final.name}"
         try:
-            _make(self.folder)
-            self._sweep(_UNFINISHED)
+            _make_folder(self.folder)
+            self._delete_matching(_UNFINISHED)
             self._write(aside, checkpoint)
             _publish(aside, final)
             self._prune(checkpoint.step)
@@ -115,7 +115,7 @@ class Checkpoints:
         try:
             for path in self._newest_first():
                 _discard(path)
-            self._sweep(_UNFINISHED)
+            self._delete_matching(_UNFINISHED)
             if self.folder.exists() and not any(self.folder.iterdir()):
                 self.folder.rmdir()
         except OSError as error:
@@ -136,8 +136,8 @@ class Checkpoints:
             ) from error
 
     def _newest_first(self) -> list[Path]:
-        """All checkpoints, including damaged ones; of the same step, the new before the replaced."""
-        found = [match for path in self._entries() if (match := _WHOLE.fullmatch(path.name))]
+        """All checkpoints, damaged ones too. Of the same step, the new one before the replaced."""
+        found = [match for path in self._entries() if (match := _COMPLETE.fullmatch(path.name))]
         found.sort(key=lambda match: (int(match["step"]), not match["replaced"]), reverse=True)
         return [self.folder / match.string for match in found]
 
@@ -146,7 +146,7 @@ class Checkpoints:
         write_sealed(aside, checkpoint.tensors, fields.model_dump())
 
     def _read(self, path: Path) -> Checkpoint:
-        """Raises OSError or ValueError if it is damaged, CheckpointError if it is another recipe's."""
+        """Raises OSError or ValueError for a damaged one, CheckpointError for another identity."""
         tensors, content = read_sealed(path)
         try:
             fields = _Fields.model_validate(content)
@@ -162,19 +162,19 @@ class Checkpoints:
         return Checkpoint(fields.step, tensors, fields.progress)
 
     def _prune(self, step: int) -> None:
-        """Keep the checkpoint of this step and those before it, `KEPT` in all.
+        """Keep the checkpoint of this step and earlier ones, `KEPT` in all; delete the others.
 
-        Later ones remain from before training went back, usually because they are damaged. If
-        they were kept, they would replace the undamaged ones.
+        Later checkpoints exist if training went back to an earlier step, usually because they are
+        damaged. If they were kept, they would push out undamaged ones.
         """
-        self._sweep(_REPLACED)
+        self._delete_matching(_REPLACED)
         found = self._newest_first()
         kept = [path for path in found if _step(path) <= step][:KEPT]
         for path in found:
             if path not in kept:
                 _discard(path)
 
-    def _sweep(self, pattern: re.Pattern[str]) -> None:
+    def _delete_matching(self, pattern: re.Pattern[str]) -> None:
         for path in self._entries():
             if pattern.fullmatch(path.name):
                 _delete(path)
@@ -185,18 +185,18 @@ def _step(path: Path) -> int:
 
 
 def _warn_damaged(warn: Callable[[str], None], damaged: dict[Path, str], remedy: str) -> None:
-    for path, what in damaged.items():
-        warn(f"{path} is damaged ({what}); {remedy}")
+    for path, reason in damaged.items():
+        warn(f"{path} is damaged ({reason}); {remedy}")
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     if not folder.exists():
         folder.mkdir(parents=True)
         sync(folder.parent)
 
 
 def _publish(aside: Path, final: Path) -> None:
-    """Give a complete checkpoint its name; an older one of that name is complete until then."""
+    """Rename a complete checkpoint to its final name; an older one of that name is moved aside."""
     if os.path.lexists(final):
         replaced = final.with_name(f".replaced-{final.name}")
         _delete(replaced)
@@ -206,7 +206,7 @@ def _publish(aside: Path, final: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Remove a checkpoint; it is renamed first, so that no partial one has a valid name."""
+    """Delete a checkpoint; renames it first, so that a half-deleted one has no valid name."""
     removed = path.with_name(f".removed-{path.name}")
     _delete(removed)
     path.rename(removed)

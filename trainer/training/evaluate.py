@@ -45,12 +45,12 @@ def evaluate(
     corpus: Corpus,
     recipe: Recipe,
     place: Place,
-    between: Callable[[], object] = lambda: None,
+    check_stop: Callable[[], object] = lambda: None,
 ) -> TestLoss:
     """Test loss of `model`, always in float32 and without dropout.
 
     Each process of a run scores a part of the text; all of them return the result for the whole.
-    `between` is called before each piece, equally often in each process.
+    `check_stop` is called before each piece, equally often in each process; it may raise.
     """
     wanted = recipe.evaluation
     tokens = corpus.test[wanted.start_token :]
@@ -59,7 +59,7 @@ def evaluate(
     model.eval()
     losses = torch.zeros(sum(map(len, whole)), dtype=torch.float64)
     for first in range(0, len(whole), place.world.size):
-        between()
+        check_stop()
         if (mine := first + place.world.rank) < len(whole):
             piece = whole[mine].astype(np.int64)
             losses[piece] = _sequence_losses(model, tokens, whole[mine], place.device)

@@ -1,4 +1,4 @@
-"""Loss curve, progress and divergence of a run during training."""
+"""The loss curve and progress of a run during training, and the detection of divergence."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from trainer.training.schedule import learning_rate
 log = logging.getLogger(__name__)
 
 MAX_SKIPPED_IN_A_ROW = 50
-"""Skipped steps in a row after which a run has diverged: a gradient scaler halves its scale at each,
-and would have found a working one long before."""
+"""Number of skipped steps in a row after which a run counts as diverged. A gradient scaler halves
+its scale at each skipped step, so it would have found a scale that works long before."""
 LOG_SECONDS = 10.0
-"""Seconds between two lines about the progress in the log."""
+"""Seconds between two progress lines in the log."""
 
 
 class Step(NamedTuple):
@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 
 class DivergedError(Exception):
-    """The loss is not finite, or stayed above that of a uniform guess."""
+    """The loss is not finite or stays above `ceiling`, or too many steps in a row were skipped."""
 
     def __init__(self, step: int, cause: str) -> None:
         super().__init__(cause)
@@ -54,16 +54,17 @@ class Progress:
     steps: int = 0
     """Steps taken so far."""
     seconds: float = 0.0
-    """Time spent on them."""
+    """Time spent on these steps."""
     last_loss: float | None = None
     """The last finite training loss."""
     skipped: int = 0
     """Steps whose gradient was not finite."""
     high: int = 0
-    """Number of latest steps in a row with a loss above `ceiling`."""
+    """How many of the latest steps in a row had a loss above `ceiling`."""
     stuck: int = 0
-    """Number of latest steps in a row that were skipped."""
+    """How many of the latest steps in a row were skipped."""
     micro_batch: int | None = None
+    """Sequences per forward pass; None until the first checkpoint."""
     started: float = 0.0
     """Unix time of the start of the first attempt."""
     first_step: float = 0.0
@@ -77,19 +78,20 @@ class Progress:
 
 
 def ceiling(recipe: Recipe) -> float:
-    """The loss above which a run does not learn: one nat above that of a uniform guess."""
+    """The loss above which a run is not learning: one nat above that of a uniform guess."""
     return math.log(vocabulary_size(recipe.data.tokenizer)) + 1
 
 
 def patience(recipe: Recipe) -> int:
-    """Number of steps in a row above `ceiling` after which a run has diverged."""
+    """Number of steps in a row above `ceiling` after which a run counts as diverged."""
     return max(10, min(100, recipe.steps // 20))
 
 
 class Journal:
-    """Averages losses over stretches of steps, and writes an event for each stretch.
+    """Averages losses over a few steps at a time, and writes an event for each such stretch.
 
-    Losses stay on the device until then, because reading one makes the host wait for the device.
+    Losses stay on the device until a stretch is complete, because reading one makes the host wait
+    for the device.
     """
 
     def __init__(self, recipe: Recipe, file: IO[str] | None, progress: Progress) -> None:
@@ -136,24 +138,24 @@ class Journal:
             )
         )
         for step, row in enumerate(zip(losses, skipped, strict=True), taken - len(losses)):
-            self._judge(step, *row)
+            self._check_divergence(step, *row)
 
-    def rest(self) -> None:
-        """Restart the clock: the time since the last event was not spent on steps."""
+    def restart_clock(self) -> None:
+        """Leave the time since the last event out of the speed: it was not spent on steps."""
         self._since = time.perf_counter()
 
     def _write(self, event: Event) -> None:
         if self._file is None:
             return
-        # On a full disk the line stays in the buffer: a curve is not worth a failed run.
+        # On a full disk the line stays in the buffer: the run must not fail because of its curve.
         with contextlib.suppress(OSError):
             self._file.write(event.model_dump_json() + "\n")
             self._file.flush()
         if event.step == self._recipe.steps or self._since >= self._logged + LOG_SECONDS:
             self._logged = self._since
-            log.info(_progress(event, self._recipe.steps))
+            log.info(_progress_line(event, self._recipe.steps))
 
-    def _judge(self, step: int, loss: float, skipped: float) -> None:
+    def _check_divergence(self, step: int, loss: float, skipped: float) -> None:
         """Raise DivergedError if the run has diverged by `step`."""
         if not math.isfinite(loss):
             raise DivergedError(step, "the training loss is not finite")
@@ -161,10 +163,9 @@ class Journal:
         progress.last_loss = loss
         progress.skipped += int(skipped)
         progress.stuck = progress.stuck + 1 if skipped else 0
-        warm = step >= self._recipe.warmup_steps
-        progress.high = progress.high + 1 if warm and loss > limit else 0
-        last = patience(self._recipe)
-        if progress.high >= last:
+        is_warm = step >= self._recipe.warmup_steps
+        progress.high = progress.high + 1 if is_warm and loss > limit else 0
+        if progress.high >= patience(self._recipe):
             raise DivergedError(
                 step,
                 f"the training loss has been above ln(vocabulary) + 1 = {limit:.4g} for "
@@ -176,7 +177,7 @@ class Journal:
             )
 
 
-def _progress(event: Event, steps: int) -> str:
+def _progress_line(event: Event, steps: int) -> str:
     loss = "not finite" if event.loss is None else f"{event.loss:.4f}"
     speed = f"{event.tokens_per_second:,.0f} tokens/s"
     return f"step {event.step:,} of {steps:,}, loss {loss}, {speed}"

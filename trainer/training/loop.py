@@ -1,4 +1,4 @@
-"""The training loop: from the first step, or the last checkpoint, to the test loss."""
+"""The training loop, from the first step or the last checkpoint to the test loss."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from trainer.training.world import Place
 from trainer.weights.pretrained import Pretrained
 
 CHECKPOINT_TIME_RATIO = 200
-"""Wait this many times as long as the last checkpoint took before writing the next one: so less than
-1% of the time goes into checkpoints."""
+"""Minimum time until the next checkpoint, as a multiple of the time that the last one took to
+write: less than 1% of the time is spent on checkpoints."""
 
 
 class RunStoppedError(Exception):
-    """The run was asked to stop, and stopped between two steps."""
+    """The run stopped between two steps, because it was asked to."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class CheckpointWriter:
 
     checkpoints: Checkpoints | None
     interval: float
-    """Seconds between two checkpoints; 0 for one after each step."""
+    """Seconds between two checkpoints; 0 for a checkpoint after each step."""
     _due: float = field(init=False)
     _failed: bool = field(init=False, default=False)
     """True if the last checkpoint could not be written."""
@@ -49,7 +49,7 @@ class CheckpointWriter:
         return self.checkpoints is not None and time.monotonic() >= self._due
 
     def save(self, trainer: Trainer) -> None:
-        """Write a checkpoint; if that fails, warn and let training continue."""
+        """Write a checkpoint. If that fails, warn; training continues."""
         if self.checkpoints is None:
             return
         began = time.monotonic()
@@ -59,7 +59,7 @@ class CheckpointWriter:
             self.checkpoints.save(Checkpoint(progress.steps, trainer.state(), progress.to_json()))
             self._failed = False
         except CheckpointError as error:
-            if not self._failed:  # only once, not for each checkpoint until there is space
+            if not self._failed:  # warn once, not at each checkpoint until there is space
                 progress.notes.append(str(error))
                 print(error, file=sys.stderr)  # noqa: T201  (the log, since there may never be a result)
             self._failed = True
@@ -91,13 +91,13 @@ def train(
         while progress.steps < recipe.steps:
             if place.world.any(session.should_stop()):
                 journal.flush()
-                raise RunStoppedError  # noqa: TRY301  (evaluation raises it, too)
+                raise RunStoppedError  # noqa: TRY301  (evaluation raises it too)
             journal.record(trainer.step(progress.steps))
-            # Every rank asks, because a flush may raise DivergedError and must do so in all of them.
+            # Every rank flushes, since a flush may raise DivergedError and must do so in all ranks.
             if place.world.any(writer.is_due):
                 journal.flush()
                 writer.save(trainer)
-                journal.rest()
+                journal.restart_clock()
         outcome = _outcome(trainer, corpus, session)
     except RunStoppedError:
         writer.save(trainer)
@@ -110,12 +110,12 @@ def train(
 
 
 def _load(trainer: Trainer, session: Session) -> None:
-    """Continue from the checkpoint, or begin with the initial weights, if there are any."""
+    """Load the checkpoint to continue from, or else the initial weights, if there are any."""
     if session.resume is not None:
         trainer.load_state(session.resume.tensors)
         session.resume = None  # frees the memory of its tensors
     elif session.weights is not None:
-        trainer.begin_with(session.weights)
+        trainer.load_initial_weights(session.weights)
 
 
 @dataclass
@@ -125,17 +125,18 @@ class Session:
     checkpoints: Checkpoints | None = None
     """The folder to write checkpoints to; None to write none."""
     resume: Checkpoint | None = None
-    """The checkpoint to continue from; None to begin."""
+    """The checkpoint to continue from; None to start at the first step."""
     weights: Pretrained | None = None
-    """Initial weights of a run that begins; None for random ones."""
+    """Initial weights, used at the first step; None for random ones."""
     should_stop: Callable[[], bool] = lambda: False
+    """Called between two steps; training stops when it returns True."""
     keep: Callable[[Trainer], None] = lambda _trainer: None
-    """Called to save the files to keep of a finished run."""
+    """Called after the last step and the evaluation, to save the weights."""
     notes: list[str] = field(default_factory=list)
-    """Warnings from before the run began."""
+    """Warnings from before the attempt began."""
 
     def progress(self) -> Progress:
-        """The progress to continue with, including the warnings."""
+        """The checkpoint's progress, or that of a new run, with the warnings added."""
         now = time.time()
         progress = Progress(started=now, first_step=now)
         if self.resume is not None:
@@ -145,14 +146,14 @@ class Session:
 
 
 def _outcome(trainer: Trainer, corpus: Corpus, session: Session) -> dict[str, Any]:
-    """Evaluate; a run that ends a nat above a uniform guess counts as diverged."""
+    """Evaluate the model. Raises DivergedError if its test loss is not below `ceiling`."""
     recipe = trainer.recipe
 
-    def between() -> None:
+    def check_stop() -> None:
         if trainer.place.world.any(session.should_stop()):
             raise RunStoppedError
 
-    test = evaluate(trainer.model, corpus, recipe, trainer.place, between)
+    test = evaluate(trainer.model, corpus, recipe, trainer.place, check_stop)
     if not test.nats_per_token < (limit := ceiling(recipe)):
         raise DivergedError(
             recipe.steps,

@@ -1,4 +1,4 @@
-"""The memory that a run needs on a device, and the micro-batch that fits."""
+"""The memory that a run needs on a device, and the largest micro-batch that fits."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from trainer.recipe import Recipe, vocabulary_size
 from trainer.training.provenance import device_name
 
 BYTES_PER_PARAMETER = 16
-"""Bytes for the value, its gradient and AdamW's two moments, each in float32."""
+"""Bytes per parameter: its value, gradient and AdamW's two moments, each in float32."""
 CPU_MEMORY_SHARE = 0.8
-"""Share of the free RAM that a run may use on a CPU: the OOM killer ends runs that use it all."""
+"""Share of the free RAM that a run may use on a CPU; a run that uses all of it is OOM-killed."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True if torch could not get the memory that it asked for, on a GPU or on a CPU."""
+    """True if torch could not allocate memory, on a GPU or on a CPU."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
-    # torch's allocator for CPUs raises a plain RuntimeError: only its text tells.
+    # torch's CPU allocator raises a plain RuntimeError, which only its text identifies.
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Free memory of the device in bytes; None if the system does not tell."""
+    """Free memory of the device in bytes; None if it is unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
@@ -53,13 +53,13 @@ def _cgroup_free() -> list[int]:
         ),
     ):
         try:
-            most, used = (int(Path(folder, name).read_text()) for name in (limit, usage))
+            allowed, used = (int(Path(folder, name).read_text()) for name in (limit, usage))
             # The page cache counts as used, but the kernel drops it when memory is needed.
             stat = Path(folder, "memory.stat").read_text().split()
             used -= int(stat[stat.index(cached) + 1])
         except (OSError, ValueError):  # no such cgroup, or no limit ("max")
             continue
-        return [max(0, most - used)]
+        return [max(0, allowed - used)]
     return []
 
 
@@ -85,7 +85,7 @@ def bytes_per_sequence(recipe: Recipe, device: torch.device) -> int:
 
 
 def check_fits(recipe: Recipe, device: torch.device, free: int | None) -> None:
-    """Raise ExecutionSettingError if not even one sequence at a time fits the device."""
+    """Raise ExecutionSettingError if not even a micro-batch of one sequence fits the device."""
     fixed, sequence = fixed_bytes(recipe), bytes_per_sequence(recipe, device)
     if free is None or fixed + sequence <= free:
         return
@@ -99,14 +99,14 @@ def check_fits(recipe: Recipe, device: torch.device, free: int | None) -> None:
     )
 
 
-def does_not_fit(recipe: Recipe, device: torch.device, tried: str) -> DeviceMemoryError:
-    """The error for a device that ran out of memory although the recipe seemed to fit."""
+def out_of_memory_error(recipe: Recipe, device: torch.device, tried: str) -> DeviceMemoryError:
+    """The error for a device that ran out of memory although `check_fits` passed."""
     fixed = fixed_bytes(recipe)
     return DeviceMemoryError(
         f"out of memory on {device_name(device)} {tried}: {fixed // BYTES_PER_PARAMETER:,} "
         f"parameters x {BYTES_PER_PARAMETER} bytes = {_gigabytes(fixed)}, and about "
         f"{_gigabytes(bytes_per_sequence(recipe, device))} for each sequence; set a smaller "
-        "jobs.micro_batch, use a smaller model, or end what else uses the device"
+        "jobs.micro_batch, use a smaller model, or end other programs that use the device"
     )
 
 
@@ -115,7 +115,7 @@ def _gigabytes(count: int) -> str:
 
 
 class MicroBatches:
-    """Finds the largest micro-batch that fits, and remembers it per device and shape in a file."""
+    """Finds the largest micro-batch that fits, and stores it in a file by device and model."""
 
     def __init__(self, folder: Path | None, free: int | None = None) -> None:
         self._free = free
@@ -124,10 +124,10 @@ class MicroBatches:
     def find(
         self, recipe: Recipe, device: torch.device, most: int, attempt: Callable[[int], None]
     ) -> int:
-        """The largest of `most`, half of it, a quarter, ... that fits.
+        """The largest micro-batch that fits, out of `most` sequences, half of that, a quarter, ...
 
-        On a GPU, `attempt` is called with each and raises if it does not fit. On a CPU the size is
-        calculated instead: a process that uses too much memory gets no error, it is killed.
+        On a GPU, `attempt` is called with each size and raises if it does not fit. On a CPU the
+        size is calculated, since a process that uses too much memory is killed without an error.
         """
         if device.type == "cpu":
             return self._calculate(recipe, device, most)
@@ -138,7 +138,7 @@ class MicroBatches:
         size = most
         while not _fits(attempt, size):
             if size == 1:
-                raise does_not_fit(recipe, device, "with a single sequence")
+                raise out_of_memory_error(recipe, device, "with a single sequence")
             size = (size + 1) // 2
         self._remember(key, size)
         return size

@@ -17,9 +17,9 @@ from trainer.training.journal import Progress, Step
 from trainer.training.memory import (
     MicroBatches,
     check_fits,
-    does_not_fit,
     free_bytes,
     is_out_of_memory,
+    out_of_memory_error,
 )
 from trainer.training.optimizer import Optimizer
 from trainer.training.parameters import FlatParameters
@@ -31,7 +31,7 @@ from trainer.weights.weights import load_weights
 
 
 class Trainer:
-    """Takes the steps of a recipe; each depends only on the parameters and the step's number.
+    """Takes the steps of a recipe. A step depends only on the parameters and the step's number.
 
     Raises ExecutionSettingError if the recipe does not fit the device.
     """
@@ -44,7 +44,7 @@ class Trainer:
         self.progress = progress or Progress()
         self.sequences = place.world.part(recipe.train.batch_size)
         check_fits(recipe, place.device, self._free_bytes())
-        # A continued run has these notes already; a new measurement would add another one.
+        # A continued run has these notes already, and a new measurement might add a different one.
         prepare(recipe, place.device, _ignore if self.progress.steps else self._note)
         self.batches = Batches(recipe, corpus.train)
         self.dropout = DropoutStream(recipe.seeds.dropout)
@@ -71,7 +71,7 @@ class Trainer:
         return Step(loss, *report)
 
     def _gradients_that_fit(self, step: int) -> Tensor:
-        """The gradients of a step; halves the micro-batch once if memory runs out."""
+        """Compute the gradients of a step; halves the micro-batch once if memory runs out."""
         while True:
             try:
                 return self.gradients(step, self.sequences)
@@ -80,7 +80,7 @@ class Trainer:
                     raise
                 if self._halved or self.micro_batch == 1:
                     raise self._does_not_fit(step) from error
-            # Outside the handler, because the exception keeps the tensors of the attempt alive.
+            # Not inside the handler, where the exception keeps the tensors alive.
             self._halve(step)
 
     def _halve(self, step: int) -> None:
@@ -95,9 +95,9 @@ class Trainer:
             torch.cuda.empty_cache()
 
     def _does_not_fit(self, step: int) -> DeviceMemoryError:
-        halved = ", which is half of what was tried first" if self._halved else ""
+        halved = ", half of the size that was tried first" if self._halved else ""
         tried = f"at step {step} with a micro-batch of {self.micro_batch}{halved}"
-        return does_not_fit(self.recipe, self.place.device, tried)
+        return out_of_memory_error(self.recipe, self.place.device, tried)
 
     def gradients(self, step: int, sequences: slice) -> Tensor:
         """Compute the gradients of some of a step's sequences; returns their share of the loss."""
@@ -125,19 +125,21 @@ class Trainer:
         asked = self.place.execution.micro_batch
         if asked != "auto":
             return min(asked, most)  # type: ignore[no-any-return]
-        if self.progress.micro_batch is not None:  # a continued run: another one rounds differently
+        if (
+            self.progress.micro_batch is not None
+        ):  # a continued run: another size rounds differently
             return self.progress.micro_batch
         known = MicroBatches(self.place.cache, self._free_bytes())
         return known.find(self.recipe, self.place.device, most, self._attempt)
 
     def _free_bytes(self) -> int | None:
-        """Free memory for this process; on a CPU, all processes of a run share it."""
+        """Free memory for this process, in bytes; on a CPU, the run's processes share it equally."""
         free = free_bytes(self.place.device)
         shared = self.place.world.size if self.place.device.type == "cpu" else 1
         return None if free is None else free // shared
 
     def _attempt(self, size: int) -> None:
-        """Try whether a micro-batch of this size fits in memory; keeps no results."""
+        """Compute a micro-batch of this size and discard the result; raises if it does not fit."""
         self.micro_batch = size
         first = self.sequences.start
         # AdamW allocates its two moments at the first step, so reserve their memory here.
@@ -153,8 +155,8 @@ class Trainer:
         """All tensors that a checkpoint needs."""
         return {"values": self.parameters.values} | self.optimizer.state()
 
-    def begin_with(self, weights: Pretrained) -> None:
-        """Replace the random weights; they fit (`Pretrained.check_fits`). Raises WeightsError."""
+    def load_initial_weights(self, weights: Pretrained) -> None:
+        """Replace the random weights. Requires `Pretrained.check_fits`; raises WeightsError."""
         load_weights(self.model, weights)
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:

@@ -94,7 +94,7 @@ class Place:
 
 
 @contextmanager
-def join(rank: int, size: int, device: torch.device, meeting_point: Path) -> Iterator[World]:
+def join(rank: int, size: int, device: torch.device, rendezvous: Path) -> Iterator[World]:
     """Connect to the run's other processes on this machine: NCCL between GPUs, gloo between CPUs."""
     import torch.distributed as dist
 
@@ -103,9 +103,7 @@ def join(rank: int, size: int, device: torch.device, meeting_point: Path) -> Ite
         # Otherwise pinned memory creates a context on GPU 0 in every rank.
         torch.cuda.set_device(device)
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(
-        backend, init_method=f"file://{meeting_point}", rank=rank, world_size=size
-    )
+    dist.init_process_group(backend, init_method=f"file://{rendezvous}", rank=rank, world_size=size)
     try:
         yield World(rank, size, dist.new_group(backend="gloo"))
     finally:

@@ -1,7 +1,7 @@
-"""A folder of weights: a GPT-2 in Hugging Face's format, or a run of ours.
+"""A folder of weights: a GPT-2 in Hugging Face's format, or a run directory.
 
-Reads its description and its hash, and checks it against a recipe, without torch. Only safetensors
-are read: the older format is a pickle, which can run any code.
+This module reads the configuration, hashes the weights and checks them against a recipe, without
+torch. It reads only safetensors: the older format is a pickle, which can run any code.
 """
 
 from __future__ import annotations
@@ -26,23 +26,25 @@ from trainer.rundir.directory import RunDirectory
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-LARGEST_JSON = 64_000_000
-"""Largest size, in bytes, of a JSON file that describes a model."""
-NUMBERS = {"F64", "F32", "F16", "BF16"}
-"""Data types of weights, by their names in safetensors."""
-BUFFER = 2**20
+MAX_JSON_BYTES = 64_000_000
+"""Maximum size, in bytes, of a JSON file that describes a model."""
+FLOAT_TYPES = {"F64", "F32", "F16", "BF16"}
+"""Data types that weights may have, by their names in safetensors."""
+BUFFER_BYTES = 2**20
+"""Bytes of a tensor that are read at once."""
 MAY_DIFFER = {"context", "dropout", "qkv_bias", "init_std", "tie_embeddings"}
-"""Fields of the model in which weights and recipe may differ: without effect on the weights, or
-checked one by one. All others, later ones too, must be equal."""
+"""Model fields that weights and recipe need not share: they have no effect on the weights, or
+`check_fits` checks them one by one. All other fields, including new ones, must be equal."""
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTensor:
     """A tensor in a safetensors file."""
 
     file: Path
     name: str
-    kind: str
+    dtype: str
+    """The data type by its name in safetensors, such as `F32`."""
     shape: tuple[int, ...]
     start: int
     """Offset of its first byte in the file."""
@@ -50,11 +52,11 @@ class Stored:
     """Number of bytes."""
 
     def pieces(self) -> Iterator[bytes]:
-        """Its bytes, piece by piece."""
+        """Read its bytes, piece by piece."""
         with self.file.open("rb") as file:
             file.seek(self.start)
             left = self.size
-            while left and (piece := file.read(min(left, BUFFER))):
+            while left and (piece := file.read(min(left, BUFFER_BYTES))):
                 left -= len(piece)
                 yield piece
 
@@ -71,30 +73,30 @@ class Pretrained:
     folder: Path
     form: Literal["gpt2", "run"]
     config: ModelConfig
-    """Includes the dropout of its training; a QKV bias that is all zero counts as absent."""
+    """The configuration of the model. A QKV bias that is all zero counts as absent."""
     vocabulary: int
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, StoredTensor]
     transposed: frozenset[str]
     """Names of the tensors that are stored as (inputs, outputs)."""
     tokenizer: str | None = None
-    """`data.tokenizer` of a run."""
+    """`data.tokenizer` of the run; None for a GPT-2."""
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the weights; independent of the names of their files."""
         digest = hashlib.sha256()
         for name, stored in sorted(self.tensors.items()):
-            turned = "transposed" if name in self.transposed else ""
-            digest.update(f"{name} {stored.kind} {list(stored.shape)} {turned}\n".encode())
+            layout = "transposed" if name in self.transposed else ""
+            digest.update(f"{name} {stored.dtype} {list(stored.shape)} {layout}\n".encode())
             for piece in stored.pieces():
                 digest.update(piece)
         return digest.hexdigest()
 
     def check_fits(self, recipe: Recipe) -> None:
-        """Raise WeightsError, naming the field, if the recipe's model has another shape.
+        """Raise WeightsError, naming the field, if the weights do not fit the recipe's model.
 
-        The model may have fewer positions, a bias that the weights lack, and its own output head
-        if the weights tie theirs: none of that changes what it computes.
+        The model may have fewer positions, a QKV bias that the weights lack, and its own output
+        head where the weights tie theirs: none of that changes what it computes.
         """
         model, ours = recipe.model, self.config
         tokens = vocabulary_size(recipe.data.tokenizer)
@@ -130,7 +132,7 @@ class Pretrained:
 
 
 def open_pretrained(folder: Path) -> Pretrained:
-    """Open a folder of weights. Raises WeightsError if it has none, or they do not fit its config."""
+    """Open a folder of weights. Raises WeightsError if it has none, or if they contradict CONFIG."""
     try:
         if (folder / CONFIG).exists():
             return _open_gpt2(folder)
@@ -151,8 +153,8 @@ def _open_run(run: RunDirectory) -> Pretrained:
     recipe = run.read_request().recipe
     if not run.weights.exists():
         raise WeightsError(
-            f"{run.path} keeps no weights: its run is not finished, or was told to keep nothing "
-            "(jobs.keep), or `sweep gc` has freed them"
+            f"{run.path} has no weights: the run is not finished, or jobs.keep says to keep none, "
+            "or `sweep gc` has deleted them"
         )
     vocabulary = vocabulary_size(recipe.data.tokenizer)
     kept = huggingface.parameters(recipe.model, vocabulary)
@@ -181,33 +183,34 @@ def _open_gpt2(folder: Path) -> Pretrained:
         config, vocabulary = huggingface.from_fields(_read_json(folder / CONFIG))
     except ValueError as error:
         raise WeightsError(f"{folder / CONFIG}: {error}") from error
-    if config.layers > len(entries):  # a mistyped number would make a huge list below
+    if config.layers > len(entries):  # a mistyped number would give a huge list below
         raise WeightsError(f"{folder} has fewer tensors than {CONFIG} has layers")
     wanted = huggingface.parameters(config, vocabulary)
     tensors = _find(folder, wanted, entries)
     biased = any(not tensors[n].is_zero for n in tensors if n.endswith("qkv.bias"))
     config = config.model_copy(update={"qkv_bias": biased})
-    turned = frozenset(name for name, each in wanted.items() if each.transposed)
-    return Pretrained(folder, "gpt2", config, vocabulary, tensors, turned)
+    transposed = frozenset(name for name, each in wanted.items() if each.transposed)
+    return Pretrained(folder, "gpt2", config, vocabulary, tensors, transposed)
 
 
 def _find(
-    folder: Path, wanted: Mapping[str, Parameter], entries: Mapping[str, Stored]
-) -> dict[str, Stored]:
-    """The tensors of a model. Raises WeightsError if one is missing or has another shape or type."""
+    folder: Path, wanted: Mapping[str, Parameter], entries: Mapping[str, StoredTensor]
+) -> dict[str, StoredTensor]:
+    """The tensors of a model, by our names. Raises WeightsError if one is missing or does not fit."""
     for each in wanted.values():
         found = entries.get(each.name)
         if found is None:
             raise WeightsError(f"{folder} lacks the tensor {each.name} of its model")
-        if found.shape != each.shape or found.kind not in NUMBERS:
+        if found.shape != each.shape or found.dtype not in FLOAT_TYPES:
             raise WeightsError(
-                f"{folder}: the tensor {each.name} is {found.kind} {list(found.shape)}, but its "
+                f"{folder}: the tensor {each.name} is {found.dtype} {list(found.shape)}, but its "
                 f"model needs floating-point numbers {list(each.shape)}"
             )
     return {name: entries[each.name] for name, each in wanted.items()}
 
 
-def _all_entries(folder: Path) -> dict[str, Stored]:
+def _all_entries(folder: Path) -> dict[str, StoredTensor]:
+    """The tensors in a folder's safetensors files. Raises WeightsError if it has no such file."""
     if (folder / WEIGHTS).exists():
         return dict(_entries(folder / WEIGHTS))
     if (folder / INDEX).exists():
@@ -221,12 +224,12 @@ def _all_entries(folder: Path) -> dict[str, Stored]:
     raise WeightsError(f"{folder} has a {CONFIG} but no {WEIGHTS}")
 
 
-def _indexed_entries(folder: Path) -> dict[str, Stored]:
-    """The tensors of several files, which an index lists."""
+def _indexed_entries(folder: Path) -> dict[str, StoredTensor]:
+    """The tensors of several safetensors files, which an index lists."""
     names = _read_json(folder / INDEX).get("weight_map")
     if not isinstance(names, dict):
         raise WeightsError(f"{folder / INDEX} has no weight_map")
-    found: dict[str, Stored] = {}
+    found: dict[str, StoredTensor] = {}
     for name in sorted({str(name) for name in names.values()}):
         if Path(name).name != name or not name.endswith(".safetensors"):
             raise WeightsError(
@@ -236,9 +239,9 @@ def _indexed_entries(folder: Path) -> dict[str, Stored]:
     return found
 
 
-def _entries(path: Path) -> Iterator[tuple[str, Stored]]:
+def _entries(path: Path) -> Iterator[tuple[str, StoredTensor]]:
     """The tensors of a safetensors file. Raises SafetensorError if it is damaged."""
-    if not path.is_file():  # reading a pipe would wait for ever
+    if not path.is_file():  # reading a named pipe would block
         raise WeightsError(f"{path} is not a file")
     with safe_open(path, framework="numpy"):
         pass  # checks the header against the file's size
@@ -249,11 +252,11 @@ def _entries(path: Path) -> Iterator[tuple[str, Stored]]:
         if name != "__metadata__":
             begin, end = each["data_offsets"]
             place = (8 + length + begin, end - begin)
-            yield name, Stored(path, name, each["dtype"], tuple(each["shape"]), *place)
+            yield name, StoredTensor(path, name, each["dtype"], tuple(each["shape"]), *place)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file() or path.stat().st_size > LARGEST_JSON:
+    if not path.is_file() or path.stat().st_size > MAX_JSON_BYTES:
         raise WeightsError(f"{path} is not a JSON file")
     try:
         content = json.loads(path.read_bytes())
