@@ -213,5 +213,5 @@ def test_running_out_of_memory_later_is_reported_with_its_step(
     memory_for(4)
     trainer.step(1)
     memory_for(2)
-    with pytest.raises(DeviceMemoryError, match="at step 2 with a micro-batch of 4, which is"):
+    with pytest.raises(DeviceMemoryError, match="at step 2 with a micro-batch of 4, half"):
         trainer.step(2)
