@@ -12,7 +12,7 @@ from sweep.queue.leases import MAX_LOOK_SECONDS
 from sweep.running.obstacles import is_disk_full
 from sweep.running.retries import pause_before
 from sweep.study.file import Jobs
-from sweep.trainers.base import Cause, End
+from sweep.trainers.base import Cause, End, failure_signature
 from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError, RunTakenError
 from trainer.rundir.directory import Event, RunDirectory, parse_events
@@ -132,7 +132,7 @@ def change_after(run: Running, ended: Ended, settings: Jobs) -> Change:
         return released(run_id, Cause.TAKEN, end.reason or "", TAKEN_RETRY_SECONDS)
     if end.cause is Cause.DISK_FULL:
         return released(run_id, Cause.DISK_FULL, DISK_FULL_REASON)
-    if stop and not stopped_on_purpose:
+    if stop and not stopped_on_purpose and end.cause is not Cause.REFUSED:
         end = End(cause=stop.cause, reason=stop.reason)
     return failure(run, settings, end, ended.peak_bytes)
 
@@ -143,7 +143,9 @@ def change_without_start(run: Running, error: Exception, settings: Jobs) -> Chan
         return released(run.job.run_id, Cause.DISK_FULL, DISK_FULL_REASON)
     if isinstance(error, RunTakenError):
         return released(run.job.run_id, Cause.TAKEN, str(error), TAKEN_RETRY_SECONDS)
-    return failure(run, settings, End(cause=Cause.NOT_STARTED, reason=str(error)))
+    reason = str(error)
+    end = End(cause=Cause.NOT_STARTED, reason=reason, signature=failure_signature(reason))
+    return failure(run, settings, end)
 
 
 def failure(run: Running, settings: Jobs, end: End, peak_bytes: int | None = None) -> Change:

@@ -6,6 +6,7 @@ is in `sweep.trainers.builtin`; another trainer is another class with these memb
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -15,6 +16,14 @@ from sweep.executors.base import Ended
 from sweep.study.file import Jobs, Study
 from trainer.recipe import Seeds
 from trainer.rundir.directory import Event, Result, RunDirectory
+
+_VARIABLE = re.compile(r"\S*/\S*|\d+")
+"""Matches paths and numbers, which differ between runs that fail alike."""
+
+
+def failure_signature(message: str) -> str:
+    """Return a message without paths and numbers: equal for attempts that failed alike."""
+    return _VARIABLE.sub("…", message)
 
 
 class Cause(Enum):
@@ -53,7 +62,7 @@ class End:
     reason: str | None = None
     """The cause as a sentence for people."""
     signature: str = ""
-    """The last line of output without numbers and paths: equal for attempts that failed alike."""
+    """The message of the failure as `failure_signature` returns it; empty if the cause says all."""
     result: Result | None = None
     events: Sequence[Event] = ()
     """The training curve, if there is a result."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from sweep.errors import StudyError
 from sweep.executors.base import Ended
 from sweep.study.explain import explain
 from sweep.study.file import Jobs, Study, apply
-from sweep.trainers.base import Cause, Cost, End, RunIdentity, RunSpec
+from sweep.trainers.base import Cause, Cost, End, RunIdentity, RunSpec, failure_signature
 from trainer.errors import RunDirectoryError
 from trainer.recipe import Recipe, Seeds, vocabulary_size
 from trainer.recipe_forms import to_nested
@@ -25,7 +24,7 @@ from trainer.rundir.exits import Exit
 
 EVALUATION_COST_RATIO = 1 / 3
 """Cost of evaluating a token relative to training on it: the backward pass costs two thirds."""
-CAUSES = {
+CAUSES: Mapping[int, Cause] = {
     Exit.REFUSED: Cause.REFUSED,
     Exit.OUT_OF_MEMORY: Cause.OUT_OF_MEMORY,
     Exit.DISK_FULL: Cause.DISK_FULL,
@@ -35,8 +34,6 @@ CAUSES = {
 """By exit status. Any other status is `Cause.FAILED`."""
 RERUN_SUFFIX = "-again"
 """Last part of the id and the folder of an exact rerun."""
-_VARIABLE = re.compile(r"\S*/\S*|\d+")
-"""Matches paths and numbers, which differ between runs that fail alike."""
 
 
 class InitialWeights(NamedTuple):
@@ -102,7 +99,8 @@ class GptRun:
         try:
             return _read_end(directory, ended)
         except (OSError, RunDirectoryError) as error:
-            return End(cause=Cause.FAILED, reason=str(error), signature="unreadable directory")
+            reason = str(error)
+            return End(cause=_cause(ended), reason=reason, signature=failure_signature(reason))
 
 
 class GptTrainer:
@@ -184,12 +182,17 @@ def _killed(ended: Ended) -> End:
 
 def _exited(directory: RunDirectory, ended: Ended) -> End:
     """Return the end of a process that exited without a result."""
-    cause = CAUSES.get(ended.status, Cause.FAILED)  # type: ignore[call-overload]  # (an int)
+    cause = _cause(ended)
     output = directory.last_log_line()
     reason = output or f"exited with status {ended.status} and printed nothing"
     if cause is Cause.OUT_OF_MEMORY:
         reason = f"{reason} (at its peak: {_peak(ended)})"
-    return End(cause=cause, reason=reason, signature=_VARIABLE.sub("…", output))
+    return End(cause=cause, reason=reason, signature=failure_signature(output))
+
+
+def _cause(ended: Ended) -> Cause:
+    """Return what the exit status alone says."""
+    return Cause.FAILED if ended.status is None else CAUSES.get(ended.status, Cause.FAILED)
 
 
 def _peak(ended: Ended) -> str:
