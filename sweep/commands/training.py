@@ -96,7 +96,9 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
         steps.show(store, training)
     finally:  # a result that cannot be shown is explained by the runs that failed
         status = conclude(store, training.jobs, console)
-    return print_surrender(gave_up, console) if gave_up else status
+        if gave_up:
+            status = print_surrender(gave_up, console)
+    return status
 
 
 def warn_of_full_disk(

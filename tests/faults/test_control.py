@@ -94,3 +94,18 @@ def test_fail_fast_stops_at_the_first_failure_for_good_and_otherwise_the_third_a
     assert "Given up: all of the first 3 runs failed for the same reason: " in out
     assert "The others were not tried." in out
     assert sorted(state for _, state in terminal.rows(STATES)) == ["failed"] * 3 + ["queued"] * 3
+
+
+def test_noise_gives_up_as_run_does_and_says_why_although_there_is_no_noise_to_show(
+    open_terminal: Open,
+) -> None:
+    terminal = open_terminal(NO_PAUSES + "retries = 0", seeds=5)
+    for seed in range(1, 5):
+        path = terminal.run("baseline", seed).path
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("in the way")
+    out = terminal.sweep("noise", "s.toml", "--seeds", "5", "--slots", "1", status=2)
+    assert out.count("FAILED") == 3
+    assert "3 of 6 runs failed: baseline/1, baseline/2, baseline/3." in out
+    assert "Given up: all of the first 3 runs failed for the same reason: " in out
+    assert "noise needs two finished baseline seeds, and there are 0" in out
