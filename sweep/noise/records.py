@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,8 @@ class Record:
     """Summary of the baseline's test losses."""
     differences: Sequence[ArmDifferences]
     """Spread of the paired differences to the baseline, by ascending sd."""
-    decomposition: Decomposition | None
+    content: Mapping[str, Any]
+    """The JSON of the noise study."""
 
     @classmethod
     def from_row(cls, row: NoiseRow) -> Record:
@@ -50,8 +51,13 @@ class Record:
             measured=row.measured,
             noise=stored_noise(row.content),
             differences=stored_differences(row.content),
-            decomposition=stored_decomposition(row.content),
+            content=row.content,
         )
+
+    @property
+    def decomposition(self) -> Decomposition | None:
+        """The decomposition, if there is one. Read on demand, because it imports pandas."""
+        return stored_decomposition(self.content)
 
     @property
     def source(self) -> str:

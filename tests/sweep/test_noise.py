@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from sweep.noise.records import Record
 from sweep.noise.setting import DEFAULT, Setting
+from sweep.store.rows import NoiseRow
 from tests.sweep.said import content
 
 Done = subprocess.CompletedProcess[str]
@@ -321,3 +323,20 @@ def test_more_imported_baseline_runs_make_the_noise_on_record_stale(
         "The noise on record is stale: the recipe (imported.baseline_runs 7 then, 8 now) has "
         "changed since; `sweep noise reference` measures it again.\n"
     ) in sweep(imported, "report").stdout
+
+
+def test_noise_on_record_is_cited_without_its_decomposition_being_read() -> None:
+    summary = {"n": 3, "mean": 2.0, "sd": 0.1, "ci_low": 0.05, "ci_high": 0.6}
+    row = NoiseRow(
+        study="tiny",
+        fingerprint="",
+        recipe={},
+        corpus_hash="",
+        device="cpu",
+        measured=0.0,
+        content={**summary, "components": {"init": {}}, "decomposition": {"streams": {}}},
+    )
+    record = Record.from_row(row)
+    assert (record.noise.sd, record.source[:27]) == (0.1, "`sweep noise tiny`, 3 seeds")
+    with pytest.raises(KeyError):
+        _ = record.decomposition
