@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
 from sweep.importing.exports import expand_dictionaries, melt_panel, split_run_names
-from sweep.importing.fields import RUN_NAMES, SEED_FIELDS, Field, find_test_losses, recognise
+from sweep.importing.fields import (
+    RUN_NAMES,
+    SEED_FIELDS,
+    Field,
+    find_test_losses,
+    is_test_metric,
+    recognise,
+)
 from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
@@ -73,8 +80,10 @@ def _names(asked: Mapping[Field, str], present: list[str], source: str) -> dict[
     """Return the column of each field. Raises ResultsError if arm or loss has none."""
     _check_present(asked, present, source)
     names = {**dict(recognise(present)), **asked}
-    if Field.LOSS not in asked and Field.ARM not in present:  # its `loss` may be the training loss
-        names.update(_test_loss(present, source))
+    if Field.LOSS not in asked:
+        _check_training_loss(names, present, source)
+        if Field.LOSS not in names or not _has_arms(present):  # `loss` may be the training loss
+            names.update(_test_loss(present, source))
     for field in (Field.ARM, Field.LOSS):
         if field not in names:
             raise ResultsError(_missing(field, present, source))
@@ -88,6 +97,24 @@ def _check_present(asked: Mapping[Field, str], present: list[str], source: str) 
                 f"{source} has no column {shown(column)} for {field}"
                 f"{did_you_mean(column, present)} (it has: {_listed(present)})"
             )
+
+
+def _has_arms(present: Sequence[str]) -> bool:
+    """True if a column is called `arm`: such a file was written for an import."""
+    return any(name.lower() == Field.ARM for name in present)
+
+
+def _check_training_loss(names: Mapping[Field, str], present: Sequence[str], source: str) -> None:
+    """Raise ResultsError if `loss` stands beside a test loss: it may be the training loss."""
+    loss = names.get(Field.LOSS)
+    if loss is None or is_test_metric(loss) or not _has_arms(present):
+        return
+    others = [name for name in present if is_test_metric(name)]
+    if others:
+        raise ResultsError(
+            f"{source} has {shown(loss)}, which may be the training loss, beside "
+            f"{_listed(others)}; choose one with --column loss={others[0]} or --column loss={loss}"
+        )
 
 
 def _test_loss(present: list[str], source: str) -> dict[Field, str]:
@@ -106,6 +133,6 @@ def _missing(field: Field, present: list[str], source: str) -> str:
     return f"{source} has no column '{field}'{near or example} (it has: {_listed(present)})"
 
 
-def _listed(present: list[str]) -> str:
+def _listed(present: Sequence[str]) -> str:
     names = [shown(name) for name in present[:_LISTED]]
     return ", ".join(names) + (", …" if len(present) > _LISTED else "")

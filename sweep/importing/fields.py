@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
@@ -39,29 +40,52 @@ OTHER_NAMES: dict[Field, tuple[str, ...]] = {
     Field.RUN: ("Run ID", "run_id"),
 }
 """Column names other than the field's own, the likelier ones first."""
-TEST_LOSSES = tuple(
-    f"{split}{mark}loss"
-    for split in ("test", "eval", "val", "valid", "validation")
-    for mark in "/_"
-)
-"""Names of a test loss in files that name no arm."""
+TEST_SPLITS = frozenset({"test", "eval", "val", "valid", "validation", "dev", "heldout"})
+"""Words for text that a model was not trained on, in the name of a loss."""
+LOSS_WORDS = frozenset({"loss", "nll", "ppl", "perplexity", "bpb", "entropy"})
+"""Words for a loss, in the name of a column."""
 RUN_TABLE_COLUMNS = ("State", "Status", "run_id")
 """A file with one of these has a row for each run: its `_step` is where the run ended."""
 
 
 def recognise(present: Sequence[str]) -> Iterator[tuple[Field, str]]:
-    """Yield the fields whose columns can be told by their names."""
+    """Yield the fields whose columns can be told by their names; if need be, in another case."""
     per_run = any(name in present for name in RUN_TABLE_COLUMNS)
+    in_any_case = {name.lower(): name for name in reversed(present)}
     for field in Field:
         own_names = [f"{prefix}{field}" for prefix in PREFIXES]
-        for name in (*own_names, *OTHER_NAMES.get(field, ())):
+        for wanted in (*own_names, *OTHER_NAMES.get(field, ())):
+            name = wanted if wanted in present else in_any_case.get(wanted.lower())
             end_of_run = field == Field.STEP and name != Field.STEP and per_run
-            if name in present and not end_of_run:
+            if name is not None and not end_of_run:
                 yield field, name
                 break
 
 
 def find_test_losses(present: Sequence[str]) -> list[str]:
-    """Return the columns that look like a test loss, the likeliest first."""
-    names = [f"{prefix}{name}" for name in TEST_LOSSES for prefix in PREFIXES]
-    return [name for name in names if name in present]
+    """Return the columns that look like a test loss: `eval_loss`, `test/loss`, `loss/val` ..."""
+    return [name for name in present if is_test_loss(name)]
+
+
+def is_test_loss(name: str) -> bool:
+    """True for a name that consists of `loss` and a word for a test text."""
+    words = _words(name)
+    return len(words) == 2 and "loss" in words and not TEST_SPLITS.isdisjoint(words)
+
+
+def is_test_metric(name: str) -> bool:
+    """True for a name with a word for a test text and a word for a kind of loss."""
+    words = _words(name)
+    return not TEST_SPLITS.isdisjoint(words) and not LOSS_WORDS.isdisjoint(words)
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a column's name: `summary.evalLoss` has `eval` and `loss`."""
+    return [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+|[0-9]+", _bare(name))]
+
+
+def _bare(name: str) -> str:
+    for prefix in PREFIXES:
+        if prefix and name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return name

@@ -282,6 +282,23 @@ def test_every_field_is_recognised_by_each_of_its_names(field: Field) -> None:
         assert parse_columns([f"{field}={name}"]) == {field: name}
 
 
+@pytest.mark.parametrize(
+    "name", ["Loss", "LOSS", "val_loss", "loss/eval", "devLoss", "metrics.Loss"]
+)
+def test_a_loss_is_recognised_in_any_case_and_by_the_name_of_its_text(
+    importer: Importer, name: str
+) -> None:
+    said = importer(f"Arm,Seed,train/loss,{name}\nbaseline,1,9,2.5\nclip,1,9,2.25\n")
+    assert f"loss from '{name}'" in said
+    assert [run["test_loss"] for run in importer.runs()] == [2.5, 2.25]
+
+
+def test_a_chosen_loss_is_taken_beside_a_test_loss(importer: Importer) -> None:
+    content = "arm,seed,loss,eval_loss\nbaseline,1,5,2.5\nclip,1,4,2.25\n"
+    importer(content, columns={"loss": "eval_loss"})
+    assert [run["test_loss"] for run in importer.runs()] == [2.5, 2.25]
+
+
 SIZE = 100_000
 
 

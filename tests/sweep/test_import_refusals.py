@@ -28,6 +28,27 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         {"columns": {"loss": "test_loss"}},
         "has no column 'test_loss' for loss; did you mean 'test/loss'? (it has: 'arm', 'test/loss')",
     ),
+    "a training loss beside a test loss": (
+        "arm,seed,step,loss,eval_loss\nbaseline,1,1,5,\nbaseline,1,1,,5.1\n",
+        "r.csv",
+        {},
+        (
+            "has 'loss', which may be the training loss, beside 'eval_loss'; choose one with "
+            "--column loss=eval_loss or --column loss=loss"
+        ),
+    ),
+    "a training loss beside another kind of test loss": (
+        "arm,Loss,val_bpb,validationLoss\nbaseline,1,2,3\n",
+        "r.csv",
+        {},
+        "has 'Loss', which may be the training loss, beside 'val_bpb', 'validationLoss'; choose",
+    ),
+    "two test losses": (
+        "arm,val/loss,test/loss\nbaseline,1,2\n",
+        "r.csv",
+        {},
+        "has the losses 'val/loss', 'test/loss'; choose one with --column loss=val/loss",
+    ),
     "a loss that is no number": (
         "arm,loss\nbaseline,1\na,two\n",
         "r.csv",
