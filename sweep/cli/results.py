@@ -10,28 +10,42 @@ import typer
 from sweep.cli.app import app
 from sweep.cli.options import RUNS, Database, Folder, make_console, open_workspace
 
+ColumnsOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FIELD=COLUMN", help="The column that holds a field; repeatable."),
+]
+StatusesOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="WORD=MEANING", help="done, failed, diverged or skip; repeatable."),
+]
+ZeroLossOption = Annotated[
+    Literal["done", "failed", "diverged"] | None,
+    typer.Option(help="What a run with a loss of exactly 0 is."),
+]
+BaselineOption = Annotated[
+    str | None, typer.Option(metavar="ARM", help="The arm that the others are compared with.")
+]
+AlphaOption = Annotated[float | None, typer.Option(help="Significance level; 0.05 if left out.")]
+CorrectionOption = Annotated[
+    Literal["holm", "bonferroni", "bh", "none"] | None,
+    typer.Option(help="Correction for multiple comparisons; holm if left out."),
+]
+EffectOption = Annotated[
+    float | None, typer.Option(help="Smallest effect of interest; 0 if left out.")
+]
+
 
 @app.command(name="import")
 def import_results(
     file: Annotated[Path, typer.Argument(help="CSV, JSON Lines or Parquet: arm, loss, seed ...")],
     study: Annotated[str, typer.Option(metavar="NAME", help="Name of the new study.")],
-    column: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FIELD=COLUMN", help="The column that holds a field; repeatable."),
-    ] = None,
-    baseline: Annotated[
-        str | None, typer.Option(metavar="ARM", help="The arm that the others are compared with.")
-    ] = None,
-    alpha: Annotated[
-        float | None, typer.Option(help="Significance level; 0.05 if left out.")
-    ] = None,
-    correction: Annotated[
-        Literal["holm", "bonferroni", "bh", "none"] | None,
-        typer.Option(help="Correction for multiple comparisons; holm if left out."),
-    ] = None,
-    smallest_effect: Annotated[
-        float | None, typer.Option(help="Smallest effect of interest; 0 if left out.")
-    ] = None,
+    column: ColumnsOption = None,
+    status: StatusesOption = None,
+    zero_loss: ZeroLossOption = None,
+    baseline: BaselineOption = None,
+    alpha: AlphaOption = None,
+    correction: CorrectionOption = None,
+    smallest_effect: EffectOption = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -39,11 +53,16 @@ def import_results(
     from sweep.commands.import_ import ImportRequest
     from sweep.commands.import_ import import_results as command
     from sweep.importing.columns import parse_columns
+    from sweep.importing.rules import MEANINGS, Rules, parse_statuses
     from sweep.importing.settings import Settings
 
     settings = Settings(
         baseline=baseline, alpha=alpha, correction=correction, smallest_effect=smallest_effect
     )
     columns = parse_columns(column or [])
-    request = ImportRequest(file=file, study=study, columns=columns, settings=settings)
+    rules = Rules(
+        statuses=parse_statuses(status or []),
+        zero_loss=MEANINGS[zero_loss] if zero_loss else None,
+    )
+    request = ImportRequest(file=file, study=study, columns=columns, settings=settings, rules=rules)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))

@@ -13,6 +13,7 @@ from sweep.errors import ResultsError, listed
 from sweep.importing.columns import Chosen, choose_columns
 from sweep.importing.fields import SEED_FIELDS, Field
 from sweep.importing.reading import read_results
+from sweep.importing.rules import Rules
 from sweep.importing.runs import Runs, read_runs
 from sweep.importing.saving import Import, Saved, save_import
 from sweep.importing.settings import DEFAULT_ANALYSIS, Settings
@@ -34,6 +35,7 @@ class ImportRequest:
     columns: Mapping[Field, str] = field(default_factory=dict)
     """By field of a run: the column that holds it."""
     settings: Settings = field(default_factory=Settings)
+    rules: Rules = field(default_factory=Rules)
 
 
 def import_results(workspace: Workspace, request: ImportRequest, console: Console) -> int:
@@ -44,7 +46,7 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
     _check(request)
     source = str(request.file)
     chosen = choose_columns(read_results(request.file), request.columns, source)
-    found = read_runs(chosen.cells, source)
+    found = read_runs(chosen.cells, source, request.rules, chosen.parents())
     named_seeds = Field.SEED in found.seed_fields and found.table.seed.isna().any()
     new = Import(
         study=request.study,
@@ -105,15 +107,22 @@ def _understood(chosen: Chosen) -> str:
 
 def _remarks(found: Runs) -> Iterator[str]:
     """Yield sentences on rows that do not count as written."""
-    repeated, lost = found.repeated_rows, found.rows_without_loss
+    repeated = found.repeated_rows
     if repeated == 1:
         yield "1 row repeats another and counts once."
     elif repeated:
         yield f"{repeated} rows repeat others and count once."
-    if len(lost) == 1:
-        yield f"1 run has no finite loss and counts as diverged: {_rows(lost)}."
-    elif lost:
-        yield f"{len(lost)} runs have no finite loss and count as diverged: {_rows(lost)}."
+    noticed = {
+        "with a loss that is not finite, counted as diverged": found.rows_diverged,
+        "without a loss, counted as failed": found.rows_without_loss,
+        "with the status 'terminated' and a loss, counted as done (--status terminated=failed "
+        "if they were stopped early)": found.rows_terminated,
+        "listed as the parent of nested runs, left out": found.left_out.parents,
+        "with a status that is to be skipped, left out": found.left_out.skipped,
+    }
+    for what, rows in noticed.items():
+        if rows:
+            yield f"{len(rows)} run{'s' if len(rows) > 1 else ''} {what}: {_rows(rows)}."
 
 
 def _rows(rows: Sequence[int]) -> str:

@@ -1,6 +1,7 @@
 """Cells of a column as typed values: names of arms, seeds, numbers.
 
-Functions raise ResultsError that names the row, counted from 1 below the header, and the value.
+The index of a column is the row of the file, counted from 0. Functions raise ResultsError that
+names the row, counted from 1 below the header, and the value.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ def read_arms(column: pd.Series[Any], source: str) -> pd.Series[Any]:
     text = column.astype("str").str.strip()
     blank = column.isna() | (text == "")
     if blank.any():
-        raise ResultsError(f"{source}: row {blank.argmax() + 1} names no arm")
+        raise ResultsError(f"{source}: row {_first(blank) + 1} names no arm")
     long = text.str.len() > LONGEST_NAME
     if long.any():
-        row = int(long.argmax())
+        row = _first(long)
         raise ResultsError(
             f"{source}: row {row + 1} has an arm of {len(text[row])} characters, "
             f"{shown(text[row])}; {LONGEST_NAME} is the most"
@@ -65,7 +66,7 @@ def read_stream_seeds(column: pd.Series[Any], field: Field, source: str) -> pd.S
     labels = seed_labels(column)
     wrong = ~labels.str.fullmatch(_WHOLE_NUMBER)
     if wrong.any():
-        row = int(wrong.argmax())
+        row = _first(wrong)
         raise ResultsError(
             f"{source}: row {row + 1}: {field} is {shown(labels[row])}; it must be a whole number"
         )
@@ -79,12 +80,12 @@ def read_numbers(column: pd.Series[Any], field: Field, source: str) -> pd.Series
     if _is_numeric(column):
         return column.astype("float64")
     values = []
-    for row, cell in enumerate(column.tolist(), 1):
+    for row, cell in zip(column.index, column.tolist(), strict=True):
         try:
             values.append(_number(cell))
         except (TypeError, ValueError) as error:
             raise ResultsError(
-                f"{source}: row {row}: {field} is {shown(cell)}, which is no number"
+                f"{source}: row {row + 1}: {field} is {shown(cell)}, which is no number"
             ) from error
     return pd.Series(values, index=column.index, dtype="float64")
 
@@ -95,6 +96,11 @@ def is_empty(column: pd.Series[Any]) -> pd.Series[Any]:
     if _is_numeric(column):
         return empty
     return empty | column.astype("str").str.strip().str.lower().isin(_EMPTY_WORDS)
+
+
+def _first(flags: pd.Series[Any]) -> int:
+    """Return the index of the first True."""
+    return int(flags.index[int(flags.argmax())])
 
 
 def _is_numeric(column: pd.Series[Any]) -> bool:

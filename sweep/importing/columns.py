@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _LISTED = 30
 """Column names that a message lists."""
+PARENT = "parentrunid"
+"""Ends the name of a column with the ids of parents: `tags.mlflow.parentRunId`."""
+NO_COLUMN = "-"
+"""In `--column status=-`: no column holds this field."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,13 @@ class Chosen:
     """All other columns, under their own names."""
     names: Mapping[Field, str]
     """By field: the column that it was taken from."""
+
+    def parents(self) -> pd.Series[Any] | None:
+        """Return the ids of the runs' parents, as MLflow has them for nested runs."""
+        for name in self.further.columns:
+            if re.sub("[^a-z]", "", str(name).lower()).endswith(PARENT):
+                return self.further[name]
+        return None
 
     def further_with_seeds(self) -> pd.DataFrame:
         """Return the other columns and the seeds as written, for seeds that are not numbers."""
@@ -49,7 +61,7 @@ def choose_columns(frame: pd.DataFrame, asked: Mapping[Field, str], source: str)
     file does not have, and for a file without an arm or a loss.
     """
     frame = expand_dictionaries(frame.reset_index(drop=True))
-    if not asked:
+    if all(column == NO_COLUMN for column in asked.values()):
         frame = melt_panel(frame)
     names = _names(asked, [str(name) for name in frame.columns], source)
     cells = {field: frame[column] for field, column in names.items()}
@@ -80,6 +92,10 @@ def _names(asked: Mapping[Field, str], present: list[str], source: str) -> dict[
     """Return the column of each field. Raises ResultsError if arm or loss has none."""
     _check_present(asked, present, source)
     names = {**dict(recognise(present)), **asked}
+    for field in [field for field, column in asked.items() if column == NO_COLUMN]:
+        if field in (Field.ARM, Field.LOSS):
+            raise ResultsError(f"--column {field}=-: a run has to have this; name a column")
+        del names[field]
     if Field.LOSS not in asked:
         _check_training_loss(names, present, source)
         if Field.LOSS not in names or not _has_arms(present):  # `loss` may be the training loss
@@ -92,7 +108,7 @@ def _names(asked: Mapping[Field, str], present: list[str], source: str) -> dict[
 
 def _check_present(asked: Mapping[Field, str], present: list[str], source: str) -> None:
     for field, column in asked.items():
-        if column not in present:
+        if column not in (*present, NO_COLUMN):
             raise ResultsError(
                 f"{source} has no column {shown(column)} for {field}"
                 f"{did_you_mean(column, present)} (it has: {_listed(present)})"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,16 +17,21 @@ from sweep.importing.cells import (
     whole_numbers,
 )
 from sweep.importing.fields import SEED_FIELDS, STREAM_FIELDS, Field
+from sweep.importing.left_out import Cells, LeftOut, leave_out
+from sweep.importing.rules import Rules
 from sweep.importing.run_table import RUN_LABEL, RunTable
-from sweep.importing.statuses import read_states
+from sweep.importing.statuses import AMBIGUOUS, normal_words, read_states
+from sweep.importing.zero_losses import judge_zero_losses
 from sweep.store.states import RunState
 from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Cells = Mapping[Field, "pd.Series[Any]"]
-"""See `importing.columns.Chosen.cells`."""
+
+NO_LOSS = "it has no loss"
+"""Why a run failed that ended well and has no loss."""
+NO_RULES = Rules()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,41 +45,68 @@ class Runs:
     repeated_rows: int
     """Rows that were left out because they repeat another one exactly."""
     rows_without_loss: Sequence[int]
-    """Rows that count as diverged because their loss is missing or not finite."""
+    """Rows of runs that ended well and have no loss; they count as failed."""
+    rows_diverged: Sequence[int]
+    """Rows that count as diverged because their loss is not finite."""
+    rows_terminated: Sequence[int]
+    """Rows with the status `terminated` that count as done, since they have a loss."""
+    left_out: LeftOut
+    """Rows that are no runs."""
 
 
-def read_runs(cells: Cells, source: str) -> Runs:
+def read_runs(
+    cells: Cells, source: str, rules: Rules = NO_RULES, parents: pd.Series[Any] | None = None
+) -> Runs:
     """Check every row and keep one row per run; of several steps, the last with a loss.
 
-    Raises ResultsError, naming row and value, for a loss that is not a number, an unknown status,
-    an arm with an impossible name, and a run with two different losses.
+    `parents` has the id of each run's parent, for nested runs. Raises ResultsError, naming row and
+    value, for a loss that is not a number, an unknown status, an arm with an impossible name, a
+    run with two different losses, and a file without a loss.
     """
+    if is_empty(cells[Field.LOSS]).all():
+        raise ResultsError(
+            f"{source}: the column of the loss is empty in every row; name the one that holds the "
+            "loss: --column loss=COLUMN, or export it again with its values"
+        )
+    left_out = leave_out(cells, parents, rules, source)
+    cells = left_out.cells
     seed_fields = tuple(field for field in SEED_FIELDS if field in cells)
-    table = _read_rows(cells, seed_fields, source)
+    table = _read_rows(cells, seed_fields, source, rules)
     if Field.STEP in cells:
         steps = read_numbers(cells[Field.STEP], Field.STEP, source)
-        table = _last_steps(table, steps, is_empty(cells[Field.LOSS]), source)
-    kept = _without_repeats(table, source)
-    lost = (kept.state == RunState.DIVERGED) & kept.cause.notna()
+        empty = is_empty(cells[Field.LOSS]).reset_index(drop=True)
+        table = _last_steps(table, steps.reset_index(drop=True), empty, source)
+    kept = judge_zero_losses(_without_repeats(table, source), rules, source)
     return Runs(
         table=kept,
         seed_fields=seed_fields,
         repeated_rows=len(table) - len(kept),
-        rows_without_loss=kept.row[lost].tolist(),
+        rows_without_loss=kept.row[kept.cause == NO_LOSS].tolist(),
+        rows_diverged=kept.row[(kept.state == RunState.DIVERGED) & kept.cause.notna()].tolist(),
+        rows_terminated=_terminated(cells, kept, rules),
+        left_out=left_out,
     )
 
 
-def _read_rows(cells: Cells, seed_fields: tuple[Field, ...], source: str) -> RunTable:
-    """Return a table with every row of the file, steps included."""
-    import pandas as pd
+def _terminated(cells: Cells, kept: RunTable, rules: Rules) -> list[int]:
+    if Field.STATUS not in cells or AMBIGUOUS in rules.statuses:
+        return []
+    words = normal_words(cells[Field.STATUS]).loc[kept.row - 1].to_numpy()
+    rows: list[int] = kept.row[(kept.state == RunState.DONE) & (words == AMBIGUOUS)].tolist()
+    return rows
+
+
+def _read_rows(cells: Cells, seed_fields: tuple[Field, ...], source: str, rules: Rules) -> RunTable:
+    """Return a table with every row that is a run or a step of one."""
+    import numpy as np
 
     arm = read_arms(cells[Field.ARM], source)
     label = _labels(cells, seed_fields)
     seed = whole_numbers(label) if len(seed_fields) == 1 else no_numbers(label.index)
     streams = [_stream(cells, field, seed, seed_fields, source) for field in STREAM_FIELDS]
     loss = read_numbers(cells[Field.LOSS], Field.LOSS, source)
-    state, cause = _outcomes(cells.get(Field.STATUS), loss, source)
-    return RunTable(
+    state, cause = _outcomes(cells, loss, source, rules)
+    table = RunTable(
         arm=arm,
         label=seed.astype("str").where(seed.notna(), label),  # `007` becomes `7`
         seed=seed,
@@ -83,8 +114,9 @@ def _read_rows(cells: Cells, seed_fields: tuple[Field, ...], source: str) -> Run
         loss=loss,
         state=state,
         cause=cause,
-        row=pd.Series(range(1, len(arm) + 1)),
+        row=(arm.index + 1).to_series(index=arm.index),
     )
+    return table.take(np.arange(len(table)))
 
 
 def _labels(cells: Cells, seed_fields: tuple[Field, ...]) -> pd.Series[Any]:
@@ -116,27 +148,30 @@ def _stream(
 
 
 def _outcomes(
-    status: pd.Series[Any] | None, losses: pd.Series[Any], source: str
+    cells: Cells, losses: pd.Series[Any], source: str, rules: Rules
 ) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Return state and cause of every row. A run that ended well without a loss has diverged."""
+    """Return state and cause of every row.
+
+    A run that ended well without a loss failed, and one with a loss that is not finite diverged.
+    """
     import pandas as pd
 
     from analysis.runs import LARGEST_LOSS
 
+    status = cells.get(Field.STATUS)
     if status is None:
         states = pd.Series(RunState.DONE, index=losses.index, dtype=object)
         cause = pd.Series(None, index=losses.index, dtype=object)
     else:
         written = status.astype("str").where(status.notna(), "").str.strip()
-        states = read_states(written, source)
+        states = read_states(written, source, rules.statuses)
         cause = ("its status was " + written).where(states == RunState.FAILED)
-    lost = (states == RunState.DONE) & ~(losses.abs() <= LARGEST_LOSS)
-    states = states.where(~lost, pd.Series(RunState.DIVERGED, index=losses.index, dtype=object))
-    return states, cause.where(~lost, losses[lost].map(_lost_loss))
-
-
-def _lost_loss(loss: float) -> str:
-    return "it has no loss" if math.isnan(loss) else f"its loss is {loss}"
+    missing = (states == RunState.DONE) & is_empty(cells[Field.LOSS])
+    lost = (states == RunState.DONE) & ~missing & ~(losses.abs() <= LARGEST_LOSS)
+    for rows, state in ((missing, RunState.FAILED), (lost, RunState.DIVERGED)):
+        states = states.mask(rows, pd.Series(state, index=losses.index, dtype=object))
+    cause = cause.mask(missing, NO_LOSS)
+    return states, cause.where(~lost, losses[lost].map(lambda loss: f"its loss is {loss}"))
 
 
 def _last_steps(

@@ -152,7 +152,7 @@ def test_the_last_step_with_a_loss_counts(importer: Importer) -> None:
     ]
     said = importer(csv(rows, "arm,seed,step,loss"))
     assert {run["arm"]: run["test_loss"] for run in importer.runs()} == {"baseline": 2.5, "a": None}
-    assert "1 run has no finite loss and counts as diverged: row 6." in said
+    assert "1 run with a loss that is not finite, counted as diverged: row 6." in said
 
 
 def test_runs_without_a_finite_loss_are_reported_as_diverged(importer: Importer) -> None:
@@ -165,8 +165,10 @@ def test_runs_without_a_finite_loss_are_reported_as_diverged(importer: Importer)
         ("a", 4, "-1e300"),
     ]
     said = importer(csv(rows))
-    assert "4 runs have no finite loss and count as diverged: rows 2, 3, 4, 6." in said
-    assert (importer.arms()["a"]["n_diverged"], importer.arms()["a"]["verdict"]) == (3, "unstable")
+    assert "3 runs with a loss that is not finite, counted as diverged: rows 2, 4, 6." in said
+    assert "1 run without a loss, counted as failed: row 3." in said
+    arm = importer.arms()["a"]
+    assert (arm["n_diverged"], arm["n_failed"], arm["verdict"]) == (2, 1, "unstable")
 
 
 def test_repeated_rows_count_once_and_are_reported(importer: Importer) -> None:

@@ -49,6 +49,27 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         {},
         "has the losses 'val/loss', 'test/loss'; choose one with --column loss=val/loss",
     ),
+    "a loss that is empty in every row": (
+        "Name,State,seed,test/loss\nbaseline,finished,1,\nclip,finished,1,\n",
+        "r.csv",
+        {},
+        "the column of the loss is empty in every row; name the one that holds the loss: --column",
+    ),
+    "a crash that is written as a loss of 0": (
+        "arm,loss\nbaseline,0.998\nbaseline,0.997\nwide,0.000000\n",
+        "r.csv",
+        {},
+        (
+            "row 3 has a loss of exactly 0, and the other losses are between 0.997 and 0.998; some "
+            "programs write 0 for a run that crashed. Say what it is: --zero-loss failed, or"
+        ),
+    ),
+    "an arm that is passed over": (
+        "arm,loss\nbaseline,1\n",
+        "r.csv",
+        {"columns": {"arm": "-"}},
+        "--column arm=-: a run has to have this; name a column",
+    ),
     "a loss that is no number": (
         "arm,loss\nbaseline,1\na,two\n",
         "r.csv",

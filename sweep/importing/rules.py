@@ -1,0 +1,56 @@
+"""Rules of an import: what statuses and losses of zero mean, and the step that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sweep.errors import ResultsError, did_you_mean
+from sweep.store.states import RunState
+from sweep.terminal.printable import shown
+
+SKIP = "skip"
+"""In `--status WORD=skip`: rows with this status are left out."""
+MEANINGS: Mapping[str, RunState | None] = {
+    "done": RunState.DONE,
+    "failed": RunState.FAILED,
+    "diverged": RunState.DIVERGED,
+    SKIP: None,
+}
+"""By word of the command line: the state that a status stands for; None leaves the row out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How the rows of a file are to be understood."""
+
+    statuses: Mapping[str, RunState | None] = field(default_factory=dict)
+    """By status as `normal_word` gives it; None leaves the row out. Known words can be given too."""
+    zero_loss: RunState | None = None
+    """The state of a run with a loss of exactly 0; None asks if it looks like a crash."""
+
+
+def normal_word(status: str) -> str:
+    """Return a status in lower case, with `_` for blanks, and without the name of its class.
+
+    `TrialState.FAIL` becomes `fail`, `OUT OF MEMORY` becomes `out_of_memory`, and Slurm's
+    `CANCELLED by 1000` and `CANCELLED+` become `cancelled`.
+    """
+    word = status.strip().lower().rpartition(".")[2].partition(" by ")[0].rstrip("+")
+    return word.replace(" ", "_").replace("-", "_")
+
+
+def parse_statuses(words: list[str]) -> dict[str, RunState | None]:
+    """Parse `["TERMINATED=done"]`, as in `--status`. Raises ResultsError."""
+    found: dict[str, RunState | None] = {}
+    for text in words:
+        status, equals, meaning = text.rpartition("=")
+        if not equals or not status.strip() or meaning not in MEANINGS:
+            raise ResultsError(
+                f"--status {shown(text)}: write WORD=MEANING, a status of the file and one of "
+                f"{', '.join(MEANINGS)}{did_you_mean(meaning, MEANINGS)}"
+            )
+        word, state = normal_word(status), MEANINGS[meaning]
+        if found.setdefault(word, state) != state:
+            raise ResultsError(f"--status gives {shown(status)} two meanings; give it one")
+    return found
