@@ -22,6 +22,10 @@ ZeroLossOption = Annotated[
     Literal["done", "failed", "diverged"] | None,
     typer.Option(help="What a run with a loss of exactly 0 is."),
 ]
+StepOption = Annotated[
+    float | None,
+    typer.Option(metavar="N", help="The step that counts; each run's last if left out."),
+]
 BaselineOption = Annotated[
     str | None, typer.Option(metavar="ARM", help="The arm that the others are compared with.")
 ]
@@ -42,6 +46,7 @@ def import_results(
     column: ColumnsOption = None,
     status: StatusesOption = None,
     zero_loss: ZeroLossOption = None,
+    at_step: StepOption = None,
     baseline: BaselineOption = None,
     alpha: AlphaOption = None,
     correction: CorrectionOption = None,
@@ -63,6 +68,7 @@ def import_results(
     rules = Rules(
         statuses=parse_statuses(status or []),
         zero_loss=MEANINGS[zero_loss] if zero_loss else None,
+        at_step=at_step,
     )
     request = ImportRequest(file=file, study=study, columns=columns, settings=settings, rules=rules)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))

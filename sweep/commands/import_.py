@@ -17,11 +17,14 @@ from sweep.importing.rules import Rules
 from sweep.importing.runs import Runs, read_runs
 from sweep.importing.saving import Import, Saved, save_import
 from sweep.importing.settings import DEFAULT_ANALYSIS, Settings
+from sweep.importing.steps import Ends, step_text
 from sweep.study.file import Name
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
 from sweep.workspace import Workspace
 
+ARMS_LISTED = 6
+"""Arms that a remark lists."""
 ROWS_LISTED = 8
 """Rows that a remark lists."""
 
@@ -123,6 +126,22 @@ def _remarks(found: Runs) -> Iterator[str]:
     for what, rows in noticed.items():
         if rows:
             yield f"{len(rows)} run{'s' if len(rows) > 1 else ''} {what}: {_rows(rows)}."
+    if found.ends.by_arm:
+        yield _ends(found.ends)
+
+
+def _ends(ends: Ends) -> str:
+    """Say at which steps the runs end, and how to compare them at one step."""
+    told = [
+        f"{shown(arm)} at {step_text(first)}" + (f" to {step_text(last)}" if last > first else "")
+        for arm, (first, last) in list(ends.by_arm.items())[:ARMS_LISTED]
+    ]
+    more = ", …" if len(ends.by_arm) > ARMS_LISTED else ""
+    step = "N" if ends.common is None else step_text(ends.common)
+    return (
+        f"The runs do not end at the same step: {', '.join(told)}{more}. To compare them at one "
+        f"step, import the file under another --study name with --at-step {step}."
+    )
 
 
 def _rows(rows: Sequence[int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Table, insert
 
 from sweep.importing.known_runs import family_of
 from sweep.importing.run_table import RunTable
+from sweep.importing.steps import step_text
 from sweep.store.schema import members, runs
 from sweep.store.states import RunState
 
@@ -55,6 +57,7 @@ def insert_runs(connection: Connection, study: str, new: NewRuns, further: pd.Da
             "family": table.arm.map(families).tolist(),
             "state": [state.value for state in table.state],
             "test_loss": _or_none(table.loss, table.state == RunState.DONE),
+            "provenance": [_provenance_json(step) for step in table.step.tolist()],
             "further": _further_json(further, table),
         }
         _insert(connection, runs, columns)
@@ -86,6 +89,11 @@ def _insert(connection: Connection, table: Table, columns: Mapping[str, list[Any
 
 def _or_none(column: pd.Series[Any], present: pd.Series[bool]) -> list[Any]:
     return column.astype(object).where(present, None).tolist()
+
+
+def _provenance_json(step: float) -> str | None:
+    """Return what is known of how a run came about: the step that its loss is from."""
+    return None if math.isnan(step) else json.dumps({"last_step": step_text(step)})
 
 
 def _further_json(further: pd.DataFrame, table: RunTable) -> list[str | None]:

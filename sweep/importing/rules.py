@@ -28,6 +28,8 @@ class Rules:
     """By status as `normal_word` gives it; None leaves the row out. Known words can be given too."""
     zero_loss: RunState | None = None
     """The state of a run with a loss of exactly 0; None asks if it looks like a crash."""
+    at_step: float | None = None
+    """The step that counts; None takes the last one of each run."""
 
 
 def normal_word(status: str) -> str:

@@ -35,6 +35,8 @@ class RunTable:
     """RunState: DONE, DIVERGED or FAILED."""
     cause: pd.Series[Any]
     """Why it diverged or failed, in words; empty otherwise."""
+    step: pd.Series[Any]
+    """Float64: the step that the loss was logged at; NaN if the file has no steps."""
     row: pd.Series[Any]
     """Row of the file, counted from 1 below the header."""
 

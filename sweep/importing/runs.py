@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,9 +22,9 @@ from sweep.importing.left_out import Cells, LeftOut, leave_out
 from sweep.importing.rules import Rules
 from sweep.importing.run_table import RUN_LABEL, RunTable
 from sweep.importing.statuses import AMBIGUOUS, normal_words, read_states
+from sweep.importing.steps import Ends, find_ends, pick_steps
 from sweep.importing.zero_losses import judge_zero_losses
 from sweep.store.states import RunState
-from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,8 @@ class Runs:
     """Rows with the status `terminated` that count as done, since they have a loss."""
     left_out: LeftOut
     """Rows that are no runs."""
+    ends: Ends
+    """The last steps of the runs, if they differ."""
 
 
 def read_runs(
@@ -71,11 +74,15 @@ def read_runs(
     left_out = leave_out(cells, parents, rules, source)
     cells = left_out.cells
     seed_fields = tuple(field for field in SEED_FIELDS if field in cells)
-    table = _read_rows(cells, seed_fields, source, rules)
+    rows = table = _read_rows(cells, seed_fields, source, rules)
+    empty = is_empty(cells[Field.LOSS]).reset_index(drop=True)
     if Field.STEP in cells:
-        steps = read_numbers(cells[Field.STEP], Field.STEP, source)
-        empty = is_empty(cells[Field.LOSS]).reset_index(drop=True)
-        table = _last_steps(table, steps.reset_index(drop=True), empty, source)
+        table = pick_steps(table, empty, rules, source)
+    elif rules.at_step is not None:
+        raise ResultsError(
+            f"{source} has one row for each run, and --at-step needs a row for each step; name the "
+            "column of the step: --column step=COLUMN"
+        )
     kept = judge_zero_losses(_without_repeats(table, source), rules, source)
     return Runs(
         table=kept,
@@ -85,6 +92,7 @@ def read_runs(
         rows_diverged=kept.row[(kept.state == RunState.DIVERGED) & kept.cause.notna()].tolist(),
         rows_terminated=_terminated(cells, kept, rules),
         left_out=left_out,
+        ends=find_ends(rows, empty, kept),
     )
 
 
@@ -99,6 +107,7 @@ def _terminated(cells: Cells, kept: RunTable, rules: Rules) -> list[int]:
 def _read_rows(cells: Cells, seed_fields: tuple[Field, ...], source: str, rules: Rules) -> RunTable:
     """Return a table with every row that is a run or a step of one."""
     import numpy as np
+    import pandas as pd
 
     arm = read_arms(cells[Field.ARM], source)
     label = _labels(cells, seed_fields)
@@ -106,8 +115,10 @@ def _read_rows(cells: Cells, seed_fields: tuple[Field, ...], source: str, rules:
     streams = [_stream(cells, field, seed, seed_fields, source) for field in STREAM_FIELDS]
     loss = read_numbers(cells[Field.LOSS], Field.LOSS, source)
     state, cause = _outcomes(cells, loss, source, rules)
+    step = cells.get(Field.STEP, pd.Series(math.nan, index=arm.index))
     table = RunTable(
         arm=arm,
+        step=read_numbers(step, Field.STEP, source),
         label=seed.astype("str").where(seed.notna(), label),  # `007` becomes `7`
         seed=seed,
         **{field.value: column for field, column in zip(STREAM_FIELDS, streams, strict=True)},
@@ -172,34 +183,6 @@ def _outcomes(
         states = states.mask(rows, pd.Series(state, index=losses.index, dtype=object))
     cause = cause.mask(missing, NO_LOSS)
     return states, cause.where(~lost, losses[lost].map(lambda loss: f"its loss is {loss}"))
-
-
-def _last_steps(
-    table: RunTable, steps: pd.Series[Any], empty: pd.Series[Any], source: str
-) -> RunTable:
-    """Keep the last step of each run at which a loss was logged."""
-    if steps.isna().any():
-        raise ResultsError(f"{source}: row {steps.isna().argmax() + 1} has no step")
-    label = table.label.fillna("")  # without seed or run, the rows of an arm are one run
-    run = [table.arm, label]
-    logged = ~empty | empty.groupby(run).transform("all")
-    last = logged & (steps == steps.where(logged).groupby(run).transform("max"))
-    _check_steps(table.arm[last], label[last], steps, source)
-    return table.take(last.to_numpy().nonzero()[0])
-
-
-def _check_steps(
-    arm: pd.Series[Any], label: pd.Series[Any], steps: pd.Series[Any], source: str
-) -> None:
-    """Raise ResultsError if an arm without labels has its last step twice."""
-    twice = (label == "") & _repeats(arm, label, keep=False)
-    if twice.any():
-        row = twice.index[int(twice.argmax())]
-        raise ResultsError(
-            f"{source}: arm {shown(arm[row])} has step {steps[row]:g} more than once, and "
-            "nothing tells its runs apart; name the column that does: --column seed=COLUMN or "
-            "--column run=COLUMN"
-        )
 
 
 def _without_repeats(table: RunTable, source: str) -> RunTable:

@@ -25,6 +25,7 @@ class Aspect(StrEnum):
     CODE = "code"
     PRECISION = "precision"
     TOKENS = "tokens"
+    LAST_STEP = "last step"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,7 @@ def _facts(provenance: Provenance) -> dict[str, str]:
         Aspect.DEVICE: provenance.device,
         Aspect.CODE: _code(provenance),
         Aspect.PRECISION: provenance.precision,
+        Aspect.LAST_STEP: provenance.last_step,
     }
     facts = {what: value for what, value in known.items() if value is not None}
     return {**facts, **provenance.versions}

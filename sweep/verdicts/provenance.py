@@ -21,6 +21,8 @@ class Provenance:
     precision: str | None = None
     deterministic: bool = False
     """True if only deterministic kernels were allowed (`jobs.deterministic`)."""
+    last_step: str | None = None
+    """The step that the loss of an imported run is from."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Version of each package that matters, by name."""
 
@@ -38,6 +40,7 @@ def parse_provenance(text: str | None) -> Provenance:
         dirty=bool(found.get("dirty")),
         precision=_text(found.get("precision")),
         deterministic=bool(found.get("deterministic")),
+        last_step=_text(found.get("last_step")),
         versions={name: str(version) for name, version in versions.items() if version is not None},
     )
 
