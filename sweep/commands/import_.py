@@ -126,6 +126,10 @@ def _remarks(found: Runs) -> Iterator[str]:
     for what, rows in noticed.items():
         if rows:
             yield f"{len(rows)} run{'s' if len(rows) > 1 else ''} {what}: {_rows(rows)}."
+    united = [f"{shown(name)} is {shown(kept)}" for name, kept in found.united.items()]
+    if united:
+        more = ", …" if len(united) > ARMS_LISTED else ""
+        yield f"Numbers written in two ways are one arm: {', '.join(united[:ARMS_LISTED])}{more}."
     if found.ends.by_arm:
         yield _ends(found.ends)
 

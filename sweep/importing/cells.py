@@ -7,19 +7,28 @@ names the row, counted from 1 below the header, and the value.
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError
 from sweep.importing.fields import Field
-from sweep.terminal.printable import harmless, shown
+from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LONGEST_NAME = 64
-"""Characters of an arm's name."""
+LONGEST_NAME = 250
+"""Characters of an arm's name: as many as MLflow takes. W&B takes 128."""
 _EMPTY_WORDS = ("", "na", "n/a", "null", "none", "-")
 """Cells that hold no number, in lower case."""
+_NUMBER = re.compile(
+    r"(?<![\w.+-])[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?![\w.]|[+-]\d)", re.IGNORECASE | re.ASCII
+)
+"""A number that stands alone in a name: not a part of `v1.10`, `1.2.3` or `2024-01-02`."""
+MAX_NUMBER = 25
+"""Characters of a number in a name that is compared by its value."""
 _WHOLE_NUMBER = r"\d{1,18}"
 """A seed that fits into 64 bits."""
 
@@ -37,7 +46,32 @@ def read_arms(column: pd.Series[Any], source: str) -> pd.Series[Any]:
             f"{source}: row {row + 1} has an arm of {len(text[row])} characters, "
             f"{shown(text[row])}; {LONGEST_NAME} is the most"
         )
-    return text.map({name: harmless(name) for name in text.unique()})
+    return text.map(
+        {name: name if name.isprintable() else repr(name)[1:-1] for name in text.unique()}
+    )
+
+
+def unite_numbers(names: pd.Series[Any]) -> tuple[pd.Series[Any], Mapping[str, str]]:
+    """Give arms with the same numbers one name, the first one: `lr=1e-3` and `lr=0.001`.
+
+    Returns the names, and by other spelling the name that took its place.
+    """
+    first: dict[str, str] = {}
+    united = {}
+    for name in names.unique():
+        kept = first.setdefault(_NUMBER.sub(_plain_number, name), name)
+        if kept != name:
+            united[name] = kept
+    return (names.replace(united) if united else names), united
+
+
+def _plain_number(found: re.Match[str]) -> str:
+    """Return a number in one form; one with many digits, such as an id, is returned unchanged."""
+    text = found[0]
+    try:
+        return text if len(text) > MAX_NUMBER else str(Decimal(text).normalize())
+    except ArithmeticError:  # the exponent is too large
+        return text
 
 
 def seed_labels(column: pd.Series[Any]) -> pd.Series[Any]:

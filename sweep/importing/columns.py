@@ -14,6 +14,7 @@ from sweep.importing.fields import (
     SEED_FIELDS,
     Field,
     find_test_losses,
+    is_better_when_higher,
     is_test_metric,
     recognise,
 )
@@ -89,7 +90,7 @@ def parse_columns(words: list[str]) -> dict[Field, str]:
 
 
 def _names(asked: Mapping[Field, str], present: list[str], source: str) -> dict[Field, str]:
-    """Return the column of each field. Raises ResultsError if arm or loss has none."""
+    """Return the column of each field. Raises ResultsError if arm or loss has none that will do."""
     _check_present(asked, present, source)
     names = {**dict(recognise(present)), **asked}
     for field in [field for field, column in asked.items() if column == NO_COLUMN]:
@@ -103,6 +104,13 @@ def _names(asked: Mapping[Field, str], present: list[str], source: str) -> dict[
     for field in (Field.ARM, Field.LOSS):
         if field not in names:
             raise ResultsError(_missing(field, present, source))
+    loss = names[Field.LOSS]
+    if is_better_when_higher(loss):
+        raise ResultsError(
+            f"{source}: {shown(loss)} seems to be better when it is higher, and a report calls the "
+            "lower loss better; add a column that is better when it is lower, such as 1 - accuracy, "
+            "and name it: --column loss=COLUMN"
+        )
     return names
 
 

@@ -44,6 +44,15 @@ TEST_SPLITS = frozenset({"test", "eval", "val", "valid", "validation", "dev", "h
 """Words for text that a model was not trained on, in the name of a loss."""
 LOSS_WORDS = frozenset({"loss", "nll", "ppl", "perplexity", "bpb", "entropy"})
 """Words for a loss, in the name of a column."""
+HIGHER_IS_BETTER = frozenset(
+    {
+        *("accuracy", "accuracies", "acc", "auc", "auroc", "bleu", "rouge", "score", "reward"),
+        *("precision", "recall", "winrate", "iou", "psnr", "ssim", "throughput"),
+    }
+)
+"""Words in the names of metrics that are better when they are higher."""
+LOWER_IS_BETTER = LOSS_WORDS | {"error", "err", "brier", "wer", "cer", "mse", "mae", "rmse"}
+"""Words that say that a metric is a loss, whatever else its name says."""
 RUN_TABLE_COLUMNS = ("State", "Status", "run_id")
 """A file with one of these has a row for each run: its `_step` is where the run ended."""
 
@@ -77,6 +86,12 @@ def is_test_metric(name: str) -> bool:
     """True for a name with a word for a test text and a word for a kind of loss."""
     words = _words(name)
     return not TEST_SPLITS.isdisjoint(words) and not LOSS_WORDS.isdisjoint(words)
+
+
+def is_better_when_higher(name: str) -> bool:
+    """True for the name of an accuracy, a score and the like."""
+    words = _words(name)
+    return not HIGHER_IS_BETTER.isdisjoint(words) and LOWER_IS_BETTER.isdisjoint(words)
 
 
 def _words(name: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ LONGEST_ROW = 8 << 20
 """Largest row of CSV, bytes."""
 LONGEST_CELL = 100_000
 """Longest cell, characters."""
+SEPARATORS = (",", "\t", ";")
+"""Of the cells of a row of CSV."""
 BATCH = 20_000
 """Lines of JSON held as Python objects at a time."""
 
@@ -36,6 +39,7 @@ def read_results(path: Path) -> pd.DataFrame:
         raise ResultsError(f"{path} does not exist; name a file of results") from error
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {_reason(error)}") from error
+    table = table.rename_columns([name.strip() for name in table.column_names])
     if table.num_rows == 0:
         raise ResultsError(f"{path} has no rows; a file of results has one for each run")
     _check_names(path, table.column_names)
@@ -102,9 +106,14 @@ def _csv_problem(error: Exception, broken: list[Any]) -> str:
 
 
 def _delimiter(header: str, path: Path) -> str:
-    if path.suffix.lower() == ".tsv":
+    """Return the separator that splits the header into the most cells, comma before tab before `;`.
+
+    In a .tsv file a tab goes before all others.
+    """
+    unquoted = re.sub(r'"[^"]*"', "", header)
+    if path.suffix.lower() == ".tsv" and "\t" in unquoted:
         return "\t"
-    return ";" if ";" in header and "," not in header else ","
+    return max(SEPARATORS, key=unquoted.count)
 
 
 def _split(header: str, path: Path) -> list[str]:

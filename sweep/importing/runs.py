@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from sweep.importing.cells import (
     read_numbers,
     read_stream_seeds,
     seed_labels,
+    unite_numbers,
     whole_numbers,
 )
 from sweep.importing.fields import SEED_FIELDS, STREAM_FIELDS, Field
@@ -53,6 +54,8 @@ class Runs:
     """Rows with the status `terminated` that count as done, since they have a loss."""
     left_out: LeftOut
     """Rows that are no runs."""
+    united: Mapping[str, str]
+    """By spelling of an arm with numbers: the spelling that was taken in its place."""
     ends: Ends
     """The last steps of the runs, if they differ."""
 
@@ -73,6 +76,8 @@ def read_runs(
         )
     left_out = leave_out(cells, parents, rules, source)
     cells = left_out.cells
+    arm, united = unite_numbers(read_arms(cells[Field.ARM], source))
+    cells = {**cells, Field.ARM: arm}
     seed_fields = tuple(field for field in SEED_FIELDS if field in cells)
     rows = table = _read_rows(cells, seed_fields, source, rules)
     empty = is_empty(cells[Field.LOSS]).reset_index(drop=True)
@@ -92,6 +97,7 @@ def read_runs(
         rows_diverged=kept.row[(kept.state == RunState.DIVERGED) & kept.cause.notna()].tolist(),
         rows_terminated=_terminated(cells, kept, rules),
         left_out=left_out,
+        united=united,
         ends=find_ends(rows, empty, kept),
     )
 
@@ -109,7 +115,7 @@ def _read_rows(cells: Cells, seed_fields: tuple[Field, ...], source: str, rules:
     import numpy as np
     import pandas as pd
 
-    arm = read_arms(cells[Field.ARM], source)
+    arm = cells[Field.ARM]
     label = _labels(cells, seed_fields)
     seed = whole_numbers(label) if len(seed_fields) == 1 else no_numbers(label.index)
     streams = [_stream(cells, field, seed, seed_fields, source) for field in STREAM_FIELDS]

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 CACHE_KIB = 128 << 10
 """Page cache of SQLite: with less, the indexes of a million runs are written many times over."""
+POSTGRESQL_NAME = 64
+"""Characters of the column with an arm's name; SQLite does not check them."""
 LARGEST_STUDY_FILE = 20_000
 """Runs. A larger study is not written to a file beside the database: its own file has them."""
 
@@ -80,6 +82,7 @@ def save_import(store: Store, new: Import) -> Saved:
     with store.write() as connection:
         if store.file:
             connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
+        _check_names(connection, new)
         earlier = _earlier_plan(connection, new)
         counts = count_runs(connection, new.study)
         fresh = _new_runs(new, read_known_runs(connection, new.study, counts))
@@ -93,6 +96,17 @@ def save_import(store: Store, new: Import) -> Saved:
             store.write_down(connection, new.study)
     added = len(fresh.table)
     return Saved(added=added, known=len(new.table) - added, plan=plan)
+
+
+def _check_names(connection: Connection, new: Import) -> None:
+    """Raise ResultsError for a name that does not fit into a PostgreSQL column; SQLite's all do."""
+    longest = max(new.table.arm.unique(), key=len)
+    if connection.dialect.name != "sqlite" and len(longest) > POSTGRESQL_NAME:
+        raise ResultsError(
+            f"{new.path} has an arm of {len(longest)} characters, {shown(longest)}, and PostgreSQL "
+            f"takes {POSTGRESQL_NAME}; import it into a SQLite database (without --db), or "
+            "shorten the name"
+        )
 
 
 def _earlier_plan(connection: Connection, new: Import) -> PlanContent | None:

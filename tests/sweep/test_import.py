@@ -301,6 +301,12 @@ def test_a_chosen_loss_is_taken_beside_a_test_loss(importer: Importer) -> None:
     assert [run["test_loss"] for run in importer.runs()] == [2.5, 2.25]
 
 
+def test_a_long_name_is_kept_whole(importer: Importer) -> None:
+    names = [f"Reg-Polynomial_{'x' * 180}_LR-0.000{digit}" for digit in (1, 2)]
+    importer(csv([("baseline", 1, 2.5), *((name, 1, 2.25) for name in names)]))
+    assert list(importer.arms()) == ["baseline", *names]
+
+
 SIZE = 100_000
 
 

@@ -70,6 +70,12 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         {"columns": {"arm": "-"}},
         "--column arm=-: a run has to have this; name a column",
     ),
+    "an accuracy": (
+        "arm,test_Accuracy\nbaseline,0.8\nnew,0.9\n",
+        "r.csv",
+        {"columns": {"loss": "test_Accuracy"}},
+        "'test_Accuracy' seems to be better when it is higher, and a report calls the lower loss",
+    ),
     "a loss that is no number": (
         "arm,loss\nbaseline,1\na,two\n",
         "r.csv",
@@ -120,7 +126,7 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         f"arm,loss\nbaseline,1\n{'a' * 300},2\n",
         "r.csv",
         {},
-        "row 2 has an arm of 300 characters, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…; 64",
+        "row 2 has an arm of 300 characters, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…; 250",
     ),
     "a huge cell": (
         f"arm,loss,x\nbaseline,1,{'a' * 200_000}\n",
