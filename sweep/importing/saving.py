@@ -25,6 +25,7 @@ from sweep.importing.known_runs import (
 )
 from sweep.importing.numbering import number_seeds
 from sweep.importing.run_table import RunTable, outcome
+from sweep.importing.runs import NO_LOSS
 from sweep.importing.settings import Settings, chosen_analysis, chosen_baseline
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
@@ -149,7 +150,11 @@ def _check_agreement(
     """Raise ResultsError if runs of the file, at `rows`, end otherwise than they did at `places`."""
     losses, states = new.table.loss.to_numpy()[rows], new.table.state.to_numpy()[rows]
     other_loss = (states == RunState.DONE) & (losses != known.losses[places])
-    differing = (other_loss | (states != known.states[places])).nonzero()[0]
+    # Until 0.1.0 a run without a loss had diverged; now it has failed.
+    lost = (new.table.cause.to_numpy()[rows] == NO_LOSS) & (
+        known.states[places] == RunState.DIVERGED
+    )
+    differing = (other_loss | ((states != known.states[places]) & ~lost)).nonzero()[0]
     if not differing.size:
         return
     first = differing[rows[differing].argmin()]

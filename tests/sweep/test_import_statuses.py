@@ -94,3 +94,11 @@ def test_parents_of_nested_runs_are_left_out(importer: Importer) -> None:
 def test_a_finished_run_without_a_loss_has_failed_and_not_diverged(importer: Importer) -> None:
     importer("arm,seed,loss\nbaseline,1,3.4\nbaseline,2,\nx,1,nan\n")
     assert states(importer) == ["done", "failed", "diverged"]
+
+
+def test_a_run_without_a_loss_that_an_earlier_version_called_diverged_is_known(
+    importer: Importer,
+) -> None:
+    content = "arm,seed,loss\nbaseline,1,3.4\nbaseline,2,{}\nx,1,3.3\n"
+    importer(content.format("nan"))
+    assert importer(content.format("")).startswith("x: nothing new; all 3 runs of ")
