@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sweep.terminal.printable import harmless
 from sweep.verdicts.confounders import Confounder
 from sweep.verdicts.judge import Reference
+from sweep.verdicts.provenance import Provenance
 from sweep.verdicts.reproducible import Reproducible
 from sweep.verdicts.test_text import ChunkEffects
 
@@ -30,6 +31,12 @@ def confounder_lines(confounders: Sequence[Confounder]) -> list[str]:
 def _first_arms(names: Sequence[str]) -> str:
     more = f" and {len(names) - MAX_ARMS} more arms" if len(names) > MAX_ARMS else ""
     return ", ".join(names[:MAX_ARMS]) + more
+
+
+def split_lines(provenances: Sequence[Provenance]) -> list[str]:
+    """How the text for testing was chosen; empty if no run recorded it."""
+    rules = dict.fromkeys(harmless(found.split) for found in provenances if found.split)
+    return [f"Split: {'; or '.join(rules)}."] if rules else []
 
 
 def chunk_effect_lines(effects: ChunkEffects) -> list[str]:

@@ -12,6 +12,7 @@ from sweep.reports.evidence_text import (
     confounder_lines,
     reference_lines,
     reproducible_lines,
+    split_lines,
 )
 from sweep.reports.plan_history import plan_lines, withdrawn_lines
 from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
@@ -63,6 +64,7 @@ def preamble(result: Report) -> list[str]:
         lines.append(
             f"The stack of {of}, which promised {promise:+.4f}; `sweep stack {of}` compares."
         )
+    lines += split_lines(result.evidence.provenances)
     lines += chunk_effect_lines(result.chunk_effects)
     return [*lines, *plan_lines(result.history), *confounder_lines(result.confounders)]
 

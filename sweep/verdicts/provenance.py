@@ -25,6 +25,8 @@ class Provenance:
     """The step that the loss of an imported run is from."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Version of each package that matters, by name."""
+    split: str | None = None
+    """The rule by which the test text was chosen, for people."""
 
 
 def parse_provenance(text: str | None) -> Provenance:
@@ -33,6 +35,7 @@ def parse_provenance(text: str | None) -> Provenance:
     if not isinstance(found, dict):
         return Provenance()
     versions = found.get("versions") or {}
+    corpus = found.get("corpus")
     return Provenance(
         device_type=_text(found.get("device_type")),
         device=_text(found.get("device")),
@@ -42,6 +45,7 @@ def parse_provenance(text: str | None) -> Provenance:
         deterministic=bool(found.get("deterministic")),
         last_step=_text(found.get("last_step")),
         versions={name: str(version) for name, version in versions.items() if version is not None},
+        split=_text(corpus.get("split")) if isinstance(corpus, dict) else None,
     )
 
 

@@ -52,7 +52,8 @@ def test_a_corpus_is_prepared_listed_and_removed(folder: Path, sweep: Run) -> No
     assert (done.stderr, done.returncode) == ("", 0)
     assert done.stdout == (
         f"mine.jsonl (bytes) is ready: {train:,} training and {test:,} test tokens in 300 "
-        f"documents, hash {hashed[:16]}.\n"
+        "documents (0.1 of the documents are for testing, by the SHA-256 of their text), hash "
+        f"{hashed[:16]}.\n"
     )
     size = sum(len(text.encode()) + 1 for text in TEXTS)
     assert (int(str(train)) + int(str(test)), entry["documents"]) == (size, 300)

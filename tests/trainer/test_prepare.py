@@ -79,10 +79,35 @@ def test_files_named_after_a_split_are_that_split(tmp_path: Path, kind: str) -> 
     assert "".join(TEXTS).startswith(train[:1_000])
     assert len(corpus.train) == 1_500
     assert corpus.info.split == f"the files validation*{kind} are for testing"
-    (folder / f"notes{kind}").write_bytes((folder / f"test{kind}").read_bytes())
+    for name in ("test", "validation"):
+        (folder / f"{name}{kind}").unlink()
     other = prepare(folder, tmp_path / "cache", test_share=0.9).info
     assert other.split == "0.9 of the documents are for testing, by the SHA-256 of their text"
-    assert other.documents > corpus.info.documents
+
+
+def test_a_row_without_the_column_is_skipped_as_an_empty_one_is(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"id": 1}, {"id": 2, "text": None}, {"text": ""}, {}]
+    rows += [{"text": text} for text in TEXTS] + [{"id": 3}]
+    (tmp_path / "c.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    whole = prepare(write_jsonl(tmp_path / "d.jsonl", TEXTS), tmp_path / "cache")
+    corpus = prepare(tmp_path / "c.jsonl", tmp_path / "cache")
+    assert documents(corpus) == documents(whole)
+
+
+@pytest.mark.parametrize("name", ["c.txt", "c.jsonl", "folder"])
+def test_a_byte_order_mark_is_no_text(tmp_path: Path, name: str) -> None:
+    texts = [" ".join(TEXTS)] if name == "c.txt" else TEXTS
+    writers = {**WRITERS, "c.txt": lambda path, texts: path.write_text(texts[0]) and path}
+    corpus = writers[name](tmp_path / name, texts)
+    plain = prepare(corpus, tmp_path / "cache")
+    for path in [corpus] if corpus.is_file() else sorted(corpus.iterdir()):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    marked = prepare(corpus, tmp_path / "cache")
+    assert marked.info.hash != plain.info.hash
+    assert sorted("".join(map("".join, documents(marked)))) == sorted(
+        "".join(map("".join, documents(plain)))
+    )
+    assert marked.info.documents == plain.info.documents
 
 
 def test_the_end_of_a_single_text_is_for_testing_and_no_text_is_lost(tmp_path: Path) -> None:

@@ -44,9 +44,13 @@ def bad(folder: Path, name: str) -> Path:  # noqa: C901, PLR0912  (a case for ea
     elif name == "broken line":
         path = folder / "bad.jsonl"
         path.write_bytes(b'{"text": "a"}\n\n{"text": "b"\n')
-    elif name == "a line without the column":
+    elif name == "utf-16":
         path = folder / "bad.jsonl"
-        path.write_bytes(b'{"text": "a"}\n{"body": "b"}\n')
+        path.write_text('{"text": "a"}\n', encoding="utf-16")
+    elif name == "no line with the column in a second file":
+        path.mkdir()
+        write_jsonl(path / "a.jsonl", TEXTS)
+        (path / "b.jsonl").write_bytes(b'\n{"body": "b"}\n{"url": "c"}\n')
     elif name == "no column":
         path = write_jsonl(folder / "bad.jsonl", TEXTS, "body")
     elif name == "no column in parquet":
@@ -80,9 +84,10 @@ def bad(folder: Path, name: str) -> Path:  # noqa: C901, PLR0912  (a case for ea
         ("not utf-8", "bad.txt is not UTF-8: the first byte that is not lies at offset 400;"),
         ("json not utf-8", "bad.jsonl is not UTF-8: the first byte that is not lies at offset 24;"),
         ("broken line", "bad.jsonl: line 3, at byte 15, is not JSON (Expecting ',' delimiter)"),
+        ("utf-16", "bad.jsonl is UTF-16, where UTF-8 is expected; convert it: iconv -f UTF-16"),
         (
-            "a line without the column",
-            "bad.jsonl: line 2, at byte 14, has no column 'text'; its columns: body;",
+            "no line with the column in a second file",
+            "b.jsonl has no column 'text'; its columns: body, url; name the one with the text",
         ),
         ("no column", "has no column 'text'; its columns: body, id; name the one with the text"),
         ("no column in parquet", "has no column 'text'; its columns: body, url; name the one"),

@@ -45,8 +45,9 @@ class CorpusInfo:
 
     @property
     def extent(self) -> str:
-        """`300 documents`, or `one text` with the rule by which it is cut."""
-        return f"one text ({self.split})" if self.is_one_text else f"{self.documents:,} documents"
+        """`300 documents`, or `one text`, with the rule by which test text is chosen."""
+        amount = "one text" if self.is_one_text else f"{self.documents:,} documents"
+        return f"{amount} ({self.split})" if self.split else amount
 
     @property
     def is_one_text(self) -> bool:

@@ -76,9 +76,9 @@ def _local(data: DataConfig, path: Path, cache: Path) -> Source:
             f"holds such files or train*{SUFFIX} and validation*{SUFFIX}"
         )
     kind, found = there.popitem()
-    return (
-        ReadyTokens.here(data, found, cache) if kind == SUFFIX else LocalFiles(data, found, cache)
-    )
+    if kind == SUFFIX:
+        return ReadyTokens.here(data, found, cache)
+    return LocalFiles(data, found, cache, path if path.is_dir() else None)
 
 
 def _below(folder: Path) -> list[Path]:

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from trainer.errors import CorpusError
 from trainer.files import write_json
 from trainer.recipe import DataConfig
-from trainer.sources.readers import JsonLines, OneText, Reader, WholeText
+from trainer.sources.file_splits import name_below, own_split
+from trainer.sources.readers import JsonLines, OneText, Reader, WholeText, begins_with_bom
 from trainer.sources.source import (
-    OWN_TEST,
     Origin,
     Piece,
     Text,
@@ -78,9 +78,12 @@ class FileHashes:
 class LocalFiles:
     """A corpus of files of one kind."""
 
-    def __init__(self, data: DataConfig, paths: Sequence[Path], cache: Path) -> None:
+    def __init__(
+        self, data: DataConfig, paths: Sequence[Path], cache: Path, root: Path | None = None
+    ) -> None:
+        """`root` is the folder that the files lie in, if the corpus is a folder."""
         self._data = data
-        self._own = own_split(paths)
+        self._own = own_split(paths, root) if root else None
         self._paths = self._own.paths if self._own else paths
         self._kind = paths[0].suffix.lower()
         self._alone = len(paths) == 1
@@ -89,6 +92,14 @@ class LocalFiles:
     @cached_property
     def _contents(self) -> list[str]:
         return self._hashes.of(self._paths)
+
+    @cached_property
+    def _is_marked(self) -> bool:
+        """True if a .txt begins with a byte-order mark.
+
+        Part of the hash, since the mark was three bytes of the text in 0.1.0.
+        """
+        return self._kind == ".txt" and any(map(begins_with_bom, self._paths))
 
     @cached_property
     def _readers(self) -> dict[Path, Reader]:
@@ -114,11 +125,12 @@ class LocalFiles:
     def origin(self) -> Origin:
         column = [] if self._kind == ".txt" else [self._data.text_column]
         split = [self._own.words] if self._own else []
+        mark = ["without byte-order mark"] if self._is_marked else []
         kind = f"{'one ' if self._alone else ''}{self._kind}"
         root = self._paths[0].parent if self._alone else Path(self._data.corpus)
         return Origin(
-            digest(self._data, kind, [*split, *column, *self._contents]),
-            first_names([_name(path, root) for path in self._paths]),
+            digest(self._data, kind, [*split, *column, *mark, *self._contents]),
+            first_names([name_below(path, root) for path in self._paths]),
             None,
             self._split(),
         )
@@ -158,37 +170,3 @@ class LocalFiles:
         with reading(path):
             yield from reader.texts(path, start, end)
             self._hashes.check(path)  # the text that was read is the text that was hashed
-
-
-class OwnSplit(NamedTuple):
-    """Files that are for training or testing by their names."""
-
-    testing: tuple[Path, ...]
-    training: tuple[Path, ...]
-    words: str
-    """The rule, for people."""
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Test files first, so that they are read even if reading stops early."""
-        return self.testing + self.training
-
-
-def own_split(paths: Sequence[Path]) -> OwnSplit | None:
-    """The split that file names give, such as train-0.parquet and validation-0.parquet.
-
-    None unless all names begin with `train`, `validation` or `test`, and both sides have files.
-    """
-    parts = {
-        part: tuple(path for path in paths if path.name.lower().startswith(part))
-        for part in ("train", *OWN_TEST)
-    }
-    testing = next((part for part in OWN_TEST if parts[part]), None)
-    if testing is None or not parts["train"] or sum(map(len, parts.values())) < len(paths):
-        return None
-    kind = paths[0].suffix.lower()
-    return OwnSplit(parts[testing], parts["train"], f"the files {testing}*{kind} are for testing")
-
-
-def _name(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name

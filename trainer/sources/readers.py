@@ -26,6 +26,10 @@ class Reader(Protocol):
         """The texts of a piece."""
 
 
+BOM = b"\xef\xbb\xbf"
+"""The byte-order mark that PowerShell and Notepad write at the beginning of UTF-8; it is no text."""
+
+
 class _Texts(ABC):
     """Reads plain text in parts; a subclass decides which are for testing."""
 
@@ -54,6 +58,7 @@ class _Texts(ABC):
             text.decode()
         except UnicodeDecodeError as error:
             raise not_utf8(path, start + error.start) from error
+        text = text if start else text.removeprefix(BOM)
         ends = end in {self.size(path), self.boundary(path)}
         yield Text(text, self.is_test(path, start), ends)
 
@@ -98,6 +103,8 @@ class JsonLines:
 
     def cuts(self, path: Path, start: int) -> Iterator[tuple[int, int]]:
         size = self.size(path)
+        if start == 0:
+            self._check_column(path)
         with path.open("rb") as file:
             while start < size:
                 file.seek(min(start + PIECE, size) - 1)
@@ -106,15 +113,33 @@ class JsonLines:
                 yield end, end - start
                 start = end
 
+    def _check_column(self, path: Path) -> None:
+        """Raise CorpusError if the file has rows, and none of them has the column.
+
+        Reads up to the first row that has it. `texts` refuses what is not JSON.
+        """
+        columns: set[str] = set()
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    row = json.loads(line.removeprefix(BOM).strip() or b"{}")
+                except (ValueError, RecursionError):
+                    return
+                if not isinstance(row, dict) or self._column in row:
+                    return
+                columns.update(row)
+        if columns:
+            raise no_column(str(path), self._column, list(columns))
+
     def texts(self, path: Path, start: int, end: int) -> Iterator[Text]:
         for line in read_range(path, start, end).split(b"\n"):
-            if line.strip() and (text := self._text(path, start, line)):
+            if line.removeprefix(BOM).strip() and (text := self._text(path, start, line)):
                 yield Text(text, is_for_testing(text, self._share))
             start += len(line) + 1
 
     def _text(self, path: Path, offset: int, line: bytes) -> bytes:
         try:
-            row = json.loads(line.decode())
+            row = json.loads(line.removeprefix(BOM).decode())
         except UnicodeDecodeError as error:
             raise not_utf8(path, offset + error.start) from error
         except (ValueError, RecursionError) as error:
@@ -125,9 +150,7 @@ class JsonLines:
                 f"{_line(path, offset)} is not a JSON object; each line of a .jsonl file is one, such "
                 'as {"text": "..."}'
             )
-        if self._column not in row:
-            raise no_column(_line(path, offset), self._column, list(row))
-        value = row[self._column]
+        value = row.get(self._column)  # writers leave out what is null
         if value is not None and not isinstance(value, str):
             raise CorpusError(
                 f"{_line(path, offset)} has {type(value).__name__} in {self._column!r}, not text"
@@ -152,6 +175,11 @@ def cut_near(path: Path, start: int, near: int) -> int:
     """The last position in (start, near] at which every tokenizer cuts."""
     begin = max(start, near - 2**16)
     return begin + last_cut(read_range(path, begin, near))
+
+
+def begins_with_bom(path: Path) -> bool:
+    """True if a file begins with a byte-order mark of UTF-8."""
+    return read_range(path, 0, len(BOM)) == BOM
 
 
 def read_range(path: Path, start: int, end: int) -> bytes:

@@ -22,9 +22,11 @@ FORMAT = 1
 MAX_FILE_NAMES = 20
 """File names that are recorded with each result; the hash covers all files."""
 
-OWN_TEST = ("validation", "test")
-"""Splits of a dataset to test on: the first that it has is used. The other one stays unread, for a
-final test of the changes that were chosen on the first."""
+VALIDATION = ("validation", "valid", "val", "dev", "eval", "evaluation")
+"""Names of a validation split."""
+OWN_TEST = (*VALIDATION, "test", "testing")
+"""Splits of a dataset that are used for testing: the first of these that it has. A `test` split
+beside it stays unread, for a final test of the changes that were chosen on this one."""
 
 _CUTS = (
     re.compile(r"(?<=\S)[ \n](?=\S)"),  # before white space

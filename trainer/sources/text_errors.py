@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,12 @@ def reading(path: Path) -> Iterator[None]:
 
 def not_utf8(path: Path, offset: int) -> CorpusError:
     """The error for a file that is not UTF-8."""
+    with path.open("rb") as file:
+        if file.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+            return CorpusError(
+                f"{path} is UTF-16, where UTF-8 is expected; convert it: "
+                f"iconv -f UTF-16 -t UTF-8 {path.name} > {path.stem}-utf8{path.suffix}"
+            )
     return CorpusError(
         f"{path} is not UTF-8: the first byte that is not lies at offset {offset}; convert the "
         "file, for example with iconv"
