@@ -6,7 +6,8 @@ import codecs
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,46 @@ def test_merges_in_another_order_are_refused(folder: Callable[[str], Path], tmp_
     content["model"]["merges"].reverse()
     with pytest.raises(CorpusError, match="its ids are not in the order of its merges"):
         read_from(tmp_path, content)
+
+
+LONG = ["=", "a", " ", "\n", "7", "三", "ab"]
+
+
+@pytest.mark.parametrize("unit", LONG)
+def test_a_long_word_takes_time_in_proportion_to_its_length(unit: str) -> None:
+    spent = []
+    for length in (200_000, 1_600_000):  # by the square of its length: 10 s, and 640 s
+        text = "one two three " * 2_000 + unit * (length // len(unit))
+        before = time.process_time()
+        train_tokenizer("bpe-262", [text])
+        spent.append(time.process_time() - before)
+    assert spent[1] < 20 * max(spent[0], 0.5)
+
+
+def test_words_of_up_to_1000_bytes_are_not_cut() -> None:
+    from tokenizers import models, pre_tokenizers, trainers  # noqa: PLC0415
+
+    texts = [*TEXTS[:12], *("x" * length + " " for length in (999, 1_000)), "三" * 333]
+    made = HuggingFace(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    learner = trainers.BpeTrainer(
+        vocab_size=299,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(texts, learner)
+    ours = json.loads(train_tokenizer("bpe-300", texts))
+    theirs = json.loads(made.to_str())
+    assert ours["model"] == theirs["model"]
+    assert ours["pre_tokenizer"] == theirs["pre_tokenizer"]
+    longer = json.loads(train_tokenizer("bpe-300", [*texts, " x" * 9 + "x" * 3_000]))
+    assert longer["pre_tokenizer"] == theirs["pre_tokenizer"]
+
+
+def test_the_error_of_an_unreadable_text_is_raised() -> None:
+    def texts() -> Iterator[str]:
+        yield "one two three"
+        raise CorpusError("text")
+
+    with pytest.raises(CorpusError, match=r"^text$"):
+        train_tokenizer("bpe-258", texts())

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from trainer.errors import CorpusError
 from trainer.recipe import VOCABULARY, vocabulary_size
-from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within
+from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within, interruptible
 from trainer.tokens import TOKENIZER_FILE, Tokens
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 END_OF_TEXT = "<|endoftext|>"
 """The name of the end-of-text token; in a document it is plain text."""
+
+
+MAX_WORD_BYTES = 1_000
+"""Longest word that a tokenizer is made from. A tokenizer of text without longer words does not
+depend on it."""
 
 
 class Tokenizer(Protocol):
@@ -154,21 +159,26 @@ def make_tokenizer(content: dict[str, Any], name: str) -> BytePairTokenizer:
 def train_tokenizer(name: str, texts: Iterable[str]) -> bytes:
     """Make the `tokenizer.json` of `bpe-N` from some texts: the same for the same texts.
 
-    Memory grows with the distinct words. Raises CorpusError if the texts are too small.
+    Words of more than MAX_WORD_BYTES are cut to that length first, since the time to merge a word
+    grows with the square of its length. Memory grows with the distinct words. Raises CorpusError if
+    the texts are too small.
     """
+    from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
     from tokenizers import Tokenizer as Trained
-    from tokenizers import decoders, models, pre_tokenizers, trainers
 
     wanted = vocabulary_size(name)
     made = Trained(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    cut = pre_tokenizers.Split(Regex(f".{{{MAX_WORD_BYTES}}}"), "isolated")
+    made.pre_tokenizer = pre_tokenizers.Sequence([words, cut])
     made.decoder = decoders.ByteLevel()
     learner = trainers.BpeTrainer(
         vocab_size=wanted - 1,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    made.train_from_iterator(texts, learner)
+    interruptible(lambda read: made.train_from_iterator(read, learner), texts)
+    made.pre_tokenizer = words
     if made.get_vocab_size() != wanted - 1:
         most = made.get_vocab_size() + 1
         raise CorpusError(
