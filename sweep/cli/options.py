@@ -67,7 +67,10 @@ def open_workspace(runs: Path, db: str | None) -> Workspace:
 
 
 def chosen_format(form: Format | None, output: Path | None) -> Format:
-    """Return the format given with `--format`, else that of the output file's suffix."""
+    """Return the format given with `--format`, else that of the output file's suffix.
+
+    Raises UserError for an unknown suffix.
+    """
     return form or format_of_file(output)
 
 

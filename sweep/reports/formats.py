@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sweep.terminal.printable import printable
+from trainer.errors import UserError
 
 if TYPE_CHECKING:
     from sweep.reports.document import Document
@@ -78,7 +79,7 @@ def _write_latex(document: Document) -> str:
 FORMATS: dict[str, ReportFormat] = {
     each.name: each
     for each in (
-        ReportFormat(name="table", write=_write_table),
+        ReportFormat(name="table", suffixes=(".txt",), write=_write_table),
         ReportFormat(name="md", suffixes=(".md",), write=_write_markdown),
         ReportFormat(name="csv", suffixes=(".csv",), write=_write_csv),
         ReportFormat(name="json", suffixes=(".json",), write=_write_json),
@@ -102,7 +103,18 @@ def file_suffixes() -> list[str]:
 
 
 def format_of_file(path: Path | None) -> Format:
-    """The format that a file's name stands for, or the default."""
+    """The format that a file's name stands for; the default for a name without a suffix, or None.
+
+    Raises UserError for a suffix that stands for no format.
+    """
     suffix = path.suffix.lower() if path else ""
-    named = (each.name for each in FORMATS.values() if suffix in each.suffixes)
-    return next(named, DEFAULT_FORMAT)
+    if not suffix:
+        return DEFAULT_FORMAT
+    for each in FORMATS.values():
+        if suffix in each.suffixes:
+            return each.name
+    *most, last = file_suffixes()
+    raise UserError(
+        f"-o {path}: no format has the suffix {path.suffix if path else suffix!r}; end the name in "
+        f"{', '.join(most)} or {last}, or name the format with --format"
+    )

@@ -141,9 +141,25 @@ def test_the_suffix_of_the_file_gives_the_format_unless_an_option_does(
 ) -> None:
     file = tmp_path / f"report{suffix}"
     assert sweep(folder, "report", "-o", file).returncode == 0
-    assert file.read_text() == reports[form].stdout
+    if form != "table":  # a file is as wide as it likes
+        assert file.read_text() == reports[form].stdout
+    assert "no-dropout" in file.read_text()
     assert sweep(folder, "report", "-o", file, "--format", "csv").returncode == 0
     assert file.read_text() == reports["csv"].stdout
+
+
+@pytest.mark.parametrize("command", ["report", "noise", "stack"])
+@pytest.mark.parametrize("name", ["x.html", "x.MD.bak", "x.jsonl"])
+def test_a_file_with_an_unknown_suffix_is_refused_before_anything_is_done(
+    empty: Path, sweep: Run, command: str, name: str
+) -> None:
+    done = sweep(empty, command, "s.toml", "-o", name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"sweep: -o {name}: no format has the suffix {Path(name).suffix!r}; end the name in .txt, "
+        ".md, .csv, .json or .tex, or name the format with --format\n"
+    )
+    assert [path.name for path in empty.iterdir()] == ["s.toml"]
 
 
 def test_a_report_that_cannot_be_written_is_refused(folder: Path, sweep: Run) -> None:

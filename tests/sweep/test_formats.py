@@ -197,7 +197,7 @@ def test_no_two_formats_have_the_same_file_suffix() -> None:
     assert len(file_suffixes()) == len(set(file_suffixes()))
     for each in FORMATS.values():
         assert {format_of_file(Path(f"x{suffix}")) for suffix in each.suffixes} <= {each.name}
-    assert format_of_file(None) == format_of_file(Path("x.unknown")) == DEFAULT_FORMAT
+    assert format_of_file(None) == format_of_file(Path("x")) == DEFAULT_FORMAT
 
 
 @pytest.mark.parametrize("form", ["table", "md", "latex"])
