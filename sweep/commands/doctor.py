@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.machine.disk import existing, free_bytes
-from sweep.machine.processors import available_cores, find_gpus
+from sweep.machine.processors import available_cores, find_gpus, torch_has_cuda, why_no_gpu
 from sweep.terminal.console import say
 from sweep.workspace import Workspace
 from trainer.errors import UserError
@@ -103,6 +103,8 @@ def _torch() -> Finding:
         reason = (process.stderr.strip().splitlines() or ["it printed no reason"])[-1]
         return Finding("torch", "bad", f"does not import: {reason}; install it again")
     name, cuda = process.stdout.split()
+    if (why := why_no_gpu()) and not torch_has_cuda():
+        return Finding("torch", "note", f"{name}. {why}: runs train on the CPU")
     if find_gpus() and cuda == "False":
         return Finding(
             "torch", "bad", f"{name} sees no GPU, but there is one: install a CUDA build"

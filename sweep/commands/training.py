@@ -13,6 +13,7 @@ from sweep.commands.preparing import prepare_large
 from sweep.design.plan import Plan
 from sweep.executors.slots import Slot, find_slots
 from sweep.forecast.disk_space import disk_space_for
+from sweep.machine.processors import why_no_gpu
 from sweep.progress.watcher import Stopping, Summary
 from sweep.progress.words import stop_words
 from sweep.queue.owner import this_process
@@ -71,6 +72,8 @@ class Steps:
 def carry_out(workspace: Workspace, training: Training, steps: Steps, console: Console) -> int:
     """Train the runs that have no result yet, show what came of them; returns the exit status."""
     slots = find_slots(training.slots, training.plan.study.jobs.gpus_per_run)
+    if why := why_no_gpu():
+        say(console, f"{why}: training on the CPU.", "yellow")
     warn_of_full_disk(workspace, training, len(slots), console)
     jobs = list(training.jobs.values())
     workload = prepare_large(workspace, training.workload, jobs, console)

@@ -3,16 +3,80 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+from functools import cache
+from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""The environment variable that limits the GPUs of a process."""
 
 
 def find_gpus() -> list[str]:
-    """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in {"", "-1"}]
+    """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them.
+
+    None if torch was built without CUDA. The variable limits the GPUs that are there; as for CUDA,
+    the first number without a GPU hides itself and all names after it.
+    """
+    if not torch_has_cuda():
+        return []
+    there = installed_gpus()
+    named = _named_gpus()
+    if named is None or not there:
+        return there
+    absent = (gpu.isdecimal() and int(gpu) >= len(there) for gpu in named)
+    return [gpu for gpu, _ in takewhile(lambda each: not each[1], zip(named, absent, strict=True))]
+
+
+def why_no_gpu() -> str | None:
+    """Why runs train on the CPU although a GPU is named, or is there; None if there is no reason."""
+    named = _named_gpus()
+    if find_gpus() or named == []:
+        return None
+    if named is None:
+        there = installed_gpus()
+        return None if not there else "This machine has a GPU, but torch was built without CUDA"
+    reason = (
+        "torch was built without CUDA"
+        if not torch_has_cuda()
+        else f"this machine has {len(installed_gpus()) or 'no'} GPU"
+    )
+    return f"{VISIBLE} = {os.environ[VISIBLE]} names a GPU, but {reason}"
+
+
+def torch_has_cuda() -> bool:
+    """True if the installed torch was built with CUDA or ROCm; read from its files, not imported."""
+    try:
+        torch = find_spec("torch")
+        text = Path(torch.origin or "").with_name("version.py").read_text() if torch else ""
+    except (OSError, ValueError):  # no such file: torch itself says what it lacks
+        return True
+    return re.search(r"^(cuda|hip)\b[^=]*= *['\"]", text, re.MULTILINE) is not None
+
+
+def _named_gpus() -> list[str] | None:
+    """The names in CUDA_VISIBLE_DEVICES; None if it is not set."""
+    visible = os.environ.get(VISIBLE)
+    if visible is None:
+        return None
+    return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in {"", "-1"}]
+
+
+@cache
+def _installed_gpus() -> tuple[str, ...]:
+    devices = [path.name for path in Path("/dev").glob("nvidia[0-9]*")]
+    return tuple(_listed_gpus() or [str(number) for number in range(len(devices))])
+
+
+def installed_gpus() -> list[str]:
+    """The numbers of the NVIDIA GPUs of this machine, by nvidia-smi, or else by their devices."""
+    return list(_installed_gpus())
+
+
+def _listed_gpus() -> list[str]:
     query = shutil.which("nvidia-smi")
     if query is None:
         return []

@@ -16,6 +16,7 @@ import pytest
 from analysis.power import smallest_visible_effect_unpaired
 from model.config import parameter_count
 from sweep.forecast.pace import given_pace, guessed_pace
+from sweep.machine import processors
 from sweep.workspace import read_plan
 from trainer.recipe import vocabulary_size
 
@@ -94,6 +95,8 @@ def test_a_guess_of_the_pace_uses_one_core() -> None:
 
 
 def test_the_guess_for_a_gpu_does_not_depend_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processors, "torch_has_cuda", lambda: True)
+    monkeypatch.setattr(processors, "installed_gpus", lambda: ["0"])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     pace = guessed_pace(1)
     assert (pace.rate, pace.source) == (1e13, "a guess for any GPU, which large models use better")

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from sweep.errors import ExecutionError, StudyError
 from sweep.executors import slots
 from sweep.executors.slots import find_slots
+from sweep.machine import processors
 from sweep.store.store import Store
 from sweep.store.url import store_url
 from sweep.study.file import Jobs, parse_study
@@ -25,6 +27,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """A function that gives the machine some GPUs, and eight cores."""
     monkeypatch.setattr(slots, "available_cores", lambda: 8)
+    monkeypatch.setattr(processors, "torch_has_cuda", lambda: True)
+    monkeypatch.setattr(processors, "installed_gpus", lambda: list("01234567"))
     return lambda names: monkeypatch.setenv("CUDA_VISIBLE_DEVICES", names)
 
 
@@ -61,6 +65,54 @@ def test_gpus_keep_the_names_in_cuda_visible_devices(gpus: Callable[[str], None]
         "GPU-8f3a",
         "7",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cuda", "there", "named", "found", "why"),
+    [
+        (True, 0, "0", 0, "CUDA_VISIBLE_DEVICES = 0 names a GPU, but this machine has no GPU"),
+        (
+            False,
+            1,
+            "0",
+            0,
+            "CUDA_VISIBLE_DEVICES = 0 names a GPU, but torch was built without CUDA",
+        ),
+        (
+            False,
+            0,
+            "0",
+            0,
+            "CUDA_VISIBLE_DEVICES = 0 names a GPU, but torch was built without CUDA",
+        ),
+        (False, 1, None, 0, "This machine has a GPU, but torch was built without CUDA"),
+        (True, 1, "5", 0, "CUDA_VISIBLE_DEVICES = 5 names a GPU, but this machine has 1 GPU"),
+        (True, 2, "1,5", 1, None),
+        (True, 2, None, 2, None),
+        (True, 2, "", 0, None),
+        (False, 0, None, 0, None),
+    ],
+)
+def test_only_gpus_that_are_there_and_that_torch_can_use_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+    cuda: bool,
+    there: int,
+    named: str | None,
+    found: int,
+    why: str | None,
+) -> None:
+    monkeypatch.setattr(processors, "torch_has_cuda", lambda: cuda)
+    monkeypatch.setattr(processors, "installed_gpus", lambda: [str(i) for i in range(there)])
+    if named is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert len(processors.find_gpus()) == found
+    assert processors.why_no_gpu() == why
+
+
+def test_whether_torch_has_cuda_is_known_without_importing_it() -> None:
+    assert processors.torch_has_cuda() == (torch.version.cuda is not None)
 
 
 @pytest.mark.parametrize("none", ["", "-1"])
