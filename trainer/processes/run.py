@@ -111,8 +111,8 @@ def _train_all_ranks(
     threads = threads or torch.get_num_threads()
     torch.set_num_threads(max(1, threads // size))
     if size == 1:
-        place = Place(torch.device(device), request.execution)
-        _train(directory, request, (corpus, weights), place, _make_should_stop(directory, stop))
+        alone = Place(torch.device(device), request.execution)
+        _train(directory, request, (corpus, weights), alone, _make_should_stop(directory, stop))
         return Exit.DONE
     from trainer.processes.ranks import run_ranks
 
@@ -122,9 +122,10 @@ def _train_all_ranks(
         own_stop = StopSignal()  # first, so that no signal is lost while the ranks connect
         own_device = torch.device(device, rank) if device == "cuda" else torch.device(device)
         with join(rank, size, own_device, rendezvous) as world:
-            place = Place(own_device, request.execution, world)
-            should_stop = _make_should_stop(directory, own_stop)
-            _train(directory, request, (corpus, weights), place, should_stop)
+            own = Place(own_device, request.execution, world)
+            _train(
+                directory, request, (corpus, weights), own, _make_should_stop(directory, own_stop)
+            )
         return Exit.DONE
 
     try:
