@@ -105,14 +105,14 @@ def _train_all_ranks(
     World(0, size).part(request.recipe.train.batch_size)
     corpus = find_run_corpus(directory, request)
     corpus.check_fits(request.recipe)
-    weights = find_run_weights(directory, request, corpus)
+    inputs = corpus, find_run_weights(directory, request, corpus)
     if request.execution.deterministic:
         be_deterministic()
     threads = threads or torch.get_num_threads()
     torch.set_num_threads(max(1, threads // size))
     if size == 1:
-        alone = Place(torch.device(device), request.execution)
-        _train(directory, request, (corpus, weights), alone, _make_should_stop(directory, stop))
+        place = Place(torch.device(device), request.execution)
+        _train(directory, request, inputs, place, _make_should_stop(directory, stop))
         return Exit.DONE
     from trainer.processes.ranks import run_ranks
 
@@ -122,10 +122,8 @@ def _train_all_ranks(
         own_stop = StopSignal()  # first, so that no signal is lost while the ranks connect
         own_device = torch.device(device, rank) if device == "cuda" else torch.device(device)
         with join(rank, size, own_device, rendezvous) as world:
-            own = Place(own_device, request.execution, world)
-            _train(
-                directory, request, (corpus, weights), own, _make_should_stop(directory, own_stop)
-            )
+            place = Place(own_device, request.execution, world)
+            _train(directory, request, inputs, place, _make_should_stop(directory, own_stop))
         return Exit.DONE
 
     try:
