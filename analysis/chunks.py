@@ -1,7 +1,7 @@
 """The uncertainty of an effect that comes from the choice of the test text.
 
-Seeds show how much an effect changes with other random numbers on the same text. The losses of the
-test text's chunks show how much it would change on other text of the same kind.
+Seeds show how much an effect varies with the random numbers on the same text. The losses of single
+chunks show how much it would vary with the text, for text of the same kind.
 """
 
 import math
@@ -17,9 +17,9 @@ from analysis.effects import moments
 Floats = NDArray[np.float64]
 
 FEW_CHUNKS = 5
-"""An effect rests on few chunks if it would lose its sign without this many of them."""
+"""An effect rests on few chunks if removing at most this many of them can change its sign."""
 FEW_CHUNKS_DIVISOR = 10
-"""With fewer than fifty chunks, few are a tenth of them, and at least one."""
+"""With fewer than 50 chunks, the limit is a tenth of them instead of FEW_CHUNKS, but at least 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +31,9 @@ class ChunkEffect:
     """Seeds shared with the baseline, over which each chunk's difference is averaged."""
     n_chunks: int
     effect: float
-    """Mean over the chunks with equal weights: arm minus baseline."""
+    """Arm minus baseline: the mean over the chunks, with equal weights."""
     se_chunks: float
-    """Standard error of the mean over chunks, paired by chunk. Neighbouring chunks count as
+    """Standard error of the mean over chunks, paired by chunk. Neighbouring chunks are treated as
     independent, so it is too small if they are parts of one document."""
     se_seeds: float | None
     """Standard error of the mean over seeds, paired by seed; None for one seed."""
@@ -41,19 +41,19 @@ class ChunkEffect:
     """The 1 - alpha interval of the effect over other text, with these seeds."""
     ci_high: float
     carried_by: int | None
-    """The effect would be zero or change its sign without this many chunks, the fewest; None if
-    the effect is exactly zero."""
+    """The smallest number of chunks without which the effect is zero or has the opposite sign; None
+    if the effect is exactly zero."""
 
     @property
     def se_total(self) -> float:
-        """Both standard errors combined. Variation by seed and chunk together is counted in each."""
+        """Both standard errors combined. The interaction of seed and chunk is counted in each."""
         return math.hypot(self.se_chunks, self.se_seeds or 0.0)
 
     @property
     def rests_on_few_chunks(self) -> bool:
-        """True if a better or worse verdict may not hold on other text.
+        """True if the verdict `better` or `worse` may not hold on other text.
 
-        That is so if the interval over other text holds zero, or if the sign of the effect
+        That is so if the interval over other text contains zero, or if the sign of the effect
         depends on few of the chunks.
         """
         limit = max(1, min(FEW_CHUNKS, self.n_chunks // FEW_CHUNKS_DIVISOR))
@@ -61,7 +61,7 @@ class ChunkEffect:
         return self.ci_low <= 0 <= self.ci_high or carried
 
     def outside(self, delta: float) -> bool:
-        """True if the effect on other text may lie outside +-delta (nats): for negligible effects."""
+        """True if the effect on other text may exceed `delta` (nats): it may not be negligible."""
         return not -delta < self.ci_low <= self.ci_high < delta
 
 
@@ -72,8 +72,8 @@ def chunk_effects(
 
     `losses` has the columns arm, seed, chunk and loss (nats), one row per run and chunk, of runs
     that are done. Only chunks that all runs of arm and baseline have are used. An arm with fewer
-    than two of them is left out. Raises ValueError for a missing column, a baseline without rows, a chunk
-    that occurs twice in a run, or a loss that is not finite.
+    than two such chunks is left out. Raises ValueError for a missing column, a baseline without
+    rows, a chunk that occurs twice in a run, or a loss that is not finite.
     """
     _check(losses, baseline)
     every = losses.pivot_table(index=["arm", "seed"], columns="chunk", values="loss", sort=False)
@@ -101,7 +101,7 @@ def _check(losses: pd.DataFrame, baseline: str) -> None:
 def _effect(
     arm: str, table: pd.DataFrame, reference: pd.DataFrame, alpha: float
 ) -> ChunkEffect | None:
-    # Subtraction aligns seeds and chunks; those on one side only become missing values.
+    # Subtraction aligns seeds and chunks; those that only one side has become missing values.
     differences = (table - reference).dropna(axis="index", how="all").dropna(axis="columns")
     values = differences.to_numpy(float)
     if values.shape[0] < 1 or values.shape[1] < 2:
@@ -128,7 +128,7 @@ def _error(values: Floats) -> float:
 
 
 def _carried_by(by_chunk: Floats) -> int:
-    """Count the largest contributions without which the sum is zero or changes its sign."""
+    """How many of the largest contributions to remove until the sum is zero or changes its sign."""
     contributions = np.sort(by_chunk * np.sign(by_chunk.sum()))
     rest = np.cumsum(contributions)[::-1]  # without 0, 1, 2, ... of the largest
     gone = np.flatnonzero(rest <= 0)

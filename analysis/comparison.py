@@ -16,7 +16,7 @@ from analysis.effects import (
     sign_flip_ps,
     welch_t,
 )
-from analysis.moderation import FEWEST_DF, Prior, fit_prior, moderate
+from analysis.moderation import MIN_DF, Prior, fit_prior, moderate
 from analysis.runs import ArmRuns, Seed
 
 Floats = NDArray[np.float64]
@@ -24,12 +24,12 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Comparison:
-    """An arm's runs and the baseline's. Pairs are the seeds that are done on both sides."""
+    """Compares an arm's runs with the baseline's. Two done runs with the same seed are a pair."""
 
     arm: ArmRuns
     baseline: ArmRuns
     permutation_p: float | None = None
-    """The sign-flip p for two shared seeds or more; `compare` fills it in."""
+    """The sign-flip p; set by `compare` if there are two shared seeds or more."""
 
     @cached_property
     def seeds(self) -> list[Seed]:
@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def effect(self) -> float | None:
-        """Mean difference over the shared seeds, or else between all done runs; nats."""
+        """Mean difference over the shared seeds; if there are none, of all done runs. In nats."""
         if self.seeds:
             return self._moments[0]
         if not self.arm.losses or not self.baseline.losses:
@@ -64,10 +64,10 @@ class Comparison:
 
     @cached_property
     def variance(self) -> float:
-        """Variance of the differences, nats^2; 0 if they are fewer than two or vary by rounding alone.
+        """Variance of the differences, nats^2; 0 below two, or if only rounding makes them differ.
 
-        Equal differences do not show that there is no noise: losses written with few digits
-        produce them.
+        A variance of 0 does not show that there is no noise: losses with few digits often have
+        equal differences.
         """
         if len(self.seeds) < 2:
             return 0.0
@@ -77,14 +77,14 @@ class Comparison:
 
     @property
     def pairing_gain(self) -> float | None:
-        """(var arm + var baseline) / var d over shared seeds: unpaired runs that one pair is worth."""
+        """(var arm + var baseline) / var of differences: how many unpaired seeds replace a pair."""
         if self.variance == 0:
             return None
         return sum(moments(side)[1] for side in self._sides) / self.variance
 
     @property
     def correlation(self) -> float | None:
-        """Pearson correlation of the arm's and the baseline's losses, from three shared seeds."""
+        """Pearson correlation of arm and baseline over shared seeds; None below three seeds."""
         if len(self.seeds) < 3:
             return None
         x, y = (side - side.mean() for side in map(centred, self._sides))
@@ -93,12 +93,12 @@ class Comparison:
 
     @cached_property
     def paired(self) -> Estimate | None:
-        """The plain paired t, from two shared seeds if their differences vary."""
+        """The plain paired t; None below two shared seeds, or if their differences are equal."""
         return paired_t(self.differences) if self.variance > 0 else None
 
     @cached_property
     def welch(self) -> Estimate | None:
-        """Welch's t over all done runs, from two on each side."""
+        """Welch's t over all done runs; None below two on a side, or if all losses are equal."""
         sides = self.arm.observed, self.baseline.observed
         if min(side.size for side in sides) < 2:
             return None
@@ -106,7 +106,7 @@ class Comparison:
 
     @cached_property
     def prediction(self) -> Estimate | None:
-        """The prediction t: a single run of the arm against the baseline's runs."""
+        """The prediction t: the arm's only run against the baseline's runs; None otherwise."""
         baseline = self.baseline.observed
         if self.arm.observed.size != 1 or baseline.size < 2:
             return None
@@ -114,9 +114,9 @@ class Comparison:
         return prediction_t(loss, baseline) if self.baseline.varies else None
 
     def moderated(self, prior: Prior) -> Estimate | None:
-        """The moderated paired t, from three shared seeds if a prior was learned."""
+        """The moderated paired t; None below three shared seeds, or without a prior."""
         n = len(self.seeds)
-        if n - 1 < FEWEST_DF or prior.df.item() == 0 or self.identical:
+        if n - 1 < MIN_DF or prior.df.item() == 0 or self.identical:
             return None
         variance, df = moderate([self.variance], [n - 1], prior)
         return Estimate(
@@ -127,7 +127,7 @@ class Comparison:
         )
 
     def default(self, prior: Prior) -> Estimate | None:
-        """The estimate that decides the verdict: paired if seeds are shared, else unpaired."""
+        """The estimate that decides the verdict: a paired one if possible, else an unpaired one."""
         return self.moderated(prior) or self.paired or self.welch or self.prediction
 
     @cached_property
@@ -142,7 +142,7 @@ class Comparison:
 
 
 def compare(arms: Sequence[ArmRuns], baseline: ArmRuns) -> list[Comparison]:
-    """Compare every arm with the baseline, all at once so that they share random sign flips."""
+    """Compare every arm with the baseline; all at once, so that they share random sign patterns."""
     comparisons = [Comparison(arm, baseline) for arm in arms]
     paired = [each for each in comparisons if len(each.seeds) > 1]
     known = sign_flip_ps([each.differences for each in paired])
@@ -152,7 +152,7 @@ def compare(arms: Sequence[ArmRuns], baseline: ArmRuns) -> list[Comparison]:
 
 
 def learn_prior(comparisons: Sequence[Comparison]) -> Prior:
-    """Learn the prior for the variances from all arms with pairs; identical arms are left out."""
+    """Fit the prior to the variances of all arms with pairs; identical arms are left out."""
     return fit_prior(
         [comparison.variance for comparison in comparisons],
         [max(len(comparison.seeds) - 1, 0) for comparison in comparisons],

@@ -9,9 +9,9 @@ import pandas as pd
 def seconds_per_run(runs: pd.DataFrame) -> dict[str, float]:
     """The median time of each arm's done runs, in seconds, in the order of their rows.
 
-    `runs` has the columns arm, seconds and status. The median, because
-    single runs are slow when they share a machine. Runs without a time, and arms without a run that has one,
-    are left out. Raises ValueError for a missing column.
+    `runs` has the columns arm, seconds and status. A median, because single runs are slow when they
+    share a machine. Runs without a time are left out, and so are arms without a timed run. Raises
+    ValueError for a missing column.
     """
     absent = [name for name in ("arm", "seconds", "status") if name not in runs.columns]
     if absent:
@@ -26,8 +26,8 @@ def seconds_to_settle(
 ) -> float | None:
     """Seconds of training that `seeds` further seeds of an arm and of its baseline would take.
 
-    `per_run` comes from `seconds_per_run`. None if `seeds` is None or neither side has been timed; a
-    side without times is assumed to be as slow as the other.
+    `per_run` comes from `seconds_per_run`. None if `seeds` is None, or if neither arm nor baseline
+    has a time. If only one has, the other is assumed to be as slow.
     """
     known = [per_run[name] for name in (arm, baseline) if name in per_run]
     if seeds is None or not known:

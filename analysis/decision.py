@@ -1,4 +1,4 @@
-"""From an estimate and its adjusted p to a verdict; and verdicts that depend on the method."""
+"""Decide the verdict on an effect; find the verdicts that depend on the statistical method."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -14,11 +14,11 @@ from analysis.rules import Plan
 Verdict = Literal["better", "worse", "negligible", "undecided", "unstable", "identical"]
 Floats = NDArray[np.float64]
 Judged = tuple[Estimate | None, float]
-"""An estimate and the p-value that it is judged by; NaN is a question without an answer."""
+"""An estimate and the p-value that decides; NaN if there is none, as for an arm that diverged."""
 
 
 def decide(estimate: Estimate, p_adjusted: float, plan: Plan) -> Verdict:
-    """The verdict on one effect. Equivalence is tested first: a small effect is not worth having."""
+    """The verdict on one effect. Equivalence is first: a significant effect may be negligible."""
     if estimate.within(plan.smallest_effect, plan.alpha):
         return "negligible"
     if p_adjusted >= plan.alpha:
@@ -41,28 +41,29 @@ def depends_on_method(
 ) -> list[bool]:
     """For each arm: true if another method, used for the whole study, gives another verdict.
 
-    Only for arms that were decided on pairs, and only methods that could have agreed:
+    Methods are compared only for arms that were judged by paired seeds, and only where they could
+    agree with the default:
 
     - the plain paired t, always;
-    - the sign-flip permutation (with the default's interval for equivalence), when its smallest
-      p, 2 / 2^n, survives the correction at its worst: five seeds never go below 0.0625;
-    - Welch's t, when it is at least as precise as the default or reaches a decision. If pairing
-      removes noise, Welch is undecided by construction: that is no reason to doubt the verdict.
+    - the sign-flip permutation test (with the default's interval for equivalence), if its smallest
+      possible p, 2 / 2^n, is below the correction's strictest level; five seeds reach only 0.0625;
+    - Welch's t, if it is at least as precise as the default or reaches a decision. Where pairing
+      removes noise, Welch's t is expected to be undecided: no reason to doubt the verdict.
     """
-    usual = _verdicts(judged, plan)
-    sensitive = np.zeros(len(usual), bool)
-    for alternative in (_plain, _welch, _permutation):
-        others = [alternative(c, j, plan) for c, j in zip(comparisons, judged, strict=True)]
-        rows = zip(judged, others, usual, _verdicts(others, plan), strict=True)
+    defaults = _verdicts(judged, plan)
+    sensitive = np.zeros(len(defaults), bool)
+    for method in (_plain, _welch, _permutation):
+        others = [method(c, j, plan) for c, j in zip(comparisons, judged, strict=True)]
+        rows = zip(judged, others, defaults, _verdicts(others, plan), strict=True)
         sensitive |= np.array([_contradicts(*row) for row in rows], bool)
     return [bool(each) for each in sensitive]
 
 
 def _contradicts(
-    judged: Judged, other: Judged, usual: Verdict | None, verdict: Verdict | None
+    judged: Judged, other: Judged, default: Verdict | None, verdict: Verdict | None
 ) -> bool:
-    """True for another verdict by a method that is at least as precise or reaches a decision."""
-    if verdict == usual or judged[0] is None or other[0] is None:
+    """True if the other method is decided or at least as precise, and its verdict is different."""
+    if verdict == default or judged[0] is None or other[0] is None:
         return False
     return verdict != "undecided" or other[0].standard_error <= judged[0].standard_error
 

@@ -17,14 +17,17 @@ from analysis.digits import centred, difference
 Floats = NDArray[np.float64]
 Method = Literal["moderated paired t", "paired t", "Welch t", "prediction t"]
 
-EXACT_FLIPS = 20
-"""With at most this many differences, all 2^n sign patterns are enumerated (half a million sums)."""
-MOST_FLIPS = 200
-"""With more differences, the normal limit is closer to the exact p than random flips are."""
+MAX_EXACT_N = 20
+"""Up to this many differences, all 2^n sign patterns are enumerated (half a million sums)."""
+MAX_RANDOM_N = 200
+"""Up to this many differences, random sign patterns are drawn. Beyond, the normal limit is closer
+to the exact p than they are."""
 RANDOM_FLIPS = 19_999
-FLIPS_AT_ONCE = 2_000
-"""Random flips that are held in memory together."""
+"""Random sign patterns per test."""
+FLIPS_PER_BATCH = 2_000
+"""Random sign patterns that are in memory at once."""
 TINY = float(np.finfo(float).tiny)
+"""The smallest normal double: keeps a division by zero finite."""
 TIE = 1e-12
 """Sums of flipped differences closer than this, relative to sum |d|, are ties."""
 
@@ -53,9 +56,9 @@ class Estimate:
         return self.effect - margin, self.effect + margin
 
     def within(self, delta: float, alpha: float) -> bool:
-        """True if two one-sided tests, each at `alpha`, show the effect to be inside +-delta (nats).
+        """True if two one-sided tests at `alpha` show that the effect is inside +-delta (nats).
 
-        They do if the 1 - 2 alpha interval lies inside (Schuirmann 1987, J. Pharmacokinet.
+        That is so if the 1 - 2 alpha interval lies inside (Schuirmann 1987, J. Pharmacokinet.
         Biopharm. 15, 657-680).
         """
         low, high = self.interval(2 * alpha)
@@ -69,7 +72,7 @@ def moments(values: ArrayLike) -> tuple[float, float]:
     """
     x = np.asarray(values, float)
     if x.size == 0:
-        raise ValueError("the mean of no values was asked for; give at least one")
+        raise ValueError("there are no values to average; give at least one")
     shifted = centred(x)
     offset = float(shifted.mean())
     variance = float(((shifted - offset) ** 2).sum()) / max(x.size - 1, 1)
@@ -82,7 +85,7 @@ def paired_t(differences: ArrayLike) -> Estimate:
     Raises ValueError for fewer than two differences, or when all of them are equal.
     """
     d = np.asarray(differences, float)
-    mean, variance = _spread(d, "a paired t")
+    mean, variance = _checked_moments(d, "a paired t")
     return Estimate(
         method="paired t",
         effect=mean,
@@ -115,7 +118,7 @@ def welch_precision(var_x: float, n_x: int, var_y: float, n_y: int) -> tuple[flo
     """Squared standard error (nats^2) of a difference of means, and its Satterthwaite df."""
     error_x, error_y = var_x / n_x, var_y / n_y
     total = error_x + error_y
-    share = error_x / total  # as a share, tiny variances cannot underflow when squared
+    share = error_x / total  # the square of a share cannot underflow, that of a tiny variance can
     return total, 1.0 / (share**2 / (n_x - 1) + (1.0 - share) ** 2 / (n_y - 1))
 
 
@@ -126,7 +129,7 @@ def prediction_t(loss: float, baseline: ArrayLike) -> Estimate:
     878-888). Raises ValueError for fewer than two baseline losses or when they are all equal.
     """
     y = np.asarray(baseline, float)
-    mean, variance = _spread(difference(y, loss), "a prediction t")
+    mean, variance = _checked_moments(difference(y, loss), "a prediction t")
     return Estimate(
         method="prediction t",
         effect=-mean,
@@ -138,29 +141,29 @@ def prediction_t(loss: float, baseline: ArrayLike) -> Estimate:
 def sign_flip_p(differences: ArrayLike) -> float:
     """Two-sided p of the mean difference under all sign flips (Fisher 1935, section 21).
 
-    Exact up to `EXACT_FLIPS` differences (p is at least 2 / 2^n), a seeded Monte Carlo with
-    (b + 1) / (B + 1) up to `MOST_FLIPS`, then the normal limit with the sum of squares as its
-    variance. Raises ValueError for no differences.
+    Exact up to `MAX_EXACT_N` differences (p is at least 2 / 2^n). Up to `MAX_RANDOM_N`, Monte Carlo
+    with a fixed seed and p = (b + 1) / (B + 1). Beyond, the normal limit with the sum of squares as
+    its variance. Raises ValueError for no differences.
     """
     return sign_flip_ps([differences])[0]
 
 
 def sign_flip_ps(many: Sequence[ArrayLike]) -> list[float]:
-    """`sign_flip_p` for many arms at once; arms with equally many differences share their flips."""
+    """`sign_flip_p` of many arms; arms with equally many differences share their sign patterns."""
     arms = [np.asarray(differences, float) for differences in many]
-    found = {n: _flipped([d for d in arms if d.size == n]) for n in {d.size for d in arms}}
+    found = {n: _p_values([d for d in arms if d.size == n]) for n in {d.size for d in arms}}
     return [next(found[d.size]) for d in arms]
 
 
-def _flipped(arms: list[Floats]) -> Iterator[float]:
+def _p_values(arms: list[Floats]) -> Iterator[float]:
     """p-values of arms that all have the same number of differences."""
     n = arms[0].size
     if n == 0:
         raise ValueError("a sign-flip test needs at least one difference")
-    if n > MOST_FLIPS:
+    if n > MAX_RANDOM_N:
         return (2.0 * float(ndtr(-abs(d.sum()) / max(float(np.sqrt(d @ d)), TINY))) for d in arms)
     thresholds = np.array([abs(float(d.sum())) - TIE * float(np.abs(d).sum()) for d in arms])
-    if n <= EXACT_FLIPS:
+    if n <= MAX_EXACT_N:
         pairs = zip(arms, thresholds, strict=True)
         return (float(np.mean(np.abs(_all_flips(d)) >= threshold)) for d, threshold in pairs)
     hits = sum((np.abs(sums) >= thresholds).sum(axis=0) for sums in _random_flips(np.stack(arms)))
@@ -168,7 +171,7 @@ def _flipped(arms: list[Floats]) -> Iterator[float]:
 
 
 def _all_flips(d: Floats) -> Floats:
-    """Sums under every sign pattern with the first sign fixed; the other half mirrors them."""
+    """Sums under every sign pattern with a positive first sign; the others have opposite sums."""
     sums = d[:1]
     for value in d[1:]:
         sums = np.concatenate([sums + value, sums - value])
@@ -178,16 +181,16 @@ def _all_flips(d: Floats) -> Floats:
 def _random_flips(arms: Floats) -> Iterator[Floats]:
     """Sums of differences, shape (arms, n), under random signs: yields arrays (flips, arms)."""
     generator = np.random.default_rng(0)
-    for first in range(0, RANDOM_FLIPS, FLIPS_AT_ONCE):
-        size = (min(FLIPS_AT_ONCE, RANDOM_FLIPS - first), arms.shape[1])
+    for first in range(0, RANDOM_FLIPS, FLIPS_PER_BATCH):
+        size = (min(FLIPS_PER_BATCH, RANDOM_FLIPS - first), arms.shape[1])
         signs = 2.0 * generator.integers(0, 2, size=size, dtype=np.int8) - 1.0
         yield np.asarray(signs @ arms.T, float)
 
 
-def _spread(values: Floats, test: str) -> tuple[float, float]:
+def _checked_moments(values: Floats, test: str) -> tuple[float, float]:
     """Mean and variance. Raises ValueError if the variance is zero or undefined."""
     if values.size < 2:
-        raise ValueError(f"{test} needs at least two values to see a spread, not {values.size}")
+        raise ValueError(f"{test} needs at least two values, not {values.size}")
     mean, variance = moments(values)
     if variance == 0:
         raise ValueError(f"{test} needs values that vary; all {values.size} are equal")

@@ -2,12 +2,12 @@
 
 With three seeds, an arm has two degrees of freedom. Smyth (2004), "Linear models and empirical Bayes
 methods for assessing differential expression", Stat. Appl. Genet. Mol. Biol. 3(1), article 3,
-section 6.2, learns the usual size of such a variance from all arms. Two changes keep the
-familywise error when few arms are unequally noisy: the prior counts for half the degrees of
-freedom of its fit, and no variance is moderated below the arm's own.
+section 6.2, fits a prior to the variances of all arms. Two changes keep the familywise error rate
+when there are few, unequally noisy arms: the prior counts for half the fitted degrees of freedom,
+and no variance is moderated below the arm's own.
 
-Every function takes arrays whose last axis runs over the arms of one study, so that the
-same code judges one real study and thousands of simulated ones.
+In every function, the last axis of an array runs over the arms of one study, so that the same code
+judges one real study and thousands of simulated ones.
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,15 @@ from scipy.special import polygamma, psi
 
 Floats = NDArray[np.float64]
 
-FEWEST_ARMS = 6
-"""With fewer arms no prior is learned, and the plain paired t decides.
+MIN_ARMS = 6
+"""Minimum number of arms; with fewer, no prior is fitted, and the plain paired t decides.
 
-Measured on unequally noisy arms with three seeds: familywise error 0.077 with a prior from four,
-at most 0.06 on average from six (`docs/decisions/0002-fewest-arms.md`).
+Measured on unequally noisy arms with three seeds: familywise error 0.077 with a prior fitted to
+four arms, at most 0.06 on average from six arms on (`docs/decisions/0002-fewest-arms.md`).
 """
-FEWEST_DF = 2
-"""A variance with fewer (of two seeds) is too noisy to learn from or to moderate: see the same page."""
+MIN_DF = 2
+"""Minimum degrees of freedom. A variance with one (two seeds) is too noisy to fit a prior to, or to
+moderate: see the same page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,30 +37,30 @@ class Prior:
     """
 
     df: Floats
-    """Degrees of freedom of the prior (half of Smyth's d0); 0 if none was learned."""
+    """Degrees of freedom of the prior (half of Smyth's d0); 0 if no prior was fitted."""
     variance: Floats
-    """Smyth's s0 squared, in squared units of the differences; 0 if none was learned."""
+    """Smyth's s0 squared, in squared units of the differences; 0 if no prior was fitted."""
     df_limit: Floats
     """Sum of the fitted arms' degrees of freedom: no moderated arm has more."""
     arms: NDArray[np.int64]
-    """Number of arms that the prior was learned from."""
+    """Number of arms that the prior was fitted to."""
 
 
 def fit_prior(variances: ArrayLike, df: ArrayLike) -> Prior:
     """Fit the prior by the moments of log s^2 (Smyth 2004, section 6.2), then halve its weight.
 
     `variances` and `df` broadcast to (..., arms). Arms with a variance of zero (identical arms) or
-    a df below `FEWEST_DF` are left out of the fit. If the excess variance of log s^2 is not
+    a df below `MIN_DF` are left out of the fit. If the excess variance of log s^2 is not
     positive, the arms are equally noisy and the df is infinite.
     """
     s2, d = np.broadcast_arrays(np.asarray(variances, float), np.asarray(df, float))
-    used = (s2 > 0) & (d >= FEWEST_DF)
+    used = (s2 > 0) & (d >= MIN_DF)
     arms = used.sum(axis=-1, keepdims=True)
     half = np.where(used, d, 1.0) / 2
     log_s2 = np.log(np.where(used, s2, 1.0)) - psi(half) + np.log(half)
     mean = _mean(log_s2, used, arms)
     spread = _mean((log_s2 - mean) ** 2, used, arms - 1) - _mean(polygamma(1, half), used, arms)
-    learned = arms >= FEWEST_ARMS
+    learned = arms >= MIN_ARMS
     prior_half, correction = _prior_from_excess(spread)
     return Prior(
         df=np.where(learned, prior_half, 0.0),  # d0 / 2: Smyth's d0, halved
@@ -72,13 +73,14 @@ def fit_prior(variances: ArrayLike, df: ArrayLike) -> Prior:
 def moderate(variances: ArrayLike, df: ArrayLike, prior: Prior) -> tuple[Floats, Floats]:
     """Moderated variances and their degrees of freedom, in the shape of `variances` and `df`.
 
-    Unchanged if no prior was learned, or for a df below `FEWEST_DF`.
+    They are unchanged if no prior was fitted, or for a df below `MIN_DF`.
     """
-    s2, own = np.broadcast_arrays(np.asarray(variances, float), np.asarray(df, float))
-    lent = np.where(own >= FEWEST_DF, prior.df, 0.0)
-    weight = 1.0 - own / np.maximum(own + lent, np.finfo(float).tiny)  # 1 where lent = inf
+    s2, own_df = np.broadcast_arrays(np.asarray(variances, float), np.asarray(df, float))
+    prior_df = np.where(own_df >= MIN_DF, prior.df, 0.0)
+    sum_df = own_df + prior_df
+    weight = 1.0 - own_df / np.maximum(sum_df, np.finfo(float).tiny)  # 1 for an infinite prior_df
     shrunk = weight * prior.variance + (1.0 - weight) * s2
-    total = np.minimum(own + lent, np.maximum(prior.df_limit, own))
+    total = np.minimum(sum_df, np.maximum(prior.df_limit, own_df))
     return np.maximum(shrunk, s2), total
 
 

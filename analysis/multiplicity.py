@@ -1,7 +1,7 @@
-"""Corrections of p-values for the number of questions asked, as R's `p.adjust` makes them.
+"""Corrections of p-values for multiple comparisons, with the results of R's `p.adjust`.
 
-`CORRECTIONS` is the only list of them: studies, options and reports look there. A new correction
-is one more entry. Imports numpy only when p-values are adjusted, so that studies load quickly.
+`CORRECTIONS` is the only list of them; studies, options and reports read it. A new correction is
+one more entry. numpy is imported only when p-values are adjusted, so that studies load quickly.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class Correction:
     name: str
     """The name in a study file."""
     adjust_sorted: Adjust
-    """Adjusts p-values sorted upward along the last axis, given the number of questions. Values
-    above 1 are cut off by `adjust`."""
+    """Adjusts p-values in ascending order along the last axis, given the number of questions; may
+    return values above 1."""
     level: Callable[[float, int], float]
-    """The level of one question in the worst case, given alpha and the number of questions."""
+    """The strictest level that a question is tested at, given alpha and the number of questions."""
     is_exploratory: bool = False
     """True if it does not control the familywise error rate."""
     description: str
-    """One sentence for people: what the adjusted p-values control."""
+    """One sentence, printed in reports: what the adjusted p-values control."""
 
 
 def _holm(p: Floats, questions: int) -> Floats:
@@ -106,8 +106,7 @@ if TYPE_CHECKING:
     CorrectionName: TypeAlias = str
 else:
     CorrectionName = Literal[tuple(CORRECTIONS)]
-"""A name in `CORRECTIONS`, as the type of a pydantic field or of a command's option: both offer and
-accept the names above and no others."""
+"""The type of a pydantic field or a command's option: accepts only the names in `CORRECTIONS`."""
 
 
 def adjust(p_values: ArrayLike, method: CorrectionName, family: int | None = None) -> Floats:
@@ -123,7 +122,7 @@ def adjust(p_values: ArrayLike, method: CorrectionName, family: int | None = Non
     p = np.asarray(p_values, float)
     correction = _find_correction(method)
     questions = _count_questions(p, family)
-    order = np.argsort(p, axis=-1)  # NaN sorts last, where a p of 1 would stand
+    order = np.argsort(p, axis=-1)  # NaN sorts last, as a p of 1 would
     ordered = np.take_along_axis(p, order, axis=-1)
     known = np.where(np.isnan(ordered), 1.0, ordered)
     adjusted = np.empty_like(p)
@@ -133,7 +132,7 @@ def adjust(p_values: ArrayLike, method: CorrectionName, family: int | None = Non
 
 
 def _find_correction(name: str) -> Correction:
-    """The correction of this name. Raises ValueError, with the names there are."""
+    """The correction of this name. Raises ValueError, listing the known names."""
     if name not in CORRECTIONS:
         raise ValueError(f"no correction is called {name!r}; choose from {', '.join(CORRECTIONS)}")
     return CORRECTIONS[name]

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-FEWEST = 3
-"""Losses needed for a QQ plot."""
-MOST_POINTS = 200
-"""Points of a QQ plot; more would overlap."""
-MOST_TESTED = 5_000
+MIN_LOSSES = 3
+"""Minimum number of losses for a QQ plot."""
+MAX_POINTS = 200
+"""Maximum number of points of a QQ plot; more would overlap."""
+MAX_SHAPIRO_N = 5_000
 """Royston's approximation of the p-value is valid up to this many losses."""
 
 
@@ -24,7 +24,7 @@ class Normality:
     w: float | None
     """Shapiro and Wilk's statistic (1965, Biometrika 52, 591-611)."""
     p: float | None
-    """The p-value of normal losses; None with more than `MOST_TESTED`."""
+    """The p-value of normal losses; None with more than `MAX_SHAPIRO_N`."""
     points: list[tuple[float, float]]
     """Normal quantile and loss (nats), in ascending order."""
 
@@ -36,15 +36,15 @@ def normality(losses: ArrayLike) -> Normality | None:
     """
     values = np.sort(np.asarray(losses, float))
     n = values.size
-    if n < FEWEST or values[0] == values[-1]:
+    if n < MIN_LOSSES or values[0] == values[-1]:
         return None
     quantiles = ndtri((np.arange(1, n + 1) - 0.375) / (n + 0.25))
     centred = values - values.mean()
     correlation = float(
         quantiles @ centred / np.sqrt((quantiles @ quantiles) * (centred @ centred))
     )
-    w, p = _shapiro(centred) if n <= MOST_TESTED else (None, None)
-    shown = np.unique(np.linspace(0, n - 1, min(n, MOST_POINTS)).round().astype(int))
+    w, p = _shapiro(centred) if n <= MAX_SHAPIRO_N else (None, None)
+    shown = np.unique(np.linspace(0, n - 1, min(n, MAX_POINTS)).round().astype(int))
     points = [(float(quantiles[i]), float(values[i])) for i in shown]
     return Normality(correlation=correlation, w=w, p=p, points=points)
 

@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, stdtrit
 
 from analysis.effects import welch_precision
-from analysis.moderation import FEWEST_ARMS, fit_prior, moderate
+from analysis.moderation import MIN_ARMS, fit_prior, moderate
 from analysis.quadrature import WEIGHTS, relative_errors
 
-MOST_SEEDS = 10_000
-"""Searches for a number of seeds stop here."""
+MAX_SEEDS = 10_000
+"""Maximum number of seeds that a search tries."""
 
 Precision = Callable[[int], tuple[float, float]]
 """Maps a number of further seeds to the standard error (nats) and its degrees of freedom."""
@@ -30,14 +30,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """The tests and the power with which an arm counts as settled."""
+    """The levels of the tests, and the power that settles the verdict on an arm."""
 
     alpha: float
     """Level of each of the two one-sided tests of equivalence."""
     superiority_alpha: float
-    """Level of the two-sided test of no effect, after the family's correction at its worst."""
+    """Level of the two-sided test of no effect, in the worst case of the family's correction."""
     delta: float
-    """The smallest effect worth having, nats."""
+    """The smallest effect of interest, nats."""
     power: float = 0.8
 
 
@@ -58,8 +58,8 @@ def equivalence_power(
     """
     standard_error, df = precision
     limit = -float(stdtrit(df, alpha)) * relative_errors(df)
-    room = ndtr((delta - effect) / standard_error - limit)
-    return _average(np.maximum(room - ndtr(limit - (delta + effect) / standard_error), 0.0))
+    below = ndtr((delta - effect) / standard_error - limit)
+    return _average(np.maximum(below - ndtr(limit - (delta + effect) / standard_error), 0.0))
 
 
 def smallest_visible_effect(
@@ -67,8 +67,8 @@ def smallest_visible_effect(
 ) -> float:
     """The smallest effect (nats) that a paired t over `n` seeds detects with `power`.
 
-    `sd` is that of the paired differences, nats; `extra_df` are the degrees of freedom gained from
-    other arms. Infinite for a single seed.
+    `sd` is that of the paired differences, nats; `extra_df` are the degrees of freedom that
+    moderation adds. Infinite for a single seed.
     """
     if n < 2:
         return math.inf
@@ -91,24 +91,24 @@ def seeds_to_see(
     """Seeds per arm, two or more, that detect an effect (nats) with `power`.
 
     `precision` takes the number of seeds beyond the first. None if that needs more than
-    `MOST_SEEDS`. Raises ValueError unless the effect is above 0 and finite.
+    `MAX_SEEDS`. Raises ValueError unless the effect is above 0 and finite.
     """
     if not 0 < effect < math.inf:
         raise ValueError(f"no number of seeds detects an effect of {effect}; give one above 0")
-    further = _first(lambda more: t_power(effect, *precision(more), alpha), power)
+    further = _smallest_count(lambda more: t_power(effect, *precision(more), alpha), power)
     return None if further is None else 1 + further
 
 
 def moderated_spread(
     variances: ArrayLike, df: ArrayLike, seeds: int, arms: int
 ) -> tuple[Floats, float]:
-    """Expected variances, and the df gained from other arms, of a moderated paired t.
+    """Expected variances of a moderated paired t, and the df that moderation adds.
 
-    `variances` of paired differences (nats^2) have been observed with `df`; the planned test has
-    `seeds` seeds of `arms` arms.
+    `variances` of paired differences (nats^2) were observed with `df` degrees of freedom; the
+    planned test has `seeds` seeds of `arms` arms.
     """
     prior = fit_prior(variances, df)
-    if arms < FEWEST_ARMS:
+    if arms < MIN_ARMS:
         return np.asarray(variances, float), 0.0
     prior = replace(prior, df_limit=np.array([arms * (seeds - 1.0)]))
     moderated, total = moderate(variances, seeds - 1, prior)
@@ -118,8 +118,8 @@ def moderated_spread(
 def paired_precision(sd: float, n: int, extra_df: float = 0.0) -> Precision:
     """Precision of a paired t over `n` shared seeds and further ones.
 
-    `sd` is that of the paired differences, nats; `extra_df` are the degrees of freedom gained from
-    other arms.
+    `sd` is that of the paired differences, nats; `extra_df` are the degrees of freedom that
+    moderation adds.
     """
     return lambda further: (sd / math.sqrt(n + further), n + further - 1 + extra_df)
 
@@ -141,7 +141,7 @@ def seeds_to_settle(effect: float, precision: Precision, goal: Goal) -> int | No
 
     The smaller of two counts, both for a true effect equal to the observed one (nats): seeds until
     the test of no effect rejects, and seeds until equivalence within +-delta is shown. None if
-    both need more than `MOST_SEEDS`.
+    each of them is more than `MAX_SEEDS`.
     """
 
     def superiority(further: int) -> float:
@@ -150,19 +150,19 @@ def seeds_to_settle(effect: float, precision: Precision, goal: Goal) -> int | No
     def equivalence(further: int) -> float:
         return equivalence_power(effect, goal.delta, precision(further), goal.alpha)
 
-    counts = [_first(superiority, goal.power)] if effect != 0 else []
+    counts = [_smallest_count(superiority, goal.power)] if effect != 0 else []
     if abs(effect) < goal.delta:
-        counts.append(_first(equivalence, goal.power))
+        counts.append(_smallest_count(equivalence, goal.power))
     return min((count for count in counts if count is not None), default=None)
 
 
-def _first(power: Callable[[int], float], target: float) -> int | None:
-    """The smallest count from 1 to MOST_SEEDS at which an increasing power reaches its target."""
+def _smallest_count(power: Callable[[int], float], target: float) -> int | None:
+    """The smallest count from 1 to MAX_SEEDS at which an increasing power reaches its target."""
     low, high = 0, 1
     while power(high) < target:
-        if high == MOST_SEEDS:
+        if high == MAX_SEEDS:
             return None
-        low, high = high, min(2 * high, MOST_SEEDS)
+        low, high = high, min(2 * high, MAX_SEEDS)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if power(middle) >= target else (middle, high)
@@ -181,4 +181,5 @@ def visible_shift(df: float, alpha: float = 0.05, power: float = 0.8) -> float:
 
 
 def _average(conditional: Floats) -> float:
+    """Average powers that are conditional on the estimated standard error (`relative_errors`)."""
     return float(min(1.0, max(0.0, float(WEIGHTS @ conditional))))

@@ -8,22 +8,22 @@ from analysis.multiplicity import CORRECTIONS, CorrectionName
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The analysis of a study. Raises ValueError for values that make no sense."""
+    """The analysis of a study. Raises ValueError for an invalid value."""
 
     arms: tuple[str, ...]
-    """The arms compared with the baseline, in the order of the tables."""
+    """The arms to compare with the baseline, in the order of the tables."""
     smallest_effect: float
     """Delta, nats: an effect inside +-delta is negligible. 0 means that every effect matters."""
     baseline: str = "baseline"
     """The arm that all others are compared with."""
     alpha: float = 0.05
-    """Familywise error rate, level of each equivalence test, and 1 - coverage of intervals."""
+    """Familywise error rate; also the level of equivalence tests, and 1 - coverage of intervals."""
     correction: CorrectionName = "holm"
     """How p-values are adjusted for the number of questions; "bh" makes the study exploratory."""
     outside_family: frozenset[str] = frozenset()
     """Arms outside the family (a placebo): tested at alpha and not counted as questions."""
     withdrawn: int = 0
-    """Questions that were asked and withdrawn: they count like arms without a result."""
+    """Number of questions that earlier plans asked; they count like arms without a result."""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:
@@ -41,10 +41,10 @@ class Plan:
             raise ValueError(
                 f"arm {twice[0]!r} is named twice, the baseline included; name it once"
             )
-        strangers = sorted(self.outside_family - set(self.arms))
-        if strangers:
+        unknown = sorted(self.outside_family - set(self.arms))
+        if unknown:
             raise ValueError(
-                f"outside_family names {strangers[0]!r}, which is no arm; arms: {list(self.arms)}"
+                f"outside_family names {unknown[0]!r}, which is no arm; arms: {list(self.arms)}"
             )
 
     @cached_property
@@ -59,5 +59,5 @@ class Plan:
 
     @property
     def strictest_alpha(self) -> float:
-        """The level of one arm's test in the worst case of the correction."""
+        """The strictest level at which the correction may test an arm."""
         return CORRECTIONS[self.correction].level(self.alpha, self.questions)

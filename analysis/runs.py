@@ -13,10 +13,11 @@ from analysis.digits import rounding
 from analysis.effects import moments
 
 SEED_COLUMNS = ("seed", "init_seed", "order_seed", "dropout_seed")
-"""The columns present identify a replicate; runs of two arms are paired if all are equal."""
+"""Columns that identify a replicate; a frame has at least one of them. Runs of two arms are paired
+if they agree in all that the frame has."""
 STATUSES = ("done", "diverged", "failed", "queued", "running", "cancelled")
-LARGEST_LOSS = 1e100
-"""Sums of squares of larger losses may overflow."""
+MAX_LOSS = 1e100
+"""Maximum loss: sums of squares of larger losses may overflow."""
 
 Seed = tuple[Any, ...]
 
@@ -27,11 +28,11 @@ class ArmRuns:
 
     arm: str
     losses: dict[Seed, float]
-    """Test loss in nats of the runs that are done, in the order of their seeds."""
+    """Test losses, in nats, of the runs that are done, ordered by seed."""
     diverged: frozenset[Seed]
     n_failed: int
     n_missing: int
-    """Runs without a result: queued, running, cancelled."""
+    """Number of runs without a result: queued, running, cancelled."""
 
     @cached_property
     def observed(self) -> NDArray[np.float64]:
@@ -45,7 +46,7 @@ class ArmRuns:
 
     @property
     def varies(self) -> bool:
-        """True if the losses vary by more than the rounding of numbers of their size."""
+        """True if the losses differ by more than rounding explains."""
         return self.moments[1] > rounding(float(np.abs(self.observed).max())) ** 2
 
     def at(self, seeds: Sequence[Seed]) -> NDArray[np.float64]:
@@ -59,7 +60,7 @@ def read_runs(frame: pd.DataFrame, arms: Sequence[str]) -> dict[str, ArmRuns]:
     `frame` has the columns arm, loss (nats), status (one of `STATUSES`) and at least one of
     `SEED_COLUMNS`. Raises ValueError, naming the row, for a missing column, an arm that is not
     in `arms`, an unknown status, an arm and seed that occur twice, or a done run whose loss is
-    not finite or beyond `LARGEST_LOSS`.
+    not finite or beyond `MAX_LOSS`.
     """
     seeds = _checked_columns(frame)
     rows: dict[str, dict[Seed, tuple[str, float]]] = {arm: {} for arm in arms}
@@ -76,7 +77,7 @@ def read_runs(frame: pd.DataFrame, arms: Sequence[str]) -> dict[str, ArmRuns]:
 
 
 def _checked_columns(frame: pd.DataFrame) -> list[str]:
-    """The seed columns of a frame that has everything it needs."""
+    """Check the columns of a frame; returns its seed columns."""
     absent = [name for name in ("arm", "loss", "status") if name not in frame.columns]
     if absent:
         raise ValueError(f"the runs have no column {absent[0]!r}; they have {list(frame.columns)}")
@@ -84,7 +85,7 @@ def _checked_columns(frame: pd.DataFrame) -> list[str]:
     if not seeds:
         raise ValueError(f"the runs have no seed column; give one or more of {list(SEED_COLUMNS)}")
     if frame[seeds].isna().to_numpy().any():
-        raise ValueError(f"a run has no seed in one of the columns {seeds}; give every run all")
+        raise ValueError(f"a run lacks a seed; give every run a seed in each of {seeds}")
     return seeds
 
 
@@ -99,8 +100,8 @@ def _problem(
     if status not in STATUSES:
         return f"status {status!r} is none of {list(STATUSES)}"
     if seed in rows[arm]:
-        return "occurs twice; a rerun is a check, not an observation"
-    if status == "done" and not abs(loss) <= LARGEST_LOSS:  # true for NaN too
+        return "occurs twice; leave out reruns, which are no new observations"
+    if status == "done" and not abs(loss) <= MAX_LOSS:  # true for NaN too
         return f"is done with loss {loss}; a run without a loss has diverged"
     return None
 

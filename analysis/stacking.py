@@ -1,10 +1,10 @@
-"""Stacks of several interventions: the predicted effect, and the effect that fresh seeds confirm.
+"""Stacks of several interventions: the predicted effect, and the effect measured on fresh seeds.
 
-The estimates of chosen winners are too large on average: an arm is chosen because its estimate is
-large, partly by luck. So the prediction sums estimates that are shrunk toward zero, by James and
-Stein's estimator in Efron and Morris's form for unequal variances (1973, JASA 68, 117-130): effects
-scatter around zero with a variance tau^2 that is estimated from all arms, and each is multiplied by
-tau^2 / (tau^2 + its error variance).
+The estimates of arms that were chosen are too large on average: an arm is chosen because its
+estimate is large, partly by luck (the winner's curse). So the prediction sums estimates that are
+shrunk toward zero, by James and Stein's estimator in Efron and Morris's form for unequal variances
+(1973, JASA 68, 117-130): effects are assumed to have mean zero and a variance tau^2 that is
+estimated from all arms, and each is multiplied by tau^2 / (tau^2 + its error variance).
 """
 
 import math
@@ -23,20 +23,20 @@ from analysis.verdict import ArmVerdict, judge
 
 Floats = NDArray[np.float64]
 
-FEWEST_ARMS = 3
-"""With fewer arms James and Stein's estimator gains nothing, and nothing is shrunk."""
-_HALVINGS = 100
+MIN_ARMS = 3
+"""Minimum number of arms; with fewer, James and Stein's estimator gains nothing and is not used."""
+_BISECTION_STEPS = 100
 _TAIL = 0.025
 
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
-    """The predicted effect of a stack, from the effects of its members one by one. In nats."""
+    """The predicted effect of a stack, from the effects of its single members. In nats."""
 
     effect: float
     """The sum of the members' shrunk effects."""
     members: dict[str, float]
-    """The shrunk effects by member."""
+    """The shrunk effect of each member."""
     unshrunk: float
     """The sum of the estimates before shrinking."""
     standard_error: float
@@ -44,17 +44,17 @@ class Promise:
     df: float
 
     def interval(self, alpha: float) -> tuple[float, float]:
-        """The 1 - alpha interval of the effect, if there are no interactions."""
+        """The 1 - alpha interval of the effect, assuming no interactions."""
         margin = -float(stdtrit(self.df, alpha / 2)) * self.standard_error
         return self.effect - margin, self.effect + margin
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """Difference between confirmed and predicted effect: the members' interaction. In nats."""
+    """Confirmed minus predicted effect: an estimate of the members' interaction. In nats."""
 
     effect: float
-    """Confirmed minus predicted: below zero, the stack is better than predicted."""
+    """Below zero, the stack is better than predicted."""
     ci_low: float
     ci_high: float
     p: float
@@ -68,7 +68,7 @@ class Confirmation:
     stack: ArmVerdict
     """The stack against the baseline: a single question."""
     removals: dict[str, ArmVerdict]
-    """By member: the stack without it, against the stack. A family of its own."""
+    """By member: the stack without it, against the stack. A separate family of questions."""
     rest: dict[str, ArmVerdict]
     """By member: the stack without it, against the baseline."""
 
@@ -80,13 +80,13 @@ class Confirmation:
 def shrinkage(effects: ArrayLike, standard_errors: ArrayLike, df: ArrayLike) -> Floats:
     """Shrinkage factors, between 0 and 1, of estimated effects.
 
-    The last axis runs over all arms that were tried, losers included; other axes over studies.
-    tau^2 solves sum of effect^2 / (tau^2 + error variance) = arms - 2, which gives James and
-    Stein's factor for equal errors. An error with few `df` is scaled by the width of its 95% t
-    interval over the normal one. All ones for fewer than `FEWEST_ARMS` arms.
+    The last axis runs over all arms that were tried, chosen or not; other axes over studies. tau^2
+    solves sum of effect^2 / (tau^2 + error variance) = arms - 2, which gives James and Stein's
+    factor for equal errors. An error with few `df` is scaled by the width of its 95% t interval
+    over the normal one. All factors are 1 for fewer than `MIN_ARMS` arms.
     """
     e, se, d = np.broadcast_arrays(*(np.asarray(x, float) for x in (effects, standard_errors, df)))
-    if e.shape[-1] < FEWEST_ARMS:
+    if e.shape[-1] < MIN_ARMS:
         return np.ones(e.shape)
     errors = (se * stdtrit(d, _TAIL) / ndtri(_TAIL)) ** 2
     tau2 = _tau2(e**2, errors, e.shape[-1] - 2)
@@ -94,20 +94,20 @@ def shrinkage(effects: ArrayLike, standard_errors: ArrayLike, df: ArrayLike) -> 
 
 
 def _tau2(squares: Floats, errors: Floats, target: float) -> Floats:
-    """tau^2 by bisection; 0 if effects scatter no more than their errors. Shape (..., 1)."""
+    """tau^2 by bisection; 0 if effects vary no more than their errors explain. Shape (..., 1)."""
     low = np.zeros((*squares.shape[:-1], 1))
     high = squares.sum(axis=-1, keepdims=True) / target  # the solution for errors of zero
 
-    def above(tau2: Floats) -> NDArray[np.bool_]:
+    def is_too_small(tau2: Floats) -> NDArray[np.bool_]:
         total = np.maximum(tau2 + errors, np.finfo(float).tiny)
         return np.asarray((squares / total).sum(axis=-1, keepdims=True) > target)
 
-    scatters = above(low)
-    for _ in range(_HALVINGS):
+    is_positive = is_too_small(low)
+    for _ in range(_BISECTION_STEPS):
         middle = (low + high) / 2
-        beyond = above(middle)
-        low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
-    return np.where(scatters, high, 0.0)
+        raise_low = is_too_small(middle)
+        low, high = np.where(raise_low, middle, low), np.where(raise_low, high, middle)
+    return np.where(is_positive, high, 0.0)
 
 
 def promise(
@@ -115,8 +115,8 @@ def promise(
 ) -> Promise:
     """Predict the effect of `members` together from the verdicts on all arms of a study.
 
-    `verdicts` are those on single interventions, without the baseline and stacks. `runs` has the
-    columns arm, loss (nats), status and seeds as `runs.read_runs` takes them.
+    `verdicts` are those on single interventions, without the baseline and stacks. `runs` is a frame
+    for `runs.read_runs`, with the columns arm, loss (nats), status and seeds.
     """
     tried = [row for row in verdicts if row.effect is not None and row.standard_error]
     columns = zip(*((row.effect, row.standard_error, row.df) for row in tried), strict=True)
@@ -140,8 +140,8 @@ def _error_of_sum(
 ) -> tuple[float, float]:
     """Standard error (nats) and df of the sum of the members' effects.
 
-    Computed from the sums by seed if all arms share two seeds or more, because the same baseline
-    is in every effect; otherwise as if the effects were independent.
+    Computed from the sums by seed if all arms share two seeds or more, because all effects contain
+    the same baseline; otherwise as if the effects were independent.
     """
     arms = [baseline, *(row.arm for row in members)]
     first, *others = read_runs(_runs_of(runs, arms), arms).values()
@@ -194,7 +194,7 @@ def _runs_of(runs: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
 def gap(promised: Promise, confirmed: ArmVerdict, alpha: float) -> Gap | None:
     """Confirmed minus predicted effect; None if the stack has no estimate with an error.
 
-    They come from different seeds, so they are independent.
+    The two come from different seeds, so they are independent.
     """
     if confirmed.effect is None or confirmed.standard_error is None or confirmed.df is None:
         return None

@@ -43,12 +43,12 @@ class ArmVerdict:
     """Seeds done in both arm and baseline. This and the fields below are None for the baseline,
     except `mean` and `sd`."""
     mean: float | None = None
-    """Mean of the done runs; diverged runs are not in it."""
+    """Mean over the runs that are done; diverged runs are left out."""
     sd: float | None = None
     effect: float | None = None
     """Arm minus baseline; negative is an improvement."""
     ci_low: float | None = None
-    """The 1 - alpha interval of the effect, not adjusted for the family."""
+    """The 1 - alpha interval of the effect, not adjusted for multiple comparisons."""
     ci_high: float | None = None
     standard_error: float | None = None
     df: float | None = None
@@ -56,17 +56,17 @@ class ArmVerdict:
     p: float | None = None
     p_adjusted: float | None = None
     method: Method | None = None
-    """The method behind effect, interval and p. None if there are too few runs for any."""
+    """The method of effect, interval and p. None if there are too few runs for any."""
     pairing_gain: float | None = None
-    """(var arm + var baseline) / var d over shared seeds: unpaired runs that one pair is worth."""
+    """(var arm + var baseline) / var of the differences: how many unpaired seeds replace a pair."""
     correlation: float | None = None
-    """Correlation of the arm's and the baseline's losses, from three shared seeds."""
+    """Correlation of the arm's and the baseline's losses; None below three shared seeds."""
     verdict: Verdict | None = None
     real_but_negligible: bool = False
     """True for a negligible effect with an adjusted p below alpha."""
     seeds_to_settle: int | None = None
     """For an undecided arm: further seeds, in arm and baseline, that would settle it with 80% power.
-    None if that takes more than `power.MOST_SEEDS` or nothing can be estimated."""
+    None if that takes more than `power.MAX_SEEDS` or nothing can be estimated."""
     p_paired: float | None = None
     p_welch: float | None = None
     p_permutation: float | None = None
@@ -81,9 +81,9 @@ class Judgement:
     noise: Noise | None
     """Noise of the baseline; None with fewer than two baseline runs."""
     family: int
-    """The number of questions that p-values were adjusted for."""
+    """Number of questions that p-values were adjusted for."""
     prior: Prior
-    """The prior learned from all arms' variances; `prior.df` is 0 if too few arms had pairs."""
+    """The prior fitted to all arms' variances; `prior.df` is 0 if too few arms had pairs."""
     arms: tuple[ArmVerdict, ...]
     """The baseline first, then the plan's arms in the plan's order."""
 
@@ -98,10 +98,10 @@ def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """Judge every arm of `plan` by its runs.
 
     `runs` has the columns arm, loss (nats), status (see `runs.STATUSES`) and at least one of
-    `runs.SEED_COLUMNS`, one row per run, in any order. An unstable arm has an effect and
-    an interval over its converged runs, but no p: diverged runs are not missing by chance. It and
-    any arm without an estimate count in the family as a p of 1. An arm without an estimate is
-    undecided. Raises ValueError as `runs.read_runs` does.
+    `runs.SEED_COLUMNS`, one row per run, in any order. An unstable arm has an effect and an
+    interval over its converged runs, but no p: diverged runs are not missing by chance. An arm
+    without an estimate is undecided. Both count in the family as a p of 1. Raises ValueError as
+    `runs.read_runs` does.
     """
     by_arm = read_runs(runs, (plan.baseline, *plan.arms))
     baseline = by_arm[plan.baseline]
@@ -120,7 +120,7 @@ def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
 
 
 def _judged(comparison: Comparison, prior: Prior) -> Judged:
-    """The default estimate and its p; NaN if the p may not be used."""
+    """The default estimate and its p; NaN without an estimate, or if the arm is unstable."""
     if comparison.identical:
         return None, math.nan
     estimate = comparison.default(prior)
@@ -128,7 +128,7 @@ def _judged(comparison: Comparison, prior: Prior) -> Judged:
 
 
 def _counts(runs: ArmRuns) -> ArmVerdict:
-    """A row with an arm's counts of runs, mean and sd."""
+    """A row with the arm's numbers of runs, mean and sd."""
     values = runs.observed
     mean, variance = runs.moments if values.size else (None, None)
     return ArmVerdict(
@@ -145,6 +145,7 @@ def _counts(runs: ArmRuns) -> ArmVerdict:
 def _row(
     comparison: Comparison, judged: Judged, p_adjusted: float, sensitive: bool, plan: Plan
 ) -> ArmVerdict:
+    """The row of one arm; `judged` is its default estimate and p."""
     estimate, p = judged
     verdict = _verdict(comparison, judged, p_adjusted, plan)
     row = replace(
@@ -173,7 +174,7 @@ def _row(
 
 
 def _compared(comparison: Comparison) -> ArmVerdict:
-    """A row with what does not depend on the method that decides."""
+    """A row with the fields that do not depend on the method of the verdict."""
     paired, welch = comparison.paired, comparison.welch
     return replace(
         _counts(comparison.arm),
@@ -199,18 +200,18 @@ def _verdict(comparison: Comparison, judged: Judged, p_adjusted: float, plan: Pl
 def _seeds_to_settle(comparison: Comparison, estimate: Estimate, plan: Plan) -> int | None:
     goal = Goal(
         alpha=plan.alpha,
-        superiority_alpha=_level(comparison.arm.arm, plan),
+        superiority_alpha=_superiority_alpha(comparison.arm.arm, plan),
         delta=plan.smallest_effect,
     )
     return seeds_to_settle(estimate.effect, _precision(comparison, estimate), goal)
 
 
-def _level(arm: str, plan: Plan) -> float:
+def _superiority_alpha(arm: str, plan: Plan) -> float:
     return plan.alpha if arm in plan.outside_family else plan.strictest_alpha
 
 
 def _precision(comparison: Comparison, estimate: Estimate) -> Precision:
-    """The estimate's standard error after further seeds, if its variances are the true ones."""
+    """The standard error after further seeds, assuming that the estimated variances are true."""
     if estimate.method in ("paired t", "moderated paired t"):
         n = len(comparison.seeds)
         sd = estimate.standard_error * math.sqrt(n)

@@ -27,7 +27,7 @@ import sweep
 from analysis.comparison import Comparison, learn_prior
 from analysis.effects import Estimate, moments
 from analysis.moderation import Prior
-from analysis.power import MOST_SEEDS, Precision, paired_precision, t_power, unpaired_precision
+from analysis.power import MAX_SEEDS, Precision, paired_precision, t_power, unpaired_precision
 from analysis.runs import read_runs
 from sweep.study.file import load_study
 
@@ -46,7 +46,7 @@ class Row:
     ratio: float | None
     """(var arm + var baseline) / var difference."""
     welch: int | None
-    """Seeds per arm; None for more than `MOST_SEEDS`."""
+    """Seeds per arm; None for more than `MAX_SEEDS`."""
     paired: int | None
 
 
@@ -110,7 +110,7 @@ def _paired(estimate: Estimate, n: int) -> Precision:
 
 def _seeds(effect: float, precision: Precision, level: float) -> int | None:
     """The smallest number of seeds, from two, that sees the effect."""
-    for seeds in range(2, MOST_SEEDS + 1):
+    for seeds in range(2, MAX_SEEDS + 1):
         if t_power(effect, *precision(seeds - 2), level) >= POWER:
             return seeds
     return None
@@ -127,7 +127,7 @@ def table(rows: list[Row]) -> str:
             f"{row.effect:+.4f}",
             "" if row.correlation is None else f"{row.correlation:.3f}",
             "" if row.ratio is None else f"{row.ratio:,.1f}",
-            *(f"over {MOST_SEEDS:,}" if n is None else f"{n:,}" for n in (row.welch, row.paired)),
+            *(f"over {MAX_SEEDS:,}" if n is None else f"{n:,}" for n in (row.welch, row.paired)),
         ]
         lines.append(f"| {row.arm} | {' | '.join(numbers)} |")
     return "\n".join(lines)

@@ -1,11 +1,11 @@
 """Analysis of variance for balanced layouts.
 
 A term is a factor ("init") or factors joined by colons ("init:order"): the interaction of crossed
-factors, or a factor nested in another. Outer terms come first. The residual is what no term
-explains. A one-way table may have unequal groups.
+factors, or a factor nested in another. Outer terms come first. The residual is the variation that
+no term explains. A one-way table may have unequal groups.
 
-The first value is subtracted from all before anything else (`digits.centred`), and sums are taken
-by `math.fsum`, so that even thirteen constant leading digits do no harm.
+The first value is subtracted from all values before anything else (`digits.centred`), and sums are
+computed by `math.fsum`, so that thirteen constant leading digits cost no precision.
 """
 
 import math
@@ -34,11 +34,11 @@ class Source:
     levels: int
     """Distinct cells of the term; for the residual, the number of values."""
     size: float
-    """Values per cell: 1 for the residual, a mean where groups are unequal."""
+    """Values per cell: 1 for the residual, the mean if groups are unequal."""
     df: int
     sum_of_squares: float
     error: str | None
-    """This term is tested against the mean square of that one; None for the residual."""
+    """Name of the term that this one is tested against (by mean square); None for the residual."""
 
     @property
     def mean_square(self) -> float:
@@ -47,7 +47,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Anova:
-    """A table of the analysis of variance."""
+    """An ANOVA table."""
 
     n: int
     mean: float
@@ -134,11 +134,11 @@ class Layout:
         done = frame[frame["status"] == "done"] if "status" in frame.columns else frame
         values = done[value].to_numpy(float)
         if values.size < 2 or not np.isfinite(values).all():
-            raise ValueError(f"{value!r} must hold two finite values or more, and no others")
-        cells = {term: _numbered(done, term.split(":")) for term in terms}
+            raise ValueError(f"{value!r} must have at least two values, and all must be finite")
+        cells = {term: _cells(done, term.split(":")) for term in terms}
         single = [term for term, codes in cells.items() if codes.max() == 0]
         if single:
-            raise ValueError(f"{single[0]!r} has one level; its spread shows from two on")
+            raise ValueError(f"{single[0]!r} has one level; a term needs at least two")
         return cls(values, cells)
 
     @cached_property
@@ -152,10 +152,11 @@ class Layout:
 
     @cached_property
     def balanced(self) -> bool:
-        """True if all cells of a term are equally large and unrelated terms occur in all combinations."""
+        """True if a term's cells are equally large and unrelated terms occur in every combination."""
         terms = list(self.cells)
         pairs = [(a, b) for i, a in enumerate(terms) for b in terms[:i]]
-        return all(map(_even, self.cells.values())) and all(self._orthogonal(*p) for p in pairs)
+        equal = all(map(_equally_large, self.cells.values()))
+        return equal and all(self._orthogonal(*p) for p in pairs)
 
     def _orthogonal(self, first: str, second: str) -> bool:
         if _nested(first, second) or _nested(second, first):
@@ -163,14 +164,14 @@ class Layout:
         shared = set(first.split(":")) & set(second.split(":"))
         inside = [codes for term, codes in self.cells.items() if set(term.split(":")) == shared]
         if shared and not inside:
-            return False  # a:b and b:c without b: its effect would be counted in both
-        joint = _pairs(self.cells[first], self.cells[second])
+            return False  # a:b and b:c without b: the effect of b would be counted in both
+        joint = _joint_cells(self.cells[first], self.cells[second])
         levels = (self.cells[first].max() + 1) * (self.cells[second].max() + 1)
         common = inside[0].max() + 1 if inside else 1
-        return _even(joint) and bool(joint.max() + 1 == levels // common)
+        return _equally_large(joint) and bool(joint.max() + 1 == levels // common)
 
     def table(self) -> Anova:
-        """The table: effects are subtracted term by term, inner terms last."""
+        """Compute the table: subtract the effects term by term, inner terms last."""
         mean = _mean(self.centred)
         residual, effects = self.centred - mean, dict[str, Floats]()
         for term in sorted(self.cells, key=lambda each: each.count(":")):
@@ -186,7 +187,7 @@ class Layout:
         )
 
     def _squares(self, part: Floats, df: int) -> float:
-        """The sum of squares; 0 if it is no more than the values' rounding."""
+        """The sum of squares; 0 if it is no larger than rounding explains."""
         total = math.fsum((part * part).tolist())
         scale = float(np.abs(self.values).max())
         return total if total > df * rounding(scale) ** 2 else 0.0
@@ -217,7 +218,7 @@ class Layout:
         )
 
     def _error(self, term: str) -> str:
-        """The term with this one's factors and the fewest more, or else the residual."""
+        """The smallest other term that contains all factors of this one, or else the residual."""
         holding = [other for other in self.cells if other != term and _nested(term, other)]
         if not holding:
             return RESIDUAL
@@ -225,8 +226,8 @@ class Layout:
         if all(_nested(nearest, other) for other in holding):
             return nearest
         raise ValueError(
-            f"{term!r} lies in {', '.join(map(repr, holding))} at once and no one mean square is "
-            "its error; keep one of these interactions"
+            f"{term!r} is part of {', '.join(map(repr, holding))}, so no single mean square is its "
+            "error; keep one of these interactions"
         )
 
 
@@ -235,19 +236,22 @@ def _nested(outer: str, inner: str) -> bool:
     return set(outer.split(":")) <= set(inner.split(":"))
 
 
-def _numbered(frame: pd.DataFrame, factors: Sequence[str]) -> Integers:
+def _cells(frame: pd.DataFrame, factors: Sequence[str]) -> Integers:
+    """The index of each row's cell: its combination of the factors' levels."""
     if frame[list(factors)].isna().to_numpy().any():
-        raise ValueError(f"a value has no level of {':'.join(factors)}; give every value all")
+        raise ValueError(f"a row has no level of {':'.join(factors)}; give every row one")
     groups = frame.groupby(list(factors), sort=False, observed=True)
     return np.asarray(groups.ngroup().to_numpy(), np.int64)
 
 
-def _pairs(first: Integers, second: Integers) -> Integers:
+def _joint_cells(first: Integers, second: Integers) -> Integers:
+    """The cells of two terms together: one for each pair of cells that occurs."""
     joint = first * (second.max() + 1) + second
     return np.unique(joint, return_inverse=True)[1].astype(np.int64)
 
 
-def _even(codes: Integers) -> bool:
+def _equally_large(codes: Integers) -> bool:
+    """True if all cells have equally many values."""
     return bool(np.ptp(np.bincount(codes)) == 0)
 
 

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-FEWEST_LEVELS = 4
-"""With fewer levels no share of the variance is given: with three degrees of freedom the interval of
-a component is already a factor of thirty wide."""
+MIN_LEVELS = 4
+"""Minimum number of levels for a share of the variance: with three degrees of freedom, the interval
+of a component is already a factor of thirty wide."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,6 @@ class Components:
         return math.fsum(max(part.variance, 0.0) for part in self.parts)
 
     def share(self, term: str) -> float | None:
-        """A term's share of the total; None if any term has fewer than `FEWEST_LEVELS` levels."""
-        known = all(part.levels >= FEWEST_LEVELS for part in self.parts)
+        """A term's share of the total; None if any term has fewer than `MIN_LEVELS` levels."""
+        known = all(part.levels >= MIN_LEVELS for part in self.parts)
         return max(self[term].variance, 0.0) / self.total if known and self.total > 0 else None

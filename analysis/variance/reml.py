@@ -1,7 +1,7 @@
 """Variance components of unbalanced layouts, by REML with profile-likelihood intervals.
 
 statsmodels' MixedLM gives the same estimates when all are positive (the tests compare them), but it
-works on square roots, stops short of a variance of exactly zero, and has no interval for a
+optimises square roots, does not reach a variance of exactly zero, and gives no interval for a
 component.
 """
 
@@ -18,26 +18,28 @@ from analysis.variance.component import Component, Components
 Floats = NDArray[np.float64]
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
 
-MOST_VALUES = 2000
-"""An n x n matrix is inverted about a hundred times: a minute at this size."""
+MAX_VALUES = 2000
+"""Maximum number of values: an n x n matrix is inverted about a hundred times, which takes a minute
+at this size."""
 MIN_RESIDUAL = 1e-9
-"""Smallest residual variance, as a share of the values' variance: keeps the matrix invertible."""
+"""Minimum residual variance, as a share of the values' variance: keeps the matrix invertible."""
 MIN_BOUND, MAX_BOUND = 1e-6, 1e6
-"""Ends of an interval beyond these become zero and infinity; in units of the values' variance."""
+"""Limits for the ends of an interval, in units of the values' variance. Beyond these limits, an end
+is set to zero or infinity."""
 
 
 def fit_reml(layout: Layout, alpha: float) -> Components:
-    """Fit components of zero or more, with 1 - alpha profile intervals.
+    """Fit non-negative variance components, with 1 - alpha profile intervals.
 
-    Raises ValueError if all values are equal, or for more than `MOST_VALUES`.
+    Raises ValueError if all values are equal, or if there are more than `MAX_VALUES`.
     """
     spread = float(layout.centred.std())
     if spread == 0:
         raise ValueError("all values are equal; there is no variance to decompose")
-    if layout.values.size > MOST_VALUES:
+    if layout.values.size > MAX_VALUES:
         raise ValueError(
             f"{layout.values.size} values in a layout that is not balanced; REML takes up to "
-            f"{MOST_VALUES}: leave rows out until every combination has as many"
+            f"{MAX_VALUES}: leave out rows until every combination occurs equally often"
         )
     criterion = Criterion(layout.centred / spread, layout)
     best = criterion.minimise(np.full(criterion.lower.size, 1 / criterion.lower.size))
@@ -62,7 +64,7 @@ def fit_reml(layout: Layout, alpha: float) -> Components:
 
 class Criterion:
     """Minus twice the restricted log-likelihood (Patterson and Thompson 1971, Biometrika 58,
-    545-554), less a constant, as a function of the variances of the terms and, last, the residual.
+    545-554), up to a constant, as a function of the variances of the terms and, last, the residual.
     """
 
     def __init__(self, values: Floats, layout: Layout) -> None:
@@ -86,11 +88,11 @@ class Criterion:
         weights = self._inverse(variances)[0].sum(axis=1)
         return float(weights @ self.values / weights.sum())
 
-    def minimise(self, start: Vector, held: int | None = None) -> Vector:
-        """The variances at the minimum found from `start`; variance number `held` is kept fixed."""
+    def minimise(self, start: Vector, fixed: int | None = None) -> Vector:
+        """The variances at the minimum, searched from `start`; number `fixed` keeps its value."""
         low, high = self.lower.copy(), np.full(start.size, MAX_BOUND)
-        if held is not None:
-            low[held] = high[held] = start[held]
+        if fixed is not None:
+            low[fixed] = high[fixed] = start[fixed]
         found = minimize(
             self.__call__,
             start,
@@ -102,12 +104,12 @@ class Criterion:
         return np.asarray(found.x, float)
 
     def interval(self, index: int, best: Vector, alpha: float) -> tuple[float, float]:
-        """Values at which the profiled criterion exceeds its minimum by the chi-square quantile."""
+        """The profile interval: here the criterion exceeds its minimum by a chi-square quantile."""
         limit = self(best)[0] + float(chdtri(1, alpha))
 
         def excess(variance: float) -> float:
             start = np.where(np.arange(best.size) == index, variance, best)
-            return self(self.minimise(start, held=index))[0] - limit
+            return self(self.minimise(start, fixed=index))[0] - limit
 
         low, high = float(best[index]), max(2 * float(best[index]), 0.1)
         while low >= MIN_BOUND and excess(low) <= 0:

@@ -1,8 +1,8 @@
-"""Decompose the noise by stream of random numbers: initialisation, data order, dropout.
+"""Decompose the noise by random stream: initialisation, data order, dropout.
 
-The losses of one recipe are y = mean + stream_1 + stream_2 + ... + rest, where each stream is a
-random effect of its seeds. The rest is the interaction of the streams: a run has no other source
-of randomness than its seeds.
+The model of a recipe's losses is y = mean + stream_1 + stream_2 + ... + rest, where each stream is
+a random effect of its seed. The rest is the interaction of the streams, since a run has no other
+source of randomness than its seeds.
 """
 
 import itertools
@@ -16,14 +16,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.variance.anova import RESIDUAL
-from analysis.variance.component import FEWEST_LEVELS, Components
+from analysis.variance.component import MIN_LEVELS, Components
 from analysis.variance.estimate import variance_components
 
 Floats = NDArray[np.float64]
 
 
 class UndecidableError(ValueError):
-    """The runs cannot separate the streams; the message says why."""
+    """The effects of the streams cannot be separated; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Stream:
     levels: int
     """Number of distinct seeds."""
     separable: int
-    """Number of seeds with effects that can be separated from the other streams': all in a balanced
+    """Number of seeds that are not confounded with seeds of other streams; all, in a balanced
     layout."""
     variance: float
     """The estimate; negative if seeds differ by less than expected by chance."""
@@ -43,11 +43,11 @@ class Stream:
     ci_high: float | None
     """Upper end of the sd's interval; None if it is unbounded."""
     share: float | None
-    """Share of the total variance; None with fewer than `FEWEST_LEVELS` separable levels."""
+    """Share of the total variance; None with fewer than `MIN_LEVELS` separable levels."""
     f: float | None
-    """Mean square of the stream over that of the rest; None by REML."""
+    """Mean square of the stream over that of the rest; None if the method is REML."""
     p: float | None
-    """The p-value of no contribution; None by REML."""
+    """The p-value of no contribution; None if the method is REML."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Decomposition:
 
     method: Literal["moments", "REML"]
     n: int
-    """Runs."""
+    """Number of runs."""
     streams: dict[str, Stream]
     rest_sd: float
     """Standard deviation of the streams' interaction, nats."""
@@ -85,17 +85,17 @@ def decompose(runs: pd.DataFrame, streams: Mapping[str, str], alpha: float = 0.0
 def crossed_layout(levels: int, streams: int) -> list[tuple[int, ...]]:
     """The smallest layout that separates two or three streams with `levels` levels each.
 
-    Two streams: every pair. Three: a Latin square, levels^2 runs instead of levels^3, in which
-    every pair of levels of two streams occurs once, so that effects are orthogonal. Its diagonal
-    (i, i, i) is the runs of the study's own seeds. Indices from 0. Raises ValueError for
-    fewer than three levels, or an even number other than four.
+    For two streams: every pair. For three: a Latin square with levels^2 runs instead of levels^3,
+    in which every pair of levels of two streams occurs once, so that effects are orthogonal. Its
+    diagonal (i, i, i) consists of the runs with the study's own seeds. Indices start at 0. Raises
+    ValueError for fewer than three levels, or an even number other than four.
     """
-    if levels < 3 or (levels % 2 == 0 and levels != FEWEST_LEVELS):
+    if levels < 3 or (levels % 2 == 0 and levels != MIN_LEVELS):
         raise ValueError(f"{levels} levels have no such layout; take 4, or an odd number from 3 on")
     pairs = itertools.product(range(levels), repeat=2)
     if streams == 2:
         return list(pairs)
-    if levels == FEWEST_LEVELS:
+    if levels == MIN_LEVELS:
         return [(i, j, _times(2, i) ^ _times(3, j)) for i, j in pairs]
     half = (levels + 1) // 2  # 1/2 modulo an odd number
     return [(i, j, half * (i + j) % levels) for i, j in pairs]
@@ -115,7 +115,7 @@ def _stream(found: Components, column: str, separable: int) -> Stream:
         sd=part.sd,
         ci_low=math.sqrt(part.ci_low),
         ci_high=math.sqrt(part.ci_high) if math.isfinite(part.ci_high) else None,
-        share=found.share(column) if separable >= FEWEST_LEVELS else None,
+        share=found.share(column) if separable >= MIN_LEVELS else None,
         f=part.f,
         p=part.p,
     )
@@ -135,7 +135,7 @@ def _check_runs(runs: pd.DataFrame, streams: Mapping[str, str]) -> None:
 
 
 def _separable(runs: pd.DataFrame, streams: Mapping[str, str]) -> dict[str, int]:
-    """Number of levels of each stream with effects that can be separated from the others'."""
+    """By stream: `Stream.separable`. Raises UndecidableError if a stream has no such level."""
     levels = {name: _indicators(runs[column]) for name, column in streams.items()}
     rank = _rank(levels.values())
     found = {
@@ -145,12 +145,13 @@ def _separable(runs: pd.DataFrame, streams: Mapping[str, str]) -> dict[str, int]
     for name, count in found.items():
         if count == 1:
             raise UndecidableError(
-                f"{name} changes only together with the others, so its effect cannot be separated from theirs"
+                f"{name} changes only together with the other streams, so its effect cannot be "
+                "separated from theirs"
             )
     if rank == len(runs):
         raise UndecidableError(
-            "there are no more runs than seeds to separate, so no runs are left to estimate the "
-            "error"
+            "there are only as many runs as seed effects to estimate, so no runs are left to "
+            "estimate the error"
         )
     return found
 

@@ -173,7 +173,7 @@ def _outcomes(
     """
     import pandas as pd
 
-    from analysis.runs import LARGEST_LOSS
+    from analysis.runs import MAX_LOSS
 
     status = cells.get(Field.STATUS)
     if status is None:
@@ -184,7 +184,7 @@ def _outcomes(
         states = read_states(written, source, rules.statuses)
         cause = ("its status was " + written).where(states == RunState.FAILED)
     missing = (states == RunState.DONE) & is_empty(cells[Field.LOSS])
-    lost = (states == RunState.DONE) & ~missing & ~(losses.abs() <= LARGEST_LOSS)
+    lost = (states == RunState.DONE) & ~missing & ~(losses.abs() <= MAX_LOSS)
     for rows, state in ((missing, RunState.FAILED), (lost, RunState.DIVERGED)):
         states = states.mask(rows, pd.Series(state, index=losses.index, dtype=object))
     cause = cause.mask(missing, NO_LOSS)

@@ -152,10 +152,10 @@ def decomposed(
 
 def _no_share(counts: Mapping[str, str]) -> str:
     """Why streams have no share; `counts` has `3 of 4` for each of them: separable of all seeds."""
-    from analysis.variance.component import FEWEST_LEVELS
+    from analysis.variance.component import MIN_LEVELS
 
     return (
-        f"a share needs {FEWEST_LEVELS} seeds with effects that can be told from those of the "
+        f"a share needs {MIN_LEVELS} seeds with effects that can be told from those of the "
         f"other streams' seeds, and there are {listed(f'{n} of {s}' for s, n in counts.items())}"
     )
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.effects import (
-    EXACT_FLIPS,
-    MOST_FLIPS,
+    MAX_EXACT_N,
+    MAX_RANDOM_N,
     moments,
     paired_t,
     prediction_t,
@@ -125,7 +125,7 @@ def test_sums_that_differ_by_rounding_are_counted_as_ties() -> None:
 
 
 def test_random_sign_flips_are_repeatable_and_near_the_t_test() -> None:
-    differences = np.random.default_rng(5).normal(0.4, 1.0, EXACT_FLIPS + 10)
+    differences = np.random.default_rng(5).normal(0.4, 1.0, MAX_EXACT_N + 10)
     p = sign_flip_p(differences)
     assert p == sign_flip_p(differences)
     assert p == pytest.approx(paired_t(differences).p, abs=0.01)
@@ -134,7 +134,7 @@ def test_random_sign_flips_are_repeatable_and_near_the_t_test() -> None:
 
 def test_many_sign_flips_follow_their_normal_limit_without_filling_the_memory() -> None:
     generator = np.random.default_rng(6)
-    for n in (MOST_FLIPS, MOST_FLIPS + 1):
+    for n in (MAX_RANDOM_N, MAX_RANDOM_N + 1):
         differences = generator.normal(0.15, 1.0, n)
         assert sign_flip_p(differences) == pytest.approx(paired_t(differences).p, rel=0.15)
     assert 0 < sign_flip_p(generator.normal(0.01, 1.0, 1_000_000)) < 1e-10
@@ -143,7 +143,7 @@ def test_many_sign_flips_follow_their_normal_limit_without_filling_the_memory() 
 
 def test_many_arms_flipped_together_have_the_same_p_as_one_by_one() -> None:
     generator = np.random.default_rng(6)
-    arms = [generator.normal(0.3, 1.0, n) for n in (3, 40, 8, 40, MOST_FLIPS + 1, 40)]
+    arms = [generator.normal(0.3, 1.0, n) for n in (3, 40, 8, 40, MAX_RANDOM_N + 1, 40)]
     assert sign_flip_ps(arms) == [sign_flip_p(arm) for arm in arms]
 
 

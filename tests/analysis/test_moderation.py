@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import polygamma
 
-from analysis.moderation import FEWEST_ARMS, FEWEST_DF, fit_prior, moderate, trigamma_inverse
+from analysis.moderation import MIN_ARMS, MIN_DF, fit_prior, moderate, trigamma_inverse
 
 # statistics.md, section 8: standard deviations of paired differences, nats.
 SDS = np.array([0.0025, 0.0063, 0.0030, 0.0091, 0.0003, 0.0006, 0.0188, 0.0075])
 
-variances = st.lists(st.floats(1e-10, 1.0), min_size=FEWEST_ARMS, max_size=16)
-dfs = st.integers(FEWEST_DF, 8)
+variances = st.lists(st.floats(1e-10, 1.0), min_size=MIN_ARMS, max_size=16)
+dfs = st.integers(MIN_DF, 8)
 
 
 def test_the_trigamma_inverse_knows_the_closed_values() -> None:
@@ -72,7 +72,7 @@ def test_equally_noisy_arms_share_all_their_degrees_of_freedom() -> None:
     assert moderated[2] == moderated[0] == prior.variance.item()
 
 
-@pytest.mark.parametrize("arms", range(FEWEST_ARMS))
+@pytest.mark.parametrize("arms", range(MIN_ARMS))
 def test_too_few_arms_keep_their_own_variances(arms: int) -> None:
     prior = fit_prior(SDS[:arms] ** 2, 2)
     moderated, df = moderate(SDS[:arms] ** 2, 2, prior)

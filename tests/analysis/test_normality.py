@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.normality import MOST_POINTS, normality
+from analysis.normality import MAX_POINTS, normality
 
 WEIGHTS = [148, 154, 158, 160, 161, 162, 166, 170, 182, 195, 236]
 """Shapiro and Wilk (1965, Biometrika 52, p. 606): weights of eleven men in pounds."""
@@ -44,6 +44,6 @@ def test_too_few_or_equal_losses_have_no_shape(losses: list[float]) -> None:
 def test_a_qq_plot_of_many_losses_has_a_limited_number_of_points() -> None:
     found = normality(np.random.default_rng(0).normal(size=6_000))
     assert found is not None
-    assert len(found.points) == MOST_POINTS
+    assert len(found.points) == MAX_POINTS
     assert (found.w, found.p) == (None, None)
     assert found.correlation > 0.99

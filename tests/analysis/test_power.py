@@ -11,7 +11,7 @@ from scipy.special import stdtr
 
 from analysis.moderation import fit_prior, moderate
 from analysis.power import (
-    MOST_SEEDS,
+    MAX_SEEDS,
     Goal,
     equivalence_power,
     moderated_spread,
@@ -93,7 +93,7 @@ def test_the_count_of_further_seeds_is_the_first_that_suffices(
         return max(superior, same) >= GOAL.power
 
     count = seeds_to_settle(effect, precision, GOAL)
-    assert settled(MOST_SEEDS) == (count is not None)
+    assert settled(MAX_SEEDS) == (count is not None)
     if count is not None:
         assert settled(count)
         assert count == 1 or not settled(count - 1)
@@ -149,7 +149,7 @@ def test_seeds_to_see_is_the_smallest_number_with_the_power(
     precision = paired_precision(sd, 1) if paired else unpaired_precision(sd**2, 1, sd**2, 1)
     seeds = seeds_to_see(effect, precision, 0.05 / 8)
     if seeds is None:
-        assert visible(MOST_SEEDS, sd, 0.05 / 8) > effect
+        assert visible(MAX_SEEDS, sd, 0.05 / 8) > effect
         return
     assert visible(seeds, sd, 0.05 / 8) <= effect * (1 + 1e-9)
     assert seeds == 2 or visible(seeds - 1, sd, 0.05 / 8) > effect * (1 - 1e-9)

@@ -40,7 +40,7 @@ def test_all_seed_columns_that_are_present_make_the_seed() -> None:
     [
         (RUNS.drop(columns="status"), "no column 'status'; they have"),
         (RUNS.drop(columns="seed"), "no seed column; give one or more of"),
-        (RUNS.assign(seed=[1, np.nan, 2]), "has no seed in one of the columns"),
+        (RUNS.assign(seed=[1, np.nan, 2]), "a run lacks a seed"),
         (RUNS.assign(arm="x"), r"arm 'x', seed 2: the plan has no such arm; it has \['a', 'b'\]"),
         (RUNS.assign(status="lost"), "arm 'a', seed 2: status 'lost' is none of"),
         (RUNS.assign(seed=1), "arm 'a', seed 1: occurs twice"),

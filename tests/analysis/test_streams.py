@@ -109,7 +109,7 @@ def test_streams_that_cannot_be_separated_are_refused_with_the_reason(
 
 def test_no_more_runs_than_seeds_are_refused() -> None:
     frame = pd.DataFrame({"loss": [1.0, 2.0, 4.0], "init_seed": [1, 1, 2], "order_seed": [1, 2, 1]})
-    with pytest.raises(UndecidableError, match="no more runs than seeds to separate"):
+    with pytest.raises(UndecidableError, match="only as many runs as seed effects"):
         decompose(frame, {"init": "init_seed", "order": "order_seed"})
 
 
