@@ -50,7 +50,9 @@ def list_corpora(
 @data.command()
 def remove(
     corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A folder, name or hash.")],
-    force: Annotated[bool, typer.Option("--force", help="Even if runs still need it.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Remove it even if runs still need it.")
+    ] = False,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:

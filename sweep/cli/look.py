@@ -21,7 +21,7 @@ from sweep.cli.options import (
 
 @app.command()
 def status(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) -> None:
-    """Show the states of a study's runs, and errors."""
+    """Show how many runs of a study are in each state, and the errors of failed runs."""
     from sweep.commands.look import status as command
 
     raise typer.Exit(command(open_workspace(runs, db), study, make_console()))
@@ -47,7 +47,7 @@ def show(run: RunWord, study: StudyOption = None, runs: Folder = RUNS, db: Datab
 def log(
     run: RunWord,
     whole: Annotated[
-        bool, typer.Option("--all", help="All lines, not only the last ones.")
+        bool, typer.Option("--all", help="Show all lines, not only the last ones.")
     ] = False,
     study: StudyOption = None,
     runs: Folder = RUNS,

@@ -46,7 +46,7 @@ def export(
 def evaluate(
     model: ModelWord,
     study: StudyOption = None,
-    name: Annotated[str | None, typer.Option(help="Its name in reports.")] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name in reports.")] = None,
     remove: Annotated[
         bool, typer.Option("--remove", help="Remove the reference called RUN from the report.")
     ] = False,

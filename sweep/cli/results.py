@@ -41,7 +41,9 @@ EffectOption = Annotated[
 
 @app.command(name="import")
 def import_results(
-    file: Annotated[Path, typer.Argument(help="CSV, JSON Lines or Parquet: arm, loss, seed ...")],
+    file: Annotated[
+        Path, typer.Argument(help="A CSV, JSON Lines or Parquet file with a row per run.")
+    ],
     study: Annotated[str, typer.Option(metavar="NAME", help="Name of the new study.")],
     column: ColumnsOption = None,
     status: StatusesOption = None,

@@ -59,11 +59,11 @@ def plan(
     ] = None,
     effect: Annotated[
         float | None,
-        typer.Option(metavar="NATS", min=1e-12, max=1e6, help="Find the seeds that detect it."),
+        typer.Option(metavar="NATS", min=1e-12, max=1e6, help="An effect to find seeds for."),
     ] = None,
     price_per_hour: Annotated[
         float | None,
-        typer.Option(metavar="N", min=0, max=1e9, help="Of a GPU, or a run's share of a machine."),
+        typer.Option(metavar="N", min=0, max=1e9, help="Price of a GPU, or of a slot on a CPU."),
     ] = None,
     form: TableOrJson = "table",
     slots: Slots = None,
@@ -106,7 +106,7 @@ def report(
 def noise(
     study: StudyWord = None,
     seeds: Annotated[
-        int, typer.Option(min=2, max=10_000, help="Number of baseline seeds, at least.")
+        int, typer.Option(min=2, max=10_000, help="Minimum number of baseline seeds.")
     ] = 7,
     decompose: Annotated[
         str | None,

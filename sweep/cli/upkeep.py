@@ -33,18 +33,21 @@ def rebuild(runs: Folder = RUNS, db: Database = None) -> None:
 
 @app.command()
 def gc(
-    weights: Annotated[bool, typer.Option("--weights", help="Also weights of finished runs.")] = (
-        False
-    ),
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Also remove weights of finished runs.")
+    ] = (False),
     weights_of: Annotated[
         list[str] | None,
-        typer.Option(metavar="STUDY", help="Also weights that only this study has; repeatable."),
+        typer.Option(
+            metavar="STUDY", help="Also remove weights that only this study uses; repeatable."
+        ),
     ] = None,
     corpora: Annotated[
-        bool, typer.Option("--corpora", help="Also token files that no run reads.")
+        bool, typer.Option("--corpora", help="Also remove token files that no run reads.")
     ] = False,
     unknown: Annotated[
-        bool, typer.Option("--unknown", help="Also runs that the database does not know.")
+        bool,
+        typer.Option("--unknown", help="Also remove run directories that are not in the database."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List what would be removed; remove nothing.")
@@ -53,7 +56,7 @@ def gc(
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Remove files that are not needed any more, and say how much space that freed."""
+    """Remove files that are no longer needed, and print how much space that freed."""
     from sweep.commands.gc import GcRequest
     from sweep.commands.gc import gc as command
     from sweep.upkeep.garbage import GarbageKind

@@ -1,4 +1,4 @@
-"""Train the runs that a command needs, and say which of them are missing in the end."""
+"""Train the runs that a command needs, and print which of them failed or are missing."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from sweep.workspace import Workspace
 EXIT_DONE = 0
 EXIT_INCOMPLETE = 1
 EXIT_INTERRUPTED = 130
-LABELS_SHOWN = 8
-"""Runs that are named in one sentence."""
+MAX_LABELS = 8
+"""Maximum number of runs that one sentence names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Training:
     jobs: Mapping[str, Job]
     """By label: ARM/SEED."""
     slots: int | None
-    """Runs at once; None for as many as this machine has room for."""
+    """Maximum number of runs at the same time; None for as many as fit this machine."""
     fail_fast: bool = False
     """Stop at the first run that fails for good."""
 
@@ -70,7 +70,7 @@ class Steps:
 
 
 def carry_out(workspace: Workspace, training: Training, steps: Steps, console: Console) -> int:
-    """Train the runs that have no result yet, show what came of them; returns the exit status."""
+    """Train the runs that have no result yet and show the results; returns the exit status."""
     slots = find_slots(training.slots, training.plan.study.jobs.gpus_per_run)
     if why := why_no_gpu():
         say(console, f"{why}: training on the CPU.", "yellow")
@@ -97,10 +97,10 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
         steps.nothing_to_train(training)
     try:
         steps.show(store, training)
-    finally:  # a result that cannot be shown is explained by the runs that failed
+    finally:  # if `show` raises, the runs that failed may explain why
         status = conclude(store, training.jobs, console)
         if gave_up:
-            status = print_surrender(gave_up, console)
+            status = print_gave_up(gave_up, console)
     return status
 
 
@@ -125,7 +125,7 @@ def label_jobs(jobs: Mapping[tuple[str, int], Job]) -> dict[str, Job]:
 
 
 def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
-    """Say which of the jobs failed or were cancelled, if any; returns the exit status."""
+    """Print which of the jobs failed or were cancelled, if any; returns the exit status."""
     states = store.states([job.run_id for job in jobs.values()])
     cancelled = [label for label, job in jobs.items() if states[job.run_id] is RunState.CANCELLED]
     if cancelled:
@@ -147,14 +147,14 @@ def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
     return EXIT_INCOMPLETE
 
 
-def print_surrender(why: Stopping, console: Console) -> int:
-    """Say why the remaining runs were not tried; returns the exit status."""
+def print_gave_up(why: Stopping, console: Console) -> int:
+    """Print why the remaining runs were not tried; returns the exit status."""
     say(console, f"Given up: {stop_words(why)}. The others were not tried.", "red")
     return EXIT_INCOMPLETE
 
 
 def print_continuation(summary: Summary, total: int, console: Console) -> None:
-    """Say what an interrupted command has kept, and how to continue it."""
+    """Print how many runs an interrupted command has finished, and how to continue it."""
     say(
         console,
         f"Stopped: {summary.finished} of {total} runs finished and are kept. "
@@ -163,9 +163,9 @@ def print_continuation(summary: Summary, total: int, console: Console) -> None:
 
 
 def _id(job: Job) -> str:
-    """A word that names the run whatever study is meant; a rerun's id begins with its run's."""
+    """An id that is unambiguous without a study; long for a rerun, which begins like its run's."""
     return job.run_id if job.repeat_of else job.run_id[:12]
 
 
 def _some(labels: Sequence[str]) -> str:
-    return f"{', '.join(labels[:LABELS_SHOWN])}{', …' if len(labels) > LABELS_SHOWN else ''}"
+    return f"{', '.join(labels[:MAX_LABELS])}{', …' if len(labels) > MAX_LABELS else ''}"

@@ -34,7 +34,7 @@ def save_plan(store: Store, plan: Plan, path: Path, run_ids: Mapping[tuple[str, 
                 for seed in plan.seeds
             ]
             connection.execute(insert(members), rows)
-        store.write_down(connection, name)
+        store.write_study_file(connection, name)
 
 
 def save_content(

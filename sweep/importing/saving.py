@@ -94,7 +94,7 @@ def save_import(store: Store, new: Import) -> Saved:
         insert_runs(connection, new.study, fresh, new.further)
         insert_members(connection, fresh, arm_ids)
         if sum(plan.arms.values()) <= LARGEST_STUDY_FILE:
-            store.write_down(connection, new.study)
+            store.write_study_file(connection, new.study)
     added = len(fresh.table)
     return Saved(added=added, known=len(new.table) - added, plan=plan)
 

@@ -116,7 +116,7 @@ def save_noise(store: Store, setting: Setting, found: NoiseStudy) -> None:
                 content=found.as_json(),
             )
         )
-        store.write_noise_down(connection, study)
+        store.write_noise_file(connection, study)
 
 
 def record_noise(store: Store, setting: Setting, found: NoiseStudy) -> NoiseStudy:

@@ -1,4 +1,4 @@
-"""The results of `sweep noise` as typed values, and their JSON.
+"""The results of `sweep noise` as dataclasses, and their JSON.
 
 The same JSON is printed by `sweep noise --format json` and stored in the table `noises`.
 """
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from analysis.variance.streams import Stream
 
 SUMMARY_KEYS = ("n", "mean", "sd", "ci_low", "ci_high")
-"""The fields of `analysis.noise.Noise`, which the JSON has at its top level."""
+"""The fields of `analysis.noise.Noise`; they are at the top level of the JSON."""
 COMPONENT_KEYS = ("sd", "ci_low", "ci_high", "share")
-"""The fields of a stream that the JSON has under `components`; others are in `decomposition`."""
+"""The fields of a stream that are under `components` in the JSON; others are in `decomposition`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArmDifferences:
-    """The spread of an arm's paired differences to the baseline."""
+    """The standard deviation of an arm's paired differences to the baseline."""
 
     arm: str
     n: int
@@ -33,16 +33,16 @@ class ArmDifferences:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifferences:
-    """How noisy paired differences to the baseline are."""
+    """The noise of paired differences to the baseline."""
 
     arm: str | None
-    """The arm with the median sd, the larger one of two in the middle; None without any arm."""
+    """The arm with the median sd, the upper median if their number is even; None without arms."""
     sd: float | None
     """The sd of that arm's differences, nats."""
     reason: str | None
     """Why there is no sd; None if there is one."""
     arms: Sequence[ArmDifferences]
-    """Every arm with two seeds in common with the baseline, by ascending sd."""
+    """Every arm with at least two seeds in common with the baseline, by ascending sd."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,9 @@ class VisibleEffect:
     seeds: int
     """Seeds per arm."""
     paired: float | None
-    """With paired seeds, nats; None if it is not known, or infinite."""
+    """The effect with the same seeds in both arms, nats; None if it is unknown or infinite."""
     unpaired: float | None
-    """With different seeds in both arms, nats; None if it is infinite."""
+    """The effect with different seeds in both arms, nats; None if it is infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class PlacedArm:
     difference: float
     """Loss minus the mean of the baseline, nats per token."""
     deviations: float
-    """The difference in standard deviations of a prediction: the prediction t statistic."""
+    """The difference in units of the prediction's standard error: the prediction t statistic."""
     p: float
     p_adjusted: float
     """p after the correction for the number of arms."""
@@ -93,10 +93,10 @@ class Rerun:
 
 @dataclass(frozen=True, kw_only=True)
 class NotDecomposed:
-    """The runs cannot tell the streams apart."""
+    """A decomposition that failed: the effects of the streams cannot be separated."""
 
     n: int
-    """Runs."""
+    """Number of runs."""
     reason: str
 
     def as_json(self) -> dict[str, Any]:
@@ -106,10 +106,10 @@ class NotDecomposed:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamDecomposition:
-    """The variance of baseline runs, split by stream of random numbers."""
+    """The variance of baseline runs, split by random stream."""
 
     n: int
-    """Runs."""
+    """Number of runs."""
     method: str
     """`moments` or `REML`."""
     rest_sd: float
@@ -144,7 +144,7 @@ Decomposition = StreamDecomposition | NotDecomposed
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseStudy:
-    """The spread of a baseline over seeds, and the effects that can be seen through it."""
+    """The noise of a baseline over seeds, and the effects that can be detected despite it."""
 
     study: str
     noise: Noise
@@ -159,7 +159,7 @@ class NoiseStudy:
     visible_effects: Sequence[VisibleEffect]
     """For 1, 2, ... seeds per arm."""
     one_run_sees: float
-    """The smallest effect that one run shows beside the baseline's runs, nats."""
+    """The smallest effect that a single run detects, against the baseline's runs; nats."""
     arms: Sequence[PlacedArm]
     """One run of every arm; empty if all baseline losses are equal."""
     rerun: Rerun | None = None

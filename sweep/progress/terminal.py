@@ -22,8 +22,8 @@ from trainer.rundir.directory import Event, Result
 
 
 @dataclass
-class Occupied:
-    """A slot and the run in it."""
+class BusySlot:
+    """A slot and the run that uses it."""
 
     job: Job
     slot: str
@@ -46,7 +46,8 @@ class PlainProgress:
         self.total = total
         self.ended_runs: set[str] = set()
         self.began = time.monotonic()
-        self.places: dict[str, Occupied] = {}
+        self.busy: dict[str, BusySlot] = {}
+        """Slots with a running run, by the run's id."""
         self.shown_notes: set[str] = set()
 
     @property
@@ -56,12 +57,12 @@ class PlainProgress:
 
     def started(self, job: Job, slot: str) -> None:
         self.ended_runs.discard(job.run_id)
-        self.places[job.run_id] = Occupied(job, slot, job.spec.cost.steps)
+        self.busy[job.run_id] = BusySlot(job, slot, job.spec.cost.steps)
         self._changed()
 
     def advanced(self, job: Job, event: Event) -> None:
-        if job.run_id in self.places:
-            self.places[job.run_id].event = event
+        if job.run_id in self.busy:
+            self.busy[job.run_id].event = event
         self._changed()
 
     def finished(self, job: Job, result: Result) -> None:
@@ -84,14 +85,14 @@ class PlainProgress:
         )
 
     def stopped(self, job: Job, reason: str) -> None:
-        self.places.pop(job.run_id, None)
+        self.busy.pop(job.run_id, None)
         self._print(f"{self._label(job)} stopped, continues later: {reason}", "yellow")
 
     def failed(self, job: Job, reason: str, *, pause: float | None) -> None:
         if pause is None:
             self._end(job, f"FAILED: {reason}", "red")
             return
-        self.places.pop(job.run_id, None)
+        self.busy.pop(job.run_id, None)
         later = f" in {duration(pause)}" if pause else ""
         self._print(f"{self._label(job)} failed and will be tried again{later}: {reason}", "yellow")
 
@@ -106,14 +107,14 @@ class PlainProgress:
         self._print("Resumed.", "yellow")
 
     def seconds_left(self) -> float | None:
-        """Estimate the remaining seconds from the pace so far; None at the beginning."""
-        done = self.ended + sum(place.fraction for place in self.places.values())
+        """Estimate the remaining seconds from the speed so far; None at the beginning."""
+        done = self.ended + sum(slot.fraction for slot in self.busy.values())
         if done < 0.05:
             return None
         return (time.monotonic() - self.began) * (self.total - done) / done
 
     def _end(self, job: Job, outcome: str, style: str = "") -> None:
-        self.places.pop(job.run_id, None)
+        self.busy.pop(job.run_id, None)
         self.ended_runs.add(job.run_id)
         width = len(str(self.total))
         self._print(f"{self.ended:>{width}}/{self.total}  {self._label(job)}  {outcome}", style)
@@ -127,7 +128,7 @@ class PlainProgress:
         say(self.console, line, style)
 
     def _changed(self) -> None:
-        """Redraw; nothing to do for plain lines."""
+        """Redraw the display; plain lines need no redrawing."""
 
     def __enter__(self) -> Self:
         return self
@@ -170,16 +171,17 @@ class LiveProgress(PlainProgress):
 
     def _slots(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for place in sorted(self.places.values(), key=lambda each: each.slot):
-            table.add_row(f"  {place.slot}", self._label(place.job), *_columns(place))
+        for each in sorted(self.busy.values(), key=lambda each: each.slot):
+            table.add_row(f"  {each.slot}", self._label(each.job), *_columns(each))
         return table
 
 
-def _columns(place: Occupied) -> tuple[str, ...]:
-    steps = place.steps
-    if place.event is None:
+def _columns(busy: BusySlot) -> tuple[str, ...]:
+    """The cells of a table row: steps, loss and speed."""
+    steps = busy.steps
+    if busy.event is None:
         return (f"step 0/{steps}", "", "")
-    event = place.event
+    event = busy.event
     if event.step == steps:
         return (f"step {steps}/{steps}", "evaluating", "")
     loss = "loss not finite" if event.loss is None else f"loss {event.loss:.3f}"

@@ -30,7 +30,7 @@ def cancel(store: Store, ids: Sequence[str]) -> int:
                 changed.append(run_id)
         end = {"outcome": AttemptOutcome.CANCELLED, "reason": "cancelled"}
         end_attempts(store, connection, dict.fromkeys(changed, end))
-        _write_down(store, connection, changed)
+        _write_study_files(store, connection, changed)
     return len(changed)
 
 
@@ -48,7 +48,7 @@ def retry(store: Store, ids: Sequence[str]) -> int:
             query = update(runs).where(runs.c.id == run_id, ended | waiting)
             if connection.execute(query.values(again)).rowcount:
                 changed.append(run_id)
-        _write_down(store, connection, changed)
+        _write_study_files(store, connection, changed)
     return len(changed)
 
 
@@ -57,7 +57,7 @@ def pause(store: Store, study: str) -> bool:
     is_active = (studies.c.name == study) & studies.c.paused.is_(None)
     with store.write() as connection:
         changed = connection.execute(update(studies).where(is_active).values(paused=time.time()))
-        store.write_down(connection, study)
+        store.write_study_file(connection, study)
     return changed.rowcount == 1
 
 
@@ -66,7 +66,7 @@ def resume(store: Store, study: str) -> bool:
     is_held = (studies.c.name == study) & studies.c.paused.is_not(None)
     with store.write() as connection:
         changed = connection.execute(update(studies).where(is_held).values(paused=None))
-        store.write_down(connection, study)
+        store.write_study_file(connection, study)
     return changed.rowcount == 1
 
 
@@ -77,7 +77,7 @@ def is_paused(store: Store, study: str | None) -> bool:
         return connection.execute(query).scalar() is not None
 
 
-def _write_down(store: Store, connection: Connection, ids: Sequence[str]) -> None:
+def _write_study_files(store: Store, connection: Connection, ids: Sequence[str]) -> None:
     """Write new states to the folders of runs; for runs without one, to the files of their studies."""
     if store.ledger is None:
         return
@@ -90,4 +90,4 @@ def _write_down(store: Store, connection: Connection, ids: Sequence[str]) -> Non
             of_run = select(arms.c.study).join(members).where(members.c.run_id == run_id)
             changed_studies.update(connection.execute(of_run).scalars())
     for study in changed_studies:
-        store.write_down(connection, study)
+        store.write_study_file(connection, study)

@@ -5,10 +5,11 @@
       │ └──release───────┤ lost: its scheduler is gone, or silent for LEASE_SECONDS
       └────fail, again───┴──fail──> failed        any of these ──cancel──> cancelled
 
-A claim is a lease. Its number only grows and is the fencing token: every change is a
-compare-and-set on it, and tells whether it happened. A scheduler that was suspended while its lease
-was taken over holds an old number and changes nothing. Clocks of two processes are never compared: a
-lease has expired when another scheduler has seen it unrenewed for long enough by its own clock.
+A claim is a lease. The attempt's number grows with each claim of a run and is the fencing token:
+every change is a compare-and-set on it, and returns whether it was made. A scheduler that was
+suspended while its lease was taken over has an old number, so its changes are not made. Clocks of
+two processes are never compared: a lease has expired when another scheduler, by its own clock, has
+seen no renewal for long enough.
 See docs/decisions/0007-leases.md.
 """
 
@@ -31,7 +32,7 @@ from sweep.store.store import Store
 from sweep.workload.job import Job
 
 MAX_PAUSE = 3600.0
-"""Seconds between two attempts, at most. A longer remaining pause means that the clock was set."""
+"""Maximum seconds between two attempts. A longer remaining pause means that the clock was set."""
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Turn:
     """The outcome of one transaction."""
 
     kept: set[str] = field(default_factory=set)
-    """Runs whose change was made. The other runs belong to another scheduler by now."""
+    """Runs with a change that was made. The other runs belong to another scheduler by now."""
     claimed: list[Claim] = field(default_factory=list)
     unavailable: set[str] = field(default_factory=set)
     """Wanted runs that cannot be claimed for now."""
@@ -54,9 +55,9 @@ class Queue:
         self._clock = clock or Clock()
         self._watch = Watch(self._clock)
         self._held: dict[str, int] = {}
-        """Attempts that this scheduler holds: number by run."""
+        """The attempts that this scheduler holds: the number, by run."""
         self._due: dict[str, float] = {}
-        """Monotonic time at which pauses end that this scheduler began, by run."""
+        """Monotonic time at which a run's pause ends, for pauses that this scheduler began."""
 
     def enqueue(self, jobs: Iterable[Job]) -> int:
         """Insert new runs and queue failed ones again; returns how many were queued."""
@@ -78,7 +79,7 @@ class Queue:
     def turn(self, changes: Sequence[Change], wanted: Sequence[str] = (), number: int = 0) -> Turn:
         """Record changes and claim up to `number` of the wanted runs, in one transaction.
 
-        Changes are made to runs that this scheduler still holds. Runs are claimed in the order given.
+        Only runs that this scheduler still holds are changed. Runs are claimed in the given order.
         """
         if not changes and not (wanted and number):
             return Turn()
@@ -112,7 +113,7 @@ class Queue:
             return self._held.keys() - self._ours(connection)
 
     def reclaim_lost(self) -> int:
-        """Queue the runs again whose scheduler has ended or is silent; returns their number."""
+        """Queue runs again if their scheduler has ended or is silent; returns how many."""
         held = (runs.c.id, runs.c.owner, runs.c.attempt, runs.c.beat)
         running = select(*held).where(runs.c.state == RunState.RUNNING, runs.c.owner.is_not(None))
         with self.store.begin() as connection:
@@ -135,7 +136,7 @@ class Queue:
         return len(lost)
 
     def _ours(self, connection: Connection) -> set[str]:
-        """Return the runs whose lease this scheduler still holds."""
+        """Return the runs with a lease that this scheduler still holds."""
         held = (runs.c.owner == self.owner) & (runs.c.state == RunState.RUNNING)
         found = connection.execute(select(runs.c.id, runs.c.attempt).where(held))
         return {run_id for run_id, attempt in found if self._held.get(run_id) == attempt}
@@ -149,8 +150,8 @@ class Queue:
 
     def _claimable(self, connection: Connection, wanted: Sequence[str], now: float) -> set[str]:
         """Return the wanted runs that are queued and whose pause is over."""
-        watch = self._clock.monotonic()
-        over = [run_id for run_id in wanted if self._due.get(run_id, watch + 1) <= watch]
+        monotonic = self._clock.monotonic()
+        over = [run_id for run_id in wanted if self._due.get(run_id, monotonic + 1) <= monotonic]
         at = runs.c.retry_at
         due = or_(at.is_(None), at <= now, at > now + MAX_PAUSE, runs.c.id.in_(over))
         query = select(runs.c.id).where(runs.c.id.in_(wanted), runs.c.state == RunState.QUEUED, due)
@@ -176,7 +177,7 @@ class Queue:
 
 
 def _lose(connection: Connection, lease: tuple[Any, ...]) -> bool:
-    """Queue a run again if its lease is still as it was read; returns True if it was."""
+    """Queue a run again unless its lease has changed since it was read; returns True if queued."""
     run_id, owner, attempt, beat = lease
     held = (
         (runs.c.id == run_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sweep.executors.base import Ended
 from sweep.queue.changes import Change, Claim, failed, recorded, released
-from sweep.queue.leases import MAX_LOOK_SECONDS
+from sweep.queue.leases import MAX_SECONDS_BETWEEN_CHECKS
 from sweep.running.obstacles import is_disk_full
 from sweep.running.retries import pause_before
 from sweep.study.file import Jobs
@@ -77,7 +77,7 @@ class Running:
         The run's own clock is never used. Time in which this process was suspended does not
         count, because the run may have been suspended too.
         """
-        passed = min(passed, MAX_LOOK_SECONDS)
+        passed = min(passed, MAX_SECONDS_BETWEEN_CHECKS)
         beat = self.directory.lock.last_beat()
         self.silent = self.silent + passed if beat == self._beat else 0.0
         self._beat = beat

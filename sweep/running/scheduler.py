@@ -35,14 +35,14 @@ from sweep.workload.job import Job
 from trainer.rundir.directory import RunDirectory
 
 TICK_SECONDS = 0.2
-"""Seconds to wait for the end of a run before everything else is checked."""
+"""Maximum seconds to wait for a run to end before everything else is checked."""
 CHECK_SECONDS = 1.0
 """Seconds between two checks of other schedulers and of the running attempts."""
 PREPARE_THREADS = 8
-"""Threads that prepare run directories: a disk syncs several files in the time of one."""
+"""Threads that prepare run directories: a disk syncs several files as fast as one."""
 LOST_LEASE_REASON = "cancelled, or taken over by another scheduler"
 EXTRA_CLAIMS = 100
-"""Jobs to try to claim beyond the free slots: another scheduler may hold the first ones."""
+"""Jobs to ask for beyond the free slots, since another scheduler may hold the first ones."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Settings:
 
     jobs: Jobs
     study: str | None = None
-    """Study that the jobs belong to; the scheduler waits while it is paused."""
+    """Study that the jobs belong to; while it is paused, the scheduler waits."""
     fail_fast: bool = False
-    """True to stop everything when a run fails for good."""
+    """True to stop all runs as soon as one fails for good."""
 
 
 class Scheduler:
@@ -84,7 +84,7 @@ class Scheduler:
         self._summary = Summary()
 
     def stop(self) -> None:
-        """Claim no more runs and stop the running ones at their next step. Safe in a signal handler."""
+        """Claim no more runs; running ones stop at their next step. Safe in a signal handler."""
         self._stop = self._stop or Stopping(Stop.KEYBOARD)
         self._summary.interrupted = True
 
@@ -142,7 +142,7 @@ class Scheduler:
         self._begin([(wanted[run_id], claim) for run_id, claim in claims.items()])
 
     def _settle(self, job: Job, change: Change, *, kept: bool) -> None:
-        """Handle a change after its transaction; not `kept`: another scheduler holds the run now."""
+        """Handle a change after its transaction; if not `kept`, another scheduler holds the run."""
         if not kept:
             self._elsewhere.append(job)  # its new holder records the outcome
         elif change.result:
@@ -167,6 +167,7 @@ class Scheduler:
             self._give_up(Stopping(Stop.FAIL_FAST, 1, reason))
 
     def _give_up(self, why: Stopping) -> None:
+        """Stop for good, if there is anything left to stop."""
         if self._pending or self._elsewhere or self._running:
             self._stop = self._stop or why
             self._summary.gave_up = self._summary.gave_up or why
@@ -223,7 +224,7 @@ class Scheduler:
         self._check_runs(passed)
 
     def _check_others(self) -> None:
-        """See which jobs other schedulers have finished, cancelled or given back."""
+        """Check which runs were lost, and which jobs of other schedulers are finished or free."""
         lost = self._queue.lost()
         for run in self._running.values():
             if run.job.run_id in lost:
@@ -280,12 +281,12 @@ class Scheduler:
                 self._ask_to_stop(run, StopRequest(Cause.STOPPED, reason))
 
     def _release_all(self) -> None:
-        """If the scheduler ends early, kill its runs and return them to the queue."""
+        """Kill the runs that are left if the scheduler ends early, and queue them again."""
         for run in self._running.values():
             self._executor.stop(run.directory.path, now=True)
         early = [
             released(run.job.run_id, Cause.STOPPED, "its scheduler ended early")
             for run in self._running.values()
         ]
-        with contextlib.suppress(StoreBusyError):  # then their leases expire
+        with contextlib.suppress(StoreBusyError):  # otherwise their leases expire
             self._queue.turn([*early, *(change for _, change in self._unrecorded)])

@@ -64,29 +64,29 @@ class Store(Database):
         exclusive: bool = False,
         folder: Path | None = None,
     ) -> None:
-        """Open the database at `url`; `folder`: the folder of runs, if it is not the database's own."""
+        """Open the database at `url`; `folder` is the folder of runs if the database is elsewhere."""
         super().__init__(url, create=create, exclusive=exclusive)
         folder = folder or (self.file.parent if self.file else None)
         self.ledger = Ledger(folder) if folder else None
         if self.upgraded:  # older versions did not write these files
             with self.write() as connection:
                 for name in connection.execute(select(studies.c.name)).scalars().all():
-                    self.write_down(connection, name)
+                    self.write_study_file(connection, name)
 
-    def write_down(self, connection: Connection, study: str) -> None:
-        """Write the file of a study. Call it before the commit: no committed change is then missing."""
+    def write_study_file(self, connection: Connection, study: str) -> None:
+        """Write a study's file. Call it before the commit, so that it has every committed change."""
         if self.ledger:
             with _translate_errors(self.ledger):
                 self.ledger.save_study(connection, study)
 
-    def write_noise_down(self, connection: Connection, study: str) -> None:
-        """Write the file of a study's noise records, before the commit."""
+    def write_noise_file(self, connection: Connection, study: str) -> None:
+        """Write the file of a study's noise records. Call it before the commit."""
         if self.ledger:
             with _translate_errors(self.ledger):
                 self.ledger.save_noise(connection, study)
 
     def studies(self) -> list[StudyRow]:
-        """Return all studies: those trained here first, then imported ones; the latest first in each."""
+        """Return all studies, imported ones last; the most recently run first in each group."""
         imported = func.coalesce(studies.c.imported, false())
         query = select(studies).order_by(imported, studies.c.last_run.desc())
         with self.begin() as connection:
@@ -160,7 +160,7 @@ class Store(Database):
     def states_by_arm(self, study: str) -> dict[str, Counter[RunState]]:
         """Count the runs of each arm in each state; arms are in the study's order.
 
-        Most runs of a large study are done. Only the others are read; the rest is a difference.
+        Most runs of a large study are done. Only the other runs are counted, and subtracted.
         """
         of_arm = (
             select(arms.c.name, func.count())

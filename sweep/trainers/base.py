@@ -1,6 +1,6 @@
 """The interface between sweep and a trainer of any kind.
 
-Queue, scheduler, store and forecasts handle runs through `RunSpec` alone. The built-in GPT trainer
+Queue, scheduler, store and forecasts access runs only through `RunSpec`. The built-in GPT trainer
 is in `sweep.trainers.builtin`; another trainer is another class with these members.
 """
 
@@ -32,26 +32,26 @@ class Cause(Enum):
     RESULT = auto()
     """It has a result."""
     STOPPED = auto()
-    """It stopped between two steps, as it was asked to."""
+    """It was asked to stop, and stopped between two steps."""
     TAKEN = auto()
-    """Another process trains this run."""
+    """Another process is training this run."""
     DISK_FULL = auto()
     RUNNER_LOST = auto()
     """The process that starts runs has ended, and the run with it."""
     OUT_OF_MEMORY = auto()
-    """An allocation was refused, or the kernel killed it for lack of memory."""
+    """An allocation failed, or the kernel's OOM killer ended it."""
     KILLED = auto()
-    """A signal ended it, for another reason than lack of memory."""
+    """A signal ended it, and not because of memory."""
     REFUSED = auto()
-    """The trainer says that another attempt would end the same way."""
+    """The trainer's exit status says that another attempt would end the same way."""
     FAILED = auto()
-    """It ended without a result. Only its output tells why."""
+    """It ended without a result, for a reason that only its output tells."""
     STALLED = auto()
     """It gave no sign of life for `jobs.stall_timeout` seconds."""
     TIMED_OUT = auto()
     """It was not done after `jobs.timeout` seconds."""
     NOT_STARTED = auto()
-    """Its directory could not be made ready."""
+    """Its run directory could not be prepared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class End:
 
     cause: Cause
     reason: str | None = None
-    """The cause as a sentence for people."""
+    """The cause as a sentence."""
     signature: str = ""
     """The message of the failure as `failure_signature` returns it; empty if the cause says all."""
     result: Result | None = None
@@ -92,7 +92,7 @@ class RunIdentity:
     run_id: str
     """Fingerprint of everything that determines the result."""
     family: str
-    """The fingerprint without the seeds: equal for all seeds of an arm."""
+    """Fingerprint without the seeds: the same for all runs of an arm."""
     corpus_hash: str
     """Hash of the data; empty if the trainer has none."""
     repeat_of: str | None = None
@@ -112,13 +112,13 @@ class RunSpec(Protocol):
 
     @property
     def identity(self) -> str:
-        """Everything that was set but the seeds, as canonical JSON: equal for all seeds of an arm."""
+        """All settings except the seeds, as canonical JSON: the same for all runs of an arm."""
 
     def with_seeds(self, seeds: Seeds) -> RunSpec:
         """The same run with other seeds."""
 
     def idle_streams(self) -> dict[str, str]:
-        """Random streams that make no difference to this run, and why."""
+        """Random streams that do not affect this run; the reason, by stream."""
 
     def parameters(self) -> dict[str, Any]:
         """Return all parameters as JSON values, for the database."""
@@ -136,8 +136,8 @@ class Trainer(Protocol):
     def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> RunSpec:
         """The study's baseline with some fields set.
 
-        Raises StudyError for an unknown field or a wrong value, in words that follow the name of
-        an arm: `sets 'model.drop_out', which is not a recipe field`.
+        Raises StudyError for an unknown field or a wrong value. The message continues a sentence
+        that begins with the arm's name: `sets 'model.drop_out', which is not a recipe field`.
         """
 
     def read_run(self, directory: RunDirectory) -> tuple[RunIdentity, RunSpec] | None:

@@ -1,4 +1,4 @@
-"""Rebuilding of the database from the files below the folder of runs."""
+"""Rebuild the database from the files in the folder of runs."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from trainer.errors import RunDirectoryError
 from trainer.rundir.directory import Result, RunDirectory
 
 BATCH = 500
-"""Runs that are read before they are inserted."""
-NOT_SET_BY_ATTEMPTS = OPEN | FINISHED
-"""States that a run does not take from its last attempt: a run without a result is queued."""
+"""Number of runs that are inserted at once."""
+REQUEUED_WITHOUT_RESULT = OPEN | FINISHED
+"""If the last attempt left one of these states and there is no result, the run is queued again."""
 
 
 @dataclass
 class Rebuilt:
-    """The content of the new database."""
+    """A summary of the rebuilt database."""
 
     states: Counter[RunState] = field(default_factory=Counter)
     """Number of runs by state."""
     studies: int = 0
     problems: list[str] = field(default_factory=list)
-    """Files that could not be used, in sentences."""
+    """A sentence for each file that could not be used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class RunRecord:
 
 
 def fill(connection: Connection, ledger: Ledger) -> Rebuilt:
-    """Insert everything that the files of a ledger hold into an empty database."""
+    """Insert the content of a ledger's files into an empty database."""
     found = Rebuilt()
     known: set[str] = set()
     reruns: list[RunRecord] = []  # inserted after the runs that they refer to
@@ -119,7 +119,7 @@ def _read_run(job: Job, directory: RunDirectory, found: Rebuilt) -> RunRecord:
         state = RunState(result.state)
         row |= _outcome(result)
         rows |= _curves(job.run_id, directory, result)
-    elif lines and lines[-1].state in NOT_SET_BY_ATTEMPTS:
+    elif lines and lines[-1].state in REQUEUED_WITHOUT_RESULT:
         row |= {"failures": lines[-1].failures}
     elif lines:
         state = lines[-1].state
@@ -155,7 +155,7 @@ def _read_studies(ledger: Ledger, found: Rebuilt) -> Iterator[StudyFile]:
         try:
             yield StudyFile.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
-            found.problems.append(f"{path} is damaged: `sweep run` of its study writes it anew")
+            found.problems.append(f"{path} is damaged: `sweep run` of its study writes it again")
 
 
 def _read_noises(ledger: Ledger, found: Rebuilt) -> Iterator[Row]:
@@ -164,13 +164,13 @@ def _read_noises(ledger: Ledger, found: Rebuilt) -> Iterator[Row]:
         try:
             file = NoiseFile.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
-            found.problems.append(f"{path} is damaged: `sweep noise` of its study writes it anew")
+            found.problems.append(f"{path} is damaged: `sweep noise` of its study writes it again")
         else:
             yield from _columns(file.noises)
 
 
 def _runs_without_a_folder(file: StudyFile, known: set[str]) -> Iterator[RunRecord]:
-    """Return the runs that only a study's file has: those that were never begun, or imported."""
+    """Return the runs that are only in a study's file: never started, or imported."""
     parts: dict[str, dict[Table, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for table, rows in (
         (attempts, file.attempts),
@@ -186,10 +186,10 @@ def _runs_without_a_folder(file: StudyFile, known: set[str]) -> Iterator[RunReco
 
 
 def _insert_runs(
-    connection: Connection, some: Sequence[RunRecord], known: set[str], found: Rebuilt
+    connection: Connection, records: Sequence[RunRecord], known: set[str], found: Rebuilt
 ) -> None:
     """Insert runs, and add them to `known`; reruns of unknown runs are left out."""
-    usable = [run for run in some if run.repeat_of is None or run.repeat_of in known]
+    usable = [run for run in records if run.repeat_of is None or run.repeat_of in known]
     for table in (runs, attempts, curves, chunk_losses):
         insert_rows(connection, table, (row for run in usable for row in run.rows.get(table, ())))
     known.update(run.id for run in usable)

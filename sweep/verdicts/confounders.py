@@ -1,4 +1,4 @@
-"""Confounders: differences between an arm and the baseline that its recipe did not ask for."""
+"""Confounders: differences between an arm's and the baseline's runs that are no intervention."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMIT_DIGITS = 12
 
 
 class Aspect(StrEnum):
-    """In what runs may differ, beside the versions of packages."""
+    """Facts in which runs may differ, besides the versions of packages."""
 
     DEVICE_TYPE = "device type"
     DEVICE = "device"
@@ -53,7 +53,7 @@ class Requested:
 
 
 class RunKind(NamedTuple):
-    """Recorded facts of a run; many runs have the same."""
+    """The recorded facts of a run; many runs share the same ones."""
 
     tokens: float
     """NaN if unknown."""
@@ -81,8 +81,8 @@ class Difference(NamedTuple):
 def find_confounders(evidence: Evidence, requested: Mapping[str, Requested]) -> list[Confounder]:
     """Differences between the done runs of each arm and the baseline's runs with the same seeds.
 
-    A run is compared with all runs of the baseline if the baseline lacks its seed. `requested` has
-    the settings of each arm, by arm; for arms without an entry every difference is listed.
+    A run with a seed that the baseline lacks is compared with all runs of the baseline. `requested`
+    has the settings of each arm; for arms without an entry, every difference is listed.
     """
     if evidence.frame.empty:
         return []
@@ -140,7 +140,7 @@ def _code(provenance: Provenance) -> str | None:
 def _differences(
     comparison: Comparison, facts: Sequence[Mapping[str, str]]
 ) -> Iterator[Difference]:
-    """Facts of the arm's runs that no run of the baseline shares; unknown ones do not count."""
+    """Facts of the arm's runs that no baseline run shares; unknown facts are left out."""
     arm_facts = _with_tokens(comparison.kind, facts)
     baseline_facts = [_with_tokens(kind, facts) for kind in comparison.baseline_kinds]
     device_types = {each.get(Aspect.DEVICE_TYPE) for each in baseline_facts}

@@ -34,7 +34,7 @@ class ArmReport:
 
     interventions: Sequence[str]
     result: ArmVerdict
-    """Effect and verdict; of the baseline only its runs and their mean."""
+    """Effect and verdict; for the baseline, only the numbers of runs and their mean."""
     text: TextDependence
     seconds_to_settle: float | None
     """Training time that would settle an undecided verdict, one run at a time; None if the number
@@ -66,7 +66,7 @@ class ArmReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A model that is no arm, measured on the study's test text. No test is made of it."""
+    """A model that is no arm, evaluated on the study's test text. It gets no verdict."""
 
     model: ReferenceRow
     effect: float | None
@@ -85,7 +85,7 @@ class Reference:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The verdicts on a study, and the facts that a reader needs to weigh them."""
+    """The verdicts on a study, and the facts that help to interpret them."""
 
     study: str
     plan_hash: str
@@ -103,14 +103,13 @@ class Report:
     overrides: Mapping[str, Any]
     """Baseline fields that the command line set when the plan was made."""
     metric: str | None
-    """The column that an imported study's losses come from; None for the test loss of runs made
-    here."""
+    """The column that an imported study's losses come from; None if sweep trained the runs."""
     noise_on_record: CitedNoise | None
     """The result of `sweep noise` for this baseline, with a warning if it no longer holds."""
     imported: bool
-    """True if the results are from elsewhere."""
+    """True if the results were imported."""
     stack: StackContent | None
-    """The study that a stack's members come from and the promised effect; None if it is no stack."""
+    """For a stack: the study that its members come from, and the predicted effect; else None."""
 
     def arm(self, name: str) -> ArmReport:
         """The arm of this name. Raises KeyError."""
@@ -209,7 +208,8 @@ def _requested_by(recipe: FlatRecipe) -> Requested:
 def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: int = 0) -> Plan:
     """The part of a plan that the analysis needs.
 
-    `arms` begins with the baseline, as `Store.arms` does; `withdrawn` counts those that are gone.
+    `arms` starts with the baseline, as `Store.arms` does; `withdrawn` is the number of withdrawn
+    questions.
     """
     from analysis.rules import Plan
 
@@ -225,7 +225,7 @@ def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: in
 
 
 def runs_frame(runs: Sequence[PlannedRun]) -> pd.DataFrame:
-    """A row per arm and seed, with `COLUMNS` and what was recorded of the run."""
+    """A row per arm and seed: `COLUMNS`, then everything else that was recorded about the run."""
     import pandas as pd
 
     renamed = {"test_loss": "loss", "state": "status", "id": "run"}

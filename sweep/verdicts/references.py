@@ -104,7 +104,7 @@ def save_reference(store: Store, row: ReferenceRow) -> None:
     with store.write() as connection:
         connection.execute(delete(references).where(same))
         connection.execute(insert(references).values(vars(row)))
-        store.write_down(connection, row.study)
+        store.write_study_file(connection, row.study)
 
 
 def remove_reference(store: Store, study: str, name: str) -> None:
@@ -118,7 +118,7 @@ def remove_reference(store: Store, study: str, name: str) -> None:
                 f"has: {listed(sorted(known))})"
             )
         connection.execute(delete(references).where(ours, references.c.name == name))
-        store.write_down(connection, study)
+        store.write_study_file(connection, study)
 
 
 def study_references(store: Store, study: StudyRow) -> list[ReferenceRow]:

@@ -1,4 +1,4 @@
-"""Choose the improvements of a study that are trained together as a stack, and plan that."""
+"""Choose which improvements of a study to train together as a stack, and make the stack's plan."""
 
 from __future__ import annotations
 
@@ -30,18 +30,20 @@ if TYPE_CHECKING:
 STACK = "stack"
 """Name of the arm with all members. Arms that leave one out are called `without-MEMBER`."""
 MAX_NAME_LENGTH = 64
+"""Maximum number of characters of the stack's name."""
 MIN_SEEDS = 2
+"""Minimum number of seeds of a stack."""
 
 
 class LeftOutReason(Enum):
     """Why an arm is no member of the stack."""
 
     NOT_BETTER = auto()
-    """Its verdict is another one than better."""
+    """Its verdict is not `better`."""
     IS_STACK = auto()
     """It combines several interventions itself."""
     ALTERNATIVE = auto()
-    """It sets a field that a member sets to another value, and the member promises more."""
+    """A member with a better predicted effect sets the same field to another value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,7 @@ class LeftOut:
     reason: LeftOutReason
     verdict: Verdict | None
     member: str | None = None
-    """The member that it is an alternative to."""
+    """The member that sets the same field, if the reason is ALTERNATIVE."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +62,10 @@ class Choice:
 
     study: str
     plan_hash: str
-    """Hash of the plan that the verdicts are on."""
+    """Hash of the plan that was judged."""
     alpha: float
     promise: Promise | None
-    """Predicted effect of the stack, the member that promises most first; None without members."""
+    """Predicted effect of the stack, with the best member first; None without members."""
     left_out: Mapping[str, LeftOut]
     """The arms that are no members, by name."""
     results: Mapping[str, ArmVerdict]
@@ -86,8 +88,8 @@ class Choice:
 def choose(report: Report, changes: Mapping[str, Mapping[str, Any]]) -> Choice:
     """Choose the interventions that are shown to be better.
 
-    `changes` are the recipe fields that each arm sets. Of alternatives, which set one field to
-    different values, the one that promises most is taken.
+    `changes` are the recipe fields that each arm sets. If several arms set the same field to
+    different values, only the one with the best predicted effect is chosen.
     """
     baseline, *rest = report.arms
     arms = [arm for arm in rest if len(arm.interventions) == 1]
@@ -120,7 +122,7 @@ def _promise(
     baseline: ArmReport,
     changes: Mapping[str, Mapping[str, Any]],
 ) -> tuple[Promise | None, dict[str, LeftOut]]:
-    """The promise of the compatible arms that are better, and their alternatives."""
+    """The predicted effect of the compatible better arms, and the arms that conflict with them."""
     from analysis.stacking import promise
 
     better = [result.arm for result in results if result.verdict == "better"]
@@ -135,7 +137,7 @@ def _promise(
 def _compatible(
     arms: Sequence[str], changes: Mapping[str, Mapping[str, Any]]
 ) -> tuple[list[str], dict[str, LeftOut]]:
-    """Go through the arms in order and take each that conflicts with none taken before."""
+    """Take the arms in order, leaving out each that conflicts with one taken before."""
     members: list[str] = []
     alternatives: dict[str, LeftOut] = {}
     for arm in arms:
@@ -150,10 +152,11 @@ def _compatible(
 
 
 def _conflict(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """True if both set the same field, to different values."""
     return any(one[field] != other[field] for field in one.keys() & other.keys())
 
 
-def without(members: Sequence[str]) -> dict[str, str]:
+def leave_one_out(members: Sequence[str]) -> dict[str, str]:
     """Names of the arms that leave one member out, by member; empty for a single member."""
     return {member: f"without-{member}" for member in members} if len(members) > 1 else {}
 
@@ -171,7 +174,7 @@ def stack_plan(parent: Plan, content: StackContent, seeds: Sequence[int]) -> Pla
     members = content.members
     rest = {
         arm: [each for each in members if each != member]
-        for member, arm in without(members).items()
+        for member, arm in leave_one_out(members).items()
     }
     study = parent.study.model_copy(
         update={
@@ -202,14 +205,14 @@ def stored_stack(store: Store, choice: Choice) -> PlanContent | None:
 
 
 def number_of_seeds(parent: Plan, members: int) -> int:
-    """The study's number of seeds, or fewer if the stack had more runs than the study; at least 2."""
+    """The study's number of seeds; fewer (at least 2) if the stack would have more runs than it."""
     arms = 2 + (members if members > 1 else 0)
     affordable = len(parent.arms) * len(parent.seeds) // arms
     return max(MIN_SEEDS, min(len(parent.seeds), affordable))
 
 
 def fresh_seeds(store: Store, workload: Workload, number: int, given: Sequence[int]) -> list[int]:
-    """The `given` seeds and the smallest ones that no run of the study's arms has used."""
+    """The `given` seeds, then the smallest seeds that no run of the study's arms has used."""
     plan = workload.plan
     families = {workload.job(arm.spec).family for arm in plan.arms}
     columns = [runs.c[f"{stream}_seed"] for stream in plan.study.design.vary]

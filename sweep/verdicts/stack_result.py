@@ -1,4 +1,4 @@
-"""Compare what a stack promised with what it turned out to be worth."""
+"""Compare the predicted effect of a stack with its confirmed effect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sweep.store.store import Store
 from sweep.study.file import BASELINE
 from sweep.verdicts.evidence import read_evidence
 from sweep.verdicts.judge import analysis_plan
-from sweep.verdicts.stack_choice import STACK, Choice, LeftOut, stack_name, without
+from sweep.verdicts.stack_choice import STACK, Choice, LeftOut, leave_one_out, stack_name
 
 if TYPE_CHECKING:
     from analysis.decision import Verdict
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Needed(StrEnum):
-    """Does the stack need this member?"""
+    """The answer to: does the stack need this member?"""
 
     YES = "yes"
     NO = "no"
@@ -47,7 +47,7 @@ class NotTrained(Enum):
     NO_IMPROVEMENT = auto()
     """No intervention of the study is shown to be better."""
     IMPORTED = auto()
-    """The study has results from elsewhere and no recipes."""
+    """The study was imported and has no recipes to train."""
     DRY_RUN = auto()
 
 
@@ -57,7 +57,7 @@ class TrainedStack:
 
     seeds: Sequence[int]
     stack: StackContent
-    """Members and promise as planned."""
+    """The members and the predicted effect, as planned."""
     plan_hash: str
     confirmation: Confirmation
     seconds_per_run: Mapping[str, float]
@@ -65,7 +65,7 @@ class TrainedStack:
 
     @property
     def promise(self) -> Promise:
-        """The promise at the time of planning."""
+        """The predicted effect, as stored in the plan."""
         from analysis.stacking import Promise
 
         return Promise(**self.stack.promise)
@@ -79,13 +79,13 @@ class TrainedStack:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberResult:
-    """A member of a stack. From `contribution` on None until the stack without it is trained."""
+    """A member of a stack. Fields from `contribution` on are None until the stack is trained."""
 
     arm: str
     alone: float | None
     """Effect in the study, nats per token."""
     predicted: float
-    """The same, shrunk: see `analysis.stacking`."""
+    """Effect in the study after shrinkage, nats per token: see `analysis.stacking`."""
     contribution: float | None = None
     """Effect of adding it to the other members, nats per token."""
     ci_low: float | None = None
@@ -100,7 +100,7 @@ class MemberResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """Effect that a stack promises, nats per token."""
+    """Predicted effect of a stack, nats per token."""
 
     effect: float
     ci_low: float
@@ -140,13 +140,13 @@ class BestStack:
 
 @dataclass(frozen=True, kw_only=True)
 class StackResult:
-    """The promise of a stack beside its confirmed effect."""
+    """The predicted and the confirmed effect of a stack."""
 
     study: str
     """The study that the members come from."""
     plan_hash: str
     stack: str | None
-    """The study that trained the stack; None if none did."""
+    """Name of the study that trained the stack; None if it was not trained."""
     stack_plan_hash: str | None
     alpha: float
     seeds: Sequence[int]
@@ -163,7 +163,7 @@ class StackResult:
     best: BestStack | None
     """None if the stack is not shown to be better than the baseline."""
     not_trained: NotTrained | None
-    """Why nothing was confirmed."""
+    """Why the stack was not trained; None if it was."""
 
 
 def load_stack(store: Store, name: str) -> TrainedStack:
@@ -180,7 +180,7 @@ def load_stack(store: Store, name: str) -> TrainedStack:
         seeds=plan.seeds,
         stack=plan.stack,
         plan_hash=study.plan_hash,
-        confirmation=confirm(evidence.judged_runs, STACK, without(plan.stack.members), rules),
+        confirmation=confirm(evidence.judged_runs, STACK, leave_one_out(plan.stack.members), rules),
         seconds_per_run=evidence.seconds_per_run,
     )
 
@@ -237,7 +237,7 @@ def _members(choice: Choice, promise: Promise, trained: TrainedStack | None) -> 
 
 
 def _member(alone: ArmVerdict, predicted: float, trained: TrainedStack | None) -> MemberResult:
-    """A member's contribution is the reverse of the effect of leaving it out."""
+    """The result of one member; its contribution is minus the effect of leaving it out."""
     removal = trained.confirmation.removals.get(alone.arm) if trained else None
     if trained is None or removal is None:
         return MemberResult(arm=alone.arm, alone=alone.effect, predicted=predicted)
@@ -245,9 +245,9 @@ def _member(alone: ArmVerdict, predicted: float, trained: TrainedStack | None) -
         arm=alone.arm,
         alone=alone.effect,
         predicted=predicted,
-        contribution=_reversed(removal.effect),
-        ci_low=_reversed(removal.ci_high),
-        ci_high=_reversed(removal.ci_low),
+        contribution=_negated(removal.effect),
+        ci_low=_negated(removal.ci_high),
+        ci_high=_negated(removal.ci_low),
         p_adjusted=removal.p_adjusted,
         needed=NEEDED[removal.verdict or "undecided"],
         seeds_to_settle=removal.seeds_to_settle,
@@ -255,7 +255,7 @@ def _member(alone: ArmVerdict, predicted: float, trained: TrainedStack | None) -
     )
 
 
-def _reversed(value: float | None) -> float | None:
+def _negated(value: float | None) -> float | None:
     return None if value is None else -value
 
 
@@ -282,9 +282,9 @@ def _confirmed(trained: TrainedStack) -> ConfirmedEffect:
 
 
 def _best(confirmation: Confirmation, choice: Choice) -> BestStack | None:
-    """The stack or, if members harm it, the best of the stacks without one of these.
+    """The stack or, if members harm it, the best of the stacks without a harmful member.
 
-    None if it is not shown to be better than the baseline.
+    None if that one is not shown to be better than the baseline.
     """
     candidates = {
         tuple(arm for arm in choice.members if arm != harmful): confirmation.rest[harmful]
