@@ -80,6 +80,8 @@ class DataConfig(Config):
     """The commit, tag or branch of a dataset on the hub; `none` for the newest at first use."""
     text_column: OneLine = "text"
     """The column of .jsonl, .parquet and datasets that holds the text."""
+    separator: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
+    """What separates the documents of a .txt, such as `<|endoftext|>`; `none` for one document a file."""
     test_share: float = Field(default=0.1, gt=0, lt=1)
     """The share of documents held out for testing, if the corpus has no test split of its own."""
     max_tokens: Annotated[Count | None, BeforeValidator(_parse_none)] = None
@@ -279,7 +281,15 @@ class Recipe(SeedlessRecipe):
 
 
 INPUT_LOCATIONS = {
-    "data": {"corpus", "subset", "revision", "text_column", "test_share", "max_tokens"},
+    "data": {
+        "corpus",
+        "subset",
+        "revision",
+        "text_column",
+        "separator",
+        "test_share",
+        "max_tokens",
+    },
     "train": {"initial_weights"},
 }
 """Fields that say where an input is. A hash of the content identifies the input instead."""

@@ -13,3 +13,6 @@ TOKENIZER_FILE = "tokenizer.json"
 
 A corpus keeps the tokenizer that was made from it under this name, and so does a run.
 """
+
+END_OF_TEXT = "<|endoftext|>"
+"""The name of the end-of-text token; in a document it is plain text."""

@@ -62,6 +62,7 @@ FREE = (
     "data.subset",
     "data.revision",
     "data.text_column",
+    "data.separator",
     "data.tokenizer",
     "train.initial_weights",
 )

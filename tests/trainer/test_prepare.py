@@ -25,6 +25,7 @@ from tests.trainer.texts import (
 from trainer.corpora.corpus import Corpus
 from trainer.corpora.prepare import load_small, prepare_corpus
 from trainer.corpora.tokenizer import ByteTokenizer, load_tokenizer
+from trainer.errors import CorpusError
 from trainer.recipe import DataConfig
 from trainer.sources.catalogue import find_source
 from trainer.sources.source import stretches
@@ -110,6 +111,52 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path, name: str) -> None:
     assert marked.info.documents == plain.info.documents
 
 
+@pytest.mark.parametrize("separator", ["<|endoftext|>", "=====", "###"])
+@pytest.mark.parametrize("piece", [64, 2**21])
+def test_a_separator_makes_documents_of_a_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, separator: str, piece: int
+) -> None:
+    monkeypatch.setattr("trainer.sources.readers.PIECE", piece)
+    texts = [text.strip("\n") for text in TEXTS]
+    text = f"{separator}\n" + f"\n{separator}\n".join(texts) + f"\n{separator}\r\n\n"
+    (tmp_path / "c.txt").write_text(text)
+    corpus = prepare(tmp_path / "c.txt", tmp_path / "cache", separator=separator)
+    same = prepare(write_jsonl(tmp_path / "c.jsonl", texts), tmp_path / "cache")
+    assert documents(corpus) == documents(same)
+    assert corpus.info.extent == same.info.extent
+    assert f"300 documents ({corpus.info.split})" == corpus.info.extent
+
+
+def test_a_text_with_separators_is_one_text_and_the_split_says_so(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("<|endoftext|>".join(TEXTS))
+    info = prepare(tmp_path / "c.txt", tmp_path / "cache").info
+    assert info.extent == (
+        "one text (the last 0.1 of the text is for testing; there are several <|endoftext|>, which "
+        'are trained on as text; with data.separator = "<|endoftext|>" they separate documents)'
+    )
+
+
+def test_a_folder_of_texts_with_separators_is_split_by_its_files_and_says_so(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for name, texts in {"V2-train.txt": TEXTS[:200], "V2-valid.txt": TEXTS[200:]}.items():
+        (folder / name).write_text("<|endoftext|>".join(texts))
+    rule = "the files *valid*.txt are for testing"
+    plain = prepare(folder, tmp_path / "cache").info
+    assert plain.split.startswith(f"{rule}; there are several <|endoftext|>, which are trained on")
+    corpus = prepare(folder, tmp_path / "cache", separator="<|endoftext|>")
+    assert (corpus.info.documents, corpus.info.split) == (300, rule)
+    assert documents(corpus)[1] == [text.strip("\n") for text in TEXTS[200:]]
+
+
+def test_a_separator_is_refused_where_it_would_have_no_effect(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "c.jsonl", TEXTS)
+    with pytest.raises(CorpusError, match=r"^data.separator = '###' is for .txt files, and data.c"):
+        prepare(path, tmp_path / "cache", separator="###")
+
+
 def test_the_end_of_a_single_text_is_for_testing_and_no_text_is_lost(tmp_path: Path) -> None:
     text = " ".join(TEXTS)
     (tmp_path / "c.txt").write_text(text)
@@ -190,6 +237,7 @@ import sys, time
 from pathlib import Path
 import trainer.corpora.prepare as prepare
 from trainer.sources.catalogue import find_source
+from trainer.errors import CorpusError
 from trainer.recipe import DataConfig
 prepare.SAVE_SECONDS = 0.0
 cache = Path(sys.argv[2])

@@ -37,6 +37,7 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "subset": None,
             "revision": None,
             "text_column": "text",
+            "separator": None,
             "test_share": 0.1,
             "max_tokens": None,
             "tokenizer": "bytes",

@@ -51,8 +51,9 @@ class CorpusInfo:
 
     @property
     def is_one_text(self) -> bool:
-        """True for a single .txt file: it is cut in two, and has no documents to count."""
-        return len(self.files) == 1 and self.files[0].lower().endswith(".txt")
+        """True for a single .txt file without separators: it is cut in two, and has no documents to count."""
+        one = len(self.files) == 1 and self.files[0].lower().endswith(".txt")
+        return one and "of the documents" not in self.split
 
     @classmethod
     def of(

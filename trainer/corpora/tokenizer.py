@@ -21,13 +21,10 @@ from numpy.typing import NDArray
 from trainer.errors import CorpusError
 from trainer.recipe import VOCABULARY, vocabulary_size
 from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within, interruptible
-from trainer.tokens import TOKENIZER_FILE, Tokens
+from trainer.tokens import END_OF_TEXT, TOKENIZER_FILE, Tokens
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
-
-END_OF_TEXT = "<|endoftext|>"
-"""The name of the end-of-text token; in a document it is plain text."""
 
 
 MAX_WORD_BYTES = 1_000

@@ -32,6 +32,16 @@ def find_source(
     A relative path is looked up in the working directory and in `beside`, the study's folder.
     The network is used only if `online`. Raises CorpusError if there is no such corpus.
     """
+    source = _find(data, cache, beside, online=online)
+    if data.separator and not (isinstance(source, LocalFiles) and source.is_plain_text):
+        raise CorpusError(
+            f"data.separator = {data.separator!r} is for .txt files, and data.corpus = "
+            f"{data.corpus!r} is none; leave it out"
+        )
+    return source
+
+
+def _find(data: DataConfig, cache: Path, beside: Path | None, *, online: bool) -> Source:
     if data.corpus == "python-stdlib":
         return StandardLibrary(data)
     path = _here(data, beside)

@@ -15,7 +15,15 @@ from trainer.errors import CorpusError
 from trainer.files import write_json
 from trainer.recipe import DataConfig
 from trainer.sources.file_splits import name_below, own_split
-from trainer.sources.readers import JsonLines, OneText, Reader, WholeText, begins_with_bom
+from trainer.sources.readers import (
+    JsonLines,
+    OneText,
+    Reader,
+    SeparatedTexts,
+    WholeText,
+    begins_with_bom,
+    has_several,
+)
 from trainer.sources.source import (
     Origin,
     Piece,
@@ -26,11 +34,18 @@ from trainer.sources.source import (
     split_rule,
 )
 from trainer.sources.text_errors import reading
+from trainer.tokens import END_OF_TEXT
 
 MIN_REMEMBERED_BYTES = 2**20
 """Size in bytes from which the hash of a file is remembered."""
 MTIME_SETTLE_SECONDS = 2.0
 """Seconds in which a file may change twice and keep its modification time."""
+
+
+SEPARATOR_HINT = (
+    f"there are several {END_OF_TEXT}, which are trained on as text; with "
+    f'data.separator = "{END_OF_TEXT}" they separate documents'
+)
 
 
 class FileHashes:
@@ -89,6 +104,11 @@ class LocalFiles:
         self._alone = len(paths) == 1
         self._hashes = FileHashes(cache)
 
+    @property
+    def is_plain_text(self) -> bool:
+        """True if the files are .txt."""
+        return self._kind == ".txt"
+
     @cached_property
     def _contents(self) -> list[str]:
         return self._hashes.of(self._paths)
@@ -102,6 +122,15 @@ class LocalFiles:
         return self._kind == ".txt" and any(map(begins_with_bom, self._paths))
 
     @cached_property
+    def _has_separators(self) -> bool:
+        """True if a .txt has separators that are read as text."""
+        return (
+            self.is_plain_text
+            and not self._data.separator
+            and has_several(self._paths[0], END_OF_TEXT)
+        )
+
+    @cached_property
     def _readers(self) -> dict[Path, Reader]:
         return {
             path: self._reader(self._share(path), hashed)
@@ -113,6 +142,8 @@ class LocalFiles:
         return float(path in self._own.testing) if self._own else self._data.test_share
 
     def _reader(self, share: float, hashed: str) -> Reader:
+        if self._kind == ".txt" and self._data.separator:
+            return SeparatedTexts(self._data.separator, share)
         if self._kind == ".txt":
             whole = WholeText(for_testing=part_of_one(bytes.fromhex(hashed)) < share)
             return OneText(share) if self._alone else whole
@@ -125,21 +156,25 @@ class LocalFiles:
     def origin(self) -> Origin:
         column = [] if self._kind == ".txt" else [self._data.text_column]
         split = [self._own.words] if self._own else []
+        separator = [f"separated by {self._data.separator}"] if self._data.separator else []
         mark = ["without byte-order mark"] if self._is_marked else []
         kind = f"{'one ' if self._alone else ''}{self._kind}"
         root = self._paths[0].parent if self._alone else Path(self._data.corpus)
         return Origin(
-            digest(self._data, kind, [*split, *column, *mark, *self._contents]),
+            digest(self._data, kind, [*split, *column, *separator, *mark, *self._contents]),
             first_names([name_below(path, root) for path in self._paths]),
             None,
             self._split(),
         )
 
     def _split(self) -> str:
+        return f"{self._rule()}; {SEPARATOR_HINT}" if self._has_separators else self._rule()
+
+    def _rule(self) -> str:
         if self._own:
             return self._own.words
         share = self._data.test_share
-        if self._alone and self._kind == ".txt":
+        if self._alone and self.is_plain_text and not self._data.separator:
             return f"the last {share:g} of the text is for testing"
         return split_rule(share)
 

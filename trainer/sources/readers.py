@@ -91,6 +91,46 @@ class WholeText(_Texts):
         return self._for_testing
 
 
+class SeparatedTexts:
+    """A file of documents with a separator between them; line ends beside it belong to neither."""
+
+    def __init__(self, separator: str, share: float) -> None:
+        self._separator = separator.encode()
+        self._share = share
+
+    def size(self, path: Path) -> int:
+        return path.stat().st_size
+
+    def cuts(self, path: Path, start: int) -> Iterator[tuple[int, int]]:
+        size = self.size(path)
+        while start < size:
+            end = self._next_end(path, start + PIECE, size)
+            yield end, end - start
+            start = end
+
+    def _next_end(self, path: Path, near: int, size: int) -> int:
+        """The end of the first separator that ends after `near`, or of the file."""
+        begin = near - len(self._separator)
+        while near < size:
+            part = read_range(path, begin, near + PIECE)
+            if (found := part.find(self._separator)) >= 0:
+                return begin + found + len(self._separator)
+            near += PIECE
+            begin = near - len(self._separator)
+        return size
+
+    def texts(self, path: Path, start: int, end: int) -> Iterator[Text]:
+        for part in read_range(path, start, end).split(self._separator):
+            try:
+                part.decode()
+            except UnicodeDecodeError as error:
+                raise not_utf8(path, start + error.start) from error
+            text = (part if start else part.removeprefix(BOM)).strip(b"\r\n")
+            if text:
+                yield Text(text, is_for_testing(text, self._share))
+            start += len(part) + len(self._separator)
+
+
 class JsonLines:
     """One JSON object per line; one of its fields is the document."""
 
@@ -175,6 +215,11 @@ def cut_near(path: Path, start: int, near: int) -> int:
     """The last position in (start, near] at which every tokenizer cuts."""
     begin = max(start, near - 2**16)
     return begin + last_cut(read_range(path, begin, near))
+
+
+def has_several(path: Path, separator: str) -> bool:
+    """True if a separator occurs more than once in the beginning of a file."""
+    return read_range(path, 0, 2**16).count(separator.encode()) > 1
 
 
 def begins_with_bom(path: Path) -> bool:

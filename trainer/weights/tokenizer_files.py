@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from trainer.corpora.tokenizer import (
-    END_OF_TEXT,
     Tokenizer,
     byte_letters,
     load_tokenizer,
@@ -17,7 +16,7 @@ from trainer.corpora.tokenizer import (
 )
 from trainer.errors import WeightsError
 from trainer.recipe import VOCABULARY
-from trainer.tokens import TOKENIZER_FILE
+from trainer.tokens import END_OF_TEXT, TOKENIZER_FILE
 from trainer.weights.pretrained import Pretrained
 
 _LETTERS = {byte: letter for letter, byte in byte_letters().items()}
