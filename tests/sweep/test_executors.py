@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sweep.design.arms import make_plan
 from sweep.executors.base import Ended
 from sweep.executors.registry import EXECUTORS
 from sweep.executors.slots import Slot
 from sweep.metrics.registry import METRICS, PRIMARY
-from sweep.workload.job import Job
+from sweep.study.file import parse_study
 from trainer.rundir.directory import Request, Result, RunDirectory
 from trainer.rundir.exits import Exit
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
 def test_every_executor_trains_a_run_and_reports_its_end(
-    name: str, tmp_path: Path, make_job: Callable[[int], Job]
+    name: str, tmp_path: Path, content: dict[str, Any]
 ) -> None:
+    plan = make_plan(parse_study(content, "s.toml"), "s.toml")
     directory = RunDirectory(tmp_path / "run")
-    directory.write_request(Request(recipe=make_job(1).spec.recipe))
+    directory.write_request(Request(recipe=plan.arms[0].spec.recipe))
+    directory.lock.announce(1)
     executor = EXECUTORS[name]([Slot("only", "cpu", 1)])
     try:
         executor.prepare()

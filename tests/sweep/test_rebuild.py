@@ -262,13 +262,15 @@ from sweep.queue.queue import Queue
 from sweep.workload.job import Job
 from sweep.store.store import Store
 from sweep.store.url import store_url
+from sweep.trainers.builtin import GptRun
 from trainer.recipe import Recipe
 
 queue = Queue(Store(store_url(None, Path("runs"))), "writer:1:1")
 print("ready", flush=True)
 for seed in range(1000, 100_000):
     recipe = Recipe.model_validate({"seeds": {"init": seed, "order": seed, "dropout": seed}})
-    queue.enqueue([make_gpt_job(recipe)])
+    name = recipe.fingerprint("c")
+    queue.enqueue([Job(run_id=name, family="f", corpus_hash="c", spec=GptRun(recipe))])
 """
 """Queues runs, one transaction each, until it is killed."""
 
