@@ -17,7 +17,7 @@ PATIENCE = 300.0
 def processes() -> Iterator[tuple[int, int, str]]:
     """Every living process: its id, its parent's, and its command."""
     listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,stat=,args="],  # noqa: S607  (wherever it is)
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="],  # noqa: S607  (-ww: not cut at COLUMNS)
         capture_output=True,
         text=True,
         check=True,
