@@ -104,9 +104,9 @@ def prepare(run: Running, settings: Jobs) -> Change | None:
     """
     job, directory = run.job, run.directory
     try:
-        if change := found_result(run):
+        if found := job.spec.find_result(directory):  # a scheduler ended before it recorded it
             shutil.rmtree(directory.checkpoints, ignore_errors=True)
-            return change
+            return recorded(job.run_id, found, None)
         directory.path.mkdir(parents=True, exist_ok=True)
         directory.lock.announce(run.claim.attempt)
         job.spec.write_request(directory, job, settings)
@@ -153,15 +153,3 @@ def failure(run: Running, settings: Jobs, end: End, peak_bytes: int | None = Non
     last = end.cause is Cause.REFUSED or run.claim.failures >= settings.retries
     pause = None if last else pause_before(settings, run.claim.failures + 1)
     return failed(run.job.run_id, end, peak_bytes, pause)
-
-
-def found_result(run: Running) -> Change | None:
-    """Return the change to record if the directory holds a result already; else None.
-
-    A scheduler may end before it can record a result. Raises RunDirectoryError.
-    """
-    result = run.directory.read_result()
-    if result is None:
-        return None
-    end = End(cause=Cause.RESULT, result=result, events=run.directory.read_events())
-    return recorded(run.job.run_id, end, None)

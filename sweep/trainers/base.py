@@ -126,6 +126,12 @@ class RunSpec(Protocol):
     def write_request(self, directory: RunDirectory, identity: RunIdentity, settings: Jobs) -> None:
         """Prepare a run directory for training. Raises OSError and RunDirectoryError."""
 
+    def find_result(self, directory: RunDirectory) -> End | None:
+        """Return the result that a directory holds; None if it has none.
+
+        Raises OSError and RunDirectoryError if it cannot be read.
+        """
+
     def read_end(self, directory: RunDirectory, ended: Ended) -> End:
         """Return why the process ended, and the result if there is one."""
 

@@ -95,9 +95,17 @@ class GptRun:
             )
         )
 
+    def find_result(self, directory: RunDirectory) -> End | None:
+        result = directory.read_result()
+        if result is None:
+            return None
+        events = directory.read_events()
+        return End(cause=Cause.RESULT, reason=result.cause, result=result, events=events)
+
     def read_end(self, directory: RunDirectory, ended: Ended) -> End:
         try:
-            return _read_end(directory, ended)
+            found = self.find_result(directory) if ended.status == Exit.DONE else None
+            return found or _end_without_result(directory, ended)
         except (OSError, RunDirectoryError) as error:
             reason = str(error)
             return End(cause=_cause(ended), reason=reason, signature=failure_signature(reason))
@@ -154,11 +162,7 @@ def expected_cost(recipe: Recipe) -> Cost:
     )
 
 
-def _read_end(directory: RunDirectory, ended: Ended) -> End:
-    result = directory.read_result() if ended.status == Exit.DONE else None
-    if result:
-        events = directory.read_events()
-        return End(cause=Cause.RESULT, reason=result.cause, result=result, events=events)
+def _end_without_result(directory: RunDirectory, ended: Ended) -> End:
     if ended.signal is not None or ended.out_of_memory:
         return _killed(ended)
     return _exited(directory, ended)

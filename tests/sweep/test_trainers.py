@@ -63,11 +63,15 @@ class NoopRun:
         directory.path.mkdir(parents=True, exist_ok=True)
         write_json(directory.path / "parameters.json", self.parameters() | {"id": identity.run_id})
 
-    def read_end(self, directory: RunDirectory, ended: Ended) -> End:
+    def find_result(self, directory: RunDirectory) -> End | None:
         result = directory.read_result()
         if result is None:
-            return End(cause=Cause.FAILED, reason=f"status {ended.status}", signature="noop")
+            return None
         return End(cause=Cause.RESULT, result=result, events=directory.read_events())
+
+    def read_end(self, directory: RunDirectory, ended: Ended) -> End:
+        failed = End(cause=Cause.FAILED, reason=f"status {ended.status}", signature="noop")
+        return self.find_result(directory) or failed
 
 
 def train_nothing(make_result: Callable[..., Result]) -> Callable[[Path], int]:
