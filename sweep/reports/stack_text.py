@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from analysis.tables.table import Column, interval_text, probability, signed
@@ -10,31 +10,19 @@ from sweep.errors import listed
 from sweep.reports.document import Document, Table
 from sweep.reports.stack_json import left_out_words, not_trained_words, stack_json
 from sweep.reports.verdict_columns import settling_time, undecided
-from sweep.verdicts.stack_result import ConfirmedEffect, Needed, Prediction, StackResult
+from sweep.verdicts.stack_result import (
+    ConfirmedEffect,
+    MemberResult,
+    Needed,
+    Prediction,
+    StackResult,
+)
 
 if TYPE_CHECKING:
-    from analysis.decision import Verdict
     from analysis.stacking import Gap
 
 TOGETHER = "together"
 """Name of the row for all members together."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackRow:
-    """A member, or all members together; fields as in `MemberResult`."""
-
-    arm: str
-    alone: float | None
-    predicted: float
-    contribution: float | None = None
-    ci_low: float | None = None
-    ci_high: float | None = None
-    p_adjusted: float | None = None
-    needed: Needed | Verdict | None = None
-    """If the stack needs the member; of all together the verdict."""
-    seeds_to_settle: int | None = None
-    seconds_to_settle: float | None = None
 
 
 def stack_document(result: StackResult) -> Document:
@@ -52,12 +40,12 @@ def stack_document(result: StackResult) -> Document:
     )
 
 
-def stack_columns(confidence: float, *, confirmed: bool) -> list[Column[StackRow]]:
+def stack_columns(confidence: float, *, confirmed: bool) -> list[Column[MemberResult]]:
     """The columns of the table; `confirmed` adds those of a stack that was trained."""
     promised = [
-        Column[StackRow]("member", lambda row: row.arm, "left"),
-        Column[StackRow]("alone", lambda row: signed(row.alone), spare=1 if confirmed else 0),
-        Column[StackRow]("predicted", lambda row: signed(row.predicted)),
+        Column[MemberResult]("member", lambda row: row.arm, "left"),
+        Column[MemberResult]("alone", lambda row: signed(row.alone), spare=1 if confirmed else 0),
+        Column[MemberResult]("predicted", lambda row: signed(row.predicted)),
     ]
     if not confirmed:
         return promised
@@ -71,18 +59,18 @@ def stack_columns(confidence: float, *, confirmed: bool) -> list[Column[StackRow
     ]
 
 
-def _needed_words(row: StackRow) -> str:
+def _needed_words(row: MemberResult) -> str:
     if row.needed == Needed.UNDECIDED:
         return undecided(row.seeds_to_settle, row.ci_low)
     return row.needed or ""
 
 
-def stack_rows(result: StackResult) -> list[StackRow]:
+def stack_rows(result: StackResult) -> list[MemberResult]:
     """A row for each member, and one for all together."""
     if result.predicted is None:
         return []
-    members = [StackRow(**vars(member)) for member in result.members]
-    together = StackRow(
+    members = result.members
+    together = MemberResult(
         arm=TOGETHER, alone=result.predicted.unshrunk, predicted=result.predicted.effect
     )
     confirmed = result.confirmed

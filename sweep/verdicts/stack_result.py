@@ -79,7 +79,10 @@ class TrainedStack:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberResult:
-    """A member of a stack. Fields from `contribution` on are None until the stack is trained."""
+    """A member of a stack, or all members together as one row.
+
+    Fields from `contribution` on are None until the stack is trained.
+    """
 
     arm: str
     alone: float | None
@@ -92,7 +95,8 @@ class MemberResult:
     """The 1 - alpha interval of the contribution."""
     ci_high: float | None = None
     p_adjusted: float | None = None
-    needed: Needed | None = None
+    needed: Needed | Verdict | None = None
+    """If the stack needs the member; of all members together their verdict."""
     seeds_to_settle: int | None = None
     """Further seeds that would settle an undecided `needed`."""
     seconds_to_settle: float | None = None
