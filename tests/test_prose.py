@@ -7,12 +7,11 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = ("model", "trainer", "analysis", "sweep")
+from tests.sources import PACKAGES, ROOT
+
 VAGUE = re.compile(r"\b(nobody|somebody|anybody|whoever)\b", re.IGNORECASE)
 FRAGMENT = re.compile(r"(What|Of|Whether|Those|As)\b")
 KEY = re.compile(r"""\[["'][a-z_]+["']\]""")

@@ -15,37 +15,18 @@ from sqlalchemy import URL
 
 from sweep.design.arms import make_plan
 from sweep.design.plan import Plan
-from sweep.queue.leases import Clock
 from sweep.store.store import Store
 from sweep.store.url import store_url
 from sweep.study.file import parse_study
 from sweep.workload.job import Job
 from tests.sweep import postgres
+from tests.sweep.hand_clock import HandClock
 from tests.sweep.importer import Importer
 from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import Trainer, fill
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Event, Result
-
-
-class HandClock(Clock):
-    """A clock that only the test moves."""
-
-    def __init__(self) -> None:
-        self.wall = 1_800_000_000.0
-        self.watch = 0.0
-
-    def now(self) -> float:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.watch
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.wall += seconds
-        self.watch += seconds
-
 
 ON_EVERY_DATABASE = {"test_control", "test_leases", "test_queue", "test_scheduler", "test_store"}
 """Modules whose tests are run with each."""

@@ -141,3 +141,17 @@ def lose(folder: Path) -> None:
     """Remove the database."""
     for path in folder.glob("sweep.db*"):
         path.unlink()
+
+
+def changed(content: Content, path: str, value: Any) -> Content:  # noqa: ANN401  (JSON)
+    """A study with one key, such as `design/seeds`, set to a value; None removes the key."""
+    new = deepcopy(content)
+    *parents, last = path.split("/")
+    place = new
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return new

@@ -16,7 +16,7 @@ from sweep.queue.leases import LEASE_SECONDS, RENEW_SECONDS
 from sweep.queue.owner import is_gone, this_process
 from sweep.store.store import Store
 from sweep.workload.job import Job
-from tests.sweep.conftest import HandClock
+from tests.sweep.hand_clock import HandClock
 from tests.sweep.one_by_one import OneByOne, failing
 from trainer.rundir.directory import Result
 

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,22 +17,14 @@ from sqlalchemy import URL, Column, Index, Table
 
 from sweep.design.plan import Plan
 from sweep.errors import StoreError
-from sweep.history.record import save_plan
-from sweep.store.ledger import directory_name, study_file
-from sweep.store.rows import ReferenceRow
+from sweep.store.ledger import study_file
 from sweep.store.schema import ADDED
 from sweep.store.store import Store
 from sweep.store.url import store_url
-from sweep.trainers.builtin import GptRun
-from sweep.trainers.inputs import GptInputs, Supply
-from sweep.upkeep.rebuild import read_job
-from sweep.verdicts.references import require_setup, save_reference
-from sweep.workload.workload import Workload
 from tests.sweep import postgres
-from tests.sweep.jobs import make_gpt_job
-from tests.sweep.one_by_one import OneByOne
+from tests.sweep.every_state import fill_every_state
 from tests.sweep.stores import everything, lose
-from trainer.rundir.directory import Event, Request, Result, RunDirectory
+from trainer.rundir.directory import Event, Result
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -47,57 +38,7 @@ def folder(
     tmp_path: Path,
 ) -> Path:
     """Runs in every state: done (one at the second attempt, one a rerun), diverged, failed, queued."""
-    jobs = {
-        (arm.name, seed): make_gpt_job(spec.recipe)
-        for arm in plan.arms
-        for seed, spec in arm.specs.items()
-    }
-    first = jobs["baseline", 1]
-    again = make_gpt_job(first.spec.recipe, repeat_of=first.run_id)
-    queue = OneByOne(store, "me:1:1")
-    queue.enqueue([*jobs.values(), again])
-    save_plan(store, plan, tmp_path / "s.toml", {key: job.run_id for key, job in jobs.items()})
-    for number, job in enumerate([*list(jobs.values())[:5], again]):
-        assert queue.claim(job.run_id)
-        assert store.ledger
-        directory = store.ledger.run(job.run_id)
-        directory.write_request(
-            Request(
-                recipe=job.spec.recipe,
-                corpus_hash="c",
-                run_id=job.run_id,
-                family=job.family,
-                repeat_of=job.repeat_of,
-            )
-        )
-        if number == 0:
-            queue.fail(job.run_id, "the disk is full", None, retry=True)
-            assert queue.claim(job.run_id)
-        if number == 4:
-            queue.fail(job.run_id, "lost\nfor good", 1 << 40, retry=False)
-            continue
-        lost = {"test_loss": None, "chunk_losses": [], "diverged_at": 2, "cause": "loss is nan"}
-        result = make_result(
-            notes=["warm"],
-            **({"state": "diverged", **lost} if number == 3 else {"test_loss": 0.1 + number}),
-        )
-        directory.events.write_text("".join(f"{event.model_dump_json()}\n" for event in events))
-        directory.write_result(result)
-        queue.record(job.run_id, result, directory.read_events(), 12345)
-    reference = ReferenceRow(
-        study="tiny",
-        test_text=require_setup(store, store.study("tiny")).hash,
-        name="gpt2",
-        folder="/models/gpt2",
-        weights_hash="e" * 64,
-        test_loss=3.5,
-        bits_per_byte=0.99,
-        parameters=124_439_808,
-        context=1024,
-        evaluated=1.5,
-        provenance={"device": "none"},
-    )
-    save_reference(store, reference)
+    fill_every_state(store, plan, make_result, events, tmp_path)
     store.close()
     return tmp_path / "runs"
 
@@ -115,26 +56,6 @@ def test_every_row_of_a_lost_database_is_rebuilt(folder: Path, sweep: Run, tmp_p
     assert everything(folder) == before
     left = [path for path in folder.iterdir() if path.name.startswith((".", "sweep.db"))]
     assert left == [folder / "sweep.db"]
-
-
-@pytest.mark.parametrize("corpus", ["python-stdlib", "texts.jsonl"])
-@pytest.mark.parametrize("weights", [None, "e" * 64])
-def test_a_run_whose_request_has_no_family_is_of_the_family_that_its_study_gives_it(
-    plan: Plan, tmp_path: Path, corpus: str, weights: str | None
-) -> None:
-    recipe = plan.arms[0].spec.recipe
-    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"corpus": corpus})})
-    supplies = {recipe.data: Supply(recipe.data, None, "c" * 64, None, saved=True)}
-    begun = SimpleNamespace(folder="gpt2", hash=weights)
-    job = Workload(plan, GptInputs(tmp_path, supplies, {None: begun} if weights else {})).job(
-        GptRun(recipe)
-    )
-    request = Request(recipe=recipe, corpus_hash="c" * 64, weights_hash=weights)
-    directory = RunDirectory(tmp_path / directory_name(job.run_id))
-    directory.write_request(request)
-    found = read_job(directory)
-    assert found is not None
-    assert (found.run_id, found.family) == (job.run_id, job.family)
 
 
 def test_reports_on_a_rebuilt_database_are_the_same_to_the_last_byte(
@@ -243,16 +164,6 @@ def test_unusable_files_are_named_and_the_rest_is_rebuilt(
     }
     assert lines[-1] == "tiny: 2 of its runs have no folder any more; `sweep run` trains them"
     assert len(everything(folder)["runs"]) == 5
-
-
-def test_a_study_of_any_name_has_a_plain_file_name() -> None:
-    names = ["tiny", "ſtudy", "試" * 64, "A" * 64, "a" * 64, "../../etc/passwd", "x\n\u202e<b>"]
-    files = [study_file(name) for name in names]
-    assert len(set(files)) == len(names)
-    for file in files:
-        assert len(file.encode()) <= 80
-        assert file.isascii()
-        assert not set(file) & set("/\\\n\0<>:*?")
 
 
 WRITER = """

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from trainer.corpora.corpus import Corpus
 from trainer.corpora.prepare import prepare_corpus
+from trainer.corpora.tokenizer import ByteTokenizer
 from trainer.recipe import DataConfig
 from trainer.sources.catalogue import find_source
 
@@ -54,3 +55,14 @@ def write_tokens(folder: Path, **parts: Any) -> Path:  # noqa: ANN401  (arrays)
     for name, tokens in parts.items():
         save_file({"tokens": tokens}, folder / f"{name}.safetensors")
     return folder
+
+
+def documents(corpus: Corpus) -> tuple[list[str], list[str]]:
+    """The texts for training and for testing."""
+    tokenizer = ByteTokenizer()
+    both = (
+        tokenizer.decode(tokens.tolist()).decode().split("<|endoftext|>")[:-1]
+        for tokens in (corpus.train, corpus.test)
+    )
+    train, test = both
+    return train, test

@@ -1,0 +1,44 @@
+"""The source files of the packages, and what each imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("model", "trainer", "analysis", "sweep")
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, at its top, in a function, or for types alone."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            assert node.module
+            yield from modules(node.module, [alias.name for alias in node.names])
+
+
+def modules(module: str, names: list[str]) -> Iterator[str]:
+    """`from trainer import loop` imports `trainer.training.loop`, `from trainer.training.loop import train` too."""
+    below = [f"{module}.{name}" for name in names]
+    found = [each for each in below if is_module(each)]
+    yield from found
+    if len(found) < len(below):
+        yield module
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def ours(path: Path) -> set[str]:
+    return {module for module in imports(path) if module.partition(".")[0] in PACKAGES}
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))

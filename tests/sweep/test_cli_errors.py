@@ -1,0 +1,61 @@
+"""Errors of the command line: one sentence, with what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+
+
+def test_the_error_for_an_unknown_study_suggests_a_similar_one(folder: Path, sweep: Run) -> None:
+    for command in ("report", "status", "noise"):
+        done = sweep(folder, command, "tinny")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            "sweep: runs/sweep.db has no study 'tinny'; did you mean 'tiny'? (it has: tiny)\n"
+        )
+
+
+def test_an_error_is_wrapped_between_words_on_a_terminal(
+    folder: Path, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "sweep", "show", "clip/9"]
+    terminal = {**environment, "FORCE_COLOR": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=terminal, capture_output=True, text=True, check=False
+    )
+    lines = [line.rstrip() for line in done.stderr.splitlines()]
+    assert 40 < max(map(len, lines)) <= 80
+    plain = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert " ".join(lines) == plain.stderr.rstrip()
+
+
+def test_without_a_study_commands_say_how_to_create_one(empty: Path, sweep: Run) -> None:
+    (empty / "s.toml").unlink()
+    for command in ("report", "status", "list"):
+        done = sweep(empty, command)
+        assert done.returncode == 2
+        assert done.stderr == (
+            "sweep: runs/sweep.db does not exist yet; `sweep run STUDY` trains a study and creates it\n"
+        )
+    done = sweep(empty, "noise")
+    assert done.stderr == (
+        "sweep: no study was run here yet; name a study file (`sweep init` writes one)\n"
+    )
+    assert list(empty.iterdir()) == []
+
+
+def test_markup_in_a_path_is_printed_literally(folder: Path, sweep: Run, tmp_path: Path) -> None:
+    odd = tmp_path / "[red]a[" / "b].toml"
+    odd.parent.mkdir()
+    done = sweep(tmp_path, "init", odd)
+    assert done.returncode == 0
+    assert str(odd) in done.stdout
+    out = tmp_path / "[bold]:smile:.json"
+    assert sweep(folder, "report", "--format", "json", "-o", out).stdout == f"Written to {out}.\n"
