@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from benchmarks.monkey import Torment, differences, small_study, undisturbed
 
 STEPS = 150
@@ -15,6 +17,7 @@ SECONDS = 5
 KILLS = 12
 
 
+@pytest.mark.slow
 def test_a_study_whose_processes_are_killed_at_random_ends_like_an_undisturbed_one(
     tmp_path: Path,
 ) -> None:
