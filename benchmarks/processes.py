@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-PATIENCE = 300.0
+PATIENCE = 900.0
 """Seconds after which something that has not happened never will."""
 
 

@@ -13,6 +13,8 @@ from benchmarks.contenders import Contender, NanoGPTStyle, Ours, Textbook, Trans
 from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 STEPS = 5
 OTHERS = {

@@ -12,6 +12,8 @@ import pytest
 from benchmarks.load import command
 from benchmarks.wide_store import fill
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 MEGABYTE = 1e6
 SMALL = "--scale 0.002 --rounds 1"

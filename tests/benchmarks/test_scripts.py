@@ -14,6 +14,8 @@ import torch
 import benchmarks.trainer
 from trainer.corpora.corpus import Corpus
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from benchmarks.same_recipe import ARMS, SEEDS, error_rate, judged, own_seeds, placebos, wrong
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -7,6 +7,8 @@ import signal
 import subprocess
 from collections.abc import Callable
 
+import pytest
+
 from benchmarks.monkey import differences
 from tests.faults.terminal import NO_PAUSES, Terminal, end, steps, trainers, wait_for
 from trainer.rundir.directory import RunDirectory
@@ -61,6 +63,7 @@ def test_pause_resume_cancel_and_retry_work_from_another_terminal(
     assert [outcome for outcome, _ in terminal.attempts(no_dropout)] == ["cancelled", "done"]
 
 
+@pytest.mark.slow
 def test_a_running_command_trains_a_failed_run_after_sweep_retry(
     open_terminal: Open, undisturbed: Terminal
 ) -> None:
@@ -78,6 +81,7 @@ def test_a_running_command_trains_a_failed_run_after_sweep_retry(
     assert differences(terminal.folder, undisturbed.folder) == []
 
 
+@pytest.mark.slow
 def test_fail_fast_stops_at_the_first_failure_for_good_and_otherwise_the_third_alike_one_stops(
     open_terminal: Open,
 ) -> None:
@@ -96,6 +100,7 @@ def test_fail_fast_stops_at_the_first_failure_for_good_and_otherwise_the_third_a
     assert sorted(state for _, state in terminal.rows(STATES)) == ["failed"] * 3 + ["queued"] * 3
 
 
+@pytest.mark.slow
 def test_noise_gives_up_as_run_does_and_says_why_although_there_is_no_noise_to_show(
     open_terminal: Open,
 ) -> None:

@@ -19,6 +19,8 @@ from sweep.workspace import Workspace
 from tests.disks import fill_disk, small_disk
 from tests.faults.terminal import NO_PAUSES, Terminal, end, send, steps, trainers, wait_for
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., Terminal]
 
 

@@ -6,8 +6,12 @@ import os
 import signal
 from collections.abc import Callable
 
+import pytest
+
 from benchmarks.monkey import differences
 from tests.faults.terminal import NO_PAUSES, Terminal, end, server_of, steps, trainers, wait_for
+
+pytestmark = pytest.mark.slow
 
 Open = Callable[..., Terminal]
 SHORT_TIMEOUTS = NO_PAUSES + "stall_timeout = 4\nstop_seconds = 0.5\nretries = 9"

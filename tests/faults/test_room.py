@@ -17,6 +17,8 @@ from tests.disks import small_disk
 from tests.faults.terminal import Terminal, end, send, steps, trainers, wait_for
 from trainer.training.checkpoint import KEPT
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., Terminal]
 
 

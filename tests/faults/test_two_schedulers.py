@@ -8,11 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import pytest
+
 from benchmarks.monkey import differences
 from benchmarks.processes import wait_for_end
 from tests.faults.terminal import Terminal, end, server_of, steps, trainers, wait_for
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
+
+pytestmark = pytest.mark.slow
 
 Open = Callable[..., Terminal]
 SHORT_LEASE = {
@@ -24,6 +28,7 @@ ARMS = ("baseline", "no-dropout", "clip")
 ORPHAN = """
 import sys
 from pathlib import Path
+import pytest
 from trainer.processes.run import train_directory
 
 sys.exit(train_directory(Path(sys.argv[1]), "cpu", 1, int(sys.argv[2])))

@@ -19,6 +19,7 @@ from sweep.store.store import Store
 from sweep.store.url import store_url
 from sweep.study.file import parse_study
 from sweep.workload.job import Job
+from tests.patience import PATIENCE
 from tests.sweep import postgres
 from tests.sweep.hand_clock import HandClock
 from tests.sweep.importer import Importer
@@ -245,7 +246,9 @@ def environment() -> dict[str, str]:
 def sweep(environment: dict[str, str]) -> Run:
     """Runs the command line in a folder: `sweep(folder, "report", "--format", "json")`."""
 
-    def run(folder: Path, *words: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(
+        folder: Path, *words: object, timeout: float = PATIENCE
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "sweep", *(str(word) for word in words)]
         return subprocess.run(
             command,

@@ -17,8 +17,7 @@ from pathlib import Path
 from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import OperationalError
 
-START_TIMEOUT = 60.0
-"""Seconds in which a server must begin to answer."""
+from tests.patience import PATIENCE
 
 OPTIONS = ("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
 
@@ -69,7 +68,7 @@ def server(folder: Path) -> Iterator[URL]:
             yield url
         finally:
             process.send_signal(signal.SIGINT)  # end now, without waiting for clients
-            process.wait(timeout=START_TIMEOUT)
+            process.wait(timeout=PATIENCE)
     finally:
         shutil.rmtree(path)
 
@@ -85,7 +84,7 @@ def _initialise(folder: Path, path: Path, user: str | None) -> None:
 
 
 def _await(url: URL, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
+    deadline = time.monotonic() + PATIENCE
     engine = create_engine(url)
     while True:
         try:

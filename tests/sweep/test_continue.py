@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 STEPS = 150
-PATIENCE = 60
 CHECKPOINTS = "\n[jobs]\ncheckpoint_seconds = 0\nretries = 5\n"
 
 

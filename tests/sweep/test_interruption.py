@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sweep.executors.local import MAX_RESTARTS
+from tests.patience import PATIENCE
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
@@ -82,7 +83,7 @@ def test_an_interrupt_keeps_what_is_finished_and_the_command_continues(
     children = descendants(long_run.pid)
     assert children
     os.killpg(long_run.pid, signal.SIGINT)  # as a terminal does
-    out, err = long_run.communicate(timeout=60)
+    out, err = long_run.communicate(timeout=PATIENCE)
     assert long_run.returncode == 130, err
     assert "Traceback" not in out + err
     last = out.splitlines()[-1]
@@ -92,7 +93,7 @@ def test_an_interrupt_keeps_what_is_finished_and_the_command_continues(
         "To continue: sweep run s.toml --db sqlite:///runs/sweep.db"
     )
     assert 1 <= finished < 6
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while any(is_running(child) for child in children):
         assert time.monotonic() < deadline, "a child is left"
         time.sleep(0.05)
@@ -108,14 +109,14 @@ def test_an_interrupt_keeps_what_is_finished_and_the_command_continues(
     assert f"{finished} done already" in done.stdout
 
 
-def test_a_killed_command_leaves_no_process_after_two_seconds_and_continues(
+def test_a_killed_command_leaves_no_process_and_continues(
     long_run: subprocess.Popen[str], empty: Path, sweep: Run, study_text: str
 ) -> None:
     children = descendants(long_run.pid)
     assert children
     long_run.kill()
     long_run.communicate()
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + PATIENCE
     while any(is_running(child) for child in children):
         assert time.monotonic() < deadline, "a child is left"
         time.sleep(0.05)
@@ -132,7 +133,7 @@ def test_a_command_whose_fork_server_is_killed_starts_another_and_spends_no_retr
 ) -> None:
     (server,) = children_of(long_run.pid)
     os.kill(server, signal.SIGKILL)
-    out, err = long_run.communicate(timeout=60)
+    out, err = long_run.communicate(timeout=PATIENCE)
     assert long_run.returncode == 0, err
     reason = "the process that runs are forked from has ended (status -9)"
     assert 1 <= out.count(f"stopped, continues later: {reason}") <= 2
@@ -147,7 +148,7 @@ def test_a_command_whose_fork_servers_end_one_after_the_other_says_so_and_gives_
         for server in children_of(long_run.pid) - killed:
             os.kill(server, signal.SIGKILL)
             killed.add(server)
-    _, err = long_run.communicate(timeout=60)
+    _, err = long_run.communicate(timeout=PATIENCE)
     assert long_run.returncode == 1
     assert len(killed) == 1 + MAX_RESTARTS
     assert err.startswith(

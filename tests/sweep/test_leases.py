@@ -16,6 +16,7 @@ from sweep.queue.leases import LEASE_SECONDS, RENEW_SECONDS
 from sweep.queue.owner import is_gone, this_process
 from sweep.store.store import Store
 from sweep.workload.job import Job
+from tests.patience import PATIENCE
 from tests.sweep.hand_clock import HandClock
 from tests.sweep.one_by_one import OneByOne, failing
 from trainer.rundir.directory import Result
@@ -184,7 +185,7 @@ def test_a_zombie_process_counts_as_ended() -> None:
         owner = process.stdout.readline().strip()
         assert not is_gone(owner)
         process.kill()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while not is_gone(owner):
             assert time.monotonic() < deadline
         assert process.returncode is None, "its parent has not waited for it"

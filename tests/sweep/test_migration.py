@@ -17,6 +17,7 @@ from sweep.store.schema import SCHEMA_VERSION
 from sweep.store.store import Store
 from sweep.store.url import store_url
 from sweep.workload.job import Job
+from tests.patience import PATIENCE
 
 SCHEMAS = Path(__file__).parent / "schemas"
 OLDER = range(1, SCHEMA_VERSION)
@@ -128,7 +129,7 @@ def test_commands_that_upgrade_one_database_at_once_all_succeed(tmp_path: Path) 
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
     for process in started:  # each goes on when its input ends
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
     assert [process.returncode for process in started] == [0, 0, 0]
     found = rows(tmp_path / "sweep.db", "SELECT version FROM schema_version ORDER BY version")
     assert found == [(version,) for version in range(1, SCHEMA_VERSION + 1)]

@@ -18,6 +18,7 @@ from sweep.history.record import save_plan
 from sweep.queue.owner import this_process
 from sweep.store.store import Store
 from sweep.workload.job import Job
+from tests.patience import PATIENCE
 from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
 from trainer.rundir.directory import Event, Result
@@ -74,7 +75,7 @@ def test_two_processes_that_claim_fifty_runs_get_each_of_them_once(
     processes = claimers(store.url, tmp_path, [job.run_id for job in jobs], 2)
     for process in processes:
         send_go(process)
-    claimed = [set(process.communicate(timeout=60)[0].split()) for process in processes]
+    claimed = [set(process.communicate(timeout=PATIENCE)[0].split()) for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert not claimed[0] & claimed[1]
     assert claimed[0] | claimed[1] == {job.run_id for job in jobs}

@@ -58,6 +58,7 @@ def test_every_row_of_a_lost_database_is_rebuilt(folder: Path, sweep: Run, tmp_p
     assert left == [folder / "sweep.db"]
 
 
+@pytest.mark.slow
 def test_reports_on_a_rebuilt_database_are_the_same_to_the_last_byte(
     finished: tuple[Path, object], sweep: Run, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
 from sweep.store.store import Store
 from sweep.workload.job import Job
+from tests.patience import PATIENCE
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.rehearsal import Behaviour, Desk, Rehearsal
 from trainer.rundir.directory import Event, Request, Result, RunDirectory
@@ -273,7 +274,7 @@ def test_two_schedulers_on_one_database_share_the_work(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=PATIENCE)
         assert not thread.is_alive()
     started = [directory for desk in desks for directory in desk.executor.started]
     assert sorted(started) == sorted(folder_of(desks[0], job) for job in jobs)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.sweep.said import content
 
 Done = subprocess.CompletedProcess[str]
@@ -183,7 +184,7 @@ def test_an_interrupted_stack_continues_with_the_same_plan(
         if "tokens/s" in line:
             process.send_signal(signal.SIGINT)
             break
-    rest, _ = process.communicate(timeout=120)
+    rest, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "To continue: sweep stack --slots 1\n" in rest
     planned = studies(fresh)

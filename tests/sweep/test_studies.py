@@ -69,7 +69,7 @@ def overridden(fields: dict[str, Any]) -> list[str]:
 
 def run_arms(sweep: Run, folder: Path, study: Path, fields: dict[str, Any]) -> dict[str, float]:
     """Run a study; the test loss of each arm."""
-    done = sweep(folder, "run", study.name, *overridden(fields), timeout=600)
+    done = sweep(folder, "run", study.name, *overridden(fields))
     assert done.returncode == 0, done.stderr
     content = json.loads(sweep(folder, "report", "--format", "json").stdout)
     assert content["overrides"] == fields
@@ -77,6 +77,7 @@ def run_arms(sweep: Run, folder: Path, study: Path, fields: dict[str, Any]) -> d
     return {arm["arm"]: arm["mean"] for arm in content["arms"]}
 
 
+@pytest.mark.slow
 def test_the_fineweb_studies_train_on_a_parquet_of_its_columns(
     tmp_path: Path,
     sweep: Run,

@@ -13,6 +13,7 @@ import torch
 
 from model.gpt import GPT
 from model.init import initialise
+from tests.patience import PATIENCE
 from tests.trainer.killer import request
 from trainer.corpora.corpus import Corpus, save_corpus
 from trainer.corpora.prepare import load_small
@@ -24,8 +25,6 @@ from trainer.sources.standard_library import StandardLibrary
 from trainer.weights.weights import save_weights
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60
-"""Seconds after which a process that says nothing has failed the test."""
 
 TINY: dict[str, dict[str, Any]] = {
     "data": {},

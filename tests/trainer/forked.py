@@ -9,11 +9,9 @@ import sys
 import time
 import warnings
 
+from tests.patience import PATIENCE
 from trainer.processes.run import train_directory
 from trainer.rundir.directory import RunDirectory
-
-PATIENCE = 60
-"""Seconds after which a run that does not end has failed the test."""
 
 
 class ForkedRun:
@@ -78,9 +76,9 @@ def processes() -> list[tuple[int, int]]:
     return [(int(pid), int(parent)) for pid, parent, state in rows if not state.startswith("Z")]
 
 
-def assert_end_within(seconds: float, pids: list[int]) -> None:
-    """None of the processes is left after that time."""
-    until = time.monotonic() + seconds
+def assert_end(pids: list[int]) -> None:
+    """Wait until none of the processes is left."""
+    until = time.monotonic() + PATIENCE
     while left := set(pids) & {pid for pid, _ in processes()}:
         assert time.monotonic() < until, f"processes {left} live on"
         time.sleep(0.02)

@@ -17,6 +17,7 @@ from tiktoken_ext.openai_public import r50k_pat_str
 from tokenizers import Regex, normalizers
 from tokenizers import Tokenizer as HuggingFace
 
+from tests.patience import PATIENCE
 from trainer.corpora.tokenizer import (
     BytePairTokenizer,
     ByteTokenizer,
@@ -137,7 +138,9 @@ def test_the_same_text_makes_the_same_tokenizer_in_every_process(
         "sys.stdout.buffer.write(train_tokenizer('bpe-2000', TEXTS))"
     )
     command = [sys.executable, "-c", code]
-    made = subprocess.run(command, cwd=root, capture_output=True, check=True, timeout=60).stdout
+    made = subprocess.run(
+        command, cwd=root, capture_output=True, check=True, timeout=PATIENCE
+    ).stdout
     assert made == (folder("bpe-2000") / TOKENIZER_FILE).read_bytes()
 
 

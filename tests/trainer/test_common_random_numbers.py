@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.patience import PATIENCE
 from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe
 from trainer.rundir.directory import RunDirectory
@@ -73,7 +74,7 @@ def test_two_processes_with_one_recipe_end_with_the_same_loss_to_the_last_bit(
         )
         for run in runs
     ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert [process.wait(timeout=PATIENCE) for process in processes] == [0, 0]
     one, other = (run.read_result() for run in runs)
     assert one
     assert other

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.patience import PATIENCE
 from trainer.corpora.corpus import Corpus, open_corpus, save_corpus
 from trainer.corpora.prepare import load_small
 from trainer.errors import CorpusError
@@ -113,7 +114,7 @@ def test_two_processes_that_save_one_corpus_at_once_both_succeed(
         assert process.stdin
         process.stdin.write("\n")
         process.stdin.flush()
-    hashes = {process.communicate(timeout=60)[0].strip() for process in processes}
+    hashes = {process.communicate(timeout=PATIENCE)[0].strip() for process in processes}
     assert [process.returncode for process in processes] == [0, 0]
     info = standard_library().info
     assert hashes == {info.hash}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from trainer.errors import RunDirectoryError, RunTakenError
 from trainer.rundir import lock
 from trainer.rundir.lock import RunLock
@@ -63,7 +64,7 @@ def test_an_unannounced_attempt_does_not_wait_for_the_lock(hold: Holder, tmp_pat
         RunLock(tmp_path).hold(None, never),
     ):
         pytest.fail("two processes train")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < lock.STOP_TIMEOUT
     assert process.poll() is None
 
 
@@ -79,7 +80,7 @@ def test_an_attempt_begins_once_the_one_before_has_stopped(hold: Holder, tmp_pat
     process, later = hold(1), RunLock(tmp_path)
     later.announce(2)
     with later.hold(2, never):
-        assert process.wait(10) == 0, "it stopped by itself"
+        assert process.wait(PATIENCE) == 0, "it stopped by itself"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who holds a lock")
@@ -95,7 +96,7 @@ def test_a_process_that_does_not_release_the_lock_is_killed_by_the_next_attempt(
     began = time.monotonic()
     with later.hold(2, never):
         assert time.monotonic() - began >= 0.3
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(PATIENCE) == -signal.SIGKILL
 
 
 def test_an_attempt_replaced_while_it_waits_kills_no_process_and_does_not_begin(

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.patience import PATIENCE
 from tests.trainer.texts import (
     TEXTS,
     prepare,
@@ -79,7 +80,7 @@ def test_of_two_processes_one_prepares_and_the_other_takes_over_when_it_dies(
     time.sleep(0.5)
     first.kill()
     first.communicate()
-    said = second.communicate(timeout=60)[0].split()
+    said = second.communicate(timeout=PATIENCE)[0].split()
     assert second.returncode == 0
     assert said[-1] == prepare(corpus, tmp_path / "cache").info.hash
     assert len(list((tmp_path / "cache").iterdir())) == 1

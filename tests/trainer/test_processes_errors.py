@@ -48,6 +48,6 @@ def test_an_error_in_one_process_is_the_last_line_of_the_log_and_ends_all(
 
     monkeypatch.setattr(Trainer, "step", step)
     child = ForkedRun(make_run("run", processes=2))
-    assert child.wait(seconds=20) == Exit.FAILED
+    assert child.wait() == Exit.FAILED
     assert child.run.last_log_line() == "ValueError: a plain mistake"
     assert child.log().count("Traceback") == 1

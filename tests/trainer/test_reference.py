@@ -56,6 +56,8 @@ BEYOND: dict[str, dict[str, Any]] = {
 CHANGES = {arm.name: arm.changes for arm in PLAN.arms} | BEYOND
 
 each_recipe = pytest.mark.parametrize("name", CHANGES)
+QUICK = ("baseline", "grad-clip", "lr-schedule")
+"""Trained for fifty steps in every test run; the others are trained with the slow tests."""
 
 
 # The product, as these tests use it.
@@ -131,7 +133,10 @@ def test_gradients_equal_those_of_a_plain_model_with_clipping(name: str, corpus:
     assert not found
 
 
-@each_recipe
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CHANGES],
+)
 def test_fifty_steps_have_the_losses_norms_and_rates_of_a_plain_trainer(
     name: str, corpus: Corpus
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from trainer.rundir.directory import Result, RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.training.sealed import FIELDS, TENSORS
@@ -66,7 +67,13 @@ def is_overflowing(run: RunDirectory) -> bool:
     return bool(skipped[0]) and 1 < sum(skipped[: STEPS // 2]) < STEPS // 2 < len(skipped)
 
 
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "precision",
+    [
+        "float32",
+        *(pytest.param(p, marks=pytest.mark.slow) for p in ("tf32", "bfloat16", "float16")),
+    ],
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(
     make_run: MakeRun, attempt: Attempt, kind: str, precision: str
@@ -226,5 +233,5 @@ def test_python_m_trainer_continues_a_run_without_study_database_or_scheduler(
 ) -> None:
     make_run("killed", NOISY, checkpoint_seconds=1e6)  # other settings, the same recipe
     command = [sys.executable, "-m", "trainer", str(killed.path), "--threads", "1"]
-    subprocess.run(command, cwd=root, check=True, timeout=120)
+    subprocess.run(command, cwd=root, check=True, timeout=PATIENCE)
     assert outcome(killed) == outcome(whole)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 
@@ -33,7 +34,7 @@ def train(root: Path) -> Callable[[Path], subprocess.CompletedProcess[str]]:
     def run(directory: Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "trainer", str(directory), "--threads", "1"]
         return subprocess.run(
-            command, cwd=root, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=root, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
 
     return run
@@ -61,7 +62,7 @@ def test_a_signal_stops_a_run_between_two_steps_with_a_checkpoint_and_without_a_
     try:
         wait_for_training(run)
         process.send_signal(number)
-        assert process.wait(timeout=10) == Exit.STOPPED == 143
+        assert process.wait(timeout=PATIENCE) == Exit.STOPPED == 143
     finally:
         process.kill()
         process.wait()
