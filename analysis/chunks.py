@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from analysis.effects import moments
+from .effects import moments
 
 Floats = NDArray[np.float64]
 

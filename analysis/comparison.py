@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.digits import centred, difference, rounding
-from analysis.effects import (
+from .digits import centred, difference, rounding
+from .effects import (
     Estimate,
     moments,
     paired_t,
@@ -16,8 +16,8 @@ from analysis.effects import (
     sign_flip_ps,
     welch_t,
 )
-from analysis.moderation import MIN_DF, Prior, fit_prior, moderate
-from analysis.runs import ArmRuns, Seed
+from .moderation import MIN_DF, Prior, fit_prior, moderate
+from .runs import ArmRuns, Seed
 
 Floats = NDArray[np.float64]
 

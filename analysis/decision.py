@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.comparison import Comparison
-from analysis.effects import Estimate
-from analysis.multiplicity import adjust
-from analysis.rules import Plan
+from .comparison import Comparison
+from .effects import Estimate
+from .multiplicity import adjust
+from .rules import Plan
 
 Verdict = Literal["better", "worse", "negligible", "undecided", "unstable", "identical"]
 Floats = NDArray[np.float64]

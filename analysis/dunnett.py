@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, stdtrit
 
-from analysis.digits import difference
-from analysis.effects import moments
-from analysis.quadrature import WEIGHTS, normal_rule, relative_errors
-from analysis.runs import read_runs
+from .digits import difference
+from .effects import moments
+from .quadrature import WEIGHTS, normal_rule, relative_errors
+from .runs import read_runs
 
 
 @dataclass(frozen=True, kw_only=True)

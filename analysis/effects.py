@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, stdtr, stdtrit
 
-from analysis.digits import centred, difference
+from .digits import centred, difference
 
 Floats = NDArray[np.float64]
 Method = Literal["moderated paired t", "paired t", "Welch t", "prediction t"]

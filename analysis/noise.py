@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaincinv
 
-from analysis.effects import moments
+from .effects import moments
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, stdtrit
 
-from analysis.effects import welch_precision
-from analysis.moderation import MIN_ARMS, fit_prior, moderate
-from analysis.quadrature import WEIGHTS, relative_errors
+from .effects import welch_precision
+from .moderation import MIN_ARMS, fit_prior, moderate
+from .quadrature import WEIGHTS, relative_errors
 
 MAX_SEEDS = 10_000
 """Maximum number of seeds that a search tries."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.multiplicity import CORRECTIONS, CorrectionName
+from .multiplicity import CORRECTIONS, CorrectionName
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.digits import rounding
-from analysis.effects import moments
+from .digits import rounding
+from .effects import moments
 
 SEED_COLUMNS = ("seed", "init_seed", "order_seed", "dropout_seed")
 """Columns that identify a replicate; a frame has at least one of them. Runs of two arms are paired

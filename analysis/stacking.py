@@ -16,10 +16,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtr, stdtrit
 
-from analysis.effects import moments
-from analysis.rules import Plan
-from analysis.runs import read_runs
-from analysis.verdict import ArmVerdict, judge
+from .effects import moments
+from .rules import Plan
+from .runs import read_runs
+from .verdict import ArmVerdict, judge
 
 Floats = NDArray[np.float64]
 

@@ -5,26 +5,26 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.comparison import Comparison, compare, learn_prior
-from analysis.decision import (
+from .comparison import Comparison, compare, learn_prior
+from .decision import (
     Judged,
     Verdict,
     adjust_by_plan,
     decide,
     depends_on_method,
 )
-from analysis.effects import Estimate, Method
-from analysis.moderation import Prior
-from analysis.noise import Noise, noise
-from analysis.power import (
+from .effects import Estimate, Method
+from .moderation import Prior
+from .noise import Noise, noise
+from .power import (
     Goal,
     Precision,
     paired_precision,
     seeds_to_settle,
     unpaired_precision,
 )
-from analysis.rules import Plan
-from analysis.runs import ArmRuns, read_runs
+from .rules import Plan
+from .runs import ArmRuns, read_runs
 
 __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
 

@@ -17,9 +17,13 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            assert node.module
-            yield from modules(node.module, [alias.name for alias in node.names])
+            yield from modules(absolute(node, path), [alias.name for alias in node.names])
+
+
+def absolute(node: ast.ImportFrom, path: Path) -> str:
+    """The module that a statement imports from: `analysis.digits` for `..digits`."""
+    above = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+    return ".".join([*above, *([node.module] if node.module else [])])
 
 
 def modules(module: str, names: list[str]) -> Iterator[str]:

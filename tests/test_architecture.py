@@ -93,6 +93,12 @@ def test_the_arrows_are_there_and_not_only_allowed() -> None:
     }
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "analysis").rglob("*.py")), ids=name)
+def test_the_statistics_import_each_other_under_whatever_name_they_have(path: Path) -> None:
+    by_name = re.findall(r"^ *(?:from|import) analysis\b.*", path.read_text(), re.MULTILINE)
+    assert by_name == []  # or else `sweep.analysis` would load a user's `analysis`
+
+
 def room(module: str) -> str:
     """The folder or module below the package: `store` for `sweep.store.rows`."""
     return [*module.split("."), "__init__"][1]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from analysis.tables.table import Column, T
+from .table import Column, T
 
 PREAMBLE = r"% Needs \usepackage{booktabs}."
 

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import fdtrc
 
-from analysis.digits import centred, rounding
+from ..digits import centred, rounding
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import pandas as pd
 from scipy.special import chdtri, fdtri
 
-from analysis.variance.anova import RESIDUAL, Anova, Layout, Source
-from analysis.variance.component import Component, Components
+from .anova import RESIDUAL, Anova, Layout, Source
+from .component import Component, Components
 
 
 def variance_components(
@@ -26,7 +26,7 @@ def variance_components(
     """
     layout = Layout.read(frame, terms, value)
     if not layout.balanced:
-        from analysis.variance.reml import fit_reml  # noqa: PLC0415  (scipy.optimize is slow to import)
+        from .reml import fit_reml  # noqa: PLC0415  (scipy.optimize is slow to import)
 
         return fit_reml(layout, alpha)
     table = layout.table()

@@ -11,7 +11,7 @@ from math import fsum
 import numpy as np
 import pandas as pd
 
-from analysis.digits import centred
+from ..digits import centred
 
 
 def factorial_effects(

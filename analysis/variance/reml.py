@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, brentq, minimize
 from scipy.special import chdtri
 
-from analysis.variance.anova import RESIDUAL, Layout
-from analysis.variance.component import Component, Components
+from .anova import RESIDUAL, Layout
+from .component import Component, Components
 
 Floats = NDArray[np.float64]
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]

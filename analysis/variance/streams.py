@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.variance.anova import RESIDUAL
-from analysis.variance.component import MIN_LEVELS, Components
-from analysis.variance.estimate import variance_components
+from .anova import RESIDUAL
+from .component import MIN_LEVELS, Components
+from .estimate import variance_components
 
 Floats = NDArray[np.float64]
 
