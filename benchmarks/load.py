@@ -210,7 +210,8 @@ def measure_forked(folder: Path, scale: float, rounds: int) -> list[Promise]:
     """The same runs in a forked process each."""
     each = max(1, round(1000 * scale / rounds))
     slots = [Slot(f"place {number}", "cpu", 1) for number in range(SLOTS)]
-    executor = LocalExecutor(slots, partial(Server, [str(ROOT / "benchmarks" / "noop_server.py")]))
+    server = [sys.executable, str(ROOT / "benchmarks" / "noop_server.py")]
+    executor = LocalExecutor(slots, partial(Server, server))
     jobs = list(_jobs(rounds * each))
     queueing = _queue(folder / "runs", jobs) / rounds
     rates = []

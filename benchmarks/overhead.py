@@ -3,7 +3,7 @@
     python benchmarks/overhead.py
 
 Trains a study with `sweep run` in a folder of its own, reads the times that were recorded, and
-then starts `python -m trainer` afresh on some of the same recipes, alternating with forked ones.
+then starts `sweep train` afresh on some of the same recipes, alternating with forked ones.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _print_alternating(folder: Path) -> None:
             afresh.append(_afresh(_short_copy(source, folder / f"b{index}"), slot.threads))
     finally:
         executor.close()
-    for name, seconds in (("forked from the server", forked), ("python -m trainer", afresh)):
+    for name, seconds in (("forked from the server", forked), ("sweep train", afresh)):
         spread = f"{min(seconds):.3f} to {max(seconds):.3f}"
         print(f"{name:<24} first step after {median(seconds):.3f} s ({spread}, {ROUNDS} runs)")
     ratios = [b / a for a, b in zip(forked, afresh, strict=True)]
@@ -114,7 +114,15 @@ def _forked(executor: LocalExecutor, directory: RunDirectory, slot: str) -> floa
 
 def _afresh(directory: RunDirectory, threads: int) -> float:
     began = time.time()
-    command = [sys.executable, "-m", "trainer", str(directory.path), "--threads", str(threads)]
+    command = [
+        sys.executable,
+        "-m",
+        "sweep",
+        "train",
+        str(directory.path),
+        "--threads",
+        str(threads),
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return _first_step(directory) - began
 

@@ -1,7 +1,7 @@
 """Find out which changes to a GPT training run are real.
 
-`sweep.load("interventions")` returns the runs of a study as a DataFrame. Everything else is done
-with the command line.
+`sweep.load("interventions")` returns the runs of a study as a DataFrame, and `sweep.analysis` has the
+statistics. Everything else is done with the command line.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ def load(
 
     Raises sweep.errors.StoreError and sweep.errors.NotFoundError.
     """
-    from sweep.store.store import Store
-    from sweep.store.url import store_url
-    from sweep.verdicts.judge import runs_frame
+    from sweep.notebook.client import ask
+    from sweep.notebook.frame import runs_frame
 
-    with Store(store_url(db, Path(runs))) as store:
-        return runs_frame(store.study_runs(store.study(study).name))
+    return runs_frame(ask("load_runs", study=study, runs=str(runs), db=db))

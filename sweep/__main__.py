@@ -6,6 +6,9 @@ import sys
 def main() -> None:
     """The command line, which may be interrupted while it is still being imported."""
     try:
+        from sweep.bootstrap import claim_names
+
+        claim_names()
         from sweep.cli import main as command
 
         command()

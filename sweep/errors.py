@@ -15,8 +15,28 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from trainer.errors import UserError
+from sweep.bootstrap import import_ours, is_ours
+
+if TYPE_CHECKING or is_ours("trainer"):
+    from trainer.errors import UserError
+else:  # a notebook, where `trainer` is the user's, or nothing
+    UserError = import_ours("trainer.errors").UserError
+
+__all__ = [
+    "ExecutionError",
+    "HubError",
+    "NotFoundError",
+    "ResultsError",
+    "RunnerLostError",
+    "StoreBusyError",
+    "StoreError",
+    "StudyError",
+    "UserError",
+    "did_you_mean",
+    "listed",
+]
 
 
 class StudyError(UserError):

@@ -14,7 +14,13 @@ from hypothesis import settings
 settings.register_profile("without a deadline", deadline=None)  # other tests run beside each
 settings.load_profile("without a deadline")
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+
+# Programs that tests start import our packages from here. An installation gives them `sweep` alone.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 
 @pytest.fixture(scope="session")

@@ -50,14 +50,14 @@ LIGHT_FOR_SWEEP = {
 HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"}
 ROOMS = {
     "sweep": [
-        *("__main__", "__init__", "cli", "commands", "reports", "models"),
+        *("__main__", "__init__", "analysis", "notebook", "cli", "commands", "reports", "models"),
         *("running", "verdicts", "forecast", "upkeep", "importing"),
         *("queue", "progress", "noise", "history", "workload", "workspace"),
         *("design", "trainers", "executors", "store", "study"),
-        *("metrics", "terminal", "machine", "errors"),
+        *("metrics", "terminal", "machine", "errors", "bootstrap"),
     ],
     "trainer": [
-        *("__main__", "tools", "processes", "training", "weights", "rundir"),
+        *("tools", "processes", "training", "weights", "rundir"),
         *("corpora", "sources", "recipe_forms", "execution", "tokens", "recipe", "files", "errors"),
     ],
 }

@@ -165,6 +165,25 @@ def stack(
 
 
 @app.command()
+def train(
+    directory: Annotated[
+        Path, typer.Argument(metavar="RUN_DIR", help="A folder with a recipe.json.")
+    ],
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu, cuda or cuda:N; a GPU, if there is one, if left out."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="CPU threads; all cores if left out.")
+    ] = None,
+) -> None:
+    """Train the folder of a single run, without a study or a database."""
+    from sweep.commands.train import train as command
+
+    command(directory, device, threads)
+
+
+@app.command()
 def init(
     study: Annotated[Path, typer.Argument(metavar="STUDY", help="The file to write.")],
 ) -> None:

@@ -7,23 +7,21 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-FORK_SERVER = ("-P", "-m", "trainer.processes.forkserver")
-"""-P: a folder called `trainer` in the working directory must not be imported instead."""
+from sweep.bootstrap import command as own_command
 
 
 class Server:
     """A fork server; see `trainer.processes.forkserver`. It imports torch as soon as it is made."""
 
-    def __init__(self, arguments: Sequence[str] = FORK_SERVER) -> None:
-        """Start it; `arguments`: Python's. Benchmarks and tests use servers that train nothing."""
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        """Start it. Benchmarks and tests give the command of a server that trains nothing."""
         self._buffer = b""
         # In its own session, so that a Ctrl-C at the terminal reaches only the scheduler.
         self._process = subprocess.Popen(  # noqa: S603  (no shell, and no text from a study)
-            [sys.executable, *arguments, str(os.getpid())],
+            [*(command or own_command("trainer.processes.forkserver")), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

@@ -8,23 +8,22 @@ import sys
 import tempfile
 from collections.abc import Callable
 
+from sweep.bootstrap import command as own_command
 from trainer.errors import UserError
 from trainer.tools.child import EXIT_REFUSED
 
 
 def call(module: str, request: str, read_line: Callable[[str], None] | None = None) -> None:
-    """Run `python -m module` with a request on its standard input.
+    """Call `main()` of a module in a child process, with a request on its standard input.
 
     Its output goes to our standard output or, line by line, to `read_line`. Raises UserError with
     the child's message if it refused the request, RuntimeError if it crashed.
     """
     sys.stdout.flush()
     output = None if read_line is None else subprocess.PIPE
-    # -P: a folder called `trainer` in the working directory must not shadow our package.
-    command = [sys.executable, "-P", "-m", module]
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(  # noqa: S603  (our own module)
-            command, stdin=subprocess.PIPE, stdout=output, stderr=errors
+            own_command(module), stdin=subprocess.PIPE, stdout=output, stderr=errors
         ) as process:
             assert process.stdin is not None  # noqa: S101  (for the type checker: it is a pipe)
             with contextlib.suppress(BrokenPipeError):  # it exited early; its exit status says why

@@ -10,7 +10,7 @@ from sweep.history.history import PlanHistory, plan_history
 from sweep.noise.records import CitedNoise, cited_noise
 from sweep.noise.setting import stored_setting
 from sweep.store.plan_content import AnalysisSettings, PlanContent, StackContent
-from sweep.store.rows import ArmRow, PlannedRun, ReferenceRow, StudyRow
+from sweep.store.rows import ArmRow, ReferenceRow, StudyRow
 from sweep.store.store import Store
 from sweep.trainers.stored_recipes import FlatRecipe, flat_recipe, planned_tokens
 from sweep.verdicts.confounders import Confounder, Requested, find_confounders
@@ -20,12 +20,8 @@ from sweep.verdicts.reproducible import Reproducible, count_reproducible
 from sweep.verdicts.test_text import MAX_RUNS, ChunkEffects, TextDependence, read_chunk_effects
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from analysis.rules import Plan
     from analysis.verdict import ArmVerdict, Judgement
-
-COLUMNS = ("arm", "seed", "init_seed", "order_seed", "dropout_seed", "loss", "status")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,16 +218,3 @@ def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: in
         smallest_effect=settings.smallest_effect,
         withdrawn=withdrawn,
     )
-
-
-def runs_frame(runs: Sequence[PlannedRun]) -> pd.DataFrame:
-    """A row per arm and seed: `COLUMNS`, then everything else that was recorded about the run."""
-    import pandas as pd
-
-    renamed = {"test_loss": "loss", "state": "status", "id": "run"}
-    frame = pd.DataFrame(
-        [{"arm": each.arm, "seed": each.seed, **vars(each.run)} for each in runs]
-    ).rename(columns=renamed)
-    first = [column for column in COLUMNS if column in frame]
-    frame["loss"] = frame["loss"].astype(float)
-    return frame[first + [column for column in frame if column not in first]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +25,7 @@ class Servers:
 
     def start(self) -> Server:
         self.started += 1
-        return Server(("-c", next(self._programs)))
+        return Server((sys.executable, "-c", next(self._programs)))
 
 
 def test_a_server_that_is_killed_before_it_is_ready_is_replaced() -> None:

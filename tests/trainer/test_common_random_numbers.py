@@ -70,7 +70,7 @@ def test_two_processes_with_one_recipe_end_with_the_same_loss_to_the_last_bit(
     runs = [make_run(name) for name in ("one", "other")]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "trainer", str(run.path), "--threads", "1"], cwd=root
+            [sys.executable, "-m", "sweep", "train", str(run.path), "--threads", "1"], cwd=root
         )
         for run in runs
     ]

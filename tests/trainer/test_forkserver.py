@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import selectors
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from sweep.bootstrap import command
 from tests.patience import PATIENCE
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
@@ -34,7 +36,7 @@ class Server:
             [
                 "sh",
                 "-c",
-                f"{join} exec {sys.executable} -m trainer.processes.forkserver {os.getpid()}",
+                f"{join} exec {shlex.join(command('trainer.processes.forkserver'))} {os.getpid()}",
             ],
             cwd=root,
             stdin=subprocess.PIPE,
@@ -142,7 +144,7 @@ def test_a_forked_run_ends_with_the_loss_of_a_fresh_process(
 ) -> None:
     forked, fresh = make_run("forked"), make_run("fresh")
     server.say(start(forked))
-    command = [sys.executable, "-m", "trainer", str(fresh.path), "--threads", "1"]
+    command = [sys.executable, "-m", "sweep", "train", str(fresh.path), "--threads", "1"]
     subprocess.run(command, cwd=root, check=True, timeout=PATIENCE)
     server.read("started")
     server.read("ended")

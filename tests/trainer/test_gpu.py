@@ -124,7 +124,7 @@ def test_dropout_masks_equal_those_of_the_kernels(shape: tuple[int, int]) -> Non
 
 
 def start(root: Path, run: RunDirectory) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "trainer", str(run.path), "--device", "cuda"]
+    command = [sys.executable, "-m", "sweep", "train", str(run.path), "--device", "cuda"]
     return subprocess.Popen(command, cwd=root, stderr=run.log.open("ab"))
 
 

@@ -232,6 +232,6 @@ def test_python_m_trainer_continues_a_run_without_study_database_or_scheduler(
     make_run: MakeRun, whole: RunDirectory, killed: RunDirectory, root: Path
 ) -> None:
     make_run("killed", NOISY, checkpoint_seconds=1e6)  # other settings, the same recipe
-    command = [sys.executable, "-m", "trainer", str(killed.path), "--threads", "1"]
+    command = [sys.executable, "-m", "sweep", "train", str(killed.path), "--threads", "1"]
     subprocess.run(command, cwd=root, check=True, timeout=PATIENCE)
     assert outcome(killed) == outcome(whole)

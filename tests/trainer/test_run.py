@@ -29,10 +29,10 @@ HEAVY = {"torch", "tiktoken", "datasets", "pandas", "scipy"}
 
 @pytest.fixture
 def train(root: Path) -> Callable[[Path], subprocess.CompletedProcess[str]]:
-    """Runs `python -m trainer RUN_DIR` to its end."""
+    """Runs `sweep train RUN_DIR` to its end."""
 
     def run(directory: Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "trainer", str(directory), "--threads", "1"]
+        command = [sys.executable, "-m", "sweep", "train", str(directory), "--threads", "1"]
         return subprocess.run(
             command, cwd=root, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
@@ -57,7 +57,7 @@ def test_a_signal_stops_a_run_between_two_steps_with_a_checkpoint_and_without_a_
     wait_for_training: Callable[[RunDirectory], None],
 ) -> None:
     run = make_run("run", {"train.tokens": 16 * 8 * 1_000_000})
-    command = [sys.executable, "-m", "trainer", str(run.path), "--threads", "1"]
+    command = [sys.executable, "-m", "sweep", "train", str(run.path), "--threads", "1"]
     process = subprocess.Popen(command, cwd=root)
     try:
         wait_for_training(run)

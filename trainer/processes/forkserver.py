@@ -190,7 +190,3 @@ def main() -> None:
             server.serve()
     finally:
         server.kill_all()
-
-
-if __name__ == "__main__":
-    main()

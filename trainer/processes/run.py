@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from trainer.weights.pretrained import Pretrained
 
 log = logging.getLogger(__name__)
-"""Logs the progress of the run. `trainer.__main__` prints it; a fork server does not."""
+"""Logs the progress of the run. `trainer.tools.train` prints it; a fork server does not."""
 
 
 class StopSignal:

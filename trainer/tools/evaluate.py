@@ -1,4 +1,4 @@
-"""`python -m trainer.tools.evaluate`: the test loss of a folder of weights on a study's test text.
+"""The test loss of a folder of weights on a study's test text.
 
 Reads a `Request` as JSON on standard input. Writes lines of JSON on standard output: progress as
 `[done, total]`, and at last an `Evaluation`.
@@ -93,5 +93,6 @@ def _write(content: bytes) -> None:
     write(evaluate_folder(Request.model_validate_json(content), write).model_dump())
 
 
-if __name__ == "__main__":
-    sys.exit(answer(_write))
+def main() -> int:
+    """Answer the request on standard input; returns the exit status."""
+    return answer(_write)

@@ -1,4 +1,4 @@
-"""`python -m trainer.tools.generate`: generate text with a run or an exported model.
+"""Generate text with a run or an exported model.
 
 Reads a `Request` as JSON on standard input. Writes UTF-8 on standard output as it is generated,
 beginning with the prompt.
@@ -79,5 +79,6 @@ def _write(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-if __name__ == "__main__":
-    sys.exit(answer(_write))
+def main() -> int:
+    """Answer the request on standard input; returns the exit status."""
+    return answer(_write)

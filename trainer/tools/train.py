@@ -1,4 +1,4 @@
-"""`python -m trainer RUN_DIR`: train one run directory, without study, database or orchestrator."""
+"""Train one run directory, without study, database or orchestrator: `sweep train` becomes this."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainer.processes.run import train_directory
 
 def main() -> int:
     """Read the command line and train."""
-    parser = argparse.ArgumentParser(prog="python -m trainer", description=__doc__)
+    parser = argparse.ArgumentParser(prog="sweep train", description=__doc__)
     parser.add_argument("run", type=Path, help="a folder with a recipe.json")
     parser.add_argument("--device", help="cpu, cuda or cuda:N; default: a GPU if there is one")
     parser.add_argument("--threads", type=int, help="CPU threads; default: all cores")
@@ -28,7 +28,3 @@ def _best_device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
