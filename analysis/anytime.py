@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.effects import moments
+from .effects import moments
 
 Floats = NDArray[np.float64]
 
