@@ -3,7 +3,8 @@
 UserError
 ├── StudyError        the study file is not valid
 ├── StoreError        the database cannot be used
-│   └── StoreBusyError    ... for now: its disk is full, or another program keeps it locked
+│   ├── StoreBusyError    ... for now: its disk is full, or another program keeps it locked
+│   └── OutdatedStoreError    ... only to be read: it has to be upgraded first
 ├── NotFoundError     there is no such study, run or corpus
 ├── HubError          the upload to the Hugging Face Hub failed
 ├── ResultsError      a file of results cannot be imported
@@ -49,6 +50,10 @@ class StoreError(UserError):
 
 class StoreBusyError(StoreError):
     """The database cannot be written for now; a later try may succeed."""
+
+
+class OutdatedStoreError(StoreError):
+    """The database has an older schema and was opened to be read only."""
 
 
 class NotFoundError(UserError):

@@ -9,7 +9,8 @@ from sqlalchemy import URL
 
 from sweep.design.arms import make_plan
 from sweep.design.plan import Plan
-from sweep.errors import NotFoundError, StudyError
+from sweep.errors import NotFoundError, OutdatedStoreError, StudyError
+from sweep.store.reading import is_writable
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.store.url import store_url
@@ -38,19 +39,37 @@ class Workspace:
         return self.folder / "cache"
 
     def open(self) -> Store:
-        """Open the store. Raises StoreError if there is none."""
+        """Open the store to write to it. Raises StoreError if there is none."""
         return Store(self.url, folder=self.folder)
 
     def open_or_create(self) -> Store:
-        """Open the store, or create it. Raises StoreError if that is impossible."""
+        """Open the store to write to it, or create it. Raises StoreError if that is impossible."""
         return Store(self.url, create=True, folder=self.folder)
 
-    def open_if_any(self) -> Store | None:
-        """Open the store; None if there is none yet. Raises StoreError if it is damaged."""
+    def open_to_read(self) -> Store:
+        """Open the store only to read it, also in a folder that cannot be written.
+
+        Leaves no file behind; a server's database of an older version is upgraded. Raises
+        StoreError if there is none.
+        """
+        try:
+            return Store(self.url, read_only=True, folder=self.folder)
+        except OutdatedStoreError:
+            self.open().close()
+            return Store(self.url, read_only=True, folder=self.folder)
+
+    def open_to_read_if_any(self) -> Store | None:
+        """Open the store only to read it; None if there is none yet."""
         url = self.url
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
             return None
-        return self.open()
+        return self.open_to_read()
+
+    @property
+    def is_writable(self) -> bool:
+        """True if this user may write to the database and to its folder."""
+        url = self.url
+        return url.get_backend_name() != "sqlite" or is_writable(Path(url.database or ""))
 
     def study_file(self, word: str | None) -> Path:
         """Return the file of a study, given by path or name.
@@ -60,7 +79,7 @@ class Workspace:
         """
         if word is not None and is_path(word):
             return Path(word)
-        store = self.open_if_any()
+        store = self.open_to_read_if_any()
         if store is not None and (word is not None or store.studies()):
             return _own_file(store.study(word))
         if word is None and DEFAULT_STUDY.exists():
@@ -75,7 +94,7 @@ class Workspace:
         """Return the study of that name, or the latest for None, if it was imported; else None."""
         if word is not None and is_path(word):
             return None
-        store = self.open_if_any()
+        store = self.open_to_read_if_any()
         for study in store.studies() if store else ():
             if word in (None, study.name):
                 return study if study.imported else None

@@ -6,11 +6,26 @@ import errno
 import fcntl
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Error numbers of a full disk, or a full quota."""
+
+UMASK = os.umask(0o022)
+"""The umask of this process; it can only be read by setting it."""
+os.umask(UMASK)
+
+
+def follow_umask(path: Path) -> None:
+    """Give a file or folder the permissions that it would have if this process had just made it.
+
+    For those that a library, or a temporary folder, makes readable for their owner only. A folder
+    keeps its setgid bit, by which its files belong to the group that shares it.
+    """
+    usual = 0o777 if path.is_dir() else 0o666
+    path.chmod(path.stat().st_mode & stat.S_ISGID | usual & ~UMASK)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -113,7 +113,7 @@ def _needs(workspace: Workspace, entry: Entry) -> Counter[tuple[str, bool]]:
 
     Runs that are in no study count only while they are still to be trained.
     """
-    store = workspace.open_if_any()
+    store = workspace.open_to_read_if_any()
     if store is None or entry.info is None:
         return Counter()
     tokenizer = runs.c.recipe["data", "tokenizer"].as_string()
@@ -124,6 +124,6 @@ def _needs(workspace: Workspace, entry: Entry) -> Counter[tuple[str, bool]]:
         .where(or_(arms.c.study.is_not(None), runs.c.state.in_(OPEN)))
         .distinct()
     )
-    with store.engine.connect() as connection:
+    with store.begin() as connection:
         rows = connection.execute(query).all()
     return Counter((row.study or NO_STUDY, row.state.is_finished) for row in rows)

@@ -170,7 +170,7 @@ def _network() -> Finding:
 
 def _database(workspace: Workspace) -> Finding:
     try:
-        store = workspace.open_if_any()
+        store = workspace.open_to_read_if_any()
     except UserError as error:
         return Finding("database", "bad", str(error))
     if store is None:

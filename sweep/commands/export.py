@@ -30,7 +30,7 @@ class ExportRequest:
 
 def export(workspace: Workspace, request: ExportRequest, console: Console) -> int:
     """Write the folder, whole or not at all, and upload it on request. Returns the exit status."""
-    store = workspace.open()
+    store = workspace.open_to_read()
     study = workspace.study_name(request.study)
     run = finished_run(store, request.run, study)
     hub = Hub() if request.push else None

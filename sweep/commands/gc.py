@@ -9,9 +9,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from sweep.errors import StoreBusyError
 from sweep.reports.document import as_json, publish
-from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.terminal.units import shown_size
 from sweep.upkeep.garbage import GarbageKind, Item, find_garbage, folders_of
@@ -58,7 +56,7 @@ def gc(workspace: Workspace, request: GcRequest, console: Console) -> int:
     Raises StoreError if the database is missing or damaged: only it tells which files are needed.
     """
     outcome = _Outcome()
-    with _open(workspace) as store:
+    with workspace.open_to_read() as store:
         chosen = folders_of(store, request.studies)
         for item in find_garbage(store, workspace.folder):
             wanted = item.kind not in ON_REQUEST or item.kind in request.kinds
@@ -71,14 +69,6 @@ def gc(workspace: Workspace, request: GcRequest, console: Console) -> int:
     else:
         _print(outcome, console, dry_run=request.dry_run)
     return 1 if outcome.problems else 0
-
-
-def _open(workspace: Workspace) -> Store:
-    """Open the database, even if the disk is too full to open it in the usual way."""
-    try:
-        return workspace.open()
-    except StoreBusyError:
-        return Store(workspace.url, exclusive=True, folder=workspace.folder)
 
 
 def _free(item: Item, outcome: _Outcome, *, dry_run: bool) -> None:

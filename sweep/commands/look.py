@@ -40,7 +40,7 @@ LOG_LINES = 20
 
 def status(workspace: Workspace, word: str | None, console: Console) -> int:
     """Print run states by arm, and a line for each run that failed, diverged or is retried."""
-    store = workspace.open()
+    store = workspace.open_to_read()
     study = store.study(workspace.study_name(word))
     say(console, f"{study.name} ({study.path})")
     if study.paused:
@@ -92,7 +92,7 @@ def _retries(store: Store, run: RunNotice) -> str:
 
 def list_studies(workspace: Workspace, console: Console) -> int:
     """Print all studies, the latest first."""
-    store = workspace.open()
+    store = workspace.open_to_read()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title in ("study", "arms", "runs", "done", "last run", "file"):
         justify: Literal["left", "right"] = "right" if title in {"arms", "runs", "done"} else "left"
@@ -122,7 +122,7 @@ def _ago(store: Store, study: StudyRow) -> str:
 
 def show(workspace: Workspace, word: str, study: str | None, console: Console) -> int:
     """Print everything that is known about a run, as indented JSON."""
-    store = workspace.open()
+    store = workspace.open_to_read()
     found = find_run(store, word, workspace.study_name(study))
     run, place = found.run, found.place
     fields = {
@@ -149,7 +149,7 @@ class LogRequest:
 
 def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
     """Print how the attempts at a run ended, and what its process printed."""
-    store = workspace.open()
+    store = workspace.open_to_read()
     found = find_run(store, request.run, workspace.study_name(request.study))
     run = found.run
     if found.place:

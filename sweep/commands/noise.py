@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep.commands.training import EXIT_DONE, Steps, Training, carry_out
+from sweep.commands.training import EXIT_DONE, Steps, Training, carry_out, conclude
 from sweep.errors import StudyError
 from sweep.noise.decomposition import (
     Question,
@@ -32,6 +32,7 @@ from sweep.noise.setting import planned_setting, stored_setting
 from sweep.reports.document import print_document
 from sweep.reports.formats import Format
 from sweep.reports.noise_text import noise_document
+from sweep.running.train import unfinished
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.study.file import BASELINE, Study
@@ -59,11 +60,13 @@ class NoiseRequest:
 def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Console) -> int:
     """Train missing baseline seeds, rerun one exactly, print the noise; returns the exit status.
 
+    If nothing is missing, that works in a folder that cannot be written; nothing is recorded there.
     Progress goes to `log`, so that another program can read `console`.
     """
     study = workspace.imported_study(request.study)
     if study is not None:
-        _print(_imported(workspace.open(), study, request, log), request, console)
+        store = workspace.open() if workspace.is_writable else workspace.open_to_read()
+        _print(_imported(store, study, request, log), request, console)
         return EXIT_DONE
     path = workspace.study_file(request.study)
     workload = make_workload(read_plan(path, request.overrides), workspace.cache, online=True)
@@ -71,7 +74,12 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
     wanted = [*layout.items(), *noise_jobs(workload, request.seeds).items()]
     jobs = {job.run_id: (label, job) for label, job in wanted}  # a run may be in both
     training = Training(workload=workload, jobs=dict(jobs.values()), slots=request.slots)
-    return carry_out(workspace, training, NoiseSteps(request, layout, console), log)
+    steps = NoiseSteps(request, layout, console)
+    readable = None if workspace.is_writable else workspace.open_to_read_if_any()
+    if readable is not None and not unfinished(readable, list(training.jobs.values())):
+        steps.show(readable, training)
+        return conclude(store, training.jobs, log)
+    return carry_out(workspace, training, steps, log)
 
 
 @dataclass(frozen=True)

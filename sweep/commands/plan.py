@@ -62,7 +62,7 @@ def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
     made = read_plan(request.study, request.overrides)
     workload, missing_input = _workload(made, workspace)
     slots, missing_device = _slots(made, request.slots)
-    outline = Outline(made, workload, workspace.open_if_any(), request.sd)
+    outline = Outline(made, workload, workspace.open_to_read_if_any(), request.sd)
     price = Price(pace=_pace(outline, request, slots), per_hour=request.price_per_hour)
     effect = request.effect
     return Forecast(

@@ -29,7 +29,7 @@ def prepare_large(
     """Prepare the large corpora of a workload, unless all of the jobs have their results."""
     if all(supply.corpus for supply in workload.inputs.supplies.values()):
         return workload
-    store = workspace.open_if_any()
+    store = workspace.open_to_read_if_any()
     if store is not None and not unfinished(store, list(jobs)):
         return workload
     return prepare_inputs(workspace, workload, console)

@@ -19,7 +19,7 @@ def report(
     workspace: Workspace, word: str | None, form: Format, output: Path | None, console: Console
 ) -> int:
     """Print the verdicts on a study, or write them to `output`. Returns the exit status."""
-    store = workspace.open()
+    store = workspace.open_to_read()
     study = store.study(workspace.study_name(word))
     print_document(report_document(make_report(store, study)), form, output, console)
     return 0

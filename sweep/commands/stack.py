@@ -62,7 +62,7 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
     Progress is printed to `log`, so that another program can read `console`. Returns the exit
     status.
     """
-    store = workspace.open()
+    store = workspace.open_to_read()
     study = parent_of(store, store.study(workspace.study_name(request.study)))
     choice = choose(
         make_report(store, study),

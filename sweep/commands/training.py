@@ -108,7 +108,7 @@ def warn_of_full_disk(
     workspace: Workspace, training: Training, slots: int, console: Console
 ) -> None:
     """Warn if the disk is too small for the runs that have no result yet."""
-    store = workspace.open_if_any()
+    store = workspace.open_to_read_if_any()
     states = store.states([job.run_id for job in training.jobs.values()]) if store else {}
     missing = [
         job.spec.cost for job in training.jobs.values() if states.get(job.run_id) not in FINISHED

@@ -13,6 +13,7 @@ from sweep.errors import StoreError, listed
 from sweep.store.health import damage
 from sweep.store.ledger import Ledger
 from sweep.store.migration import copy_database
+from sweep.store.reading import Reader
 from sweep.store.schema import runs, studies
 from sweep.store.store import Store
 from sweep.terminal.console import say
@@ -25,14 +26,14 @@ PROBLEMS_SHOWN = 20
 
 def backup(workspace: Workspace, target: Path, console: Console) -> int:
     """Copy the database, also while it is written to; the exit status. Raises StoreError."""
-    with workspace.open() as store:
+    with workspace.open_to_read() as store:
         if store.file is None:
             raise StoreError(
                 f"{store.where} is not a file: `pg_dump` writes a backup of it, and `psql` reads it back"
             )
         if target.exists():
             raise StoreError(f"{target} exists already; name a file that does not")
-        copy_database(store.file, target)
+        copy_database(store.file, target, Reader(store.file))
     say(console, f"Written to {target} ({target.stat().st_size / 2**20:,.1f} MiB).")
     return 0
 
@@ -82,9 +83,10 @@ def _rebuild_file(ledger: Ledger, url: URL, file: Path, console: Console) -> Reb
 
 
 def _refuse_if_intact(file: Path) -> None:
-    if not file.exists() or damage(file, entirely=True) is not None:
+    if not file.exists() or damage(file, Reader(file), entirely=True) is not None:
         return
-    if file.stat().st_size and not _is_empty(Store(URL.create("sqlite", database=str(file)))):
+    url = URL.create("sqlite", database=str(file))
+    if file.stat().st_size and not _is_empty(Store(url, read_only=True)):
         raise StoreError(
             f"{file} is intact: there is nothing to rebuild; to rebuild it all the same, move it "
             "elsewhere first"

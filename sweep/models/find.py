@@ -20,7 +20,7 @@ def model_folder(workspace: Workspace, word: str, study: str | None) -> Path:
     """
     if Path(word).is_dir():
         return Path(word)
-    store = workspace.open_if_any()
+    store = workspace.open_to_read_if_any()
     if store is None:
         raise NotFoundError(f"there is no folder {word!r}, and no run was made here yet")
     name = store.study(workspace.study_name(study)).name if study else None

@@ -120,14 +120,15 @@ def save_noise(store: Store, setting: Setting, found: NoiseStudy) -> None:
 
 
 def record_noise(store: Store, setting: Setting, found: NoiseStudy) -> NoiseStudy:
-    """Store a noise study and return it.
+    """Store a noise study, unless the store is read-only, and return it.
 
     If no decomposition was asked for, it keeps the one on record for the same setting.
     """
     if found.decomposition is None and (best := best_record(store, found.study, setting)):
         known = None if best.changes else best.record.decomposition
         found = replace(found, decomposition=known)
-    save_noise(store, setting, found)
+    if not store.read_only:
+        save_noise(store, setting, found)
     return found
 
 

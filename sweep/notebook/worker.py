@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from sweep.notebook.client import EXIT_REFUSED
-from sweep.store.store import Store
-from sweep.store.url import store_url
+from sweep.workspace import Workspace
 from trainer.errors import UserError
 
 
 def load_runs(study: str | None, runs: str, db: str | None) -> list[dict[str, Any]]:
     """The runs of a study with arm, seed, and everything recorded about them."""
-    with Store(store_url(db, Path(runs))) as store:
+    with Workspace(Path(runs), db).open_to_read() as store:
         planned = store.study_runs(store.study(study).name)
     return [{"arm": each.arm, "seed": each.seed, **vars(each.run)} for each in planned]
 

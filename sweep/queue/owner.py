@@ -24,7 +24,8 @@ def is_gone(owner: str) -> bool:
         return True
     except PermissionError:
         pass
-    return _started(int(pid)) != started
+    # Of another user's process the system may not tell it, although the process is alive.
+    return _started(int(pid)) not in {"", started}
 
 
 def _started(pid: int) -> str:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insert, inspect, select
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    NullPool,
+    create_engine,
+    event,
+    func,
+    insert,
+    inspect,
+    select,
+)
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
-from sweep.errors import StoreBusyError, StoreError
+from sweep.errors import OutdatedStoreError, StoreBusyError, StoreError
 from sweep.machine.disk import free_bytes
 from sweep.store.health import REBUILD, check
 from sweep.store.ledger import STUDIES
 from sweep.store.migration import migrate
+from sweep.store.reading import BUSY_SECONDS, Reader, mark_written, unmark_written
 from sweep.store.schema import SCHEMA_VERSION, metadata, versions
+from sweep.store.unwritable import dangling_link, why_not_opened
 
-BUSY_SECONDS = 30
-"""Seconds that a writer waits for another writer before it fails."""
 MIN_FREE_BYTES = 2**16
 """Free bytes below which SQLite cannot even read: it needs room for the -shm file."""
 WRITE_LOCK = 0x73776565
@@ -31,27 +45,43 @@ class Database:
     Raises StoreError if the database is missing, damaged, of a newer version, or not sweep's.
     """
 
-    def __init__(self, url: URL, *, create: bool, exclusive: bool = False) -> None:
+    def __init__(self, url: URL, *, create: bool = False, read_only: bool = False) -> None:
         """Open the database, and create or upgrade it if necessary.
 
-        `exclusive` locks out all other processes, and then SQLite needs no free disk space.
+        `read_only` writes neither to a SQLite file nor to its folder: of a file with an older
+        schema it reads an upgraded copy. A server with an older schema raises OutdatedStoreError.
         """
         self.url = url
         self.file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         """The SQLite file; None for a server."""
-        if self.file and not create and not self.file.exists():
-            raise StoreError(f"{self.file} does not exist{_how_to_create(self.file.parent)}")
+        self.read_only = read_only
+        if self.file and create:
+            make_file(self.file)
+        elif self.file and not self.file.exists():
+            raise StoreError(f"{self.file.absolute()} does not exist{_how_to_create(self.file)}")
+        self.reader = Reader(self.file) if self.file and read_only else None
+        """Opens the file, if it is only read."""
+        if self.file and not read_only:
+            self._unmark = weakref.finalize(self, unmark_written, mark_written(self.file))
         if self.file:
-            check(self.file, thorough=create)
-        self.engine = self._connect(create, exclusive)
+            check(self.file, self.reader, thorough=create)
+        self.engine = self._connect()
         self.upgraded = False
         """True if it had an older schema when it was opened."""
-        with self._translate_errors():
-            self._check_version(create)
+        try:
+            with self._translate_errors():
+                self._check_version(create)
+                if self.file and not read_only:
+                    self._use_log()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        if self.file and not self.read_only:
+            self._unmark()
 
     def __enter__(self) -> Self:
         return self
@@ -63,11 +93,17 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """Run a transaction, committed at the end of the block."""
         with self._translate_errors(), self.engine.begin() as connection:
-            yield connection
+            try:
+                yield connection
+            finally:
+                if self.reader:
+                    self.reader.check_unchanged(connection.connection.dbapi_connection)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Run a transaction that holds the write lock, so that what it reads stays true."""
+        if self.read_only:
+            raise StoreError(f"{self.where} was opened to be read only")
         with self.begin() as connection:
             if self.file:  # otherwise the driver takes the lock only at the first INSERT or UPDATE
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -89,7 +125,7 @@ class Database:
             ):
                 reason = "the disk is full"
             kind = StoreBusyError if is_temporary(reason) else StoreError
-            raise kind(f"{self.where}: {reason}{_remedy(reason)}") from error
+            raise kind(f"{self.where}: {reason}{self._remedy(reason)}") from error
         except SQLAlchemyError as error:
             raise StoreError(f"{self.where}: {error}") from error
 
@@ -98,26 +134,29 @@ class Database:
         """Its path or URL, for messages; passwords are hidden."""
         return str(self.file) if self.file else self.url.render_as_string()
 
-    def _connect(self, create: bool, exclusive: bool) -> Engine:
-        if self.file and create:
-            try:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreError(
-                    f"{self.file.parent} cannot be written ({error.strerror}); "
-                    "choose another folder with --runs DIR"
-                ) from error
+    def _remedy(self, reason: str) -> str:
+        """What to do about an error of the driver."""
+        if self.file and ("readonly" in reason or "unable to open" in reason):
+            return why_not_opened(self.file) or _remedy(reason)
+        return _remedy(reason)
+
+    def _connect(self) -> Engine:
         try:
-            engine = create_engine(self.url)
+            if self.reader:
+                engine = create_engine(self.url, creator=self.reader.connect, poolclass=NullPool)
+            else:
+                engine = create_engine(self.url, execution_options=self._options)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise StoreError(
                 f"{self.where}: {error}; Postgres needs its driver: pip install 'psycopg[binary]'"
             ) from error
-        if self.file and exclusive:
-            event.listen(engine, "connect", _lock_sqlite)  # before any other statement
         if self.file:
             event.listen(engine, "connect", _prepare_sqlite)
         return engine
+
+    @property
+    def _options(self) -> dict[str, bool]:
+        return {"postgresql_readonly": True} if self.read_only and not self.file else {}
 
     def _check_version(self, create: bool) -> None:
         tables = inspect(self.engine).get_table_names()
@@ -135,16 +174,35 @@ class Database:
                 f"{self.where} was written by a newer sweep (schema {found}, this one knows "
                 f"{SCHEMA_VERSION}); update sweep, or name another database with --db"
             )
-        if found < SCHEMA_VERSION:
+        if found < SCHEMA_VERSION and self.read_only:
+            self._read_upgraded_copy(found)
+        elif found < SCHEMA_VERSION:
             with self.write() as connection:
                 migrate(connection, self.file)
             self.upgraded = True
 
+    def _read_upgraded_copy(self, found: int) -> None:
+        if self.reader is None:
+            raise OutdatedStoreError(
+                f"{self.where} was written by an older sweep (schema {found}); the next command that "
+                "writes to it upgrades it"
+            )
+        self.reader.make_private()
+        with self.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            migrate(connection, None)
+
+    def _use_log(self) -> None:
+        """Let readers and a writer not wait for each other; the mode is stored in the file.
+
+        Only for databases of sweep, such as one that `sweep backup` wrote.
+        """
+        with self.engine.connect() as connection, contextlib.suppress(OperationalError):
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")  # fails while it is locked
+
     def _create(self) -> None:
         if self.file:
-            with self.engine.connect() as connection:
-                # Stored in the file. Set only here, because other files may not belong to sweep.
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            self._use_log()
         with self.write() as connection:
             # Two commands may start at once; the second finds that the tables exist.
             metadata.create_all(connection, checkfirst=True)
@@ -152,10 +210,32 @@ class Database:
                 connection.execute(insert(versions).values(version=SCHEMA_VERSION))
 
 
-def _how_to_create(folder: Path) -> str:
-    if next((folder / STUDIES).glob("*.json"), None):
+def make_file(file: Path) -> None:
+    """Make the folder of a database, and an empty file with the permissions that the umask gives.
+
+    SQLite would make it readable for all and writable for its owner, whatever the umask. Raises
+    StoreError if the folder cannot be made.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = dangling_link(file.parent) or error.strerror
+        raise StoreError(
+            f"{file.parent} cannot be written ({reason}); choose another folder with --runs DIR"
+        ) from error
+    with contextlib.suppress(OSError):  # it exists, or SQLite says what is wrong
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+def _how_to_create(file: Path) -> str:
+    if link := dangling_link(file):
+        return f": {link}"
+    if next((file.parent / STUDIES).glob("*.json"), None):
         return "; `sweep rebuild` creates it from the run directories beside it"
-    return " yet; `sweep run STUDY` trains a study and creates it"
+    return (
+        " yet; `sweep run STUDY` trains a study and creates it; for results in another folder, "
+        "name that with --runs DIR"
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  (DBAPI's own)
@@ -164,11 +244,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
-
-
-def _lock_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401  (DBAPI's own)
-    """Keep the index of the write-ahead log in memory, instead of in the -shm file."""
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
 
 
 def is_temporary(reason: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +13,7 @@ from sqlalchemy import Column, Connection, Index, Table, func, insert, select
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from sweep.errors import StoreError
+from sweep.store.reading import Reader
 from sweep.store.schema import ADDED, DROPPED, SCHEMA_VERSION, versions
 from trainer.files import sync
 
@@ -50,16 +52,24 @@ def _statements(connection: Connection, item: Table | Column[object] | Index) ->
         yield f"ALTER TABLE {item.table.name} ADD COLUMN {specification}{''.join(references)}"
 
 
-def copy_database(source: Path, target: Path) -> None:
+def copy_database(source: Path, target: Path, reader: Reader | None = None) -> None:
     """Copy a SQLite database that other processes may be writing to.
 
-    `target` appears only when the copy is complete. Raises StoreError if it cannot be written.
+    `reader` opens the source if it is only read. `target` appears only when the copy is complete.
+    Raises StoreError if it cannot be written.
     """
     aside = target.with_name(f".{target.name}.tmp")
     aside.unlink(missing_ok=True)
     try:
-        with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(aside)) as copy:
+        # SQLite would ignore the umask.
+        os.close(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+        with (
+            closing(reader.connect() if reader else sqlite3.connect(source)) as origin,
+            closing(sqlite3.connect(aside)) as copy,
+        ):
             origin.backup(copy)  # in one step: a backup in parts restarts at every commit
+            if reader:
+                reader.check_unchanged(origin)
             copy.execute("PRAGMA journal_mode = DELETE")  # a single file, without -wal and -shm
         sync(aside)
         aside.replace(target)

@@ -61,11 +61,11 @@ class Store(Database):
         url: URL,
         *,
         create: bool = False,
-        exclusive: bool = False,
+        read_only: bool = False,
         folder: Path | None = None,
     ) -> None:
         """Open the database at `url`; `folder` is the folder of runs if the database is elsewhere."""
-        super().__init__(url, create=create, exclusive=exclusive)
+        super().__init__(url, create=create, read_only=read_only)
         folder = folder or (self.file.parent if self.file else None)
         self.ledger = Ledger(folder) if folder else None
         if self.upgraded:  # older versions did not write these files

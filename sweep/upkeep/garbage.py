@@ -6,6 +6,7 @@ Results, recipes, curves, logs, and checkpoints of runs that have not ended are 
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy import select
 
@@ -71,7 +73,7 @@ class Item:
     def lock_folder(self) -> Iterator[bool]:
         """Hold the lock of the folder within the block; yields False if a process holds it."""
         try:
-            file = (self.locked_folder / "lock").open("r+b") if self.locked_folder else None
+            file = _open_lock(self.locked_folder / "lock") if self.locked_folder else None
         except FileNotFoundError:
             file = None
         if file is None:
@@ -86,6 +88,15 @@ class Item:
             shutil.rmtree(self.path)
         else:
             self.path.unlink(missing_ok=True)
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    try:
+        return path.open("r+b")  # NFS locks only files that are open to write
+    except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EROFS}:
+            raise
+        return path.open("rb")
 
 
 def find_garbage(store: Store, folder: Path) -> Iterator[Item]:

@@ -42,7 +42,8 @@ def test_without_a_study_commands_say_how_to_create_one(empty: Path, sweep: Run)
         done = sweep(empty, command)
         assert done.returncode == 2
         assert done.stderr == (
-            "sweep: runs/sweep.db does not exist yet; `sweep run STUDY` trains a study and creates it\n"
+            f"sweep: {empty / 'runs/sweep.db'} does not exist yet; `sweep run STUDY` trains a study "
+            "and creates it; for results in another folder, name that with --runs DIR\n"
         )
     done = sweep(empty, "noise")
     assert done.stderr == (

@@ -14,6 +14,7 @@ import sweep
 from sweep.errors import StoreError
 from sweep.store.schema import SCHEMA_VERSION
 from sweep.store.store import Store
+from sweep.store.unwritable import MAX_PATH_BYTES
 from sweep.store.url import store_url
 
 
@@ -119,7 +120,8 @@ def test_a_command_that_only_reads_does_not_create_a_database(tmp_path: Path) ->
     with pytest.raises(StoreError) as error:
         Store(store_url(None, tmp_path / "runs"))
     assert str(error.value) == (
-        f"{tmp_path}/runs/sweep.db does not exist yet; `sweep run STUDY` trains a study and creates it"
+        f"{tmp_path}/runs/sweep.db does not exist yet; `sweep run STUDY` trains a study and creates it; "
+        "for results in another folder, name that with --runs DIR"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -132,6 +134,26 @@ def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
         f"{tmp_path}/runs cannot be written (File exists); choose another folder with --runs DIR"
     )
     assert (tmp_path / "runs").read_text() == "mine"
+
+
+def test_a_link_to_nowhere_is_named_as_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "runs").symlink_to("nowhere")
+    link = f"{tmp_path}/runs is a link to nowhere, which does not exist"
+    for create in (True, False):
+        with pytest.raises(StoreError) as error:
+            Store(store_url(None, tmp_path / "runs"), create=create)
+        assert link in str(error.value)
+
+
+def test_a_path_that_is_too_long_for_sqlite_is_named_as_the_reason(tmp_path: Path) -> None:
+    folder = tmp_path / ("d" * 240) / ("e" * 240)
+    for read_only in (False, True):
+        with pytest.raises(StoreError) as error:
+            Store(store_url(None, folder), create=not read_only, read_only=read_only)
+        length = len(str(folder / "sweep.db"))
+        assert length >= MAX_PATH_BYTES
+        assert f"its path has {length} bytes" in str(error.value)
+        assert "shorter path with --runs DIR" in str(error.value)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

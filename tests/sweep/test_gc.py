@@ -250,11 +250,12 @@ def test_it_works_on_a_full_disk_where_other_commands_recommend_it(
     with small_disk(tmp_path / "disk", 2**21) as disk:
         shutil.copytree(tmp_path / "runs", disk / "runs", symlinks=True)
         fill_disk(disk, leave=0)
-        told = sweep(disk, "status")
+        assert sweep(disk, "status").returncode == 0
+        told = sweep(disk, "cancel", "--study", "tiny")
         assert told.returncode == 2
         assert told.stderr == (
             "sweep: runs/sweep.db: the disk is full; free some space on that disk (`sweep gc`) and "
             "run the command again\n"
         )
         assert gc(sweep, disk)["bytes"] == len(garbage) * 1000
-        assert sweep(disk, "status").returncode == 0
+        assert sweep(disk, "cancel", "--study", "tiny").returncode == 0

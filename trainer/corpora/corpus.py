@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import CorpusError
-from trainer.files import write_json, write_whole
+from trainer.files import follow_umask, write_json, write_whole
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.sources.source import Origin
 from trainer.tokens import TOKENIZER_FILE, Tokens
@@ -183,7 +183,7 @@ def save_corpus(corpus: Corpus, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=PREPARING, dir=cache))
     try:
-        aside.chmod(0o755)
+        follow_umask(aside)
         corpus.train.tofile(aside / "train.bin")
         corpus.test.tofile(aside / "test.bin")
         if corpus.tokenizer is not None:

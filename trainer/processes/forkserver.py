@@ -142,7 +142,7 @@ class ForkServer:
 def _redirect(log: Path) -> None:
     """Redirect the run's output to its log, and close its copies of the server's pipes."""
     try:
-        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:
         print(f"{log} cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201  (there is no log to write to)
         os._exit(Exit.DISK_FULL if error.errno in FULL else Exit.FAILED)

@@ -112,7 +112,7 @@ class RunLock:
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         except OSError as error:
             if error.errno in FULL:
                 raise

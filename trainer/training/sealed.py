@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from trainer.files import sync, write_whole
+from trainer.files import follow_umask, sync, write_whole
 
 Tensors = dict[str, torch.Tensor]
 
@@ -37,7 +37,7 @@ def write_sealed(folder: Path, tensors: Tensors, fields: dict[str, Any]) -> None
     folder.mkdir()
     path = folder / TENSORS
     save_file(_saveable(tensors), path)
-    path.chmod(0o644)  # safetensors makes files readable for their owner only
+    follow_umask(path)  # safetensors makes files readable for their owner only
     sync(path)
     sealed = _seal({**fields, "format": FORMAT, "tensors_sha256": _sha256(path)})
     write_whole(folder / FIELDS, sealed)

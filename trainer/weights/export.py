@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from model import huggingface
 from trainer.errors import WeightsError
-from trainer.files import sync
+from trainer.files import follow_umask, sync
 from trainer.rundir.directory import RunDirectory
 from trainer.weights.pretrained import CONFIG, WEIGHTS, Pretrained, open_pretrained
 from trainer.weights.tokenizer_files import tokenizer_files
@@ -91,9 +91,9 @@ def _write(to: Path, files: dict[str, bytes], parameters: dict[str, NDArray[Any]
             (aside / name).write_bytes(content)
         save_file(parameters, aside / WEIGHTS, metadata={"format": "pt"})
         for path in aside.iterdir():
-            path.chmod(0o644)
+            follow_umask(path)
             sync(path)
-        aside.chmod(0o755)
+        follow_umask(aside)
         sync(aside)
         aside.rename(to)
         sync(to.parent)

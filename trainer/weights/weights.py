@@ -14,7 +14,7 @@ from torch import Tensor
 
 from model.gpt import GPT
 from trainer.errors import CheckpointError, WeightsError
-from trainer.files import sync
+from trainer.files import follow_umask, sync
 from trainer.weights.pretrained import Pretrained
 
 
@@ -25,7 +25,7 @@ def save_weights(path: Path, parameters: Mapping[str, Tensor]) -> None:
     tensors = {name: p.detach().cpu().clone() for name, p in parameters.items()}
     try:
         save_file(tensors, aside)
-        aside.chmod(0o644)
+        follow_umask(aside)
         sync(aside)
         aside.replace(path)
     except (OSError, SafetensorError) as error:
