@@ -2,6 +2,7 @@
 
 UserError
 ├── StudyError        the study file is not valid
+│   └── InvalidStudyError ... with each of its mistakes (`sweep.study.mistakes`)
 ├── StoreError        the database cannot be used
 │   ├── StoreBusyError    ... for now: its disk is full, or another program keeps it locked
 │   └── OutdatedStoreError    ... only to be read: it has to be upgraded first
@@ -14,7 +15,6 @@ UserError
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,9 @@ __all__ = [
     "did_you_mean",
     "listed",
 ]
+
+MAX_WORD = 64
+"""Longest word for which a similar one is looked up; names have at most as many characters."""
 
 
 class StudyError(UserError):
@@ -78,8 +81,40 @@ class RunnerLostError(ExecutionError):
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
     """Return `; did you mean 'x'?` with the most similar known word; empty if none is similar."""
-    nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {prefix + nearest[0]!r}?" if nearest else ""
+    near = nearest(word, known)
+    return "" if near is None else f"; did you mean {prefix + near!r}?"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like `word`; None if no more than a third is mistyped in any."""
+    small = word.lower()
+    near: tuple[float, str] | None = None
+    for each in known:
+        longer = max(len(word), len(each))
+        if len(word) > MAX_WORD or abs(len(word) - len(each)) > longer / 3:
+            continue
+        wrong = edit_distance(small, each.lower())
+        if wrong <= longer / 3 and (near is None or (wrong, each) < near):
+            near = wrong, each
+    return near and near[1]
+
+
+def edit_distance(one: str, other: str) -> int:
+    """Least number of letters to insert, delete, replace or swap with the next.
+
+    The optimal string alignment distance (Damerau 1964).
+    """
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, wanted in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != wanted))
+            if i > 1 < j and letter == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]
 
 
 def listed(words: Iterable[object]) -> str:

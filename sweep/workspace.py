@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL
 
-from sweep.design.arms import make_plan
+from sweep.design.arms import find_arms
 from sweep.design.plan import Plan
 from sweep.errors import NotFoundError, OutdatedStoreError, StudyError
 from sweep.store.reading import is_writable
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.store.url import store_url
-from sweep.study.file import load_study, parse_study, read_content
-from sweep.study.overrides import Overrides, apply_overrides
+from sweep.study.file import BASELINE, load_study
+from sweep.study.mistakes import InvalidStudyError, Lines
+from sweep.study.overrides import Overrides, apply_overrides, idle_overrides, name_override
+from sweep.study.reading import read_study_text
+from sweep.study.salvage import check_study
 
 DEFAULT_STUDY = Path("studies/interventions.toml")
 
@@ -144,7 +149,30 @@ def check_trained(study: StudyRow) -> None:
 
 
 def read_plan(path: Path, overrides: Overrides | None = None) -> Plan:
-    """Load a study file and make its plan, with baseline fields overridden. Raises StudyError."""
+    """Load a study file and make its plan, with baseline fields overridden.
+
+    Raises StudyError: if the file can be read, with all of its mistakes at once.
+    """
+    text = read_study_text(path)
+    return plan_of(text.content, str(path), overrides, text.lines)
+
+
+def plan_of(
+    content: Mapping[str, Any],
+    source: str,
+    overrides: Overrides | None = None,
+    lines: Callable[[], Lines] = dict,
+) -> Plan:
+    """The plan of a study given as a mapping, with baseline fields overridden.
+
+    `source` and `lines` locate errors. Raises InvalidStudyError with all mistakes.
+    """
     overrides = overrides or {}
-    content = apply_overrides(read_content(path), overrides)
-    return make_plan(parse_study(content, str(path)), str(path), overrides)
+    study, mistakes = check_study(apply_overrides(content, overrides))
+    right = not any(each.concerns(BASELINE) for each in mistakes)
+    arms, wrong_arms = find_arms(study, baseline_is_right=right) if study else ((), [])
+    mistakes += [*wrong_arms, *idle_overrides(content, overrides)]
+    if study is None or mistakes:
+        named = [name_override(each, overrides) for each in mistakes]
+        raise InvalidStudyError(named, source, lines())
+    return Plan(study, arms, source, overrides)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sweep.design.one_at_a_time import one_at_a_time
 from sweep.design.plan import Arm, Plan
-from sweep.errors import StudyError, did_you_mean
+from sweep.errors import did_you_mean
 from sweep.study.file import BASELINE, Study, changed_fields
+from sweep.study.mistakes import InvalidStudyError, Keys, Mistake
 from sweep.terminal.printable import shown
 from sweep.trainers.registry import trainer_of
 
-DESIGNS: Mapping[str, Callable[[Study], Mapping[str, Sequence[str]]]] = {
+DESIGNS: Mapping[str, Callable[[Study], tuple[Mapping[str, Sequence[str]], list[Mistake]]]] = {
     "one-at-a-time": one_at_a_time,
 }
 """Functions that list the interventions of each arm, by the value of `design.kind`."""
@@ -21,74 +22,121 @@ DESIGNS: Mapping[str, Callable[[Study], Mapping[str, Sequence[str]]]] = {
 def make_plan(study: Study, source: str, overrides: Mapping[str, Any] | None = None) -> Plan:
     """Enumerate the arms of a study and check that their recipes differ.
 
-    Raises StudyError for an intervention that changes nothing or sets an unknown field, for stacked
-    interventions that exclude each other, for a repeated name, and for two arms with one recipe.
+    Raises InvalidStudyError as `find_arms` finds mistakes; `source` names the study in it.
     """
-    try:
-        arms = build_arms(study, _interventions_by_arm(study))
-    except StudyError as error:
-        raise StudyError(f"{source}: {error}") from error
+    arms, mistakes = find_arms(study)
+    if mistakes:
+        raise InvalidStudyError(mistakes, source)
     return Plan(study, arms, source, overrides or {})
+
+
+def find_arms(
+    study: Study, *, baseline_is_right: bool = True
+) -> tuple[tuple[Arm, ...], list[Mistake]]:
+    """The arms of a study, the baseline first, without wrong ones; and its mistakes.
+
+    Mistakes are interventions that change nothing or set an unknown field, stacked interventions
+    that exclude each other, a repeated name, and two arms with one recipe. If the baseline is known
+    to be wrong, only those are returned that do not depend on it.
+    """
+    kind = study.design.kind
+    if kind not in DESIGNS:
+        allowed = " or ".join(repr(name) for name in DESIGNS)
+        advice = did_you_mean(kind, list(DESIGNS))
+        sentence = f"'design.kind' = {shown(kind)} must be {allowed}{advice}"
+        return (), [Mistake(("design", "kind"), sentence)]
+    interventions, mistakes = DESIGNS[kind](study)
+    arms, wrong = _check_arms(study, interventions, baseline_is_right=baseline_is_right)
+    return arms, [*mistakes, *wrong]
 
 
 def build_arms(study: Study, interventions: Mapping[str, Sequence[str]]) -> tuple[Arm, ...]:
     """Build arms from the interventions of each; the baseline comes first and has none.
 
-    Raises StudyError as `make_plan` does.
+    Raises InvalidStudyError.
     """
-    arms = [_arm(study, name, tuple(members)) for name, members in interventions.items()]
-    _check_seeds(study, arms)
-    _check_distinct(arms)
-    return tuple(arms)
+    arms, mistakes = _check_arms(study, interventions)
+    if mistakes:
+        raise InvalidStudyError(mistakes)
+    return arms
 
 
-def _interventions_by_arm(study: Study) -> Mapping[str, Sequence[str]]:
-    kind = study.design.kind
-    if kind not in DESIGNS:
-        allowed = " or ".join(repr(name) for name in DESIGNS)
-        raise StudyError(
-            f"'design.kind' = {shown(kind)} must be {allowed}{did_you_mean(kind, list(DESIGNS))}"
-        )
-    return DESIGNS[kind](study)
+def _check_arms(
+    study: Study, interventions: Mapping[str, Sequence[str]], *, baseline_is_right: bool = True
+) -> tuple[tuple[Arm, ...], list[Mistake]]:
+    """The arms that can be built, and all mistakes.
+
+    A stack is not checked if one of its members is wrong. If the baseline is wrong, the arms are
+    checked only for what is wrong without it too.
+    """
+    arms: list[Arm] = []
+    mistakes: list[Mistake] = []
+    wrong: set[str] = set() if baseline_is_right else {BASELINE}
+    for name, members in interventions.items():
+        if len(members) > 1 and wrong & {BASELINE, *members}:
+            continue
+        try:
+            arms.append(_arm(study, name, tuple(members)))
+        except InvalidStudyError as error:
+            all_ = BASELINE not in wrong
+            mistakes += [each for each in error.mistakes if all_ or _has_field(each)]
+            wrong.add(name)
+    twins = [] if BASELINE in wrong else _twins(arms)
+    return tuple(arms), [*mistakes, *_wrong_seeds(study, arms), *twins]
 
 
 def _arm(study: Study, name: str, interventions: tuple[str, ...]) -> Arm:
     changes: dict[str, Any] = {}
     kind = "interventions" if interventions == (name,) else "stacks"
-    where = f"[{kind}.{name}]" if interventions else "[baseline]"
+    keys = (kind, name) if interventions else (BASELINE,)
     try:
         design = study.design
         seeds = {seed: design.streams(seed) for seed in design.seed_list()}
         for each in interventions:
             changes.update(changed_fields(study.interventions[each]))
         spec = trainer_of(study).make_spec(study, changes, next(iter(seeds.values())))
-    except StudyError as error:
-        raise StudyError(f"{where} {error}") from error
+    except InvalidStudyError as error:
+        raise InvalidStudyError([_of_arm(keys, each) for each in error.mistakes]) from error
     specs = {seed: spec.with_seeds(each) for seed, each in seeds.items()}
     return Arm(name, interventions, changes, specs)
 
 
-def _check_seeds(study: Study, arms: list[Arm]) -> None:
+def _of_arm(keys: Keys, mistake: Mistake) -> Mistake:
+    """A mistake of a recipe as one of the study file."""
+    inside = (*keys, "set", *mistake.keys) if keys[0] == "interventions" else keys
+    return Mistake(inside if mistake.keys else keys, f"[{'.'.join(keys)}] {mistake.sentence}")
+
+
+def _has_field(mistake: Mistake) -> bool:
+    """True if a field of an intervention is wrong by itself, whatever the baseline is."""
+    return len(mistake.keys) > len(("interventions", "name", "set"))
+
+
+def _wrong_seeds(study: Study, arms: list[Arm]) -> Iterator[Mistake]:
     for arm in arms:
         idle = arm.spec.idle_streams()
         if "init" in idle and set(study.design.vary) == {"init"}:
-            raise StudyError(
+            yield Mistake(
+                ("design", "vary"),
                 f'design.vary = ["init"], but that stream makes no difference in the arm '
-                f"{arm.name!r}: {idle['init']}; vary order or dropout too"
+                f"{arm.name!r}: {idle['init']}; vary order or dropout too",
             )
+            return
 
 
-def _check_distinct(arms: list[Arm]) -> None:
+def _twins(arms: list[Arm]) -> Iterator[Mistake]:
+    """Arms with the recipe of an earlier one."""
     seen: dict[str, Arm] = {}
     for arm in arms:
         twin = seen.setdefault(arm.identity, arm)
         if twin is arm:
             continue
+        kind = "stacks" if len(arm.interventions) > 1 else "interventions"
         if twin.name == BASELINE and len(arm.interventions) == 1:
             fields = ", ".join(f"{k} = {shown(v)}" for k, v in arm.changes.items())
-            raise StudyError(
+            sentence = (
                 f"[interventions.{arm.name}] changes nothing: the baseline has {fields} already"
             )
-        raise StudyError(
-            f"the arms {twin.name!r} and {arm.name!r} have the same recipe; remove one"
-        )
+        else:
+            sentence = f"the arms {twin.name!r} and {arm.name!r} have the same recipe; remove one"
+        yield Mistake((kind, arm.name), sentence)

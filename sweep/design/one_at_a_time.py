@@ -2,53 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from sweep.errors import StudyError
+from sweep.errors import did_you_mean
 from sweep.study.file import BASELINE, Study, changed_fields
+from sweep.study.mistakes import InvalidStudyError, Keys, Mistake
 from sweep.terminal.printable import shown
 
 
-def one_at_a_time(study: Study) -> dict[str, Sequence[str]]:
+def one_at_a_time(study: Study) -> tuple[dict[str, Sequence[str]], list[Mistake]]:
     """List the interventions of each arm by the arm's name; the baseline has none and comes first.
 
-    Raises StudyError for a repeated name and for stacks of interventions that exclude each other.
+    Then the mistakes: a repeated name, and stacks of interventions that exclude each other. Such
+    arms are left out.
     """
-    if BASELINE in study.interventions:
-        raise StudyError(
-            f"[interventions.{BASELINE}]: that is the name of the arm without interventions; "
-            "use another"
-        )
     found: dict[str, Sequence[str]] = {BASELINE: ()}
-    found |= {name: (name,) for name in study.interventions}
+    found |= {name: (name,) for name in study.interventions if name != BASELINE}
+    mistakes = []
+    if BASELINE in study.interventions:
+        mistakes.append(
+            Mistake(
+                ("interventions", BASELINE),
+                f"[interventions.{BASELINE}]: that is the name of the arm without interventions; "
+                "use another",
+            )
+        )
     for name, stack in study.stacks.items():
-        _check_stack(study, name, stack.combine)
-        found[name] = stack.combine
-    return found
+        wrong = list(_wrong_with_stack(study, name, stack.combine))
+        mistakes += wrong
+        if not wrong:
+            found[name] = stack.combine
+    return found, mistakes
 
 
-def _check_stack(study: Study, name: str, members: list[str]) -> None:
-    where = f"[stacks.{name}]"
+def _wrong_with_stack(study: Study, name: str, members: list[str]) -> Iterator[Mistake]:
+    where, keys = f"[stacks.{name}]", ("stacks", name)
     if name == BASELINE or name in study.interventions:
-        raise StudyError(f"{where}: an arm of that name exists already; use another name")
+        yield Mistake(keys, f"{where}: an arm of that name exists already; use another name")
+    inside: Keys = (*keys, "combine")
+    known = [member for member in members if member in study.interventions]
     for member in members:
-        if member not in study.interventions:
-            known = ", ".join(study.interventions)
-            raise StudyError(f"{where} combines {member!r}, which is not an intervention ({known})")
+        if member not in known:
+            names = ", ".join(study.interventions)
+            advice = did_you_mean(member, study.interventions) or f" ({names})"
+            yield Mistake(
+                inside, f"{where} combines {member!r}, which is not an intervention{advice}"
+            )
     if len(set(members)) < len(members):
-        raise StudyError(f"{where} combines an intervention with itself")
-    for one, other in combinations(members, 2):
-        _check_compatible(study, where, one, other)
+        yield Mistake(inside, f"{where} combines an intervention with itself")
+    for one, other in combinations(dict.fromkeys(known), 2):
+        if exclude := _why_incompatible(study, one, other):
+            yield Mistake(inside, f"{where} combines {exclude}")
 
 
-def _check_compatible(study: Study, where: str, one: str, other: str) -> None:
-    first = changed_fields(study.interventions[one])
-    second = changed_fields(study.interventions[other])
+def _why_incompatible(study: Study, one: str, other: str) -> str | None:
+    try:
+        first = changed_fields(study.interventions[one])
+        second = changed_fields(study.interventions[other])
+    except InvalidStudyError:
+        return None  # a mistake of the intervention
     for field in first.keys() & second.keys():
         if first[field] != second[field]:
-            raise StudyError(
-                f"{where} combines {one!r} and {other!r}, which both set {field!r} "
+            return (
+                f"{one!r} and {other!r}, which both set {field!r} "
                 f"({shown(first[field])} and {shown(second[field])}); they are alternatives and "
                 "cannot be stacked"
             )
+    return None

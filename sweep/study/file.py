@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,8 +13,10 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from analysis.multiplicity import CorrectionName
 from model.config import Config, Whole
-from sweep.errors import StudyError, did_you_mean
 from sweep.study.explain import explain
+from sweep.study.field_names import suggest
+from sweep.study.mistakes import InvalidStudyError, Lines, Mistake
+from sweep.study.reading import read_study_text
 from sweep.terminal.printable import shown
 from trainer.execution import Execution, RunSettings
 from trainer.recipe import Recipe, Seed, SeedlessRecipe, Seeds
@@ -25,14 +28,10 @@ BASELINE = "baseline"
 STREAMS = ("init", "order", "dropout")
 """Streams of random numbers: initial weights, order of the data, dropout."""
 STREAM_COLUMNS = tuple(f"{name}_seed" for name in STREAMS)
-MAX_FILE_BYTES = 4_000_000
-"""Largest study file; thousands of arms fit."""
-MAX_DOTS_PER_LINE = 500
-"""Memory and time of tomllib grow with the square of the parts of a key."""
 
 
-def _check_name(name: str) -> str:
-    """Refuse names that are unsafe as a path, in a terminal or in HTML."""
+def check_name(name: str) -> str:
+    """Refuse names that are unsafe as a path, in a terminal or in HTML. Raises ValueError."""
     if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > 64:
         raise ValueError(
             f"{shown(name)} is not a name; names are letters, digits, '-', '_', '.' and '+', "
@@ -41,7 +40,7 @@ def _check_name(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(_check_name)]
+Name = Annotated[str, AfterValidator(check_name)]
 Reason = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -52,16 +51,16 @@ class Baseline(SeedlessRecipe):
 class Intervention(Config):
     """A named set of recipe fields, with a reason."""
 
-    because: Reason
+    because: Reason = Field(examples=["Why it is expected to help."])
     """Why it is expected to help."""
-    set: dict[str, Any] = Field(min_length=1)
+    set: dict[str, Any] = Field(min_length=1, examples=[{"model.dropout": 0.0}])
     """Recipe fields and their values: `"model.dropout" = 0.0`."""
 
 
 class Stack(Config):
     """Several interventions in one arm."""
 
-    combine: list[Name] = Field(min_length=2)
+    combine: list[Name] = Field(min_length=2, examples=[["one", "another"]])
     """Names of interventions; they must not set a field to different values."""
 
 
@@ -71,7 +70,7 @@ class Design(Config):
     kind: str = "one-at-a-time"
     """A name in `sweep.design.arms.DESIGNS`. `one-at-a-time`: the baseline, each intervention
     alone, and the named stacks."""
-    seeds: list[Seed] | Annotated[int, Whole, Field(ge=1, le=10_000)]
+    seeds: list[Seed] | Annotated[int, Whole, Field(ge=1, le=10_000)] = Field(examples=[5])
     """A number n for the seeds 1 to n, or a list of seeds."""
     vary: list[Literal["init", "order", "dropout"]] = Field(
         default=["init", "order", "dropout"], min_length=1
@@ -130,17 +129,17 @@ class Analysis(Config):
     """Largest probability of calling any intervention real if none is."""
     correction: CorrectionName = "holm"
     """Adjustment of p-values for the number of interventions; see `analysis.multiplicity`."""
-    smallest_effect: float = Field(gt=0)
+    smallest_effect: float = Field(gt=0, examples=[0.005])
     """Nats per token; smaller effects do not matter."""
 
 
 class Study(Config):
     """A whole study file."""
 
-    name: Name
+    name: Name = Field(examples=["my-study"])
     question: str = ""
     baseline: Baseline = Baseline()
-    interventions: dict[Name, Intervention] = Field(min_length=1)
+    interventions: dict[Name, Intervention] = Field(min_length=1, examples=["no-dropout"])
     stacks: dict[Name, Stack] = Field(default={})
     design: Design
     jobs: Jobs = Jobs()
@@ -150,35 +149,20 @@ class Study(Config):
 def load_study(path: Path) -> Study:
     """Read and check a study file; `sweep.design.arms` checks its arms.
 
-    Raises StudyError with a sentence that names the file and the key.
+    Raises StudyError with a sentence for each mistake, which names the file, the line and the key.
     """
-    return parse_study(read_content(path), str(path))
+    text = read_study_text(path)
+    return parse_study(text.content, str(path), text.lines)
 
 
-def read_content(path: Path) -> dict[str, Any]:
-    """Read a study file without checking it. Raises StudyError if it is not TOML."""
-    text = _read(path)
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.count(".") > MAX_DOTS_PER_LINE:
-            raise StudyError(
-                f"{path}: line {number} has more than {MAX_DOTS_PER_LINE} dots; break it in two"
-            )
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{path}: not valid TOML: {error}") from error
-    except RecursionError as error:
-        raise StudyError(f"{path}: not valid TOML: nested too deeply") from error
-    except ValueError as error:  # more than sys.get_int_max_str_digits()
-        raise StudyError(f"{path}: not valid TOML: a number of thousands of digits") from error
-
-
-def parse_study(content: dict[str, Any], source: str) -> Study:
-    """Check a study given as a mapping; `source` names it in errors. Raises StudyError."""
+def parse_study(
+    content: Mapping[str, Any], source: str, lines: Callable[[], Lines] = dict
+) -> Study:
+    """Check a study given as a mapping; `source` and `lines` locate errors. Raises StudyError."""
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        raise StudyError(f"{source}: {explain(error, Study)}") from error
+        raise InvalidStudyError(explain(error, Study), source, lines()) from error
 
 
 def changed_fields(intervention: Intervention) -> dict[str, Any]:
@@ -191,44 +175,49 @@ def changed_fields(intervention: Intervention) -> dict[str, Any]:
         is_section = isinstance(value, dict) and value
         written = to_dotted({key: value}) if is_section else {key: value}
         for field in fields.keys() & written.keys():
-            raise StudyError(f"sets {shown(field)} twice; name it once")
+            raise InvalidStudyError([Mistake((field,), f"sets {shown(field)} twice; name it once")])
         fields.update(written)
     return fields
 
 
-def apply(baseline: Baseline, fields: dict[str, Any], seeds: Seeds) -> Recipe:
+def apply(baseline: Baseline, fields: Mapping[str, Any], seeds: Seeds) -> Recipe:
     """The recipe of the baseline with `fields` set.
 
-    Raises StudyError if a field is unknown, ValidationError (pydantic) if a value is wrong.
+    Raises InvalidStudyError with all unknown fields and wrong values.
     """
-    for key in fields:
-        if key not in RECIPE_FIELDS:
-            raise StudyError(
-                f"sets {shown(key)}, which is not a recipe field{did_you_mean(key, RECIPE_FIELDS)}"
-            )
-    recipe = with_fields(baseline.model_dump(exclude_unset=True), fields)
-    return Recipe.model_validate({**recipe, "seeds": seeds.model_dump()})
+    known = {key: value for key, value in fields.items() if key in RECIPE_FIELDS}
+    mistakes = [
+        Mistake((key,), f"sets {shown(key)}, which is not a recipe field{recipe_advice(key)}")
+        for key in fields
+        if key not in known
+    ]
+    recipe = with_fields(baseline.model_dump(exclude_unset=True), known)
+    try:
+        made = Recipe.model_validate({**recipe, "seeds": seeds.model_dump()})
+    except ValidationError as error:
+        must = ", which must be " if fields else " must be "
+        for each in explain(error, Recipe, must):
+            key = ".".join(each.keys)
+            sentence = f"sets {each.sentence}" if fields else each.sentence
+            mistakes.append(Mistake((key,) if key in known else (), sentence))
+        raise InvalidStudyError(mistakes) from error
+    if mistakes:
+        raise InvalidStudyError(mistakes)
+    return made
 
 
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except IsADirectoryError as error:
-        raise StudyError(
-            f"{path} is a folder; name a study file inside it, such as {path}/x.toml"
-        ) from error
-    except FileNotFoundError as error:
-        raise StudyError(
-            f"{path} does not exist; `sweep init {path.name}` writes a study to start from"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise StudyError(f"{path} cannot be read: {error}") from error
-    if len(content) > MAX_FILE_BYTES:
-        raise StudyError(
-            f"{path} is larger than {MAX_FILE_BYTES} bytes, too large for a study file"
-        )
-    try:
-        return content.decode("utf-8-sig")  # editors on Windows write a byte order mark
-    except UnicodeDecodeError as error:
-        raise StudyError(f"{path} is not UTF-8 text (byte {error.start})") from error
+def recipe_advice(key: str) -> str:
+    """The end of a sentence on a key that is not a recipe field: which field it may mean."""
+    section, _, field = key.removeprefix("baseline.").partition(".")
+    found = suggest(("baseline", section, field) if field else ("baseline", section), Study)
+    if not found.fields and not found.note:
+        found = suggest(("baseline", section), Study)
+    fields = tuple(each.removeprefix("baseline.") for each in found.fields)
+    if fields and fields[0] in RECIPE_FIELDS:
+        return replace(found, fields=fields).words()
+    if fields and found.is_table and found.fields != fields:
+        inside = ", ".join(each for each in RECIPE_FIELDS if each.startswith(f"{fields[0]}."))
+        return f"; the fields of {fields[0]!r} are {inside}"
+    if fields and found.certain:
+        return f"; a study file sets {fields[0]!r}, the same for all arms"
+    return found.words() if found.note else "; docs/recipe.md lists them"

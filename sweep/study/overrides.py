@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from sweep.errors import StudyError, did_you_mean
-from sweep.study.file import Baseline
+from sweep.study.file import Baseline, recipe_advice
+from sweep.study.mistakes import InvalidStudyError, Mistake
 from sweep.terminal.printable import shown
 from trainer.recipe_forms import RECIPE_FIELDS, field_value, with_fields
 
@@ -20,51 +21,69 @@ Overrides = Mapping[str, Any]
 def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
     """Parse arguments `section.field=value`; a value that is not TOML is text.
 
-    Raises StudyError for a key that is not a baseline field, and for one given twice.
+    Raises InvalidStudyError for keys that are not baseline fields, and for those given twice.
     """
     overrides: dict[str, Any] = {}
+    mistakes: list[Mistake] = []
     for word in words:
-        key, equals, value = word.partition("=")
+        key, _, value = word.partition("=")
         key = key.strip()
-        if not equals:
-            raise StudyError(
-                f"--override {shown(word)} sets nothing; write KEY=VALUE, "
-                "such as train.tokens=100_000"
-            )
-        if key not in RECIPE_FIELDS:
-            raise StudyError(
-                f"--override {shown(key)}: not a baseline field{did_you_mean(key, RECIPE_FIELDS)}"
-            )
-        if key in overrides:
-            raise StudyError(f"--override {key}: given twice; give it once")
-        overrides[key] = _value(value.strip())
+        if reason := _why_wrong(word, key, overrides):
+            mistakes.append(Mistake((), f"--override {reason}"))
+        else:
+            overrides[key] = _value(value.strip())
+    if mistakes:
+        raise InvalidStudyError(mistakes)
     return overrides
 
 
-def apply_overrides(content: dict[str, Any], overrides: Overrides) -> dict[str, Any]:
-    """A copy of a study's content with the baseline fields set.
+def _why_wrong(word: str, key: str, known: Overrides) -> str | None:
+    if "=" not in word:
+        return f"{shown(word)} sets nothing; write KEY=VALUE, such as train.tokens=100_000"
+    if key not in RECIPE_FIELDS:
+        return f"{shown(key)}: not a baseline field{recipe_advice(key)}"
+    return f"{key}: given twice; give it once" if key in known else None
 
-    Raises StudyError for an override that changes nothing.
-    """
+
+def apply_overrides(content: Mapping[str, Any], overrides: Overrides) -> Mapping[str, Any]:
+    """A copy of a study's content with the baseline fields set."""
     if not overrides:
         return content
-    before = content.get("baseline", {})
-    baseline = with_fields(before if isinstance(before, dict) else {}, overrides)
-    _check_each_changes_something(before, baseline, overrides)
-    return {**content, "baseline": baseline}
+    return {**content, "baseline": with_fields(_baseline(content), overrides)}
 
 
-def _check_each_changes_something(before: Any, after: Any, overrides: Overrides) -> None:  # noqa: ANN401  (any TOML value)
+def idle_overrides(content: Mapping[str, Any], overrides: Overrides) -> list[Mistake]:
+    """Overrides that change nothing; none if the baseline is not valid with them or without."""
+    before = _baseline(content)
     try:
-        old, new = Baseline.model_validate(before), Baseline.model_validate(after)
+        old = Baseline.model_validate(before)
+        new = Baseline.model_validate(with_fields(before, overrides))
     except ValidationError:
-        return  # parse_study refuses the study with the reason
-    for key in overrides:
-        value = field_value(old, key)
-        if value == field_value(new, key):
-            raise StudyError(
-                f"--override {key} changes nothing: the baseline has {shown(value)} already"
-            )
+        return []
+    return [
+        Mistake((), f"--override {key} changes nothing: the baseline has {shown(same)} already")
+        for key in overrides
+        if (same := field_value(old, key)) == field_value(new, key)
+    ]
+
+
+def name_override(mistake: Mistake, overrides: Overrides) -> Mistake:
+    """A mistake of the baseline, told as one of the command line if an override made it."""
+    if mistake.keys[:1] != ("baseline",):
+        return mistake
+    key = ".".join(mistake.keys[1:])
+    if key in overrides:
+        sentence = mistake.sentence.replace(f"'baseline.{key}'", f"--override {key}", 1)
+        return Mistake((), sentence)
+    involved = {name: value for name, value in overrides.items() if name.startswith(key)}
+    if not involved:
+        return mistake
+    return replace(mistake, sentence=f"{mistake.sentence} (--override {shown_overrides(involved)})")
+
+
+def _baseline(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = content.get("baseline", {})
+    return found if isinstance(found, dict) else {}
 
 
 def shown_overrides(overrides: Overrides) -> str:

@@ -142,8 +142,9 @@ class Trainer(Protocol):
     def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> RunSpec:
         """The study's baseline with some fields set.
 
-        Raises StudyError for an unknown field or a wrong value. The message continues a sentence
-        that begins with the arm's name: `sets 'model.drop_out', which is not a recipe field`.
+        Raises InvalidStudyError with all unknown fields and wrong values. Each message continues a
+        sentence that begins with the arm: `sets 'model.drop_out', which is not a recipe field`. The
+        keys of a mistake are the one changed field that is wrong by itself, if it is one.
         """
 
     def read_run(self, directory: RunDirectory) -> tuple[RunIdentity, RunSpec] | None:

@@ -8,12 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
-
 from model.config import parameter_count
 from sweep.errors import StudyError
 from sweep.executors.base import Ended
-from sweep.study.explain import explain
 from sweep.study.file import Jobs, Study, apply
 from sweep.trainers.base import Cause, Cost, End, RunIdentity, RunSpec, failure_signature
 from trainer.errors import RunDirectoryError
@@ -115,11 +112,7 @@ class GptTrainer:
     """See `sweep.trainers.base.Trainer`."""
 
     def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> GptRun:
-        try:
-            return GptRun(apply(study.baseline, dict(changes), seeds))
-        except ValidationError as error:
-            sets = "sets " if changes else ""
-            raise StudyError(f"{sets}{explain(error, Recipe)}") from error
+        return GptRun(apply(study.baseline, changes, seeds))
 
     def read_run(self, directory: RunDirectory) -> tuple[RunIdentity, GptRun] | None:
         request = directory.read_request()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from sweep.design.arms import make_plan
 from sweep.errors import StudyError
-from sweep.study.file import load_study
+from sweep.workspace import read_plan
 
 
 def refusal(path: Path) -> str:
-    """Return the error message for a study file, without the file's name."""
+    """Return the error message for a study file, without the file's name and the line."""
     with pytest.raises(StudyError) as error:
-        make_plan(load_study(path), str(path))
+        read_plan(path)
     sentence = str(error.value)
     assert sentence.startswith(str(path))
-    return sentence.removeprefix(str(path)).removeprefix(": ")
+    return re.sub(r"^line \d+: (?!more)", "", sentence.removeprefix(str(path)).removeprefix(": "))

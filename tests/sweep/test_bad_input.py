@@ -63,8 +63,8 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
         change("model.dropout", "model.drop_out"),
         [],
         (
-            "s.toml: [interventions.no-dropout] sets 'model.drop_out', which is not a recipe field; "
-            "did you mean 'model.dropout'?"
+            "s.toml: line 23: [interventions.no-dropout] sets 'model.drop_out', which is not a recipe "
+            "field; did you mean 'model.dropout'?"
         ),
     ),
     "a test text longer than the corpus": (

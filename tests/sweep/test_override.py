@@ -17,7 +17,7 @@ from sweep.design.arms import make_plan
 from sweep.errors import StudyError
 from sweep.study.file import RECIPE_FIELDS, parse_study
 from sweep.study.overrides import apply_overrides, parse_overrides
-from sweep.workspace import read_plan
+from sweep.workspace import plan_of, read_plan
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -56,7 +56,23 @@ def test_any_text_after_the_equals_sign_is_a_value_and_not_a_traceback(text: str
             ["train.token=5"],
             "--override 'train.token': not a baseline field; did you mean 'train.tokens'?",
         ),
-        (["jobs.retries=5"], "--override 'jobs.retries': not a baseline field"),
+        (
+            ["jobs.retries=5"],
+            (
+                "--override 'jobs.retries': not a baseline field; a study file sets "
+                "'jobs.retries', the same for all arms"
+            ),
+        ),
+        (
+            ["lr=1", "train.tokens", "model.dropout=0", "model.dropout=1"],
+            (
+                "the command line has 3 mistakes:\n"
+                "  --override 'lr': not a baseline field; the field is 'optimizer.learning_rate'\n"
+                "  --override 'train.tokens' sets nothing; write KEY=VALUE, such as "
+                "train.tokens=100_000\n"
+                "  --override model.dropout: given twice; give it once"
+            ),
+        ),
         (
             ["train.tokens=5", "train.tokens=6"],
             "--override train.tokens: given twice; give it once",
@@ -71,8 +87,18 @@ def test_an_override_of_no_baseline_field_is_refused(words: list[str], sentence:
 
 def test_an_override_that_changes_nothing_is_refused(content: dict[str, Any]) -> None:
     for key, value in {"train.tokens": 2048.0, "model.dropout": 0.1}.items():
-        with pytest.raises(StudyError, match=f"^--override {key} changes nothing: the baseline"):
-            apply_overrides(content, {key: value})
+        with pytest.raises(StudyError, match=f"^s.toml: --override {key} changes nothing"):
+            plan_of(content, "s.toml", {key: value})
+
+
+def test_a_wrong_value_of_an_override_is_told_as_one_of_the_command_line(
+    content: dict[str, Any],
+) -> None:
+    with pytest.raises(StudyError) as refused:
+        plan_of(content, "s.toml", {"model.dropout": 2, "model.heads": 3, "train.tokens": 2048})
+    assert str(refused.value) == "s.toml: --override model.dropout = 2 must be below 1"
+    with pytest.raises(StudyError, match=r"\(--override model.heads = 3\)$"):
+        plan_of(content, "s.toml", {"model.heads": 3})
 
 
 def test_an_override_changes_every_arm_and_not_the_file(content: dict[str, Any]) -> None:

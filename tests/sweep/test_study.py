@@ -68,7 +68,7 @@ CHANGES = {
     "a wrong type in an intervention": (
         '"optimizer.clip_norm" = 0.5',
         '"optimizer.clip_norm" = true',
-        "[interventions.clip] sets 'optimizer.clip_norm' = true must be a number",
+        "[interventions.clip] sets 'optimizer.clip_norm' = true, which must be a number",
     ),
     "a word that is not among the choices": (
         "batch_size = 8",
@@ -129,8 +129,9 @@ CHANGES = {
         '"model.dropout" = 0.0',
         "model = {}",
         (
-            "[interventions.no-dropout] sets 'model', which is not a recipe field; "
-            "did you mean 'model.norm'?"
+            "[interventions.no-dropout] sets 'model', which is not a recipe field; the fields of "
+            "'model' are model.layers, model.heads, model.width, model.context, model.dropout, "
+            "model.qkv_bias, model.norm, model.init_std, model.tie_embeddings"
         ),
     ),
     "an intervention that sets one field in two ways": (
@@ -141,14 +142,17 @@ CHANGES = {
     "an intervention without a reason": (
         'because = "Spikes."\n',
         "",
-        "'interventions.clip.because' is missing",
+        (
+            "'interventions.clip.because' is missing; add to [interventions.clip]:\n"
+            '      because = "Why it is expected to help."'
+        ),
     ),
     "an intervention that sets the seeds": (
         '"model.dropout" = 0.0',
         '"seeds.init" = 3',
         (
             "[interventions.no-dropout] sets 'seeds.init', which is not a recipe field; "
-            "did you mean 'schedule.kind'?"
+            "a study file sets 'design.seeds', the same for all arms"
         ),
     ),
     "an arm named baseline": (
@@ -162,7 +166,11 @@ CHANGES = {
         "seeds = []",
         "design: seeds is empty; give at least one seed, or a number of seeds",
     ),
-    "seeds left out": ("seeds = 2\n", "", "'design.seeds' is missing"),
+    "seeds left out": (
+        "seeds = 2\n",
+        "",
+        "'design.seeds' is missing; add to [design]:\n      seeds = 5",
+    ),
     "a repeated seed": (
         "seeds = 2",
         "seeds = [3, 1, 3]",
@@ -191,7 +199,10 @@ CHANGES = {
     "no smallest effect": (
         "smallest_effect = 0.01",
         "",
-        "'analysis.smallest_effect' is missing",
+        (
+            "'analysis.smallest_effect' is missing; add to [analysis]:\n"
+            "      smallest_effect = 0.005"
+        ),
     ),
     "a smallest effect of zero": (
         "smallest_effect = 0.01",

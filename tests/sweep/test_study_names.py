@@ -70,7 +70,7 @@ STACKS = {
         "",
         "",
         '[stacks.both]\ncombine = ["clip", "clop"]',
-        "[stacks.both] combines 'clop', which is not an intervention (no-dropout, clip)",
+        "[stacks.both] combines 'clop', which is not an intervention; did you mean 'clip'?",
     ),
     "two stacks of the same": (
         "",
@@ -121,7 +121,7 @@ def test_a_hostile_name_is_refused_with_a_short_printable_sentence(
 
 def test_an_intervention_may_have_the_name_of_a_field_or_a_type(content: dict[str, Any]) -> None:
     for name in ("set", "because", "list", "int", "name"):
-        content["interventions"] = {name: {"because": "It may.", "becuse": "It does."}}
+        content["interventions"] = {name: {"set": {"x": 1}, "becuse": "It does."}}
         with pytest.raises(StudyError) as error:
             parse_study(content, "s.toml")
         assert str(error.value) == (
