@@ -19,7 +19,7 @@ from sweep.store.url import store_url
 from sweep.study.file import BASELINE, load_study
 from sweep.study.mistakes import InvalidStudyError, Lines
 from sweep.study.overrides import Overrides, apply_overrides, idle_overrides, name_override
-from sweep.study.reading import read_study_text
+from sweep.study.reading import file_near, read_study_text
 from sweep.study.salvage import check_study
 
 DEFAULT_STUDY = Path("studies/interventions.toml")
@@ -91,6 +91,7 @@ class Workspace:
             return DEFAULT_STUDY
         raise NotFoundError(
             f"no study {word!r} here; name a study file, or a study that was run (`sweep list`)"
+            f"{file_near(Path(word))}"
             if word
             else "no study was run here yet; name a study file (`sweep init` writes one)"
         )

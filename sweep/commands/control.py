@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from sweep.errors import NotFoundError
+from sweep.errors import NotFoundError, nearest
 from sweep.queue import control
 from sweep.store.find_run import find_run
 from sweep.store.store import Store
@@ -95,7 +95,12 @@ def _named(store: Store, study: str, word: str | None) -> list[str]:
     if word is None:
         return list(dict.fromkeys(run_id for _, run_id in rows))
     of_arm = [run_id for arm, run_id in rows if arm == word]
-    return of_arm or [find_run(store, word, study).run.id]
+    if of_arm:
+        return of_arm
+    near = nearest(word, dict.fromkeys(arm for arm, _ in rows))
+    if near is not None and "/" not in word:
+        raise NotFoundError(f"{study} has no arm {word!r}; did you mean {near!r}?")
+    return [find_run(store, word, study).run.id]
 
 
 def _all(number: int) -> str:

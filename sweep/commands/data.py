@@ -12,7 +12,7 @@ from rich.table import Table
 from sqlalchemy import or_, select
 
 from sweep.commands.preparing import prepare_inputs
-from sweep.errors import ExecutionError, NotFoundError, listed
+from sweep.errors import ExecutionError, NotFoundError, did_you_mean, listed
 from sweep.reports.document import as_json, publish
 from sweep.store.schema import arms, members, runs
 from sweep.store.states import OPEN
@@ -80,10 +80,13 @@ def remove(workspace: Workspace, word: str, console: Console, *, force: bool) ->
 
     Raises NotFoundError, and ExecutionError if unfinished runs need them and `force` is False.
     """
-    found = [entry for entry in find_entries(workspace.cache) if entry.is_called(word)]
+    entries = find_entries(workspace.cache)
+    found = [entry for entry in entries if entry.is_called(word)]
     if not found:
+        known = [each.info.corpus for each in entries if each.info]
         raise NotFoundError(
-            f"no corpus {shown(word)} in {workspace.cache}; `sweep data list` shows all corpora"
+            f"no corpus {shown(word)} in {workspace.cache}"
+            f"{did_you_mean(word, known)}; `sweep data list` shows all corpora"
         )
     if len(found) > 1:
         names = listed(entry.folder.name for entry in found)

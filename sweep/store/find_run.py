@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 
-from sweep.errors import NotFoundError, listed
+from sweep.errors import NotFoundError, listed, nearest
 from sweep.store.rows import FoundRun, PlannedRun, RunRow, planned_run
 from sweep.store.schema import arms, members, planned_runs, runs
 from sweep.store.store import Store
 
 MAX_SEED = 2**63 - 1
 """The largest integer that the database holds."""
+MAX_DIGITS = 20
+MANY_SEEDS = 10
+"""Seeds that are listed one by one."""
+HOW_TO_NAME = (
+    "name a run by the beginning of its id, or as ARM/SEED with --study STUDY (`sweep list` shows "
+    "the studies, `sweep status STUDY` the arms of one)"
+)
 
 
 def find_run(store: Store, name: str, study: str | None = None) -> FoundRun:
@@ -20,12 +29,17 @@ def find_run(store: Store, name: str, study: str | None = None) -> FoundRun:
     one of them has such a run. Raises NotFoundError if there is no such run, or more than one.
     """
     place = _find_place(store, name, study)
-    return FoundRun(run=place.run, place=place) if place else FoundRun(run=_find_id(store, name))
+    if place:
+        return FoundRun(run=place.run, place=place)
+    run = _find_id(store, name)
+    if run is None:
+        raise NotFoundError(f"there is no run {name!r}{_advice(store, name, study)}")
+    return FoundRun(run=run)
 
 
 def _find_place(store: Store, name: str, study: str | None) -> PlannedRun | None:
     arm, slash, seed = name.rpartition("/")
-    if not (slash and seed.isdecimal() and len(seed) < 20 and int(seed) <= MAX_SEED):
+    if not (slash and seed.isdecimal() and len(seed) < MAX_DIGITS and int(seed) <= MAX_SEED):
         return None
     query = (
         select(arms.c.name, members.c.seed, arms.c.study, runs)
@@ -46,17 +60,52 @@ def _find_place(store: Store, name: str, study: str | None) -> PlannedRun | None
     return next(iter(found.values()))
 
 
-def _find_id(store: Store, name: str) -> RunRow:
+def _find_id(store: Store, name: str) -> RunRow | None:
     begins = runs.c.id.startswith(name, autoescape=True)
     # The id of an exact rerun begins with that of the run it repeats, which is meant then.
     is_rerun = runs.c.repeat_of.startswith(name, autoescape=True)
     query = select(runs).where(begins, is_rerun.is_not(True)).limit(2)
     with store.begin() as connection:
         found = connection.execute(query).mappings().all()
-    if len(found) == 1:
-        return RunRow(**found[0])
-    problem = "more than one run begins with" if found else "there is no run"
-    raise NotFoundError(
-        f"{problem} {name!r}; name a run by the beginning of its id, or as ARM/SEED with "
-        "--study STUDY (`sweep list` shows the studies, `sweep status STUDY` the arms of one)"
-    )
+    if len(found) > 1:
+        raise NotFoundError(f"more than one run begins with {name!r}; {HOW_TO_NAME}")
+    return RunRow(**found[0]) if found else None
+
+
+def _advice(store: Store, name: str, study: str | None) -> str:
+    """The end of a sentence on a run that does not exist: what the study has instead."""
+    arm, slash, seed = name.rpartition("/") if "/" in name else (name, "", "")
+    if not store.studies():
+        return f"; {HOW_TO_NAME}"
+    where = store.study(study).name
+    seeds = _seeds_by_arm(store, where)
+    if arm in seeds:
+        there = f"the arm {arm!r} of {where} has the {seed_words(seeds[arm])}"
+        return f"; {there}" if slash else f"; {there}: name {arm + '/' + str(seeds[arm][0])!r}"
+    near = nearest(arm, seeds)
+    if near is None:
+        return f"; {HOW_TO_NAME}"
+    wanted = int(seed) if seed.isdecimal() and len(seed) < MAX_DIGITS else None
+    there_too = wanted if wanted in seeds[near] else seeds[near][0]
+    return f"; did you mean {f'{near}/{there_too}'!r}?"
+
+
+def _seeds_by_arm(store: Store, study: str) -> dict[str, list[int]]:
+    query = select(arms.c.name, members.c.seed).select_from(planned_runs)
+    query = query.where(arms.c.study == study).order_by(arms.c.position, members.c.seed)
+    seeds: dict[str, list[int]] = {}
+    with store.begin() as connection:
+        for arm, seed in connection.execute(query):
+            seeds.setdefault(arm, []).append(seed)
+    return seeds
+
+
+def seed_words(seeds: Sequence[int]) -> str:
+    """`seed 3`, `seeds 1 to 5`, or `seeds 11, 12 and 15`."""
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    if len(seeds) > MANY_SEEDS:
+        return f"{len(seeds)} seeds {seeds[0]}, {seeds[1]}, … {seeds[-1]}"
+    return f"seeds {listed(seeds)}"

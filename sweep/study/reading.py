@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweep.errors import StudyError
+from sweep.errors import StudyError, nearest
 from sweep.study.lines import find_lines
 from sweep.study.mistakes import Lines
 
 MAX_FILE_BYTES = 4_000_000
 """Largest study file; thousands of arms fit."""
+STUDIES = Path("studies")
+"""Where study files usually are."""
+MAX_FILES = 1000
+"""Files among which one with a similar name is looked for."""
 MAX_DOTS_PER_LINE = 500
 """Memory and time of tomllib grow with the square of the parts of a key."""
 
@@ -47,6 +51,17 @@ def read_study_text(path: Path) -> StudyText:
         raise StudyError(f"{path}: not valid TOML: a number of thousands of digits") from error
 
 
+def file_near(path: Path) -> str:
+    """Advice to name the study file with a similar name, in the folder of `path` or in `studies`."""
+    try:
+        there = [each for folder in (path.parent, STUDIES) for each in folder.glob("*.toml")]
+    except (OSError, ValueError):  # e.g. a path that is too long
+        return ""
+    by_name = {each.stem: str(each) for each in reversed(there[:MAX_FILES])}
+    near = nearest(path.name.removesuffix(".toml"), by_name)
+    return "" if near is None else f"; did you mean {by_name[near]}?"
+
+
 def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
@@ -57,7 +72,8 @@ def _read(path: Path) -> str:
         ) from error
     except FileNotFoundError as error:
         raise StudyError(
-            f"{path} does not exist; `sweep init {path.name}` writes a study to start from"
+            f"{path} does not exist{file_near(path)}; `sweep init {path.name}` writes a study to "
+            "start from"
         ) from error
     except (OSError, ValueError) as error:
         raise StudyError(f"{path} cannot be read: {error}") from error

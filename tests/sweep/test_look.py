@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from sweep.commands.control import retry
 from sweep.commands.look import LogRequest, log, show
 from sweep.commands.training import EXIT_INCOMPLETE, conclude
 from sweep.design.arms import make_plan
 from sweep.errors import NotFoundError
 from sweep.models.find import model_folder
-from sweep.store.find_run import find_run
+from sweep.store.find_run import find_run, seed_words
 from sweep.store.store import Store
 from sweep.study.file import parse_study
 from sweep.terminal.console import SafeConsole
@@ -101,7 +102,7 @@ def test_the_advice_after_a_failure_names_the_failed_run_by_its_id(
     assert conclude(filled, {"x": again}, SafeConsole(file=io.StringIO())) == EXIT_INCOMPLETE
 
 
-@pytest.mark.parametrize("word", ["/no/such/folder", "clip/9", "gpt3"])
+@pytest.mark.parametrize("word", ["/no/such/folder", "qqq/9", "gpt3"])
 def test_the_error_for_an_unknown_model_says_that_it_is_neither_folder_nor_run(
     workspace: Workspace, word: str
 ) -> None:
@@ -110,3 +111,43 @@ def test_the_error_for_an_unknown_model_says_that_it_is_neither_folder_nor_run(
     assert str(error.value).startswith(
         f"there is no folder {word!r}, and there is no run {word!r}; name a run by "
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        ("clip/9", "; the arm 'clip' of tiny has the seeds 1 to 2"),
+        ("clip/-1", "; the arm 'clip' of tiny has the seeds 1 to 2"),
+        ("clip/", "; the arm 'clip' of tiny has the seeds 1 to 2"),
+        ("clip/x", "; the arm 'clip' of tiny has the seeds 1 to 2"),
+        ("clip", "; the arm 'clip' of tiny has the seeds 1 to 2: name 'clip/1'"),
+        ("no-dropuot/2", "; did you mean 'no-dropout/2'?"),
+        ("No-Dropout/7", "; did you mean 'no-dropout/1'?"),
+        ("cilp", "; did you mean 'clip/1'?"),
+    ],
+)
+def test_the_error_for_an_unknown_run_says_which_runs_there_are(
+    filled: Store, word: str, advice: str
+) -> None:
+    with pytest.raises(NotFoundError) as error:
+        find_run(filled, word)
+    assert str(error.value) == f"there is no run {word!r}{advice}"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        ([3], "seed 3"),
+        ([1, 2, 3], "seeds 1 to 3"),
+        ([11, 12, 15], "seeds 11, 12 and 15"),
+        (list(range(0, 40, 2)), "20 seeds 0, 2, … 38"),
+    ],
+)
+def test_seeds_are_told_in_few_words(seeds: list[int], words: str) -> None:
+    assert seed_words(seeds) == words
+
+
+def test_the_error_for_an_unknown_arm_names_a_similar_one(workspace: Workspace) -> None:
+    for word in ("no-dropuot", "baselin"):
+        with pytest.raises(NotFoundError, match=rf"^tiny has no arm '{word}'; did you mean '"):
+            retry(workspace, word, "tiny", SafeConsole(file=io.StringIO()))

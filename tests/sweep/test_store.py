@@ -99,7 +99,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id_and_by_arm_and_seed(filled: S
         assert find_run(filled, f"{planned.arm}/{planned.seed}").place == planned
 
 
-@pytest.mark.parametrize("word", ["clip/3", "clop/1", "zz", "%", "_", "clip/", "/1", "clip/-1"])
+@pytest.mark.parametrize("word", ["qqq/1", "zz", "%", "_", "/1"])
 def test_the_error_for_an_unknown_run_says_how_to_name_a_run(filled: Store, word: str) -> None:
     with pytest.raises(NotFoundError) as error:
         find_run(filled, word)

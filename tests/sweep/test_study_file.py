@@ -11,6 +11,16 @@ def test_a_missing_file_is_refused_with_the_command_that_writes_one(file: Path) 
     assert refusal(file) == " does not exist; `sweep init s.toml` writes a study to start from"
 
 
+def test_a_missing_file_is_refused_with_the_name_of_a_similar_one(
+    file: Path, study_text: str
+) -> None:
+    file.with_name("shakespeare.toml").write_text(study_text)
+    for name in ("shakespere.toml", "shakespeare", "Shakespeare.toml"):
+        assert f"; did you mean {file.with_name('shakespeare.toml')}?" in refusal(
+            file.with_name(name)
+        )
+
+
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     assert (
         refusal(tmp_path) == f" is a folder; name a study file inside it, such as {tmp_path}/x.toml"
