@@ -10,9 +10,17 @@ import typer
 from sweep.cli.app import app
 from sweep.cli.options import RUNS, Database, Folder, make_console, open_workspace
 
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE...", help="Files with a row per run or step; folders of them."),
+]
 ColumnsOption = Annotated[
     list[str] | None,
     typer.Option(metavar="FIELD=COLUMN", help="The column that holds a field; repeatable."),
+]
+RegexOption = Annotated[
+    str | None,
+    typer.Option(metavar="PATTERN", help="For logs: a line that matches, with a group (?P<loss>)."),
 ]
 StatusesOption = Annotated[
     list[str] | None,
@@ -41,11 +49,10 @@ EffectOption = Annotated[
 
 @app.command(name="import")
 def import_results(
-    file: Annotated[
-        Path, typer.Argument(help="A CSV, JSON Lines or Parquet file with a row per run.")
-    ],
+    files: FilesArgument,
     study: Annotated[str, typer.Option(metavar="NAME", help="Name of the new study.")],
     column: ColumnsOption = None,
+    regex: RegexOption = None,
     status: StatusesOption = None,
     zero_loss: ZeroLossOption = None,
     at_step: StepOption = None,
@@ -72,5 +79,7 @@ def import_results(
         zero_loss=MEANINGS[zero_loss] if zero_loss else None,
         at_step=at_step,
     )
-    request = ImportRequest(file=file, study=study, columns=columns, settings=settings, rules=rules)
+    request = ImportRequest(
+        files=files, study=study, regex=regex, columns=columns, settings=settings, rules=rules
+    )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))

@@ -12,7 +12,8 @@ from rich.console import Console
 from sweep.errors import ResultsError, listed
 from sweep.importing.columns import Chosen, choose_columns
 from sweep.importing.fields import SEED_FIELDS, Field
-from sweep.importing.reading import read_results
+from sweep.importing.files.logs import parse_pattern
+from sweep.importing.reading import read_results, source_of
 from sweep.importing.rules import Rules
 from sweep.importing.runs import Runs, read_runs
 from sweep.importing.saving import Import, Saved, save_import
@@ -33,8 +34,11 @@ ROWS_LISTED = 8
 class ImportRequest:
     """The arguments of `sweep import`."""
 
-    file: Path
+    files: Sequence[Path]
+    """Files, folders and patterns of files; at least one."""
     study: str
+    regex: str | None = None
+    """Reads logs: a line that matches is a row, and named groups are its columns."""
     columns: Mapping[Field, str] = field(default_factory=dict)
     """By field of a run: the column that holds it."""
     settings: Settings = field(default_factory=Settings)
@@ -47,13 +51,14 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
     Raises UserError, before anything is written, if the file cannot be understood.
     """
     _check(request)
-    source = str(request.file)
-    chosen = choose_columns(read_results(request.file), request.columns, source)
+    source = source_of(request.files)
+    export = read_results(request.files, parse_pattern(request.regex), request.columns)
+    chosen = choose_columns(export.frame, {**export.columns, **request.columns}, source)
     found = read_runs(chosen.cells, source, request.rules, chosen.parents())
     named_seeds = Field.SEED in found.seed_fields and found.table.seed.isna().any()
     new = Import(
         study=request.study,
-        path=request.file,
+        path=request.files[0],
         table=found.table,
         further=chosen.further_with_seeds() if named_seeds else chosen.further,
         metric=chosen.names[Field.LOSS],
@@ -61,7 +66,7 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
         settings=request.settings,
     )
     saved = save_import(workspace.open_or_create(), new)
-    for line in [_summary(request, saved), _understood(chosen), *_remarks(found)]:
+    for line in [_summary(request, saved), _understood(chosen), *export.remarks, *_remarks(found)]:
         say(console, line)
     say(console, f"Next: sweep report {request.study}")
     return 0
@@ -85,13 +90,13 @@ def _check(request: ImportRequest) -> None:
 def _summary(request: ImportRequest, saved: Saved) -> str:
     if not saved.added:
         return (
-            f"{request.study}: nothing new; all {saved.known} runs of {request.file} are there "
-            "already."
+            f"{request.study}: nothing new; all {saved.known} runs of {source_of(request.files)} are "
+            "there already."
         )
     already = f", {saved.known} more were there already" if saved.known else ""
     return (
-        f"{request.study}: {saved.added} runs imported from {request.file}{already}; the study has "
-        f"{len(saved.plan.arms)} arms, and {shown(saved.plan.baseline)} is the baseline."
+        f"{request.study}: {saved.added} runs imported from {source_of(request.files)}{already}; the "
+        f"study has {len(saved.plan.arms)} arms, and {shown(saved.plan.baseline)} is the baseline."
     )
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
-from sweep.importing.exports import expand_dictionaries, melt_panel, split_run_names
+from sweep.importing.exports import split_run_names
 from sweep.importing.fields import (
-    RUN_NAMES,
+    RUN_LABELS,
     SEED_FIELDS,
     Field,
     find_test_losses,
@@ -61,14 +61,12 @@ def choose_columns(frame: pd.DataFrame, asked: Mapping[Field, str], source: str)
     `asked` maps fields to columns, as `--column` does. Raises ResultsError for a column that the
     file does not have, and for a file without an arm or a loss.
     """
-    frame = expand_dictionaries(frame.reset_index(drop=True))
-    if all(column == NO_COLUMN for column in asked.values()):
-        frame = melt_panel(frame)
+    frame = frame.reset_index(drop=True)
     names = _names(asked, [str(name) for name in frame.columns], source)
     cells = {field: frame[column] for field, column in names.items()}
     taken = set(names.values())
     further = frame[[name for name in frame.columns if name not in taken]]
-    if names[Field.ARM] in RUN_NAMES and not names.keys() & set(SEED_FIELDS):
+    if names[Field.ARM] in RUN_LABELS and not names.keys() & set(SEED_FIELDS):
         cells.update(split_run_names(cells[Field.ARM]))
     return Chosen(cells=cells, further=further, names=names)
 

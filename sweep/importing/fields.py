@@ -29,10 +29,15 @@ STREAM_FIELDS = tuple(Field(name) for name in STREAM_COLUMNS)
 SEED_FIELDS = (Field.SEED, *STREAM_FIELDS)
 """Runs of two arms pair if all of these agree."""
 
-PREFIXES = ("", "config.", "params.", "summary.", "metrics.", "tags.")
-"""Prefixes of column names: in MLflow's `search_runs`, in flattened JSON and in W&B's API."""
+PREFIXES = (
+    *("", "config.", "params.", "summary.", "metrics.", "tags."),
+    *("config/", "params_", "user_attrs_"),
+)
+"""Prefixes of column names: in MLflow's `search_runs`, W&B's API, flattened JSON, Ray, Optuna."""
 RUN_NAMES = ("Name", "name", "tags.mlflow.runName", "run_name")
 """Columns with the name of a run, which often ends in its seed."""
+RUN_LABELS = (*RUN_NAMES, "file", "run", "Run", "dir_name")
+"""As RUN_NAMES, and columns that have such a name if they are taken for the arm."""
 OTHER_NAMES: dict[Field, tuple[str, ...]] = {
     Field.ARM: ("Group", "group", *RUN_NAMES),
     Field.STATUS: ("State", "Status", "state"),

@@ -1,225 +1,164 @@
-"""Reading of a results file, CSV, JSON Lines or Parquet, into a DataFrame of unparsed cells."""
+"""Reading of files of results into one table of unparsed cells, whatever tool wrote them."""
 
 from __future__ import annotations
 
-import codecs
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sweep.errors import ResultsError, did_you_mean
+from sweep.errors import ResultsError
+from sweep.importing.fields import SEED_FIELDS, Field, recognise
+from sweep.importing.files.events import EVENTS, read_events
+from sweep.importing.files.finding import ResultFile, find_files
+from sweep.importing.files.forms import read_table
+from sweep.importing.files.logs import read_log
+from sweep.importing.files.table import Table, check_size
+from sweep.importing.tools.export import FILE, Asked, Export
+from sweep.importing.tools.registry import recognise_export
 from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-LONGEST_ROW = 8 << 20
-"""Largest row of CSV, bytes."""
 LONGEST_CELL = 100_000
 """Longest cell, characters."""
-SEPARATORS = (",", "\t", ";")
-"""Of the cells of a row of CSV."""
-BATCH = 20_000
-"""Lines of JSON held as Python objects at a time."""
 
 
-def read_results(path: Path) -> pd.DataFrame:
-    """Read the rows of a file. Cells are text, or numbers where a Parquet file has numbers.
+def read_results(
+    named: Sequence[Path],
+    pattern: re.Pattern[str] | None = None,
+    columns: Mapping[Field, str] | None = None,
+) -> Export:
+    """Read files, folders and patterns into one table, and tell what its columns mean.
 
-    An empty or null cell is None. Nested JSON is flattened: `{"config": {"seed": 1}}` has the
-    column `config.seed`. Raises ResultsError for a file that cannot be read or has no rows.
+    `pattern` reads logs, a row per line that matches. `columns` are the ones that the command names.
+    Cells are text, or numbers where a Parquet file has numbers; an empty one is None. Raises
+    ResultsError for a file that cannot be read or has no rows, and to ask what is not clear.
     """
-    read = _reader(path)
-    try:
-        table = read(path)
-    except FileNotFoundError as error:
-        raise ResultsError(f"{path} does not exist; name a file of results") from error
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {_reason(error)}") from error
-    table = table.rename_columns([name.strip() for name in table.column_names])
-    if table.num_rows == 0:
+    files = find_files(named, logs=pattern is not None)
+    tables = [_read(file, pattern) for file in files]
+    asked = Asked(columns=columns or {}, source=source_of(named))
+    frame = _join(files, tables, asked.source)
+    export = _with_runs(recognise_export(frame, asked), asked, tables)
+    remarks = dict.fromkeys(remark for table in tables for remark in table.remarks)
+    return replace(export, remarks=[*remarks, *export.remarks, *_training_loss(export, asked)])
+
+
+def _training_loss(export: Export, asked: Asked) -> list[str]:
+    """Say that the loss is that of the training text, if its name says so and none asked for it."""
+    loss = export.columns.get(Field.LOSS)
+    if loss is None or Field.LOSS in asked.columns or not re.search("train", loss, re.IGNORECASE):
+        return []
+    return [f"{shown(loss)} is a loss on the training text, by its name."]
+
+
+def source_of(named: Sequence[Path]) -> str:
+    """Return what messages call the files: `a.csv`, `a.csv and 3 others`."""
+    more = len(named) - 1
+    return f"{named[0]} and {more} other{'s' if more > 1 else ''}" if more else str(named[0])
+
+
+def _read(file: ResultFile, pattern: re.Pattern[str] | None) -> Table:
+    """Read one file. Raises ResultsError if it has no rows, two columns of a name, or a huge cell."""
+    path = file.path
+    if pattern is not None:
+        table = read_log(path, pattern)
+    else:
+        table = read_events(path) if EVENTS in path.name else read_table(path)
+    cells = _without_empty_columns(table.cells)
+    if cells.num_rows == 0:
         raise ResultsError(f"{path} has no rows; a file of results has one for each run")
-    _check_names(path, table.column_names)
-    _check_cells(path, table)
-    frame: pd.DataFrame = table.to_pandas()
+    _check_names(path, cells.column_names)
+    _check_cells(path, cells)
+    return replace(table, cells=cells)
+
+
+def _without_empty_columns(cells: pa.Table) -> pa.Table:
+    """Strip the names of columns; leave out those without a name and a cell: `arm,loss,`."""
+    cells = cells.rename_columns([name.strip() for name in cells.column_names])
+    columns = zip(cells.column_names, cells.columns, strict=True)
+    return cells.select(
+        [n for n, (name, column) in enumerate(columns) if name or column.null_count < len(column)]
+    )
+
+
+def _join(files: Sequence[ResultFile], tables: Sequence[Table], source: str) -> pd.DataFrame:
+    """Return all rows, with a column for the name of the file that they are from."""
+    import pyarrow as pa
+
+    parts = []
+    for file, table in zip(files, tables, strict=True):
+        cells = table.cells
+        if len(tables) > 1 and any(t.cells.schema != cells.schema for t in tables):
+            cells = pa.table({name: _as_text(cells[name]) for name in cells.column_names})
+        names = [f"{name}.1" if name == FILE else name for name in cells.column_names]
+        cells = cells.rename_columns(names)
+        parts.append(cells.append_column(FILE, pa.array([file.run] * len(cells), pa.string())))
+    joined = pa.concat_tables(parts, promote_options="default")
+    check_size(Path(source), joined.num_rows, joined.num_columns)
+    frame: pd.DataFrame = joined.to_pandas()
     return frame
 
 
-def _reader(path: Path) -> Callable[[Path], pa.Table]:
-    if path.is_dir():
-        raise ResultsError(f"{path} is a folder; name a file inside it")
-    ending = path.suffix.lower()
-    reader = READERS.get(ending)
-    if reader is None:
-        raise ResultsError(
-            f"{path} ends in {shown(ending)}, which is not a known format; results are "
-            f"imported from {', '.join(READERS)}{did_you_mean(ending, READERS)}"
-        )
-    return reader
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column as text, for files that give it different types."""
+    import pyarrow as pa
+
+    if pa.types.is_nested(column.type):
+        return pa.chunked_array([pa.array(map(str, column.to_pylist()), pa.string())])
+    return column.cast(pa.string())
 
 
-def _csv(path: Path) -> pa.Table:
-    from pyarrow import ArrowInvalid, csv, string
+def _with_runs(export: Export, asked: Asked, tables: Sequence[Table]) -> Export:
+    """Take the name of the file for the arm if nothing else names it and each file is a run.
 
-    header = _check_text(path)
-    broken: list[Any] = []
-
-    def stop(row: Any) -> str:  # noqa: ANN401  (pyarrow has no types)
-        broken.append(row)
-        return "error"
-
-    names = _split(header, path)
-    parse = csv.ParseOptions(
-        delimiter=_delimiter(header, path),
-        newlines_in_values=True,
-        invalid_row_handler=stop,
-    )
-    try:
-        return csv.read_csv(
-            path,
-            read_options=csv.ReadOptions(use_threads=False, block_size=LONGEST_ROW),
-            parse_options=parse,
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(names, string()),
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            ),
-        )
-    except ArrowInvalid as error:
-        raise ResultsError(f"{path}: {_csv_problem(error, broken)}") from error
-
-
-def _csv_problem(error: Exception, broken: list[Any]) -> str:
-    if broken:
-        row = broken[0]
-        return (
-            f"line {row.number} has {row.actual_columns} cells and the header has "
-            f"{row.expected_columns}: {shown(row.text)}"
-        )
-    if "straddling" in str(error):
-        return f"a row is longer than {LONGEST_ROW >> 20} MiB; is a quotation mark left open?"
-    return f"not a table of comma-separated values: {shown(str(error))}"
-
-
-def _delimiter(header: str, path: Path) -> str:
-    """Return the separator that splits the header into the most cells, comma before tab before `;`.
-
-    In a .tsv file a tab goes before all others.
+    Raises ResultsError to ask for settings that make an arm.
     """
-    unquoted = re.sub(r'"[^"]*"', "", header)
-    if path.suffix.lower() == ".tsv" and "\t" in unquoted:
-        return "\t"
-    return max(SEPARATORS, key=unquoted.count)
+    names = [str(name) for name in export.frame.columns if name != FILE]
+    chosen = {**dict(recognise(names)), **export.columns, **asked.columns}
+    if Field.ARM not in chosen and export.settings:
+        raise ResultsError(
+            f"{asked.source} is {export.tool} and has no column of arms; name the settings that "
+            f"make one: --column arm={','.join(export.settings)}"
+        )
+    if FILE not in export.frame:
+        return export
+    one_run = all(table.one_run for table in tables) or export.columns.get(Field.RUN) == FILE
+    several = len(tables) > 1
+    if not one_run and not several:
+        return replace(export, frame=export.frame.drop(columns=FILE))
+    columns = dict(export.columns)
+    if Field.ARM not in chosen:
+        columns[Field.ARM] = FILE
+    step = chosen.get(Field.STEP)
+    apart = chosen.keys() & {Field.ARM, Field.RUN, *SEED_FIELDS}
+    if step is not None and step in export.frame and (one_run or not apart):
+        return replace(export, frame=_one_row_per_step(export.frame, step), columns=columns)
+    return replace(export, columns=columns)
 
 
-def _split(header: str, path: Path) -> list[str]:
-    import csv
+def _one_row_per_step(frame: pd.DataFrame, step: str) -> pd.DataFrame:
+    """Join the rows of a run at one step; of two values, the later one counts.
 
-    return next(csv.reader([header], delimiter=_delimiter(header, path)), [])
-
-
-def _json_lines(path: Path) -> pa.Table:
-    import pyarrow as pa
-
-    _check_text(path)
-    batches = []
-    rows: list[dict[str, str | None]] = []
-    for row in _objects(path):
-        rows.append(row)
-        if len(rows) == BATCH:
-            batches.append(_text_table(rows))
-            rows = []
-    batches.append(_text_table(rows))
-    return pa.concat_tables(batches, promote_options="default")
-
-
-def _text_table(rows: list[dict[str, str | None]]) -> pa.Table:
-    import pyarrow as pa
-
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table(
-        {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
-    )
-
-
-def _objects(path: Path) -> Iterator[dict[str, str | None]]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise ResultsError(
-                    f"{path}: line {number} is not JSON: {shown(line.strip())}"
-                ) from error
-            if not isinstance(value, dict):
-                raise ResultsError(
-                    f"{path}: line {number} is {shown(value)}; every line is an object with "
-                    "arm, loss and other fields of a run"
-                )
-            yield dict(_flat(value))
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:
-    for key, below in value.items():
-        if isinstance(below, dict):
-            yield from _flat(below, f"{prefix}{key}.")
-        elif below is None or isinstance(below, str):
-            yield f"{prefix}{key}", below or None
-        else:
-            yield f"{prefix}{key}", json.dumps(below)
-
-
-def _parquet(path: Path) -> pa.Table:
-    from pyarrow import ArrowException, parquet
-
-    try:
-        return parquet.read_table(path)
-    except ArrowException as error:
-        raise ResultsError(f"{path} is not a Parquet file: {shown(str(error))}") from error
-
-
-READERS: dict[str, Callable[[Path], Any]] = {
-    ".csv": _csv,
-    ".tsv": _csv,
-    ".jsonl": _json_lines,
-    ".ndjson": _json_lines,
-    ".parquet": _parquet,
-}
-"""By suffix of the file: how it is read."""
-
-
-def _check_text(path: Path) -> str:
-    """Return the first line of a file. Raises ResultsError unless all of it is UTF-8 text."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    header, seen = "", 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            try:
-                text = decoder.decode(block)
-            except UnicodeDecodeError as error:
-                place = seen + error.start
-                raise ResultsError(f"{path} is not UTF-8 text (near byte {place})") from error
-            header = header or text.lstrip("\r\n")
-            seen += len(block)
-    try:
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise ResultsError(f"{path} is not UTF-8 text (near byte {seen})") from error
-    if not header.strip():
-        raise ResultsError(f"{path} is empty; a file of results has a row for each run")
-    return header.splitlines()[0]
+    A log has a row for the training loss and one for the test loss, and a run that was continued
+    from a checkpoint logs steps again.
+    """
+    if frame[step].isna().any():
+        return frame
+    return frame.groupby([FILE, step], sort=False, as_index=False).last()
 
 
 def _check_names(path: Path, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ResultsError(f"{path} has two columns {shown(twice[0])}; rename one of them")
+    """Raise ResultsError if two columns have one name, such as two runs of a W&B panel."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            hint = "give the runs different names" if " - " in name else "rename one of them"
+            raise ResultsError(f"{path} has two columns {shown(name)}; {hint}")
+        seen.add(name)
 
 
 def _check_cells(path: Path, table: pa.Table) -> None:
@@ -236,7 +175,3 @@ def _check_cells(path: Path, table: pa.Table) -> None:
                 f"{path}: a cell of column {shown(name)} has {longest} characters, and "
                 f"{LONGEST_CELL} is the most; leave that column out"
             )
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or shown(str(error))

@@ -39,7 +39,7 @@ class Importer:
         file = self.folder / name
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         request = ImportRequest(
-            file=file,
+            files=[file],
             study="x",
             columns={Field(field): column for field, column in (columns or {}).items()},
             settings=Settings(**settings),
@@ -49,7 +49,7 @@ class Importer:
 
     def file(self, file: Path) -> str:
         """Import a file as it is; returns what the command prints."""
-        return self.request(ImportRequest(file=file, study="x"))
+        return self.request(ImportRequest(files=[file], study="x"))
 
     def request(self, request: ImportRequest) -> str:
         """Run the command; returns what it prints."""

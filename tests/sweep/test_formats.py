@@ -222,7 +222,7 @@ def imported(tmp_path: Path) -> Workspace:
         csv.writer(file).writerows([("arm", "loss"), *rows])
     workspace = Workspace(tmp_path / "runs")
     import_results(
-        workspace, ImportRequest(file=tmp_path / "r.csv", study="x"), Console(quiet=True)
+        workspace, ImportRequest(files=[tmp_path / "r.csv"], study="x"), Console(quiet=True)
     )
     return workspace
 

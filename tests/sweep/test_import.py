@@ -237,7 +237,7 @@ def test_a_hundred_thousand_runs_take_a_tenth_of_what_a_million_may(tmp_path: Pa
         "import time; from pathlib import Path; from rich.console import Console;"
         "from sweep.commands.import_ import ImportRequest, import_results;"
         "from sweep.workspace import Workspace; began = time.process_time();"
-        "import_results(Workspace(Path('runs')), ImportRequest(file=Path('r.csv'), study='x'), Console());"
+        "import_results(Workspace(Path('runs')), ImportRequest(files=[Path('r.csv')], study='x'), Console());"
         # Not ru_maxrss: before its exec the process was a copy of this one, and that counts.
         "status = Path('/proc/self/status').read_text().split();"
         "print(time.process_time() - began, status[status.index('VmHWM:') + 1])"

@@ -134,18 +134,13 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         {},
         "a cell of column 'x' has 200000 characters, and 100000 is the most",
     ),
-    "the wrong ending": (
-        "arm,loss\nbaseline,1\n",
+    "a spreadsheet": (
+        b"PK\x03\x04\x14\x00",
         "r.xlsx",
         {},
-        "ends in '.xlsx', which is not a known format; results are imported from .csv, .tsv,",
+        "is a spreadsheet or a .zip; save the sheet",
     ),
-    "another encoding": (
-        "arm,loss\nbaseliné,1\n".encode("latin-1"),
-        "r.csv",
-        {},
-        "is not UTF-8 text (near byte 16)",
-    ),
+    "a binary file": (b"arm,loss\nbase\x00line,1\n", "r.csv", {}, "is binary (byte 0 at 13);"),
     "rows of different lengths": (
         "arm,loss\nbaseline,1\na,1,2\n",
         "r.csv",
@@ -163,9 +158,9 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         "[1]\n",
         "r.jsonl",
         {},
-        "line 1 is [1]; every line is an object",
+        "record 1 is 1; each one is an object",
     ),
-    "what is no Parquet": ("arm,loss\n", "r.parquet", {}, "is not a Parquet file:"),
+    "what is no Parquet": (b"PAR1arm,loss", "r.parquet", {}, "is not a whole Parquet file:"),
     "a stream seed that is none": (
         "arm,init_seed,loss\nbaseline,x,1\n",
         "r.csv",
