@@ -23,7 +23,8 @@ def decide(estimate: Estimate, p_adjusted: float, plan: Plan) -> Verdict:
         return "negligible"
     if p_adjusted >= plan.alpha:
         return "undecided"
-    return "better" if estimate.effect < 0 else "worse"
+    gain = estimate.effect if plan.higher_is_better else -estimate.effect
+    return "better" if gain > 0 else "worse"
 
 
 def adjust_by_plan(p_values: Sequence[float], plan: Plan) -> Floats:

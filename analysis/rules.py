@@ -24,6 +24,8 @@ class Plan:
     """Arms outside the family (a placebo): tested at alpha and not counted as questions."""
     withdrawn: int = 0
     """Number of questions that earlier plans asked; they count like arms without a result."""
+    higher_is_better: bool = False
+    """True for an accuracy and the like: an effect above zero is an improvement."""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:

@@ -1,4 +1,4 @@
-"""The verdict on every arm of a study: does it lower the test loss by more than chance?"""
+"""The verdict on every arm of a study: does it improve the metric by more than chance?"""
 
 import math
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ class ArmVerdict:
     """Mean over the runs that are done; diverged runs are left out."""
     sd: float | None = None
     effect: float | None = None
-    """Arm minus baseline; negative is an improvement."""
+    """Arm minus baseline; negative is an improvement, unless the plan says `higher_is_better`."""
     ci_low: float | None = None
     """The 1 - alpha interval of the effect, not adjusted for multiple comparisons."""
     ci_high: float | None = None

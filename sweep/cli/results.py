@@ -46,6 +46,14 @@ EffectOption = Annotated[
     float | None, typer.Option(help="Smallest effect of interest; 0 if left out.")
 ]
 
+DirectionOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--higher-is-better/--lower-is-better",
+        help="The direction in which the metric improves; by its name if left out.",
+    ),
+]
+
 
 @app.command(name="import")
 def import_results(
@@ -60,6 +68,7 @@ def import_results(
     alpha: AlphaOption = None,
     correction: CorrectionOption = None,
     smallest_effect: EffectOption = None,
+    higher_is_better: DirectionOption = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -68,10 +77,14 @@ def import_results(
     from sweep.commands.import_ import import_results as command
     from sweep.importing.columns import parse_columns
     from sweep.importing.rules import MEANINGS, Rules, parse_statuses
-    from sweep.importing.settings import Settings
+    from sweep.importing.settings import Settings, asked_direction
 
     settings = Settings(
-        baseline=baseline, alpha=alpha, correction=correction, smallest_effect=smallest_effect
+        baseline=baseline,
+        alpha=alpha,
+        correction=correction,
+        smallest_effect=smallest_effect,
+        direction=asked_direction(higher=higher_is_better),
     )
     columns = parse_columns(column or [])
     rules = Rules(

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from sweep.errors import ResultsError, listed
 from sweep.importing.columns import Chosen, choose_columns
-from sweep.importing.fields import SEED_FIELDS, Field
+from sweep.importing.direction import choose_direction
+from sweep.importing.fields import SEED_FIELDS, Field, direction_of
 from sweep.importing.files.logs import parse_pattern
 from sweep.importing.reading import read_results, source_of
 from sweep.importing.rules import Rules
@@ -19,6 +20,8 @@ from sweep.importing.runs import Runs, read_runs
 from sweep.importing.saving import Import, Saved, save_import
 from sweep.importing.settings import DEFAULT_ANALYSIS, Settings
 from sweep.importing.steps import Ends, step_text
+from sweep.metrics.metric import Direction
+from sweep.store.plan_content import PlanContent
 from sweep.study.file import Name
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
@@ -54,7 +57,15 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
     source = source_of(request.files)
     export = read_results(request.files, parse_pattern(request.regex), request.columns)
     chosen = choose_columns(export.frame, {**export.columns, **request.columns}, source)
-    found = read_runs(chosen.cells, source, request.rules, chosen.parents())
+    earlier = _earlier_plan(workspace, request.study)
+    direction = choose_direction(
+        chosen.names[Field.LOSS],
+        request.settings.direction,
+        earlier,
+        source,
+    )
+    rules = replace(request.rules, direction=direction)
+    found = read_runs(chosen.cells, source, rules, chosen.parents())
     named_seeds = Field.SEED in found.seed_fields and found.table.seed.isna().any()
     new = Import(
         study=request.study,
@@ -62,14 +73,27 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
         table=found.table,
         further=chosen.further_with_seeds() if named_seeds else chosen.further,
         metric=chosen.names[Field.LOSS],
+        direction=direction,
         seed_fields=found.seed_fields,
         settings=request.settings,
     )
     saved = save_import(workspace.open_or_create(), new)
-    for line in [_summary(request, saved), _understood(chosen), *export.remarks, *_remarks(found)]:
+    for line in [
+        _summary(request, saved),
+        _understood(chosen, direction),
+        *export.remarks,
+        *_remarks(found),
+    ]:
         say(console, line)
     say(console, f"Next: sweep report {request.study}")
     return 0
+
+
+def _earlier_plan(workspace: Workspace, name: str) -> PlanContent | None:
+    """Return the plan of an imported study; None if there is no such study."""
+    store = workspace.open_if_any()
+    study = next((each for each in store.studies() if each.name == name), None) if store else None
+    return store.plan(study) if store and study and study.imported else None
 
 
 def _check(request: ImportRequest) -> None:
@@ -100,7 +124,7 @@ def _summary(request: ImportRequest, saved: Saved) -> str:
     )
 
 
-def _understood(chosen: Chosen) -> str:
+def _understood(chosen: Chosen, direction: Direction) -> str:
     """Say which column was taken for which field, and by what runs pair."""
     told = [f"{field} from {shown(name)}" for field, name in chosen.names.items() if field != name]
     seeds = [name for field, name in chosen.names.items() if field in SEED_FIELDS]
@@ -110,6 +134,9 @@ def _understood(chosen: Chosen) -> str:
         pairs = f"runs pair by {listed(seeds)}"
     else:
         pairs = "without seeds no runs pair"
+    metric = chosen.names[Field.LOSS]
+    if direction_of(metric) is not direction:
+        pairs += f"; of {shown(metric)} {direction.words}"
     return f"Read {', '.join(told)}; {pairs}." if told else f"{pairs.capitalize()}."
 
 
@@ -125,6 +152,7 @@ def _remarks(found: Runs) -> Iterator[str]:
         "without a loss, counted as failed": found.rows_without_loss,
         "with the status 'terminated' and a loss, counted as done (--status terminated=failed "
         "if they were stopped early)": found.rows_terminated,
+        "with a value of exactly 0, counted as done (--zero-loss failed if they crashed)": found.rows_zero,
         "listed as the parent of nested runs, left out": found.left_out.parents,
         "with a status that is to be skipped, left out": found.left_out.skipped,
     }

@@ -42,13 +42,18 @@ class PlanChange:
 def plan_changes(before: PlanContent, after: PlanContent) -> list[PlanChange]:
     """The changes from one plan to another: analysis, seeds, other fields, baseline, arms."""
     keys = sorted((before.json.keys() | after.json.keys()) - COMPARED_APART - NOT_DECISIONS)
-    old, new = ({key: plan.json.get(key) for key in keys} for plan in (before, after))
+    old, new = ({key: _value(plan, key) for key in keys} for plan in (before, after))
     return [
         *_fields(vars(before.analysis), vars(after.analysis)),
         *_seeds(list(before.seeds), list(after.seeds)),
         *_fields(old, new),
         *_arms(before.arms, after.arms, after.baseline),
     ]
+
+
+def _value(plan: PlanContent, key: str) -> Any:  # noqa: ANN401  (JSON)
+    """Return a field of a plan's JSON, which leaves out the usual direction."""
+    return plan.direction.value if key == "direction" else plan.json.get(key)
 
 
 def _changed(what: str, before: Any, after: Any) -> PlanChange:  # noqa: ANN401  (JSON)

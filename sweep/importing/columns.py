@@ -14,7 +14,6 @@ from sweep.importing.fields import (
     SEED_FIELDS,
     Field,
     find_test_losses,
-    is_better_when_higher,
     is_test_metric,
     recognise,
 )
@@ -102,13 +101,6 @@ def _names(asked: Mapping[Field, str], present: list[str], source: str) -> dict[
     for field in (Field.ARM, Field.LOSS):
         if field not in names:
             raise ResultsError(_missing(field, present, source))
-    loss = names[Field.LOSS]
-    if is_better_when_higher(loss):
-        raise ResultsError(
-            f"{source}: {shown(loss)} seems to be better when it is higher, and a report calls the "
-            "lower loss better; add a column that is better when it is lower, such as 1 - accuracy, "
-            "and name it: --column loss=COLUMN"
-        )
     return names
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
+from sweep.metrics.metric import Direction
+from sweep.metrics.names import direction_of_name, words_of_name
 from sweep.study.file import STREAM_COLUMNS
 
 
@@ -49,15 +50,6 @@ TEST_SPLITS = frozenset({"test", "eval", "val", "valid", "validation", "dev", "h
 """Words for text that a model was not trained on, in the name of a loss."""
 LOSS_WORDS = frozenset({"loss", "nll", "ppl", "perplexity", "bpb", "entropy"})
 """Words for a loss, in the name of a column."""
-HIGHER_IS_BETTER = frozenset(
-    {
-        *("accuracy", "accuracies", "acc", "auc", "auroc", "bleu", "rouge", "score", "reward"),
-        *("precision", "recall", "winrate", "iou", "psnr", "ssim", "throughput"),
-    }
-)
-"""Words in the names of metrics that are better when they are higher."""
-LOWER_IS_BETTER = LOSS_WORDS | {"error", "err", "brier", "wer", "cer", "mse", "mae", "rmse"}
-"""Words that say that a metric is a loss, whatever else its name says."""
 RUN_TABLE_COLUMNS = ("State", "Status", "run_id")
 """A file with one of these has a row for each run: its `_step` is where the run ended."""
 
@@ -93,15 +85,14 @@ def is_test_metric(name: str) -> bool:
     return not TEST_SPLITS.isdisjoint(words) and not LOSS_WORDS.isdisjoint(words)
 
 
-def is_better_when_higher(name: str) -> bool:
-    """True for the name of an accuracy, a score and the like."""
-    words = _words(name)
-    return not HIGHER_IS_BETTER.isdisjoint(words) and LOWER_IS_BETTER.isdisjoint(words)
+def direction_of(column: str) -> Direction | None:
+    """Return the direction in which the metric of a column improves, if its name says so."""
+    return direction_of_name(_bare(column))
 
 
 def _words(name: str) -> list[str]:
     """Return the words of a column's name: `summary.evalLoss` has `eval` and `loss`."""
-    return [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+|[0-9]+", _bare(name))]
+    return words_of_name(_bare(name))
 
 
 def _bare(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sweep.errors import ResultsError, did_you_mean
+from sweep.metrics.metric import Direction
 from sweep.store.states import RunState
 from sweep.terminal.printable import shown
 
@@ -30,6 +31,8 @@ class Rules:
     """The state of a run with a loss of exactly 0; None asks if it looks like a crash."""
     at_step: float | None = None
     """The step that counts; None takes the last one of each run."""
+    direction: Direction = Direction.MINIMIZE
+    """The direction in which the metric improves. If higher is better, 0 is no suspect."""
 
 
 def normal_word(status: str) -> str:

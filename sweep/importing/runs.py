@@ -23,8 +23,9 @@ from sweep.importing.left_out import Cells, LeftOut, leave_out
 from sweep.importing.rules import Rules
 from sweep.importing.run_table import RUN_LABEL, RunTable
 from sweep.importing.statuses import AMBIGUOUS, normal_words, read_states
-from sweep.importing.steps import Ends, find_ends, pick_steps
+from sweep.importing.steps import Ends, check_no_step, find_ends, pick_steps
 from sweep.importing.zero_losses import judge_zero_losses
+from sweep.metrics.metric import Direction
 from sweep.store.states import RunState
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Runs:
     """Rows that count as diverged because their loss is not finite."""
     rows_terminated: Sequence[int]
     """Rows with the status `terminated` that count as done, since they have a loss."""
+    rows_zero: Sequence[int]
+    """Rows that count as done with a value of exactly 0, where higher is better."""
     left_out: LeftOut
     """Rows that are no runs."""
     united: Mapping[str, str]
@@ -83,11 +86,8 @@ def read_runs(
     empty = is_empty(cells[Field.LOSS]).reset_index(drop=True)
     if Field.STEP in cells:
         table = pick_steps(table, empty, rules, source)
-    elif rules.at_step is not None:
-        raise ResultsError(
-            f"{source} has one row for each run, and --at-step needs a row for each step; name the "
-            "column of the step: --column step=COLUMN"
-        )
+    else:
+        check_no_step(rules, source)
     kept = judge_zero_losses(_without_repeats(table, source), rules, source)
     return Runs(
         table=kept,
@@ -96,10 +96,18 @@ def read_runs(
         rows_without_loss=kept.row[kept.cause == NO_LOSS].tolist(),
         rows_diverged=kept.row[(kept.state == RunState.DIVERGED) & kept.cause.notna()].tolist(),
         rows_terminated=_terminated(cells, kept, rules),
+        rows_zero=_zeros(kept, rules),
         left_out=left_out,
         united=united,
         ends=find_ends(rows, empty, kept),
     )
+
+
+def _zeros(kept: RunTable, rules: Rules) -> list[int]:
+    if rules.direction is Direction.MINIMIZE or rules.zero_loss is not None:
+        return []
+    rows: list[int] = kept.row[(kept.state == RunState.DONE) & (kept.loss == 0)].tolist()
+    return rows
 
 
 def _terminated(cells: Cells, kept: RunTable, rules: Rules) -> list[int]:

@@ -27,6 +27,7 @@ from sweep.importing.numbering import number_seeds
 from sweep.importing.run_table import RunTable, outcome
 from sweep.importing.runs import NO_LOSS
 from sweep.importing.settings import Settings, chosen_analysis, chosen_baseline
+from sweep.metrics.metric import Direction
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
 from sweep.store.schema import arms, plans, studies
@@ -58,6 +59,8 @@ class Import:
     """The other columns, one row per row of the file."""
     metric: str
     """The column that the losses come from."""
+    direction: Direction
+    """The direction in which it improves."""
     seed_fields: tuple[Field, ...]
     """Seeds that runs pair by."""
     settings: Settings
@@ -193,6 +196,7 @@ def _plan(
         study=new.study,
         imported=True,
         metric=new.metric,
+        direction=new.direction,
         baseline=baseline,
         analysis=chosen_analysis(new.settings, earlier),
         seed_columns=[field.value for field in new.seed_fields],
@@ -203,7 +207,7 @@ def _plan(
 
 def _plan_json(plan: PlanContent) -> dict[str, Any]:
     """Return the plan as the database stores it; `PlanContent.from_json` reads it."""
-    return {
+    content = {
         "study": plan.study,
         "imported": plan.imported,
         "metric": plan.metric,
@@ -213,6 +217,9 @@ def _plan_json(plan: PlanContent) -> dict[str, Any]:
         "labels": dict(plan.labels),
         "arms": dict(plan.arms),
     }
+    if plan.direction is not Direction.MINIMIZE:  # without it, hashes of older plans stay the same
+        content["direction"] = plan.direction.value
+    return content
 
 
 def _check_arms(new: Import, baseline: str, names: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sweep.metrics.metric import Direction
 from sweep.store.plan_content import AnalysisSettings, PlanContent
 from sweep.study.file import BASELINE
 
@@ -19,13 +20,23 @@ class Settings:
     correction: str | None = None
     """A name in the registry of corrections."""
     smallest_effect: float | None = None
-    """In the unit of the loss."""
+    """In the unit of the metric."""
+    direction: Direction | None = None
+    """The direction in which the metric improves."""
 
     def analysis(self) -> dict[str, Any]:
         """Return the settings of the analysis that are given, by name."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
-        given.pop("baseline", None)
+        for other in ("baseline", "direction"):
+            given.pop(other, None)
         return given
+
+
+def asked_direction(*, higher: bool | None) -> Direction | None:
+    """Return the direction that `--higher-is-better` or `--lower-is-better` asks for, if any."""
+    if higher is None:
+        return None
+    return Direction.MAXIMIZE if higher else Direction.MINIMIZE
 
 
 DEFAULT_ANALYSIS = AnalysisSettings(alpha=0.05, correction="holm", smallest_effect=0.0)

@@ -49,6 +49,15 @@ def pick_steps(table: RunTable, empty: pd.Series[Any], rules: Rules, source: str
     return table.take(last.to_numpy().nonzero()[0])
 
 
+def check_no_step(rules: Rules, source: str) -> None:
+    """Raise ResultsError if a step is asked for in a file with one row for each run."""
+    if rules.at_step is not None:
+        raise ResultsError(
+            f"{source} has one row for each run, and --at-step needs a row for each step; name the "
+            "column of the step: --column step=COLUMN"
+        )
+
+
 def find_ends(steps: RunTable, empty: pd.Series[Any], kept: RunTable) -> Ends:
     """Compare the last steps of the runs `kept` that are done; `steps` has a row for each step."""
     done = kept.take((kept.state == RunState.DONE).to_numpy().nonzero()[0])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sweep.errors import ResultsError
 from sweep.importing.rules import Rules
 from sweep.importing.run_table import RunTable
+from sweep.metrics.metric import Direction
 from sweep.store.states import RunState
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def judge_zero_losses(table: RunTable, rules: Rules, source: str) -> RunTable:
     if not zero.any():
         return table
     if rules.zero_loss is None:
-        if _is_suspect(table, zero):
+        if rules.direction is Direction.MINIMIZE and _is_suspect(table, zero):
             raise ResultsError(_question(table, table.row[zero].tolist(), source))
         return table
     if rules.zero_loss == RunState.DONE:

@@ -12,6 +12,16 @@ class Direction(Enum):
     MINIMIZE = "minimize"
     MAXIMIZE = "maximize"
 
+    @property
+    def better(self) -> str:
+        """Sign of an effect that is an improvement: `negative` or `positive`."""
+        return "negative" if self is Direction.MINIMIZE else "positive"
+
+    @property
+    def words(self) -> str:
+        """`lower is better` or `higher is better`."""
+        return f"{'lower' if self is Direction.MINIMIZE else 'higher'} is better"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -23,8 +33,3 @@ class Metric:
     """Its name in a sentence."""
     unit: str
     direction: Direction
-
-    @property
-    def better(self) -> str:
-        """Sign of an effect that is an improvement: `negative` or `positive`."""
-        return "negative" if self.direction is Direction.MINIMIZE else "positive"

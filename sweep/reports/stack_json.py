@@ -17,6 +17,7 @@ def stack_json(result: StackResult) -> dict[str, Any]:
         "stack": result.stack,
         "stack_plan_hash": result.stack_plan_hash,
         "alpha": result.alpha,
+        "direction": result.direction.value,
         "seeds": list(result.seeds),
         "members": [asdict(member) for member in result.members],
         "left_out": {arm: left_out_words(each) for arm, each in result.left_out.items()},

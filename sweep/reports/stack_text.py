@@ -10,10 +10,10 @@ from sweep.errors import listed
 from sweep.reports.document import Document, Table
 from sweep.reports.stack_json import left_out_words, not_trained_words, stack_json
 from sweep.reports.verdict_columns import settling_time, undecided
+from sweep.verdicts.needed import Needed
 from sweep.verdicts.stack_result import (
     ConfirmedEffect,
     MemberResult,
-    Needed,
     Prediction,
     StackResult,
 )

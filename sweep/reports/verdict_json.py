@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from sweep.metrics.registry import PRIMARY
 from sweep.reports.plan_history import history_json
 from sweep.verdicts.judge import ArmReport, Reference, Report
 
@@ -18,6 +19,8 @@ def report_json(report: Report) -> dict[str, Any]:
         "plan": history_json(report.history),
         "alpha": report.analysis.alpha,
         "correction": report.analysis.correction,
+        "metric": report.metric or PRIMARY.name,
+        "direction": report.direction.value,
         "family": report.judgement.family,
         "smallest_effect": report.analysis.smallest_effect,
         "overrides": dict(report.overrides),

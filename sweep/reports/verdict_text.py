@@ -41,7 +41,9 @@ def preamble(result: Report) -> list[str]:
     """The sentences above the table."""
     settings, noise = result.analysis, result.judgement.noise
     what = shown(result.metric) if result.metric else f"{PRIMARY.title}, {PRIMARY.unit}"
-    lines = [f"{result.study}: effect = arm − baseline in {what}; {PRIMARY.better} is better."]
+    lines = [
+        f"{result.study}: effect = arm − baseline in {what}; {result.direction.better} is better."
+    ]
     if (correction := CORRECTIONS[settings.correction]).is_exploratory:
         lines.append(correction.description)
     if noise is not None:

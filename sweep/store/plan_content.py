@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sweep.metrics.metric import Direction
 from sweep.study.file import BASELINE
 
 
@@ -17,7 +18,7 @@ class AnalysisSettings:
     correction: str
     """A name in the registry of corrections."""
     smallest_effect: float
-    """Nats per token."""
+    """In the unit of the metric: nats per token if sweep trained the runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,8 @@ class PlanContent:
     imported: bool = False
     metric: str | None = None
     """Column of an imported file that holds the losses."""
+    direction: Direction = Direction.MINIMIZE
+    """The direction in which the metric improves."""
     seed_columns: Sequence[str] = ()
     """The columns that an imported study's runs pair by."""
     labels: Mapping[str, int] = field(default_factory=dict)
@@ -87,6 +90,7 @@ class PlanContent:
             stack=StackContent(**stack, json=stack) if stack else None,
             imported=json.get("imported", False),
             metric=json.get("metric"),
+            direction=Direction(json.get("direction", Direction.MINIMIZE)),
             seed_columns=json.get("seed_columns", ()),
             labels=json.get("labels", {}),
             json=json,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweep.history.history import PlanHistory, plan_history
+from sweep.metrics.metric import Direction
 from sweep.noise.records import CitedNoise, cited_noise
 from sweep.noise.setting import stored_setting
 from sweep.store.plan_content import AnalysisSettings, PlanContent, StackContent
@@ -100,6 +101,8 @@ class Report:
     """Baseline fields that the command line set when the plan was made."""
     metric: str | None
     """The column that an imported study's losses come from; None if sweep trained the runs."""
+    direction: Direction
+    """The direction in which the metric improves."""
     noise_on_record: CitedNoise | None
     """The result of `sweep noise` for this baseline, with a warning if it no longer holds."""
     imported: bool
@@ -118,7 +121,7 @@ def make_report(store: Store, study: StudyRow) -> Report:
     history = plan_history(store, study)
     evidence = read_evidence(store, study.name)
     arms = store.arms(study.name)
-    judgement = _judge(evidence, arms, plan.analysis, history.questions_withdrawn)
+    judgement = _judge(evidence, arms, plan, history.questions_withdrawn)
     chunk_effects = _chunk_effects(store, study.name, evidence, plan.analysis.alpha)
     baseline = [planned.run for planned in store.study_runs(study.name, arms[0].name)]
     return Report(
@@ -135,6 +138,7 @@ def make_report(store: Store, study: StudyRow) -> Report:
         chunk_effects=chunk_effects,
         overrides=plan.overrides,
         metric=plan.metric,
+        direction=plan.direction,
         noise_on_record=cited_noise(store, study.name, stored_setting(plan, baseline)),
         imported=bool(study.imported),
         stack=plan.stack,
@@ -142,11 +146,11 @@ def make_report(store: Store, study: StudyRow) -> Report:
 
 
 def _judge(
-    evidence: Evidence, arms: Sequence[ArmRow], settings: AnalysisSettings, withdrawn: int
+    evidence: Evidence, arms: Sequence[ArmRow], content: PlanContent, withdrawn: int
 ) -> Judgement:
     from analysis.verdict import judge
 
-    plan = analysis_plan([arm.name for arm in arms], settings, withdrawn)
+    plan = analysis_plan([arm.name for arm in arms], content, withdrawn)
     return judge(evidence.judged_runs, plan)
 
 
@@ -201,7 +205,7 @@ def _requested_by(recipe: FlatRecipe) -> Requested:
     return Requested(tokens=planned_tokens(recipe), precision=recipe["train.precision"])
 
 
-def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: int = 0) -> Plan:
+def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0) -> Plan:
     """The part of a plan that the analysis needs.
 
     `arms` starts with the baseline, as `Store.arms` does; `withdrawn` is the number of withdrawn
@@ -210,6 +214,7 @@ def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: in
     from analysis.rules import Plan
 
     baseline, *others = arms
+    settings = content.analysis
     return Plan(
         arms=tuple(others),
         baseline=baseline,
@@ -217,4 +222,5 @@ def analysis_plan(arms: Sequence[str], settings: AnalysisSettings, withdrawn: in
         correction=settings.correction,
         smallest_effect=settings.smallest_effect,
         withdrawn=withdrawn,
+        higher_is_better=content.direction is Direction.MAXIMIZE,
     )

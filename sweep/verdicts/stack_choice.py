@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sweep.design.arms import build_arms
 from sweep.design.plan import Plan
 from sweep.errors import StudyError, listed
+from sweep.metrics.metric import Direction
 from sweep.store.plan_content import PlanContent, StackContent
 from sweep.store.rows import StudyRow
 from sweep.store.schema import runs
@@ -64,6 +65,8 @@ class Choice:
     plan_hash: str
     """Hash of the plan that was judged."""
     alpha: float
+    direction: Direction
+    """The direction in which the metric improves."""
     promise: Promise | None
     """Predicted effect of the stack, with the best member first; None without members."""
     left_out: Mapping[str, LeftOut]
@@ -110,6 +113,7 @@ def choose(report: Report, changes: Mapping[str, Mapping[str, Any]]) -> Choice:
         study=report.study,
         plan_hash=report.plan_hash,
         alpha=report.analysis.alpha,
+        direction=report.direction,
         promise=promise,
         left_out=left_out | alternatives,
         results={arm.name: arm.result for arm in rest},
@@ -130,7 +134,7 @@ def _promise(
         return None, {}
     runs = evidence.judged_runs
     shrunk = promise(runs, results, better, baseline.name).members
-    members, alternatives = _compatible(sorted(better, key=shrunk.__getitem__), changes)
+    members, alternatives = _compatible(sorted(better, key=lambda arm: -abs(shrunk[arm])), changes)
     return promise(runs, results, members, baseline.name), alternatives
 
 

@@ -4,41 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from sweep.errors import NotFoundError
+from sweep.metrics.metric import Direction
 from sweep.store.plan_content import StackContent
 from sweep.store.store import Store
 from sweep.study.file import BASELINE
 from sweep.verdicts.evidence import read_evidence
 from sweep.verdicts.judge import analysis_plan
+from sweep.verdicts.needed import NEEDED, Needed
 from sweep.verdicts.stack_choice import STACK, Choice, LeftOut, leave_one_out, stack_name
 
 if TYPE_CHECKING:
     from analysis.decision import Verdict
     from analysis.stacking import Confirmation, Gap, Promise
     from analysis.verdict import ArmVerdict
-
-
-class Needed(StrEnum):
-    """The answer to: does the stack need this member?"""
-
-    YES = "yes"
-    NO = "no"
-    HARMS = "it harms"
-    UNDECIDED = "undecided"
-
-
-NEEDED: Mapping[Verdict, Needed] = {
-    "worse": Needed.YES,
-    "unstable": Needed.YES,
-    "negligible": Needed.NO,
-    "identical": Needed.NO,
-    "better": Needed.HARMS,
-    "undecided": Needed.UNDECIDED,
-}
-"""The answer for a member, by the verdict on the stack without it."""
 
 
 class NotTrained(Enum):
@@ -153,6 +135,8 @@ class StackResult:
     """Name of the study that trained the stack; None if it was not trained."""
     stack_plan_hash: str | None
     alpha: float
+    direction: Direction
+    """The direction in which the metric improves."""
     seeds: Sequence[int]
     """Seeds of the stack's runs, or those that would be used."""
     members: Sequence[MemberResult]
@@ -178,7 +162,7 @@ def load_stack(store: Store, name: str) -> TrainedStack:
     plan = store.plan(study)
     if plan.stack is None:
         raise NotFoundError(f"{name!r} is not a stack; `sweep stack` makes one")
-    rules = analysis_plan([arm.name for arm in store.arms(name)], plan.analysis)
+    rules = analysis_plan([arm.name for arm in store.arms(name)], plan)
     evidence = read_evidence(store, name)
     return TrainedStack(
         seeds=plan.seeds,
@@ -200,6 +184,7 @@ def trained_result(choice: Choice, trained: TrainedStack) -> StackResult:
         stack=stack_name(choice.study),
         stack_plan_hash=trained.plan_hash,
         alpha=choice.alpha,
+        direction=choice.direction,
         seeds=trained.seeds,
         members=_members(choice, promise, trained),
         left_out=choice.left_out,
@@ -222,6 +207,7 @@ def untrained_result(
         stack=None,
         stack_plan_hash=None,
         alpha=choice.alpha,
+        direction=choice.direction,
         seeds=seeds,
         members=_members(choice, promise, None) if promise else [],
         left_out=choice.left_out,

@@ -47,6 +47,16 @@ def test_the_verdict_follows_the_table(study, by, spread, verdict) -> None:  # n
     assert (row.seeds_to_settle is not None) == (verdict == "undecided")
 
 
+@pytest.mark.parametrize("by", [-0.02, 0.0, 0.02])
+def test_the_negated_metric_with_higher_is_better_has_the_same_verdict(study, by) -> None:  # noqa: ANN001
+    row = verdict_on(study, shifted(by))
+    negated = [-loss for loss in shifted(by)]
+    plan = replace(PLAN, higher_is_better=True)
+    turned = verdict_on(study, negated, base=[-loss for loss in BASE], plan=plan)
+    assert (turned.verdict, turned.p) == (row.verdict, row.p)
+    assert turned.effect == pytest.approx(-row.effect)
+
+
 def test_a_real_effect_within_delta_is_negligible_and_marked_as_real(study) -> None:  # noqa: ANN001
     row = verdict_on(study, shifted(-0.002, 0.1))
     assert row.p_adjusted is not None

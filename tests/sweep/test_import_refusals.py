@@ -74,7 +74,7 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         "arm,test_Accuracy\nbaseline,0.8\nnew,0.9\n",
         "r.csv",
         {"columns": {"loss": "test_Accuracy"}},
-        "'test_Accuracy' seems to be better when it is higher, and a report calls the lower loss",
+        "'test_Accuracy' seems to be better when it is higher; say so with --higher-is-better, or",
     ),
     "a loss that is no number": (
         "arm,loss\nbaseline,1\na,two\n",
