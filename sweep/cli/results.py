@@ -24,11 +24,21 @@ RegexOption = Annotated[
 ]
 StatusesOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="WORD=MEANING", help="done, failed, diverged or skip; repeatable."),
+    typer.Option(
+        metavar="WORD=MEANING", help="done, failed, diverged, running or skip; repeatable."
+    ),
 ]
 ZeroLossOption = Annotated[
     Literal["done", "failed", "diverged"] | None,
     typer.Option(help="What a run with a loss of exactly 0 is."),
+]
+NegativeLossOption = Annotated[
+    Literal["done", "failed", "diverged"] | None,
+    typer.Option(help="What a run with a loss below 0 is."),
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN=VALUE", help="The rows that count; repeatable."),
 ]
 StepOption = Annotated[
     float | None,
@@ -62,7 +72,9 @@ def import_results(
     column: ColumnsOption = None,
     regex: RegexOption = None,
     status: StatusesOption = None,
+    where: WhereOption = None,
     zero_loss: ZeroLossOption = None,
+    negative_loss: NegativeLossOption = None,
     at_step: StepOption = None,
     baseline: BaselineOption = None,
     alpha: AlphaOption = None,
@@ -76,7 +88,7 @@ def import_results(
     from sweep.commands.import_ import ImportRequest
     from sweep.commands.import_ import import_results as command
     from sweep.importing.columns import parse_columns
-    from sweep.importing.rules import MEANINGS, Rules, parse_statuses
+    from sweep.importing.rules import parse_rules
     from sweep.importing.settings import Settings, asked_direction
 
     settings = Settings(
@@ -87,11 +99,8 @@ def import_results(
         direction=asked_direction(higher=higher_is_better),
     )
     columns = parse_columns(column or [])
-    rules = Rules(
-        statuses=parse_statuses(status or []),
-        zero_loss=MEANINGS[zero_loss] if zero_loss else None,
-        at_step=at_step,
-    )
+    losses = {"zero_loss": zero_loss, "negative_loss": negative_loss}
+    rules = parse_rules(status or [], where or [], losses, at_step)
     request = ImportRequest(
         files=files, study=study, regex=regex, columns=columns, settings=settings, rules=rules
     )

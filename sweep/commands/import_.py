@@ -10,12 +10,14 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from sweep.errors import ResultsError, listed
+from sweep.importing.baseline import choose_baseline
 from sweep.importing.columns import Chosen, choose_columns
-from sweep.importing.direction import choose_direction
+from sweep.importing.direction import with_direction
 from sweep.importing.fields import SEED_FIELDS, Field, direction_of
 from sweep.importing.files.logs import parse_pattern
+from sweep.importing.questions import gathered
 from sweep.importing.reading import read_results, source_of
-from sweep.importing.rules import Rules
+from sweep.importing.rules import Reading, Rules
 from sweep.importing.runs import Runs, read_runs
 from sweep.importing.saving import Import, Saved, save_import
 from sweep.importing.settings import DEFAULT_ANALYSIS, Settings
@@ -55,32 +57,32 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
     """
     _check(request)
     source = source_of(request.files)
+    earlier, settings = _earlier_plan(workspace, request.study), request.settings
     export = read_results(request.files, parse_pattern(request.regex), request.columns)
-    chosen = choose_columns(export.frame, {**export.columns, **request.columns}, source)
-    earlier = _earlier_plan(workspace, request.study)
-    direction = choose_direction(
-        chosen.names[Field.LOSS],
-        request.settings.direction,
-        earlier,
-        source,
-    )
-    rules = replace(request.rules, direction=direction)
-    found = read_runs(chosen.cells, source, rules, chosen.parents())
+    with gathered() as questions:
+        columns = {**export.columns, **request.columns}
+        chosen = choose_columns(export.frame, columns, source, request.rules.where)
+        known = list(earlier.arms) if earlier else []
+        reading = Reading(source=source, questions=questions, rules=request.rules, known_arms=known)
+        reading = with_direction(reading, chosen.metric, settings.direction, earlier)
+        found = read_runs(chosen.cells, reading, chosen.parents())
+        baseline = choose_baseline(settings, earlier, found.arms, reading)
     named_seeds = Field.SEED in found.seed_fields and found.table.seed.isna().any()
     new = Import(
         study=request.study,
         path=request.files[0],
         table=found.table,
         further=chosen.further_with_seeds() if named_seeds else chosen.further,
-        metric=chosen.names[Field.LOSS],
-        direction=direction,
+        baseline=baseline,
+        metric=chosen.metric,
+        direction=reading.rules.direction,
         seed_fields=found.seed_fields,
-        settings=request.settings,
+        settings=settings,
     )
     saved = save_import(workspace.open_or_create(), new)
     for line in [
         _summary(request, saved),
-        _understood(chosen, direction),
+        _understood(chosen, reading.rules.direction),
         *export.remarks,
         *_remarks(found),
     ]:
@@ -134,7 +136,7 @@ def _understood(chosen: Chosen, direction: Direction) -> str:
         pairs = f"runs pair by {listed(seeds)}"
     else:
         pairs = "without seeds no runs pair"
-    metric = chosen.names[Field.LOSS]
+    metric = chosen.metric
     if direction_of(metric) is not direction:
         pairs += f"; of {shown(metric)} {direction.words}"
     return f"Read {', '.join(told)}; {pairs}." if told else f"{pairs.capitalize()}."

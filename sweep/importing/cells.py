@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError
 from sweep.importing.fields import Field
+from sweep.importing.rules import Reading
 from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _NUMBER = re.compile(
 """A number that stands alone in a name: not a part of `v1.10`, `1.2.3` or `2024-01-02`."""
 MAX_NUMBER = 25
 """Characters of a number in a name that is compared by its value."""
+_SEPARATED = re.compile(r"[+-]?\d+([,_' .]\d+)+")
+"""`1,234.5`, `1'234`, `1_000`, `3,14`."""
 _WHOLE_NUMBER = r"\d{1,18}"
 """A seed that fits into 64 bits."""
 
@@ -51,18 +54,25 @@ def read_arms(column: pd.Series[Any], source: str) -> pd.Series[Any]:
     )
 
 
-def unite_numbers(names: pd.Series[Any]) -> tuple[pd.Series[Any], Mapping[str, str]]:
+def unite_numbers(
+    names: pd.Series[Any], known: Sequence[str] = ()
+) -> tuple[pd.Series[Any], Mapping[str, str]]:
     """Give arms with the same numbers one name, the first one: `lr=1e-3` and `lr=0.001`.
 
-    Returns the names, and by other spelling the name that took its place.
+    Names that are `known` from before come first. Returns the names, and by other spelling the name that took its place.
     """
-    first: dict[str, str] = {}
+    first = {plain_name(name): name for name in reversed(known)}
     united = {}
     for name in names.unique():
-        kept = first.setdefault(_NUMBER.sub(_plain_number, name), name)
+        kept = first.setdefault(plain_name(name), name)
         if kept != name:
             united[name] = kept
     return (names.replace(united) if united else names), united
+
+
+def plain_name(name: str) -> str:
+    """Return a name with its numbers in one form: `lr=1e-3` and `lr=0.001` have the same."""
+    return _NUMBER.sub(_plain_number, name)
 
 
 def _plain_number(found: re.Match[str]) -> str:
@@ -107,21 +117,42 @@ def read_stream_seeds(column: pd.Series[Any], field: Field, source: str) -> pd.S
     return labels.astype("int64")
 
 
-def read_numbers(column: pd.Series[Any], field: Field, source: str) -> pd.Series[Any]:
-    """Return a column as correctly rounded float64; NaN where a cell is empty."""
+def read_numbers(column: pd.Series[Any], field: Field, reading: Reading) -> pd.Series[Any]:
+    """Return a column as correctly rounded float64; NaN where a cell is empty or no number.
+
+    The first cell that is no number is asked about.
+    """
     import pandas as pd
 
     if _is_numeric(column):
         return column.astype("float64")
-    values = []
+    values, wrong = [], []
     for row, cell in zip(column.index, column.tolist(), strict=True):
         try:
             values.append(_number(cell))
-        except (TypeError, ValueError) as error:
-            raise ResultsError(
-                f"{source}: row {row + 1}: {field} is {shown(cell)}, which is no number"
-            ) from error
+        except (TypeError, ValueError):
+            values.append(math.nan)
+            wrong.append((row + 1, cell))
+    if wrong:
+        reading.questions.ask(_no_number(wrong, field, reading.source))
     return pd.Series(values, index=column.index, dtype="float64")
+
+
+def _no_number(wrong: Sequence[tuple[int, object]], field: Field, source: str) -> str:
+    row, cell = wrong[0]
+    more = f" (and {len(wrong) - 1} more rows like it)" if len(wrong) > 1 else ""
+    return (
+        f"{source}: row {row}: {field} is {shown(cell)}, which is no number{more}{_form(str(cell))}"
+    )
+
+
+def _form(cell: str) -> str:
+    """Say how a number has to be written that is written otherwise."""
+    if cell.strip().endswith("%"):
+        return "; write it without the percent sign, in every row alike"
+    if _SEPARATED.fullmatch(cell.strip()):
+        return "; write it without separators between thousands, and with a decimal point"
+    return ""
 
 
 def is_empty(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -13,19 +13,33 @@ from sweep.importing.fields import (
     RUN_LABELS,
     SEED_FIELDS,
     Field,
+    bare_name,
+    direction_of,
     find_test_losses,
     is_test_metric,
     recognise,
 )
+from sweep.importing.questions import Questions, gathered
+from sweep.importing.selection import ask_for_metric, find_long, quoted, select_rows
+from sweep.metrics.metric import Direction
 from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_OFFERED = 4
+"""Options that a message offers."""
+LIKELY_ARMS = frozenset(
+    {"run", "experiment", "exp", "exp_name", "model", "variant", "method", "version", "config"}
+    | {"description", "run_id", "file", "condition", "setting", "intervention", "optimizer"}
+)
+"""Columns that a message offers for the arm, in lower case and without prefix."""
 _LISTED = 30
 """Column names that a message lists."""
 PARENT = "parentrunid"
 """Ends the name of a column with the ids of parents: `tags.mlflow.parentRunId`."""
+JOINED = frozenset({Field.ARM, Field.SEED, Field.RUN})
+"""Fields that several columns can make together: `--column arm=lr,wd`."""
 NO_COLUMN = "-"
 """In `--column status=-`: no column holds this field."""
 
@@ -35,17 +49,21 @@ class Chosen:
     """The columns of a file, by what they hold."""
 
     cells: Mapping[Field, pd.Series[Any]]
-    """By field that the file has: its cells as written. All share one index, 0 to rows - 1."""
+    """By field that the file has: its cells as written, of the rows that `--where` selects.
+
+    All share one index: the rows of the file, counted from 0."""
     further: pd.DataFrame
-    """All other columns, under their own names."""
+    """All other columns, under their own names, with all rows of the file."""
     names: Mapping[Field, str]
-    """By field: the column that it was taken from."""
+    """By field: the column that it was taken from; for an arm of several columns, `lr,wd`."""
+    metric: str
+    """The metric that is compared: the column of the losses, or its name in a row."""
 
     def parents(self) -> pd.Series[Any] | None:
         """Return the ids of the runs' parents, as MLflow has them for nested runs."""
         for name in self.further.columns:
             if re.sub("[^a-z]", "", str(name).lower()).endswith(PARENT):
-                return self.further[name]
+                return self.further[name].loc[self.cells[Field.ARM].index]
         return None
 
     def further_with_seeds(self) -> pd.DataFrame:
@@ -54,20 +72,59 @@ class Chosen:
         return self.further.assign(**{name: self.cells[Field.SEED]})
 
 
-def choose_columns(frame: pd.DataFrame, asked: Mapping[Field, str], source: str) -> Chosen:
+def choose_columns(
+    frame: pd.DataFrame, asked: Mapping[Field, str], source: str, where: Sequence[str] = ()
+) -> Chosen:
     """Find arm, loss and the other fields among the columns of a file.
 
-    `asked` maps fields to columns, as `--column` does. Raises ResultsError for a column that the
-    file does not have, and for a file without an arm or a loss.
+    `asked` maps fields to columns, as `--column` does, and `where` selects rows, as `--where` does.
+    Raises ResultsError, with a line for each question, for a column that the file does not have,
+    and for a file without an arm or a loss.
     """
     frame = frame.reset_index(drop=True)
-    names = _names(asked, [str(name) for name in frame.columns], source)
-    cells = {field: frame[column] for field, column in names.items()}
+    selected = select_rows(frame, where, source)
+    long = find_long(selected, asked)
+    with gathered() as questions:
+        if long and len(long.names) > 1:
+            questions.ask(ask_for_metric(long, source))
+        given = {Field.LOSS: long.value, **asked} if long else asked
+        names = _names(given, [str(name) for name in frame.columns], source, questions)
+    cells = {field: _cells(selected, column) for field, column in names.items()}
     taken = set(names.values())
     further = frame[[name for name in frame.columns if name not in taken]]
-    if names[Field.ARM] in RUN_LABELS and not names.keys() & set(SEED_FIELDS):
+    if names[Field.ARM] in RUN_LABELS and not {*names, *asked} & set(SEED_FIELDS):
         cells.update(split_run_names(cells[Field.ARM]))
-    return Chosen(cells=cells, further=further, names=names)
+    metric = long.names[0] if long and long.names else names[Field.LOSS]
+    return Chosen(cells=cells, further=further, names=names, metric=metric)
+
+
+def _cells(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
+    """Return a column; of several, `lr,wd`, one text for each row: `lr=0.001 wd=0.1`.
+
+    Empty cells are left out of it.
+    """
+    import pandas as pd
+
+    if column in frame:
+        cells: pd.Series[Any] = frame[column]
+        return cells
+    parts = _parts(column)
+    bare = [bare_name(part) for part in parts]
+    titles = bare if len(set(bare)) == len(bare) else parts
+    rows = zip(*(frame[part].tolist() for part in parts), strict=True)
+    texts = [
+        " ".join(
+            f"{title}={str(cell).strip()}"
+            for title, cell in zip(titles, row, strict=True)
+            if cell is not None and cell == cell and str(cell).strip()  # noqa: PLR0124  (not NaN)
+        )
+        for row in rows
+    ]
+    return pd.Series(texts, index=frame.index, dtype=object)
+
+
+def _parts(column: str) -> list[str]:
+    return [part.strip() for part in column.split(",")]
 
 
 def parse_columns(words: list[str]) -> dict[Field, str]:
@@ -86,31 +143,57 @@ def parse_columns(words: list[str]) -> dict[Field, str]:
     return found
 
 
-def _names(asked: Mapping[Field, str], present: list[str], source: str) -> dict[Field, str]:
-    """Return the column of each field. Raises ResultsError if arm or loss has none that will do."""
-    _check_present(asked, present, source)
+def _names(
+    asked: Mapping[Field, str], present: list[str], source: str, questions: Questions
+) -> dict[Field, str]:
+    """Return the column of each field. What has none that will do is asked about."""
+    _check_present(asked, present, source, questions)
     names = {**dict(recognise(present)), **asked}
     for field in [field for field, column in asked.items() if column == NO_COLUMN]:
         if field in (Field.ARM, Field.LOSS):
             raise ResultsError(f"--column {field}=-: a run has to have this; name a column")
         del names[field]
     if Field.LOSS not in asked:
-        _check_training_loss(names, present, source)
-        if Field.LOSS not in names or not _has_arms(present):  # `loss` may be the training loss
-            names.update(_test_loss(present, source))
+        found = _find_loss(names.get(Field.LOSS), present, source, questions)
+        names.update({Field.LOSS: found} if found else {})
     for field in (Field.ARM, Field.LOSS):
         if field not in names:
-            raise ResultsError(_missing(field, present, source))
+            questions.ask(_missing(field, present, source))
     return names
 
 
-def _check_present(asked: Mapping[Field, str], present: list[str], source: str) -> None:
+def _check_present(
+    asked: Mapping[Field, str], present: list[str], source: str, questions: Questions
+) -> None:
     for field, column in asked.items():
-        if column not in (*present, NO_COLUMN):
-            raise ResultsError(
-                f"{source} has no column {shown(column)} for {field}"
-                f"{did_you_mean(column, present)} (it has: {_listed(present)})"
-            )
+        if column in (*present, NO_COLUMN):
+            continue
+        parts = _parts(column) if field in JOINED else [column]
+        for part in parts:
+            if part not in present:
+                questions.ask(
+                    f"{source} has no column {shown(part)} for {field}"
+                    f"{did_you_mean(part, present)} (it has: {_listed(present)})"
+                )
+
+
+def _find_loss(
+    loss: str | None, present: Sequence[str], source: str, questions: Questions
+) -> str | None:
+    """Return the column of the loss, given the one called so: that may be the training loss."""
+    found = [] if loss and _has_arms(present) else find_test_losses(present)
+    others = [name for name in present if is_test_metric(name)]
+    if loss and not found and others and not is_test_metric(loss):
+        questions.ask(
+            f"{source} has {shown(loss)}, which may be the training loss, beside {_listed(others)}; "
+            f"choose one with --column loss={quoted(others[0])} or --column loss={quoted(loss)}"
+        )
+    if len(found) > 1:
+        questions.ask(
+            f"{source} has the losses {_listed(found)}; choose one with --column "
+            f"loss={quoted(found[0])}"
+        )
+    return found[0] if found else loss
 
 
 def _has_arms(present: Sequence[str]) -> bool:
@@ -118,33 +201,30 @@ def _has_arms(present: Sequence[str]) -> bool:
     return any(name.lower() == Field.ARM for name in present)
 
 
-def _check_training_loss(names: Mapping[Field, str], present: Sequence[str], source: str) -> None:
-    """Raise ResultsError if `loss` stands beside a test loss: it may be the training loss."""
-    loss = names.get(Field.LOSS)
-    if loss is None or is_test_metric(loss) or not _has_arms(present):
-        return
-    others = [name for name in present if is_test_metric(name)]
-    if others:
-        raise ResultsError(
-            f"{source} has {shown(loss)}, which may be the training loss, beside "
-            f"{_listed(others)}; choose one with --column loss={others[0]} or --column loss={loss}"
-        )
-
-
-def _test_loss(present: list[str], source: str) -> dict[Field, str]:
-    """Return the column of the test loss, if there is one. Raises ResultsError for several."""
-    found = find_test_losses(present)
-    if len(found) > 1:
-        raise ResultsError(
-            f"{source} has the losses {_listed(found)}; choose one with --column loss={found[0]}"
-        )
-    return {Field.LOSS: found[0]} if found else {}
-
-
 def _missing(field: Field, present: list[str], source: str) -> str:
-    near = did_you_mean(field, present)
-    example = f"; name the column that holds it: --column {field}=COLUMN"
-    return f"{source} has no column '{field}'{near or example} (it has: {_listed(present)})"
+    near = did_you_mean(field, present, f"--column {field}=")
+    return (
+        f"{source} has no column '{field}'{near or _candidates(field, present)} (it has: "
+        f"{_listed(present)})"
+    )
+
+
+def _candidates(field: Field, present: Sequence[str]) -> str:
+    """Return the options that name a column for a field that no column is called after."""
+    options = [f"--column {field}=COLUMN"]
+    if field == Field.LOSS:
+        directions = {name: direction_of(name) for name in present if direction_of(name)}
+        higher = {Direction.MAXIMIZE: " --higher-is-better", Direction.MINIMIZE: "", None: ""}
+        options = [
+            f"--column loss={quoted(name)}{higher[direction]}"
+            for name, direction in directions.items()
+        ] or options
+    else:
+        likely = [name for name in present if bare_name(name).lower() in LIKELY_ARMS]
+        parameters = [name for name in present if bare_name(name) != name][:2] or ["lr", "wd"]
+        joined = f"--column arm={quoted(','.join(parameters))} for one made of several"
+        options = [*(f"--column arm={quoted(name)}" for name in likely or ["COLUMN"]), joined]
+    return f"; name the column that holds it: {' or '.join(options[:_OFFERED])}"
 
 
 def _listed(present: Sequence[str]) -> str:

@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-from sweep.errors import ResultsError
+from dataclasses import replace
+
 from sweep.importing.fields import direction_of
+from sweep.importing.rules import Reading
 from sweep.metrics.metric import Direction
 from sweep.store.plan_content import PlanContent
 from sweep.terminal.printable import shown
 
 
-def choose_direction(
-    metric: str, asked: Direction | None, earlier: PlanContent | None, source: str
-) -> Direction:
-    """Return the direction in which the column `metric` improves.
+def with_direction(
+    reading: Reading, metric: str, asked: Direction | None, earlier: PlanContent | None
+) -> Reading:
+    """Return the reading with the direction in which `metric` improves.
 
-    `asked` is that of the options, `earlier` the plan that the study has. Raises ResultsError if the
-    name of the column says otherwise.
+    `asked` is that of the options, `earlier` the plan that the study has. Asks if the name of the
+    metric says otherwise.
     """
-    told = direction_of(metric)
+    told, source = direction_of(metric), reading.source
     if asked is Direction.MAXIMIZE and told is Direction.MINIMIZE:
-        raise ResultsError(
+        reading.questions.ask(
             f"{source}: {shown(metric)} is the name of a metric that is better when it is lower; "
             "leave out --higher-is-better, or name the column after what it holds"
         )
-    if asked is not None:
-        return asked
-    if earlier is not None:
-        _check_same(metric, told, earlier, source)
-        return earlier.direction
-    if told is Direction.MAXIMIZE:
-        raise ResultsError(
+    elif asked is None and earlier is not None:
+        if metric != earlier.metric and told not in (None, earlier.direction):
+            reading.questions.ask(
+                f"{source}: study {earlier.study!r} compares {shown(earlier.metric)}, where "
+                f"{earlier.direction.words}, and {shown(metric)} is another metric; choose another "
+                "name with --study"
+            )
+    elif asked is None and told is Direction.MAXIMIZE:
+        reading.questions.ask(
             f"{source}: {shown(metric)} seems to be better when it is higher; say so with "
             "--higher-is-better, or say that it is not with --lower-is-better"
         )
-    return Direction.MINIMIZE
-
-
-def _check_same(metric: str, told: Direction | None, earlier: PlanContent, source: str) -> None:
-    """Raise ResultsError if the study compares a metric of the other direction."""
-    if metric == earlier.metric or told in (None, earlier.direction):
-        return
-    raise ResultsError(
-        f"{source}: study {earlier.study!r} compares {shown(earlier.metric)}, where "
-        f"{earlier.direction.words}, and {shown(metric)} is another metric; choose another name "
-        "with --study"
-    )
+    chosen = asked or (earlier.direction if earlier else told) or Direction.MINIMIZE
+    known = asked or earlier or told is Direction.MAXIMIZE
+    rules = replace(reading.rules, direction=chosen, is_direction_given=bool(known))
+    return replace(reading, rules=rules)

@@ -87,15 +87,16 @@ def is_test_metric(name: str) -> bool:
 
 def direction_of(column: str) -> Direction | None:
     """Return the direction in which the metric of a column improves, if its name says so."""
-    return direction_of_name(_bare(column))
+    return direction_of_name(bare_name(column))
 
 
 def _words(name: str) -> list[str]:
     """Return the words of a column's name: `summary.evalLoss` has `eval` and `loss`."""
-    return words_of_name(_bare(name))
+    return words_of_name(bare_name(name))
 
 
-def _bare(name: str) -> str:
+def bare_name(name: str) -> str:
+    """Return a column's name without a prefix: `config.lr` is `lr`."""
     for prefix in PREFIXES:
         if prefix and name.startswith(prefix):
             return name.removeprefix(prefix)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sweep.errors import ResultsError, did_you_mean
+from sweep.importing.questions import Questions
 from sweep.metrics.metric import Direction
 from sweep.store.states import RunState
 from sweep.terminal.printable import shown
 
 SKIP = "skip"
 """In `--status WORD=skip`: rows with this status are left out."""
+NOT_ENDED = RunState.CANCELLED
+"""The state of a run that had not ended when the file was exported: it has no result yet.
+
+A running run belongs to a scheduler, so an imported one must not have that state.
+"""
 MEANINGS: Mapping[str, RunState | None] = {
     "done": RunState.DONE,
     "failed": RunState.FAILED,
     "diverged": RunState.DIVERGED,
+    "running": NOT_ENDED,
     SKIP: None,
 }
 """By word of the command line: the state that a status stands for; None leaves the row out."""
@@ -29,10 +36,27 @@ class Rules:
     """By status as `normal_word` gives it; None leaves the row out. Known words can be given too."""
     zero_loss: RunState | None = None
     """The state of a run with a loss of exactly 0; None asks if it looks like a crash."""
+    negative_loss: RunState | None = None
+    """The state of a run with a loss below 0; None asks if it looks like a crash."""
+    where: Sequence[str] = ()
+    """Conditions on rows, as `--where` has them: `tag=val/loss`."""
     at_step: float | None = None
     """The step that counts; None takes the last one of each run."""
     direction: Direction = Direction.MINIMIZE
     """The direction in which the metric improves. If higher is better, 0 is no suspect."""
+    is_direction_given: bool = False
+    """True if an option or an earlier import says the direction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A file that is being read: its name in messages, its questions, and the rules."""
+
+    source: str
+    questions: Questions = field(default_factory=Questions)
+    rules: Rules = field(default_factory=Rules)
+    known_arms: Sequence[str] = ()
+    """Arms that the study has already."""
 
 
 def normal_word(status: str) -> str:
@@ -43,6 +67,28 @@ def normal_word(status: str) -> str:
     """
     word = status.strip().lower().rpartition(".")[2].partition(" by ")[0].rstrip("+")
     return word.replace(" ", "_").replace("-", "_")
+
+
+def parse_rules(
+    statuses: list[str], where: list[str], losses: Mapping[str, str | None], at_step: float | None
+) -> Rules:
+    """Make rules of the words of the command line. Raises ResultsError.
+
+    `losses` are the meanings of `zero_loss` and `negative_loss`.
+    """
+    for word in where:
+        if not word.partition("=")[0].strip() or "=" not in word:
+            raise ResultsError(
+                f"--where {shown(word)}: write COLUMN=VALUE, such as --where tag=val/loss"
+            )
+    states = {name: MEANINGS[word] for name, word in losses.items() if word}
+    return Rules(
+        statuses=parse_statuses(statuses),
+        where=where,
+        at_step=at_step,
+        zero_loss=states.get("zero_loss"),
+        negative_loss=states.get("negative_loss"),
+    )
 
 
 def parse_statuses(words: list[str]) -> dict[str, RunState | None]:

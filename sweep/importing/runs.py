@@ -20,11 +20,11 @@ from sweep.importing.cells import (
 )
 from sweep.importing.fields import SEED_FIELDS, STREAM_FIELDS, Field
 from sweep.importing.left_out import Cells, LeftOut, leave_out
-from sweep.importing.rules import Rules
+from sweep.importing.rules import NOT_ENDED, Reading, Rules
 from sweep.importing.run_table import RUN_LABEL, RunTable
 from sweep.importing.statuses import AMBIGUOUS, normal_words, read_states
 from sweep.importing.steps import Ends, check_no_step, find_ends, pick_steps
-from sweep.importing.zero_losses import judge_zero_losses
+from sweep.importing.suspects import judge_losses
 from sweep.metrics.metric import Direction
 from sweep.store.states import RunState
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 NO_LOSS = "it has no loss"
 """Why a run failed that ended well and has no loss."""
-NO_RULES = Rules()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +61,20 @@ class Runs:
     ends: Ends
     """The last steps of the runs, if they differ."""
 
+    @property
+    def arms(self) -> list[str]:
+        """The arms, in the order of the file."""
+        return list(map(str, self.table.arm.unique()))
 
-def read_runs(
-    cells: Cells, source: str, rules: Rules = NO_RULES, parents: pd.Series[Any] | None = None
-) -> Runs:
+
+def read_runs(cells: Cells, reading: Reading, parents: pd.Series[Any] | None = None) -> Runs:
     """Check every row and keep one row per run; of several steps, the last with a loss.
 
-    `parents` has the id of each run's parent, for nested runs. Raises ResultsError, naming row and
-    value, for a loss that is not a number, an unknown status, an arm with an impossible name, a
-    run with two different losses, and a file without a loss.
+    `parents` has the id of each run's parent, for nested runs. Asks, naming row and value, about a
+    loss that is not a number, an unknown status, a crash. Raises ResultsError for an arm with an
+    impossible name, a run with two different losses, and a file without a loss.
     """
+    source, rules = reading.source, reading.rules
     if is_empty(cells[Field.LOSS]).all():
         raise ResultsError(
             f"{source}: the column of the loss is empty in every row; name the one that holds the "
@@ -79,16 +82,17 @@ def read_runs(
         )
     left_out = leave_out(cells, parents, rules, source)
     cells = left_out.cells
-    arm, united = unite_numbers(read_arms(cells[Field.ARM], source))
+    arm, united = unite_numbers(read_arms(cells[Field.ARM], source), reading.known_arms)
     cells = {**cells, Field.ARM: arm}
     seed_fields = tuple(field for field in SEED_FIELDS if field in cells)
-    rows = table = _read_rows(cells, seed_fields, source, rules)
+    rows = table = _read_rows(cells, seed_fields, reading)
     empty = is_empty(cells[Field.LOSS]).reset_index(drop=True)
     if Field.STEP in cells:
         table = pick_steps(table, empty, rules, source)
     else:
         check_no_step(rules, source)
-    kept = judge_zero_losses(_without_repeats(table, source), rules, source)
+    kept = _without_repeats(table, source)
+    kept = judge_losses(kept, reading)
     return Runs(
         table=kept,
         seed_fields=seed_fields,
@@ -118,7 +122,7 @@ def _terminated(cells: Cells, kept: RunTable, rules: Rules) -> list[int]:
     return rows
 
 
-def _read_rows(cells: Cells, seed_fields: tuple[Field, ...], source: str, rules: Rules) -> RunTable:
+def _read_rows(cells: Cells, seed_fields: tuple[Field, ...], reading: Reading) -> RunTable:
     """Return a table with every row that is a run or a step of one."""
     import numpy as np
     import pandas as pd
@@ -126,13 +130,13 @@ def _read_rows(cells: Cells, seed_fields: tuple[Field, ...], source: str, rules:
     arm = cells[Field.ARM]
     label = _labels(cells, seed_fields)
     seed = whole_numbers(label) if len(seed_fields) == 1 else no_numbers(label.index)
-    streams = [_stream(cells, field, seed, seed_fields, source) for field in STREAM_FIELDS]
-    loss = read_numbers(cells[Field.LOSS], Field.LOSS, source)
-    state, cause = _outcomes(cells, loss, source, rules)
+    streams = [_stream(cells, field, seed, seed_fields, reading.source) for field in STREAM_FIELDS]
+    loss = read_numbers(cells[Field.LOSS], Field.LOSS, reading)
+    state, cause = _outcomes(cells, loss, reading)
     step = cells.get(Field.STEP, pd.Series(math.nan, index=arm.index))
     table = RunTable(
         arm=arm,
-        step=read_numbers(step, Field.STEP, source),
+        step=read_numbers(step, Field.STEP, reading),
         label=seed.astype("str").where(seed.notna(), label),  # `007` becomes `7`
         seed=seed,
         **{field.value: column for field, column in zip(STREAM_FIELDS, streams, strict=True)},
@@ -173,7 +177,7 @@ def _stream(
 
 
 def _outcomes(
-    cells: Cells, losses: pd.Series[Any], source: str, rules: Rules
+    cells: Cells, losses: pd.Series[Any], reading: Reading
 ) -> tuple[pd.Series[Any], pd.Series[Any]]:
     """Return state and cause of every row.
 
@@ -189,8 +193,8 @@ def _outcomes(
         cause = pd.Series(None, index=losses.index, dtype=object)
     else:
         written = status.astype("str").where(status.notna(), "").str.strip()
-        states = read_states(written, source, rules.statuses)
-        cause = ("its status was " + written).where(states == RunState.FAILED)
+        states = read_states(written, reading)
+        cause = ("its status was " + written).where(states.isin([RunState.FAILED, NOT_ENDED]))
     missing = (states == RunState.DONE) & is_empty(cells[Field.LOSS])
     lost = (states == RunState.DONE) & ~missing & ~(losses.abs() <= MAX_LOSS)
     for rows, state in ((missing, RunState.FAILED), (lost, RunState.DIVERGED)):

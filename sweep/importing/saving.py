@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from sweep.errors import ResultsError, did_you_mean
+from sweep.errors import ResultsError
 from sweep.history.record import save_content
 from sweep.importing.fields import Field
 from sweep.importing.inserting import NewRuns, insert_members, insert_runs
@@ -26,7 +26,7 @@ from sweep.importing.known_runs import (
 from sweep.importing.numbering import number_seeds
 from sweep.importing.run_table import RunTable, outcome
 from sweep.importing.runs import NO_LOSS
-from sweep.importing.settings import Settings, chosen_analysis, chosen_baseline
+from sweep.importing.settings import Settings, chosen_analysis
 from sweep.metrics.metric import Direction
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
@@ -57,6 +57,8 @@ class Import:
     table: RunTable
     further: pd.DataFrame
     """The other columns, one row per row of the file."""
+    baseline: str
+    """The arm that the others are compared with, of this file or of an earlier one."""
     metric: str
     """The column that the losses come from."""
     direction: Direction
@@ -81,7 +83,7 @@ def save_import(store: Store, new: Import) -> Saved:
     """Add the runs that the study does not have: all of them or, if one contradicts it, none.
 
     Raises ResultsError if the study was trained here, a run has another loss than it had, seeds
-    come from other columns, or there is no such baseline or nothing to compare it with.
+    come from other columns.
     """
     with store.write() as connection:
         if store.file:
@@ -190,18 +192,16 @@ def _add_counts(before: Mapping[str, int], new: Import, fresh: NewRuns) -> dict[
 def _plan(
     new: Import, earlier: PlanContent | None, counts: Mapping[str, int], labels: Mapping[str, int]
 ) -> PlanContent:
-    baseline = chosen_baseline(new.settings, earlier)
-    _check_arms(new, baseline, list(counts))
     return PlanContent(
         study=new.study,
         imported=True,
         metric=new.metric,
         direction=new.direction,
-        baseline=baseline,
+        baseline=new.baseline,
         analysis=chosen_analysis(new.settings, earlier),
         seed_columns=[field.value for field in new.seed_fields],
         labels=labels,
-        arms={baseline: counts[baseline], **counts},
+        arms={new.baseline: counts[new.baseline], **counts},
     )
 
 
@@ -220,21 +220,6 @@ def _plan_json(plan: PlanContent) -> dict[str, Any]:
     if plan.direction is not Direction.MINIMIZE:  # without it, hashes of older plans stay the same
         content["direction"] = plan.direction.value
     return content
-
-
-def _check_arms(new: Import, baseline: str, names: Sequence[str]) -> None:
-    """Raise ResultsError if the baseline is missing or the only arm."""
-    listed = ", ".join(shown(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
-    if baseline not in names:
-        raise ResultsError(
-            f"{new.path} has no arm {shown(baseline)} to compare the others with"
-            f"{did_you_mean(baseline, names)} (it has: {listed}); name it with --baseline NAME"
-        )
-    if len(names) == 1:
-        raise ResultsError(
-            f"{new.path} has one arm only, {listed}, and nothing to compare it with; a study has a "
-            "baseline and at least one other arm"
-        )
 
 
 def _save_study(connection: Connection, new: Import, plan: PlanContent) -> None:

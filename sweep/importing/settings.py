@@ -7,7 +7,6 @@ from typing import Any
 
 from sweep.metrics.metric import Direction
 from sweep.store.plan_content import AnalysisSettings, PlanContent
-from sweep.study.file import BASELINE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +39,6 @@ def asked_direction(*, higher: bool | None) -> Direction | None:
 
 
 DEFAULT_ANALYSIS = AnalysisSettings(alpha=0.05, correction="holm", smallest_effect=0.0)
-
-
-def chosen_baseline(settings: Settings, earlier: PlanContent | None) -> str:
-    """Return the baseline: as given, else as at the import before, else `baseline`."""
-    if settings.baseline is not None:
-        return settings.baseline
-    return earlier.baseline if earlier else BASELINE
 
 
 def chosen_analysis(settings: Settings, earlier: PlanContent | None) -> AnalysisSettings:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweep.errors import ResultsError, did_you_mean
-from sweep.importing.rules import MEANINGS, normal_word
+from sweep.errors import did_you_mean
+from sweep.importing.rules import MEANINGS, NOT_ENDED, Reading, normal_word
 from sweep.store.states import RunState
 from sweep.terminal.printable import shown
 
@@ -24,6 +25,8 @@ STATUS_WORDS: dict[RunState, tuple[str, ...]] = {
         *("cancelled", "canceled", "interrupted", "stopped", "died", "preempted", "revoked"),
         *("timeout", "timed_out", "oom", "out_of_memory", "node_fail", "boot_fail", "deadline"),
         *("pruned", "unfinished", "invalid", "skipped"),
+    ),
+    NOT_ENDED: (
         *(
             "running",
             "queued",
@@ -39,11 +42,13 @@ STATUS_WORDS: dict[RunState, tuple[str, ...]] = {
 }
 """By state: the statuses that mean it, as `normal_word` gives them.
 
-A run that had not ended at the export failed. A pruned run ended early, so its loss is not
+A pruned run ended early, so its loss is not
 comparable. `keep` and `discard` are decisions on a run that ended. Ray writes `TERMINATED` for a
 run that ended well, and guild for one that was killed: see `AMBIGUOUS`.
 """
 STATE_OF_WORD = {word: state for state, words in STATUS_WORDS.items() for word in words}
+WORDS_LISTED = 6
+"""Further unknown words that a question lists."""
 AMBIGUOUS = "terminated"
 """Means a good end in one tracker and a bad one in another: an import says how it took it."""
 
@@ -54,32 +59,35 @@ def normal_words(status: pd.Series[Any]) -> pd.Series[Any]:
     return text.map({each: normal_word(each) for each in text.unique()})
 
 
-def read_states(
-    written: pd.Series[Any],
-    source: str,
-    statuses: Mapping[str, RunState | None] | None = None,
-) -> pd.Series[Any]:
-    """Return the RunState of every status; an empty one is DONE. Raises ResultsError.
+def read_states(written: pd.Series[Any], reading: Reading) -> pd.Series[Any]:
+    """Return the RunState of every status; an empty one is DONE. Unknown words are asked about.
 
-    `statuses` are meanings of words, which go before the known ones.
+    The meanings that the rules give to words go before the known ones.
     """
     import pandas as pd
 
-    codes, words = pd.factorize(normal_words(written))
-    meanings = {"": RunState.DONE, **STATE_OF_WORD, **(statuses or {})}
+    codes, words = pd.factorize(normal_words(written))  # numbered in order of appearance
+    meanings = {"": RunState.DONE, **STATE_OF_WORD, **reading.rules.statuses}
     states = [meanings.get(word) for word in words]
-    unknown = [code for code, state in enumerate(states) if state is None]
+    unknown = [int((codes == code).argmax()) for code, state in enumerate(states) if state is None]
     if unknown:
-        row = int((codes == min(unknown)).argmax())  # codes are numbered in order of appearance
-        _refuse(str(written.iloc[row]), int(written.index[row]) + 1, source)
-    return pd.Series(states, dtype=object).take(codes).set_axis(written.index)
+        found = {str(written.iloc[place]): int(written.index[place]) + 1 for place in unknown}
+        reading.questions.ask(_question(found, reading.source))
+    known = [state or RunState.FAILED for state in states]
+    return pd.Series(known, dtype=object).take(codes).set_axis(written.index)
 
 
-def _refuse(word: str, row: int, source: str) -> None:
+def _question(rows: Mapping[str, int], source: str) -> str:
+    """Return the question what these words mean; `rows` has the first row of each."""
+    (first, row), *others = rows.items()
+    also = "".join(f", row {number}: {shown(word)}" for word, number in others[:WORDS_LISTED])
+    more = ", …" if len(others) > WORDS_LISTED else ""
+    near = did_you_mean(normal_word(first), list(STATE_OF_WORD)) if not others else ""
     meanings = "|".join(MEANINGS)
-    raise ResultsError(
-        f"{source}: row {row}: status is {shown(word)}, which is none of "
-        f"{', '.join(STATE_OF_WORD)}{did_you_mean(normal_word(word), list(STATE_OF_WORD))}; say "
-        f"what it means with --status {word}={meanings}, or pass over the column with "
-        "--column status=-"
+    options = " ".join(
+        f"--status {shlex.quote(word)}={meanings}" for word in list(rows)[: WORDS_LISTED + 1]
+    )
+    return (
+        f"{source}: row {row}: status is {shown(first)}{also}{more}, which is not known{near}; say "
+        f"what it means with {options}, or pass over the column with --column status=-"
     )

@@ -78,7 +78,12 @@ def footnotes(report: Report) -> list[str]:
     lines = [*_mark_lines(report), *withdrawn_lines(report.history)]
     missing = sum(arm.result.n_missing for arm in report.arms)
     if missing:
-        lines.append(f"{missing} runs are still to be trained: these verdicts are provisional.")
+        what = (
+            "had not ended when the file was exported"
+            if report.imported
+            else "are still to be trained"
+        )
+        lines.append(f"{missing} runs {what}: these verdicts are provisional.")
     if countable:
         lines.append(_cost_of_settling(countable, imported=report.imported))
     if any(arm.result.ci_low is None and not arm.has_yet_to_run for arm in undecided):

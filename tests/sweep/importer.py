@@ -12,7 +12,6 @@ from sweep.commands.import_ import ImportRequest, import_results
 from sweep.commands.report import print_report
 from sweep.importing.fields import Field
 from sweep.importing.rules import Rules
-from sweep.importing.runs import NO_RULES
 from sweep.importing.settings import Settings
 from sweep.reports.verdict_json import report_json
 from sweep.verdicts.judge import make_report
@@ -32,7 +31,7 @@ class Importer:
         name: str = "r.csv",
         *,
         columns: Mapping[str, str] | None = None,
-        rules: Rules = NO_RULES,
+        rules: Rules | None = None,
         **settings: Any,  # noqa: ANN401  (fields of Settings)
     ) -> str:
         """Import a file with this content; returns what the command prints."""
@@ -43,7 +42,7 @@ class Importer:
             study="x",
             columns={Field(field): column for field, column in (columns or {}).items()},
             settings=Settings(**settings),
-            rules=rules,
+            rules=rules or Rules(),
         )
         return self.request(request)
 

@@ -10,6 +10,7 @@ import pytest
 
 from sweep.importing.columns import parse_columns
 from sweep.importing.fields import OTHER_NAMES, Field, recognise
+from sweep.importing.rules import Reading
 from sweep.importing.statuses import STATE_OF_WORD, read_states
 from sweep.store.states import RunState
 from tests.sweep.importer import Importer, csv
@@ -70,7 +71,7 @@ def test_exports_of_wandb_and_mlflow_need_no_options(
 
 @pytest.mark.parametrize("word", STATE_OF_WORD)
 def test_every_status_word_gives_its_state_in_any_case(word: str) -> None:
-    states = read_states(pd.Series(["", word, word.upper()]), "r.csv")
+    states = read_states(pd.Series(["", word, word.upper()]), Reading(source="r.csv"))
     assert states.tolist() == [RunState.DONE, STATE_OF_WORD[word], STATE_OF_WORD[word]]
 
 

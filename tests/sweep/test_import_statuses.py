@@ -78,7 +78,7 @@ def test_a_meaning_that_is_none_is_refused(word: str) -> None:
 def test_an_unknown_status_names_the_options_that_help(importer: Importer) -> None:
     with pytest.raises(ResultsError) as error:
         importer("arm,loss,status\nbaseline,1,odd\n")
-    assert "--status odd=done|failed|diverged|skip" in str(error.value)
+    assert "--status odd=done|failed|diverged|running|skip" in str(error.value)
     assert "--column status=-" in str(error.value)
 
 

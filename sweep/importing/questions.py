@@ -1,0 +1,38 @@
+"""Questions that a file raises, gathered so that one command can answer all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sweep.errors import ResultsError
+
+
+class Questions:
+    """Sentences, each of which names the option or the correction that answers it."""
+
+    def __init__(self) -> None:
+        self._sentences: list[str] = []
+
+    def ask(self, sentence: str) -> None:
+        """Add a question; the reading goes on, to find others."""
+        self._sentences.append(sentence)
+
+    def check(self) -> None:
+        """Raise ResultsError with all questions, a line each, if there are any."""
+        if self._sentences:
+            raise ResultsError("\n".join(dict.fromkeys(self._sentences)))
+
+
+@contextmanager
+def gathered() -> Iterator[Questions]:
+    """Yield Questions, and raise ResultsError at the end if there are any.
+
+    An error that ends the reading is the last of them.
+    """
+    questions = Questions()
+    try:
+        yield questions
+    except ResultsError as error:
+        questions.ask(str(error))
+    questions.check()

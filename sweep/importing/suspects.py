@@ -1,0 +1,76 @@
+"""Losses of exactly 0 and losses below 0, which some programs write for a run that crashed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sweep.importing.rules import Reading
+from sweep.importing.run_table import RunTable
+from sweep.metrics.metric import Direction
+from sweep.store.states import RunState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAR = 0.2
+"""A loss is suspect if every other one is at least this fraction of their median."""
+
+
+def judge_losses(table: RunTable, reading: Reading) -> RunTable:
+    """Give runs with a loss of 0 or below the state that the rules say; ask if they may be crashes.
+
+    Where higher is better, 0 is a bad result and no crash that looks like a good one.
+    """
+    rules, done = reading.rules, table.state == RunState.DONE
+    zero, negative = done & (table.loss == 0), done & (table.loss < 0)
+    if rules.zero_loss is None and rules.direction is Direction.MINIMIZE:
+        _ask(table, zero, "of exactly 0", "zero", reading)
+    if rules.negative_loss is None:
+        _ask(table, negative, "below 0", "negative", reading)
+        _ask_for_direction(table.loss[done], reading)
+    table = _with_state(table, zero, rules.zero_loss, "its loss was exactly 0")
+    return _with_state(table, negative, rules.negative_loss, "its loss was below 0")
+
+
+def _ask(table: RunTable, rows: pd.Series[Any], what: str, word: str, reading: Reading) -> None:
+    """Ask what the losses in these rows are, if all others are far from them."""
+    others = table.loss[(table.state == RunState.DONE) & ~rows]
+    if not rows.any() or others.empty or not _are_far(others, word):
+        return
+    reading.questions.ask(
+        f"{reading.source}: row {table.row[rows].tolist()[0]} has a loss {what}, and the other "
+        f"losses are between {others.min():g} and {others.max():g}; some programs write it for a run "
+        f"that crashed. Say what it is: --{word}-loss failed, or --{word}-loss done for a real loss"
+    )
+
+
+def _are_far(others: pd.Series[Any], word: str) -> bool:
+    """True if these losses are far from 0, on the same side; above it beside a negative one."""
+    median = float(others.median())
+    if median == 0 or (median < 0 and word == "negative"):
+        return False
+    return float((others / median).min()) >= FAR
+
+
+def _ask_for_direction(losses: pd.Series[Any], reading: Reading) -> None:
+    """Ask which direction is better if every loss is below 0, as log-likelihoods are."""
+    if reading.rules.is_direction_given or losses.empty or not (losses < 0).all():
+        return
+    reading.questions.ask(
+        f"{reading.source}: every loss is below 0, as a log-likelihood is, which is better when it "
+        "is higher; say --higher-is-better or --lower-is-better"
+    )
+
+
+def _with_state(
+    table: RunTable, rows: pd.Series[Any], state: RunState | None, cause: str
+) -> RunTable:
+    """Give these rows a state, and why they have it."""
+    import pandas as pd
+
+    if state in (None, RunState.DONE) or not rows.any():
+        return table
+    given = pd.Series(state, index=rows.index, dtype=object)
+    causes = table.cause.astype(object).mask(rows, cause)
+    return replace(table, state=table.state.mask(rows, given), cause=causes)
