@@ -74,14 +74,16 @@ class DataConfig(Config):
 
     corpus: OneLine = "python-stdlib"
     """`python-stdlib`, a .txt, .jsonl or .parquet file or a folder of them, or OWNER/NAME on the hub."""
+    pattern: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
+    """Which files of a folder are read, such as `*.md` or `src/**/*.py`; `none` for those of one known kind."""
     subset: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
     """The configuration of a dataset on the hub, such as `sample-10BT`; `none` for its default."""
     revision: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
     """The commit, tag or branch of a dataset on the hub; `none` for the newest at first use."""
     text_column: OneLine = "text"
-    """The column of .jsonl, .parquet and datasets that holds the text."""
+    """The column of .jsonl, .parquet and datasets that holds the text; `meta.text` for a field of objects."""
     separator: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
-    """What separates the documents of a .txt, such as `<|endoftext|>`; `none` for one document a file."""
+    """What separates the documents of plain text, such as `<|endoftext|>`; `none` for one document a file."""
     test_share: float = Field(default=0.1, gt=0, lt=1)
     """The share of documents held out for testing, if the corpus has no test split of its own."""
     max_tokens: Annotated[Count | None, BeforeValidator(_parse_none)] = None
@@ -283,6 +285,7 @@ class Recipe(SeedlessRecipe):
 INPUT_LOCATIONS = {
     "data": {
         "corpus",
+        "pattern",
         "subset",
         "revision",
         "text_column",

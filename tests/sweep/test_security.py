@@ -59,6 +59,7 @@ LOOKING = (
 )
 FREE = (
     "data.corpus",
+    "data.pattern",
     "data.subset",
     "data.revision",
     "data.text_column",

@@ -32,6 +32,8 @@ def write(folder: Path, *names: str) -> Path:
         ("wiki.dev.raw.jsonl", "wiki.train.raw.jsonl", "*dev*.jsonl"),
         ("val/a.jsonl", "train/a.jsonl", "in val/"),
         ("validation/dev-0.jsonl", "train/b.jsonl", "in validation/"),
+        ("default/test/0.jsonl", "default/train/0.jsonl", "*test*.jsonl"),
+        ("validation-00000-of-00001.jsonl", "train-00001-of-00002.jsonl", "validation*.jsonl"),
     ],
 )
 def test_validation_text_is_known_by_its_name_and_is_not_trained_on(
@@ -48,7 +50,9 @@ def test_a_test_file_beside_a_validation_file_stays_unread(tmp_path: Path) -> No
     corpus = prepare(
         write(tmp_path / "d", "val.jsonl", "train.jsonl", "test.jsonl"), tmp_path / "cache"
     )
-    assert corpus.info.documents == 22
+    assert corpus.info.extent == (
+        "22 documents (the files val*.jsonl are for testing; the files test*.jsonl stay unread)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ def test_files_named_after_a_split_are_that_split(tmp_path: Path, kind: str) -> 
     assert test == "".join(TEXTS[5:30]), "all of it, though reading stops early"
     assert "".join(TEXTS).startswith(train[:1_000])
     assert len(corpus.train) == 1_500
-    assert corpus.info.split == f"the files validation*{kind} are for testing"
+    assert corpus.info.split == (
+        f"the files validation*{kind} are for testing; the files test*{kind} stay unread"
+    )
     for name in ("test", "validation"):
         (folder / f"{name}{kind}").unlink()
     other = prepare(folder, tmp_path / "cache", test_share=0.9).info
@@ -138,7 +140,7 @@ def test_a_folder_of_texts_with_separators_is_split_by_its_files_and_says_so(
 
 def test_a_separator_is_refused_where_it_would_have_no_effect(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "c.jsonl", TEXTS)
-    with pytest.raises(CorpusError, match=r"^data.separator = '###' is for .txt files, and data.c"):
+    with pytest.raises(CorpusError, match=r"^data.separator = '###' is for plain text, such as a "):
         prepare(path, tmp_path / "cache", separator="###")
 
 

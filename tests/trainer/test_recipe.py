@@ -16,6 +16,7 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
     assert to_nested(make()) == {
         "data": {
             "corpus": "python-stdlib",
+            "pattern": None,
             "subset": None,
             "revision": None,
             "text_column": "text",

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
 from trainer.corpora.corpus import Corpus
-from trainer.corpora.prepare import prepare_corpus
+from trainer.corpora.prepare import load_small, prepare_corpus
 from trainer.corpora.tokenizer import ByteTokenizer
 from trainer.recipe import DataConfig
 from trainer.sources.catalogue import find_source
@@ -23,6 +23,14 @@ TEXTS = [f"Document {i}: größer, 三.\n" + "word " * (i % 7) for i in range(30
 def prepare(corpus: Path, cache: Path, **fields: Any) -> Corpus:  # noqa: ANN401  (data fields)
     data = DataConfig.model_validate({"corpus": str(corpus), **fields})
     return prepare_corpus(data, find_source(data, cache), cache)
+
+
+def read(corpus: Path, **fields: Any) -> Corpus:  # noqa: ANN401  (data fields)
+    """The same as `prepare`, in memory."""
+    data = DataConfig.model_validate({"corpus": str(corpus), **fields})
+    small = load_small(data, find_source(data, corpus.parent))
+    assert small
+    return small
 
 
 def write_jsonl(path: Path, texts: list[str], column: str = "text") -> Path:

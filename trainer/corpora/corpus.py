@@ -42,6 +42,8 @@ class CorpusInfo:
     """The commit of a dataset on the hub."""
     split: str = ""
     """The rule that selects the test documents, for people."""
+    one_text: bool | None = None
+    """True for a single text, cut in two. None if 0.1.0 prepared it, which told by the name."""
 
     @property
     def extent(self) -> str:
@@ -51,9 +53,10 @@ class CorpusInfo:
 
     @property
     def is_one_text(self) -> bool:
-        """True for a single .txt file without separators: it is cut in two, and has no documents to count."""
-        one = len(self.files) == 1 and self.files[0].lower().endswith(".txt")
-        return one and "of the documents" not in self.split
+        """True for a single text: it is cut in two, and has no documents to count."""
+        if self.one_text is not None:
+            return self.one_text
+        return len(self.files) == 1 and self.files[0].lower().endswith(".txt")
 
     @classmethod
     def of(
@@ -69,6 +72,7 @@ class CorpusInfo:
             files=origin.files,
             revision=origin.revision,
             split=origin.split,
+            one_text=origin.is_one_text,
         )
 
     @classmethod

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.errors import CorpusError
 from trainer.recipe import DataConfig
-from trainer.sources.hub import open_hub_dataset
+from trainer.sources import file_kinds as kinds
+from trainer.sources.folders import select
+from trainer.sources.hub import is_known, open_hub_dataset
 from trainer.sources.local_files import LocalFiles
-from trainer.sources.lookup import look_up
+from trainer.sources.lookup import look_up, nearest_path
 from trainer.sources.source import Source
 from trainer.sources.standard_library import StandardLibrary
-from trainer.sources.text_errors import unreadable
-from trainer.sources.token_files import SUFFIX, ReadyTokens, is_ready
+from trainer.sources.token_files import BINS, READY, ReadyTokens
 
-TEXT = (".txt", ".jsonl", ".parquet")
-"""Suffixes of text files."""
-
+STANDARD_LIBRARY = "python-stdlib"
 _ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 """OWNER/NAME."""
+HUB_PREFIXES = ("hf://datasets/", "https://huggingface.co/datasets/")
+"""A name that begins with one of these is a dataset on the hub, whatever folders there are."""
 
 
 def find_source(
@@ -35,25 +34,37 @@ def find_source(
     source = _find(data, cache, beside, online=online)
     if data.separator and not (isinstance(source, LocalFiles) and source.is_plain_text):
         raise CorpusError(
-            f"data.separator = {data.separator!r} is for .txt files, and data.corpus = "
-            f"{data.corpus!r} is none; leave it out"
+            f"data.separator = {data.separator!r} is for plain text, such as a .txt file, and "
+            f"data.corpus = {data.corpus!r} is none; leave it out"
         )
     return source
 
 
 def _find(data: DataConfig, cache: Path, beside: Path | None, *, online: bool) -> Source:
-    if data.corpus == "python-stdlib":
-        return StandardLibrary(data)
-    path = _here(data, beside)
+    path = None if data.corpus == STANDARD_LIBRARY else _here(data, beside)
     if path is not None:
         return _local(data, path, cache)
-    if _ON_HUB.fullmatch(data.corpus) and not data.corpus.endswith((*TEXT, SUFFIX)):
-        return open_hub_dataset(data, cache, online=online)
-    raise CorpusError(
-        f"data.corpus = {data.corpus!r}: there is no such file or folder"
-        f"{f', nor is there in {beside}' if beside else ''}; name python-stdlib, a {_listed(TEXT)} "
-        "file or a folder of them, or OWNER/NAME on the Hugging Face Hub"
-    )
+    if data.corpus == STANDARD_LIBRARY:
+        _check_no_pattern(data)
+        return StandardLibrary(data)
+    prefix = next((each for each in HUB_PREFIXES if data.corpus.startswith(each)), "")
+    name = data.corpus.removeprefix(prefix).rstrip("/")
+    on_hub = data.model_copy(update={"corpus": name})
+    is_one = bool(_ON_HUB.fullmatch(name))
+    if is_one and (prefix or is_known(on_hub, cache) or not _seems_local(name, beside)):
+        _check_no_pattern(data)
+        return open_hub_dataset(on_hub, cache, online=online)
+    is_file = Path(name).suffix.lower() in kinds.SUFFIXES
+    raise _missing(data, beside, name if is_one and not is_file else None)
+
+
+def _check_no_pattern(data: DataConfig) -> None:
+    """Raise CorpusError if a pattern is given where there is no folder."""
+    if data.pattern:
+        raise CorpusError(
+            f"data.pattern = {data.pattern!r} chooses files of a folder, and data.corpus = "
+            f"{data.corpus!r} is none; leave it out"
+        )
 
 
 def _here(data: DataConfig, beside: Path | None) -> Path | None:
@@ -69,58 +80,29 @@ def _here(data: DataConfig, beside: Path | None) -> Path | None:
 
 
 def _local(data: DataConfig, path: Path, cache: Path) -> Source:
-    files = [path] if path.is_file() else _below(path)
-    kinds = {
-        name: [each for each in files if _kind(each, path) == name] for name in (*TEXT, SUFFIX)
-    }
-    there = {kind: found for kind, found in kinds.items() if found}
-    if len(there) > 1:
-        counts = " and ".join(f"{len(found)} {kind}" for kind, found in there.items())
-        raise CorpusError(
-            f"data.corpus = {data.corpus!r} is ambiguous: {path} holds {counts} "
-            "files; move those of one kind elsewhere, or name a file"
-        )
-    if not there:
-        raise CorpusError(
-            f"data.corpus = {data.corpus!r}: {path} is not a {_listed(TEXT)} file, nor a folder that "
-            f"holds such files or train*{SUFFIX} and validation*{SUFFIX}"
-        )
-    kind, found = there.popitem()
-    if kind == SUFFIX:
-        return ReadyTokens.here(data, found, cache)
-    return LocalFiles(data, found, cache, path if path.is_dir() else None)
+    chosen = select(data, path)
+    if chosen.kind == READY:
+        return ReadyTokens.here(data, chosen.paths, cache)
+    if chosen.kind == BINS:
+        return ReadyTokens.bins(data, chosen.paths, chosen.root, cache)
+    return LocalFiles(data, chosen, cache)
 
 
-def _below(folder: Path) -> list[Path]:
-    """All files below a folder except hidden ones, sorted by name.
-
-    Raises CorpusError for a folder that cannot be read, since its text would be missing.
-    """
-    found: list[Path] = []
-    try:
-        for place, folders, names in os.walk(folder, onerror=_refuse):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            paths = [Path(place, name) for name in names if not name.startswith(".")]
-            found += [path for path in paths if path.is_file()]
-    except OSError as error:
-        raise unreadable(Path(error.filename), error) from error
-    return sorted(found)
+def _seems_local(name: str, beside: Path | None) -> bool:
+    """True if OWNER/NAME is rather a path: it has the suffix of a file, or OWNER is a folder."""
+    if Path(name).suffix.lower() in kinds.SUFFIXES:
+        return True
+    return any(place.is_dir() for place in look_up(name.partition("/")[0], beside))
 
 
-def _refuse(error: OSError) -> None:
-    raise error
-
-
-def _kind(path: Path, corpus: Path) -> str:
-    """The suffix that decides how a file is read; empty for a .safetensors file of another kind.
-
-    A corpus that is a single .safetensors file may have any name.
-    """
-    name = path.name.lower()
-    if name.endswith(SUFFIX):
-        return SUFFIX if is_ready(path.name) or path == corpus else ""
-    return path.suffix.lower()
-
-
-def _listed(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"
+def _missing(data: DataConfig, beside: Path | None, on_hub: str | None) -> CorpusError:
+    """The error for a corpus that does not exist, with the nearest name."""
+    near = nearest_path(data.corpus, beside)
+    hub = f"hf://datasets/{on_hub}" if on_hub else "OWNER/NAME"
+    return CorpusError(
+        f"data.corpus = {data.corpus!r}: there is no such file or folder"
+        f"{f', nor is there in {beside}' if beside else ''}; "
+        + (f"did you mean {near!r}? Otherwise " if near else "")
+        + f"name python-stdlib, a file of text or a folder of them, or {hub} for a dataset on the "
+        "Hugging Face Hub"
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trainer.errors import CorpusError
+from trainer.sources.compression import without_compression
 from trainer.sources.source import OWN_TEST, VALIDATION
 
 TRAINING = ("train", "training")
@@ -24,12 +25,23 @@ class OwnSplit(NamedTuple):
     testing: tuple[Path, ...]
     training: tuple[Path, ...]
     words: str
-    """The rule, for people."""
+    """The rule, for people. It is part of the corpus's hash."""
+    rule: str
+    """The same, and what stays unread."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """Test files first, so that they are read even if reading stops early."""
         return self.testing + self.training
+
+    @classmethod
+    def of_files(
+        cls, testing: Sequence[Path], training: Sequence[Path], where: str, unread: Sequence[str]
+    ) -> OwnSplit:
+        """A split by names; `where` and `unread` are patterns for the names of files."""
+        words = f"the files {where} are for testing"
+        also = f"; the files {' and '.join(unread)} stay unread" if unread else ""
+        return cls(tuple(testing), tuple(training), words, f"{words}{also}")
 
 
 def own_split(paths: Sequence[Path], root: Path) -> OwnSplit | None:
@@ -60,8 +72,9 @@ def _by_prefix(paths: Sequence[Path]) -> OwnSplit | None:
     testing = next((part for part in _PREFIXES[1:] if parts[part]), None)
     if testing is None or not parts["train"] or sum(map(len, parts.values())) < len(paths):
         return None
-    kind = paths[0].suffix.lower()
-    return OwnSplit(parts[testing], parts["train"], f"the files {testing}*{kind} are for testing")
+    kind = _suffix(paths[0].name.lower())
+    unread = [f"test*{kind}"] if testing != "test" and parts["test"] else []
+    return OwnSplit.of_files(parts[testing], parts["train"], f"{testing}*{kind}", unread)
 
 
 def _by_words(words: Mapping[Path, str], names: Mapping[Path, str]) -> OwnSplit | None:
@@ -77,14 +90,18 @@ def _by_words(words: Mapping[Path, str], names: Mapping[Path, str]) -> OwnSplit 
             "validation; move those of one name elsewhere"
         )
     chosen = (validation or sorted(held_out))[0]
-    testing = tuple(path for path, word in words.items() if word == chosen)
-    where = _where(chosen, [names[path].lower() for path in testing])
-    return OwnSplit(testing, training, f"the files {where} are for testing")
+    where = {
+        word: _where(word, [names[path].lower() for path in words if words[path] == word])
+        for word in sorted(held_out)
+    }
+    testing = [path for path, word in words.items() if word == chosen]
+    unread = [where[word] for word in where if word != chosen]
+    return OwnSplit.of_files(testing, training, where[chosen], unread)
 
 
 def _where(word: str, names: Sequence[str]) -> str:
     """A pattern for files, such as `valid*.jsonl`."""
-    suffix = Path(names[0]).suffix
+    suffix = _suffix(names[0])
     if all(name.startswith(f"{word}/") for name in names):
         return f"in {word}/"
     return (
@@ -94,8 +111,22 @@ def _where(word: str, names: Sequence[str]) -> str:
 
 def _split_words(name: str) -> list[str]:
     """The names of splits that a path has as whole words, in order."""
-    found = re.findall(r"[a-z]+", name.lower().rpartition(".")[0])
+    found = re.findall(r"[a-z]+", _without_suffix(name.lower()))
     return [word for word in found if word in _WORDS]
+
+
+def has_split_name(name: str) -> bool:
+    """True if a file's name has the name of a split as a whole word."""
+    return bool(_split_words(name))
+
+
+def _suffix(name: str) -> str:
+    """The suffix of a file; `.jsonl` for `valid.jsonl.gz`, as compressing it changes nothing."""
+    return Path(without_compression(name)).suffix
+
+
+def _without_suffix(name: str) -> str:
+    return without_compression(name).removesuffix(_suffix(name))
 
 
 def _only(name: str, words: Sequence[str]) -> str:
@@ -117,7 +148,7 @@ def _part(word: str) -> str:
 def _is_held_out(name: str) -> bool:
     """True if a file, or the folder that it lies in, is called validation or test, as a whole."""
     top, _, below = name.lower().partition("/")
-    found = _WHOLE.fullmatch(top if below else top.rpartition(".")[0])
+    found = _WHOLE.fullmatch(top if below else _without_suffix(top))
     return found is not None and found[1] not in TRAINING
 
 
@@ -125,7 +156,8 @@ def _half_named(root: Path, held_out: str, unnamed: str) -> CorpusError:
     return CorpusError(
         f"data.corpus = {str(root)!r} is ambiguous: {held_out} is for testing by its name, and the "
         f"name of {unnamed} says nothing; begin every name with train, validation or test, or move "
-        f"{held_out} elsewhere, or rename it if it is to be split by hash as the others"
+        f"{held_out} elsewhere, leave it out with data.pattern, or rename it if it is to be split by "
+        "hash as the others"
     )
 
 

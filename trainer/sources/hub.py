@@ -26,9 +26,9 @@ from trainer.sources.source import (
     Piece,
     Source,
     Text,
+    dataset_rule,
     digest,
     first_names,
-    split_rule,
 )
 from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within
 from trainer.sources.token_files import ReadyTokens, is_ready
@@ -65,8 +65,7 @@ def open_hub_dataset(data: DataConfig, cache: Path, *, online: bool) -> Source:
     read, or was not looked up before and `online` is false.
     """
     path = cache / "hub.json"
-    pins = _read_pins(path)
-    key = f"{data.corpus} {data.subset or 'default'} {data.revision or 'newest'}"
+    pins, key = _read_pins(path), _key(data)
     if key not in pins:
         if not online:
             raise CorpusError(
@@ -78,6 +77,15 @@ def open_hub_dataset(data: DataConfig, cache: Path, *, online: bool) -> Source:
         write_json(path, {name: asdict(pin) for name, pin in pins.items()})
     pin = pins[key]
     return HubTokens(data, pin) if pin.files else HubText(data, pin)
+
+
+def is_known(data: DataConfig, cache: Path) -> bool:
+    """True if the dataset was looked up before."""
+    return _key(data) in _read_pins(cache / "hub.json")
+
+
+def _key(data: DataConfig) -> str:
+    return f"{data.corpus} {data.subset or 'default'} {data.revision or 'newest'}"
 
 
 def _read_pins(path: Path) -> dict[str, Pin]:
@@ -145,7 +153,7 @@ class HubTokens:
 
     @cached_property
     def _ready(self) -> ReadyTokens:
-        return ReadyTokens(self._data, self._download(*self._pin.files), self.origin())
+        return ReadyTokens.downloaded(self._data, self._download(*self._pin.files), self.origin())
 
     @property
     def tokenizer(self) -> Path:
@@ -180,13 +188,13 @@ class HubText:
         self._train = "train" if "train" in pin.splits else pin.splits[0]
         others = set(pin.splits) - {self._train}
         self._test = next((split for split in OWN_TEST if split in others), None)
+        self._unread = sorted(others - {self._test})
 
     def origin(self) -> Origin:
         data, own = self._data, self._test
         contents = [data.corpus, data.subset or "", self._commit, data.text_column]
         hashed = digest(data, "hub text", [*contents, own] if own else contents)
-        split = f"the dataset's split {own} is for testing" if own else split_rule(data.test_share)
-        return Origin(hashed, (), self._commit, split)
+        return Origin(hashed, (), self._commit, dataset_rule(own, self._unread, data.test_share))
 
     @property
     def size(self) -> int | None:
@@ -203,7 +211,7 @@ class HubText:
 
     def _read(self, split: str, state: Any) -> Iterator[Piece]:  # noqa: ANN401  (as above)
         """The pieces of a split; with a `state` of its stream, those after the last piece read."""
-        from trainer.sources.parquet import check_column
+        from trainer.sources.arrow_columns import find_column, pick
 
         where, name = f"data.corpus = {self._data.corpus!r}", self._data.text_column
         share = float(split == self._test) if self._test else self._data.test_share
@@ -212,8 +220,7 @@ class HubText:
             stream.load_state_dict(state)
         columns, size = [], 0
         for table in stream.iter(batch_size=ROWS_PER_BATCH):
-            check_column(where, table.schema, name)
-            columns.append(table[name].combine_chunks())
+            columns.append(pick(table, find_column(where, table.schema, name)))
             size += columns[-1].nbytes
             if size >= PIECE:
                 yield Piece(size, [split, stream.state_dict()], _reader(columns, share, where))
@@ -237,6 +244,6 @@ class HubText:
 
 
 def _reader(columns: list[Any], share: float, where: str) -> Callable[[], Iterator[Text]]:
-    from trainer.sources.parquet import texts_of
+    from trainer.sources.arrow_columns import texts_of
 
     return lambda: chain.from_iterable(texts_of(column, share, where) for column in columns)

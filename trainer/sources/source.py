@@ -49,6 +49,8 @@ class Origin:
     """The commit of a dataset on the hub."""
     split: str
     """The rule that selects the test documents, in words."""
+    is_one_text: bool = False
+    """True for a single text, which is cut in two and has no documents to count."""
 
 
 class Text(NamedTuple):
@@ -106,6 +108,15 @@ def part_of_one(hashed: bytes) -> float:
 def split_rule(share: float) -> str:
     """The rule of `is_for_testing`, in words."""
     return f"{share:g} of the documents are for testing, by the SHA-256 of their text"
+
+
+def dataset_rule(own: str | None, unread: Sequence[str], share: float) -> str:
+    """How a dataset with splits is split: `own` is the one for testing; `unread` are not used."""
+    rule = f"the dataset's split {own} is for testing" if own else split_rule(share)
+    if not unread:
+        return rule
+    words = f"split {unread[0]} stays" if len(unread) == 1 else f"splits {', '.join(unread)} stay"
+    return f"{rule}; its {words} unread"
 
 
 def first_names(names: Sequence[str]) -> tuple[str, ...]:

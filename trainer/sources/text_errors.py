@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
@@ -26,24 +25,36 @@ def reading(path: Path) -> Iterator[None]:
         raise unreadable(path, error) from error
 
 
-def not_utf8(path: Path, offset: int) -> CorpusError:
-    """The error for a file that is not UTF-8."""
-    with path.open("rb") as file:
-        if file.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
-            return CorpusError(
-                f"{path} is UTF-16, where UTF-8 is expected; convert it: "
-                f"iconv -f UTF-16 -t UTF-8 {path.name} > {path.stem}-utf8{path.suffix}"
-            )
-    return CorpusError(
-        f"{path} is not UTF-8: the first byte that is not lies at offset {offset}; convert the "
-        "file, for example with iconv"
-    )
-
-
 def no_column(where: str, column: str, columns: Sequence[str]) -> CorpusError:
     """The error for a table without the column of text."""
     known = ", ".join(sorted(columns)[:20]) or "none"
     return CorpusError(
         f"{where} has no column {column!r}; its columns: {known}; name the one with the text as "
         "data.text_column"
+    )
+
+
+def repeated_column(where: str, column: str) -> CorpusError:
+    """The error for a table with several columns of one name."""
+    return CorpusError(
+        f"{where} has more than one {column!r}, and which one is the text is not said; rename or "
+        "remove all but one"
+    )
+
+
+def an_object(where: str, column: str, fields: Sequence[str]) -> CorpusError:
+    """The error for objects in place of text."""
+    known = ", ".join(fields[:20]) or "none"
+    return CorpusError(
+        f"{where} has objects in {column!r}, not text; their fields: {known}; name the one with the "
+        "text as data.text_column"
+    )
+
+
+def a_list(where: str, column: str) -> CorpusError:
+    """The error for lists, such as the messages of a chat, in place of text."""
+    return CorpusError(
+        f"{where} has lists in {column!r}, not text; write the messages or parts of each row into one "
+        "string first, for example with a chat template: `dataset.map(lambda row: {'text': "
+        f"tokenizer.apply_chat_template(row[{column!r}], tokenize=False)}})`"
     )

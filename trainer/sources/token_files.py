@@ -1,8 +1,9 @@
-"""A corpus that is tokens already: safetensors files named `train*` and `validation*`."""
+"""A corpus that is tokens already: .safetensors, or .bin as nanoGPT and speed-runs write them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -11,39 +12,73 @@ import numpy as np
 
 from trainer.errors import CorpusError
 from trainer.recipe import DataConfig, vocabulary_size
-from trainer.sources.local_files import FileHashes
+from trainer.sources.file_hashes import FileHashes
+from trainer.sources.file_splits import own_split
 from trainer.sources.source import PIECE, Origin, Piece, Text, digest, first_names
-from trainer.tokens import TOKENIZER_FILE, Tokens
+from trainer.sources.token_vectors import TOKENS, BinVector, SafetensorsVector, Vector
+from trainer.tokens import TOKENIZER_FILE
 
-SUFFIX = ".safetensors"
-TOKENS = "tokens"
-"""The name of the vector in each file."""
+READY = ".safetensors"
 PARTS = ("train", "validation")
-"""Prefixes of the file names of each split."""
+"""Prefixes of the names of .safetensors files, for training and for testing."""
+BINS = ".bin"
+META = "meta.pkl"
+"""The vocabulary of characters that nanoGPT writes beside its .bin files."""
 
 
 def is_ready(name: str) -> bool:
-    """True if a file holds tokens, judging by its name."""
-    return name.endswith(SUFFIX) and name.rpartition("/")[2].startswith(PARTS)
+    """True if a .safetensors file holds tokens, judging by its name."""
+    return name.endswith(READY) and name.rpartition("/")[2].startswith(PARTS)
+
+
+@dataclass(frozen=True)
+class TokenFiles:
+    """The files of a corpus of tokens, in the order in which they are read."""
+
+    paths: Sequence[Path]
+    testing: frozenset[Path]
+    """Those for testing."""
+
+    def open(self, path: Path) -> Vector:
+        """Open one of them. Raises CorpusError if it is not a file of tokens."""
+        return BinVector(path) if path.suffix.lower() == BINS else SafetensorsVector(path)
 
 
 class ReadyTokens:
     """Token files of one corpus."""
 
-    SPLIT = f"the files validation*{SUFFIX} are for testing"
+    SPLIT = f"the files validation*{READY} are for testing"
 
-    def __init__(self, data: DataConfig, paths: Sequence[Path], origin: Origin) -> None:
+    def __init__(self, data: DataConfig, files: TokenFiles, origin: Origin) -> None:
         self._data = data
-        self._paths = _in_order(data, paths)
+        self._files = files
         self._origin = origin
 
     @classmethod
+    def downloaded(cls, data: DataConfig, paths: Sequence[Path], origin: Origin) -> ReadyTokens:
+        """The .safetensors files of a dataset on the hub."""
+        return cls(data, _safetensors(data, paths), origin)
+
+    @classmethod
     def here(cls, data: DataConfig, paths: Sequence[Path], cache: Path) -> ReadyTokens:
-        """The token files in a local folder."""
-        ordered = _in_order(data, paths)
-        hashes = FileHashes(cache).of(ordered)
-        names = first_names([path.name for path in ordered])
-        return cls(data, ordered, Origin(digest(data, TOKENS, hashes), names, None, cls.SPLIT))
+        """The .safetensors files in a local folder."""
+        files = _safetensors(data, paths)
+        return cls(data, files, _origin(data, files, cache, [TOKENS], cls.SPLIT))
+
+    @classmethod
+    def bins(cls, data: DataConfig, paths: Sequence[Path], root: Path, cache: Path) -> ReadyTokens:
+        """The .bin files in a local folder, such as train.bin and val.bin."""
+        split = own_split(paths, root)
+        if split is None:
+            raise CorpusError(
+                f"data.corpus = {data.corpus!r} has no .bin files for both training and testing; a "
+                "corpus of such tokens is a folder with train*.bin and val*.bin, or *_train_*.bin "
+                "and *_val_*.bin"
+            )
+        _check_no_characters(data, split.paths)
+        files = TokenFiles(split.paths, frozenset(split.testing))
+        known = f"{split.rule}; the ids are read as those of the tokenizer {data.tokenizer}"
+        return cls(data, files, _origin(data, files, cache, [TOKENS, BINS, split.words], known))
 
     def origin(self) -> Origin:
         return self._origin
@@ -51,17 +86,18 @@ class ReadyTokens:
     @property
     def tokenizer(self) -> Path:
         """The path of the tokenizer; the file need not exist."""
-        return self._paths[0].parent / TOKENIZER_FILE
+        return self._files.paths[0].parent / TOKENIZER_FILE
 
     @cached_property
     def size(self) -> int:
-        return sum(2 * _length(path) for path in self._paths)
+        return sum(2 * self._files.open(path).length for path in self._files.paths)
 
     def pieces(self, resume: Any = None) -> Iterator[Piece]:  # noqa: ANN401  (JSON)
         first, start = resume or (0, 0)
-        for index in range(first, len(self._paths)):
-            path = self._paths[index]
-            length = _length(path)
+        paths = self._files.paths
+        for index in range(first, len(paths)):
+            path = paths[index]
+            length = self._files.open(path).length
             while start < length:
                 end = min(length, start + PIECE)
                 size = 2 * (end - start)
@@ -70,58 +106,43 @@ class ReadyTokens:
             start = 0
 
     def _texts(self, path: Path, start: int, end: int) -> Iterator[Text]:
-        tokens = _Vector(path).read(start, end)
+        tokens = self._files.open(path).read(start, end)
         vocabulary = vocabulary_size(self._data.tokenizer)
         if (beyond := np.flatnonzero(tokens >= vocabulary)).size:
             raise CorpusError(
                 f"{path}: token {tokens[beyond[0]]} at position {start + beyond[0]} is beyond the "
                 f"vocabulary of data.tokenizer = {self._data.tokenizer!r}, which has {vocabulary}; "
-                "name the tokenizer that the tokens were made with"
+                "name the tokenizer that the tokens were made with, such as gpt2"
             )
-        yield Text(tokens, path.name.startswith(PARTS[1]), ends=False)
+        yield Text(tokens, path in self._files.testing, ends=False)
 
 
-def _in_order(data: DataConfig, paths: Sequence[Path]) -> list[Path]:
+def _safetensors(data: DataConfig, paths: Sequence[Path]) -> TokenFiles:
     """Training files, then test files. Raises CorpusError unless there are both."""
     by_part = [sorted(path for path in paths if path.name.startswith(part)) for part in PARTS]
     for part, found in zip(PARTS, by_part, strict=True):
         if not found:
             raise CorpusError(
-                f"data.corpus = {data.corpus!r} has no {part}*{SUFFIX}; a corpus of ready tokens "
-                f"has files train*{SUFFIX} and validation*{SUFFIX}"
+                f"data.corpus = {data.corpus!r} has no {part}*{READY}; a corpus of ready tokens "
+                f"has files train*{READY} and validation*{READY}"
             )
-    return [path for found in by_part for path in found]
+    return TokenFiles([path for found in by_part for path in found], frozenset(by_part[1]))
 
 
-class _Vector:
-    """The tokens of a file, memory-mapped. Raises CorpusError unless they are a vector of uint16."""
-
-    def __init__(self, path: Path) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            file: Any = safe_open(path, framework="np")
-            names = list(file.keys())
-        except (SafetensorError, OSError) as error:
-            raise CorpusError(
-                f"{path} is not a safetensors file, or is truncated ({error}); copy or download it again"
-            ) from error
-        if TOKENS not in names:
-            raise CorpusError(
-                f"{path} has no vector {TOKENS!r}; it has: {', '.join(names[:20]) or 'nothing'}"
-            )
-        self._vector = file.get_slice(TOKENS)
-        kind, self.shape = self._vector.get_dtype(), self._vector.get_shape()
-        if kind != "U16" or len(self.shape) != 1:
-            raise CorpusError(
-                f"{path}: {TOKENS!r} is {kind} of shape {self.shape}, where a vector of U16 is "
-                "expected: one number of two bytes for each token"
-            )
-
-    def read(self, start: int, end: int) -> Tokens:
-        found: Tokens = self._vector[start:end]
-        return found
+def _origin(
+    data: DataConfig, files: TokenFiles, cache: Path, kind: Sequence[str], split: str
+) -> Origin:
+    hashes = [hashed.hash for hashed in FileHashes(cache).of(files.paths)]
+    names = first_names([path.name for path in files.paths])
+    return Origin(digest(data, kind[0], [*kind[1:], *hashes]), names, None, split)
 
 
-def _length(path: Path) -> int:
-    return int(_Vector(path).shape[0])
+def _check_no_characters(data: DataConfig, paths: Sequence[Path]) -> None:
+    """Raise CorpusError if nanoGPT made the tokens from characters; its vocabulary is a pickle."""
+    meta = next((each for path in paths if (each := path.parent / META).exists()), None)
+    if meta is not None and data.tokenizer in {"bytes", "gpt2"}:
+        raise CorpusError(
+            f"data.corpus = {data.corpus!r}: the tokens are ids of characters by {meta}, which is not "
+            "read, since a pickle can run code; name the text that they were made from, such as "
+            "input.txt"
+        )
