@@ -14,6 +14,7 @@ from sweep.cli.options import (
     OverrideOption,
     StudyFile,
     TableOrJson,
+    home_word,
     make_console,
     open_workspace,
     read_overrides,
@@ -49,7 +50,9 @@ def list_corpora(
 
 @data.command()
 def remove(
-    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help="A folder, name or hash.")],
+    corpus: Annotated[
+        str, typer.Argument(metavar="CORPUS", parser=home_word, help="A folder, name or hash.")
+    ],
     force: Annotated[
         bool, typer.Option("--force", help="Remove it even if runs still need it.")
     ] = False,

@@ -14,19 +14,27 @@ from sweep.cli.options import (
     Folder,
     RunWord,
     StudyOption,
+    home_path,
+    home_word,
     make_console,
     open_workspace,
 )
 
 ModelWord = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's id or ARM/SEED, or the folder of a model.")
+    str,
+    typer.Argument(
+        metavar="RUN", parser=home_word, help="A run's id or ARM/SEED, or the folder of a model."
+    ),
 ]
 
 
 @app.command()
 def export(
     run: RunWord,
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder to create.")],
+    to: Annotated[
+        Path,
+        typer.Option("--to", metavar="DIR", parser=home_path, help="The folder to create."),
+    ],
     push: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the Hugging Face Hub.")
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,7 +16,23 @@ if TYPE_CHECKING:
     from sweep.study.overrides import Overrides
     from sweep.workspace import Workspace
 
-Folder = Annotated[Path, typer.Option("--runs", metavar="DIR", help="The folder of results.")]
+
+def home_path(word: str | Path) -> Path:
+    """Return the path that a word stands for: `~` is the user's home, which no shell expands in
+    `--runs=~/x`.
+    """
+    return Path(home_word(str(word)))
+
+
+def home_word(word: str) -> str:
+    """Return a word that may be a path, with the user's home for `~`."""
+    return os.path.expanduser(word)  # noqa: PTH111  (leaves all other words as they are)
+
+
+Folder = Annotated[
+    Path,
+    typer.Option("--runs", metavar="DIR", parser=home_path, help="The folder of results."),
+]
 Database = Annotated[
     str | None, typer.Option("--db", metavar="URL", help="A database other than DIR/sweep.db.")
 ]
@@ -29,10 +46,14 @@ OverrideOption = Annotated[
         "--override", metavar="KEY=VALUE", help="Set a baseline field for this command; repeatable."
     ),
 ]
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file.")]
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", parser=home_path, help="A study file.")]
 StudyWord = Annotated[
     str | None,
-    typer.Argument(metavar="[STUDY]", help="A study's file or name; the one last run if left out."),
+    typer.Argument(
+        metavar="[STUDY]",
+        parser=home_word,
+        help="A study's file or name; the one last run if left out.",
+    ),
 ]
 RunWord = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id or its beginning, or ARM/SEED.")
@@ -40,7 +61,10 @@ RunWord = Annotated[
 StudyOption = Annotated[
     str | None,
     typer.Option(
-        "--study", metavar="STUDY", help="A study's file or name; the one last run if left out."
+        "--study",
+        metavar="STUDY",
+        parser=home_word,
+        help="A study's file or name; the one last run if left out.",
     ),
 ]
 FormatOption = Annotated[
@@ -54,7 +78,8 @@ TableOrJson = Annotated[
     Literal["table", "json"], typer.Option("--format", help="Format of the output.")
 ]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", parser=home_path, help="Write to a file."),
 ]
 RUNS = Path("runs")
 

@@ -8,11 +8,15 @@ from typing import Annotated, Literal
 import typer
 
 from sweep.cli.app import app
-from sweep.cli.options import RUNS, Database, Folder, make_console, open_workspace
+from sweep.cli.options import RUNS, Database, Folder, home_path, make_console, open_workspace
 
 FilesArgument = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", help="Files with a row per run or step; folders of them."),
+    typer.Argument(
+        metavar="FILE...",
+        parser=home_path,
+        help="Files with a row per run or step; folders of them.",
+    ),
 ]
 ColumnsOption = Annotated[
     list[str] | None,

@@ -20,6 +20,7 @@ from sweep.cli.options import (
     StudyWord,
     TableOrJson,
     chosen_format,
+    home_path,
     make_console,
     open_workspace,
     read_overrides,
@@ -185,7 +186,9 @@ def train(
 
 @app.command()
 def init(
-    study: Annotated[Path, typer.Argument(metavar="STUDY", help="The file to write.")],
+    study: Annotated[
+        Path, typer.Argument(metavar="STUDY", parser=home_path, help="The file to write.")
+    ],
 ) -> None:
     """Write a commented study file to start from."""
     from sweep.commands.init import init as command

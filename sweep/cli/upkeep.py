@@ -8,12 +8,22 @@ from typing import Annotated
 import typer
 
 from sweep.cli.app import app
-from sweep.cli.options import RUNS, Database, Folder, TableOrJson, make_console, open_workspace
+from sweep.cli.options import (
+    RUNS,
+    Database,
+    Folder,
+    TableOrJson,
+    home_path,
+    make_console,
+    open_workspace,
+)
 
 
 @app.command()
 def backup(
-    target: Annotated[Path, typer.Argument(metavar="FILE", help="The file to create.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="FILE", parser=home_path, help="The file to create.")
+    ],
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:

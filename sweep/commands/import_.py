@@ -93,9 +93,12 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
 
 def _earlier_plan(workspace: Workspace, name: str) -> PlanContent | None:
     """Return the plan of an imported study; None if there is no such study."""
-    store = workspace.open_if_any()
-    study = next((each for each in store.studies() if each.name == name), None) if store else None
-    return store.plan(study) if store and study and study.imported else None
+    store = workspace.open_to_read_if_any()
+    if store is None:
+        return None
+    with store:
+        found = [each for each in store.studies() if each.name == name and each.imported]
+        return store.plan(found[0]) if found else None
 
 
 def _check(request: ImportRequest) -> None:

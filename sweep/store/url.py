@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -33,4 +34,7 @@ def store_url(database: str | None, folder: Path) -> URL:
             f"--db {database!r} is not a supported kind of database; write "
             "sqlite:///path/to/sweep.db or postgresql+psycopg://user@host/database"
         )
+    if url.get_backend_name() == "sqlite" and (url.database or "").startswith("~"):
+        home = os.path.expanduser(url.database or "")  # noqa: PTH111  (leaves an unknown user's name)
+        return url.set(database=home)
     return url

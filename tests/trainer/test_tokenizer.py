@@ -78,6 +78,10 @@ def test_without_network_or_cache_gpt2_is_refused_quickly_with_a_message(
     assert time.monotonic() - began < 60
     assert finished.stdout == (
         "data.tokenizer = 'gpt2' needs GPT-2's vocabulary, which is downloaded once and could not "
-        "be reached; connect to the network, set TIKTOKEN_CACHE_DIR to a folder that has it, or "
-        "use data.tokenizer = 'bytes'\n"
+        "be reached; connect to the network, or save "
+        "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/vocab.bpe as "
+        "6d1cbeee0f20b3d9449abfede4726ed8212e3aee and "
+        "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/encoder.json as "
+        f"6c7ea1a7e38e3a7f062df639a5b80947f075ffe6 in {tmp_path} (TIKTOKEN_CACHE_DIR may name "
+        "another folder with files of these names), or use data.tokenizer = 'bytes'\n"
     )

@@ -191,23 +191,33 @@ def _gpt2() -> Encoding:
     import tiktoken
 
     try:
-        if not _has_gpt2():
+        if _missing_gpt2():
             return call_within(NETWORK_TIMEOUT, lambda: tiktoken.get_encoding("gpt2"))
         return tiktoken.get_encoding("gpt2")
     except (OSError, ValueError) as error:  # unreachable, or a wrong file
+        files = " and ".join(f"{url} as {path.name}" for path, url in _missing_gpt2().items())
         raise CorpusError(
             "data.tokenizer = 'gpt2' needs GPT-2's vocabulary, which is downloaded once and "
-            "could not be reached; connect to the network, set TIKTOKEN_CACHE_DIR to a folder "
-            "that has it, or use data.tokenizer = 'bytes'"
+            f"could not be reached; connect to the network, or save {files} in {_tiktoken_cache()} "
+            "(TIKTOKEN_CACHE_DIR may name another folder with files of these names), or use "
+            "data.tokenizer = 'bytes'"
         ) from error
 
 
-def _has_gpt2() -> bool:
-    """True if tiktoken has GPT-2's files in its cache (`tiktoken.load.read_file_cached`)."""
+def _tiktoken_cache() -> Path:
+    """The folder in which tiktoken keeps files (`tiktoken.load.read_file_cached`)."""
     usual = Path(tempfile.gettempdir(), "data-gym-cache")
     names = ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR")
-    cache = next((Path(os.environ[name]) for name in names if name in os.environ), usual)
-    return all((cache / hashlib.sha1(url.encode()).hexdigest()).exists() for url in _GPT2)  # noqa: S324  (a file's name)
+    return next((Path(os.environ[name]) for name in names if name in os.environ), usual)
+
+
+def _missing_gpt2() -> dict[Path, str]:
+    """Files of GPT-2 that tiktoken's cache lacks, and where each is downloaded from.
+
+    A file's name there is the SHA-1 of its address.
+    """
+    urls = {_tiktoken_cache() / hashlib.sha1(url.encode()).hexdigest(): url for url in _GPT2}  # noqa: S324  (a file's name)
+    return {path: url for path, url in urls.items() if not path.exists()}
 
 
 _GPT2 = [
