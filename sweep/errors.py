@@ -41,6 +41,8 @@ __all__ = [
 
 MAX_WORD = 64
 """Longest word for which a similar one is looked up; names have at most as many characters."""
+SHORTEST_BEGINNING = 4
+"""Letters that a word has at least if it stands for a longer one: `base` for `baseline`."""
 
 
 class StudyError(UserError):
@@ -86,17 +88,25 @@ def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like `word`; None if no more than a third is mistyped in any."""
-    small = word.lower()
-    near: tuple[float, str] | None = None
-    for each in known:
-        longer = max(len(word), len(each))
-        if len(word) > MAX_WORD or abs(len(word) - len(each)) > longer / 3:
-            continue
-        wrong = edit_distance(small, each.lower())
-        if wrong <= longer / 3 and (near is None or (wrong, each) < near):
-            near = wrong, each
-    return near and near[1]
+    """The known word that is most like `word`; None if no word is like it.
+
+    At most a third of the letters differ, or one of the words is the beginning of the other.
+    """
+    if len(word) > MAX_WORD:
+        return None
+    rated = [(_difference(word.lower(), each.lower()), each) for each in known]
+    difference, near = min(rated, default=(1.0, None))
+    return near if difference <= 1 / 3 else None
+
+
+def _difference(one: str, other: str) -> float:
+    """The share of letters in which two words differ; 1 for lengths that are too different."""
+    short, long = sorted((one, other), key=len)
+    if len(short) >= SHORTEST_BEGINNING and long.startswith(short):
+        return min(1 / 3, 1 - len(short) / len(long))
+    if len(long) - len(short) > len(long) / 3:
+        return 1.0
+    return edit_distance(one, other) / max(len(long), 1)
 
 
 def edit_distance(one: str, other: str) -> int:

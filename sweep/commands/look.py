@@ -19,7 +19,7 @@ from rich.text import Text
 from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
 from sweep.store.rows import AttemptRow, RunNotice, StudyRow
-from sweep.store.states import FINISHED, AttemptOutcome, RunState
+from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.terminal.units import duration
@@ -100,7 +100,7 @@ def list_studies(workspace: Workspace, console: Console) -> int:
     for study in store.studies():
         counts = store.states_by_arm(study.name)
         total = sum(counts.values(), Counter[RunState]())
-        numbers = len(counts), total.total(), sum(total[state] for state in FINISHED)
+        numbers = len(counts), total.total(), total[RunState.DONE]
         last = "running" if total[RunState.RUNNING] else _ago(store, study)
         table.add_row(study.name, *map(str, numbers), last, _from_here(study.path))
     console.print(table)

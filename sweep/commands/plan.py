@@ -24,6 +24,8 @@ from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 from trainer.errors import CorpusError, WeightsError
 
+EXIT_CANNOT_RUN = 2
+
 
 @dataclass(frozen=True)
 class PlanRequest:
@@ -47,14 +49,15 @@ class PlanRequest:
 def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
     """Print the arms of a study and what running it takes; returns the exit status.
 
-    If this machine cannot train it or lacks the corpus, that is printed after the plan.
+    If this machine cannot train it or lacks the corpus, that is printed after the plan, and the
+    status is 2, as that of `sweep run` would be.
     """
     forecast = _forecast(workspace, request)
     if request.form == "json":
         publish(as_json(forecast.to_json()), None, console)
     else:
         print_forecast(forecast, workspace.folder, console)
-    return 0
+    return EXIT_CANNOT_RUN if forecast.problems else 0
 
 
 def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:

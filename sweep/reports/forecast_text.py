@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from sweep.forecast.disk_space import DiskSpace
 from sweep.forecast.forecast import Forecast
-from sweep.forecast.outline import Outline
+from sweep.forecast.outline import ArmOutline, Outline
 from sweep.forecast.pace import Pace
 from sweep.forecast.power import Power
 from sweep.forecast.price import Price, SeedsNeeded, TrainingTime, training_time
@@ -25,6 +25,8 @@ from sweep.trainers.inputs import Supply
 
 MOST_ARMS_SHOWN = 100
 """Rows of the table of arms."""
+NUMBERS = ("done", "parameters", "steps")
+"""Columns of the table of arms beside the changes."""
 
 
 def print_forecast(forecast: Forecast, folder: Path, console: Console) -> None:
@@ -42,21 +44,39 @@ def print_forecast(forecast: Forecast, folder: Path, console: Console) -> None:
 
 
 def print_arms(outline: Outline, console: Console) -> None:
-    """Print a table with a row per arm, up to `MOST_ARMS_SHOWN`."""
+    """Print a table with a row per arm, up to `MOST_ARMS_SHOWN`.
+
+    On a narrow terminal the last of its numbers are left out, so that no name is broken in two.
+    """
     arms = outline.arms()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("arm", no_wrap=True)
-    table.add_column("changes", overflow="fold")
-    for title in ("parameters", "steps", "runs", "done"):
-        table.add_column(title, justify="right")
-    for each in arms[:MOST_ARMS_SHOWN]:
-        numbers = (each.parameters, each.steps, each.runs, each.done)
-        table.add_row(each.arm, _changes(each.changes), *(f"{number:,}" for number in numbers))
+    numbers = list(NUMBERS)
+    table = _arms_table(arms[:MOST_ARMS_SHOWN], numbers)
+    while numbers and table.__rich_measure__(console, console.options).minimum > console.width:
+        numbers.pop()
+        table = _arms_table(arms[:MOST_ARMS_SHOWN], numbers)
     console.print(table)
     if len(arms) > MOST_ARMS_SHOWN:
         say(
             console, f"… and {len(arms) - MOST_ARMS_SHOWN:,} more arms: --format json has them all."
         )
+
+
+def _arms_table(arms: Sequence[ArmOutline], numbers: Sequence[str]) -> Table:
+    fields = [field for each in arms for field in each.changes]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("arm", no_wrap=True)
+    longest = max(map(len, fields), default=0) + len(" =")
+    table.add_column("changes", overflow="fold", min_width=longest)
+    for title in numbers:
+        table.add_column(title, justify="right", no_wrap=True)
+    for each in arms:
+        cells = {
+            "done": f"{each.done}/{each.runs}",
+            "parameters": f"{each.parameters:,}",
+            "steps": f"{each.steps:,}",
+        }
+        table.add_row(each.arm, _changes(each.changes), *(cells[title] for title in numbers))
+    return table
 
 
 def print_outline(outline: Outline, pace: Pace, slots: int, console: Console) -> None:
@@ -101,8 +121,8 @@ def _outline_lines(outline: Outline, time: TrainingTime) -> Iterator[str]:
 
 
 def _changes(fields: Mapping[str, Any]) -> str:
-    """`model.dropout = 0.0, ...`."""
-    return ", ".join(f"{field} = {shown(value)}" for field, value in fields.items())
+    """`model.dropout = 0.0`, with a line for each field."""
+    return ",\n".join(f"{field} = {shown(value)}" for field, value in fields.items())
 
 
 def _work_line(outline: Outline) -> str:

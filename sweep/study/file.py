@@ -28,14 +28,15 @@ BASELINE = "baseline"
 STREAMS = ("init", "order", "dropout")
 """Streams of random numbers: initial weights, order of the data, dropout."""
 STREAM_COLUMNS = tuple(f"{name}_seed" for name in STREAMS)
+MAX_NAME_LENGTH = 64
 
 
 def check_name(name: str) -> str:
     """Refuse names that are unsafe as a path, in a terminal or in HTML. Raises ValueError."""
-    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > 64:
+    if not re.fullmatch(r"\w[\w.+-]*", name) or len(name) > MAX_NAME_LENGTH:
         raise ValueError(
             f"{shown(name)} is not a name; names are letters, digits, '-', '_', '.' and '+', "
-            "begin with a letter or digit, and have at most 64 characters"
+            f"begin with a letter or digit, and have at most {MAX_NAME_LENGTH} characters"
         )
     return name
 
@@ -210,8 +211,9 @@ def recipe_advice(key: str) -> str:
     """The end of a sentence on a key that is not a recipe field: which field it may mean."""
     section, _, field = key.removeprefix("baseline.").partition(".")
     found = suggest(("baseline", section, field) if field else ("baseline", section), Study)
-    if not found.fields and not found.note:
-        found = suggest(("baseline", section), Study)
+    if not found.certain and not (field and section in Baseline.model_fields and found.fields):
+        of_section = suggest(("baseline", section), Study)
+        found = of_section if of_section.certain or not found.fields else found
     fields = tuple(each.removeprefix("baseline.") for each in found.fields)
     if fields and fields[0] in RECIPE_FIELDS:
         return replace(found, fields=fields).words()

@@ -184,7 +184,9 @@ def test_a_plan_trains_and_writes_nothing(empty: Path, sweep: Run) -> None:
 def test_init_writes_a_valid_study_and_overwrites_no_file(empty: Path, sweep: Run) -> None:
     done = sweep(empty, "init", "my.toml")
     assert (done.returncode, done.stdout) == (0, "my.toml written. Next: sweep plan my.toml\n")
-    assert sweep(empty, "plan", "my.toml").returncode == 0
+    planned = sweep(empty, "plan", "my.toml")
+    assert planned.returncode == 0
+    assert "my: " in planned.stdout
     written = (empty / "my.toml").read_bytes()
     again = sweep(empty, "init", "my.toml")
     assert again.returncode == 2

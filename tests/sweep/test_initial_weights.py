@@ -86,7 +86,7 @@ def test_without_the_weights_a_study_is_planned_and_not_run(place: Path, sweep: 
         "a finished run, or of a GPT-2 in Hugging Face's format"
     )
     plan = sweep(place, "plan", "new/s.toml")
-    assert plan.returncode == 0
+    assert plan.returncode == 2
     assert f"Before it can be run: {sentence}" in " ".join(plan.stdout.split())
     run = sweep(place, "run", "new/s.toml")
     assert (run.returncode, run.stdout) == (2, "")
