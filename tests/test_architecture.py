@@ -45,6 +45,7 @@ LIGHT_FOR_SWEEP = {
     "trainer.rundir.exits",
     "trainer.sources.source",
     "trainer.sources.time_limit",
+    "trainer.words",
 }
 """All that `sweep` knows of the other two: the recipe and its files, never the training."""
 HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"}
@@ -57,8 +58,8 @@ ROOMS = {
         *("metrics", "terminal", "machine", "errors", "bootstrap"),
     ],
     "trainer": [
-        *("tools", "processes", "training", "weights", "rundir"),
-        *("corpora", "sources", "recipe_forms", "execution", "tokens", "recipe", "files", "errors"),
+        *("tools", "processes", "training", "weights", "rundir", "corpora", "sources"),
+        *("recipe_forms", "execution", "tokens", "recipe", "words", "files", "errors"),
     ],
 }
 """Folders and single modules from top to bottom: each imports only what stands below it."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from model.config import Config, Count, ModelConfig, Whole, parameter_count
+from trainer.words import counted
 
 METRIC_VERSION = 1
 """Increased when a change of the code gives the same weights another test loss."""
@@ -199,7 +200,7 @@ class Recipe(SeedlessRecipe):
             )
         if self.schedule.warmup > 0 and self.warmup_steps == 0:
             raise ValueError(
-                f"schedule.warmup = {self.schedule.warmup:g} of {self.steps} steps rounds to no "
+                f"schedule.warmup = {self.schedule.warmup:g} of {counted(self.steps, 'step')} rounds to no "
                 f"step at all; use at least {1 / self.steps:.2g}, or 0 for no warm-up"
             )
         if self.evaluation.chunk_tokens % self.model.context:

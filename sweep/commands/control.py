@@ -12,6 +12,7 @@ from sweep.store.find_run import find_run
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.workspace import Workspace, check_trained
+from trainer.words import counted
 
 
 def cancel(workspace: Workspace, word: str | None, study: str | None, console: Console) -> int:
@@ -24,7 +25,7 @@ def cancel(workspace: Workspace, word: str | None, study: str | None, console: C
     number, named, name = _change(workspace, word, study, control.cancel)
     say(
         console,
-        f"{number} of {named} runs of {name} cancelled; running ones stop at their next step. "
+        f"{number} of {counted(named, 'run')} of {name} cancelled; running ones stop at their next step. "
         "`sweep retry` queues them again."
         if number
         else f"Nothing to cancel: {_all(named)} of {name} is done or cancelled already.",
@@ -37,7 +38,7 @@ def retry(workspace: Workspace, word: str | None, study: str | None, console: Co
     number, named, name = _change(workspace, word, study, control.retry)
     say(
         console,
-        f"{number} of {named} runs of {name} queued again; a running or new `sweep run` of "
+        f"{number} of {counted(named, 'run')} of {name} queued again; a running or new `sweep run` of "
         "the study trains them."
         if number
         else f"Nothing to retry: {_all(named)} of {name} has neither failed nor been cancelled.",

@@ -23,6 +23,7 @@ from sweep.workload.corpora import Entry, find_entries
 from sweep.workload.workload import make_workload
 from sweep.workspace import Workspace, read_plan
 from trainer.sources.hub import forget
+from trainer.words import counted
 
 NO_STUDY = "`sweep noise` or an earlier plan"
 """The origin of runs that are in no study."""
@@ -106,7 +107,7 @@ def remove(workspace: Workspace, word: str, console: Console, *, force: bool) ->
     say(console, f"{entry.folder.name} removed, {entry.size / 1e6:,.1f} MB.")
     done = {study: n for (study, finished), n in needs.items() if finished}
     if done:
-        words = listed(f"{n} runs of {study}" for study, n in done.items())
+        words = listed(f"{counted(n, 'run')} of {study}" for study, n in done.items())
         say(console, f"The results of {words} stay; new seeds or arms prepare it again.")
     return 0
 

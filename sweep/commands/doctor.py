@@ -24,6 +24,7 @@ from sweep.terminal.console import say
 from sweep.workspace import Workspace
 from trainer.errors import UserError
 from trainer.sources.time_limit import call_within
+from trainer.words import counted
 
 GIBIBYTE = 2**30
 MIN_FREE_MEMORY = 2 * GIBIBYTE
@@ -175,4 +176,6 @@ def _database(workspace: Workspace) -> Finding:
         return Finding("database", "bad", str(error))
     if store is None:
         return Finding("database", "good", "none yet: the first run creates it")
-    return Finding("database", "good", f"{len(store.studies())} studies in {store.url}")
+    return Finding(
+        "database", "good", f"{counted(len(store.studies()), 'study', 'studies')} in {store.url}"
+    )

@@ -28,6 +28,7 @@ from sweep.study.file import Name
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
 from sweep.workspace import Workspace
+from trainer.words import counted
 
 ARMS_LISTED = 6
 """Arms that a remark lists."""
@@ -119,13 +120,14 @@ def _check(request: ImportRequest) -> None:
 def _summary(request: ImportRequest, saved: Saved) -> str:
     if not saved.added:
         return (
-            f"{request.study}: nothing new; all {saved.known} runs of {source_of(request.files)} are "
-            "there already."
+            f"{request.study}: nothing new; all {counted(saved.known, 'run')} of "
+            f"{source_of(request.files)} {'is' if saved.known == 1 else 'are'} there already."
         )
     already = f", {saved.known} more were there already" if saved.known else ""
     return (
-        f"{request.study}: {saved.added} runs imported from {source_of(request.files)}{already}; the "
-        f"study has {len(saved.plan.arms)} arms, and {shown(saved.plan.baseline)} is the baseline."
+        f"{request.study}: {counted(saved.added, 'run')} imported from {source_of(request.files)}"
+        f"{already}; the study has {counted(len(saved.plan.arms), 'arm')}, and "
+        f"{shown(saved.plan.baseline)} is the baseline."
     )
 
 

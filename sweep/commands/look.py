@@ -25,6 +25,7 @@ from sweep.terminal.console import say
 from sweep.terminal.units import duration
 from sweep.workspace import Workspace
 from trainer.rundir.directory import RunDirectory
+from trainer.words import counted
 
 STATES = (
     RunState.DONE,
@@ -130,7 +131,7 @@ def show(workspace: Workspace, word: str, study: str | None, console: Console) -
         **vars(run),
         "attempts": [vars(attempt) for attempt in store.attempts(run.id)],
         "chunk_losses": f"{len(store.chunk_losses(run.id))} in the table chunk_losses",
-        "curve": f"{len(store.curve(run.id))} points in the table curves",
+        "curve": f"{counted(len(store.curve(run.id)), 'point')} in the table curves",
         "directory": str(workspace.folder / directory_name(run.id)),
     }
     console.print_json(json.dumps(fields))
@@ -164,7 +165,7 @@ def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
     lines = _lines(path)
     shown = lines if request.whole else lines[-LOG_LINES:]
     if len(shown) < len(lines):
-        say(console, f"… {len(lines) - len(shown)} lines before these: --all shows them")
+        say(console, f"… {counted(len(lines) - len(shown), 'line')} before these: --all shows them")
     for line in shown:
         say(console, line)
     if not lines:

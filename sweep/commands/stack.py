@@ -42,6 +42,7 @@ from sweep.verdicts.stack_result import (
 )
 from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
+from trainer.words import counted
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def _check_finished(store: Store, study: StudyRow) -> None:
     missing = sum(states[state] for state in OPEN)
     if missing:
         raise StudyError(
-            f"{study.name}: {missing} of its {states.total()} runs are still to be trained, and a "
+            f"{study.name}: {missing} of its {counted(states.total(), 'run')} "
+            f"{'is' if missing == 1 else 'are'} still to be trained, and a "
             f"stack is chosen by all of them; `sweep run {study.path}` trains them"
         )
 

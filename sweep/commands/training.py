@@ -27,6 +27,7 @@ from sweep.terminal.console import say
 from sweep.workload.job import Job
 from sweep.workload.workload import Workload
 from sweep.workspace import Workspace
+from trainer.words import counted
 
 EXIT_DONE = 0
 EXIT_INCOMPLETE = 1
@@ -131,7 +132,8 @@ def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
     if cancelled:
         say(
             console,
-            f"{len(cancelled)} of {len(jobs)} runs are cancelled and missing: {_some(cancelled)}. "
+            f"{len(cancelled)} of {counted(len(jobs), 'run')} "
+            f"{'is' if len(cancelled) == 1 else 'are'} cancelled and missing: {_some(cancelled)}. "
             f"`sweep retry {_id(jobs[cancelled[0]])}` queues one again.",
             "yellow",
         )
@@ -140,7 +142,7 @@ def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
         return EXIT_DONE
     say(
         console,
-        f"{len(failed)} of {len(jobs)} runs failed: {_some(failed)}. "
+        f"{len(failed)} of {counted(len(jobs), 'run')} failed: {_some(failed)}. "
         f"`sweep log {_id(jobs[failed[0]])}` says why; the same command tries them again.",
         "red",
     )
@@ -157,7 +159,7 @@ def print_continuation(summary: Summary, total: int, console: Console) -> None:
     """Print how many runs an interrupted command has finished, and how to continue it."""
     say(
         console,
-        f"Stopped: {summary.finished} of {total} runs finished and are kept. "
+        f"Stopped: {summary.finished} of {counted(total, 'run')} finished and are kept. "
         f"To continue: {shlex.join(['sweep', *sys.argv[1:]])}",
     )
 

@@ -19,6 +19,7 @@ from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.upkeep.rebuild import Rebuilt, fill
 from sweep.workspace import Workspace
+from trainer.words import counted
 
 PROBLEMS_SHOWN = 20
 """Problems that are printed."""
@@ -127,4 +128,4 @@ def _words(found: Rebuilt) -> str:
     counts = sorted(found.states.items(), key=lambda each: (-each[1], each[0]))
     states = [f"{count:,} {state}" for state, count in counts]
     total = sum(found.states.values())
-    return f"{found.studies} studies and {total:,} runs ({listed(states)})"
+    return f"{counted(found.studies, 'study', 'studies')} and {counted(total, 'run')} ({listed(states)})"

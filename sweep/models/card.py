@@ -14,6 +14,7 @@ from sweep.store.store import Store
 from sweep.study.file import BASELINE
 from sweep.verdicts.judge import make_report
 from trainer.recipe import Recipe, vocabulary_size
+from trainer.words import counted
 
 if TYPE_CHECKING:
     from analysis.verdict import ArmVerdict
@@ -65,7 +66,7 @@ def _summary(run: RunRow, recipe: Recipe) -> str:
     loss = f"{run.test_loss:.4f} nats per token"
     rows = {
         "parameters": f"{size:,}",
-        "training tokens": f"{run.tokens:,} in {run.steps:,} steps",
+        "training tokens": f"{run.tokens:,} in {counted(run.steps or 0, 'step')}",
         "corpus": f"{_plain(recipe.data.corpus)}, {recipe.data.tokenizer} tokens",
         "test loss": loss if bits is None else f"{loss}, {bits:.4f} bits per byte",
         "context": f"{recipe.model.context} tokens",
@@ -98,7 +99,7 @@ def _verdict_words(store: Store, place: PlannedPlace) -> str:
     arm = make_report(store, store.study(place.study)).arm(place.arm)
     result = arm.result
     words = (
-        f"The mean test loss of `{arm.name}` over {result.n_done} seeds is {result.mean:.4f}; this "
+        f"The mean test loss of `{arm.name}` over {counted(result.n_done, 'seed')} is {result.mean:.4f}; this "
         f"is the run with seed {place.seed}."
     )
     if arm.name == BASELINE or result.effect is None:

@@ -10,6 +10,7 @@ from sweep.verdicts.judge import Reference
 from sweep.verdicts.provenance import Provenance
 from sweep.verdicts.reproducible import Reproducible
 from sweep.verdicts.test_text import ChunkEffects
+from trainer.words import counted
 
 MAX_ARMS = 6
 """Arms that the sentence on a confounder names."""
@@ -29,7 +30,7 @@ def confounder_lines(confounders: Sequence[Confounder]) -> list[str]:
 
 
 def _first_arms(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_ARMS} more arms" if len(names) > MAX_ARMS else ""
+    more = f" and {counted(len(names) - MAX_ARMS, 'more arm')}" if len(names) > MAX_ARMS else ""
     return ", ".join(names[:MAX_ARMS]) + more
 
 

@@ -22,6 +22,7 @@ from sweep.terminal.console import say
 from sweep.terminal.printable import shown
 from sweep.terminal.units import duration, shown_size
 from sweep.trainers.inputs import Supply
+from trainer.words import counted
 
 MOST_ARMS_SHOWN = 100
 """Rows of the table of arms."""
@@ -57,7 +58,8 @@ def print_arms(outline: Outline, console: Console) -> None:
     console.print(table)
     if len(arms) > MOST_ARMS_SHOWN:
         say(
-            console, f"… and {len(arms) - MOST_ARMS_SHOWN:,} more arms: --format json has them all."
+            console,
+            f"… and {counted(len(arms) - MOST_ARMS_SHOWN, 'more arm')}: --format json has them all.",
         )
 
 
@@ -128,7 +130,7 @@ def _changes(fields: Mapping[str, Any]) -> str:
 def _work_line(outline: Outline) -> str:
     plan = outline.plan
     return (
-        f"{plan.study.name}: {len(plan.arms)} arms × {len(plan.seeds)} seeds = "
+        f"{plan.study.name}: {counted(len(plan.arms), 'arm')} × {counted(len(plan.seeds), 'seed')} = "
         f"{outline.runs} runs, {len(outline.done)} done already, {len(outline.missing)} to train; "
         f"{outline.tokens:,} tokens, {outline.flops:.2g} floating-point operations."
     )
@@ -202,7 +204,9 @@ def _why_pairing_does_not_help(power: Power) -> str | None:
             "in the runs so far, the median arm's paired differences vary more than those of "
             "unrelated runs would"
         )
-    return f"over {len(power.plan.seeds)} seeds a paired test has fewer degrees of freedom"
+    return (
+        f"over {counted(len(power.plan.seeds), 'seed')} a paired test has fewer degrees of freedom"
+    )
 
 
 def _level_words(power: Power) -> str:

@@ -18,6 +18,7 @@ from sweep.noise.results import (
     VisibleEffect,
 )
 from sweep.reports.document import Document, Table
+from trainer.words import counted
 
 if TYPE_CHECKING:
     from analysis.normality import Normality
@@ -118,7 +119,7 @@ def summary_lines(found: NoiseStudy) -> list[str]:
         rerun_line(found.rerun),
     ]
     if found.n_diverged:
-        lines.append(f"{found.n_diverged} more seeds diverged; they are not included.")
+        lines.append(f"{counted(found.n_diverged, 'more seed')} diverged, not included.")
     return [*lines, normality_line(found.normality, noise.n, found.alpha)]
 
 

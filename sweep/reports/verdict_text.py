@@ -21,6 +21,7 @@ from sweep.study.overrides import shown_overrides
 from sweep.terminal.printable import shown
 from sweep.terminal.units import duration
 from sweep.verdicts.judge import ArmReport, Report
+from trainer.words import counted
 
 MAX_COSTS = 8
 """Undecided arms for which the cost of further seeds is listed."""
@@ -81,9 +82,9 @@ def footnotes(report: Report) -> list[str]:
         what = (
             "had not ended when the file was exported"
             if report.imported
-            else "are still to be trained"
+            else f"{'is' if missing == 1 else 'are'} still to be trained"
         )
-        lines.append(f"{missing} runs {what}: these verdicts are provisional.")
+        lines.append(f"{counted(missing, 'run')} {what}: these verdicts are provisional.")
     if countable:
         lines.append(_cost_of_settling(countable, imported=report.imported))
     if any(arm.result.ci_low is None and not arm.has_yet_to_run for arm in undecided):

@@ -18,6 +18,7 @@ from trainer.files import follow_umask, write_json, write_whole
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.sources.source import Origin
 from trainer.tokens import TOKENIZER_FILE, Tokens
+from trainer.words import counted
 
 Number = TypeVar("Number", np.uint16, np.int64)
 
@@ -48,7 +49,7 @@ class CorpusInfo:
     @property
     def extent(self) -> str:
         """`300 documents`, or `one text`, with the rule by which test text is chosen."""
-        amount = "one text" if self.is_one_text else f"{self.documents:,} documents"
+        amount = "one text" if self.is_one_text else counted(self.documents, "document")
         return f"{amount} ({self.split})" if self.split else amount
 
     @property
@@ -121,7 +122,7 @@ class Corpus:
         end = wanted.start_token + wanted.chunks * wanted.chunk_tokens
         if len(self.test) <= end:
             raise CorpusError(
-                f"evaluation asks for {wanted.chunks} chunks of {wanted.chunk_tokens} tokens from "
+                f"evaluation asks for {counted(wanted.chunks, 'chunk')} of {wanted.chunk_tokens} tokens from "
                 f"token {wanted.start_token}, but the test split of {where} has "
                 f"{len(self.test)}; use fewer chunks"
             )

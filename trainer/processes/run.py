@@ -23,6 +23,7 @@ from trainer.recipe import Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.tokens import TOKENIZER_FILE
+from trainer.words import counted
 
 if TYPE_CHECKING:
     from trainer.training.trainer import Trainer
@@ -174,7 +175,7 @@ def _start_message(directory: RunDirectory, recipe: Recipe, place: Place, steps_
     since = f" from step {steps_taken:,} on" if steps_taken else ""
     return (
         f"Training {directory.path} on {place.device} ({device_name(place.device)}){since}: "
-        f"{recipe.steps:,} steps of {recipe.tokens_per_step:,} tokens of {data.corpus} "
+        f"{counted(recipe.steps, 'step')} of {recipe.tokens_per_step:,} tokens of {data.corpus} "
         f"({data.tokenizer}); depth {model.layers}, width {model.width}, "
         f"context {model.context}."
     )

@@ -22,6 +22,7 @@ from trainer.training.precision import full_float32
 from trainer.weights.pretrained import open_pretrained
 from trainer.weights.tokenizer_files import find_tokenizer
 from trainer.weights.weights import load_model
+from trainer.words import counted
 
 
 class Request(Config):
@@ -46,7 +47,7 @@ def generate(request: Request) -> Iterator[str]:
     prompt = tokenizer.encode(request.prompt.encode()).tolist() or [tokenizer.end_of_text]
     if len(prompt) > source.config.context:
         raise WeightsError(
-            f"the prompt has {len(prompt)} tokens, and the context of this model is "
+            f"the prompt has {counted(len(prompt), 'token')}, and the context of this model is "
             f"{source.config.context}; shorten it"
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

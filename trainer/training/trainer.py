@@ -28,6 +28,7 @@ from trainer.training.schedule import learning_rate
 from trainer.training.world import Place
 from trainer.weights.pretrained import Pretrained
 from trainer.weights.weights import load_weights
+from trainer.words import counted
 
 
 class Trainer:
@@ -86,7 +87,7 @@ class Trainer:
     def _halve(self, step: int) -> None:
         half = (self.micro_batch + 1) // 2
         self._note(
-            f"out of memory at step {step} with a micro-batch of {self.micro_batch} sequences; "
+            f"out of memory at step {step} with a micro-batch of {counted(self.micro_batch, 'sequence')}; "
             f"went on with {half}"
         )
         self.micro_batch = half
