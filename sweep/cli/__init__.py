@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from io import TextIOWrapper
 
 from sweep.cli import study, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
 from sweep.cli.app import app
 from sweep.cli.options import make_console
 from sweep.errors import RunnerLostError
+from sweep.terminal.output import drop_output, make_output_last
 from trainer.errors import UserError
 from trainer.files import FULL
 
@@ -26,9 +26,7 @@ def main() -> None:
     # The objects that a command reads live until it ends. Python's default, a collection after every
     # 700 new objects, takes a tenth of the time of a large report.
     gc.set_threshold(100_000)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # otherwise it is closed, or a test's
-            stream.reconfigure(errors="replace")  # a terminal without a minus sign shows "?"
+    make_output_last()
     try:
         app()
     except Exception as error:
@@ -42,9 +40,6 @@ def main() -> None:
 
 def _print_error(error: Exception) -> int:
     """Print an error on standard error; returns the exit status."""
-    if isinstance(error, BrokenPipeError):  # e.g. `sweep list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
     from sweep.terminal.console import say
 
     console = make_console(stderr=True)
@@ -56,6 +51,8 @@ def _print_error(error: Exception) -> int:
         return EXIT_USER_ERROR
     if isinstance(error, OSError) and error.errno in FULL:
         say(console, f"sweep: the output cannot be written, its disk is full: {error.strerror}")
+        if sys.stdout:
+            drop_output(sys.stdout.fileno())
         return EXIT_FAILED
     say(
         console,

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
+from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
 from sweep.errors import NotFoundError, nearest
 from sweep.queue import control
+from sweep.queue.presence import is_present
 from sweep.store.find_run import find_run
+from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.workspace import Workspace, check_trained
 from trainer.words import counted
+
+DEFAULT_FOLDER = Path("runs")
+"""The folder of runs of a command line without `--runs`."""
 
 
 def cancel(workspace: Workspace, word: str | None, study: str | None, console: Console) -> int:
@@ -50,9 +60,13 @@ def pause(workspace: Workspace, word: str | None, console: Console) -> int:
     """Pause a study; the exit status. Raises UserError."""
     store = workspace.open()
     name = _trained(workspace, store, word)
-    changed = control.pause(store, name)
-    state = "is paused: its runs write a checkpoint and stop" if changed else "was paused already"
-    say(console, f"{name} {state}. `sweep resume {name}` continues it.")
+    state = "is paused" if control.pause(store, name) else "was paused already"
+    effect = (
+        "its runs write a checkpoint and stop"
+        if is_present(store, name)
+        else "no command is training it, and none will start its runs"
+    )
+    say(console, f"{name} {state}: {effect}. `sweep resume {name}` continues it.")
     return 0
 
 
@@ -60,14 +74,33 @@ def resume(workspace: Workspace, word: str | None, console: Console) -> int:
     """Resume a paused study; the exit status. Raises UserError."""
     store = workspace.open()
     name = _trained(workspace, store, word)
-    changed = control.resume(store, name)
-    say(
-        console,
-        f"{name} is resumed: a waiting `sweep run` continues it."
-        if changed
-        else f"{name} was not paused.",
-    )
+    state = "is resumed" if control.resume(store, name) else "was not paused"
+    states = sum(store.states_by_arm(name).values(), Counter[RunState]())
+    missing = sum(states[state] for state in OPEN | {RunState.FAILED})
+    if not missing:
+        say(console, f"{name} {state}, and has no runs left to train.")
+    elif is_present(store, name):
+        say(console, f"{name} {state}: the command that trains it continues.")
+    else:
+        say(
+            console,
+            f"{name} {state}. No command is training it: type `{_command(workspace, store, name)}` "
+            f"to train {'the missing run' if missing == 1 else f'its {missing} missing runs'}.",
+        )
     return 0
+
+
+def _command(workspace: Workspace, store: Store, name: str) -> str:
+    """The command line that trains the runs that a study lacks."""
+    study = store.study(name)
+    plan = store.plan(study)
+    path = min(study.path, os.path.relpath(study.path), key=len)
+    words = ["sweep", "stack", plan.stack.of] if plan.stack else ["sweep", "run", path]
+    for key, value in plan.overrides.items():
+        words += ["--override", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    if workspace.folder != DEFAULT_FOLDER:
+        words += ["--runs", str(workspace.folder)]
+    return shlex.join([*words, *(["--db", workspace.database] if workspace.database else [])])
 
 
 def _change(

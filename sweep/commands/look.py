@@ -43,9 +43,9 @@ def status(workspace: Workspace, word: str | None, console: Console) -> int:
     """Print run states by arm, and a line for each run that failed, diverged or is retried."""
     store = workspace.open_to_read()
     study = store.study(workspace.study_name(word))
-    say(console, f"{study.name} ({study.path})")
     if study.paused:
         say(console, f"Paused: `sweep resume {study.name}` continues it.", "yellow")
+    say(console, f"{study.name} ({study.path})")
     console.print(_states_by_arm(store.states_by_arm(study.name)))
     for run in store.notices(study.name):
         say(console, _run_line(workspace, store, run))

@@ -16,6 +16,7 @@ from sweep.forecast.disk_space import disk_space_for
 from sweep.machine.processors import why_no_gpu
 from sweep.progress.watcher import Stopping, Summary
 from sweep.progress.words import stop_words
+from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
 from sweep.reports.forecast_text import disk_warning
@@ -31,6 +32,7 @@ from trainer.words import counted
 
 EXIT_DONE = 0
 EXIT_INCOMPLETE = 1
+EXIT_PAUSED = 3
 EXIT_INTERRUPTED = 130
 MAX_LABELS = 8
 """Maximum number of runs that one sentence names."""
@@ -72,6 +74,9 @@ class Steps:
 
 def carry_out(workspace: Workspace, training: Training, steps: Steps, console: Console) -> int:
     """Train the runs that have no result yet and show the results; returns the exit status."""
+    if paused := paused_words(workspace, training):
+        say(console, paused, "yellow")
+        return EXIT_PAUSED
     slots = find_slots(training.slots, training.plan.study.jobs.gpus_per_run)
     if why := why_no_gpu():
         say(console, f"{why}: training on the CPU.", "yellow")
@@ -103,6 +108,21 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
         if gave_up:
             status = print_gave_up(gave_up, console)
     return status
+
+
+def paused_words(workspace: Workspace, training: Training) -> str | None:
+    """Say that the study is paused; None if it is not, or if there is nothing to train."""
+    store, name = workspace.open_if_any(), training.plan.study.name
+    if store is None or not is_paused(store, name):
+        return None
+    jobs = list(training.jobs.values())
+    missing = len(unfinished(store, jobs))
+    if not missing:
+        return None
+    return (
+        f"{name} is paused: none of the {missing} runs to train is started. "
+        f"`sweep resume {name}` ends the pause; then the same command trains them."
+    )
 
 
 def warn_of_full_disk(

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from sweep.progress.time_left import TimeLeft
 from sweep.progress.watcher import Stopping, Waiting
-from sweep.progress.words import stop_words, waiting_words
+from sweep.progress.words import is_paused, stop_words, time_left_words, waiting_words
 from sweep.store.states import RunState
 from sweep.terminal.console import say
+from sweep.terminal.live import Cropped, ResizableLive
 from sweep.terminal.units import duration
 from sweep.workload.job import Job
+from trainer.files import FULL
 from trainer.rundir.directory import Event, Result
+
+SECONDS_BETWEEN_ESTIMATES = 1.0
+ROWS_BESIDE_SLOTS = 3
+"""Rows of the terminal that the table of busy slots leaves free: the bar, and an outcome."""
 
 
 @dataclass
@@ -28,24 +35,29 @@ class BusySlot:
     job: Job
     slot: str
     steps: int
+    steps_before: int = 0
+    """Steps that earlier attempts have done."""
     event: Event | None = None
     """The latest event."""
-
-    @property
-    def fraction(self) -> float:
-        """Fraction of the run's steps that are done, from 0 to 1."""
-        return self.event.step / self.steps if self.event else 0.0
 
 
 class PlainProgress:
     """Prints a line for each finished run; a `Watcher` of a scheduler."""
 
-    def __init__(self, console: Console, labels: Mapping[str, str], total: int) -> None:
+    def __init__(
+        self,
+        console: Console,
+        labels: Mapping[str, str],
+        total: int,
+        times: TimeLeft | None = None,
+    ) -> None:
         self.console = console
         self.labels = labels
         self.total = total
+        self.times = times or TimeLeft([], 1)
         self.ended_runs: set[str] = set()
-        self.began = time.monotonic()
+        self.held: Waiting | Stopping | None = None
+        """Why no run is started for now."""
         self.busy: dict[str, BusySlot] = {}
         """Slots with a running run, by the run's id."""
         self.shown_notes: set[str] = set()
@@ -55,17 +67,20 @@ class PlainProgress:
         """Number of runs that have ended. A run that is retried has not."""
         return len(self.ended_runs)
 
-    def started(self, job: Job, slot: str) -> None:
+    def started(self, job: Job, slot: str, steps: int = 0) -> None:
+        self.times.started(job, steps)
         self.ended_runs.discard(job.run_id)
-        self.busy[job.run_id] = BusySlot(job, slot, job.spec.cost.steps)
+        self.busy[job.run_id] = BusySlot(job, slot, job.spec.cost.steps, steps)
         self._changed()
 
     def advanced(self, job: Job, event: Event) -> None:
+        self.times.advanced(job, event.step)
         if job.run_id in self.busy:
             self.busy[job.run_id].event = event
         self._changed()
 
     def finished(self, job: Job, result: Result) -> None:
+        self.times.ended(job, result.steps if result.test_loss is None else None)
         outcome = (
             f"test loss {result.test_loss:.4f}"
             if result.test_loss is not None
@@ -79,39 +94,47 @@ class PlainProgress:
                 self._print(f"{self._label(job)} {note}", "yellow")
 
     def elsewhere(self, job: Job, state: RunState) -> None:
+        self.times.gave_up(job)
         self._end(
             job,
             state.value if state is RunState.CANCELLED else f"{state}, by another sweep command",
         )
 
     def stopped(self, job: Job, reason: str) -> None:
-        self.busy.pop(job.run_id, None)
+        self._pause(job)
         self._print(f"{self._label(job)} stopped, continues later: {reason}", "yellow")
 
     def failed(self, job: Job, reason: str, *, pause: float | None) -> None:
         if pause is None:
+            self.times.gave_up(job)
             self._end(job, f"FAILED: {reason}", "red")
             return
-        self.busy.pop(job.run_id, None)
+        self._pause(job)
         later = f" in {duration(pause)}" if pause else ""
         self._print(f"{self._label(job)} failed and will be tried again{later}: {reason}", "yellow")
 
     def stopping(self, stopping: Stopping) -> None:
+        self._hold(stopping)
         words = stop_words(stopping)
         self._print(f"Stopping at the next step ({words}); Ctrl-C once more to stop now.", "yellow")
 
     def waiting(self, waiting: Waiting) -> None:
+        self._hold(waiting)
         self._print(f"Waiting: {waiting_words(waiting)}.", "yellow")
 
     def resumed(self) -> None:
+        self._hold(None)
         self._print("Resumed.", "yellow")
 
-    def seconds_left(self) -> float | None:
-        """Estimate the remaining seconds from the speed so far; None at the beginning."""
-        done = self.ended + sum(slot.fraction for slot in self.busy.values())
-        if done < 0.05:
-            return None
-        return (time.monotonic() - self.began) * (self.total - done) / done
+    def _hold(self, why: Waiting | Stopping | None) -> None:
+        self.held = why
+        self._changed()
+
+    def _pause(self, job: Job) -> None:
+        """Take a run that will continue later from its slot."""
+        self.times.stopped(job)
+        self.busy.pop(job.run_id, None)
+        self._changed()
 
     def _end(self, job: Job, outcome: str, style: str = "") -> None:
         self.busy.pop(job.run_id, None)
@@ -125,7 +148,11 @@ class PlainProgress:
         return f"{self.labels.get(job.run_id, job.run_id[:12]):<{longest}}"
 
     def _print(self, line: str, style: str = "") -> None:
-        say(self.console, line, style)
+        try:
+            say(self.console, line, style)
+        except OSError as error:
+            if error.errno not in FULL:  # a line less in a log must not end the training
+                raise
 
     def _changed(self) -> None:
         """Redraw the display; plain lines need no redrawing."""
@@ -140,18 +167,28 @@ class PlainProgress:
 class LiveProgress(PlainProgress):
     """Draws a progress bar and a line per slot; outcomes scroll above them."""
 
-    def __init__(self, console: Console, labels: Mapping[str, str], total: int) -> None:
-        super().__init__(console, labels, total)
+    def __init__(
+        self,
+        console: Console,
+        labels: Mapping[str, str],
+        total: int,
+        times: TimeLeft | None = None,
+    ) -> None:
+        super().__init__(console, labels, total, times)
         self._bar = Progress(
             TextColumn("[bold]runs"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[left]}", markup=False),
             console=console,
             expand=True,
         )
         self._task: TaskID = self._bar.add_task("runs", total=total, left="")
-        self._live = Live(self._draw(), console=console, refresh_per_second=5, transient=True)
+        self._left = "", -math.inf
+        """What is said about the time that is left, and when it was estimated."""
+        self._shown: Sequence[BusySlot] = ()
+        self._changed()
+        self._live = ResizableLive(self._draw, console)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -161,34 +198,54 @@ class LiveProgress(PlainProgress):
         self._live.stop()
 
     def _changed(self) -> None:
-        self._live.update(self._draw())
+        """Prepare what is drawn at the next refresh."""
+        words, since = self._left
+        if time.monotonic() - since > SECONDS_BETWEEN_ESTIMATES:
+            words = time_left_words(self.held, self.times.seconds())
+            self._left = words, time.monotonic()
+        self._bar.update(self._task, completed=self.ended, left=words)
+        self._shown = sorted(self.busy.values(), key=lambda each: each.slot)
+
+    def _hold(self, why: Waiting | Stopping | None) -> None:
+        self._left = "", -math.inf
+        super()._hold(why)
 
     def _draw(self) -> Group:
-        left = self.seconds_left()
-        words = f"about {duration(left)} left" if left is not None else ""
-        self._bar.update(self._task, completed=self.ended, left=words)
-        return Group(self._slots(), self._bar)
+        return Group(Cropped(self._slots()), self._bar)
 
     def _slots(self) -> Table:
+        """A row per busy slot, as many as the terminal has room for."""
         table = Table.grid(padding=(0, 2))
-        for each in sorted(self.busy.values(), key=lambda each: each.slot):
-            table.add_row(f"  {each.slot}", self._label(each.job), *_columns(each))
+        room = max(1, self.console.size.height - ROWS_BESIDE_SLOTS)
+        busy = self._shown
+        shown = busy if len(busy) <= room else busy[: room - 1]
+        stopping = isinstance(self.held, Stopping) or is_paused(self.held)
+        for each in shown:
+            columns = _columns(each, stopping=stopping)
+            table.add_row(f"  {each.slot}", self._label(each.job), *columns)
+        if len(shown) < len(busy):
+            table.add_row("", f"and {len(busy) - len(shown)} more runs")
         return table
 
 
-def _columns(busy: BusySlot) -> tuple[str, ...]:
+def _columns(busy: BusySlot, *, stopping: bool) -> tuple[str, ...]:
     """The cells of a table row: steps, loss and speed."""
-    steps = busy.steps
-    if busy.event is None:
-        return (f"step 0/{steps}", "", "")
-    event = busy.event
+    steps, event = busy.steps, busy.event
+    at = f"step {event.step if event else busy.steps_before}/{steps}"
+    if stopping:
+        return (at, "stopping", "")
+    if event is None:
+        return (at, "", "")
     if event.step == steps:
-        return (f"step {steps}/{steps}", "evaluating", "")
+        return (at, "evaluating", "")
     loss = "loss not finite" if event.loss is None else f"loss {event.loss:.3f}"
-    return (f"step {event.step}/{steps}", loss, f"{event.tokens_per_second:,.0f} tokens/s")
+    return (at, loss, f"{event.tokens_per_second:,.0f} tokens/s")
 
 
-def watch(console: Console, labels: Mapping[str, str], total: int) -> PlainProgress:
+def watch(
+    console: Console, labels: Mapping[str, str], total: int, times: TimeLeft
+) -> PlainProgress:
     """Return a live display for a terminal, and plain lines for anything else."""
-    kind = LiveProgress if console.is_terminal else PlainProgress
-    return kind(console, labels, total)
+    moves_cursor = console.is_terminal and not console.is_dumb_terminal
+    kind = LiveProgress if moves_cursor else PlainProgress
+    return kind(console, labels, total, times)

@@ -16,6 +16,8 @@ class Stop(Enum):
 
     KEYBOARD = auto()
     """Ctrl-C, or SIGTERM."""
+    HANGUP = auto()
+    """The terminal was closed: SIGHUP."""
     ALL_FAIL_ALIKE = auto()
     """The first runs all failed for the same reason."""
     FAIL_FAST = auto()
@@ -59,8 +61,8 @@ class Stopping:
 class Watcher(Protocol):
     """Receives the reports of a scheduler."""
 
-    def started(self, job: Job, slot: str) -> None:
-        """A run has started in a slot."""
+    def started(self, job: Job, slot: str, steps: int = 0) -> None:
+        """A run has started in a slot; `steps`: those that earlier attempts have done."""
 
     def advanced(self, job: Job, event: Event) -> None:
         """A run has taken some steps."""

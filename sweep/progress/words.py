@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sweep.progress.watcher import Hindrance, Stop, Stopping, Waiting
-from sweep.terminal.units import shown_size
+from sweep.terminal.units import rough_duration, shown_size
 
 CONTINUES = "The study waits and then continues by itself; no retry is used up"
 
@@ -13,6 +13,8 @@ def stop_words(stopping: Stopping) -> str:
     match stopping.stop:
         case Stop.KEYBOARD:
             return "stopped at the keyboard"
+        case Stop.HANGUP:
+            return "its terminal was closed"
         case Stop.ALL_FAIL_ALIKE:
             return (
                 f"all of the first {stopping.failures} runs failed for the same reason: "
@@ -39,3 +41,21 @@ def waiting_words(waiting: Waiting) -> str:
             return f"{where.rstrip('.')}. {CONTINUES}"
         case Hindrance.PAUSED:
             return f"{where} is paused: `sweep resume {where}` continues it"
+
+
+def is_paused(held: Waiting | Stopping | None) -> bool:
+    """True if the study was paused."""
+    return isinstance(held, Waiting) and held.hindrance is Hindrance.PAUSED
+
+
+def time_left_words(held: Waiting | Stopping | None, seconds: float | None) -> str:
+    """Say how long the remaining runs take, if that can be known."""
+    if isinstance(held, Stopping):
+        return "stopping"
+    if held:
+        return "paused" if is_paused(held) else "waiting"
+    return (
+        "first runs will tell how long"
+        if seconds is None
+        else f"about {rough_duration(seconds)} left"
+    )

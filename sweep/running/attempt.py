@@ -46,6 +46,8 @@ class Running:
     claim: Claim
     stop: StopRequest | None = None
     """Set when the attempt is asked to stop."""
+    steps_before: int = 0
+    """Steps that earlier attempts have done."""
     bytes_read: int = 0
     """Bytes read from the file of events."""
     seconds: float = 0.0
@@ -110,7 +112,7 @@ def prepare(run: Running, settings: Jobs) -> Change | None:
         directory.path.mkdir(parents=True, exist_ok=True)
         directory.lock.announce(run.claim.attempt)
         job.spec.write_request(directory, job, settings)
-        run.new_events()  # skip those of earlier attempts
+        run.steps_before = max((event.step for event in run.new_events()), default=0)
     except (OSError, RunDirectoryError, RunTakenError) as error:
         return change_without_start(run, error, settings)
     return None

@@ -83,9 +83,9 @@ class Scheduler:
         self._renewed = self._checked = time.monotonic()
         self._summary = Summary()
 
-    def stop(self) -> None:
+    def stop(self, why: Stop = Stop.KEYBOARD) -> None:
         """Claim no more runs; running ones stop at their next step. Safe in a signal handler."""
-        self._stop = self._stop or Stopping(Stop.KEYBOARD)
+        self._stop = self._stop or Stopping(why)
         self._summary.interrupted = True
 
     def run(self, jobs: Iterable[Job]) -> Summary:
@@ -96,6 +96,8 @@ class Scheduler:
         self._pending.extend(jobs)
         self._executor.prepare()
         try:
+            with contextlib.suppress(StoreBusyError):  # the next turn reports it
+                self._check_pause()  # it may have been paused while the executor prepared
             while self._has_work():
                 self._turn()
                 hurry = self._unrecorded and not self._obstacles.database
@@ -193,7 +195,7 @@ class Scheduler:
                 else:
                     self._running[run.directory.path.resolve()] = run
                     self._executor.start(run.directory.path, run.slot, run.claim.attempt)
-                    self._watcher.started(run.job, run.slot)
+                    self._watcher.started(run.job, run.slot, run.steps_before)
 
     def _end(self, ended: Ended) -> None:
         run = self._running.pop(ended.directory)
@@ -229,8 +231,7 @@ class Scheduler:
         for run in self._running.values():
             if run.job.run_id in lost:
                 self._ask_to_stop(run, StopRequest(Cause.STOPPED, LOST_LEASE_REASON))
-        paused = is_paused(self._queue.store, self._settings.study)
-        self._obstacles.paused = self._settings.study if paused else None
+        self._check_pause()
         if self._elsewhere:
             self._queue.reclaim_lost()
         states = self._queue.store.states([job.run_id for job in self._elsewhere + self._closed])
@@ -243,6 +244,10 @@ class Scheduler:
             job for job in self._elsewhere + self._closed if states[job.run_id].is_closed
         ]
         self._elsewhere.clear()
+
+    def _check_pause(self) -> None:
+        paused = is_paused(self._queue.store, self._settings.study)
+        self._obstacles.paused = self._settings.study if paused else None
 
     def _renew_leases(self) -> None:
         if time.monotonic() - self._renewed > RENEW_SECONDS:

@@ -12,8 +12,10 @@ from rich.console import Console
 from sweep.executors.registry import DEFAULT_EXECUTOR, EXECUTORS
 from sweep.executors.slots import Slot
 from sweep.progress.terminal import watch
-from sweep.progress.watcher import Summary
+from sweep.progress.time_left import TimeLeft
+from sweep.progress.watcher import Stop, Summary
 from sweep.queue.owner import this_process
+from sweep.queue.presence import present
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
 from sweep.store.states import FINISHED, RunState
@@ -39,7 +41,8 @@ def train_jobs(
 ) -> Summary:
     """Train queued jobs, given by label (ARM/SEED).
 
-    The first Ctrl-C or SIGTERM stops the runs at their next step, the second ends them at once.
+    The first Ctrl-C or SIGTERM stops the runs at their next step, the second ends them at once. A
+    closed terminal (SIGHUP) stops them as the first does, unless the signal is ignored (nohup).
     Raises StoreError or ExecutionError if training cannot continue.
     """
     queue = Queue(store, this_process())
@@ -47,16 +50,21 @@ def train_jobs(
     labels = {job.run_id: label for label, job in jobs.items()}
     executor = EXECUTORS[DEFAULT_EXECUTOR](slots)
     try:
-        with watch(console, labels, len(jobs)) as watcher:
+        times = TimeLeft(list(jobs.values()), len(slots))
+        with (
+            present(store, settings.study),
+            watch(console, labels, len(jobs), times) as watcher,
+        ):
             scheduler = Scheduler(queue, executor, workspace.folder, watcher, settings)
-            with _stopping_on_signals(scheduler):
+            with stopping_on_signals(scheduler):
                 return scheduler.run(jobs.values())
     finally:
         executor.close()
 
 
 @contextmanager
-def _stopping_on_signals(scheduler: Scheduler) -> Iterator[None]:
+def stopping_on_signals(scheduler: Scheduler) -> Iterator[None]:
+    """Pass signals on to a scheduler; `train_jobs` says which."""
     asked = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -66,7 +74,13 @@ def _stopping_on_signals(scheduler: Scheduler) -> Iterator[None]:
         asked = True
         scheduler.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        scheduler.stop(Stop.HANGUP)  # kernel and shell may both send it
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: hang_up}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        del handlers[signal.SIGHUP]
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

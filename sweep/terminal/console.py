@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
@@ -21,7 +21,21 @@ class SafeConsole(Console):
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  (rich's options)
         # rich would read markup or an emoji code in a path
         super().__init__(highlight=False, markup=False, emoji=False, **options)
-        self.width = max(self.width, MIN_WIDTH)
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """The terminal's size now, at least `MIN_WIDTH` wide."""
+        size = super().size
+        return size._replace(width=max(size.width, MIN_WIDTH))
+
+    @size.setter
+    def size(self, new: tuple[int, int]) -> None:
+        self._width, self._height = new
+
+    @property
+    def terminal_width(self) -> int:
+        """Columns of the terminal now; a longer line takes two of its rows."""
+        return super().size.width
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

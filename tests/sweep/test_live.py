@@ -1,0 +1,97 @@
+"""The live display in a real terminal (tmux) that is resized."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 30.0
+"""Seconds until a test fails; on a machine that is not busy it waits for less than one."""
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("tmux") is None, reason="tmux is not installed: no terminal can be resized"
+)
+
+
+class Tmux:
+    """A terminal that a test resizes and reads."""
+
+    def __init__(self, socket: Path, command: str) -> None:
+        self.socket = socket
+        self.call("new-session", "-d", "-x", "120", "-y", "30", command)
+
+    def call(self, *words: str) -> str:
+        command = ["tmux", "-f", "/dev/null", "-S", str(self.socket), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def resize(self, width: int, height: int) -> None:
+        self.call("resize-window", "-x", str(width), "-y", str(height))
+
+    def lines(self) -> list[str]:
+        return [line.rstrip() for line in self.call("capture-pane", "-p").splitlines()]
+
+    def wait_for(self, condition: Callable[[list[str]], bool]) -> list[str]:
+        """Return the lines of the screen as soon as they fulfil a condition."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition(lines := self.lines()):
+            assert time.monotonic() < deadline, "\n".join(lines)
+            time.sleep(0.05)
+        return lines
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    root = Path(__file__).parents[2]
+    demo = shlex.join([sys.executable, "-m", "tests.sweep.live_demo"])
+    made = Tmux(tmp_path / "s", f"unset COLUMNS LINES; cd {shlex.quote(str(root))} && {demo}; cat")
+    yield made
+    made.call("kill-server")
+
+
+def bar(lines: list[str]) -> str:
+    """The line with the bar, which must be there once."""
+    (found,) = [line for line in lines if line.startswith("runs ")]
+    return found
+
+
+END = "/9 first runs will tell how long"
+
+
+def is_as_wide_as(width: int) -> Callable[[list[str]], bool]:
+    """True if the whole bar is there, and no row that the terminal has room for is missing."""
+
+    def condition(lines: list[str]) -> bool:
+        bars = [line for line in lines if line.startswith("runs ") and line.endswith(END)]
+        return any(len(line) == width - 1 for line in bars) and any("cpu 7" in x for x in lines)
+
+    return condition
+
+
+def test_a_resized_terminal_has_each_line_once_and_uses_its_width(tmux: Tmux) -> None:
+    for width, height in ((120, 30), (70, 30), (50, 30), (110, 30), (80, 24)):
+        tmux.resize(width, height)
+        lines = tmux.wait_for(is_as_wide_as(width))
+        assert bar(lines).endswith(END)
+        slots = [line for line in lines if line.startswith("  cpu ")]
+        assert [line.split()[1] for line in slots] == list("01234567"), "\n".join(lines)
+        assert all("an-intervention/" in line and "step 3/" in line for line in slots)
+    tmux.resize(80, 7)
+    lines = tmux.wait_for(lambda lines: any("and 5 more runs" in line for line in lines))
+    assert bar(lines)
+    assert "  cpu 2  " in "\n".join(lines)
+    assert "  cpu 3  " not in "\n".join(lines)
+
+
+def test_nothing_is_left_of_the_display_at_the_end(tmux: Tmux) -> None:
+    tmux.wait_for(is_as_wide_as(120))
+    tmux.call("send-keys", "C-d")
+    lines = tmux.wait_for(lambda lines: not any("cpu 0" in line for line in lines))
+    assert any("FAILED: an outcome" in line for line in lines)
+    assert not any(line.startswith("runs ") for line in lines)
