@@ -9,7 +9,7 @@ from analysis.tables.table import Column, interval_text, probability, signed
 from sweep.errors import listed
 from sweep.reports.document import Document, Table
 from sweep.reports.stack_json import left_out_words, not_trained_words, stack_json
-from sweep.reports.verdict_columns import settling_time, undecided
+from sweep.reports.verdict_columns import undecided
 from sweep.verdicts.needed import Needed
 from sweep.verdicts.stack_result import (
     ConfirmedEffect,
@@ -55,7 +55,6 @@ def stack_columns(confidence: float, *, confirmed: bool) -> list[Column[MemberRe
         Column(f"{confidence:.0%} interval", lambda row: interval_text(row.ci_low, row.ci_high)),
         Column("p adj.", lambda row: probability(row.p_adjusted), spare=3),
         Column("needed", _needed_words, "left"),
-        Column("to settle", lambda row: settling_time(row.seconds_to_settle), spare=2),
     ]
 
 
@@ -84,7 +83,6 @@ def stack_rows(result: StackResult) -> list[MemberResult]:
         p_adjusted=confirmed.p,
         needed=confirmed.verdict,
         seeds_to_settle=confirmed.seeds_to_settle,
-        seconds_to_settle=confirmed.seconds_to_settle,
     )
     return [*members, together]
 

@@ -14,7 +14,7 @@ from analysis.tables.table import (
     times,
     verdict_style,
 )
-from sweep.terminal.units import duration
+from sweep.terminal.units import rough_duration
 from sweep.verdicts.judge import ArmReport, Reference
 
 SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>10,000"
@@ -38,7 +38,7 @@ def verdict_columns(confidence: float) -> list[Column[TableRow]]:
         Column("p", _of_arms(lambda arm: probability(arm.result.p)), spare=4),
         Column("p adj.", _of_arms(lambda arm: probability(arm.result.p_adjusted))),
         Column("verdict", _verdict_cell, "left", style=_style),
-        Column("to settle", _of_arms(lambda arm: settling_time(arm.seconds_to_settle)), spare=3),
+        Column("to settle", _of_arms(_time_to_settle), spare=3),
     ]
 
 
@@ -48,8 +48,8 @@ def _of_arms(cell: Callable[[ArmReport], str]) -> Callable[[TableRow], str]:
 
 
 def settling_time(seconds: float | None) -> str:
-    """`6 min 10 s` of training, one run at a time; empty if unknown or not needed."""
-    return "" if seconds is None else duration(seconds)
+    """`15 min`: how long the command takes that settles it; empty if unknown or not needed."""
+    return "" if seconds is None else rough_duration(seconds)
 
 
 def undecided(seeds_to_settle: int | None, ci_low: float | None) -> str:
@@ -60,6 +60,10 @@ def undecided(seeds_to_settle: int | None, ci_low: float | None) -> str:
     if seeds_to_settle is not None:
         return f"undecided (+{seeds_to_settle})"
     return f"undecided ({SEEDS_UNKNOWN if ci_low is None else TOO_MANY_SEEDS})"
+
+
+def _time_to_settle(arm: ArmReport) -> str:
+    return settling_time(arm.settling.seconds if arm.settling else None)
 
 
 def _runs_done(arm: ArmReport) -> str:

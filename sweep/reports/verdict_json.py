@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from sweep.metrics.registry import PRIMARY
 from sweep.reports.plan_history import history_json
 from sweep.verdicts.judge import ArmReport, Reference, Report
+from sweep.verdicts.settling import Settling
+
+SETTLING = [field.name for field in fields(Settling)]
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -43,7 +46,14 @@ def _arm_json(arm: ArmReport) -> dict[str, Any]:
         **asdict(arm.text),
         "seconds_to_settle": arm.seconds_to_settle,
         "seconds": arm.seconds,
+        **_settling_json(arm.settling),
     }
+
+
+def _settling_json(settling: Settling | None) -> dict[str, Any]:
+    """What the command takes that settles the verdict: seeds of the study, runs, seconds, slots."""
+    values = asdict(settling) if settling else dict.fromkeys(SETTLING)
+    return {f"settling_{name}": value for name, value in values.items()}
 
 
 def _reference_json(reference: Reference) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from sweep.reports.plan_history import plan_lines, withdrawn_lines
 from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
 from sweep.reports.verdict_json import report_json, report_records
 from sweep.study.overrides import shown_overrides
-from sweep.terminal.printable import shown
-from sweep.terminal.units import duration
+from sweep.terminal.printable import harmless, shown
+from sweep.terminal.units import rough_duration
 from sweep.verdicts.judge import ArmReport, Report
+from sweep.verdicts.settling import Settling
 from trainer.words import counted
 
 MAX_COSTS = 8
@@ -86,7 +87,7 @@ def footnotes(report: Report) -> list[str]:
         )
         lines.append(f"{counted(missing, 'run')} {what}: these verdicts are provisional.")
     if countable:
-        lines.append(_cost_of_settling(countable, imported=report.imported))
+        lines += _settling_lines(report, countable)
     if any(arm.result.ci_low is None and not arm.has_yet_to_run for arm in undecided):
         lines.append(f"({SEEDS_UNKNOWN}) The runs so far show no noise to estimate that from.")
     return [
@@ -110,15 +111,34 @@ def _mark_lines(report: Report) -> list[str]:
     return lines
 
 
-def _cost_of_settling(undecided: Sequence[ArmReport], *, imported: bool) -> str:
-    """Explains (+n) and lists the training time that it takes, the cheapest arm first."""
-    known = [(arm.seconds_to_settle, arm) for arm in undecided if arm.seconds_to_settle is not None]
-    known.sort(key=lambda each: each[0])
-    costs = [f"{arm.name} {duration(seconds)}" for seconds, arm in known[:MAX_COSTS]]
+def _settling_lines(report: Report, undecided: Sequence[ArmReport]) -> list[str]:
+    """Explains (+n), and what the command trains that settles each arm, the cheapest first."""
+    first = "(+n) n further seeds of the arm and the baseline settle it, four times in five."
+    if report.imported:
+        return [f"{first} Import their losses too."]
+    known = [(arm.name, arm.settling) for arm in undecided if arm.settling]
+    known.sort(key=lambda each: each[1].runs)
+    costs = [
+        f"{_how(settling, report)} settles {harmless(name)} ({_amount(settling)})"
+        for name, settling in known[:MAX_COSTS]
+    ]
     more = ", …" if len(known) > MAX_COSTS else ""
-    price = f"; training them one by one takes: {', '.join(costs)}{more}" if costs else ""
-    how = "Import their losses too" if imported else "Raise design.seeds and run again"
-    return (
-        "(+n) n further seeds of the arm and the baseline settle it, four times in five"
-        f"{price}. {how}."
-    )
+    slots = known[0][1].slots
+    at_once = "one run at a time" if slots == 1 else f"{slots} runs at a time"
+    command = f"sweep stack {harmless(report.stack.of)}" if report.stack else "sweep run"
+    return [f"{first} `{command}` trains them for all arms, {at_once}: {', '.join(costs)}{more}."]
+
+
+def _how(settling: Settling, report: Report) -> str:
+    """`design.seeds = 51`: what makes the command train the further seeds."""
+    if report.stack:
+        return f"--seeds {settling.seeds}"
+    if list(report.seeds) == list(range(1, len(report.seeds) + 1)):
+        return f"design.seeds = {settling.seeds}"
+    return f"a list of {settling.seeds} design.seeds"
+
+
+def _amount(settling: Settling) -> str:
+    """`460 runs, about 15 min`."""
+    took = "" if settling.seconds is None else f", about {rough_duration(settling.seconds)}"
+    return f"{settling.runs:,} run{'s' if settling.runs > 1 else ''}{took}"

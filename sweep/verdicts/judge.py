@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sweep.history.history import PlanHistory, plan_history
@@ -18,6 +18,7 @@ from sweep.verdicts.confounders import Confounder, Requested, find_confounders
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.references import study_references
 from sweep.verdicts.reproducible import Reproducible, count_reproducible
+from sweep.verdicts.settling import Settling, find_settling
 from sweep.verdicts.test_text import MAX_RUNS, ChunkEffects, TextDependence, read_chunk_effects
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ class ArmReport:
     """Effect and verdict; for the baseline, only the numbers of runs and their mean."""
     text: TextDependence
     seconds_to_settle: float | None
-    """Training time that would settle an undecided verdict, one run at a time; None if the number
-    of seeds or the time of a run is unknown."""
+    """Training time of the further seeds of this arm and the baseline, one run at a time; None if
+    their number or the time of a run is unknown. `settling` has what the study's command takes."""
     seconds: float | None
     """Training time of all its runs so far; None if no run was timed."""
+    settling: Settling | None
+    """What the command costs that would settle an undecided verdict; None if that is unknown."""
 
     @property
     def name(self) -> str:
@@ -99,6 +102,10 @@ class Report:
     chunk_effects: ChunkEffects
     overrides: Mapping[str, Any]
     """Baseline fields that the command line set when the plan was made."""
+    path: str
+    """The study's file."""
+    seeds: Sequence[int]
+    """Planned seeds; empty for an imported study."""
     metric: str | None
     """The column that an imported study's losses come from; None if sweep trained the runs."""
     direction: Direction
@@ -123,6 +130,8 @@ def make_report(store: Store, study: StudyRow) -> Report:
     arms = store.arms(study.name)
     judgement = _judge(evidence, arms, plan, history.questions_withdrawn)
     chunk_effects = _chunk_effects(store, study.name, evidence, plan.analysis.alpha)
+    settling = find_settling(store, study, judgement.arms, evidence)
+    made = _arm_reports(judgement, arms, evidence, chunk_effects, plan.analysis.smallest_effect)
     baseline = [planned.run for planned in store.study_runs(study.name, arms[0].name)]
     return Report(
         study=study.name,
@@ -130,13 +139,15 @@ def make_report(store: Store, study: StudyRow) -> Report:
         history=history,
         analysis=plan.analysis,
         judgement=judgement,
-        arms=_arm_reports(judgement, arms, evidence, chunk_effects, plan.analysis.smallest_effect),
+        arms=[replace(arm, settling=settling.get(arm.name)) for arm in made],
         references=_references(store, study, judgement.arms[0].mean),
         evidence=evidence,
         confounders=find_confounders(evidence, _requested(plan)),
         reproducible=count_reproducible(evidence),
         chunk_effects=chunk_effects,
         overrides=plan.overrides,
+        path=study.path,
+        seeds=plan.seeds,
         metric=plan.metric,
         direction=plan.direction,
         noise_on_record=cited_noise(store, study.name, stored_setting(plan, baseline)),
@@ -180,6 +191,7 @@ def _arm_reports(
                 result.seeds_to_settle, arm.name, baseline, per_run
             ),
             seconds=evidence.seconds_spent.get(arm.name),
+            settling=None,
         )
         for arm, result in zip(arms, judgement.arms, strict=True)
     ]

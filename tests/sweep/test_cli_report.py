@@ -46,6 +46,10 @@ NOT_OF_THE_BASELINE = {
     "p_welch",
     "p_permutation",
     "seconds_to_settle",
+    "settling_seeds",
+    "settling_runs",
+    "settling_seconds",
+    "settling_slots",
 }
 ARM_KEYS = NOT_OF_THE_BASELINE | {
     "arm",

@@ -46,7 +46,7 @@ def in_words(row: Values) -> list[str]:
     """An arm's name and values as a table shows them."""
     number = {
         key: float(row[key]) if row[key] not in {None, ""} else None
-        for key in ("effect", "ci_low", "ci_high", "p_adjusted", "seconds_to_settle")
+        for key in ("effect", "ci_low", "ci_high", "p_adjusted", "settling_seconds")
     }
     seeds = int(row["seeds_to_settle"] or 0) or None
     verdict = row["verdict"] or ""
@@ -56,7 +56,7 @@ def in_words(row: Values) -> list[str]:
         row["arm"],
         signed(number["effect"]),
         verdict,
-        settling_time(number["seconds_to_settle"]),
+        settling_time(number["settling_seconds"]),
     ]
 
 

@@ -1,0 +1,131 @@
+"""What the command costs that would settle an undecided verdict: all arms train the further seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import RowMapping, select
+
+from sweep.errors import ExecutionError, StudyError
+from sweep.executors.slots import find_slots
+from sweep.store.plan_content import PlanContent
+from sweep.store.rows import StudyRow
+from sweep.store.schema import arms, planned_runs, runs
+from sweep.store.select_in import select_in
+from sweep.store.states import FINISHED, RunState
+from sweep.store.store import Store
+from sweep.study.file import STREAMS, Jobs, load_study
+from sweep.verdicts.evidence import Evidence
+
+if TYPE_CHECKING:
+    from analysis.verdict import ArmVerdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settling:
+    """The further training that settles an undecided arm with 80% probability."""
+
+    seeds: int
+    """Seeds that the study then has."""
+    runs: int
+    """Runs that the command trains: of all arms, without those that are done."""
+    seconds: float | None
+    """From start to end, with `slots` runs at a time; None if no run was timed."""
+    slots: int
+    """Runs at a time on this machine."""
+
+
+def find_settling(
+    store: Store, study: StudyRow, verdicts: Sequence[ArmVerdict], evidence: Evidence
+) -> dict[str, Settling]:
+    """The training that settles each undecided arm; empty for an imported study."""
+    wanted = {arm.arm: arm.seeds_to_settle for arm in verdicts if arm.seeds_to_settle}
+    if not wanted or study.imported:
+        return {}
+    plan = store.plan(study)
+    slots = _slots(study)
+    trained = _trained_seeds(store, study.name, plan)
+    open_now = _runs_to_train(evidence)
+    found = {}
+    for arm, further in wanted.items():
+        seeds = set(_next_seeds(plan.seeds, further))
+        numbers = {
+            name: open_now.get(name, 0) + len(seeds - trained.get(name, set()))
+            for name in plan.arms
+        }
+        found[arm] = Settling(
+            seeds=len(plan.seeds) + further,
+            runs=sum(numbers.values()),
+            seconds=_elapsed(numbers, evidence.seconds_per_run, slots),
+            slots=slots,
+        )
+    return found
+
+
+def _next_seeds(seeds: Sequence[int], number: int) -> list[int]:
+    """The seeds that follow: n+1, n+2, ... after 1 to n, else the smallest ones that are unused."""
+    known = set(seeds)
+    unused = (seed for seed in range(1, len(known) + number + 1) if seed not in known)
+    return [seed for seed, _ in zip(unused, range(number), strict=False)]
+
+
+def _trained_seeds(store: Store, study: str, plan: PlanContent) -> dict[str, set[int]]:
+    """Seeds of runs that are done, by arm; also those that `sweep noise` or another study trained."""
+    of_arms = select(arms.c.name, runs.c.family).select_from(planned_runs)
+    columns = [runs.c[f"{stream}_seed"] for stream in STREAMS]
+    done = select(runs.c.family, *columns).where(
+        runs.c.state.in_(FINISHED), runs.c.repeat_of.is_(None)
+    )
+    with store.begin() as connection:
+        rows = connection.execute(of_arms.where(arms.c.study == study).distinct())
+        names = {family: name for name, family in rows}
+        seeds: dict[str, set[int]] = {}
+        for row in select_in(connection, done, runs.c.family, list(names)):
+            if (seed := _seed(row, plan)) is not None:
+                seeds.setdefault(names[row["family"]], set()).add(seed)
+    return seeds
+
+
+def _seed(row: RowMapping, plan: PlanContent) -> int | None:
+    """The seed of the study that a run has; None if its streams have other seeds."""
+    vary = plan.vary or STREAMS
+    seed = row[f"{vary[0]}_seed"]
+    same = all(
+        row[f"{stream}_seed"] == (seed if stream in vary else plan.hold) for stream in STREAMS
+    )
+    return seed if same else None
+
+
+def _runs_to_train(evidence: Evidence) -> dict[str, int]:
+    """Runs of the present plan that the next command trains, too, by arm."""
+    frame = evidence.frame
+    trained_next = {RunState.QUEUED, RunState.RUNNING, RunState.FAILED}
+    counts = frame[frame["status"].isin(trained_next)].groupby("arm").size()
+    return {str(arm): int(number) for arm, number in counts.items()}
+
+
+def _elapsed(
+    numbers: Mapping[str, int], seconds_per_run: Mapping[str, float], slots: int
+) -> float | None:
+    """Seconds of so many runs by arm; an arm without a timed run is taken for an average one."""
+    if not seconds_per_run:
+        return None
+    mean = sum(seconds_per_run.values()) / len(seconds_per_run)
+    each = {arm: seconds_per_run.get(arm, mean) for arm in numbers}
+    total = sum(number * each[arm] for arm, number in numbers.items())
+    return max(total / slots, *each.values())
+
+
+def _slots(study: StudyRow) -> int:
+    """Runs at a time that `sweep run` of the study would train here."""
+    try:
+        jobs = load_study(Path(study.path)).jobs
+    except StudyError:
+        jobs = Jobs()
+    try:
+        return len(find_slots(None, jobs.gpus_per_run))
+    except ExecutionError:
+        return 1

@@ -1,0 +1,76 @@
+"""The price of an undecided verdict is what the advised command trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sweep.verdicts import settling
+from tests.sweep.stores import Trainer, usual
+
+SECONDS = {"baseline": 10.0, "no-dropout": 20.0, "clip": 30.0}
+Content = dict[str, Any]
+
+
+def noisy(arm: str, seed: int) -> dict[str, Any]:
+    """Only `clip` is undecided."""
+    loss = usual(arm, seed)["test_loss"]
+    if arm == "clip":
+        loss += 0.03 + 0.03 * (-1) ** seed
+    return {"test_loss": loss, "finished": 1000.0 + SECONDS[arm]}
+
+
+@pytest.fixture(autouse=True)
+def two_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "find_slots", lambda _number, _per_run: ["cpu 0", "cpu 1"])
+
+
+def of_clip(train: Trainer) -> tuple[int, int, int, float]:
+    (clip,) = [arm for arm in train.report()["arms"] if arm["arm"] == "clip"]
+    assert clip["verdict"] == "undecided"
+    assert clip["settling_slots"] == 2
+    seeds, runs, seconds = (clip[f"settling_{name}"] for name in ("seeds", "runs", "seconds"))
+    return clip["seeds_to_settle"], seeds, runs, seconds
+
+
+def test_all_arms_train_the_further_seeds(train: Trainer, content: Content) -> None:
+    content["design"]["seeds"] = 4
+    train(content, noisy)
+    further, seeds, runs, seconds = of_clip(train)
+    assert (seeds, runs) == (4 + further, 3 * further)
+    assert seconds == further * sum(SECONDS.values()) / 2
+    assert (
+        "`sweep run` trains them for all arms, 2 runs at a time: "
+        f"design.seeds = {seeds} settles clip ({runs} runs, about "
+    ) in train.table()
+    content["design"]["seeds"] = seeds  # what was advised trains what was said
+    content["name"] = "again"
+    planned = train(content, lambda _arm, _seed: {})
+    ids = [run_id for _, run_id in train.store.run_ids("again")]
+    assert len(planned.seeds) == seeds
+    assert sum(not state.is_finished for state in train.store.states(ids).values()) == runs
+
+
+def test_runs_that_are_done_already_are_not_counted_and_missing_ones_are(
+    train: Trainer, content: Content
+) -> None:
+    content["design"]["seeds"] = 6
+    content["name"] = "noise"
+    train(content, lambda arm, seed: noisy(arm, seed) if arm == "baseline" else {})
+    content["design"]["seeds"] = 4
+    content["name"] = "tiny"
+    train(
+        content,
+        lambda arm, seed: {"fail": True} if (arm, seed) == ("clip", 4) else noisy(arm, seed),
+    )
+    further, seeds, runs, _ = of_clip(train)
+    done_by_noise = min(further, 2)
+    assert (seeds, runs) == (4 + further, 3 * further - done_by_noise + 1)
+
+
+def test_a_list_of_seeds_is_not_a_number_of_seeds(train: Trainer, content: Content) -> None:
+    content["design"]["seeds"] = [3, 5, 8, 11]
+    train(content, noisy)
+    _, seeds, runs, _ = of_clip(train)
+    assert f"a list of {seeds} design.seeds settles clip ({runs} runs, " in train.table()
