@@ -14,7 +14,7 @@ from sweep.executors.slots import find_slots
 from sweep.forecast.disk_space import disk_space_for
 from sweep.forecast.forecast import Forecast
 from sweep.forecast.outline import Outline
-from sweep.forecast.pace import Pace, given_pace, guessed_pace, measured_pace
+from sweep.forecast.pace import Pace, find_pace, given_pace
 from sweep.forecast.price import Price, training_time, wanted_effect
 from sweep.reports.document import as_json, publish
 from sweep.reports.forecast_text import print_forecast
@@ -80,11 +80,9 @@ def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
 
 
 def _pace(outline: Outline, request: PlanRequest, slots: int) -> Pace:
-    return (
-        given_pace(request.tokens_per_second, outline.costs[BASELINE])
-        or measured_pace(outline.store, list(outline.jobs.values()))
-        or guessed_pace(slots)
-    )
+    jobs, costs = list(outline.jobs.values()), list(outline.costs.values())
+    given = given_pace(request.tokens_per_second, outline.costs[BASELINE])
+    return given or find_pace(outline.store, jobs, costs, slots)
 
 
 def _workload(made: Plan, workspace: Workspace) -> tuple[Workload | None, str | None]:

@@ -13,7 +13,7 @@ from sweep.commands.training import Steps, Training, carry_out, label_jobs
 from sweep.design.plan import Plan
 from sweep.executors.slots import Slot
 from sweep.forecast.outline import Outline
-from sweep.forecast.pace import Pace, guessed_pace, measured_pace
+from sweep.forecast.pace import Pace, find_pace, measured_pace
 from sweep.history.record import save_plan
 from sweep.reports.forecast_text import print_outline
 from sweep.store.store import Store
@@ -68,8 +68,8 @@ class PlanSteps(Steps):
 
     def announce(self, store: Store, training: Training, slots: Sequence[Slot]) -> None:
         outline = Outline(training.plan, training.workload, store)
-        measured = measured_pace(store, list(training.jobs.values()))
-        pace = measured or self.pace or guessed_pace(len(slots))
+        jobs, costs = list(training.jobs.values()), list(outline.costs.values())
+        pace = measured_pace(store, jobs) or self.pace or find_pace(store, [], costs, len(slots))
         print_outline(outline, pace, len(slots), self.console)
 
     def show(self, store: Store, training: Training) -> None:  # noqa: ARG002  (the plan is known)

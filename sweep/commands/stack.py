@@ -14,7 +14,7 @@ from sweep.design.plan import Plan
 from sweep.errors import StudyError
 from sweep.executors.slots import find_slots
 from sweep.forecast.outline import Outline
-from sweep.forecast.pace import guessed_pace, measured_pace
+from sweep.forecast.pace import find_pace, measured_pace
 from sweep.reports.document import print_document
 from sweep.reports.forecast_text import print_outline
 from sweep.reports.formats import Format
@@ -83,7 +83,8 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
         _print(untrained_result(choice, NotTrained.DRY_RUN, plan.seeds), request, console)
         slots = len(find_slots(request.slots, plan.study.jobs.gpus_per_run))
         outline = Outline(plan, make_workload(plan, workspace.cache), store)
-        print_outline(outline, pace or guessed_pace(slots), slots, log)
+        found = pace or find_pace(store, [], list(outline.costs.values()), slots)
+        print_outline(outline, found, slots, log)
         return EXIT_DONE
 
     def show(store: Store) -> None:

@@ -39,6 +39,10 @@ class Forecast:
             "flops": outline.flops,
             "hours": time.hours,
             "hours_here": time.elapsed_hours,
+            "hours_here_range": [
+                time.elapsed_hours / time.pace.spread,
+                time.elapsed_hours * time.pace.spread,
+            ],
             "pace": time.pace.source,
             "cost": time.cost,
             "power": power.visible.to_json() if power else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sweep.design.plan import Plan
@@ -54,13 +55,14 @@ class TrainingTime:
 
     @property
     def elapsed_seconds(self) -> float:
-        """Seconds from start to end, with `slots` runs at a time."""
-        return self.seconds / self.used_slots
+        """Seconds from start to end, with `slots` runs at a time; the last ones may be fewer."""
+        rounds = math.ceil(self.runs / self.used_slots)
+        return self.seconds / max(1, self.runs) * rounds
 
     @property
     def elapsed_hours(self) -> float:
         """Hours from start to end, with `slots` runs at a time."""
-        return self.hours / self.used_slots
+        return self.elapsed_seconds / 3600
 
     @property
     def gpu_hours(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -76,16 +77,29 @@ def installed_gpus() -> list[str]:
     return list(_installed_gpus())
 
 
-def _listed_gpus() -> list[str]:
+def _listed_gpus(field: str = "index") -> list[str]:
     query = shutil.which("nvidia-smi")
     if query is None:
         return []
-    command = [query, "--query-gpu=index", "--format=csv,noheader"]
+    command = [query, f"--query-gpu={field}", "--format=csv,noheader"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603  (no shell, fixed arguments)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return found.stdout.split() if found.returncode == 0 else []
+    return found.stdout.splitlines() if found.returncode == 0 else []
+
+
+@cache
+def device_name() -> str:
+    """The product name of a GPU, or else of the processor, as results record it."""
+    if find_gpus():
+        return next(iter(_listed_gpus("name")), "")
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())
 
 
 def available_cores() -> int:

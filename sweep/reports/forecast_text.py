@@ -20,7 +20,7 @@ from sweep.forecast.price import Price, SeedsNeeded, TrainingTime, training_time
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
-from sweep.terminal.units import duration, shown_size
+from sweep.terminal.units import duration, rough_duration, shown_size
 from sweep.trainers.inputs import Supply
 from trainer.words import counted
 
@@ -156,12 +156,21 @@ def _time_line(time: TrainingTime) -> str:
     at_once = "one run at a time" if time.slots == 1 else f"{time.slots} runs at a time"
     several = time.gpus_per_run > 1
     shared = f" on {time.gpus_per_run} GPUs" if several else ""
+    doubt = "" if time.pace.spread == 1.0 else "; the first runs will tell"
     gpu_hours = f" ({time.gpu_hours:,.1f} GPU-hours)" if several else ""
     return (
-        f"Time: about {duration(time.elapsed_seconds)}, {at_once}{shared}; "
+        f"Time: {_elapsed_words(time)}, {at_once}{shared}; "
         f"{time.hours:,.3g} hours of training and evaluation{gpu_hours} at "
-        f"{time.tokens_per_second:,.0f} tokens a second ({time.pace.source})."
+        f"{time.tokens_per_second:,.0f} tokens a second ({time.pace.source}{doubt})."
     )
+
+
+def _elapsed_words(time: TrainingTime) -> str:
+    """`about 6 min`, or `3 min to 12 min` if the pace is a guess."""
+    seconds, spread = time.elapsed_seconds, time.pace.spread
+    if spread == 1.0:
+        return f"about {duration(seconds)}"
+    return f"{rough_duration(seconds / spread)} to {rough_duration(seconds * spread)}"
 
 
 def _power_lines(power: Power | None) -> Iterator[str]:

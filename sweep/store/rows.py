@@ -163,6 +163,17 @@ class RunTime(NamedTuple):
     finished: float
 
 
+class TimedRun(NamedTuple):
+    """A finished run of any study, with what its time depends on."""
+
+    id: str
+    started: float
+    finished: float
+    family: str
+    recipe: Mapping[str, Any]
+    provenance: Mapping[str, Any] | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class AttemptRow:
     """One attempt at a run."""

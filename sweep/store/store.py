@@ -33,6 +33,7 @@ from sweep.store.rows import (
     RunRow,
     RunTime,
     StudyRow,
+    TimedRun,
     planned_run,
 )
 from sweep.store.schema import (
@@ -198,6 +199,14 @@ class Store(Database):
         query = query.where(runs.c.state == RunState.DONE)
         with self.begin() as connection:
             return [RunTime(**row) for row in select_in(connection, query, runs.c.id, ids)]
+
+    def latest_times(self, number: int = 200) -> list[TimedRun]:
+        """Return start and end of the runs that were done last, of any study."""
+        columns = [runs.c[name] for name in TimedRun._fields]
+        was_timed = (runs.c.state == RunState.DONE) & runs.c.started.is_not(None)
+        query = select(*columns).where(was_timed).order_by(runs.c.finished.desc()).limit(number)
+        with self.begin() as connection:
+            return [TimedRun(*row) for row in connection.execute(query)]
 
     def last_end(self, study: str) -> float:
         """Return the Unix time at which a run of the study last ended; 0 if none has."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainer.recipe import INPUT_LOCATIONS, SeedlessRecipe
-from trainer.recipe_forms import to_dotted, to_nested
+from pydantic import ValidationError
+
+from sweep.trainers.base import Cost
+from sweep.trainers.builtin import expected_cost
+from trainer.recipe import INPUT_LOCATIONS, Recipe, SeedlessRecipe
+from trainer.recipe_forms import to_dotted, to_nested, with_fields
 
 FlatRecipe = dict[str, Any]
 """Recipe fields by `section.field`."""
@@ -44,3 +48,15 @@ def planned_tokens(recipe: FlatRecipe) -> int:
     """Training tokens of a run: as many whole steps as fit into the budget."""
     step = int(recipe["train.batch_size"] * recipe["model.context"])
     return int(recipe["train.tokens"] // step * step)
+
+
+def stored_cost(recipe: Mapping[str, Any]) -> Cost | None:
+    """The cost of a stored run; None if it has no recipe of this trainer."""
+    set_fields = {
+        key: value for key, value in flat_recipe(recipe).items() if _DEFAULTS.get(key) != value
+    }
+    try:  # a default that another setting leaves without effect may not be given
+        nested = {**with_fields({}, set_fields), "seeds": recipe.get("seeds")}
+        return expected_cost(Recipe.model_validate(nested))
+    except ValidationError:
+        return None
