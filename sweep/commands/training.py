@@ -112,13 +112,13 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
 
 def paused_words(workspace: Workspace, training: Training) -> str | None:
     """Say that the study is paused; None if it is not, or if there is nothing to train."""
-    store, name = workspace.open_if_any(), training.plan.study.name
-    if store is None or not is_paused(store, name):
+    store, name = workspace.open_to_read_if_any(), training.plan.study.name
+    if store is None:
         return None
-    jobs = list(training.jobs.values())
-    missing = len(unfinished(store, jobs))
-    if not missing:
-        return None
+    with store:
+        missing = len(unfinished(store, list(training.jobs.values())))
+        if not missing or not is_paused(store, name):
+            return None
     return (
         f"{name} is paused: none of the {missing} runs to train is started. "
         f"`sweep resume {name}` ends the pause; then the same command trains them."
