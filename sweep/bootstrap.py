@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
-_IS_CHECKOUT = not (HERE / "trainer").is_dir()
+_IS_CHECKOUT = not (HERE / "trainer" / "__init__.py").is_file()
 FOLDERS = {
     "sweep": HERE.parent,
     **dict.fromkeys(("model", "trainer", "analysis"), HERE.parent if _IS_CHECKOUT else HERE),
@@ -66,8 +66,23 @@ def is_ours(name: str) -> bool:
     else:
         spec = importlib.util.find_spec(name)
         files = [spec.origin] if spec else []
-    own = FOLDERS[name] / name
-    return any(file and Path(file).resolve().is_relative_to(own) for file in files)
+    return any(file and _is_in(file, name) for file in files)
+
+
+def _is_in(file: str, name: str) -> bool:
+    """True if a file, or a folder, is that of our package."""
+    return Path(file).resolve().is_relative_to(FOLDERS[name] / name)
+
+
+def other_packages() -> dict[str, str]:
+    """Packages of these names that other processes would import, and where they are."""
+    finders = [finder for finder in sys.meta_path if finder is not OwnPackages]
+    places = {}
+    for name in FOLDERS:
+        found = (finder.find_spec(name, None) for finder in finders)
+        if spec := next(filter(None, found), None):
+            places[name] = spec.origin or next(iter(spec.submodule_search_locations or ()), "")
+    return {name: place for name, place in places.items() if not _is_in(place, name)}
 
 
 def import_ours(name: str) -> ModuleType:

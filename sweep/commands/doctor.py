@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import socket
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -18,6 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweep.bootstrap import FOLDERS, other_packages
+from sweep.commands.imports import Imports, read_imports
+from sweep.errors import listed
 from sweep.machine.disk import existing, free_bytes
 from sweep.machine.processors import available_cores, find_gpus, torch_has_cuda, why_no_gpu
 from sweep.terminal.console import say
@@ -60,10 +62,12 @@ def doctor(workspace: Workspace, console: Console) -> int:
 
 
 def _examine(workspace: Workspace) -> Iterator[Finding]:
+    imports = read_imports()
     checks: tuple[Callable[[], Finding], ...] = (
         _python,
         _packages,
-        _torch,
+        lambda: _torch(imports),
+        lambda: _trainer(imports),
         _devices,
         _memory,
         lambda: _disk(workspace.folder),
@@ -92,25 +96,31 @@ def _packages() -> Finding:
     return Finding("packages", "good", ", ".join(f"{k} {v}" for k, v in found.items()))
 
 
-def _torch() -> Finding:
-    """Import torch in a separate process, because a failing import may end the process."""
-    code = "import torch; print(torch.__version__, torch.cuda.is_available())"
-    command = [sys.executable, "-c", code]
-    try:
-        process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603  (no shell, fixed arguments)
-    except subprocess.TimeoutExpired:
-        return Finding("torch", "bad", "does not import within two minutes")
-    if process.returncode:
-        reason = (process.stderr.strip().splitlines() or ["it printed no reason"])[-1]
-        return Finding("torch", "bad", f"does not import: {reason}; install it again")
-    name, cuda = process.stdout.split()
+def _torch(imports: Imports) -> Finding:
+    if not imports.lines:
+        return Finding("torch", "bad", f"does not import: {imports.problem}; install it again")
+    name, cuda = str(imports.lines[0]["torch"]), imports.lines[0]["cuda"]
     if (why := why_no_gpu()) and not torch_has_cuda():
         return Finding("torch", "note", f"{name}. {why}: runs train on the CPU")
-    if find_gpus() and cuda == "False":
+    if find_gpus() and not cuda:
         return Finding(
             "torch", "bad", f"{name} sees no GPU, but there is one: install a CUDA build"
         )
     return Finding("torch", "good", name)
+
+
+def _trainer(imports: Imports) -> Finding:
+    """Whether runs find our `trainer` and `model`, and which others are not used."""
+    if len(imports.lines) < 2:
+        words = f"what runs import does not import: {imports.problem}; install sweep again"
+        return Finding("trainer", "bad", words)
+    for name, file in imports.lines[1].items():
+        if not Path(str(file)).is_relative_to(FOLDERS[name]):
+            words = f"runs import `{name}` from {file}; it should come from {FOLDERS[name]}"
+            return Finding("trainer", "bad", words)
+    others = [f"`{name}` at {place}" for name, place in other_packages().items()]
+    unused = f"; not used: {listed(others)}" if others else ""
+    return Finding("trainer", "good", f"{FOLDERS['trainer'] / 'trainer'}{unused}")
 
 
 def _devices() -> Finding:

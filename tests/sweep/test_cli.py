@@ -199,7 +199,7 @@ def test_init_writes_a_valid_study_and_overwrites_no_file(empty: Path, sweep: Ru
 def test_doctor_finds_no_problem_here_and_writes_nothing(empty: Path, sweep: Run) -> None:
     done = sweep(empty, "doctor")
     assert done.returncode == 0, done.stdout
-    for word in ("python", "torch", "devices", "memory", "disk", "network", "tokenizer", "corpus"):
+    for word in ("python", "torch", "trainer", "devices", "memory", "disk", "network", "corpus"):
         assert f"  {word} " in done.stdout
     assert "Ready" in done.stdout
     assert [path.name for path in empty.iterdir()] == ["s.toml"]

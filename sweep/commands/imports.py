@@ -1,0 +1,35 @@
+"""What a process that trains imports, for `sweep doctor`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sweep.bootstrap import command
+
+TIME_LIMIT = 120
+"""Seconds. From a network disk, torch may take one minute."""
+
+
+@dataclass(frozen=True)
+class Imports:
+    """What `trainer.tools.imports` printed before it ended."""
+
+    lines: Sequence[Mapping[str, Any]]
+    problem: str
+    """Why there are fewer than two lines."""
+
+
+def read_imports() -> Imports:
+    """Import what runs import in a process of its own, because a failing import may end it."""
+    words = command("trainer.tools.imports")
+    try:
+        done = subprocess.run(words, capture_output=True, timeout=TIME_LIMIT, check=False)  # noqa: S603  (our own module)
+    except subprocess.TimeoutExpired:
+        return Imports((), "it takes more than two minutes")
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
+    return Imports(lines, (said or ["it printed no reason"])[-1])
