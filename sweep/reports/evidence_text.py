@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sweep.terminal.printable import harmless
 from sweep.verdicts.confounders import Confounder
 from sweep.verdicts.judge import Reference
+from sweep.verdicts.mixed_attempts import MixedRun
 from sweep.verdicts.provenance import Provenance
 from sweep.verdicts.reproducible import Reproducible
 from sweep.verdicts.test_text import ChunkEffects
@@ -14,6 +15,8 @@ from trainer.words import counted
 
 MAX_ARMS = 6
 """Arms that the sentence on a confounder names."""
+MAX_RUNS = 8
+"""Runs that the sentence on mixed attempts names."""
 
 
 def confounder_lines(confounders: Sequence[Confounder]) -> list[str]:
@@ -27,6 +30,22 @@ def confounder_lines(confounders: Sequence[Confounder]) -> list[str]:
         f"{harmless(other)}: {_first_arms(names)}."
         for (what, value, other), names in arms.items()
     ]
+
+
+def mixed_attempt_lines(runs: Sequence[MixedRun]) -> list[str]:
+    """The runs whose attempts differ, and in what; empty if there are none."""
+    if not runs:
+        return []
+    told = []
+    for run in runs[:MAX_RUNS]:
+        what = "; ".join(f"{name} {value}" for name, value in run.differences.items())
+        told.append(f"{harmless(run.arm)}/{run.seed} ({harmless(what)})")
+    more = f" and {len(runs) - MAX_RUNS} more runs" if len(runs) > MAX_RUNS else ""
+    line = (
+        f"Confounded by attempts that differ: {', '.join(told)}{more}; another training does not give "
+        "the same bits."
+    )
+    return [line]
 
 
 def _first_arms(names: Sequence[str]) -> str:

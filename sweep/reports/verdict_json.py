@@ -32,6 +32,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "stack": report.stack.json if report.stack else None,
         "reproducible": asdict(report.reproducible),
         "confounders": [asdict(each) for each in report.confounders],
+        "mixed_attempts": [asdict(each) for each in report.mixed_attempts],
         "arms": [_arm_json(arm) for arm in report.arms],
         "references": [_reference_json(each) for each in report.references],
     }

@@ -10,6 +10,7 @@ from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import (
     chunk_effect_lines,
     confounder_lines,
+    mixed_attempt_lines,
     reference_lines,
     reproducible_lines,
     split_lines,
@@ -70,7 +71,9 @@ def preamble(result: Report) -> list[str]:
         )
     lines += split_lines(result.evidence.provenances)
     lines += chunk_effect_lines(result.chunk_effects)
-    return [*lines, *plan_lines(result.history), *confounder_lines(result.confounders)]
+    lines += plan_lines(result.history)
+    lines += confounder_lines(result.confounders)
+    return [*lines, *mixed_attempt_lines(result.mixed_attempts)]
 
 
 def footnotes(report: Report) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from sweep.verdicts.evidence import Evidence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COMMIT_DIGITS = 12
+UNKNOWN_ATTEMPTS = "attempts of an older version"
 
 
 class Aspect(StrEnum):
@@ -26,6 +28,9 @@ class Aspect(StrEnum):
     PRECISION = "precision"
     TOKENS = "tokens"
     LAST_STEP = "last step"
+    PROCESSES = "processes"
+    THREADS = "threads"
+    MICRO_BATCH = "micro-batch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,16 +124,53 @@ def _comparisons(frame: pd.DataFrame, baseline: str) -> Iterator[Comparison]:
 
 
 def _facts(provenance: Provenance) -> dict[str, str]:
-    """Known values by aspect or package."""
+    """Known values by aspect or package; `2, then 1` if they differ between attempts."""
+    facts = {**_compared(provenance), **attempt_differences(provenance)}
+    facts.pop(UNKNOWN_ATTEMPTS, None)
+    return facts
+
+
+def attempt_differences(provenance: Provenance) -> dict[str, str]:
+    """In what the attempts that trained a run differ, such as `{"processes": "2, then 1"}`."""
+    if not provenance.earlier:
+        return {}
+    attempts = [_of_attempt(each) for each in (*provenance.earlier, provenance)]
+    if any(not each for each in attempts):
+        return {UNKNOWN_ATTEMPTS: "not recorded"}
+    found = {}
+    for what in dict.fromkeys(what for each in attempts for what in each):
+        values = [each.get(what, "unknown") for each in attempts]
+        if len(set(values)) > 1:
+            found[what] = ", then ".join(value for value, _ in groupby(values))
+    return found
+
+
+def _compared(provenance: Provenance) -> dict[str, str]:
+    """Known values that are compared between runs: others only change how sums are rounded."""
     known: dict[str, str | None] = {
         Aspect.DEVICE_TYPE: provenance.device_type,
         Aspect.DEVICE: provenance.device,
         Aspect.CODE: _code(provenance),
         Aspect.PRECISION: provenance.precision,
         Aspect.LAST_STEP: provenance.last_step,
+        Aspect.PROCESSES: _number(provenance.processes),
     }
     facts = {what: value for what, value in known.items() if value is not None}
     return {**facts, **provenance.versions}
+
+
+def _of_attempt(provenance: Provenance) -> dict[str, str]:
+    """Known values that are compared between the attempts of a run; the split is the corpus's."""
+    known = {
+        **_compared(provenance),
+        Aspect.THREADS: _number(provenance.threads),
+        Aspect.MICRO_BATCH: _number(provenance.micro_batch),
+    }
+    return {what: value for what, value in known.items() if value is not None}
+
+
+def _number(value: int | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _code(provenance: Provenance) -> str | None:

@@ -16,6 +16,7 @@ from sweep.store.store import Store
 from sweep.trainers.stored_recipes import FlatRecipe, flat_recipe, planned_tokens
 from sweep.verdicts.confounders import Confounder, Requested, find_confounders
 from sweep.verdicts.evidence import Evidence, read_evidence
+from sweep.verdicts.mixed_attempts import MixedRun, find_mixed
 from sweep.verdicts.references import study_references
 from sweep.verdicts.reproducible import Reproducible, count_reproducible
 from sweep.verdicts.settling import Settling, find_settling
@@ -98,6 +99,8 @@ class Report:
     """The best one first."""
     evidence: Evidence
     confounders: Sequence[Confounder]
+    mixed_attempts: Sequence[MixedRun]
+    """Runs that attempts in different circumstances trained."""
     reproducible: Reproducible
     chunk_effects: ChunkEffects
     overrides: Mapping[str, Any]
@@ -143,6 +146,7 @@ def make_report(store: Store, study: StudyRow) -> Report:
         references=_references(store, study, judgement.arms[0].mean),
         evidence=evidence,
         confounders=find_confounders(evidence, _requested(plan)),
+        mixed_attempts=find_mixed(evidence),
         reproducible=count_reproducible(evidence),
         chunk_effects=chunk_effects,
         overrides=plan.overrides,

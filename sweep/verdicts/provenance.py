@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +28,22 @@ class Provenance:
     """Version of each package that matters, by name."""
     split: str | None = None
     """The rule by which the test text was chosen, for people."""
+    processes: int | None = None
+    threads: int | None = None
+    """Threads of each process."""
+    micro_batch: int | None = None
+    """Sequences per process and pass."""
+    earlier: Sequence[Provenance] = ()
+    """Attempts that trained the first part of the run in other circumstances."""
 
 
 def parse_provenance(text: str | None) -> Provenance:
     """Read the JSON of the column `runs.provenance`; None and a JSON null give no fields."""
     found = json.loads(text) if text else None
-    if not isinstance(found, dict):
-        return Provenance()
+    return _parse(found) if isinstance(found, dict) else Provenance()
+
+
+def _parse(found: Mapping[str, Any]) -> Provenance:
     versions = found.get("versions") or {}
     corpus = found.get("corpus")
     return Provenance(
@@ -46,6 +56,10 @@ def parse_provenance(text: str | None) -> Provenance:
         last_step=_text(found.get("last_step")),
         versions={name: str(version) for name, version in versions.items() if version is not None},
         split=_text(corpus.get("split")) if isinstance(corpus, dict) else None,
+        processes=found.get("processes"),
+        threads=found.get("threads"),
+        micro_batch=found.get("micro_batch"),
+        earlier=[_parse(each) for each in found.get("earlier_attempts") or ()],
     )
 
 

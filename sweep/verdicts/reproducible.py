@@ -24,14 +24,15 @@ class Reproducible:
 def count_reproducible(evidence: Evidence) -> Reproducible:
     """Count the runs of a study that are reproducible, by their provenance.
 
-    A CPU always gives the same bits; a GPU does if `jobs.deterministic` was set.
+    A CPU always gives the same bits; a GPU does if `jobs.deterministic` was set. Runs whose attempts
+    differ are not counted.
     """
     ended = evidence.frame.status.isin(["done", "diverged"])
     counts = Counter(evidence.frame.provenance[ended].tolist())
     exactly, roughly = Counter[str](), 0
     for number, count in counts.items():
         provenance = evidence.provenances[number]
-        if provenance.device_type is None:
+        if provenance.device_type is None or provenance.earlier:
             continue
         if provenance.device_type == "cpu" or provenance.deterministic:
             exactly[_device_words(provenance)] += count

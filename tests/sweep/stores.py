@@ -69,6 +69,7 @@ ORIGIN = {
     "device": "AMD EPYC",
     "device_type": "cpu",
     "precision": "float32",
+    "processes": 1,
 }
 LOSSES = {"baseline": 2.5, "no-dropout": 2.4, "clip": 2.45}
 

@@ -28,6 +28,7 @@ CONFOUNDERS: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "another commit": (with_origin(commit="b" * 40), ("code", "b" * 12, "a" * 12)),
     "changed files": (with_origin(dirty=True), ("code", "a" * 12 + " with changes", "a" * 12)),
     "another precision": (with_origin(precision="bfloat16"), ("precision", "bfloat16", "float32")),
+    "another number of processes": (with_origin(processes=2), ("processes", "2", "1")),
     "fewer tokens": ({"tokens": 1024}, ("tokens", "1,024", "2,048")),
 }
 
@@ -104,6 +105,54 @@ def test_a_report_counts_runs_that_are_reproducible_to_the_last_bit_and_names_th
         "5 runs.\n"
         "Reproducible but for rounding: 1 run, trained on a GPU without jobs.deterministic.\n"
     ) in train.table()
+
+
+ATTEMPTS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "processes": ({"processes": 2}, {"processes": "2, then 1"}),
+    "threads": ({"threads": 4}, {"threads": "4, then 1"}),
+    "micro-batch": ({"micro_batch": 3}, {"micro-batch": "3, then 8"}),
+    "torch": (
+        {"versions": {"python": "3.11.2", "torch": "2.12.0"}},
+        {"torch": "2.12.0, then 2.13.0"},
+    ),
+    "processor": ({"device": "Xeon"}, {"device": "Xeon, then AMD EPYC"}),
+    "device type": (
+        {"device_type": "cuda", "device": "H100"},
+        {"device type": "cuda, then cpu", "device": "H100, then AMD EPYC"},
+    ),
+    "precision": ({"precision": "bfloat16"}, {"precision": "bfloat16, then float32"}),
+    "code": ({"commit": "b" * 40}, {"code": f"{'b' * 12}, then {'a' * 12}"}),
+}
+LAST = {**ORIGIN, "threads": 1, "micro_batch": 8}
+
+
+@pytest.mark.parametrize(("first", "differences"), ATTEMPTS.values(), ids=ATTEMPTS)
+def test_a_run_whose_attempts_differ_is_a_confounder_and_not_reproducible(
+    train: Trainer, content: Content, first: dict[str, Any], differences: dict[str, str]
+) -> None:
+    mixed = {"provenance": {**LAST, "earlier_attempts": [{**LAST, **first, "from_step": 0}]}}
+
+    def outcome(arm: str, seed: int) -> dict[str, Any]:
+        return mixed if (arm, seed) == ("baseline", 2) else {"provenance": LAST}
+
+    train(content, outcome)
+    report = train.report()
+    assert report["mixed_attempts"] == [{"arm": "baseline", "seed": 2, "differences": differences}]
+    assert report["reproducible"]["exactly"] == 5
+    told = "; ".join(f"{what} {value}" for what, value in differences.items())
+    assert (
+        f"Confounded by attempts that differ: baseline/2 ({told}); another training does not give the "
+        "same bits.\n"
+    ) in train.table()
+
+
+def test_attempts_that_an_older_version_did_not_record_are_not_called_reproducible(
+    train: Trainer, content: Content
+) -> None:
+    train(content, lambda _arm, _seed: with_origin(earlier_attempts=[{"from_step": 0}]))
+    assert train.report()["reproducible"]["exactly"] == 0
+    assert len(train.report()["mixed_attempts"]) == 6
+    assert "baseline/1 (attempts of an older version not recorded)" in train.table()
 
 
 def test_runs_without_provenance_are_not_called_reproducible(

@@ -71,6 +71,18 @@ class Progress:
     """Unix time of the first step."""
     notes: list[str] = field(default_factory=list)
     """Warnings about the run, in sentences."""
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    """Circumstances of the attempts so far, each unlike the one before; `from_step` is the number of
+    steps that were taken before it."""
+
+    def begin_attempt(self, circumstances: dict[str, Any]) -> None:
+        """Note what the steps from here on are taken with."""
+        if self.steps and not self.attempts:  # an older version took them, and did not note it
+            self.attempts.append({"from_step": 0})
+        self.attempts = [each for each in self.attempts if each["from_step"] < self.steps]
+        last = {k: v for each in self.attempts[-1:] for k, v in each.items() if k != "from_step"}
+        if last != circumstances:
+            self.attempts.append({**circumstances, "from_step": self.steps})
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -15,7 +15,7 @@ from trainer.rundir.directory import Result
 from trainer.training.checkpoint import Checkpoint, Checkpoints
 from trainer.training.evaluate import evaluate
 from trainer.training.journal import DivergedError, Journal, Progress, ceiling
-from trainer.training.provenance import provenance
+from trainer.training.provenance import circumstances, provenance
 from trainer.training.trainer import Trainer
 from trainer.training.world import Place
 from trainer.weights.pretrained import Pretrained
@@ -83,6 +83,7 @@ def train(
     progress = session.progress()
     trainer = Trainer(recipe, corpus, place, progress)
     _load(trainer, session)
+    progress.begin_attempt(circumstances(recipe, place, trainer.micro_batch))
     journal = Journal(recipe, events, progress)
     writer = CheckpointWriter(session.checkpoints, place.execution.checkpoint_seconds)
     if progress.steps == 0:
@@ -183,5 +184,5 @@ def _result(trainer: Trainer, corpus: Corpus, session: Session, outcome: dict[st
         first_step=progress.first_step,
         finished=time.time(),
         tokens_per_second=tokens / max(progress.seconds, 1e-9),
-        provenance=provenance(recipe, corpus.info, session.weights, place.device),
+        provenance=provenance(corpus.info, session.weights, progress.attempts),
     )

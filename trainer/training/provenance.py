@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -14,29 +15,44 @@ import torch
 
 from trainer.corpora.corpus import CorpusInfo
 from trainer.recipe import METRIC_VERSION, Recipe
+from trainer.training.world import Place
 from trainer.weights.pretrained import Pretrained
 
 
-def provenance(
-    recipe: Recipe, corpus: CorpusInfo, weights: Pretrained | None, device: torch.device
-) -> dict[str, Any]:
-    """The record that is stored with a result, to compare and repeat it."""
-    initial = {"folder": str(weights.folder), "hash": weights.hash} if weights else None
+def circumstances(recipe: Recipe, place: Place, micro_batch: int) -> dict[str, Any]:
+    """What an attempt trains with, as far as it can change how its sums are rounded."""
     return {
         **code(),
-        "metric": METRIC_VERSION,
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": version("numpy"),
         },
-        "device": device_name(device),
-        "device_type": device.type,
+        "device": device_name(place.device),
+        "device_type": place.device.type,
         "threads": torch.get_num_threads(),
+        "processes": place.world.size,
+        "micro_batch": micro_batch,
         "precision": recipe.train.precision,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def provenance(
+    corpus: CorpusInfo, weights: Pretrained | None, attempts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The record that is stored with a result, to compare and repeat it.
+
+    `attempts` has the circumstances of the attempts that trained it, each unlike the one before.
+    """
+    initial = {"folder": str(weights.folder), "hash": weights.hash} if weights else None
+    *earlier, last = attempts
+    return {
+        **{key: value for key, value in last.items() if key != "from_step"},
+        "metric": METRIC_VERSION,
         "corpus": asdict(corpus),
         **({"initial_weights": initial} if initial else {}),
+        **({"earlier_attempts": earlier, "from_step": last["from_step"]} if earlier else {}),
     }
 
 
