@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +31,17 @@ class FileState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Existed:
+    """The number of runs that had results before a plan, so that these could be known."""
+
+    runs: int
+    of: int
+    """All runs of the plan."""
+    by_arm: Mapping[str, int]
+    """The arms that have such runs, each with their number."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanHistory:
     """The plan of a report, compared with the other plans of its study."""
 
@@ -47,6 +58,8 @@ class PlanHistory:
     file: FileState
     file_changes: Sequence[PlanChange]
     """Changes from this plan to the one in the file; empty unless `file` is CHANGED."""
+    existed: Existed | None
+    """Runs that had results before this plan; None if that was not recorded."""
     withdrawn: Sequence[WithdrawnArm]
     """Arms with runs that are no longer in the plan."""
 
@@ -71,8 +84,16 @@ def plan_history(store: Store, study: StudyRow) -> PlanHistory:
         path=study.path,
         file=state,
         file_changes=file_changes,
+        existed=_existed(current),
         withdrawn=find_withdrawn(store, current, contents),
     )
+
+
+def _existed(plan: PlanContent) -> Existed | None:
+    if plan.existed is None:
+        return None
+    counts = {arm: len(seeds) for arm, seeds in plan.existed.items()}
+    return Existed(runs=sum(counts.values()), of=len(plan.arms) * len(plan.seeds), by_arm=counts)
 
 
 def _compare_file(study: StudyRow, current: PlanContent) -> tuple[FileState, list[PlanChange]]:

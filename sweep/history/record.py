@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from sweep.design.plan import Arm, Plan
 from sweep.errors import StudyError
+from sweep.history.existed import existed_before
 from sweep.store.plan_content import PlanContent
 from sweep.store.schema import arms, members, plans, studies
 from sweep.store.store import Store
@@ -24,8 +25,10 @@ def save_plan(store: Store, plan: Plan, path: Path, run_ids: Mapping[tuple[str, 
     """
     name = plan.study.name
     with store.write() as connection:
+        existed = existed_before(store, connection, name, run_ids)
         _save_study(connection, plan, path)
-        save_content(connection, name, plan.hash, plan.content())
+        record = {} if existed is None else {"existed": existed}
+        save_content(connection, name, plan.hash, {**plan.content(), **record})
         connection.execute(delete(arms).where(arms.c.study == name))
         for position, arm in enumerate(plan.arms):
             arm_id = _save_arm(connection, name, position, arm)

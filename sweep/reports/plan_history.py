@@ -26,6 +26,7 @@ def history_json(history: PlanHistory) -> dict[str, Any]:
         "path": history.path,
         "file": history.file.value,
         "file_changes": [_change_json(change) for change in history.file_changes],
+        "existed": asdict(history.existed) if history.existed else None,
         "withdrawn": [_withdrawn_json(arm) for arm in history.withdrawn],
     }
 
@@ -67,13 +68,18 @@ def _value_text(value: Any) -> str:  # noqa: ANN401  (JSON)
 
 
 def plan_lines(history: PlanHistory) -> list[str]:
-    """Changes of the plan since the first run, and of the study's file since the last one."""
+    """Changes of the plan and of the study's file, and runs that existed before the plan."""
     lines = _file_lines(history)
     if history.changes:
         began = time.strftime("%Y-%m-%d %H:%M", time.localtime(history.first_stored))
         lines.append(
             f"This is not the plan that the study began with ({began}): "
             f"{changes_text(history.changes)}."
+        )
+    if (existed := history.existed) and existed.runs:
+        lines.append(
+            f"{existed.runs} of {existed.of} runs existed before this plan: their results could be "
+            "known when it was made."
         )
     return lines
 

@@ -33,9 +33,18 @@ def report_json(report: Report) -> dict[str, Any]:
         "reproducible": asdict(report.reproducible),
         "confounders": [asdict(each) for each in report.confounders],
         "mixed_attempts": [asdict(each) for each in report.mixed_attempts],
-        "arms": [_arm_json(arm) for arm in report.arms],
+        "arms": _arms_json(report),
         "references": [_reference_json(each) for each in report.references],
     }
+
+
+def _arms_json(report: Report) -> list[dict[str, Any]]:
+    """The arms, each with its number of runs that existed before the plan; None if unknown."""
+    existed = report.history.existed
+    return [
+        {**_arm_json(arm), "n_existed": existed.by_arm.get(arm.name, 0) if existed else None}
+        for arm in report.arms
+    ]
 
 
 def _arm_json(arm: ArmReport) -> dict[str, Any]:
@@ -65,7 +74,7 @@ def _reference_json(reference: Reference) -> dict[str, Any]:
 
 def report_records(report: Report) -> list[dict[str, Any]]:
     """A record for each arm, and one for each reference with the fields that it shares with arms."""
-    arms = [_arm_json(arm) for arm in report.arms]
+    arms = _arms_json(report)
     empty = dict.fromkeys(arms[0])
     references = [
         {

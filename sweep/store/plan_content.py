@@ -71,6 +71,8 @@ class PlanContent:
     """The columns that an imported study's runs pair by."""
     labels: Mapping[str, int] = field(default_factory=dict)
     """Seeds of an imported study that are not numbers, with the numbers that stand for them."""
+    existed: Mapping[str, Sequence[int]] | None = None
+    """By arm: the seeds whose runs had results before the plan; None if that was not recorded."""
     json: Mapping[str, Any] = field(default_factory=dict)
     """The stored JSON."""
 
@@ -93,5 +95,6 @@ class PlanContent:
             direction=Direction(json.get("direction", Direction.MINIMIZE)),
             seed_columns=json.get("seed_columns", ()),
             labels=json.get("labels", {}),
+            existed=json.get("existed"),
             json=json,
         )
