@@ -48,8 +48,8 @@ class Comparison:
 
     @property
     def unstable(self) -> bool:
-        """True if a seed diverged in the arm and not in the baseline."""
-        return not self.arm.diverged <= self.baseline.diverged
+        """True if a seed diverged in the arm and not in the baseline, which has a loss at all."""
+        return bool(self.baseline.losses) and not self.arm.diverged <= self.baseline.diverged
 
     @property
     def effect(self) -> float | None:

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sweep.errors import listed
 from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
-from sweep.store.rows import AttemptRow, RunNotice, StudyRow
+from sweep.store.rows import AttemptRow, RunNotice, RunRow, StudyRow
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
@@ -169,8 +170,22 @@ def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
     for line in shown:
         say(console, line)
     if not lines:
-        say(console, f"{path} is empty: the run has printed nothing.")
+        imported = found.place is not None and bool(store.study(found.place.study).imported)
+        say(console, _without_output(run, path.parent, imported=imported))
     return 0
+
+
+def _without_output(run: RunRow, directory: Path, *, imported: bool) -> str:
+    """Say what there is of a run that has no output."""
+    recorded = f"`sweep show {run.id[:12]}` has what was recorded"
+    if imported:
+        return f"The run was imported and has no log here; {recorded}."
+    if not directory.is_dir():
+        return f"{directory} is gone, and the log with it; {recorded}."
+    so_far = " so far" if run.state.is_open else ""
+    files = sorted(each.name for each in directory.iterdir() if each.stat().st_size)
+    there = f"{directory} has {listed(files)}" if files else f"{directory} is empty"
+    return f"The run has printed nothing{so_far}. {there}; {recorded}."
 
 
 def _lines(path: Path) -> list[str]:

@@ -163,7 +163,8 @@ def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
     say(
         console,
         f"{len(failed)} of {counted(len(jobs), 'run')} failed: {_some(failed)}. "
-        f"`sweep log {_id(jobs[failed[0]])}` says why; the same command tries them again.",
+        f"`sweep log {_id(jobs[failed[0]])}` says why; "
+        "when that is mended, the same command tries them again.",
         "red",
     )
     return EXIT_INCOMPLETE

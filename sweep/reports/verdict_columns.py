@@ -95,5 +95,7 @@ def _verdict_words(arm: ArmReport) -> str:
     if result.verdict == "undecided":
         if arm.has_yet_to_run:
             return "undecided (no run yet)"
+        if arm.lacks_baseline:
+            return "undecided (no baseline)"
         return undecided(result.seeds_to_settle, result.ci_low)
     return f"{result.verdict} (real)" if result.real_but_negligible else str(result.verdict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.multiplicity import CORRECTIONS
+from sweep.errors import listed
 from sweep.metrics.registry import PRIMARY
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import (
@@ -71,9 +72,24 @@ def preamble(result: Report) -> list[str]:
         )
     lines += split_lines(result.evidence.provenances)
     lines += chunk_effect_lines(result.chunk_effects)
+    lines += baseline_lines(result.arms)
     lines += plan_lines(result.history)
     lines += confounder_lines(result.confounders)
     return [*lines, *mixed_attempt_lines(result.mixed_attempts)]
+
+
+def baseline_lines(arms: Sequence[ArmReport]) -> list[str]:
+    """Says that no arm can be judged if the baseline has no loss and no run of it is to come."""
+    baseline = arms[0].result
+    ended = {"failed": baseline.n_failed, "diverged": baseline.n_diverged}
+    if baseline.n_done or baseline.n_missing or not any(ended.values()):
+        return []
+    why = listed(f"{number} {state}" for state, number in ended.items() if number)
+    line = (
+        f"{baseline.arm} has no result ({why} of {counted(sum(ended.values()), 'run')}): there is "
+        "nothing to compare the arms with. `sweep status` says why."
+    )
+    return [line]
 
 
 def footnotes(report: Report) -> list[str]:
@@ -91,7 +107,8 @@ def footnotes(report: Report) -> list[str]:
         lines.append(f"{counted(missing, 'run')} {what}: these verdicts are provisional.")
     if countable:
         lines += _settling_lines(report, countable)
-    if any(arm.result.ci_low is None and not arm.has_yet_to_run for arm in undecided):
+    unknown = [arm for arm in undecided if not (arm.has_yet_to_run or arm.lacks_baseline)]
+    if any(arm.result.ci_low is None for arm in unknown):
         lines.append(f"({SEEDS_UNKNOWN}) The runs so far show no noise to estimate that from.")
     return [
         *lines,

@@ -64,6 +64,11 @@ class ArmReport:
         ended = self.result.n_done or self.result.n_diverged or self.result.n_failed
         return bool(self.result.n_missing) and not ended
 
+    @property
+    def lacks_baseline(self) -> bool:
+        """True if the arm has a loss and the baseline has none to compare it with."""
+        return self.result.n_done > 0 and self.result.effect is None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:

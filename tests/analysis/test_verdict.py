@@ -126,6 +126,15 @@ def test_a_seed_that_diverged_only_here_makes_the_arm_unstable(study) -> None:  
     assert judge(both, PLAN)["arm"].verdict == "better"
 
 
+@pytest.mark.parametrize("status", ["failed", "diverged", "queued"])
+def test_no_arm_is_unstable_if_the_baseline_has_no_loss(study, status: str) -> None:  # noqa: ANN001
+    runs = with_status(study({"baseline": BASE, "arm": shifted(-0.02)}), "arm", 3, "diverged")
+    for seed in range(1, 6):
+        runs = with_status(runs, "baseline", seed, status)
+    row = judge(runs, PLAN)["arm"]
+    assert (row.verdict, row.effect, row.n_diverged) == ("undecided", None, 1)
+
+
 def test_runs_that_failed_or_are_missing_are_counted_and_not_paired(study) -> None:  # noqa: ANN001
     runs = study({"baseline": BASE, "arm": shifted(-0.02)})
     for seed, status in [(1, "failed"), (2, "queued")]:

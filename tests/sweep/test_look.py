@@ -18,6 +18,7 @@ from sweep.design.arms import make_plan
 from sweep.errors import NotFoundError
 from sweep.models.find import model_folder
 from sweep.store.find_run import find_run, seed_words
+from sweep.store.ledger import directory_name
 from sweep.store.store import Store
 from sweep.study.file import parse_study
 from sweep.terminal.console import SafeConsole
@@ -85,6 +86,25 @@ def test_the_log_of_a_queued_run_says_that_it_has_not_started(
 ) -> None:
     told = said(lambda console: log(workspace, LogRequest("clip/2", None), console))
     assert told.splitlines()[1:] == ["The run is queued and has not started."]
+
+
+def test_the_log_of_a_run_without_output_says_what_there_is_instead(
+    workspace: Workspace, filled: Store, said: Callable[..., str]
+) -> None:
+    run_id = find_run(filled, "clip/1").run.id
+    directory = workspace.folder / directory_name(run_id)
+    shown = f"`sweep show {run_id[:12]}` has what was recorded."
+
+    def last_line() -> str:
+        told = said(lambda console: log(workspace, LogRequest("clip/1", None), console))
+        return told.splitlines()[-1]
+
+    assert last_line() == f"{directory} is gone, and the log with it; {shown}"
+    directory.mkdir()
+    (directory / "log").touch()
+    assert last_line() == f"The run has printed nothing. {directory} is empty; {shown}"
+    (directory / "recipe.json").write_text("{}")
+    assert last_line() == f"The run has printed nothing. {directory} has recipe.json; {shown}"
 
 
 def test_the_advice_after_a_failure_names_the_failed_run_by_its_id(

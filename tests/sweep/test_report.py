@@ -146,6 +146,22 @@ def test_arms_of_another_baseline_are_named_and_do_not_count(
     assert "They do not count in the family: their baseline was another one." in train.table()
 
 
+def test_a_baseline_without_a_result_is_named_and_makes_no_arm_unstable(
+    train: Trainer, content: Content
+) -> None:
+    def outcome(arm: str, seed: int) -> dict[str, Any]:
+        diverged = {"state": "diverged", "test_loss": None, "chunk_losses": [], "cause": "nan"}
+        if arm == "baseline":
+            return {"fail": True}
+        return {**diverged, "diverged_at": 2} if (arm, seed) == ("clip", 1) else {"steps": 2}
+
+    train(content, outcome)
+    table = train.table()
+    assert "baseline has no result (2 failed of 2 runs): there is nothing to compare" in table
+    assert "undecided (no baseline), 1 diverged" in table
+    assert "unstable" not in table
+
+
 def test_an_arm_whose_runs_all_failed_stays_in_the_family(train: Trainer, content: Content) -> None:
     train(content, lambda arm, seed: {"fail": True} if arm == "clip" else usual(arm, seed))
     assert train.report()["family"] == 2
