@@ -63,7 +63,7 @@ def test_a_truncated_file_is_refused_and_leaves_nothing_behind(
     with pytest.raises(CorpusError) as refused:
         prepare(path, tmp_path / "cache")
     assert str(refused.value).startswith(f"{path} is compressed with ")
-    assert "and is truncated or damaged (" in str(refused.value)
+    assert "and cannot be decompressed (" in str(refused.value)
     assert not (tmp_path / "cache").exists()
 
 

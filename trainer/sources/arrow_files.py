@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +36,21 @@ class ArrowRows:
         return sum(text.nbytes for _, text in self._batches(0))
 
     def parts(self, start: int) -> Iterator[Part]:
-        held: list[Any] = []
-        size, first = 0, start
+        held: list[tuple[int, Any]] = []
+        size = 0
         for row, text in self._batches(start):
-            held.append(text)
+            held.append((row, text))
             size += text.nbytes
             start = row + len(text)
             if size >= PIECE:
-                yield Part(start, size, partial(self._texts, held, first))
-                held, size, first = [], 0, start
+                yield Part(start, size, partial(self._texts, held))
+                held, size = [], 0
         if held:
-            yield Part(start, size, partial(self._texts, held, first))
+            yield Part(start, size, partial(self._texts, held))
 
-    def _texts(self, columns: list[Any], row: int) -> Iterator[Text]:
-        where = f"{self._path}, row {row} and on"
-        return chain.from_iterable(texts_of(each, self._share, where) for each in columns)
+    def _texts(self, held: list[tuple[int, Any]]) -> Iterator[Text]:
+        for row, text in held:
+            yield from texts_of(text, self._share, f"{self._path}, row {row} and on")
 
     def _batches(self, start: int) -> Iterator[tuple[int, Any]]:
         """The text of all rows after `start` in slices of about PIECE, each with its first row."""

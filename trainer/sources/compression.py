@@ -77,6 +77,6 @@ def _whole(path: Path, compression: Compression) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(path, error) from error
         raise CorpusError(
-            f"{path} is compressed with {compression.name}, and is truncated or damaged ({error}); "
-            "copy or download it again"
+            f"{path} is compressed with {compression.name} and cannot be decompressed ({error}); if it "
+            "is truncated or damaged, copy or download it again"
         ) from error

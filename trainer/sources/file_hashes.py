@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from trainer.errors import CorpusError
 from trainer.files import write_json
-from trainer.sources.compression import Compression, compression_of, decompressed
+from trainer.sources.compression import BLOCK, Compression, compression_of, decompressed
 from trainer.sources.text_errors import reading
 from trainer.sources.text_files import TextFile
 
@@ -37,6 +37,7 @@ class FileHashes:
         self._memo = cache / "files.json"
         self._seen: dict[Path, list[int]] = {}
         """Size and modification time of each file when it was hashed."""
+        self._is_over = False
         try:
             self._known: dict[str, list[Any]] = dict(json.loads(self._memo.read_bytes()))
         except (OSError, ValueError, TypeError):
@@ -57,8 +58,13 @@ class FileHashes:
 
     def _all(self, paths: Sequence[Path], *, decompress: bool) -> list[HashedText]:
         before = dict(self._known)
-        with ThreadPoolExecutor() as pool:  # hashing does not hold the interpreter's lock
+        self._is_over = False
+        pool = ThreadPoolExecutor()  # hashing does not hold the interpreter's lock
+        try:
             hashes = list(pool.map(partial(self._hash, decompress=decompress), paths))
+        finally:  # after Ctrl-C, what is hashed in other threads is not wanted any more
+            self._is_over = True
+            pool.shutdown(cancel_futures=True)
         if self._known != before and self._memo.parent.is_dir():
             write_json(self._memo, self._known)
         return hashes
@@ -72,11 +78,21 @@ class FileHashes:
             if known and known[:2] == now:
                 hashed, size = str(known[2]), int(known[-1]) if compression else now[0]
             else:
-                hashed, size = _digest(path, compression)
+                hashed, size = self._digest(path, compression)
         settled = time.time() - now[1] / 1e9 > MTIME_SETTLE_SECONDS
         if now[0] >= MIN_REMEMBERED_BYTES and settled:
             self._known[key] = [*now, hashed, *([size] if compression else [])]
         return HashedText(hashed, TextFile(path, size, compression))
+
+    def _digest(self, path: Path, compression: Compression | None) -> tuple[str, int]:
+        """SHA-256 and size of a file's content, decompressed."""
+        digest, size = hashlib.sha256(), 0
+        for block in _blocks(path, compression):
+            digest.update(block)
+            size += len(block)
+            if self._is_over:
+                raise CorpusError(f"{path}: reading it was interrupted")
+        return digest.hexdigest(), size
 
 
 def _state(path: Path) -> list[int]:
@@ -85,13 +101,11 @@ def _state(path: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _digest(path: Path, compression: Compression | None) -> tuple[str, int]:
-    """SHA-256 and size of a file's content, decompressed."""
-    if compression is None:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
-    digest, size = hashlib.sha256(), 0
-    for block in decompressed(path, compression):
-        digest.update(block)
-        size += len(block)
-    return digest.hexdigest(), size
+def _blocks(path: Path, compression: Compression | None) -> Iterator[bytes]:
+    """The content of a file, decompressed."""
+    if compression is not None:
+        yield from decompressed(path, compression)
+        return
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(BLOCK):
+            yield block

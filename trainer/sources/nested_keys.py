@@ -19,10 +19,10 @@ def ways_to_split(name: str) -> Iterator[tuple[str, str]]:
 
 def value_of(row: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  (JSON)
     """The value of a name in an object, or in the objects within; MISSING if there is none."""
+    if name in row or "." not in name:
+        return row.get(name, MISSING)
     for head, rest in ways_to_split(name):
         value = row.get(head, MISSING)
-        if not rest and value is not MISSING:
-            return value
         if rest and isinstance(value, Mapping):
             below = value_of(value, rest)
             if below is not MISSING:
