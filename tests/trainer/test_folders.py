@@ -85,6 +85,22 @@ def test_a_pattern_is_refused_where_it_would_have_no_effect(manual: Path, corpus
         read(path, pattern="*.md")
 
 
+def test_linked_folders_elsewhere_are_read_once_and_loops_are_not_followed(
+    manual: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "deep").mkdir(parents=True)
+    for name in ("x.md", "deep/y.md"):
+        (elsewhere / name).write_text(f"{name}\n" * 40)
+    (elsewhere / "deep" / "loop").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(manual)
+    for name, target in {"up": tmp_path, "down": manual / "guide", "far": elsewhere}.items():
+        (manual / name).symlink_to(target)
+    (manual / "src" / "again").symlink_to(elsewhere)
+    files = read(manual, pattern="*.md").info.files
+    assert files == ("a.md", "far/deep/y.md", "far/x.md", "guide/b.md", "guide/deep/c.md")
+
+
 def test_a_link_to_nothing_is_refused_and_a_loop_of_folders_is_not_followed(manual: Path) -> None:
     (manual / "guide" / "loop").symlink_to(manual)
     assert len(read(manual, pattern="*.md").info.files) == 3

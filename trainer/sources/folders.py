@@ -159,20 +159,35 @@ def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 def _below(folder: Path) -> list[Path]:
-    """All files below a folder except hidden ones, sorted by name; linked folders are left out.
+    """All files below a folder except hidden ones, sorted by name.
 
-    Raises CorpusError for a folder that cannot be read, since its text would be missing.
+    Links to folders elsewhere are followed. Raises CorpusError for a folder that cannot be read,
+    since its text would be missing.
     """
     found: list[Path] = []
+    seen = {folder.resolve()}
     try:
-        for place, folders, names in os.walk(folder, onerror=_refuse):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = [name for name in folders if _is_new(Path(place, name), folder, seen)]
             paths = [Path(place, name) for name in names if not name.startswith(".")]
             # A link to nothing is refused when it is read: its text is missing.
             found += [path for path in paths if path.is_file() or path.is_symlink()]
     except OSError as error:
         raise unreadable(Path(error.filename), error) from error
     return sorted(found)
+
+
+def _is_new(path: Path, folder: Path, seen: set[Path]) -> bool:
+    """True unless a folder is a link back: to one that is read anyway, or that holds the corpus."""
+    target, root = path.resolve(), folder.resolve()
+    is_link_back = path.is_symlink() and (
+        target.is_relative_to(root) or root.is_relative_to(target)
+    )
+    if is_link_back or target in seen:
+        return False
+    seen.add(target)
+    return True
 
 
 def _refuse(error: OSError) -> None:
