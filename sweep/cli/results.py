@@ -60,6 +60,9 @@ EffectOption = Annotated[
     float | None, typer.Option(help="Smallest effect of interest; 0 if left out.")
 ]
 
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="Give runs that had ended the results of these files.")
+]
 DirectionOption = Annotated[
     bool | None,
     typer.Option(
@@ -85,12 +88,12 @@ def import_results(
     correction: CorrectionOption = None,
     smallest_effect: EffectOption = None,
     higher_is_better: DirectionOption = None,
+    replace: ReplaceOption = False,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
     """Import results of other programs as a study, for `sweep report` and `sweep noise`."""
-    from sweep.commands.import_ import ImportRequest
-    from sweep.commands.import_ import import_results as command
+    from sweep.commands import import_
     from sweep.importing.columns import parse_columns
     from sweep.importing.rules import parse_rules
     from sweep.importing.settings import Settings, asked_direction
@@ -104,8 +107,9 @@ def import_results(
     )
     columns = parse_columns(column or [])
     losses = {"zero_loss": zero_loss, "negative_loss": negative_loss}
-    rules = parse_rules(status or [], where or [], losses, at_step)
-    request = ImportRequest(
+    rules = parse_rules(status or [], where or [], losses, at_step, replace=replace)
+    request = import_.ImportRequest(
         files=files, study=study, regex=regex, columns=columns, settings=settings, rules=rules
     )
-    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+    workspace = open_workspace(runs, db)
+    raise typer.Exit(import_.import_results(workspace, request, make_console()))

@@ -79,6 +79,7 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
         direction=reading.rules.direction,
         seed_fields=found.seed_fields,
         settings=settings,
+        replace=request.rules.replace,
     )
     saved = save_import(workspace.open_or_create(), new)
     for line in [
@@ -118,16 +119,20 @@ def _check(request: ImportRequest) -> None:
 
 
 def _summary(request: ImportRequest, saved: Saved) -> str:
-    if not saved.added:
-        return (
-            f"{request.study}: nothing new; all {counted(saved.known, 'run')} of "
-            f"{source_of(request.files)} {'is' if saved.known == 1 else 'are'} there already."
-        )
-    already = f", {saved.known} more were there already" if saved.known else ""
+    study, source, plan = request.study, source_of(request.files), saved.plan
+    if not saved.added and not saved.ended and not saved.replaced:
+        are = "is" if saved.known == 1 else "are"
+        return f"{study}: nothing new; all {counted(saved.known, 'run')} of {source} {are} there already."
+    counts = {
+        "had ended since the last import": saved.ended,
+        "had another result, which was replaced": saved.replaced,
+        "more were there already": saved.known - saved.ended - saved.replaced,
+    }
+    told = "".join(f", {count} {what}" for what, count in counts.items() if count)
+    arms = f"{len(plan.arms)} arms, and" if len(plan.arms) > 1 else "one arm:"
     return (
-        f"{request.study}: {counted(saved.added, 'run')} imported from {source_of(request.files)}"
-        f"{already}; the study has {counted(len(saved.plan.arms), 'arm')}, and "
-        f"{shown(saved.plan.baseline)} is the baseline."
+        f"{study}: {counted(saved.added, 'run')} imported from {source}{told}; the study has {arms} "
+        f"{shown(plan.baseline)} is the baseline."
     )
 
 

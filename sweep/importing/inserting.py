@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, bindparam, insert, update
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from sweep.importing.known_runs import family_of
 from sweep.importing.run_table import RunTable
@@ -46,21 +47,39 @@ def insert_runs(connection: Connection, study: str, new: NewRuns, further: pd.Da
     families = {arm: family_of(study, arm) for arm in new.table.arm.unique()}
     for batch in new.batches():
         table = batch.table
-        columns = {
+        columns = _outcomes(batch, further) | {
             "id": batch.ids.astype("U32").tolist(),
             "init_seed": table.init_seed.tolist(),
             "order_seed": table.order_seed.tolist(),
             "dropout_seed": table.dropout_seed.tolist(),
-            "cause": _or_none(table.cause, table.cause.notna()),
             "recipe": ["{}"] * len(table),
             "corpus_hash": [""] * len(table),
             "family": table.arm.map(families).tolist(),
-            "state": [state.value for state in table.state],
-            "test_loss": _or_none(table.loss, table.state == RunState.DONE),
-            "provenance": [_provenance_json(step) for step in table.step.tolist()],
-            "further": _further_json(further, table),
         }
         _insert(connection, runs, columns)
+
+
+def update_runs(connection: Connection, changed: NewRuns, further: pd.DataFrame) -> None:
+    """Give known runs the results that a file has for them."""
+    for batch in changed.batches():
+        columns = _outcomes(batch, further)
+        statement = update(runs).where(runs.c.id == bindparam("run_id"))
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+        compiled = statement.values(values).compile(dialect=connection.dialect)
+        given = {f"new_{name}": column for name, column in columns.items()}
+        _execute(connection, compiled, given | {"run_id": batch.ids.astype("U32").tolist()})
+
+
+def _outcomes(batch: NewRuns, further: pd.DataFrame) -> dict[str, list[Any]]:
+    """Return the columns of the runs' results, as driver values."""
+    table = batch.table
+    return {
+        "cause": _or_none(table.cause, table.cause.notna()),
+        "state": [state.value for state in table.state],
+        "test_loss": _or_none(table.loss, table.state == RunState.DONE),
+        "provenance": [_provenance_json(step) for step in table.step.tolist()],
+        "further": _further_json(further, table),
+    }
 
 
 def insert_members(connection: Connection, new: NewRuns, arm_ids: Mapping[str, int]) -> None:
@@ -77,6 +96,13 @@ def insert_members(connection: Connection, new: NewRuns, arm_ids: Mapping[str, i
 def _insert(connection: Connection, table: Table, columns: Mapping[str, list[Any]]) -> None:
     """Insert rows, given as columns of driver values: SQLAlchemy is slow with a million rows."""
     compiled = insert(table).compile(dialect=connection.dialect, column_keys=list(columns))
+    _execute(connection, compiled, columns)
+
+
+def _execute(
+    connection: Connection, compiled: SQLCompiler, columns: Mapping[str, list[Any]]
+) -> None:
+    """Execute a statement once for each row of the columns."""
     rows: list[Any]
     if compiled.positional:
         order = compiled.positiontup or list(columns)

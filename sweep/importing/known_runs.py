@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Text, cast, func, select
 
 from sweep.importing.run_table import RunTable
 from sweep.store.schema import arms, members, runs
@@ -30,6 +32,8 @@ class KnownRuns:
     """NaN where there is none."""
     states: NDArray[np.object_]
     """RunState."""
+    steps: NDArray[np.float64]
+    """The step that each loss was logged at; NaN if it is unknown."""
 
     def places(self, wanted: NDArray[np.bytes_]) -> NDArray[np.intp]:
         """Return the place of each wanted id in `ids`, or -1.
@@ -51,16 +55,26 @@ def read_known_runs(connection: Connection, study: str, arm_names: Iterable[str]
     import numpy as np
 
     ids, losses, states = [np.array([], "S32")], [np.array([], float)], [np.array([], object)]
-    query = select(runs.c.id, runs.c.test_loss, runs.c.state)
+    steps = [np.array([], float)]
+    query = select(runs.c.id, runs.c.test_loss, runs.c.state, cast(runs.c.provenance, Text))
     for name in arm_names:
         rows = connection.execute(query.where(runs.c.family == family_of(study, name)))
         for batch in rows.partitions(BATCH):
             ids.append(np.array([row.id for row in batch], "S32"))
             losses.append(np.array([row.test_loss for row in batch], float))  # None becomes NaN
             states.append(np.array([row.state for row in batch], object))
+            steps.append(np.array([_last_step(row.provenance) for row in batch], float))
     return KnownRuns(
-        ids=np.concatenate(ids), losses=np.concatenate(losses), states=np.concatenate(states)
+        ids=np.concatenate(ids),
+        losses=np.concatenate(losses),
+        states=np.concatenate(states),
+        steps=np.concatenate(steps),
     )
+
+
+def _last_step(provenance: str | None) -> float:
+    """Return the step that `inserting` noted."""
+    return float((json.loads(provenance) or {}).get("last_step", "nan")) if provenance else math.nan
 
 
 def count_runs(connection: Connection, study: str) -> dict[str, int]:

@@ -42,6 +42,8 @@ class Rules:
     """Conditions on rows, as `--where` has them: `tag=val/loss`."""
     at_step: float | None = None
     """The step that counts; None takes the last one of each run."""
+    replace: bool = False
+    """True if runs that had ended get the results of the file."""
     direction: Direction = Direction.MINIMIZE
     """The direction in which the metric improves. If higher is better, 0 is no suspect."""
     is_direction_given: bool = False
@@ -70,7 +72,12 @@ def normal_word(status: str) -> str:
 
 
 def parse_rules(
-    statuses: list[str], where: list[str], losses: Mapping[str, str | None], at_step: float | None
+    statuses: list[str],
+    where: list[str],
+    losses: Mapping[str, str | None],
+    at_step: float | None,
+    *,
+    replace: bool = False,
 ) -> Rules:
     """Make rules of the words of the command line. Raises ResultsError.
 
@@ -86,6 +93,7 @@ def parse_rules(
         statuses=parse_statuses(statuses),
         where=where,
         at_step=at_step,
+        replace=replace,
         zero_loss=states.get("zero_loss"),
         negative_loss=states.get("negative_loss"),
     )

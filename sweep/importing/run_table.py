@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from sweep.importing.rules import NOT_ENDED
 from sweep.store.states import RunState
 from sweep.terminal.printable import shown
 
@@ -32,7 +33,7 @@ class RunTable:
     loss: pd.Series[Any]
     """Float64; NaN for a run without one."""
     state: pd.Series[Any]
-    """RunState: DONE, DIVERGED or FAILED."""
+    """RunState: DONE, DIVERGED, FAILED or `rules.NOT_ENDED`."""
     cause: pd.Series[Any]
     """Why it diverged or failed, in words; empty otherwise."""
     step: pd.Series[Any]
@@ -64,4 +65,6 @@ class RunTable:
 
 def outcome(state: RunState, loss: float) -> str:
     """Describe how a run ended: `loss 2.5` or `status failed`."""
+    if state == NOT_ENDED:
+        return "no result yet"
     return f"loss {float(loss)!r}" if state == RunState.DONE else f"status {state}"

@@ -1,4 +1,4 @@
-"""Storing of an import: new runs are added if the study's other runs are as they were."""
+"""Storing of an import: new runs are added, and runs that had not ended are updated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 from sweep.errors import ResultsError
 from sweep.history.record import save_content
 from sweep.importing.fields import Field
-from sweep.importing.inserting import NewRuns, insert_members, insert_runs
+from sweep.importing.inserting import NewRuns, insert_members, insert_runs, update_runs
 from sweep.importing.known_runs import (
     KnownRuns,
     count_runs,
@@ -24,21 +24,18 @@ from sweep.importing.known_runs import (
     run_ids,
 )
 from sweep.importing.numbering import number_seeds
-from sweep.importing.run_table import RunTable, outcome
-from sweep.importing.runs import NO_LOSS
+from sweep.importing.run_table import RunTable
 from sweep.importing.settings import Settings, chosen_analysis
+from sweep.importing.updating import Changed, find_changed
 from sweep.metrics.metric import Direction
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
 from sweep.store.schema import arms, plans, studies
-from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
 CACHE_KIB = 128 << 10
 """Page cache of SQLite: with less, the indexes of a million runs are written many times over."""
@@ -66,6 +63,8 @@ class Import:
     seed_fields: tuple[Field, ...]
     """Seeds that runs pair by."""
     settings: Settings
+    replace: bool = False
+    """True if runs that had ended get the results of this file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +74,10 @@ class Saved:
     added: int
     known: int
     """Runs of the file that the study had already."""
+    ended: int
+    """Those of them that had not ended before, and have another result now."""
+    replaced: int
+    """Those of them that had ended with another result, which was replaced."""
     plan: PlanContent
     """The study's plan."""
 
@@ -82,7 +85,7 @@ class Saved:
 def save_import(store: Store, new: Import) -> Saved:
     """Add the runs that the study does not have: all of them or, if one contradicts it, none.
 
-    Raises ResultsError if the study was trained here, a run has another loss than it had, seeds
+    Raises ResultsError if the study was trained here, a run that had ended has another result, seeds
     come from other columns.
     """
     with store.write() as connection:
@@ -91,17 +94,26 @@ def save_import(store: Store, new: Import) -> Saved:
         _check_names(connection, new)
         earlier = _earlier_plan(connection, new)
         counts = count_runs(connection, new.study)
-        fresh = _new_runs(new, read_known_runs(connection, new.study, counts))
+        fresh, changed = _compare(new, read_known_runs(connection, new.study, counts))
         fresh, labels = _numbered(connection, new, fresh, earlier)
         plan = _plan(new, earlier, _add_counts(counts, new, fresh), labels)
+        plan = replace(plan, replaced=[*plan.replaced, *changed.replaced()])
         _save_study(connection, new, plan)
         arm_ids = _save_arms(connection, new.study, plan)
         insert_runs(connection, new.study, fresh, new.further)
         insert_members(connection, fresh, arm_ids)
+        update_runs(connection, NewRuns(ids=changed.ids, table=changed.table), new.further)
         if sum(plan.arms.values()) <= LARGEST_STUDY_FILE:
             store.write_study_file(connection, new.study)
     added = len(fresh.table)
-    return Saved(added=added, known=len(new.table) - added, plan=plan)
+    replaced = int(changed.had_ended.sum())
+    return Saved(
+        added=added,
+        known=len(new.table) - added,
+        ended=len(changed.ids) - replaced,
+        replaced=replaced,
+        plan=plan,
+    )
 
 
 def _check_names(connection: Connection, new: Import) -> None:
@@ -139,37 +151,19 @@ def _earlier_plan(connection: Connection, new: Import) -> PlanContent | None:
     return earlier
 
 
-def _new_runs(new: Import, known: KnownRuns) -> NewRuns:
-    """Return the runs that the study does not have, by id. Raises ResultsError for a conflict."""
+def _compare(new: Import, known: KnownRuns) -> tuple[NewRuns, Changed]:
+    """Return the runs that the study does not have, by id, and those that have changed.
+
+    Raises ResultsError if one has changed that had ended, unless it is to be replaced.
+    """
     ids = run_ids(new.study, new.table)
     order = ids.argsort()  # an index is filled fastest from left to right
     places = known.places(ids[order])
-    _check_agreement(new, order[places >= 0], known, places[places >= 0])
-    fresh = order[places < 0]
-    return NewRuns(ids=ids[fresh], table=new.table.take(fresh))
-
-
-def _check_agreement(
-    new: Import, rows: NDArray[np.intp], known: KnownRuns, places: NDArray[np.intp]
-) -> None:
-    """Raise ResultsError if runs of the file, at `rows`, end otherwise than they did at `places`."""
-    losses, states = new.table.loss.to_numpy()[rows], new.table.state.to_numpy()[rows]
-    other_loss = (states == RunState.DONE) & (losses != known.losses[places])
-    # Until 0.1.0 a run without a loss had diverged; now it has failed.
-    lost = (new.table.cause.to_numpy()[rows] == NO_LOSS) & (
-        known.states[places] == RunState.DIVERGED
-    )
-    differing = (other_loss | ((states != known.states[places]) & ~lost)).nonzero()[0]
-    if not differing.size:
-        return
-    first = differing[rows[differing].argmin()]
-    place, before = int(rows[first]), int(places[first])
-    raise ResultsError(
-        f"{new.path}: row {new.table.row[place]} gives {new.table.describe(place)} "
-        f"{new.table.outcome(place)}, and study {new.study!r} has it with "
-        f"{outcome(known.states[before], known.losses[before])}; correct the file, or choose "
-        "another name with --study"
-    )
+    old, fresh = order[places >= 0], order[places < 0]
+    changed = find_changed(ids[old], new.table.take(old), known, places[places >= 0])
+    if not new.replace:
+        changed.check(str(new.path), new.study)
+    return NewRuns(ids=ids[fresh], table=new.table.take(fresh)), changed
 
 
 def _numbered(
@@ -201,6 +195,7 @@ def _plan(
         analysis=chosen_analysis(new.settings, earlier),
         seed_columns=[field.value for field in new.seed_fields],
         labels=labels,
+        replaced=earlier.replaced if earlier else (),
         arms={new.baseline: counts[new.baseline], **counts},
     )
 
@@ -217,6 +212,8 @@ def _plan_json(plan: PlanContent) -> dict[str, Any]:
         "labels": dict(plan.labels),
         "arms": dict(plan.arms),
     }
+    if plan.replaced:
+        content["replaced"] = list(plan.replaced)
     if plan.direction is not Direction.MINIMIZE:  # without it, hashes of older plans stay the same
         content["direction"] = plan.direction.value
     return content

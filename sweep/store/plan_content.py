@@ -73,6 +73,8 @@ class PlanContent:
     """Seeds of an imported study that are not numbers, with the numbers that stand for them."""
     existed: Mapping[str, Sequence[int]] | None = None
     """By arm: the seeds whose runs had results before the plan; None if that was not recorded."""
+    replaced: Sequence[str] = ()
+    """Results of an imported study that a later import replaced, in words."""
     json: Mapping[str, Any] = field(default_factory=dict)
     """The stored JSON."""
 
@@ -96,5 +98,6 @@ class PlanContent:
             seed_columns=json.get("seed_columns", ()),
             labels=json.get("labels", {}),
             existed=json.get("existed"),
+            replaced=json.get("replaced", ()),
             json=json,
         )

@@ -123,8 +123,8 @@ def test_a_run_with_a_changed_loss_is_refused_and_both_losses_are_shown(
     with pytest.raises(ResultsError) as error:
         importer(csv(changed))
     assert str(error.value).endswith(
-        "row 9 gives arm 'clip', seed 4 loss 2.75, and study 'x' has it with loss 2.456; correct "
-        "the file, or choose another name with --study"
+        "row 9 gives arm 'clip', seed 4 loss 2.75, and the study has it with loss 2.456. Correct the "
+        "file, replace them with --replace, or choose another name with --study"
     )
     assert len(importer.runs()) == 8
 
