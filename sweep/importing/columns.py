@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
-from sweep.importing.exports import split_run_names
 from sweep.importing.fields import (
     RUN_LABELS,
     SEED_FIELDS,
@@ -20,6 +19,7 @@ from sweep.importing.fields import (
     recognise,
 )
 from sweep.importing.questions import Questions, gathered
+from sweep.importing.run_names import split_run_names
 from sweep.importing.selection import ask_for_metric, find_long, quoted, select_rows
 from sweep.metrics.metric import Direction
 from sweep.terminal.printable import shown
@@ -89,13 +89,29 @@ def choose_columns(
             questions.ask(ask_for_metric(long, source))
         given = {Field.LOSS: long.value, **asked} if long else asked
         names = _names(given, [str(name) for name in frame.columns], source, questions)
-    cells = {field: _cells(selected, column) for field, column in names.items()}
+        questions.check()
+        cells = {field: _cells(selected, column) for field, column in names.items()}
+        cells.update(_split_names(cells, names, asked, source))
     taken = set(names.values())
     further = frame[[name for name in frame.columns if name not in taken]]
-    if names[Field.ARM] in RUN_LABELS and not {*names, *asked} & set(SEED_FIELDS):
-        cells.update(split_run_names(cells[Field.ARM]))
     metric = long.names[0] if long and long.names else names[Field.LOSS]
     return Chosen(cells=cells, further=further, names=names, metric=metric)
+
+
+def _split_names(
+    cells: Mapping[Field, pd.Series[Any]],
+    names: dict[Field, str],
+    asked: Mapping[Field, str],
+    source: str,
+) -> Mapping[Field, pd.Series[Any]]:
+    """Return arm and seed of runs whose names have both; empty for other files."""
+    arm = names[Field.ARM]
+    has_seeds = names.get(Field.SEED) == arm
+    if has_seeds:
+        del names[Field.SEED]
+    elif arm not in RUN_LABELS or {*names, *asked} & set(SEED_FIELDS):
+        return {}
+    return split_run_names(cells[Field.ARM], arm, source, has_seeds=has_seeds)
 
 
 def _cells(frame: pd.DataFrame, column: str) -> pd.Series[Any]:

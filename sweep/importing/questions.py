@@ -21,7 +21,12 @@ class Questions:
     def check(self) -> None:
         """Raise ResultsError with all questions, a line each, if there are any."""
         if self._sentences:
-            raise ResultsError("\n".join(dict.fromkeys(self._sentences)))
+            raise ResultsError(self.text)
+
+    @property
+    def text(self) -> str:
+        """All questions, a line each."""
+        return "\n".join(dict.fromkeys(self._sentences))
 
 
 @contextmanager
@@ -34,5 +39,6 @@ def gathered() -> Iterator[Questions]:
     try:
         yield questions
     except ResultsError as error:
-        questions.ask(str(error))
+        if str(error) != questions.text:  # otherwise these are the questions
+            questions.ask(str(error))
     questions.check()
