@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from sweep.errors import ResultsError
 from sweep.importing.fields import SEED_FIELDS, Field, recognise
 from sweep.importing.files.events import EVENTS, read_events
-from sweep.importing.files.finding import ResultFile, find_files
+from sweep.importing.files.finding import find_files
 from sweep.importing.files.forms import read_table
-from sweep.importing.files.logs import read_log
+from sweep.importing.files.logs import read_log, without_other_files
 from sweep.importing.files.table import Table, check_size
 from sweep.importing.tools.export import FILE, Asked, Export
 from sweep.importing.tools.registry import recognise_export
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 LONGEST_CELL = 100_000
 """Longest cell, characters."""
+_APART = frozenset({Field.STEP, Field.RUN, *SEED_FIELDS})
+"""Fields that tell the rows of a file apart."""
+_STEP_NAME = re.compile(
+    r"(global|current|train|training|optimizer)?[ _/]?(steps?|iter|iters|iteration|iterations)",
+    re.IGNORECASE,
+)
 
 
 def read_results(
@@ -39,9 +45,12 @@ def read_results(
     ResultsError for a file that cannot be read or has no rows, and to ask what is not clear.
     """
     files = find_files(named, logs=pattern is not None)
-    tables = [_read(file, pattern) for file in files]
+    read = {file.path: _read(file.path, pattern) for file in files}
+    if pattern is not None:
+        read = without_other_files(read, pattern)
+    tables = list(read.values())
     asked = Asked(columns=columns or {}, source=source_of(named))
-    frame = _join(files, tables, asked.source)
+    frame = _join([file.run for file in files if file.path in read], tables, asked.source)
     export = _with_runs(recognise_export(frame, asked), asked, tables)
     remarks = dict.fromkeys(remark for table in tables for remark in table.remarks)
     return replace(export, remarks=[*remarks, *export.remarks, *_training_loss(export, asked)])
@@ -61,9 +70,8 @@ def source_of(named: Sequence[Path]) -> str:
     return f"{named[0]} and {more} other{'s' if more > 1 else ''}" if more else str(named[0])
 
 
-def _read(file: ResultFile, pattern: re.Pattern[str] | None) -> Table:
+def _read(path: Path, pattern: re.Pattern[str] | None) -> Table:
     """Read one file. Raises ResultsError if it has no rows, two columns of a name, or a huge cell."""
-    path = file.path
     if pattern is not None:
         table = read_log(path, pattern)
     else:
@@ -85,18 +93,18 @@ def _without_empty_columns(cells: pa.Table) -> pa.Table:
     )
 
 
-def _join(files: Sequence[ResultFile], tables: Sequence[Table], source: str) -> pd.DataFrame:
+def _join(runs: Sequence[str], tables: Sequence[Table], source: str) -> pd.DataFrame:
     """Return all rows, with a column for the name of the file that they are from."""
     import pyarrow as pa
 
     parts = []
-    for file, table in zip(files, tables, strict=True):
+    for run, table in zip(runs, tables, strict=True):
         cells = table.cells
         if len(tables) > 1 and any(t.cells.schema != cells.schema for t in tables):
             cells = pa.table({name: _as_text(cells[name]) for name in cells.column_names})
         names = [f"{name}.1" if name == FILE else name for name in cells.column_names]
         cells = cells.rename_columns(names)
-        parts.append(cells.append_column(FILE, pa.array([file.run] * len(cells), pa.string())))
+        parts.append(cells.append_column(FILE, pa.array([run] * len(cells), pa.string())))
     joined = pa.concat_tables(parts, promote_options="default")
     check_size(Path(source), joined.num_rows, joined.num_columns)
     frame: pd.DataFrame = joined.to_pandas()
@@ -133,11 +141,31 @@ def _with_runs(export: Export, asked: Asked, tables: Sequence[Table]) -> Export:
     columns = dict(export.columns)
     if Field.ARM not in chosen:
         columns[Field.ARM] = FILE
+        step = _guess_step(names)
+        if step is not None and not chosen.keys() & _APART:
+            columns[Field.STEP] = chosen[Field.STEP] = step
+        _check_rows(export.frame, chosen, asked)
+    export = replace(export, columns=columns)
     step = chosen.get(Field.STEP)
-    apart = chosen.keys() & {Field.ARM, Field.RUN, *SEED_FIELDS}
+    apart = chosen.keys() & (_APART - {Field.STEP} | {Field.ARM})
     if step is not None and step in export.frame and (one_run or not apart):
-        return replace(export, frame=_one_row_per_step(export.frame, step), columns=columns)
-    return replace(export, columns=columns)
+        return replace(export, frame=_one_row_per_step(export.frame, step))
+    return export
+
+
+def _guess_step(names: Sequence[str]) -> str | None:
+    """Return the column of the step in a file of one run, by the names that programs give it."""
+    return next((name for name in names if _STEP_NAME.fullmatch(name)), None)
+
+
+def _check_rows(frame: pd.DataFrame, chosen: Mapping[Field, str], asked: Asked) -> None:
+    """Raise ResultsError if files have several rows each, and nothing tells steps from runs."""
+    if chosen.keys() & _APART or not frame[FILE].duplicated().any():
+        return
+    raise ResultsError(
+        f"{asked.source}: a file has several rows, and nothing says whether they are steps or runs; "
+        "name the column of the step or of the seed: --column step=COLUMN or --column seed=COLUMN"
+    )
 
 
 def _one_row_per_step(frame: pd.DataFrame, step: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import sys
@@ -59,6 +60,21 @@ def test_a_log_that_ends_in_nan_is_no_run_that_ended_before(read: Reader) -> Non
 def test_a_log_without_a_loss_is_a_run_without_a_loss(read: Reader) -> None:
     paths = [read.write("a.log", nanogpt("9.0")), read.write("dead.log", "Traceback\n")]
     assert read(*paths, regex=NANOGPT) == [("a", None, "9.0"), ("dead", None, None)]
+
+
+def test_files_beside_the_logs_of_a_folder_are_no_runs(read: Reader) -> None:
+    read.write("r/a.log.gz", gzip.compress(nanogpt("9.0").encode()))
+    read.write("r/dead.log", "Traceback\n")
+    read.write("r/notes.txt", "to do\n")
+    assert read(read.folder / "r", regex=NANOGPT) == [("a", None, "9.0"), ("dead", None, None)]
+    dead = read.folder / "r" / "dead.log"
+    assert read.remarks == [f"{dead}: no line matches: a run without a loss."]
+
+
+def test_a_pattern_that_no_line_matches_is_refused(read: Reader) -> None:
+    paths = [read.write("a.log", "x\n"), read.write("b.log", "y\n")]
+    with pytest.raises(ResultsError, match="and the others matches --regex"):
+        read(*paths, regex="loss=(?P<loss>.+)")
 
 
 def test_of_a_step_that_is_logged_again_the_last_line_counts(read: Reader) -> None:
@@ -140,6 +156,17 @@ def test_a_table_of_seeds_for_each_arm_is_an_arm(read: Reader) -> None:
     rows = [("base", "1", "2"), ("base", "2", "3"), ("clip", "1", "2"), ("clip", "2", "3")]
     assert read(*paths) == rows
     assert read(read.folder / "r") == rows
+
+
+def test_files_of_steps_are_runs_and_files_of_rows_are_asked_about(read: Reader) -> None:
+    for arm in ("base", "clip"):
+        read.write(f"r/{arm}/metrics.csv", "global_step,lr,val_loss\n1,0.1,9\n2,0.1,2.5\n")
+        read.write(f"q/{arm}.jsonl", '{"percentage": 5, "loss": 9}\n{"percentage": 9, "loss": 3}\n')
+    assert read(read.folder / "r")[-2:] == [("clip", None, "9"), ("clip", None, "2.5")]
+    with pytest.raises(ResultsError, match="nothing says whether they are steps or runs; name"):
+        read(read.folder / "q")
+    columns = {"step": "percentage"}
+    assert read(read.folder / "q", columns=columns)[-1] == ("clip", None, "3")
 
 
 def test_the_summaries_of_runs_are_runs(read: Reader) -> None:

@@ -162,6 +162,14 @@ def test_a_panel_with_a_training_loss_says_so(read: Reader) -> None:
     assert read.remarks == ["'train/loss' is a loss on the training text, by its name."]
 
 
+def test_a_panel_whose_last_values_are_means_says_so(read: Reader) -> None:
+    columns = [f"a - val/loss{end}" for end in ("", "__MIN", "__MAX")]
+    read(read.write("p.csv", panel("Step", *columns, rows="1,2,1,3\n")))
+    assert read.remarks[0].startswith("The last value of 'a' is a mean, of several steps or of a")
+    read(read.write("p.csv", panel("Step", *columns, rows="1,2,1,3\n2,1,1,1\n")))
+    assert read.remarks == []
+
+
 def test_a_run_of_a_panel_without_a_value_is_a_run_without_a_loss(read: Reader) -> None:
     text = panel("Step", "a - val/loss", "b - val/loss", rows="1,2,\n2,1,\n")
     assert read(read.write("p.csv", text))[-1] == ("b", None, None)
@@ -205,8 +213,20 @@ def test_mlflow_s_rest_records_have_the_columns_of_search_runs(read: Reader) -> 
         "metrics": [{"key": "val_loss", "value": 2.5, "step": 9}],
         "params": [{"key": "seed", "value": "1"}],
     }
-    text = json.dumps({"runs": [{"info": info, "data": data}, {"info": info, "data": {}}]})
-    assert read(read.write("r.json", text)) == [("base", "1", "2.5"), ("base", None, None)]
+    runs = [{"info": info, "data": data}, {"info": info, "data": {}}]
+    for document in (runs, {"runs": runs}):
+        path = read.write("r.json", json.dumps(document))
+        assert read(path) == [("base", "1", "2.5"), ("base", None, None)]
+
+
+def test_records_of_w_and_b_s_site_are_read(read: Reader) -> None:
+    nodes = [{"name": "base", "summaryMetrics": {"val/loss": 2.5}, "config": {"lr": 1}}]
+    assert read(read.write("r.json", json.dumps(nodes))) == [("base", None, "2.5")]
+
+
+def test_a_scalar_of_tensorboard_is_read_from_json_too(read: Reader) -> None:
+    path = read.write("run-a-seed1-tag-loss.json", json.dumps([[1.5, 0, 9.0], [2.5, 100, 2.5]]))
+    assert read(path) == [("a", "1", "9.0"), ("a", "1", "2.5")]
 
 
 ARMS = "has no column of arms; name the settings that make one: --column arm="

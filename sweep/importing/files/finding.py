@@ -127,7 +127,7 @@ def _inside(folder: Path, *, logs: bool) -> list[Path]:
     """Return the files of results in a folder: all of the first kind that it has."""
     present = _walk(folder)
     if logs:
-        found = [path for path in present if path.suffix.lower() in LOG_SUFFIXES]
+        found = [path for path in present if log_suffix(path) in LOG_SUFFIXES]
         wanted = f"no log ({', '.join(LOG_SUFFIXES[:-1])})"
     else:
         found = _of_one_kind(present)
@@ -135,6 +135,11 @@ def _inside(folder: Path, *, logs: bool) -> list[Path]:
     if not found:
         raise ResultsError(f"{folder} is a folder with {wanted} in it; {_remedy(present)}")
     return found
+
+
+def log_suffix(path: Path) -> str:
+    """Return the suffix of a file, without that of its compression."""
+    return Path(re.sub(r"\.(gz|zst|xz|bz2)$", "", path.name.lower())).suffix
 
 
 def _walk(folder: Path) -> list[Path]:
@@ -185,7 +190,7 @@ def _remedy(present: Sequence[Path]) -> str:
         )
     if any(name.endswith(".wandb") for name in names):
         return "it is W&B's own: export the runs as CSV from the site, or read them with its API"
-    if any(path.suffix in LOG_SUFFIXES for path in present):
+    if any(log_suffix(path) in LOG_SUFFIXES for path in present):
         return r"to read logs, add --regex 'step (?P<step>\d+).*val loss (?P<loss>[0-9.]+)'"
     return "name a file"
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sweep.errors import ResultsError
 from sweep.importing.fields import SEED_FIELDS, Field, recognise
 from sweep.importing.files.content import read_content
+from sweep.importing.files.finding import log_suffix
 from sweep.importing.files.table import Record, Table, table_of
 from sweep.importing.files.text import Text, read_text
 from sweep.terminal.printable import shown
@@ -64,8 +66,32 @@ def read_log(path: Path, pattern: re.Pattern[str]) -> Table:
     steps = [fields[Field.STEP]] if Field.STEP in fields else []
     rows = {tuple(row[key] for key in [*of_run, *steps]): row for row in _matches(text, pattern)}
     nothing: Record = {**dict.fromkeys(pattern.groupindex), **dict.fromkeys(steps, "0")}
-    found = list(rows.values()) or [nothing]
-    return Table(cells=table_of(found, path), one_run=not of_run, remarks=text.remarks)
+    return Table(
+        cells=table_of(rows.values() or [nothing], path),
+        one_run=not of_run,
+        remarks=text.remarks,
+        is_blank=not rows,
+    )
+
+
+def without_other_files(logs: Mapping[Path, Table], pattern: re.Pattern[str]) -> dict[Path, Table]:
+    """Leave out files of a folder that are no logs: without a match, and of another suffix.
+
+    The others without a match are runs that ended early, and are told. Raises ResultsError if no
+    file has a match.
+    """
+    suffixes = {log_suffix(path) for path, log in logs.items() if not log.is_blank}
+    if not suffixes:
+        raise ResultsError(
+            f"no line of {next(iter(logs))}{' and the others' if len(logs) > 1 else ''} matches "
+            f"--regex {pattern.pattern!r}"
+        )
+    kept = {path: log for path, log in logs.items() if log_suffix(path) in suffixes}
+    for path, log in kept.items():
+        if log.is_blank:
+            remark = f"{path}: no line matches: a run without a loss."
+            kept[path] = replace(log, remarks=(*log.remarks, remark))
+    return kept
 
 
 def _matches(text: Text, pattern: re.Pattern[str]) -> Iterator[Record]:

@@ -12,6 +12,8 @@ from sweep.terminal.printable import shown
 
 JSON = Any
 """What `json.loads` returns."""
+_SCALAR = ("Wall time", "Step", "Value")
+"""The columns of a scalar that is downloaded from TensorBoard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,12 @@ def find_records(document: JSON, path: Path) -> Records:
 
 
 def _list(document: JSON) -> Records | None:
-    return Records(values=document) if isinstance(document, list) else None
+    """A list of objects; of MLflow's runs; or of wall time, step and value, from TensorBoard."""
+    if not isinstance(document, list):
+        return None
+    if document and all(isinstance(row, list) and len(row) == len(_SCALAR) for row in document):
+        return Records(values=(dict(zip(_SCALAR, row, strict=True)) for row in document))
+    return _mlflow({"runs": document}) or Records(values=document)
 
 
 def _huggingface(document: JSON) -> Records | None:
@@ -48,7 +55,11 @@ def _huggingface(document: JSON) -> Records | None:
 def _mlflow(document: JSON) -> Records | None:
     """The answer of MLflow's REST interface to `runs/search` or `runs/get`."""
     runs = document.get("runs", [document.get("run")])
-    if not _are_objects(runs) or not all({"info", "data"} <= run.keys() for run in runs):
+    if (
+        not runs
+        or not _are_objects(runs)
+        or not all({"info", "data"} <= run.keys() for run in runs)
+    ):
         return None
     return Records(values=[_mlflow_run(run) for run in runs])
 

@@ -29,6 +29,8 @@ class Table:
     cells: pa.Table
     one_run: bool = False
     """True for a file that holds one run, whose name is that of the file."""
+    is_blank: bool = False
+    """True for a log without any line that matches."""
     remarks: Sequence[str] = ()
     """What was noticed, in sentences."""
 

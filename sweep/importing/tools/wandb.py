@@ -68,7 +68,12 @@ def read_panel(frame: pd.DataFrame, asked: Asked) -> Export | None:
         parts = [part.ffill().tail(1) for part in parts]
     if len(metrics) == 1:
         columns[Field.LOSS] = metrics[0]
-    return Export(frame=pd.concat(parts, ignore_index=True), tool="a panel of W&B", columns=columns)
+    return Export(
+        frame=pd.concat(parts, ignore_index=True),
+        tool="a panel of W&B",
+        columns=columns,
+        remarks=_about_ranges(frame, curves),
+    )
 
 
 def _curves(frame: pd.DataFrame) -> tuple[str, list[_Curve]]:
@@ -90,14 +95,32 @@ def _curves(frame: pd.DataFrame) -> tuple[str, list[_Curve]]:
 def _check_groups(frame: pd.DataFrame, curves: Sequence[_Curve], source: str) -> None:
     """Raise ResultsError if a line is the mean of several runs: its range is not empty."""
     for curve in curves:
-        low, high = f"{curve.column}__MIN", f"{curve.column}__MAX"
-        if not _GROUP.match(curve.run) or not {low, high} <= set(frame.columns):
-            continue
-        if (frame[low].fillna("") != frame[high].fillna("")).any():
+        if _GROUP.match(curve.run) and _has_range(frame, curve).any():
             raise ResultsError(
-                f"{source}: {shown(curve.run)} is the mean of a group of runs, and a test needs each run; "
-                "turn grouping off in the panel and export it again, or export the runs table"
+                f"{source}: {shown(curve.run)} is the mean of a group of runs, and a test needs each "
+                "run; turn grouping off in the panel and export it again, or export the runs table"
             )
+
+
+def _has_range(frame: pd.DataFrame, curve: _Curve) -> pd.Series[bool]:
+    """Return True for rows in which a value stands for a range of values."""
+    low, high = f"{curve.column}__MIN", f"{curve.column}__MAX"
+    if not {low, high} <= set(frame.columns):
+        return frame[curve.column].isna() & False
+    return frame[low].fillna("") != frame[high].fillna("")
+
+
+def _about_ranges(frame: pd.DataFrame, curves: Sequence[_Curve]) -> list[str]:
+    """Say if the last value of a run is a mean: of runs, or of steps that were drawn together."""
+    for curve in curves:
+        logged = frame[curve.column].notna()
+        if logged.any() and _has_range(frame, curve)[logged].iloc[-1]:
+            remark = (
+                f"The last value of {shown(curve.run)} is a mean, of several steps or of a group of "
+                "runs: if the panel is grouped, export it without grouping."
+            )
+            return [remark]
+    return []
 
 
 def _which(metrics: Sequence[str]) -> str:
@@ -133,7 +156,7 @@ def read_records(frame: pd.DataFrame, asked: Asked) -> Export | None:  # noqa: A
     import pandas as pd
 
     empty = [name for name in ("Group", "group") if name in frame and frame[name].isna().all()]
-    found = frame.drop(columns=empty)
+    found = frame.drop(columns=empty).rename(columns=_plain_name)
     for name in _DICTIONARIES:
         if name not in frame or not frame[name].astype("str").str.startswith("{").all():
             continue
@@ -145,6 +168,10 @@ def read_records(frame: pd.DataFrame, asked: Asked) -> Export | None:  # noqa: A
     return (
         None if found.columns.equals(frame.columns) else Export(frame=found, tool="records of W&B")
     )
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"^summary_?metrics\.", "summary.", name, flags=re.IGNORECASE)
 
 
 def _plain(cell: dict[str, Any]) -> dict[str, Any]:
