@@ -13,7 +13,7 @@ from sweep.cli.options import RUNS, Database, Folder, home_path, make_console, o
 FilesArgument = Annotated[
     list[Path],
     typer.Argument(
-        metavar="FILE...",
+        metavar="FILE",
         parser=home_path,
         help="Files with a row per run or step; folders of them.",
     ),

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.errors import ResultsError
-from sweep.importing.fields import SEED_FIELDS, Field, recognise
+from sweep.importing.fields import (
+    SEED_FIELDS,
+    Field,
+    find_test_losses,
+    is_test_metric,
+    recognise,
+)
 from sweep.importing.files.events import EVENTS, read_events
 from sweep.importing.files.finding import find_files
 from sweep.importing.files.forms import read_table
@@ -52,6 +58,7 @@ def read_results(
     asked = Asked(columns=columns or {}, source=source_of(named))
     frame = _join([file.run for file in files if file.path in read], tables, asked.source)
     export = _with_runs(recognise_export(frame, asked), asked, tables)
+    export = _with_loss(export, asked)
     remarks = dict.fromkeys(remark for table in tables for remark in table.remarks)
     return replace(export, remarks=[*remarks, *export.remarks, *_training_loss(export, asked)])
 
@@ -151,6 +158,18 @@ def _with_runs(export: Export, asked: Asked, tables: Sequence[Table]) -> Export:
     if step is not None and step in export.frame and (one_run or not apart):
         return replace(export, frame=_one_row_per_step(export.frame, step))
     return export
+
+
+def _with_loss(export: Export, asked: Asked) -> Export:
+    """Take the only metric on a test text for the loss, such as `val_bpb`, if no loss is there."""
+    names = [str(name) for name in export.frame.columns]
+    chosen = {**dict(recognise(names)), **export.columns, **asked.columns}
+    if Field.LOSS in chosen or find_test_losses(names):
+        return export
+    metrics = [name for name in names if is_test_metric(name)]
+    if len(metrics) != 1:
+        return export
+    return replace(export, columns={**export.columns, Field.LOSS: metrics[0]})
 
 
 def _guess_step(names: Sequence[str]) -> str | None:

@@ -92,7 +92,7 @@ EXPORTS: dict[str, tuple[Mapping[str, str], Rows]] = {
     ),
     "TensorBoard splits": (
         {
-            f"tb/{arm}-seed1/{split}/scalars.csv": f"step,loss\n1,{loss}\n"
+            f"tb/{arm}-seed1/{split}/scalars.csv": f"step,epoch_loss\n1,{loss}\n"
             for arm, loss in (("base", 2.5), ("clip", 2.25))
             for split in ("train", "validation")
         },
