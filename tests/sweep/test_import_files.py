@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import os
@@ -34,6 +35,8 @@ TABLES: dict[str, str | bytes] = {
     "tabs": CSV.replace(",", "\t"),
     "semicolons": CSV.replace(",", ";"),
     "bars": CSV.replace(",", "|"),
+    "blanks": "arm      seed  loss\nbaseline    1   2.5\nclip        1  2.25\n",
+    "a table as pandas prints it": pd.read_csv(io.StringIO(CSV), dtype=str).to_string(),
     "decimal commas": CSV.replace(",", ";").replace(".", ","),
     "decimal commas between tabs": CSV.replace(",", "\t").replace(".", ","),
     "the line of a spreadsheet": "sep=;\n" + CSV.replace(",", ";"),
@@ -184,6 +187,8 @@ def test_a_name_that_is_too_long_or_missing_is_refused(read: Reader) -> None:
         read(read.folder / ("a" * 5000))
     with pytest.raises(ResultsError, match=r"run\.csv does not exist; did you mean 'runs\.csv'\?"):
         read(read.folder / "run.csv")
+    with pytest.raises(ResultsError, match="is an address; download the file and name that"):
+        read(Path("https://host/runs.csv"))
 
 
 @pytest.mark.parametrize(

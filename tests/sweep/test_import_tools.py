@@ -219,6 +219,13 @@ def test_mlflow_s_rest_records_have_the_columns_of_search_runs(read: Reader) -> 
         assert read(path) == [("base", "1", "2.5"), ("base", None, None)]
 
 
+def test_the_table_of_a_chart_of_mlflow_has_its_runs_in_run(read: Reader) -> None:
+    text = (
+        '"Run","Run ID","metric","step","timestamp","value"\n"base-seed1","a","loss","1","9","2"\n'
+    )
+    assert read(read.write("chart.csv", text)) == [("base", "1", "2")]
+
+
 def test_records_of_w_and_b_s_site_are_read(read: Reader) -> None:
     nodes = [{"name": "base", "summaryMetrics": {"val/loss": 2.5}, "config": {"lr": 1}}]
     assert read(read.write("r.json", json.dumps(nodes))) == [("base", None, "2.5")]

@@ -55,7 +55,7 @@ def read_csv(text: Text, path: Path) -> Table:
     content, separator = _without_separator_line(content)
     content = content.lstrip(b"\r\n")
     lines_above = text.content.count(b"\n") - content.count(b"\n")
-    content = _BLANKS_BEFORE_QUOTES.sub(b"", content)
+    content = _BLANKS_BEFORE_QUOTES.sub(b"", _with_tabs(content))
     layout = _layout(content, separator, path)
     comments: list[int] = []
     cells = _parse(content, layout, lines_above, path, comments)
@@ -89,6 +89,17 @@ def _without_separator_line(content: bytes) -> tuple[bytes, str | None]:
     """Leave out the line `sep=;` by which a spreadsheet is told the separator."""
     found = re.match(rb'"?sep=([,;|\t])"?\r?\n', content, re.IGNORECASE)
     return (content[found.end() :], found[1].decode()) if found else (content, None)
+
+
+def _with_tabs(content: bytes) -> bytes:
+    """Put tabs in place of blanks, if these separate as many words in each of the first rows."""
+    lines = content[:_START].splitlines()[: _ROWS_LOOKED_AT + 1]
+    if not lines or any(separator.encode() in lines[0] for separator in SEPARATORS):
+        return content
+    header, *below = [len(line.split()) for line in lines if line.strip()]
+    if header < 2 or not below or len(set(below)) > 1 or below[0] - header not in {0, 1}:
+        return content
+    return b"\n".join(re.sub(rb" +", b"\t", line.strip()) for line in content.splitlines())
 
 
 def _layout(content: bytes, separator: str | None, path: Path) -> _Layout:

@@ -99,6 +99,8 @@ def _expand(path: Path, *, logs: bool) -> list[Path]:
             return [path]
     except OSError as error:  # a name that is too long
         raise ResultsError(f"{shown(str(path))} cannot be read: {error.strerror}") from error
+    if re.match(r"\w{2,}:/", str(path)):  # a path has lost one of the slashes
+        raise ResultsError(f"{path} is an address; download the file and name that")
     if not glob.has_magic(str(path)):
         near = did_you_mean(path.name, _names_beside(path))
         raise ResultsError(f"{path} does not exist{near or '; name a file of results'}")

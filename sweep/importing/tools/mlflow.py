@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from sweep.importing.fields import Field
 from sweep.importing.tools.export import Asked, Export
 
 if TYPE_CHECKING:
@@ -17,12 +18,15 @@ _ESCAPED = r"^'(?=[=+\-@])"
 
 
 def read_site(frame: pd.DataFrame, asked: Asked) -> Export | None:  # noqa: ARG001  (as others)
-    """Take away the apostrophes before negative numbers, in the tables that the site writes."""
-    if not (set(frame.columns) >= _SITE or set(frame.columns) >= _CHART):
+    """Take away the apostrophes before negative numbers, in the tables that the site writes.
+
+    The table of a chart has the name of the run in `Run`.
+    """
+    is_chart = set(frame.columns) >= _CHART
+    if not is_chart and not set(frame.columns) >= _SITE:
         return None
-    return Export(
-        frame=frame.apply(
-            lambda column: column.astype(object).replace(re.compile(_ESCAPED), "", regex=True)
-        ),
-        tool="an export of MLflow",
+    plain = frame.apply(
+        lambda column: column.astype(object).replace(re.compile(_ESCAPED), "", regex=True)
     )
+    columns = {Field.ARM: "Run"} if is_chart else {}
+    return Export(frame=plain, tool="an export of MLflow", columns=columns)
