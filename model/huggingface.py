@@ -124,8 +124,8 @@ def _block(index: int, width: int) -> dict[str, Parameter]:
     return found
 
 
-def to_fields(config: ModelConfig, vocabulary: int) -> dict[str, Any]:
-    """The content of `config.json`.
+def to_fields(config: ModelConfig, vocabulary: int, end_of_text: int) -> dict[str, Any]:
+    """The content of `config.json`; `end_of_text` is the id of that token.
 
     Raises ValueError, naming the field and the reason, for a network that GPT-2's format cannot
     hold.
@@ -138,7 +138,6 @@ def to_fields(config: ModelConfig, vocabulary: int) -> dict[str, Any]:
         if export.only not in (None, value):
             raise ValueError(f"model.{name} = {value!r}: {export.reason}")
         held |= dict.fromkeys(export.keys, value)
-    end_of_text = vocabulary - 1
     return {
         **FIXED_FIELDS,
         **held,

@@ -37,6 +37,7 @@ LIGHT_FOR_SWEEP = {
     "trainer.weights.initial",
     "trainer.rundir.lock",
     "trainer.corpora.prepare",
+    "trainer.corpora.tokenizer_paths",
     "trainer.processes.run",
     "trainer.weights.pretrained",
     "trainer.recipe",
@@ -59,7 +60,8 @@ ROOMS = {
     ],
     "trainer": [
         *("tools", "processes", "training", "weights", "rundir", "corpora", "sources"),
-        *("recipe_forms", "execution", "tokens", "recipe", "words", "files", "errors"),
+        *("recipe_forms", "execution", "tokens", "recipe", "tokenizer_names"),
+        *("words", "files", "errors"),
     ],
 }
 """Folders and single modules from top to bottom: each imports only what stands below it."""
@@ -242,6 +244,8 @@ CARELESS = {
     "code",
 }
 """Modules that run what they read."""
+FOR_ITS_ERROR = {"trainer/weights/nanogpt.py": {"pickle"}}
+"""Modules that import one of these for the type of its error only."""
 RUNNING = {"eval", "exec", "compile", "system", "popen", "getoutput", "getstatusoutput"}
 """Functions that run text."""
 
@@ -267,7 +271,8 @@ def careless_calls(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_nothing_is_run_that_somebody_else_wrote(path: Path) -> None:
-    assert not {module.partition(".")[0] for module in imports(path)} & CARELESS
+    found = {module.partition(".")[0] for module in imports(path)} & CARELESS
+    assert found <= FOR_ITS_ERROR.get(name(path), set())
     assert not list(careless_calls(path))
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from model.config import Config, Count, ModelConfig, Whole, parameter_count
+from trainer.tokenizer_names import MAX_VOCABULARY, parse_name
 from trainer.words import counted
 
 METRIC_VERSION = 1
@@ -26,23 +27,19 @@ def _parse_none(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
     return None if value == "none" else value
 
 
-MAX_VOCABULARY = 2**16
-"""The largest vocabulary: token ids are stored in two bytes."""
-
-
 def vocabulary_size(tokenizer: str) -> int:
-    """Number of token ids of a tokenizer, including end-of-text, which always has the last id.
-
-    Raises ValueError for an unknown name.
-    """
+    """Number of token ids of a tokenizer, including end-of-text. Raises ValueError for other names."""
     if tokenizer in VOCABULARY:
         return VOCABULARY[tokenizer]
+    if named := parse_name(tokenizer):
+        return named.vocabulary
     smallest = VOCABULARY["bytes"] + 1
     name, _, number = tokenizer.partition("-")
     if name != "bpe" or not re.fullmatch(r"[1-9][0-9]{0,8}", number):
         raise ValueError(
-            f"{tokenizer[:40]!r} is not a tokenizer; use bytes, gpt2, or bpe-N for a vocabulary of "
-            "N tokens that is made from the corpus, such as bpe-4096"
+            f"{tokenizer[:40]!r} is not a tokenizer; use bytes, gpt2, bpe-N for a vocabulary of N "
+            "tokens that is made from the corpus, such as bpe-4096, or in a study file the path of a "
+            "tokenizer.json"
         )
     if not smallest <= int(number) <= MAX_VOCABULARY:
         raise ValueError(
@@ -90,7 +87,7 @@ class DataConfig(Config):
     max_tokens: Annotated[Count | None, BeforeValidator(_parse_none)] = None
     """Stop reading the corpus after this many training tokens; `none` for all of it."""
     tokenizer: Annotated[str, AfterValidator(_check_tokenizer)] = "bytes"
-    """`bytes`: vocabulary 257. `gpt2`: GPT-2's, 50257. `bpe-N`: N tokens, made from the training text."""
+    """`bytes`, `gpt2`, `bpe-N` (N tokens, made from the training text) or the path of a tokenizer.json."""
     order: Literal["shuffled", "sequential"] = "shuffled"
     """`shuffled`: without replacement within an epoch. `sequential`: in the order of the corpus."""
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Tokens = NDArray[np.uint16]
-"""Token ids in a row; two bytes hold every vocabulary (`trainer.recipe.LARGEST_VOCABULARY`)."""
+"""Token ids in a row; two bytes hold every vocabulary (`trainer.tokenizer_names.MAX_VOCABULARY`)."""
 
 TOKENIZER_FILE = "tokenizer.json"
 """The file of a tokenizer, in the format of Hugging Face's `tokenizers`.

@@ -48,7 +48,7 @@ def evaluate(workspace: Workspace, request: EvaluateRequest, console: Console) -
         return 0
     setup = require_setup(store, study)
     folder = model_folder(workspace, request.model, study.name).resolve()
-    name = request.name or (folder.name if Path(request.model).is_dir() else request.model)
+    name = request.name or (folder.name if Path(request.model).exists() else request.model)
     check_name(store, study, name)
     found = ReferenceRow(
         study=study.name,
@@ -60,6 +60,8 @@ def evaluate(workspace: Workspace, request: EvaluateRequest, console: Console) -
     )
     save_reference(store, found)
     say(console, _words(found, setup))
+    for note in found.provenance["notes"]:
+        say(console, f"Note: {note}.")
     return 0
 
 

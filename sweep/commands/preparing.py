@@ -40,7 +40,9 @@ def prepare_inputs(workspace: Workspace, workload: Workload, console: Console) -
 
     def make(supply: Supply) -> Corpus:
         with _bar(supply, console) as report:
-            return prepare_corpus(supply.data, supply.source, workspace.cache, report)
+            return prepare_corpus(
+                supply.data, supply.source, workspace.cache, report, supply.tokenizer_file
+            )
 
     return workload.prepare_large(make)
 

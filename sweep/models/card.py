@@ -35,8 +35,8 @@ LOADING = """\
     print(write("Once", max_new_tokens=50)[0]["generated_text"])
 
 It is a GPT-2 to transformers: `AutoModelForCausalLM` and `AutoTokenizer` load it without remote
-code. Its tokenizer takes `<|endoftext|>` in a text for text, as in training; the end-of-text token
-itself is `tokenizer.eos_token_id`.
+code. Its tokenizer takes the name of its end-of-text token in a text for text, as in training; the
+token itself is `tokenizer.eos_token_id`.
 """
 
 

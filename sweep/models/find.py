@@ -14,12 +14,13 @@ from sweep.workspace import Workspace
 
 
 def model_folder(workspace: Workspace, word: str, study: str | None) -> Path:
-    """The folder of a model: `word` if it is a folder, else the folder of the run that it names.
+    """The folder of a model: `word` if it is a folder or checkpoint, else that of the run it names.
 
     Raises NotFoundError if it is neither, or the run has no weights.
     """
-    if Path(word).is_dir():
-        return Path(word)
+    path = Path(word)
+    if path.is_dir() or path.is_file():
+        return path
     store = workspace.open_to_read_if_any()
     if store is None:
         raise NotFoundError(f"there is no folder {word!r}, and no run was made here yet")

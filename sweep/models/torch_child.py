@@ -1,4 +1,6 @@
-"""Run work that needs torch in a child process: sweep itself never imports torch."""
+"""Run work that needs torch in a child process: sweep itself does not import torch,
+except to read a checkpoint of nanoGPT's.
+"""
 
 from __future__ import annotations
 

@@ -115,8 +115,10 @@ def _outline_lines(outline: Outline, time: TrainingTime) -> Iterator[str]:
     if outline.plan.overrides:
         yield f"Overridden: {shown_overrides(outline.plan.overrides)}."
     yield _work_line(outline)
-    for supply in outline.workload.inputs.supplies.values() if outline.workload else ():
-        yield _corpus_line(supply)
+    if outline.workload:
+        inputs = outline.workload.inputs
+        yield from map(_corpus_line, inputs.supplies.values())
+        yield from (f"{note}." for note in inputs.notes(arm.spec for arm in outline.plan.arms))
     if time.runs:
         yield _time_line(time)
     yield from _power_lines(outline.power)

@@ -9,7 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from analysis.multiplicity import CorrectionName
 from model.config import Config, Whole
@@ -17,6 +24,7 @@ from sweep.study.explain import explain
 from sweep.study.field_names import suggest
 from sweep.study.mistakes import InvalidStudyError, Lines, Mistake
 from sweep.study.reading import read_study_text
+from sweep.study.tokenizer_paths import name_tokenizers
 from sweep.terminal.printable import shown
 from trainer.execution import Execution, RunSettings
 from trainer.recipe import Recipe, Seed, SeedlessRecipe, Seeds
@@ -145,6 +153,20 @@ class Study(Config):
     design: Design
     jobs: Jobs = Jobs()
     analysis: Analysis
+    _tokenizers: dict[str, bytes] = PrivateAttr(default_factory=dict)
+
+    @property
+    def tokenizers(self) -> Mapping[str, bytes]:
+        """The `tokenizer.json` of each tokenizer whose path the file names, by its name in recipes."""
+        return self._tokenizers
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any], source: str) -> Study:
+        """Check the content of a study file. Raises ValidationError (pydantic) and StudyError."""
+        named, tokenizers = name_tokenizers(content, source)
+        study = cls.model_validate(named)
+        study._tokenizers.update(tokenizers)  # noqa: SLF001  (its own)
+        return study
 
 
 def load_study(path: Path) -> Study:
@@ -161,7 +183,7 @@ def parse_study(
 ) -> Study:
     """Check a study given as a mapping; `source` and `lines` locate errors. Raises StudyError."""
     try:
-        return Study.model_validate(content)
+        return Study.read(content, source)
     except ValidationError as error:
         raise InvalidStudyError(explain(error, Study), source, lines()) from error
 

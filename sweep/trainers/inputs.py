@@ -12,7 +12,7 @@ from sweep.trainers.base import RunIdentity, RunSpec
 from sweep.trainers.builtin import GptRun, InitialWeights, recipe_of
 from trainer.corpora.corpus import Corpus, find_corpus, save_corpus
 from trainer.corpora.prepare import load_small
-from trainer.recipe import DataConfig, Recipe
+from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.sources.catalogue import find_source
 from trainer.sources.source import Source
 
@@ -31,6 +31,8 @@ class Supply:
     """None for a large corpus that is not prepared yet."""
     saved: bool
     """True if its token files are in the cache."""
+    tokenizer_file: bytes | None = None
+    """The `tokenizer.json` of a tokenizer that the study names by its path."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,15 @@ class GptInputs:
             weights.check_fits(recipe)
             check_tokens(weights, recipe.data.tokenizer, corpus, self.cache)
 
+    def notes(self, specs: Iterable[RunSpec]) -> list[str]:
+        """What the runs' models have otherwise than their initial weights, in sentences."""
+        found: dict[str, None] = {}
+        for recipe in map(recipe_of, specs):
+            weights = self.weights.get(recipe.train.initial_weights)
+            notes = weights.notes(vocabulary_size(recipe.data.tokenizer)) if weights else []
+            found |= dict.fromkeys(notes)
+        return list(found)
+
     def prepare_large(self, make: Callable[[Supply], Corpus]) -> GptInputs:
         """Return the same inputs with the large corpora prepared by `make`."""
         made = {
@@ -112,11 +123,17 @@ class GptInputs:
 
 
 def find_inputs(
-    specs: Iterable[RunSpec], cache: Path, beside: Path, *, online: bool = False
+    specs: Iterable[RunSpec],
+    cache: Path,
+    beside: Path,
+    tokenizers: Mapping[str, bytes],
+    *,
+    online: bool = False,
 ) -> GptInputs:
     """Find the inputs of some runs; reads small corpora into memory, and writes no tokens.
 
-    `beside` is the folder of the study file, for relative paths. With `online`, a dataset that was
+    `beside` is the folder of the study file, for relative paths. `tokenizers` are those from files,
+    by their names. With `online`, a dataset that was
     never looked up on the hub is looked up. Raises CorpusError and WeightsError.
     """
     recipes = [recipe_of(spec) for spec in specs]
@@ -124,15 +141,16 @@ def find_inputs(
     for recipe in recipes:
         key = _key(recipe.data)
         if key not in supplies:
-            supplies[key] = _find(key, cache, find_source(key, cache, beside, online=online))
+            source = find_source(key, cache, beside, online=online)
+            supplies[key] = _find(key, cache, source, tokenizers.get(key.tokenizer))
     return GptInputs(cache, supplies, _find_weights(recipes, beside))
 
 
-def _find(data: DataConfig, cache: Path, source: Source) -> Supply:
+def _find(data: DataConfig, cache: Path, source: Source, tokenizer: bytes | None) -> Supply:
     hashed = source.origin().hash
     saved = find_corpus(data.tokenizer, hashed, cache)
-    corpus = saved or load_small(data, source)
-    return Supply(data, source, hashed, corpus, saved is not None)
+    corpus = saved or load_small(data, source, tokenizer)
+    return Supply(data, source, hashed, corpus, saved is not None, tokenizer)
 
 
 def _find_weights(recipes: Iterable[Recipe], beside: Path) -> dict[str | None, Pretrained]:

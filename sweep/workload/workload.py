@@ -89,6 +89,7 @@ def make_workload(plan: Plan, cache: Path, *, online: bool = False) -> Workload:
     none. With `online`, a dataset that was never looked up on the hub is looked up.
     """
     specs = [arm.spec for arm in plan.arms]
-    workload = Workload(plan, find_inputs(specs, cache, Path(plan.source).parent, online=online))
+    beside, tokenizers = Path(plan.source).parent, plan.study.tokenizers
+    workload = Workload(plan, find_inputs(specs, cache, beside, tokenizers, online=online))
     workload.check()
     return workload

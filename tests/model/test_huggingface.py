@@ -13,12 +13,12 @@ SHAPE = ModelConfig(layers=2, heads=2, width=16, context=12, qkv_bias=True)
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_configuration_survives_writing_and_reading(tied: bool) -> None:
     config = SHAPE.model_copy(update={"tie_embeddings": tied})
-    assert from_fields(to_fields(config, 31)) == (config, 31)
+    assert from_fields(to_fields(config, 31, 30)) == (config, 31)
 
 
 def test_rms_norm_is_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match="GPT-2's format has LayerNorm only") as refused:
-        to_fields(SHAPE.model_copy(update={"norm": "rms"}), 31)
+        to_fields(SHAPE.model_copy(update={"norm": "rms"}), 31, 30)
     assert str(refused.value).startswith("model.norm = 'rms': ")
 
 
@@ -39,7 +39,7 @@ def test_rms_norm_is_refused_with_the_reason() -> None:
 )
 def test_an_unsupported_variant_of_gpt2_is_refused(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011  (its words are compared)
-        from_fields(to_fields(SHAPE, 31) | change)
+        from_fields(to_fields(SHAPE, 31, 30) | change)
     assert str(refused.value).startswith(sentence)
 
 
@@ -50,7 +50,7 @@ def test_keys_left_out_of_a_configuration_have_gpt2s_defaults() -> None:
 
 
 def test_the_other_name_of_the_activation_is_known() -> None:
-    fields = to_fields(SHAPE, 31) | {"activation_function": "gelu_pytorch_tanh"}
+    fields = to_fields(SHAPE, 31, 30) | {"activation_function": "gelu_pytorch_tanh"}
     assert from_fields(fields) == (SHAPE, 31)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -30,5 +31,17 @@ def save_gpt2(
 
 def write_tokens(folder: Path, letters: dict[str, int]) -> None:
     """A tokenizer of single bytes, whose letters have these ids."""
-    content = {"model": {"vocab": letters, "merges": []}}
-    (folder / "tokenizer.json").write_text(json.dumps(content))
+    (folder / "tokenizer.json").write_text(json.dumps(byte_tokens(letters)))
+
+
+def byte_tokens(letters: dict[str, int]) -> dict[str, Any]:
+    """The content of that tokenizer.json, with an end-of-text token behind the letters."""
+    end = {"id": len(letters), "content": "<|endoftext|>", "special": True}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    bytewise = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    return {
+        "added_tokens": [end | flags],
+        "pre_tokenizer": bytewise | {"use_regex": False},
+        "decoder": bytewise,
+        "model": {"type": "BPE", "vocab": letters, "merges": []},
+    }

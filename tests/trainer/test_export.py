@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
 from model.gpt import GPT
+from tests.trainer.own_tokenizers import roberta
 from trainer.corpora.tokenizer import Tokenizer, train_tokenizer
 from trainer.errors import WeightsError
 from trainer.recipe import vocabulary_size
 from trainer.rundir.directory import RunDirectory
 from trainer.sources.standard_library import standard_library
+from trainer.tokenizer_names import name_of
 from trainer.tokens import TOKENIZER_FILE
 from trainer.tools.sampling import Sampling, sample
 from trainer.weights.export import export
@@ -28,7 +30,10 @@ from trainer.weights.weights import load_model
 
 Weights = Callable[..., tuple[RunDirectory, GPT]]
 
-TOKENIZERS = ("bytes", "gpt2", "bpe-400")
+OWN_FILE = roberta().to_str().encode()
+OWN = name_of(OWN_FILE, 400, 2)
+"""A tokenizer from a file, which cuts and pads texts and puts tokens around them."""
+TOKENIZERS = ("bytes", "gpt2", "bpe-400", OWN)
 TEXT = """\
 Der schnelle braune Fuchs. Ταχεία αλώπηξ. Съешь же ещё этих мягких булок. いろはにほへと 天地玄黃,宇宙洪荒。
 키스의 고유조건은 입술끼리 만나야. صِف خَلقَ خَودِ — דג סקרן. ऋषियों को सताने वाले. เป็นมนุษย์สุดประเสริฐ ງູຈົ່ວ ∀x∈ℝ: ⌈x⌉ 👩‍👩‍👧‍👦🏳️‍🌈
@@ -62,6 +67,8 @@ def make(
         if tokenizer.startswith("bpe"):
             texts = [TEXT, *(document.text.decode() for document in standard_library()[:20])]
             (run.path / TOKENIZER_FILE).write_bytes(train_tokenizer(tokenizer, texts))
+        if tokenizer == OWN:
+            (run.path / TOKENIZER_FILE).write_bytes(OWN_FILE)
         return run, network
 
     return make_it

@@ -185,7 +185,11 @@ def test_a_checkpoint_of_other_weights_is_not_continued(
             "has no tokenizer.json, so the meaning",
         ),
         (lambda _: None, {"model.width": 32}, "model.width = 32, but the weights there have 16"),
-        (lambda path: path.rename(path.with_name("g")), {}, ": there is no such folder; name one"),
+        (
+            lambda path: path.rename(path.with_name("g")),
+            {},
+            ": there is no such folder or file; name the",
+        ),
     ],
 )
 def test_a_run_outside_a_study_refuses_weights_that_do_not_fit(
@@ -225,9 +229,9 @@ def test_a_folder_is_looked_up_in_the_working_directory_and_beside_the_study(
     with pytest.raises(WeightsError) as nowhere:
         find_weights("gpt3", tmp_path)
     assert str(nowhere.value) == (
-        "train.initial_weights = 'gpt3': there is no such folder, nor is there in "
-        f"{tmp_path}; name one of a finished run, or of a GPT-2 in Hugging Face's format (`hf "
-        "download openai-community/gpt2 --local-dir gpt2` fetches OpenAI's)"
+        "train.initial_weights = 'gpt3': there is no such folder or file, nor is there in "
+        f"{tmp_path}; name the folder of a finished run or of a GPT-2 in Hugging Face's format (`hf "
+        "download openai-community/gpt2 --local-dir gpt2` fetches OpenAI's), or a ckpt.pt of nanoGPT's"
     )
     Path("gpt2").symlink_to(gpt2)  # the same folder, if by another name
     assert find_weights("gpt2", tmp_path).folder == gpt2.resolve()

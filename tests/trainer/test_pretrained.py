@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from model.gpt import GPT
+from tests.trainer.gpt2 import byte_tokens, write_tokens
 from trainer.corpora.tokenizer import ByteTokenizer, byte_letters
-from trainer.errors import WeightsError
+from trainer.errors import CorpusError, WeightsError
 from trainer.recipe import Recipe
 from trainer.rundir.directory import RunDirectory
 from trainer.weights.pretrained import open_pretrained
@@ -223,9 +224,15 @@ def damage_everything(folder: Path) -> None:
         (damage_pickle, "has its weights in pytorch_model.bin, a pickle, which can run any code"),
         (damage_nothing_there, "has a config.json but no model.safetensors"),
         (damage_truncated, ": its safetensors are damaged ("),
-        (damage_missing_tensor, "lacks the tensor transformer.h.1.mlp.c_fc.bias of its model"),
-        (damage_shape, "the tensor transformer.h.1.mlp.c_fc.bias is F32 [3], but its model needs"),
-        (damage_kind, "the tensor transformer.ln_f.bias is I64 [16], but its model needs floating"),
+        (damage_missing_tensor, "of its model: missing: transformer.h.1.mlp.c_fc.bias"),
+        (
+            damage_shape,
+            "different: transformer.h.1.mlp.c_fc.bias is F32 [3] and not floating-point",
+        ),
+        (
+            damage_kind,
+            "different: transformer.ln_f.bias is I64 [16] and not floating-point numbers",
+        ),
         (damage_config, "config.json is not JSON: "),
         (damage_kind_of_model, "config.json: model_type is 'llama', and only 'gpt2' can be read"),
         (damage_layers, "has fewer tensors than config.json has layers"),
@@ -251,20 +258,17 @@ def test_a_run_without_weights_says_why(make_weights: Weights, tmp_path: Path) -
         open_pretrained(run.path)
 
 
-LETTERS = {"a": 0, "b": 1}
+BYTES = byte_tokens(byte_letters())
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"model": {"vocab": {"a": 0}, "merges": []}}, "has 2 tokens and its model 257"),
-        ({"model": {"vocab": LETTERS, "merges": ["a b"]}}, "is not a byte-level BPE like GPT-2's"),
-        (
-            {"normalizer": {"type": "NFC"}, "model": {"merges": []}},
-            "does not split text into words",
-        ),
-        ({"pre_tokenizer": {"type": "Whitespace"}, "model": {"merges": []}}, "does not split text"),
-        ({"model": 3}, "is not a byte-level BPE like GPT-2's"),
+        (byte_tokens({"a": 0}), "has 2 tokens and its model 257"),
+        (byte_tokens({"a": 0, "三": 1}), "is not byte-level: its token 1 has the letter '三'"),
+        (BYTES | {"normalizer": {"type": "Lowercase"}}, "its normalizer changes text (Lowercase)"),
+        (BYTES | {"pre_tokenizer": {"type": "Whitespace"}}, "its pre_tokenizer has no ByteLevel"),
+        ({"model": 3}, "is not a tokenizer.json of Hugging Face's `tokenizers`: it has no model"),
         ([], "has no tokenizer.json"),
     ],
 )
@@ -275,7 +279,7 @@ def test_a_tokenizer_that_cannot_be_represented_is_refused(
 ) -> None:
     if content:
         (folder / "tokenizer.json").write_text(json.dumps(content))
-    with pytest.raises(WeightsError) as refused:
+    with pytest.raises((WeightsError, CorpusError)) as refused:
         find_tokenizer(open_pretrained(folder))
     assert words in str(refused.value)
 
@@ -283,9 +287,8 @@ def test_a_tokenizer_that_cannot_be_represented_is_refused(
 def test_tokens_are_compared_and_not_only_counted(folder: Path) -> None:
     letters = byte_letters()
     check = partial(check_same_tokens, tokenizer=ByteTokenizer(), name="bytes")
-    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": letters, "merges": []}}))
+    write_tokens(folder, letters)
     check(open_pretrained(folder))
-    swapped = letters | {"a": letters["b"], "b": letters["a"]}
-    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": swapped, "merges": []}}))
+    write_tokens(folder, letters | {"a": letters["b"], "b": letters["a"]})
     with pytest.raises(WeightsError, match=r"has other tokens \(257 of them\) than data"):
         check(open_pretrained(folder))

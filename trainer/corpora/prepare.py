@@ -27,8 +27,9 @@ from trainer.corpora.corpus import (
     open_corpus,
     write_rest,
 )
-from trainer.corpora.encode import Encoded, encode_pieces, training_texts
-from trainer.corpora.tokenizer import Tokenizer, load_tokenizer, parse_tokenizer, train_tokenizer
+from trainer.corpora.corpus_tokenizer import tokenizer_of
+from trainer.corpora.encode import Encoded, encode_pieces
+from trainer.corpora.tokenizer import Tokenizer, load_tokenizer
 from trainer.errors import CorpusError, UnreachableError
 from trainer.files import FULL, lock, sync, write_json, write_whole
 from trainer.recipe import DataConfig
@@ -73,11 +74,15 @@ def _no_report(_progress: Progress, _share: float | None) -> None:
 
 
 def prepare_corpus(
-    data: DataConfig, source: Source, cache: Path, report: Report = _no_report
+    data: DataConfig,
+    source: Source,
+    cache: Path,
+    report: Report = _no_report,
+    tokenizer_file: bytes | None = None,
 ) -> Corpus:
     """Make the token files of a corpus, unless they are in the cache, and memory-map them.
 
-    If another process is making them, wait, and take over if it dies. Raises CorpusError if the
+    `tokenizer_file` is the `tokenizer.json` of a tokenizer from a file. If another process is making them, wait, and take over if it dies. Raises CorpusError if the
     text cannot be read or the disk is full; then no files are left. If the process is interrupted
     or killed, its files are kept, and the next call continues from them.
     """
@@ -90,7 +95,7 @@ def prepare_corpus(
     with _exclusive(aside, final):
         if not final.exists():
             with _removed_on_failure(aside):
-                _Preparation(data, source, origin, aside).run(report)
+                _Preparation(data, source, origin, aside, tokenizer_file).run(report)
                 aside.rename(final)
                 for name in ("lock", PROGRESS):
                     (final / name).unlink(missing_ok=True)
@@ -115,11 +120,13 @@ def _removed_on_failure(aside: Path) -> Iterator[None]:
         raise _unwritable_error(aside.parent, error) from error
 
 
-def load_small(data: DataConfig, source: Source) -> Corpus | None:
+def load_small(
+    data: DataConfig, source: Source, tokenizer_file: bytes | None = None
+) -> Corpus | None:
     """Encode a small corpus in memory, without writing files; None if it is large."""
     if source.size is None or source.size > IN_MEMORY_BYTES:
         return None
-    tokenizer, made = tokenizer_of(data, source)
+    tokenizer, made = tokenizer_of(data, source, tokenizer_file)
     import numpy as np
 
     encoded = [each for _, each in encode_pieces(source, tokenizer)]
@@ -130,35 +137,20 @@ def load_small(data: DataConfig, source: Source) -> Corpus | None:
     return Corpus(info, train, test, tokenizer.byte_lengths(), made)
 
 
-def tokenizer_of(data: DataConfig, source: Source) -> tuple[Tokenizer, bytes | None]:
-    """The tokenizer of a corpus, and the content of its `tokenizer.json` if it is `bpe-N`."""
-    if not data.tokenizer.startswith("bpe-"):
-        return load_tokenizer(data.tokenizer), None
-    existing: Path | None = getattr(source, "tokenizer", None)  # of a source that has token files
-    if existing is None:
-        made = train_tokenizer(data.tokenizer, training_texts(source))
-    elif existing.exists():
-        made = existing.read_bytes()
-    else:
-        raise CorpusError(
-            f"data.tokenizer = {data.tokenizer!r} cannot be made from ready tokens; put the "
-            f"{TOKENIZER_FILE} that they were made with beside them, or use bytes or gpt2"
-        )
-    tokenizer = parse_tokenizer(made, str(existing or data.corpus))
-    if data.tokenizer != f"bpe-{tokenizer.vocabulary}":
-        raise CorpusError(
-            f"{existing} has {tokenizer.vocabulary} tokens, but data.tokenizer = "
-            f"{data.tokenizer!r}; use bpe-{tokenizer.vocabulary}"
-        )
-    return tokenizer, made
-
-
 class _Preparation:
     """Makes the token files of one corpus in the folder `aside`."""
 
-    def __init__(self, data: DataConfig, source: Source, origin: Origin, aside: Path) -> None:
+    def __init__(
+        self,
+        data: DataConfig,
+        source: Source,
+        origin: Origin,
+        aside: Path,
+        tokenizer_file: bytes | None,
+    ) -> None:
         self._data = data
         self._source = source
+        self._tokenizer_file = tokenizer_file
         self._origin = origin
         self._aside = aside
         self._progress = self._read_progress()
@@ -218,7 +210,7 @@ class _Preparation:
     def _tokenizer(self) -> Tokenizer:
         if (self._aside / TOKENIZER_FILE).exists():
             return load_tokenizer(self._data.tokenizer, self._aside)
-        tokenizer, made = tokenizer_of(self._data, self._source)
+        tokenizer, made = tokenizer_of(self._data, self._source, self._tokenizer_file)
         if made is not None:
             write_whole(self._aside / TOKENIZER_FILE, made)
         return tokenizer

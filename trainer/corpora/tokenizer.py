@@ -1,8 +1,9 @@
 """Tokenizers: text to token ids and back. Each has an end-of-text token between documents.
 
-`bytes` and `gpt2` do not depend on a corpus. `bpe-N` is made from the training text of a corpus and
-stored as `tokenizer.json`, in the format of Hugging Face's `tokenizers`, in the corpus's folder
-below `runs/cache/`. `load_tokenizer(name, folder)` loads any of them.
+`bytes` and `gpt2` do not depend on a corpus. `bpe-N` is made from the training text of a corpus,
+`file-...` is a tokenizer of one's own. Both are stored as `tokenizer.json`, in the format of Hugging
+Face's `tokenizers`, in the corpus's folder below `runs/cache/`. `load_tokenizer(name, folder)` loads
+any of them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from trainer.errors import CorpusError
 from trainer.recipe import VOCABULARY, vocabulary_size
 from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within, interruptible
+from trainer.tokenizer_names import is_named, parse_name
 from trainer.tokens import END_OF_TEXT, TOKENIZER_FILE, Tokens
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Tokenizer(Protocol):
 
     @property
     def end_of_text(self) -> int:
-        """The id that ends each document: the last one."""
+        """The id that ends each document."""
 
     def encode(self, text: bytes) -> Tokens:
         """Token ids of a document in UTF-8, without the end-of-text token."""
@@ -100,9 +102,10 @@ class BytePairTokenizer:
 
 
 def load_tokenizer(name: str, folder: Path | None = None) -> Tokenizer:
-    """Load the tokenizer of a recipe's `data.tokenizer`; `folder` is the corpus's, for `bpe-N`.
+    """Load the tokenizer of a recipe's `data.tokenizer`; `folder` has the `tokenizer.json` of others.
 
-    Raises CorpusError if its vocabulary is not cached and cannot be downloaded.
+    Raises CorpusError if its vocabulary is not cached and cannot be downloaded, or if the file is
+    missing or another one.
     """
     if name == "bytes":
         return ByteTokenizer()
@@ -113,22 +116,34 @@ def load_tokenizer(name: str, folder: Path | None = None) -> Tokenizer:
             f"data.tokenizer = {name!r} is made from a corpus; name the folder of one that is "
             "prepared"
         )
-    return read_tokenizer(folder / TOKENIZER_FILE)
+    return read_tokenizer(folder / TOKENIZER_FILE, name)
 
 
-def read_tokenizer(path: Path) -> BytePairTokenizer:
-    """A byte-level byte-pair tokenizer in the format of Hugging Face's `tokenizers`.
+def end_of_text_id(name: str) -> int:
+    """The id of the end-of-text token of the tokenizer `name`."""
+    named = parse_name(name)
+    return named.end_of_text if named else vocabulary_size(name) - 1
+
+
+def read_tokenizer(path: Path, name: str = "bpe-N") -> Tokenizer:
+    """The tokenizer `name` from a file in the format of Hugging Face's `tokenizers`.
 
     Raises CorpusError if the file is not one.
     """
     try:
-        return parse_tokenizer(path.read_bytes(), str(path))
+        return parse_tokenizer(path.read_bytes(), str(path), name)
     except OSError as error:
         raise CorpusError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
-def parse_tokenizer(content: bytes, where: str) -> BytePairTokenizer:
-    """Parse a `tokenizer.json`. Raises CorpusError if it is not a byte-level BPE tokenizer."""
+def parse_tokenizer(content: bytes, where: str, name: str = "bpe-N") -> Tokenizer:
+    """Parse the `tokenizer.json` of the tokenizer `name`. Raises CorpusError if it is not that."""
+    if named := parse_name(name):
+        from trainer.corpora.tokenizer_json import JsonTokenizer
+
+        if not is_named(content, named):
+            raise CorpusError(f"{where} is not the tokenizer {name}; put that one back")
+        return JsonTokenizer(content, named.end_of_text, where)
     try:
         return make_tokenizer(json.loads(content), where)
     except (ValueError, TypeError, KeyError) as error:

@@ -16,7 +16,7 @@ import torch
 from model.config import Config, parameter_count
 from trainer.corpora.corpus import find_corpus
 from trainer.errors import CorpusError, WeightsError
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, vocabulary_size
 from trainer.tools.child import answer
 from trainer.training.evaluate import evaluate, pieces
 from trainer.training.provenance import code, device_name
@@ -49,6 +49,7 @@ class Evaluation(Config):
     context: int
     """The positions of the model; it is evaluated with the study's context."""
     provenance: dict[str, object]
+    """Code, device, and notes on what was evaluated otherwise than it is stored."""
 
 
 def evaluate_folder(request: Request, report: Callable[[tuple[int, int]], None]) -> Evaluation:
@@ -71,7 +72,8 @@ def evaluate_folder(request: Request, report: Callable[[tuple[int, int]], None])
         )
     check_tokens(source, recipe.data.tokenizer, corpus, Path(cache))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = load_model(source, recipe.model.context).to(device)
+    vocabulary = vocabulary_size(recipe.data.tokenizer)
+    model = load_model(source, recipe.model.context, vocabulary).to(device)
     total = len(pieces(model, recipe))
     steps = iter([(done, total) for done in range(total)])
     loss = evaluate(model, corpus, recipe, Place(device), lambda: report(next(steps)))
@@ -79,9 +81,14 @@ def evaluate_folder(request: Request, report: Callable[[tuple[int, int]], None])
         test_loss=loss.nats_per_token,
         bits_per_byte=loss.bits_per_byte,
         weights_hash=source.hash,
-        parameters=parameter_count(source.config, source.vocabulary),
+        parameters=parameter_count(source.config, vocabulary),
         context=source.config.context,
-        provenance={**code(), "device": device_name(device), "torch": torch.__version__},
+        provenance={
+            **code(),
+            "device": device_name(device),
+            "torch": torch.__version__,
+            "notes": source.notes(vocabulary),
+        },
     )
 
 

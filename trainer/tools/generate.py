@@ -51,7 +51,7 @@ def generate(request: Request) -> Iterator[str]:
             f"{source.config.context}; shorten it"
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = load_model(source).to(device)
+    model = load_model(source, vocabulary=tokenizer.vocabulary).to(device)
     yield request.prompt
     with full_float32():
         tokens = sample(model, prompt, request.sampling, tokenizer.end_of_text)

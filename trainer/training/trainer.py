@@ -159,6 +159,8 @@ class Trainer:
     def load_initial_weights(self, weights: Pretrained) -> None:
         """Replace the random weights. Requires `Pretrained.check_fits`; raises WeightsError."""
         load_weights(self.model, weights)
+        for note in weights.notes(vocabulary_size(self.recipe.data.tokenizer)):
+            self._note(note)
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Continue from what `state` returned."""

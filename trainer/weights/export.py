@@ -14,10 +14,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from model import huggingface
+from trainer.corpora.tokenizer import end_of_text_id
 from trainer.errors import WeightsError
 from trainer.files import follow_umask, sync
 from trainer.rundir.directory import RunDirectory
-from trainer.weights.pretrained import CONFIG, WEIGHTS, Pretrained, open_pretrained
+from trainer.weights.pretrained import Pretrained, open_pretrained
+from trainer.weights.safetensors_files import CONFIG, WEIGHTS
 from trainer.weights.tokenizer_files import tokenizer_files
 
 CARD = "README.md"
@@ -30,16 +32,17 @@ def export(run: RunDirectory, to: Path, card: str) -> None:
     `to` is not empty or cannot be written; CorpusError if the tokenizer cannot be loaded.
     """
     source = open_pretrained(run.path)
+    name = run.read_request().recipe.data.tokenizer
+    end = end_of_text_id(name)
     try:
-        fields = huggingface.to_fields(source.config, source.vocabulary)
+        fields = huggingface.to_fields(source.config, source.rows, end)
     except ValueError as error:
         raise WeightsError(f"{run.path} cannot be exported: {error}") from error
     check_is_free(to)
     context = source.config.context
-    name = run.read_request().recipe.data.tokenizer
     files = {
         CONFIG: _json(fields),
-        "generation_config.json": _json(_generation(source.vocabulary - 1)),
+        "generation_config.json": _json(_generation(end)),
         CARD: card.encode(),
         **tokenizer_files(name, run.path, context),
     }
@@ -72,7 +75,7 @@ def _generation(end_of_text: int) -> dict[str, int]:
 def _parameters(run: RunDirectory, source: Pretrained) -> dict[str, NDArray[Any]]:
     """The parameters by GPT-2's names, in GPT-2's layout."""
     kept = load_file(run.weights)
-    wanted = huggingface.parameters(source.config, source.vocabulary)
+    wanted = huggingface.parameters(source.config, source.rows)
     found = {}
     for ours, each in wanted.items():
         if ours in kept:

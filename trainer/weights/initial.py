@@ -7,19 +7,20 @@ from pathlib import Path
 from trainer.corpora.corpus import Corpus
 from trainer.corpora.tokenizer import Tokenizer, load_tokenizer, parse_tokenizer
 from trainer.errors import WeightsError
+from trainer.recipe import VOCABULARY
 from trainer.sources.lookup import look_up
 from trainer.weights.pretrained import Pretrained, open_pretrained
 from trainer.weights.tokenizer_files import check_same_tokens
 
 
 def find_weights(word: str, beside: Path | None = None) -> Pretrained:
-    """Open the folder that `train.initial_weights` names.
+    """Open the folder or checkpoint that `train.initial_weights` names.
 
     A relative path is looked up in the working directory and in `beside`, the study's folder.
     Raises WeightsError if there is none, or two.
     """
     where = f"train.initial_weights = {word!r}"
-    found = look_up(word, beside)
+    found = look_up(str(Path(word).expanduser()), beside)
     if len(found) > 1:
         raise WeightsError(
             f"{where} is ambiguous: {found[0].resolve()} and "
@@ -27,9 +28,9 @@ def find_weights(word: str, beside: Path | None = None) -> Pretrained:
         )
     if not found:
         raise WeightsError(
-            f"{where}: there is no such folder{f', nor is there in {beside}' if beside else ''}; "
-            "name one of a finished run, or of a GPT-2 in Hugging Face's format (`hf download "
-            "openai-community/gpt2 --local-dir gpt2` fetches OpenAI's)"
+            f"{where}: there is no such folder or file{f', nor is there in {beside}' if beside else ''}; "
+            "name the folder of a finished run or of a GPT-2 in Hugging Face's format (`hf download "
+            "openai-community/gpt2 --local-dir gpt2` fetches OpenAI's), or a ckpt.pt of nanoGPT's"
         )
     return open_pretrained(found[0].resolve())
 
@@ -37,14 +38,14 @@ def find_weights(word: str, beside: Path | None = None) -> Pretrained:
 def check_tokens(weights: Pretrained, name: str, corpus: Corpus | None, cache: Path) -> None:
     """Raise WeightsError unless the weights are for the tokenizer `name` of a corpus.
 
-    A tokenizer that is not made yet (`bpe-N` without a corpus) is not checked.
+    A tokenizer that lies with its corpus is not checked before that is prepared.
     """
-    if corpus is None and name.startswith("bpe-"):
+    if corpus is None and name not in VOCABULARY:
         return
     check_same_tokens(weights, _tokenizer(name, corpus, cache), name)
 
 
 def _tokenizer(name: str, corpus: Corpus | None, cache: Path) -> Tokenizer:
     if corpus is not None and corpus.tokenizer is not None:  # not saved yet
-        return parse_tokenizer(corpus.tokenizer, corpus.info.corpus)
+        return parse_tokenizer(corpus.tokenizer, corpus.info.corpus, name)
     return load_tokenizer(name, cache / corpus.info.folder if corpus else None)

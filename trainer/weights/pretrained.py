@@ -1,7 +1,7 @@
-"""A folder of weights: a GPT-2 in Hugging Face's format, or a run directory.
+"""Weights to start from: a GPT-2 in Hugging Face's format, a run directory, nanoGPT's checkpoint.
 
 This module reads the configuration, hashes the weights and checks them against a recipe, without
-torch. It reads only safetensors: the older format is a pickle, which can run any code.
+torch, except for nanoGPT's checkpoints.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Protocol
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from model import huggingface
 from model.config import ModelConfig
@@ -22,64 +22,51 @@ from model.huggingface import PREFIX, Parameter
 from trainer.errors import WeightsError
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import RunDirectory
+from trainer.weights.nanogpt import CHECKPOINT, NOTE, SUFFIXES, read_nanogpt
+from trainer.weights.safetensors_files import CONFIG, all_entries, entries, read_json
+from trainer.weights.tensor_names import named, plain_names
 
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-MAX_JSON_BYTES = 64_000_000
-"""Maximum size, in bytes, of a JSON file that describes a model."""
 FLOAT_TYPES = {"F64", "F32", "F16", "BF16"}
 """Data types that weights may have, by their names in safetensors."""
-BUFFER_BYTES = 2**20
-"""Bytes of a tensor that are read at once."""
 MAY_DIFFER = {"context", "dropout", "qkv_bias", "init_std", "tie_embeddings"}
 """Model fields that weights and recipe need not share: they have no effect on the weights, or
 `check_fits` checks them one by one. All other fields, including new ones, must be equal."""
 
 
-@dataclass(frozen=True)
-class StoredTensor:
-    """A tensor in a safetensors file."""
+class Tensor(Protocol):
+    """A tensor that is stored somewhere."""
 
-    file: Path
-    name: str
-    dtype: str
-    """The data type by its name in safetensors, such as `F32`."""
-    shape: tuple[int, ...]
-    start: int
-    """Offset of its first byte in the file."""
-    size: int
-    """Number of bytes."""
+    @property
+    def dtype(self) -> str:
+        """The data type by its name in safetensors, such as `F32`."""
 
-    def pieces(self) -> Iterator[bytes]:
-        """Read its bytes, piece by piece."""
-        with self.file.open("rb") as file:
-            file.seek(self.start)
-            left = self.size
-            while left and (piece := file.read(min(left, BUFFER_BYTES))):
-                left -= len(piece)
-                yield piece
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
     @property
     def is_zero(self) -> bool:
-        """True if every byte is zero."""
-        return not any(piece.strip(b"\0") for piece in self.pieces())
+        """True if it holds zeros only."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Read its bytes, piece by piece."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The content of a folder of weights; parameters have the names of `model.gpt`."""
+    """The content of weights; parameters have the names of `model.gpt`."""
 
     folder: Path
-    form: Literal["gpt2", "run"]
+    """A folder, or a checkpoint of nanoGPT's."""
+    form: Literal["gpt2", "run", "nanogpt"]
     config: ModelConfig
     """The configuration of the model. A QKV bias that is all zero counts as absent."""
-    vocabulary: int
-    tensors: Mapping[str, StoredTensor]
+    rows: int
+    """Rows of the token embedding: as many as there are tokens, or more."""
+    tensors: Mapping[str, Tensor]
     transposed: frozenset[str]
     """Names of the tensors that are stored as (inputs, outputs)."""
     tokenizer: str | None = None
-    """`data.tokenizer` of the run; None for a GPT-2."""
+    """`data.tokenizer` of the run; None for other weights."""
 
     @cached_property
     def hash(self) -> str:
@@ -95,8 +82,8 @@ class Pretrained:
     def check_fits(self, recipe: Recipe) -> None:
         """Raise WeightsError, naming the field, if the weights do not fit the recipe's model.
 
-        The model may have fewer positions, a QKV bias that the weights lack, and its own output
-        head where the weights tie theirs: none of that changes what it computes.
+        The model may have fewer positions, a QKV bias that the weights lack, its own output head
+        where the weights tie theirs, and fewer tokens than the weights have rows for.
         """
         model, ours = recipe.model, self.config
         tokens = vocabulary_size(recipe.data.tokenizer)
@@ -113,10 +100,10 @@ class Pretrained:
                 f"{where} model.context = {model.context}, but the weights there have "
                 f"{ours.context} positions; set model.context = {ours.context} or less"
             )
-        if tokens != self.vocabulary:
+        if not tokens <= self.rows <= most_rows(tokens):
             raise WeightsError(
                 f"{where} data.tokenizer = {recipe.data.tokenizer!r} has {tokens} tokens, but the "
-                f"weights there are for {self.vocabulary}; use the tokenizer that they were "
+                f"weights there have rows for {self.rows}; use the tokenizer that they were "
                 "trained with"
             )
         if ours.qkv_bias and not model.qkv_bias:
@@ -130,22 +117,46 @@ class Pretrained:
                 "model.tie_embeddings = false"
             )
 
+    def notes(self, vocabulary: int) -> list[str]:
+        """What a model with this vocabulary has otherwise than these weights, in sentences."""
+        found = []
+        if self.rows > vocabulary:
+            found.append(
+                f"{self.folder} has rows for {self.rows} tokens, and the tokenizer has {vocabulary}: "
+                f"the last {self.rows - vocabulary} rows are left out"
+            )
+        if self.form == "nanogpt":
+            found.append(f"{self.folder}: {NOTE}")
+        return found
 
-def open_pretrained(folder: Path) -> Pretrained:
-    """Open a folder of weights. Raises WeightsError if it has none, or if they contradict CONFIG."""
+
+def most_rows(tokens: int) -> int:
+    """The most rows that weights for some tokens have: 5% more, or up to a multiple of 128.
+
+    Embeddings are padded to make matrix products faster, and tokens are added for padding.
+    """
+    return max(tokens * 105 // 100, -(-tokens // 128) * 128)
+
+
+def open_pretrained(path: Path) -> Pretrained:
+    """Open weights. Raises WeightsError if there are none, or if they contradict their description."""
     try:
-        if (folder / CONFIG).exists():
-            return _open_gpt2(folder)
-        if (folder / "recipe.json").exists():
-            return _open_run(RunDirectory(folder))
+        if path.is_file() and path.suffix in SUFFIXES:
+            return _open_nanogpt(path)
+        if (path / CONFIG).exists():
+            return _open_gpt2(path)
+        if (path / "recipe.json").exists():
+            return _open_run(RunDirectory(path))
+        if (path / CHECKPOINT).exists():
+            return _open_nanogpt(path / CHECKPOINT)
     except OSError as error:
         reason = error.strerror or error
-        raise WeightsError(f"{error.filename or folder} cannot be read: {reason}") from error
+        raise WeightsError(f"{error.filename or path} cannot be read: {reason}") from error
     except SafetensorError as error:
-        raise WeightsError(f"{folder}: its safetensors are damaged ({error})") from error
+        raise WeightsError(f"{path}: its safetensors are damaged ({error})") from error
     raise WeightsError(
-        f"{folder} has no weights: neither a {CONFIG} of a GPT-2 in Hugging Face's format nor "
-        "the recipe.json of a run"
+        f"{path} has no weights: neither a {CONFIG} of a GPT-2 in Hugging Face's format nor "
+        f"the recipe.json of a run, nor is it a {CHECKPOINT} of nanoGPT's"
     )
 
 
@@ -159,13 +170,18 @@ def _open_run(run: RunDirectory) -> Pretrained:
     vocabulary = vocabulary_size(recipe.data.tokenizer)
     kept = huggingface.parameters(recipe.model, vocabulary)
     wanted = {
-        name: Parameter(name, each.shape[::-1] if each.transposed else each.shape, transposed=False)
+        name: Parameter(name, _stored_shape(each), transposed=False)
         for name, each in kept.items()
         if not _is_absent(name, recipe.model)
     }
-    tensors = _find(run.path, wanted, dict(_entries(run.weights)))
+    tensors = _find(str(run.path), wanted, dict(entries(run.weights)))
     name = recipe.data.tokenizer
     return Pretrained(run.path, "run", recipe.model, vocabulary, tensors, frozenset(), name)
+
+
+def _stored_shape(parameter: Parameter) -> tuple[int, ...]:
+    """The shape of a parameter that is stored as (outputs, inputs)."""
+    return parameter.shape[::-1] if parameter.transposed else parameter.shape
 
 
 def _is_absent(name: str, config: ModelConfig) -> bool:
@@ -175,93 +191,69 @@ def _is_absent(name: str, config: ModelConfig) -> bool:
 
 
 def _open_gpt2(folder: Path) -> Pretrained:
-    entries = {
-        (name if name.startswith((PREFIX, "lm_head.")) else PREFIX + name): stored
-        for name, stored in _all_entries(folder).items()
-    }
+    there = plain_names(all_entries(folder), str(folder))
     try:
-        config, vocabulary = huggingface.from_fields(_read_json(folder / CONFIG))
+        config, vocabulary = huggingface.from_fields(read_json(folder / CONFIG))
     except ValueError as error:
         raise WeightsError(f"{folder / CONFIG}: {error}") from error
-    if config.layers > len(entries):  # a mistyped number would give a huge list below
-        raise WeightsError(f"{folder} has fewer tensors than {CONFIG} has layers")
-    wanted = huggingface.parameters(config, vocabulary)
-    tensors = _find(folder, wanted, entries)
-    biased = any(not tensors[n].is_zero for n in tensors if n.endswith("qkv.bias"))
-    config = config.model_copy(update={"qkv_bias": biased})
+    _check_layers(config, there, f"{folder} has fewer tensors than {CONFIG} has layers")
+    rows = _rows(there, vocabulary)
+    wanted = huggingface.parameters(config, rows)
+    if config.tie_embeddings:
+        there.pop("lm_head.weight", None)  # a copy of the embedding
+    tensors = _find(str(folder), wanted, there)
     transposed = frozenset(name for name, each in wanted.items() if each.transposed)
-    return Pretrained(folder, "gpt2", config, vocabulary, tensors, transposed)
+    return Pretrained(
+        folder, "gpt2", _without_zero_bias(config, tensors), rows, tensors, transposed
+    )
+
+
+def _open_nanogpt(path: Path) -> Pretrained:
+    found = read_nanogpt(path)
+    _check_layers(found.config, found.tensors, f"{path} has fewer tensors than layers")
+    rows = _rows(found.tensors, 0)
+    wanted = {
+        name: Parameter(each.name, _stored_shape(each), transposed=False)
+        for name, each in huggingface.parameters(found.config, rows).items()
+        if found.biased or not name.endswith(".bias") or each.name in found.tensors
+    }
+    tensors = _find(str(path), wanted, found.tensors)
+    config = _without_zero_bias(found.config, tensors)
+    return Pretrained(path, "nanogpt", config, rows, tensors, frozenset())
+
+
+def _check_layers(config: ModelConfig, tensors: Mapping[str, Tensor], message: str) -> None:
+    if config.layers > len(tensors):  # a mistyped number would give a huge list of parameters
+        raise WeightsError(message)
+
+
+def _rows(tensors: Mapping[str, Tensor], vocabulary: int) -> int:
+    """Rows of the token embedding, which may be more than the configuration says."""
+    embedding = tensors.get(f"{PREFIX}wte.weight")
+    return embedding.shape[0] if embedding and embedding.shape else vocabulary
+
+
+def _without_zero_bias(config: ModelConfig, tensors: Mapping[str, Tensor]) -> ModelConfig:
+    biased = any(not tensors[name].is_zero for name in tensors if name.endswith("qkv.bias"))
+    return config.model_copy(update={"qkv_bias": biased})
 
 
 def _find(
-    folder: Path, wanted: Mapping[str, Parameter], entries: Mapping[str, StoredTensor]
-) -> dict[str, StoredTensor]:
-    """The tensors of a model, by our names. Raises WeightsError if one is missing or does not fit."""
-    for each in wanted.values():
-        found = entries.get(each.name)
-        if found is None:
-            raise WeightsError(f"{folder} lacks the tensor {each.name} of its model")
-        if found.shape != each.shape or found.dtype not in FLOAT_TYPES:
-            raise WeightsError(
-                f"{folder}: the tensor {each.name} is {found.dtype} {list(found.shape)}, but its "
-                f"model needs floating-point numbers {list(each.shape)}"
-            )
-    return {name: entries[each.name] for name, each in wanted.items()}
-
-
-def _all_entries(folder: Path) -> dict[str, StoredTensor]:
-    """The tensors in a folder's safetensors files. Raises WeightsError if it has no such file."""
-    if (folder / WEIGHTS).exists():
-        return dict(_entries(folder / WEIGHTS))
-    if (folder / INDEX).exists():
-        return _indexed_entries(folder)
-    pickles = sorted(path.name for path in folder.glob("*.bin"))
-    if pickles:
-        raise WeightsError(
-            f"{folder} has its weights in {pickles[0]}, a pickle, which can run any code and is "
-            f"never loaded; save them as {WEIGHTS}"
-        )
-    raise WeightsError(f"{folder} has a {CONFIG} but no {WEIGHTS}")
-
-
-def _indexed_entries(folder: Path) -> dict[str, StoredTensor]:
-    """The tensors of several safetensors files, which an index lists."""
-    names = _read_json(folder / INDEX).get("weight_map")
-    if not isinstance(names, dict):
-        raise WeightsError(f"{folder / INDEX} has no weight_map")
-    found: dict[str, StoredTensor] = {}
-    for name in sorted({str(name) for name in names.values()}):
-        if Path(name).name != name or not name.endswith(".safetensors"):
-            raise WeightsError(
-                f"{folder / INDEX} names {name[:60]!r}, which is not a file beside it"
-            )
-        found.update(_entries(folder / name))
-    return found
-
-
-def _entries(path: Path) -> Iterator[tuple[str, StoredTensor]]:
-    """The tensors of a safetensors file. Raises SafetensorError if it is damaged."""
-    if not path.is_file():  # reading a named pipe would block
-        raise WeightsError(f"{path} is not a file")
-    with safe_open(path, framework="numpy"):
-        pass  # checks the header against the file's size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-    for name, each in header.items():
-        if name != "__metadata__":
-            begin, end = each["data_offsets"]
-            place = (8 + length + begin, end - begin)
-            yield name, StoredTensor(path, name, each["dtype"], tuple(each["shape"]), *place)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file() or path.stat().st_size > MAX_JSON_BYTES:
-        raise WeightsError(f"{path} is not a JSON file")
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise WeightsError(f"{path} is not a JSON object")
-    return content
+    where: str, wanted: Mapping[str, Parameter], there: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The tensors of a model, by our names. Raises WeightsError for the first difference of a kind."""
+    names = {each.name for each in wanted.values()}
+    missing = [each.name for each in wanted.values() if each.name not in there]
+    unexpected = sorted(there.keys() - names)
+    differing = [
+        f"{each.name} is {found.dtype} {list(found.shape)} and not floating-point numbers "
+        f"{list(each.shape)}"
+        for each in wanted.values()
+        if (found := there.get(each.name))
+        and (found.shape != each.shape or found.dtype not in FLOAT_TYPES)
+    ]
+    parts = {"missing": missing, "unexpected": unexpected, "different": differing}
+    if any(parts.values()):
+        words = "; ".join(f"{kind}: {named(found)}" for kind, found in parts.items() if found)
+        raise WeightsError(f"{where} does not have the tensors of its model: {words}")
+    return {name: there[each.name] for name, each in wanted.items()}

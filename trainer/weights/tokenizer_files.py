@@ -8,44 +8,53 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from trainer.corpora.tokenizer import (
-    Tokenizer,
-    byte_letters,
-    load_tokenizer,
-    make_tokenizer,
-)
-from trainer.errors import WeightsError
+from trainer.corpora.tokenizer import Tokenizer, byte_letters, load_tokenizer
+from trainer.corpora.tokenizer_json import SAMPLE, JsonTokenizer
+from trainer.corpora.tokenizer_paths import content_of, end_of_text_of
+from trainer.errors import CorpusError, WeightsError
 from trainer.recipe import VOCABULARY
 from trainer.tokens import END_OF_TEXT, TOKENIZER_FILE
-from trainer.weights.pretrained import Pretrained
+from trainer.weights.pretrained import Pretrained, most_rows
 
 _LETTERS = {byte: letter for letter, byte in byte_letters().items()}
 
 
 def find_tokenizer(source: Pretrained) -> Tokenizer:
-    """The tokenizer of a folder of weights. Raises WeightsError or CorpusError if there is none."""
-    folder, content = source.folder, _content(source.folder)
+    """The tokenizer of some weights. Raises WeightsError or CorpusError if there is none."""
+    if source.tokenizer is not None:
+        return _load(source.tokenizer, source.folder)
+    folder = source.folder if source.folder.is_dir() else source.folder.parent
+    content = content_of(folder)
+    gpt2 = VOCABULARY["gpt2"]
     if content is not None:
-        found = _gpt2_like(folder, content)
-    elif source.tokenizer or source.vocabulary == VOCABULARY["gpt2"]:
-        found = _load(source.tokenizer or "gpt2", folder)
+        end = end_of_text_of(content, folder, str(folder))
+        found: Tokenizer = JsonTokenizer(content, end, str(folder))
+    elif gpt2 <= source.rows <= most_rows(gpt2):
+        found = load_tokenizer("gpt2")
     else:
         raise WeightsError(
             f"{folder} has no {TOKENIZER_FILE}, so the meaning of its tokens is unknown"
         )
-    if found.vocabulary != source.vocabulary:
+    if not found.vocabulary <= source.rows <= most_rows(found.vocabulary):
         raise WeightsError(
             f"{folder}: its tokenizer has {found.vocabulary} tokens and its model "
-            f"{source.vocabulary}; they do not belong together"
+            f"{source.rows}; they do not belong together"
         )
     return found
 
 
 def check_same_tokens(source: Pretrained, tokenizer: Tokenizer, name: str) -> None:
-    """Raise WeightsError unless the tokens of a folder equal those of `tokenizer`, named `name`."""
-    theirs, ids = find_tokenizer(source), range(tokenizer.end_of_text)
-    same = theirs.vocabulary == tokenizer.vocabulary
-    if not same or any(theirs.decode([i]) != tokenizer.decode([i]) for i in ids):
+    """Raise WeightsError unless the tokens of some weights equal those of `tokenizer`, named `name`.
+
+    Either may have further tokens, such as one for padding, that no text is encoded with.
+    """
+    theirs = find_tokenizer(source)
+    shared = range(min(theirs.vocabulary, tokenizer.vocabulary))
+    ends = theirs.end_of_text, tokenizer.end_of_text
+    same = ends[0] == ends[1] and all(
+        theirs.decode([i]) == tokenizer.decode([i]) for i in shared if i != ends[0]
+    )
+    if not same or _sample(theirs) != _sample(tokenizer):
         raise WeightsError(
             f"{source.folder} has other tokens ({theirs.vocabulary} of them) than data.tokenizer "
             f"= {name!r} ({tokenizer.vocabulary}), so that its weights stand for other text, and "
@@ -53,39 +62,12 @@ def check_same_tokens(source: Pretrained, tokenizer: Tokenizer, name: str) -> No
         )
 
 
-def _content(folder: Path) -> dict[str, Any] | None:
-    """The content of tokenizer.json, or of the older vocab.json and merges.txt; None without any."""
-    vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
+def _sample(tokenizer: Tokenizer) -> list[int] | None:
+    """The tokens of a short text, which tell how text is split into words; None if it has none."""
     try:
-        if (folder / TOKENIZER_FILE).exists():
-            return dict(json.loads((folder / TOKENIZER_FILE).read_bytes()))
-        if not (vocabulary.exists() and merges.exists()):
-            return None
-        lines = merges.read_text("utf-8").splitlines()
-        pairs = [line for line in lines if line and not line.startswith("#version")]
-        return {"model": {"vocab": json.loads(vocabulary.read_bytes()), "merges": pairs}}
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise WeightsError(f"the tokenizer in {folder} cannot be read: {error}") from error
-
-
-def _gpt2_like(folder: Path, content: Mapping[str, Any]) -> Tokenizer:
-    """A byte-level BPE that splits text into words like GPT-2. Raises WeightsError for others."""
-    try:
-        _check_cuts(content)
-        return make_tokenizer(dict(content), str(folder))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsError(
-            f"the tokenizer in {folder} is not a byte-level BPE like GPT-2's ({error}), and no other "
-            "can be read"
-        ) from error
-
-
-def _check_cuts(content: Mapping[str, Any]) -> None:
-    cut = content.get("pre_tokenizer") or {"type": "ByteLevel"}
-    into_words = cut.get("use_regex", True) or not content["model"]["merges"]
-    plain = not cut.get("add_prefix_space", False) and not content.get("normalizer")
-    if cut["type"] != "ByteLevel" or not into_words or not plain:
-        raise ValueError("it does not split text into words as GPT-2 does")
+        return list(map(int, tokenizer.encode(SAMPLE.encode())))
+    except CorpusError:
+        return None
 
 
 def tokenizer_files(name: str, folder: Path, context: int) -> dict[str, bytes]:
@@ -94,15 +76,17 @@ def tokenizer_files(name: str, folder: Path, context: int) -> dict[str, bytes]:
     Raises CorpusError or WeightsError if the tokenizer cannot be loaded.
     """
     kept = folder / TOKENIZER_FILE
-    content = kept.read_bytes() if kept.exists() else _to_json(_load(name, folder))
+    tokenizer = _load(name, folder)
+    content = _as_trained(kept.read_bytes()) if kept.exists() else _to_json(tokenizer)
+    end = tokenizer.decode([tokenizer.end_of_text]).decode()
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": context,
-        "bos_token": END_OF_TEXT,
-        "eos_token": END_OF_TEXT,
-        "pad_token": END_OF_TEXT,
+        "bos_token": end,
+        "eos_token": end,
+        "pad_token": end,
         "clean_up_tokenization_spaces": False,
-        # "<|endoftext|>" in a text is plain text, as in training.
+        # The name of the end-of-text token in a text is plain text, as in training.
         "split_special_tokens": True,
     }
     return {
@@ -111,13 +95,28 @@ def tokenizer_files(name: str, folder: Path, context: int) -> dict[str, bytes]:
     }
 
 
+def _as_trained(content: bytes) -> bytes:
+    """A `tokenizer.json` that encodes a text as in training: whole, and with no token around it."""
+    fields = json.loads(content)
+    changes: dict[str, Any] = {
+        name: None for name in ("truncation", "padding") if fields.get(name) is not None
+    }
+    if (fields.get("post_processor") or {"type": "ByteLevel"})["type"] != "ByteLevel":
+        changes["post_processor"] = None
+    if fields.get("decoder") is None:
+        changes["decoder"] = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    if not changes:
+        return content
+    return json.dumps(fields | changes, ensure_ascii=False).encode()
+
+
 def _load(name: str, folder: Path) -> Tokenizer:
-    """Load a tokenizer that does not depend on a corpus. Raises WeightsError for `bpe-N`."""
-    if name not in VOCABULARY:
+    """Load the tokenizer of the run in `folder`. Raises WeightsError if the run does not keep it."""
+    if name not in VOCABULARY and not (folder / TOKENIZER_FILE).exists():
         raise WeightsError(
             f"{folder} does not keep the {TOKENIZER_FILE} of its data.tokenizer = {name!r}"
         )
-    return load_tokenizer(name)
+    return load_tokenizer(name, folder)
 
 
 def _to_json(tokenizer: Tokenizer) -> bytes:

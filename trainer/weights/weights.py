@@ -15,7 +15,9 @@ from torch import Tensor
 from model.gpt import GPT
 from trainer.errors import CheckpointError, WeightsError
 from trainer.files import follow_umask, sync
+from trainer.weights.nanogpt import LoadedTensor
 from trainer.weights.pretrained import Pretrained
+from trainer.weights.safetensors_files import StoredTensor
 
 
 def save_weights(path: Path, parameters: Mapping[str, Tensor]) -> None:
@@ -41,8 +43,9 @@ def save_weights(path: Path, parameters: Mapping[str, Tensor]) -> None:
 def load_weights(model: GPT, source: Pretrained) -> None:
     """Fill a model of a fitting shape (`Pretrained.check_fits`). Raises WeightsError.
 
-    The model's logits equal the source's: positions beyond its context are left out, a QKV bias
-    that the source lacks is zero, and a head that the source lacks is its token embedding.
+    The model's logits equal the source's: positions beyond its context and rows beyond its tokens
+    are left out, a bias that the source lacks is zero, and a head that it lacks is its token
+    embedding.
     """
     found = _read(source)
     found.setdefault("head.weight", found["token_embedding.weight"])
@@ -56,20 +59,27 @@ def load_weights(model: GPT, source: Pretrained) -> None:
 
 
 def _read(source: Pretrained) -> dict[str, Tensor]:
+    loaded = {n: t.tensor for n, t in source.tensors.items() if isinstance(t, LoadedTensor)}
+    stored = {n: t for n, t in source.tensors.items() if isinstance(t, StoredTensor)}
     try:
         with ExitStack() as stack:
             files = {
                 path: stack.enter_context(safe_open(path, framework="pt"))
-                for path in {stored.file for stored in source.tensors.values()}
+                for path in {each.file for each in stored.values()}
             }
-            return {n: files[s.file].get_tensor(s.name) for n, s in source.tensors.items()}
+            return loaded | {n: files[t.file].get_tensor(t.name) for n, t in stored.items()}
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"the weights in {source.folder} cannot be read: {error}") from error
 
 
-def load_model(source: Pretrained, context: int | None = None) -> GPT:
-    """The model of a folder, in evaluation mode; with `context` positions, or all that it has."""
+def load_model(
+    source: Pretrained, context: int | None = None, vocabulary: int | None = None
+) -> GPT:
+    """The model of some weights, in evaluation mode.
+
+    It has `context` positions and `vocabulary` tokens, or all that the weights have.
+    """
     config = source.config.model_copy(update={"context": context or source.config.context})
-    model = GPT(config, source.vocabulary)
+    model = GPT(config, vocabulary or source.rows)
     load_weights(model, source)
     return model.eval()
