@@ -169,7 +169,7 @@ def plan_of(
     `source` and `lines` locate errors. Raises InvalidStudyError with all mistakes.
     """
     overrides = overrides or {}
-    study, mistakes = check_study(apply_overrides(content, overrides))
+    study, mistakes = check_study(apply_overrides(content, overrides), source)
     right = not any(each.concerns(BASELINE) for each in mistakes)
     arms, wrong_arms = find_arms(study, baseline_is_right=right) if study else ((), [])
     mistakes += [*wrong_arms, *idle_overrides(content, overrides)]

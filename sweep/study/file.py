@@ -164,9 +164,12 @@ class Study(Config):
     def read(cls, content: Mapping[str, Any], source: str) -> Study:
         """Check the content of a study file. Raises ValidationError (pydantic) and StudyError."""
         named, tokenizers = name_tokenizers(content, source)
-        study = cls.model_validate(named)
-        study._tokenizers.update(tokenizers)  # noqa: SLF001  (its own)
-        return study
+        return cls.model_validate(named).with_tokenizers(tokenizers)
+
+    def with_tokenizers(self, files: Mapping[str, bytes]) -> Study:
+        """Add files of tokenizers to `tokenizers`; returns the study."""
+        self._tokenizers.update(files)
+        return self
 
 
 def load_study(path: Path) -> Study:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sweep.study.explain import explain
 from sweep.study.file import Study
 from sweep.study.mistakes import Keys, Mistake
+from sweep.study.tokenizer_paths import name_tokenizers
 
 ROUNDS = 8
 """Repairs after which a study is given up: one repair may show the need of another."""
@@ -24,22 +25,24 @@ STAND_INS: Mapping[Keys, Any] = {
 """Values for missing fields on which no check of an arm depends."""
 
 
-def check_study(content: Mapping[str, Any]) -> tuple[Study | None, list[Mistake]]:
-    """The study and its mistakes.
+def check_study(content: Mapping[str, Any], source: str) -> tuple[Study | None, list[Mistake]]:
+    """The study and its mistakes; `source` is the path of its file.
 
     If there are mistakes: the study without them, to check its arms; None if too little is left.
+    Raises StudyError if a file that it names cannot be used as a tokenizer.
     """
-    mistakes = _mistakes(content)
+    named, tokenizers = name_tokenizers(content, source)
+    mistakes = _mistakes(named)
     if not mistakes:
-        return Study.model_validate(content), []
-    rest, wrong = deepcopy(dict(content)), mistakes
+        return Study.model_validate(named).with_tokenizers(tokenizers), []
+    rest, wrong = deepcopy(named), mistakes
     for _ in range(ROUNDS):
         for mistake in wrong:
             _repair(rest, mistake.keys)
-        _drop_stacks(rest, content)
+        _drop_stacks(rest, named)
         wrong = _mistakes(rest)
         if not wrong:
-            return Study.model_validate(rest), mistakes
+            return Study.model_validate(rest).with_tokenizers(tokenizers), mistakes
     return None, mistakes
 
 
