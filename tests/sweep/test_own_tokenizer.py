@@ -98,7 +98,10 @@ set = { data = { tokenizer = "other" } }
             "geese.txt",
             "[baseline.data] data.tokenizer = 'geese.txt' is not a tokenizer.json of Hugg",
         ),
-        ("gpt3", "baseline.data.tokenizer: 'gpt3' is not a tokenizer; use bytes, gpt2, bpe-N for"),
+        (
+            "gpt3",
+            "line 6: baseline.data.tokenizer: 'gpt3' is not a tokenizer; use bytes, gpt2, bpe-N for",
+        ),
     ],
 )
 def test_what_is_no_tokenizer_is_refused_with_the_place(
