@@ -28,6 +28,8 @@ PREPARE = """
 import sys
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
+from sweep.bootstrap import claim_names
+claim_names()
 from trainer.sources.catalogue import find_source
 from trainer.corpora.prepare import prepare_corpus
 from trainer.recipe import DataConfig

@@ -23,7 +23,14 @@ CORPUS = '\n[baseline.data]\ncorpus = "text.txt"\n'
 TEXT = "".join(f"{number} is {number * number} times one.\n" for number in range(8000))
 NO_PAUSES = "checkpoint_seconds = 0.1\nretry_seconds = 0\n"
 """Settings of `[jobs]`: early checkpoints, and no pause before a retry."""
-DRIVER = "import sys, importlib\nfrom sweep.cli import main\n{constants}\nmain()"
+DRIVER = """
+import importlib
+from sweep.bootstrap import claim_names
+claim_names()
+from sweep.cli import main
+{constants}
+main()
+"""
 """Runs a command with some constants changed."""
 
 
