@@ -14,6 +14,8 @@ from trainer.recipe_forms import to_dotted, to_nested, with_fields
 
 FlatRecipe = dict[str, Any]
 """Recipe fields by `section.field`."""
+TRAINING_DATA_FIELDS = {"data.order", "data.max_tokens"}
+"""Fields of `data` that change the text for training only."""
 _DEFAULTS = to_dotted(to_nested(SeedlessRecipe()))
 
 
@@ -60,3 +62,15 @@ def stored_cost(recipe: Mapping[str, Any]) -> Cost | None:
         return expected_cost(Recipe.model_validate(nested))
     except ValidationError:
         return None
+
+
+def test_text_settings(recipe: FlatRecipe) -> dict[str, str]:
+    """The settings that choose the text for testing, and the tokens that it is measured in."""
+    chosen = {
+        key: str(value)
+        for key, value in recipe.items()
+        if key.startswith("data.") and key not in TRAINING_DATA_FIELDS
+    }
+    tokens = recipe["evaluation.chunks"] * recipe["evaluation.chunk_tokens"]
+    start = recipe["evaluation.start_token"]
+    return {**chosen, "test text": f"{tokens:,} tokens from {start:,} on"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,6 +55,9 @@ class Requested:
     tokens: int
     """Training tokens, rounded down to whole steps."""
     precision: str
+    test_text: Mapping[str, str] = field(default_factory=dict)
+    """The settings that choose the text for testing and its unit, by name. Another loss is measured
+    if they differ, also if that was requested."""
 
 
 class RunKind(NamedTuple):
@@ -87,7 +90,8 @@ def find_confounders(evidence: Evidence, requested: Mapping[str, Requested]) -> 
     """Differences between the done runs of each arm and the baseline's runs with the same seeds.
 
     A run with a seed that the baseline lacks is compared with all runs of the baseline. `requested`
-    has the settings of each arm; for arms without an entry, every difference is listed.
+    has the settings of each arm; for arms without an entry, every difference is listed. Another text
+    for testing is listed although it was requested: no loss on it compares with the baseline's.
     """
     if evidence.frame.empty:
         return []
@@ -99,10 +103,27 @@ def find_confounders(evidence: Evidence, requested: Mapping[str, Requested]) -> 
         for difference in _differences(comparison, facts):
             if not _was_requested(difference, requested.get(arm), requested.get(baseline)):
                 found[arm, difference] = found.get((arm, difference), 0) + comparison.runs
+    for arm, difference, runs in _other_test_text(evidence.frame, baseline, requested):
+        found[arm, difference] = runs
     return [
         Confounder(arm=arm, what=each.what, value=each.value, baseline=each.baseline, runs=runs)
         for (arm, each), runs in found.items()
     ]
+
+
+def _other_test_text(
+    frame: pd.DataFrame, baseline: str, requested: Mapping[str, Requested]
+) -> Iterator[tuple[str, Difference, int]]:
+    """Yield arms whose loss is measured on other text than the baseline's, or in other tokens."""
+    if baseline not in requested:
+        return
+    ours = requested[baseline].test_text
+    counts = frame[frame.status == "done"].groupby("arm", sort=False).size()
+    for arm, runs in counts.items():
+        theirs = requested[str(arm)].test_text if arm in requested else {}
+        for what, value in theirs.items():
+            if value != ours.get(what):
+                yield str(arm), Difference(what, value, ours.get(what, "none")), int(runs)
 
 
 def _comparisons(frame: pd.DataFrame, baseline: str) -> Iterator[Comparison]:

@@ -13,7 +13,12 @@ from sweep.noise.setting import stored_setting
 from sweep.store.plan_content import AnalysisSettings, PlanContent, StackContent
 from sweep.store.rows import ArmRow, ReferenceRow, StudyRow
 from sweep.store.store import Store
-from sweep.trainers.stored_recipes import FlatRecipe, flat_recipe, planned_tokens
+from sweep.trainers.stored_recipes import (
+    FlatRecipe,
+    flat_recipe,
+    planned_tokens,
+    test_text_settings,
+)
 from sweep.verdicts.confounders import Confounder, Requested, find_confounders
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.mixed_attempts import MixedRun, find_mixed
@@ -223,7 +228,11 @@ def _requested(plan: PlanContent) -> dict[str, Requested]:
 
 
 def _requested_by(recipe: FlatRecipe) -> Requested:
-    return Requested(tokens=planned_tokens(recipe), precision=recipe["train.precision"])
+    return Requested(
+        tokens=planned_tokens(recipe),
+        precision=recipe["train.precision"],
+        test_text=test_text_settings(recipe),
+    )
 
 
 def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0) -> Plan:

@@ -84,6 +84,40 @@ def test_a_setting_of_an_intervention_is_no_confounder(train: Trainer, content: 
     assert train.report()["confounders"] == []
 
 
+OTHER_TEXT: dict[str, tuple[dict[str, Any], tuple[str, str, str] | None]] = {
+    "tokenizer": ({"data.tokenizer": "bpe-512"}, ("data.tokenizer", "bpe-512", "bytes")),
+    "corpus": ({"data.corpus": "x.txt"}, ("data.corpus", "x.txt", "python-stdlib")),
+    "share": ({"data.test_share": 0.5}, ("data.test_share", "0.5", "0.1")),
+    "chunks": (
+        {"evaluation.chunks": 3},
+        ("test text", "192 tokens from 0 on", "128 tokens from 0 on"),
+    ),
+    "start": (
+        {"evaluation.start_token": 64},
+        ("test text", "128 tokens from 64 on", "128 tokens from 0 on"),
+    ),
+    "the same text in other chunks": ({"evaluation": {"chunks": 4, "chunk_tokens": 32}}, None),
+    "less text to train on": ({"data.max_tokens": 1000}, None),
+    "another order": ({"data.order": "sequential"}, None),
+}
+
+
+@pytest.mark.parametrize(("setting", "found"), OTHER_TEXT.values(), ids=OTHER_TEXT)
+def test_an_arm_that_is_tested_on_other_text_is_confounded_although_it_was_asked_for(
+    train: Trainer,
+    content: Content,
+    setting: dict[str, Any],
+    found: tuple[str, str, str] | None,
+) -> None:
+    arm = {"because": "It was asked for.", "set": setting}
+    train(changed(content, "interventions/text", arm))
+    expected = []
+    if found is not None:
+        what, value, baseline = found
+        expected = [{"arm": "text", "what": what, "value": value, "baseline": baseline, "runs": 2}]
+    assert train.report()["confounders"] == expected
+
+
 def test_a_report_counts_runs_that_are_reproducible_to_the_last_bit_and_names_their_devices(
     train: Trainer, content: Content
 ) -> None:
