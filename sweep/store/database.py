@@ -137,7 +137,7 @@ class Database:
     def _remedy(self, reason: str) -> str:
         """What to do about an error of the driver."""
         if self.file and ("readonly" in reason or "unable to open" in reason):
-            return why_not_opened(self.file) or _remedy(reason)
+            return why_not_opened(self.file, read_only=self.read_only) or _remedy(reason)
         return _remedy(reason)
 
     def _connect(self) -> Engine:

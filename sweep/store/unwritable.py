@@ -1,4 +1,4 @@
-"""Say why SQLite cannot open a file, or cannot write to it."""
+"""Say why SQLite cannot open a file, to read it or to write to it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ MAX_PATH_BYTES = 512 - len("-journal")
 """Length of a path that SQLite does not open: it needs room for the names of the files beside it."""
 
 
-def why_not_opened(file: Path) -> str:
-    """Return the reason and the remedy, to be added to SQLite's message; empty if there is none."""
+def why_not_opened(file: Path, *, read_only: bool) -> str:
+    """Return the reason and the remedy, to be added to SQLite's message; empty if none is found."""
     length = len(os.fsencode(file.absolute()))
     if length >= MAX_PATH_BYTES:
         return (
             f" (its path has {length} bytes, and SQLite opens paths of less than {MAX_PATH_BYTES}); "
             "choose a folder with a shorter path with --runs DIR"
         )
-    return next(_reasons(file), "")
+    return _not_readable(file) if read_only else next(_not_writable(file), "")
 
 
 def dangling_link(path: Path) -> str:
@@ -29,7 +29,11 @@ def dangling_link(path: Path) -> str:
     return ""
 
 
-def _reasons(file: Path) -> Iterator[str]:
+def _not_readable(file: Path) -> str:
+    return "" if os.access(file, os.R_OK) else _not_allowed(file, "readable", "r")
+
+
+def _not_writable(file: Path) -> Iterator[str]:
     """Yield what is wrong with each file and folder that SQLite writes to."""
     beside = [file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm", "-journal")]
     for path in (file.absolute().parent, file, *beside):
@@ -38,11 +42,14 @@ def _reasons(file: Path) -> Iterator[str]:
         if os.statvfs(path).f_flag & os.ST_RDONLY:
             yield f" ({path} is on a read-only file system); choose another folder with --runs DIR"
         else:
-            yield (
-                f" ({path} belongs to {_owner(path)} and is not writable for you); that user makes "
-                f"it writable for your group with `chmod g+w {path}`, or choose another folder with "
-                "--runs DIR"
-            )
+            yield _not_allowed(path, "writable", "w")
+
+
+def _not_allowed(path: Path, what: str, letter: str) -> str:
+    return (
+        f" ({path} belongs to {_owner(path)} and is not {what} for you); that user makes it {what} "
+        f"for your group with `chmod g+{letter} {path}`, or choose another folder with --runs DIR"
+    )
 
 
 def _owner(path: Path) -> str:
