@@ -61,10 +61,9 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
     earlier, settings = _earlier_plan(workspace, request.study), request.settings
     export = read_results(request.files, parse_pattern(request.regex), request.columns)
     with gathered() as questions:
-        columns = {**export.columns, **request.columns}
-        chosen = choose_columns(export.frame, columns, source, request.rules.where)
         known = list(earlier.arms) if earlier else []
         reading = Reading(source=source, questions=questions, rules=request.rules, known_arms=known)
+        chosen = choose_columns(export.frame, {**export.columns, **request.columns}, reading)
         reading = with_direction(reading, chosen.metric, settings.direction, earlier)
         found = read_runs(chosen.cells, reading, chosen.parents())
         baseline = choose_baseline(settings, earlier, found.arms, reading)
@@ -165,6 +164,7 @@ def _remarks(found: Runs) -> Iterator[str]:
         "with the status 'terminated' and a loss, counted as done (--status terminated=failed "
         "if they were stopped early)": found.rows_terminated,
         "with a value of exactly 0, counted as done (--zero-loss failed if they crashed)": found.rows_zero,
+        "without a seed with the arm and loss of another, counted as runs of their own": found.rows_alike,
         "listed as the parent of nested runs, left out": found.left_out.parents,
         "with a status that is to be skipped, left out": found.left_out.skipped,
     }

@@ -140,7 +140,8 @@ def read_numbers(column: pd.Series[Any], field: Field, reading: Reading) -> pd.S
 
 def _no_number(wrong: Sequence[tuple[int, object]], field: Field, source: str) -> str:
     row, cell = wrong[0]
-    more = f" (and {len(wrong) - 1} more rows like it)" if len(wrong) > 1 else ""
+    rest = len(wrong) - 1
+    more = f" (and {rest} more row{'s' if rest > 1 else ''} like it)" if rest else ""
     return (
         f"{source}: row {row}: {field} is {shown(cell)}, which is no number{more}{_form(str(cell))}"
     )

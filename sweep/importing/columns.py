@@ -18,7 +18,8 @@ from sweep.importing.fields import (
     is_test_metric,
     recognise,
 )
-from sweep.importing.questions import Questions, gathered
+from sweep.importing.questions import Questions
+from sweep.importing.rules import Reading
 from sweep.importing.run_names import split_run_names
 from sweep.importing.selection import ask_for_metric, find_long, quoted, select_rows
 from sweep.metrics.metric import Direction
@@ -72,26 +73,23 @@ class Chosen:
         return self.further.assign(**{name: self.cells[Field.SEED]})
 
 
-def choose_columns(
-    frame: pd.DataFrame, asked: Mapping[Field, str], source: str, where: Sequence[str] = ()
-) -> Chosen:
+def choose_columns(frame: pd.DataFrame, asked: Mapping[Field, str], reading: Reading) -> Chosen:
     """Find arm, loss and the other fields among the columns of a file.
 
-    `asked` maps fields to columns, as `--column` does, and `where` selects rows, as `--where` does.
-    Raises ResultsError, with a line for each question, for a column that the file does not have,
-    and for a file without an arm or a loss.
+    `asked` maps fields to columns, as `--column` does. A file with a column for each arm or seed gets
+    a row for each run. Raises ResultsError, with a line for each question, for a column that the file
+    does not have, and for a file without an arm or a loss.
     """
-    frame = frame.reset_index(drop=True)
-    selected = select_rows(frame, where, source)
+    frame, source = frame.reset_index(drop=True), reading.source
+    selected = select_rows(frame, reading.rules.where, source)
     long = find_long(selected, asked)
-    with gathered() as questions:
-        if long and len(long.names) > 1:
-            questions.ask(ask_for_metric(long, source))
-        given = {Field.LOSS: long.value, **asked} if long else asked
-        names = _names(given, [str(name) for name in frame.columns], source, questions)
-        questions.check()
-        cells = {field: _cells(selected, column) for field, column in names.items()}
-        cells.update(_split_names(cells, names, asked, source))
+    if long and len(long.names) > 1:
+        reading.questions.ask(ask_for_metric(long, source))
+    given = {Field.LOSS: long.value, **asked} if long else asked
+    names = _names(given, [str(name) for name in frame.columns], source, reading.questions)
+    reading.questions.check()
+    cells = {field: _cells(selected, column) for field, column in names.items()}
+    cells.update(_split_names(cells, names, asked, reading))
     taken = set(names.values())
     further = frame[[name for name in frame.columns if name not in taken]]
     metric = long.names[0] if long and long.names else names[Field.LOSS]
@@ -102,7 +100,7 @@ def _split_names(
     cells: Mapping[Field, pd.Series[Any]],
     names: dict[Field, str],
     asked: Mapping[Field, str],
-    source: str,
+    reading: Reading,
 ) -> Mapping[Field, pd.Series[Any]]:
     """Return arm and seed of runs whose names have both; empty for other files."""
     arm = names[Field.ARM]
@@ -111,7 +109,7 @@ def _split_names(
         del names[Field.SEED]
     elif arm not in RUN_LABELS or {*names, *asked} & set(SEED_FIELDS):
         return {}
-    return split_run_names(cells[Field.ARM], arm, source, has_seeds=has_seeds)
+    return split_run_names(cells[Field.ARM], arm, reading, has_seeds=has_seeds)
 
 
 def _cells(frame: pd.DataFrame, column: str) -> pd.Series[Any]:

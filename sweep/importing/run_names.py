@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sweep.errors import ResultsError
 from sweep.importing.fields import Field
+from sweep.importing.rules import Reading
 from sweep.importing.selection import quoted
 from sweep.study.file import BASELINE
 from sweep.terminal.printable import shown
@@ -60,13 +60,13 @@ class Parts:
 
 
 def split_run_names(
-    names: pd.Series[Any], column: str, source: str, *, has_seeds: bool = False
+    names: pd.Series[Any], column: str, reading: Reading, *, has_seeds: bool = False
 ) -> Mapping[Field, pd.Series[Any]]:
     """Split run names into arm and seed; empty if they have no seeds.
 
     A name without a seed is the arm itself. Endings without the word `seed` are seeds if nothing else
-    is possible or if the user says that the names have seeds (`has_seeds`). Raises ResultsError if
-    they may be seeds, or if there are none where there should be.
+    is possible or if the user says that the names have seeds (`has_seeds`). Asks if they may be
+    seeds, or if there are none where there should be.
     """
     text = names.astype("str").str.strip()
     different = text.unique().tolist()
@@ -80,10 +80,11 @@ def split_run_names(
         ):
             return _columns(text, parts)
         if parts.may_be_repeats() and not has_seeds:
-            raise ResultsError(_question(parts, column, source))
+            reading.questions.ask(_question(parts, column, reading.source))
+            return _columns(text, parts)
     if has_seeds:
-        raise ResultsError(
-            f"{source}: no name in {shown(column)}, such as {shown(different[0])}, ends in a seed; "
+        reading.questions.ask(
+            f"{reading.source}: no name in {shown(column)}, such as {shown(different[0])}, ends in a seed; "
             "name the column of the seed, or say that there is none with --column seed=-"
         )
     return {}

@@ -54,6 +54,8 @@ class Runs:
     """Rows with the status `terminated` that count as done, since they have a loss."""
     rows_zero: Sequence[int]
     """Rows that count as done with a value of exactly 0, where higher is better."""
+    rows_alike: Sequence[int]
+    """Rows of runs without a label that have the arm and the loss of another one."""
     left_out: LeftOut
     """Rows that are no runs."""
     united: Mapping[str, str]
@@ -101,10 +103,17 @@ def read_runs(cells: Cells, reading: Reading, parents: pd.Series[Any] | None = N
         rows_diverged=kept.row[(kept.state == RunState.DIVERGED) & kept.cause.notna()].tolist(),
         rows_terminated=_terminated(cells, kept, rules),
         rows_zero=_zeros(kept, rules),
+        rows_alike=_alike(kept),
         left_out=left_out,
         united=united,
         ends=find_ends(rows, empty, kept),
     )
+
+
+def _alike(kept: RunTable) -> list[int]:
+    plain = kept.label.isna() & (kept.state == RunState.DONE)
+    rows: list[int] = kept.row[plain & _repeats(kept.arm, kept.loss, plain, keep=False)].tolist()
+    return rows
 
 
 def _zeros(kept: RunTable, rules: Rules) -> list[int]:

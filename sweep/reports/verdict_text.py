@@ -94,6 +94,9 @@ def baseline_lines(arms: Sequence[ArmReport]) -> list[str]:
 
 def footnotes(report: Report) -> list[str]:
     """The sentences below the table."""
+    if len(report.arms) == 1:
+        noise = f"`sweep noise {report.study}` measures its noise"
+        return [f"The study has one arm, and nothing to compare it with; {noise}."]
     undecided = [arm for arm in report.arms if arm.result.verdict == "undecided"]
     countable = [arm for arm in undecided if arm.result.seeds_to_settle]
     lines = [*_mark_lines(report), *withdrawn_lines(report.history)]

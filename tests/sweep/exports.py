@@ -12,6 +12,7 @@ from sweep.importing.columns import Chosen, choose_columns
 from sweep.importing.fields import Field
 from sweep.importing.files.logs import parse_pattern
 from sweep.importing.reading import read_results, source_of
+from sweep.importing.rules import Reading
 
 
 class Reader:
@@ -35,7 +36,10 @@ class Reader:
         asked = {Field(field): column for field, column in (columns or {}).items()}
         export = read_results(named, parse_pattern(regex), asked)
         self.remarks = list(export.remarks)
-        return choose_columns(export.frame, {**export.columns, **asked}, source_of(named))
+        reading = Reading(source=source_of(named))
+        chosen = choose_columns(export.frame, {**export.columns, **asked}, reading)
+        reading.questions.check()
+        return chosen
 
     def __call__(self, *named: Path, **options: Any) -> list[tuple[str | None, ...]]:  # noqa: ANN401  (as choose)
         """Read files; returns arm, seed and loss of each row, as text."""

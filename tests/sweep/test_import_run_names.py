@@ -7,13 +7,16 @@ import pytest
 
 from sweep.errors import ResultsError
 from sweep.importing.fields import Field
+from sweep.importing.rules import Reading
 from sweep.importing.run_names import split_run_names
 from tests.sweep.importer import Importer
 
 
 def split(*names: str, has_seeds: bool = False) -> list[tuple[str, str]]:
     """Return arm and seed of each name; empty if the names have no seeds."""
-    found = split_run_names(pd.Series(names), "Name", "r.csv", has_seeds=has_seeds)
+    reading = Reading(source="r.csv")
+    found = split_run_names(pd.Series(names), "Name", reading, has_seeds=has_seeds)
+    reading.questions.check()
     return list(zip(found[Field.ARM], found[Field.SEED], strict=True)) if found else []
 
 

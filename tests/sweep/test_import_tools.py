@@ -120,6 +120,10 @@ EXPORTS: dict[str, tuple[Mapping[str, str], Rows]] = {
         },
         [("base", "1", "2.5"), ("clip", "1", "2.25")],
     ),
+    "wide table": (
+        {"wide.csv": "seed,baseline,clip\n1,2.5,2.25\n2,2.75,\n"},
+        [("baseline", "1", "2.5"), ("baseline", "2", "2.75"), ("clip", "1", "2.25")],
+    ),
 }
 """By tool: its files, with the columns that it writes, and the runs in them."""
 

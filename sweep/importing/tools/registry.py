@@ -15,6 +15,7 @@ from sweep.importing.tools import (
     research_loops,
     tensorboard,
     wandb,
+    wide,
 )
 from sweep.importing.tools.export import Asked, Export
 
@@ -33,6 +34,7 @@ TOOLS: Mapping[str, Callable[[pd.DataFrame, Asked], Export | None]] = {
     "Hugging Face": huggingface.read_log_history,
     "research loop": research_loops.read_experiments,
     "history": history.read_history,
+    "wide table": wide.read_wide,
 }
 """By name: returns what the columns of a table mean; None if the table is not of this tool."""
 
