@@ -156,8 +156,9 @@ def test_any_first_column_of_a_panel_is_its_axis_and_the_metric_keeps_its_name(
 
 
 def test_steps_of_the_runs_of_a_panel_go_before_its_axis(read: Reader) -> None:
-    columns = ("a - _step", "a - val/loss", "b - _step", "b - val/loss")
-    chosen = read.choose(read.write("p.csv", panel("epoch", *columns, rows="9,90,4.1,80,4\n")))
+    columns = ("a - _step", "a - epoch", "a - val/loss", "b - _step", "b - epoch", "b - val/loss")
+    text = panel("epoch", *columns, rows="9,90,9,4.1,80,9,4\n")
+    chosen = read.choose(read.write("p.csv", text))
     assert chosen.cells[Field.STEP].tolist() == ["90", "80"]
 
 

@@ -55,24 +55,25 @@ def read_panel(frame: pd.DataFrame, asked: Asked) -> Export | None:
     axis, curves = _curves(frame)
     if not curves:
         return None
-    _check_groups(frame, curves, asked.source)
+    ranges = [curve for curve in curves if f"{curve.column}__MIN" in frame]
+    _check_groups(frame, ranges, asked.source)
     metrics = list(dict.fromkeys(curve.metric for curve in curves if curve.metric != _STEP))
     if Field.LOSS not in asked.columns and len(metrics) > 1:
         raise ResultsError(f"{asked.source}: {_which(metrics)}")
-    parts = [_rows(frame, axis, name, own) for name, own in _by_run(curves)]
     columns = {Field.ARM: "Name", Field.STEP: axis}
-    if any(curve.metric == _STEP for curve in curves):
+    has_steps = any(curve.metric == _STEP for curve in curves)
+    if has_steps:
         columns[Field.STEP] = _STEP
-    elif _TIMES.fullmatch(axis):
+    at_end = not has_steps and _TIMES.fullmatch(axis) is not None
+    if at_end:
         del columns[Field.STEP]
-        parts = [part.ffill().tail(1) for part in parts]
     if len(metrics) == 1:
         columns[Field.LOSS] = metrics[0]
     return Export(
-        frame=pd.concat(parts, ignore_index=True),
+        frame=pd.DataFrame(_rows(frame, axis, curves, at_end=at_end)),
         tool="a panel of W&B",
         columns=columns,
-        remarks=_about_ranges(frame, curves),
+        remarks=_about_ranges(frame, ranges),
     )
 
 
@@ -88,33 +89,31 @@ def _curves(frame: pd.DataFrame) -> tuple[str, list[_Curve]]:
         _Curve(column=name, run=run, metric=metric)
         for name in others
         for run, _, metric in [name.rpartition(_BETWEEN)]
-        if not metric.endswith(("__MIN", "__MAX"))
+        if metric != axis and not metric.endswith(("__MIN", "__MAX"))
     ]
 
 
 def _check_groups(frame: pd.DataFrame, curves: Sequence[_Curve], source: str) -> None:
     """Raise ResultsError if a line is the mean of several runs: its range is not empty."""
     for curve in curves:
-        if _GROUP.match(curve.run) and _has_range(frame, curve).any():
+        if _GROUP.match(curve.run) and any(_has_range(frame, curve)):
             raise ResultsError(
                 f"{source}: {shown(curve.run)} is the mean of a group of runs, and a test needs each "
                 "run; turn grouping off in the panel and export it again, or export the runs table"
             )
 
 
-def _has_range(frame: pd.DataFrame, curve: _Curve) -> pd.Series[bool]:
+def _has_range(frame: pd.DataFrame, curve: _Curve) -> list[bool]:
     """Return True for rows in which a value stands for a range of values."""
-    low, high = f"{curve.column}__MIN", f"{curve.column}__MAX"
-    if not {low, high} <= set(frame.columns):
-        return frame[curve.column].isna() & False
-    return frame[low].fillna("") != frame[high].fillna("")
+    low, high = (_cells(frame, f"{curve.column}__{end}") for end in ("MIN", "MAX"))
+    return [first != last for first, last in zip(low, high, strict=True)]
 
 
 def _about_ranges(frame: pd.DataFrame, curves: Sequence[_Curve]) -> list[str]:
     """Say if the last value of a run is a mean: of runs, or of steps that were drawn together."""
     for curve in curves:
-        logged = frame[curve.column].notna()
-        if logged.any() and _has_range(frame, curve)[logged].iloc[-1]:
+        logged = [row for row, cell in enumerate(_cells(frame, curve.column)) if cell is not None]
+        if logged and _has_range(frame, curve)[logged[-1]]:
             remark = (
                 f"The last value of {shown(curve.run)} is a mean, of several steps or of a group of "
                 "runs: if the panel is grouped, export it without grouping."
@@ -138,14 +137,43 @@ def _by_run(curves: Sequence[_Curve]) -> Iterator[tuple[str, list[_Curve]]]:
     yield from runs.items()
 
 
-def _rows(frame: pd.DataFrame, axis: str, run: str, curves: Sequence[_Curve]) -> pd.DataFrame:
-    """Return the rows of a run at which one of its metrics has a value."""
-    columns = [curve.column for curve in curves]
-    metrics = [curve.metric for curve in curves]
-    values = frame[columns].set_axis(metrics, axis="columns")
-    logged = values[[name for name in metrics if name != _STEP]].notna().any(axis="columns")
-    logged.iloc[-1] |= not logged.any()  # a run without any value is a run without a loss
-    return values[logged].assign(Name=run, **{axis: frame[axis][logged]})
+def _rows(
+    frame: pd.DataFrame, axis: str, curves: Sequence[_Curve], *, at_end: bool
+) -> dict[str, list[Any]]:
+    """Return columns with a row for each run and place of the axis at which it has a value.
+
+    A run without any value has one row. `at_end` gives one row per run, with the last values.
+    """
+    axis_cells = _cells(frame, axis)
+    found: dict[str, list[Any]] = {"Name": [], axis: []}
+    found.update({curve.metric: [] for curve in curves})
+    for run, own in _by_run(curves):
+        cells = {curve.metric: _cells(frame, curve.column) for curve in own}
+        values = [column for metric, column in cells.items() if metric != _STEP]
+        places = [place for place in range(len(frame)) if any(v[place] is not None for v in values)]
+        places = places or [len(frame) - 1]
+        for place in places[-1:] if at_end else places:
+            found["Name"].append(run)
+            found[axis].append(axis_cells[place])
+            for metric in found.keys() - {"Name", axis}:
+                column = cells.get(metric)
+                last = _last if at_end else _at
+                found[metric].append(last(column, place) if column else None)
+    return found
+
+
+def _at(column: list[Any], place: int) -> Any:  # noqa: ANN401  (any cell)
+    return column[place]
+
+
+def _last(column: list[Any], place: int) -> Any:  # noqa: ANN401  (any cell)
+    """Return the last cell up to a place that is not empty."""
+    return next((cell for cell in reversed(column[: place + 1]) if cell is not None), None)
+
+
+def _cells(frame: pd.DataFrame, name: str) -> list[Any]:
+    """Return a column as a list; empty cells are None. A column at a time saves memory."""
+    return [None if cell != cell else cell for cell in frame[name].tolist()]  # noqa: PLR0124  (NaN)
 
 
 def read_records(frame: pd.DataFrame, asked: Asked) -> Export | None:  # noqa: ARG001  (as others)
