@@ -144,7 +144,8 @@ def _corpus_line(supply: Supply) -> str:
         size = supply.source.size
         amount = f", {size:,} bytes" if size else ""
         return (
-            f"Corpus {shown(data.corpus)} ({data.tokenizer}): not prepared yet{amount}; "
+            f"Corpus {shown(data.corpus)} ({data.tokenizer}): not prepared yet{amount} "
+            f"({supply.source.origin().split}); "
             "`sweep data prepare STUDY` does it, or `sweep run`."
         )
     info = corpus.info

@@ -128,6 +128,7 @@ _FIELDS: Mapping[Meaning, str] = {
         "dataset datasets data_dir data_path dataset_name train_file train_data data_file text "
         "input_file train_files path dataset_path data input"
     ),
+    Meaning("data.pattern"): "glob file_pattern file_glob extension extensions suffix include",
     Meaning("data.subset"): "dataset_config dataset_config_name config_name data_config",
     Meaning("data.text_column"): "text_field text_key content_key",
     Meaning("data.tokenizer"): "tokenizer_name encoding vocab vocabulary tokeniser tokenizer_path",

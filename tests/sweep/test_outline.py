@@ -15,6 +15,7 @@ import pytest
 
 from analysis.power import smallest_visible_effect_unpaired
 from model.config import parameter_count
+from sweep.cli import main
 from sweep.forecast.pace import given_pace, guessed_pace
 from sweep.machine import processors
 from sweep.workspace import read_plan
@@ -37,6 +38,24 @@ def test_every_study_loads_and_plans_on_any_machine(
         r"Time: about .* hours of training .* at 1,000 tokens a second \(as given", done.stdout
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_split_of_a_corpus_is_stated_before_it_is_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("trainer.corpora.prepare.IN_MEMORY_BYTES", 100)
+    for name in ("train", "valid", "test"):
+        (tmp_path / f"{name}.md").write_text(f"{name} " * 1_000)
+    study = (ROOT / "studies" / "interventions.toml").read_text()
+    fields = f'corpus = "{tmp_path}"\npattern = "*.md"'
+    (tmp_path / "x.toml").write_text(study.replace('corpus = "python-stdlib"', fields))
+    monkeypatch.setattr("sys.argv", ["sweep", "plan", str(tmp_path / "x.toml")])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "not prepared yet, 12,000 bytes (the files valid*.md are for testing; the files" in said
+    assert "test*.md stay unread); `sweep data prepare STUDY` does it" in said
 
 
 def test_the_reference_setting_is_unchanged() -> None:

@@ -202,7 +202,9 @@ def test_a_datasets_own_validation_split_is_for_testing(whole: Path) -> None:
     )
     assert train == TEXTS["train-0"] + TEXTS["train-1"]
     assert test == TEXTS["validation"]
-    assert corpus.info.split == "the dataset's split validation is for testing"
+    assert corpus.info.split == (
+        "the dataset's split validation is for testing; its split test stays unread"
+    )
     assert (corpus.info.documents, corpus.info.revision) == (3_000, COMMIT)
 
 
