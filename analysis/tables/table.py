@@ -103,6 +103,12 @@ def rich_table(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> T
     return table
 
 
+def left_out(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> list[str]:
+    """The titles of the columns that `rich_table` leaves out."""
+    shown, _ = _fitting_columns(columns, rows, width)
+    return [column.title for column in columns if column not in shown]
+
+
 def _group_one_line_rows(columns: Sequence[Column[T]], rows: Sequence[T]) -> Iterator[list[T]]:
     """Consecutive rows of one line each as one group; a row that may be wrapped alone.
 

@@ -11,7 +11,7 @@ from typing import Any, Generic
 
 from rich.console import Console
 
-from analysis.tables.table import Column, Row, T, rich_table
+from analysis.tables.table import Column, Row, T, left_out, rich_table
 from sweep.reports.formats import DEFAULT_FORMAT, FORMATS, Format
 from sweep.terminal.console import say
 from trainer.errors import UserError
@@ -58,6 +58,9 @@ def print_parts(document: Document, console: Console) -> None:
             say(console, part)
         else:
             console.print(rich_table(part.columns, part.rows, console.width))
+            titles = left_out(part.columns, part.rows, console.width)
+            if titles and console.is_terminal:
+                say(console, f"A wider terminal also shows: {', '.join(titles)}.", "dim")
 
 
 def publish(text: str, output: Path | None, console: Console) -> None:

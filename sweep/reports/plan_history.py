@@ -11,6 +11,7 @@ from sweep.history.changes import ChangeKind, PlanChange
 from sweep.history.history import FileState, PlanHistory
 from sweep.history.withdrawn import WithdrawnArm
 from sweep.terminal.printable import harmless, shown
+from sweep.verdicts.family_growth import FamilyGrowth
 
 MAX_CHANGES = 12
 """Changes of a plan that are listed."""
@@ -82,6 +83,20 @@ def plan_lines(history: PlanHistory) -> list[str]:
             "known when it was made."
         )
     return lines
+
+
+def growth_lines(growth: FamilyGrowth | None) -> list[str]:
+    """The verdicts that differ only because the family has grown."""
+    if growth is None:
+        return []
+    changed = [
+        f"{harmless(each.arm)} is {each.after} and would be {each.before}"
+        for each in growth.changed[:MAX_CHANGES]
+    ]
+    more = len(growth.changed) - MAX_CHANGES
+    words = "; ".join([*changed, *([f"and {more} more"] if more > 0 else [])])
+    grown = f"The family has grown from {growth.before} to {growth.after} questions."
+    return [f"{grown} With the {growth.before} and the same runs: {words}."]
 
 
 def _file_lines(history: PlanHistory) -> list[str]:

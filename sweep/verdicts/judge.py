@@ -21,6 +21,7 @@ from sweep.trainers.stored_recipes import (
 )
 from sweep.verdicts.confounders import Confounder, Requested, find_confounders
 from sweep.verdicts.evidence import Evidence, read_evidence
+from sweep.verdicts.family_growth import FamilyGrowth, find_family_growth
 from sweep.verdicts.mixed_attempts import MixedRun, find_mixed
 from sweep.verdicts.references import study_references
 from sweep.verdicts.reproducible import Reproducible, count_reproducible
@@ -105,6 +106,8 @@ class Report:
     judgement: Judgement
     arms: Sequence[ArmReport]
     """The baseline first."""
+    family_growth: FamilyGrowth | None
+    """Verdicts that differ only because the study asks more questions than before."""
     references: Sequence[Reference]
     """The best one first."""
     evidence: Evidence
@@ -153,6 +156,7 @@ def make_report(store: Store, study: StudyRow) -> Report:
         analysis=plan.analysis,
         judgement=judgement,
         arms=[replace(arm, settling=settling.get(arm.name)) for arm in made],
+        family_growth=find_family_growth(store, study, evidence, judgement),
         references=_references(store, study, judgement.arms[0].mean),
         evidence=evidence,
         confounders=find_confounders(evidence, _requested(plan)),

@@ -24,6 +24,7 @@ REPORT_KEYS = {
     "family",
     "smallest_effect",
     "overrides",
+    "family_growth",
     "noise",
     "noise_on_record",
     "stack",
