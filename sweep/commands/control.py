@@ -48,8 +48,7 @@ def retry(workspace: Workspace, word: str | None, study: str | None, console: Co
     number, named, name = _change(workspace, word, study, control.retry)
     say(
         console,
-        f"{number} of {counted(named, 'run')} of {name} queued again; a running or new `sweep run` of "
-        "the study trains them."
+        f"{number} of {counted(named, 'run')} of {name} queued again: {_who_trains(workspace, name)}."
         if number
         else f"Nothing to retry: {_all(named)} of {name} has neither failed nor been cancelled.",
     )
@@ -88,6 +87,16 @@ def resume(workspace: Workspace, word: str | None, console: Console) -> int:
             f"to train {'the missing run' if missing == 1 else f'its {missing} missing runs'}.",
         )
     return 0
+
+
+def _who_trains(workspace: Workspace, name: str) -> str:
+    """What trains the queued runs of a study."""
+    store = workspace.open()
+    if store.study(name).paused:
+        return f"{name} is paused, `sweep resume {name}` continues it"
+    if is_present(store, name):
+        return "the command that trains the study takes them"
+    return f"type `{_command(workspace, store, name)}` to train them"
 
 
 def _command(workspace: Workspace, store: Store, name: str) -> str:

@@ -94,7 +94,10 @@ class PlainProgress:
                 self._print(f"{self._label(job)} {note}", "yellow")
 
     def elsewhere(self, job: Job, state: RunState) -> None:
-        self.times.gave_up(job)
+        if state is RunState.CANCELLED:
+            self.times.gave_up(job)
+        else:
+            self.times.ended_elsewhere(job)
         self._end(
             job,
             state.value if state is RunState.CANCELLED else f"{state}, by another sweep command",

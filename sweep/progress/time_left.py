@@ -76,6 +76,7 @@ class TimeLeft:
         self._shares: dict[str, float] = {}
         """Shares of runs that were stopped and will continue."""
         self._timed: list[Timed] = []
+        self._ended_elsewhere = 0
         self._wanted = max(1, min(self._slots, math.ceil(len(jobs) / 10)))
 
     def started(self, job: Job, steps: int) -> None:
@@ -107,6 +108,11 @@ class TimeLeft:
         if attempt and share - attempt.share_before >= MIN_SHARE:
             self._timed.append(attempt.timed(self._clock(), share))
 
+    def ended_elsewhere(self, job: Job) -> None:
+        """Note that another command has trained a run: it shares the work."""
+        self.gave_up(job)
+        self._ended_elsewhere += 1
+
     def gave_up(self, job: Job) -> None:
         """Note that no more attempts at a run are made; its time tells nothing."""
         self._waiting.pop(job.run_id, None)
@@ -130,7 +136,8 @@ class TimeLeft:
             for each in self._running.values()
         ]
         slots = [0.0] * (self._slots - len(rests)) + sorted(rests)
-        runs = [whole(job) * self._share_left(job) for job in self._waiting.values()]
+        ours = len(self._timed) / (len(self._timed) + self._ended_elsewhere)
+        runs = [ours * whole(job) * self._share_left(job) for job in self._waiting.values()]
         if len(runs) > MAX_SIMULATED:
             return (sum(slots) + sum(runs)) / len(slots)
         for seconds in runs:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import update
 
-from sweep.commands.control import pause, resume
+from sweep.commands.control import pause, resume, retry
 from sweep.commands.look import status
 from sweep.commands.run import RunRequest, run
 from sweep.commands.training import EXIT_PAUSED
@@ -91,6 +91,19 @@ def test_resume_names_the_command_to_type_if_none_is_waiting(
     monkeypatch.chdir("elsewhere")
     said = say(resume, Workspace(Path("../runs")), None)
     assert "type `sweep run ../s.toml --runs ../runs` to train" in said
+
+
+def test_retry_says_what_trains_the_queued_runs(say: Say, filled: Store) -> None:
+    def again() -> str:
+        with filled.write() as connection:
+            connection.execute(update(runs).values(state=RunState.FAILED))
+        return say(retry, HERE, None, None)
+
+    assert again() == ("6 of 6 runs of tiny queued again: type `sweep run s.toml` to train them.\n")
+    with present(filled, "tiny"):
+        assert "queued again: the command that trains the study takes them." in again()
+    control.pause(filled, "tiny")
+    assert "queued again: tiny is paused, `sweep resume tiny` continues it." in again()
 
 
 def test_resume_says_that_there_is_nothing_left_to_train(say: Say, filled: Store) -> None:

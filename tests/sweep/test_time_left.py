@@ -148,6 +148,17 @@ def test_a_run_that_continues_or_diverges_does_not_spoil_the_estimate() -> None:
     assert times.seconds() == pytest.approx(6 * 100 + 70, rel=0.2)
 
 
+def test_a_second_command_that_shares_the_work_halves_the_time() -> None:
+    jobs, clock = jobs_of(1, 40), HandClock()
+    times = TimeLeft(jobs, 1, clock.monotonic)
+    for ours, theirs in zip(jobs[:10:2], jobs[1:10:2], strict=True):
+        times.started(ours, 0)
+        clock.pass_seconds(60)
+        times.ended(ours)
+        times.ended_elsewhere(theirs)
+    assert times.seconds() == pytest.approx(15 * 60)
+
+
 def test_the_last_runs_do_not_fill_all_slots() -> None:
     jobs = jobs_of(1, 9)
     said, _ = train(jobs, 8, lambda _number, _now: 10.0)
