@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from sweep.trainers.base import Cost
 from sweep.workload.job import Job
 
 RECENT_RUNS = 5
@@ -43,21 +44,6 @@ class Attempt:
     seen: float
     """Time at which `share` was true."""
 
-    def timed(self, now: float, share: float) -> Timed:
-        """The time taken from its beginning until `now`."""
-        done = max(0.0, share - self.share_before)
-        return Timed(self.job.family, max(now - self.began, 1e-6), done * work(self.job))
-
-
-def work(job: Job) -> float:
-    """Floating-point operations of a run; runs of an arm have the same."""
-    return job.spec.cost.flops + job.spec.cost.evaluation_flops
-
-
-def share_of_run(job: Job, steps: int) -> float:
-    """The share of a run's work that so many steps are; the evaluation follows the last one."""
-    return job.spec.cost.flops * steps / job.spec.cost.steps / work(job)
-
 
 class TimeLeft:
     """Predicts the time of each arm's runs from those that have ended, and fills the slots with them.
@@ -76,6 +62,8 @@ class TimeLeft:
         self._shares: dict[str, float] = {}
         """Shares of runs that were stopped and will continue."""
         self._timed: list[Timed] = []
+        self._costs: dict[str, Cost] = {}
+        """By family, because a cost takes a while to compute."""
         self._ended_elsewhere = 0
         self._wanted = max(1, min(self._slots, math.ceil(len(jobs) / 10)))
 
@@ -83,14 +71,14 @@ class TimeLeft:
         """Note that a run starts, of which earlier attempts have done so many steps."""
         self._waiting.pop(job.run_id, None)
         self._shares.pop(job.run_id, None)
-        before = share_of_run(job, steps)
+        before = self._share_of(job, steps)
         now = self._clock()
         self._running[job.run_id] = Attempt(job, now, before, before, now)
 
     def advanced(self, job: Job, steps: int) -> None:
         """Note how many steps a run has done."""
         if attempt := self._running.get(job.run_id):
-            share = share_of_run(job, steps)
+            share = self._share_of(job, steps)
             attempt.share_before = min(attempt.share_before, share)  # it may have begun again
             attempt.share, attempt.seen = share, self._clock()
 
@@ -104,9 +92,9 @@ class TimeLeft:
         """Note that a run has ended: with its evaluation, or by diverging after so many steps."""
         self._waiting.pop(job.run_id, None)
         attempt = self._running.pop(job.run_id, None)
-        share = 1.0 if diverged_after is None else share_of_run(job, diverged_after)
+        share = 1.0 if diverged_after is None else self._share_of(job, diverged_after)
         if attempt and share - attempt.share_before >= MIN_SHARE:
-            self._timed.append(attempt.timed(self._clock(), share))
+            self._timed.append(self._time(attempt, self._clock(), share))
 
     def ended_elsewhere(self, job: Job) -> None:
         """Note that another command has trained a run: it shares the work."""
@@ -128,7 +116,7 @@ class TimeLeft:
         of_all, of_arms = self._paces()
 
         def whole(job: Job) -> float:
-            return of_arms.get(job.family, of_all) * work(job)
+            return of_arms.get(job.family, of_all) * self._work(job)
 
         now = self._clock()
         rests = [
@@ -143,6 +131,25 @@ class TimeLeft:
         for seconds in runs:
             heapq.heapreplace(slots, slots[0] + seconds)
         return max(slots)
+
+    def _cost(self, job: Job) -> Cost:
+        if job.family not in self._costs:
+            self._costs[job.family] = job.spec.cost
+        return self._costs[job.family]
+
+    def _work(self, job: Job) -> float:
+        """Floating-point operations of a run."""
+        return max(1.0, self._cost(job).flops + self._cost(job).evaluation_flops)
+
+    def _share_of(self, job: Job, steps: int) -> float:
+        """The share of a run's work that so many steps are; the evaluation follows the last one."""
+        cost = self._cost(job)
+        return cost.flops * steps / max(1, cost.steps) / self._work(job)
+
+    def _time(self, attempt: Attempt, until: float, share: float) -> Timed:
+        """The time that an attempt has taken until a share of its run was done."""
+        job, done = attempt.job, max(0.0, share - attempt.share_before)
+        return Timed(job.family, max(until - attempt.began, 1e-6), done * self._work(job))
 
     def _share_left(self, job: Job) -> float:
         return 1.0 - self._shares.get(job.run_id, 0.0)
@@ -166,7 +173,7 @@ class TimeLeft:
     def _under_way(self) -> list[Timed]:
         """What the running runs have taken so far; the first to end are the quickest ones."""
         return [
-            each.timed(each.seen, each.share)
+            self._time(each, each.seen, each.share)
             for each in self._running.values()
             if each.share - each.share_before >= MIN_SHARE
         ]
