@@ -140,6 +140,8 @@ def test_the_name_of_a_run_is_what_tells_its_path_from_the_others() -> None:
         (["out/a/1/progress.csv", "out/a/2/progress.csv"], ["1", "2"]),
         (["a-seed1.csv.gz", "lr0.1.csv"], ["a-seed1", "lr0.1"]),
         (["out/a/checkpoint-9/trainer_state.json"], ["a"]),
+        (["out/a/version_0/metrics.csv"], ["a"]),
+        (["out/version_0/metrics.csv", "out/version_1/metrics.csv"], ["version_0", "version_1"]),
         (["out/a/x.csv", "out/b.csv"], ["a/x", "b"]),
     ):
         assert run_names([Path(path) for path in paths]) == names

@@ -27,6 +27,7 @@ RESULT_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".g
 LOG_SUFFIXES = (".log", ".txt", ".out", "")
 _CHECKPOINT = re.compile(r"(?:checkpoint|step|epoch)[-_]?\d+", re.IGNORECASE)
 """A folder below that of a run."""
+_VERSION = re.compile(r"version_\d+")
 _SUFFIX = re.compile(
     r"(\.(csv|tsv|jsonl?|ndjson|parquet|log|txt|out|err))?(\.(gz|zst|xz|bz2))?$", re.IGNORECASE
 )
@@ -65,11 +66,16 @@ def run_names(paths: Sequence[Path]) -> list[str]:
     """Return what tells paths apart: `out/a/log.txt` and `out/b/log.txt` are `a` and `b`."""
     places = [_name_parts(path) for path in paths]
     if len(places) < 2:
-        return [parts[-1] for parts in places]
+        return [_last_name(parts) for parts in places]
     shortest = min(len(parts) for parts in places)
     above = _common(places, shortest - 1)
     below = _common([parts[::-1] for parts in places], shortest - above - 1)
     return ["/".join(parts[above : len(parts) - below]) for parts in places]
+
+
+def _last_name(parts: Sequence[str]) -> str:
+    """Return the name of the only run; Lightning keeps each in a folder `version_0`."""
+    return next((part for part in reversed(parts) if not _VERSION.fullmatch(part)), parts[-1])
 
 
 def _name_parts(path: Path) -> list[str]:
