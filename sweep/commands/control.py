@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.commands.chosen_study import PAUSED, TRAINED_NOW, choose_study
 from sweep.errors import NotFoundError, nearest
 from sweep.queue import control
 from sweep.queue.presence import is_present
@@ -18,7 +19,7 @@ from sweep.store.find_run import find_run
 from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
-from sweep.workspace import Workspace, check_trained
+from sweep.workspace import Workspace
 from trainer.words import counted
 
 DEFAULT_FOLDER = Path("runs")
@@ -32,7 +33,7 @@ def cancel(workspace: Workspace, word: str | None, study: str | None, console: C
             "name what to cancel: `sweep cancel RUN`, `sweep cancel ARM`, or "
             "`sweep cancel --study STUDY` for all runs of a study (`sweep list`)"
         )
-    number, named, name = _change(workspace, word, study, control.cancel)
+    number, named, name = _change(workspace, word, study, control.cancel, console)
     say(
         console,
         f"{number} of {counted(named, 'run')} of {name} cancelled; running ones stop at their next step. "
@@ -45,7 +46,7 @@ def cancel(workspace: Workspace, word: str | None, study: str | None, console: C
 
 def retry(workspace: Workspace, word: str | None, study: str | None, console: Console) -> int:
     """Queue failed and cancelled runs again; the exit status. Raises UserError."""
-    number, named, name = _change(workspace, word, study, control.retry)
+    number, named, name = _change(workspace, word, study, control.retry, console)
     say(
         console,
         f"{number} of {counted(named, 'run')} of {name} queued again: {_who_trains(workspace, name)}."
@@ -58,7 +59,7 @@ def retry(workspace: Workspace, word: str | None, study: str | None, console: Co
 def pause(workspace: Workspace, word: str | None, console: Console) -> int:
     """Pause a study; the exit status. Raises UserError."""
     store = workspace.open()
-    name = _trained(workspace, store, word)
+    name = choose_study(workspace, store, word, TRAINED_NOW, console).name
     state = "is paused" if control.pause(store, name) else "was paused already"
     effect = (
         "its runs write a checkpoint and stop"
@@ -72,7 +73,7 @@ def pause(workspace: Workspace, word: str | None, console: Console) -> int:
 def resume(workspace: Workspace, word: str | None, console: Console) -> int:
     """Resume a paused study; the exit status. Raises UserError."""
     store = workspace.open()
-    name = _trained(workspace, store, word)
+    name = choose_study(workspace, store, word, PAUSED, console).name
     state = "is resumed" if control.resume(store, name) else "was not paused"
     states = sum(store.states_by_arm(name).values(), Counter[RunState]())
     missing = sum(states[state] for state in OPEN | {RunState.FAILED})
@@ -117,19 +118,14 @@ def _change(
     word: str | None,
     study: str | None,
     change: Callable[[Store, Sequence[str]], int],
+    console: Console,
 ) -> tuple[int, int, str]:
     """Return the number of changed runs, the number of named runs, and the name of the study."""
     store = workspace.open()
-    name = _trained(workspace, store, study)
+    arm = None if word is None else word.rpartition("/")[0] or word
+    name = choose_study(workspace, store, study, TRAINED_NOW, console, arm).name
     ids = _named(store, name, word)
     return change(store, ids), len(ids), name
-
-
-def _trained(workspace: Workspace, store: Store, word: str | None) -> str:
-    """Return the name of a study. Raises StudyError for an imported one, which has nothing to train."""
-    study = store.study(workspace.study_name(word))
-    check_trained(study)
-    return str(study.name)
 
 
 def _named(store: Store, study: str, word: str | None) -> list[str]:
