@@ -8,6 +8,7 @@ import sys
 
 from sweep.cli import study, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
 from sweep.cli.app import app
+from sweep.cli.examples import add_examples
 from sweep.cli.options import make_console
 from sweep.errors import RunnerLostError
 from sweep.terminal.output import drop_output, make_output_last
@@ -15,6 +16,9 @@ from trainer.errors import UserError
 from trainer.files import FULL
 
 __all__ = ["app", "control", "data", "look", "main", "models", "results", "study", "upkeep"]
+
+add_examples(app)
+add_examples(data.data, "data ")
 
 EXIT_FAILED = 1
 EXIT_USER_ERROR = 2

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sweep.cli.app import app
+from sweep.cli.numbers import Range, number_option
 from sweep.cli.options import (
     RUNS,
     Database,
@@ -74,17 +75,19 @@ def generate(
     run: ModelWord,
     prompt: Annotated[str, typer.Option(help="The beginning of the text.")] = "",
     tokens: Annotated[
-        int, typer.Option(min=1, max=10**9, help="Maximum number of new tokens.")
+        int, number_option(Range(int, 1, 10**9), "Maximum number of new tokens")
     ] = 200,
     temperature: Annotated[
-        float, typer.Option(min=0, max=1e3, help="0 always takes the likeliest token.")
+        float, number_option(Range(float, 0, 1e3), "0 always takes the likeliest token")
     ] = 0.8,
     top_k: Annotated[
         int | None,
-        typer.Option(min=1, help="Sample from the N likeliest tokens; from all if left out."),
+        number_option(
+            Range(int, 1, 2**62), "Sample from the N likeliest tokens; from all if left out"
+        ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same text.")
+        int, number_option(Range(int, 0, 2**63 - 1), "The same seed gives the same text")
     ] = 1,
     study: StudyOption = None,
     runs: Folder = RUNS,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sweep.cli.app import app
+from sweep.cli.numbers import Range, number_option
 from sweep.cli.options import (
     RUNS,
     Database,
@@ -25,6 +26,25 @@ from sweep.cli.options import (
     open_workspace,
     read_overrides,
 )
+
+PaceOption = Annotated[
+    float | None,
+    number_option(Range(float, 1e-3, 1e12, above_zero=True), "Speed of a baseline run, if known"),
+]
+SdOption = Annotated[
+    float | None,
+    number_option(
+        Range(float, 1e-12, 1e6, above_zero=True), "SD of baseline runs, if known", "NATS"
+    ),
+]
+EffectOption = Annotated[
+    float | None,
+    number_option(Range(float, 1e-12, 1e6, above_zero=True), "An effect to find seeds for", "NATS"),
+]
+PriceOption = Annotated[
+    float | None,
+    number_option(Range(float, 0, 1e9), "Price of a GPU, or of a slot on a CPU"),
+]
 
 
 @app.command()
@@ -50,22 +70,10 @@ def run(
 def plan(
     study: StudyFile,
     override: OverrideOption = None,
-    tokens_per_second: Annotated[
-        float | None,
-        typer.Option(metavar="N", min=1e-3, max=1e12, help="Speed of a baseline run, if known."),
-    ] = None,
-    sd: Annotated[
-        float | None,
-        typer.Option(metavar="NATS", min=1e-12, max=1e6, help="SD of baseline runs, if known."),
-    ] = None,
-    effect: Annotated[
-        float | None,
-        typer.Option(metavar="NATS", min=1e-12, max=1e6, help="An effect to find seeds for."),
-    ] = None,
-    price_per_hour: Annotated[
-        float | None,
-        typer.Option(metavar="N", min=0, max=1e9, help="Price of a GPU, or of a slot on a CPU."),
-    ] = None,
+    tokens_per_second: PaceOption = None,
+    sd: SdOption = None,
+    effect: EffectOption = None,
+    price_per_hour: PriceOption = None,
     form: TableOrJson = "table",
     slots: Slots = None,
     runs: Folder = RUNS,
@@ -107,7 +115,7 @@ def report(
 def noise(
     study: StudyWord = None,
     seeds: Annotated[
-        int, typer.Option(min=2, max=10_000, help="Minimum number of baseline seeds.")
+        int, number_option(Range(int, 2, 10_000), "Minimum number of baseline seeds")
     ] = 7,
     decompose: Annotated[
         str | None,
@@ -116,7 +124,7 @@ def noise(
         ),
     ] = None,
     levels: Annotated[
-        int, typer.Option(metavar="N", min=3, max=99, help="Seeds per stream, for --decompose.")
+        int, number_option(Range(int, 3, 99), "Seeds per stream, for --decompose")
     ] = 4,
     override: OverrideOption = None,
     form: FormatOption = None,
@@ -142,8 +150,8 @@ def stack(
     study: StudyWord = None,
     seeds: Annotated[
         int | None,
-        typer.Option(
-            min=2, max=10_000, help="Number of new seeds; as many as the study has, if left out."
+        number_option(
+            Range(int, 2, 10_000), "Number of new seeds; as many as the study has, if left out"
         ),
     ] = None,
     dry_run: Annotated[
@@ -175,7 +183,7 @@ def train(
         typer.Option(help="cpu, cuda or cuda:N; a GPU, if there is one, if left out."),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="CPU threads; all cores if left out.")
+        int | None, number_option(Range(int, 1, 2**20), "CPU threads; all cores if left out")
     ] = None,
 ) -> None:
     """Train the folder of a single run, without a study or a database."""

@@ -1,0 +1,45 @@
+"""An example of each command, the last line of its help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import typer
+
+EXAMPLES: Mapping[str, str] = {
+    "run": "studies/x.toml --slots 2",
+    "plan": "studies/x.toml --effect 0.01",
+    "report": "x -o x.md",
+    "noise": "studies/x.toml --seeds 7",
+    "stack": "x --dry-run",
+    "init": "studies/x.toml",
+    "import": "runs.csv --study x --column arm=config.name",
+    "status": "x",
+    "list": "--runs ../runs",
+    "show": "no-dropout/1 --study x",
+    "log": "no-dropout/1 --all",
+    "doctor": "--runs ../runs",
+    "cancel": "no-dropout --study x",
+    "retry": "no-dropout/1",
+    "pause": "x",
+    "resume": "x",
+    "export": "no-dropout/1 --to models/no-dropout",
+    "evaluate": "models/gpt2 --study x --name gpt2",
+    "generate": 'no-dropout/1 --prompt "def main" --tokens 50',
+    "train": "runs/0123456789abcdef",
+    "backup": "backup.db",
+    "rebuild": "--runs ../runs",
+    "gc": "--dry-run",
+    "data prepare": "studies/x.toml",
+    "data list": "--format json",
+    "data remove": "corpus.txt",
+}
+"""Arguments and options, by command."""
+
+
+def add_examples(app: typer.Typer, above: str = "") -> None:
+    """Give each command of `app` its example."""
+    for command in app.registered_commands:
+        function = command.callback.__name__ if command.callback else ""
+        name = f"{above}{command.name or function.replace('_', '-')}"
+        command.epilog = f"Example: sweep {name} {EXAMPLES[name]}"
