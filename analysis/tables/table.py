@@ -33,8 +33,9 @@ STYLES = {
 }
 """Rich styles of verdicts."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Spreadsheets take a text for a formula if it begins with these (OWASP, "CSV Injection")."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 WRAP_WIDTH = 24
 """Characters; longer names and verdicts are wrapped before columns are left out."""
@@ -180,4 +181,6 @@ def csv_table(rows: Sequence[Row]) -> str:
 def _csv_cell(value: object) -> object:
     """A text that a spreadsheet would run as a formula gets the quote that marks text."""
     text = "+".join(value) if isinstance(value, list) else value
-    return f"'{text}" if isinstance(text, str) and text.startswith(FORMULA_STARTS) else text
+    if not isinstance(text, str) or not text.lstrip(" ").startswith(FORMULA_STARTS):
+        return text
+    return text if _NUMBER.fullmatch(text) else f"'{text}"

@@ -37,8 +37,11 @@ _WHOLE_NUMBER = r"\d{1,18}"
 
 
 def read_arms(column: pd.Series[Any], source: str) -> pd.Series[Any]:
-    """Return the names of arms without surrounding space or control characters."""
-    text = column.astype("str").str.strip()
+    """Return the names of arms without surrounding space or control characters.
+
+    Nor with the quote that our own CSV reports put before a name that looks like a formula.
+    """
+    text = column.astype("str").str.strip().str.replace(r"^'(?=\s*[=+@＝＋－＠-])", "", regex=True)
     blank = column.isna() | (text == "")
     if blank.any():
         raise ResultsError(f"{source}: row {_first(blank) + 1} names no arm")

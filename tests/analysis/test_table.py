@@ -1,5 +1,6 @@
 """Tables for a terminal."""
 
+import csv
 import io
 import random
 
@@ -7,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from analysis.tables import table
-from analysis.tables.table import Column, Row, rich_table, verdict_style
+from analysis.tables.table import Column, Row, csv_table, rich_table, verdict_style
 
 COLUMNS: list[Column[Row]] = [
     Column("arm", lambda row: str(row["arm"]), "left"),
@@ -46,3 +47,15 @@ def test_a_row_looks_the_same_laid_out_alone_or_in_a_group(
         table, "_group_one_line_rows", lambda _columns, rows: [[row] for row in rows]
     )
     assert together == printed(rows, width)
+
+
+@pytest.mark.parametrize("word", ["=1+1", "+a", "-a", "@SUM(A1)", "\t=1", " =1", "＝1", "--1"])
+def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text(word: str) -> None:
+    [row] = csv.DictReader(io.StringIO(csv_table([{"arm": word, "n": 1}])))
+    assert row["arm"] == f"'{word}"
+
+
+@pytest.mark.parametrize("value", [-0.5, +0.01, -3, "-0.5", "+0.01", "-1e-3", "a=b", "x-y"])
+def test_numbers_and_other_texts_are_written_as_they_are(value: float | str) -> None:
+    [row] = csv.DictReader(io.StringIO(csv_table([{"effect": value, "n": 1}])))
+    assert row["effect"] == str(value)

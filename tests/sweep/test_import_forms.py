@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from analysis.tables.table import csv_table
 from tests.sweep.importer import Importer
 
 ROWS = [["arm", "seed", "loss"], ["baseline", "1", "2.5"], ["clip", "1", "2.25"]]
@@ -41,4 +42,11 @@ def test_numbers_written_in_two_ways_are_one_arm(importer: Importer) -> None:
 def test_versions_and_dates_are_no_numbers(importer: Importer) -> None:
     names = ["baseline", "v1.1", "v1.10", "1.2.1", "1.2.10", "2024-01-02", "2024-1-2"]
     importer("arm,loss\n" + "".join(f"{name},2.5\n" for name in names))
+    assert list(importer.arms()) == names
+
+
+def test_names_that_a_csv_report_quoted_for_spreadsheets_come_back(importer: Importer) -> None:
+    names = ["baseline", "=1+1", "-wd", "+lr", "@x"]
+    records = [{"arm": name, "loss": 2.5} for name in names]
+    importer(csv_table(records))
     assert list(importer.arms()) == names
