@@ -10,6 +10,9 @@ starts the server with its own process id, and exchanges lines of JSON with it:
           {"ended": RUN_DIR, "status": 0, "signal": null, "peak_bytes": 123456789,
            "out_of_memory": null}
 
+Where a fork is not safe (`trainer.processes.start_method`), a child is a new process of this module,
+whose second argument is the request, and the server does not import torch.
+
 When its input ends, because the client is gone, the server kills its children and exits. It does
 not touch CUDA, because a CUDA context does not survive a fork.
 """
@@ -28,6 +31,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from trainer.files import FULL
+from trainer.processes import start_method
 from trainer.processes.oom_kills import OomKillCounter, prefer_as_oom_victim
 from trainer.processes.ranks import die_with_parent
 from trainer.processes.run import train_directory
@@ -90,34 +94,12 @@ class ForkServer:
         server = os.getpid()
         if not self._directories:
             self._oom_kills.catch_up()
-        pid = os.fork()
+        pid = _spawn(request, server) if start_method.SPAWNS else os.fork()
         if pid == 0:
-            self._become_run(request, server)
+            become_run(request, server)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         self._directories[pid] = request["start"]
         _send({"started": request["start"], "pid": pid})
-
-    def _become_run(self, request: dict[str, Any], server: int) -> NoReturn:
-        """Train the run in this process, a child of the process `server`; then exit."""
-        status: int = Exit.FAILED
-        try:
-            die_with_parent(server)
-            prefer_as_oom_victim()
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            directory = Path(request["start"])
-            _redirect(directory / "log.txt")
-            os.environ.update(request["environment"])
-            place = request["device"], request["threads"]
-            status = train_directory(directory, *place, request["attempt"])
-        except BaseException:  # noqa: BLE001  (the child must not return into the server's loop)
-            with contextlib.suppress(OSError):
-                traceback.print_exc()
-        finally:
-            with contextlib.suppress(OSError):  # the log may be on a full disk
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(status)
 
     def _reap(self) -> None:
         """Report every child that has ended."""
@@ -137,6 +119,35 @@ class ForkServer:
                     "out_of_memory": self._oom_kills.claim() if number == signal.SIGKILL else None,
                 }
             )
+
+
+def become_run(request: dict[str, Any], server: int) -> NoReturn:
+    """Train the run in this process, a child of the process `server`; then exit."""
+    status: int = Exit.FAILED
+    try:
+        die_with_parent(server)
+        prefer_as_oom_victim()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        directory = Path(request["start"])
+        _redirect(directory / "log.txt")
+        os.environ.update(request["environment"])
+        place = request["device"], request["threads"]
+        status = train_directory(directory, *place, request["attempt"])
+    except BaseException:  # noqa: BLE001  (the child must not return into the server's loop)
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError):  # the log may be on a full disk
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def _spawn(request: dict[str, Any], server: int) -> int:
+    """Start a process that becomes the run; returns its id. It inherits blocked signals."""
+    command = [*sys.orig_argv[:-1], str(server), json.dumps(request)]
+    return os.posix_spawn(sys.executable, command, os.environ)
 
 
 def _redirect(log: Path) -> None:
@@ -179,10 +190,14 @@ def main() -> None:
     """Serve the client on standard input and output; its process id is the first argument.
 
     `os.getppid()` is no substitute: if the client has died already, the parent is another process.
+    With a request as the second argument, become a run of the server with that process id.
     """
+    if len(sys.argv) > 2:
+        become_run(json.loads(sys.argv[2]), int(sys.argv[1]))
     die_with_parent(int(sys.argv[1]))  # also while torch is still being imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    preload()
+    if not start_method.SPAWNS:
+        preload()
     server = ForkServer()
     try:
         # The client may end while the server writes to it.

@@ -15,8 +15,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from trainer.corpora.corpus import Corpus, CorpusInfo
-from trainer.errors import CheckpointError
+from trainer.errors import CheckpointError, ExecutionSettingError
 from trainer.files import write_whole
+from trainer.processes import start_method
 from trainer.processes.failures import exit_status
 from trainer.processes.inputs import find_run_corpus, find_run_weights
 from trainer.recipe import Recipe
@@ -115,6 +116,11 @@ def _train_all_ranks(
         place = Place(torch.device(device), request.execution)
         _train(directory, request, inputs, place, _make_should_stop(directory, stop))
         return Exit.DONE
+    if start_method.SPAWNS:
+        raise ExecutionSettingError(
+            f"jobs.gpus_per_run = {size} needs forks of a process that has imported torch, which are "
+            "not safe on macOS; set jobs.gpus_per_run = 1"
+        )
     from trainer.processes.ranks import run_ranks
 
     rendezvous = directory.path.resolve() / f".ranks-{os.getpid()}"
