@@ -116,11 +116,7 @@ def _train_all_ranks(
         place = Place(torch.device(device), request.execution)
         _train(directory, request, inputs, place, _make_should_stop(directory, stop))
         return Exit.DONE
-    if start_method.SPAWNS:
-        raise ExecutionSettingError(
-            f"jobs.gpus_per_run = {size} needs forks of a process that has imported torch, which are "
-            "not safe on macOS; set jobs.gpus_per_run = 1"
-        )
+    _check_can_fork(size)
     from trainer.processes.ranks import run_ranks
 
     rendezvous = directory.path.resolve() / f".ranks-{os.getpid()}"
@@ -137,6 +133,14 @@ def _train_all_ranks(
         return run_ranks(size, lambda rank: exit_status(lambda: train_rank(rank)), stop)
     finally:
         rendezvous.unlink(missing_ok=True)
+
+
+def _check_can_fork(size: int) -> None:
+    if start_method.SPAWNS:
+        raise ExecutionSettingError(
+            f"jobs.gpus_per_run = {size} needs forks of a process that has imported torch, which are "
+            "not safe on macOS; set jobs.gpus_per_run = 1"
+        )
 
 
 def _train(
