@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable
 from types import FrameType
 
+from trainer.errors import ExecutionSettingError
+from trainer.processes import start_method
 from trainer.rundir.exits import Exit
 
 _PR_SET_PDEATHSIG = 1
@@ -20,7 +22,13 @@ def run_ranks(size: int, train: Callable[[int], int], should_stop: Callable[[], 
 
     SIGTERM is passed on to them, even if it arrived before the fork. When one process fails, the
     others are killed, because they would wait for it for ever. The GPU must not have been touched.
+    Raises ExecutionSettingError where a fork is not safe.
     """
+    if start_method.SPAWNS:
+        raise ExecutionSettingError(
+            f"jobs.gpus_per_run = {size} needs forks of a process that has imported torch, which are "
+            "not safe on macOS; set jobs.gpus_per_run = 1"
+        )
     # SIGTERM is blocked until it can be passed on, and in a rank until StopSignal handles it.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     ranks = [_fork(rank, train) for rank in range(size)]

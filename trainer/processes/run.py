@@ -15,9 +15,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from trainer.corpora.corpus import Corpus, CorpusInfo
-from trainer.errors import CheckpointError, ExecutionSettingError
+from trainer.errors import CheckpointError
 from trainer.files import write_whole
-from trainer.processes import start_method
 from trainer.processes.failures import exit_status
 from trainer.processes.inputs import find_run_corpus, find_run_weights
 from trainer.recipe import Recipe
@@ -116,7 +115,6 @@ def _train_all_ranks(
         place = Place(torch.device(device), request.execution)
         _train(directory, request, inputs, place, _make_should_stop(directory, stop))
         return Exit.DONE
-    _check_can_fork(size)
     from trainer.processes.ranks import run_ranks
 
     rendezvous = directory.path.resolve() / f".ranks-{os.getpid()}"
@@ -133,14 +131,6 @@ def _train_all_ranks(
         return run_ranks(size, lambda rank: exit_status(lambda: train_rank(rank)), stop)
     finally:
         rendezvous.unlink(missing_ok=True)
-
-
-def _check_can_fork(size: int) -> None:
-    if start_method.SPAWNS:
-        raise ExecutionSettingError(
-            f"jobs.gpus_per_run = {size} needs forks of a process that has imported torch, which are "
-            "not safe on macOS; set jobs.gpus_per_run = 1"
-        )
 
 
 def _train(
