@@ -82,8 +82,8 @@ def test_runs_that_begin_with_weights_are_known_by_what_these_hold(place: Path, 
 def test_without_the_weights_a_study_is_planned_and_not_run(place: Path, sweep: Run) -> None:
     shutil.rmtree(place / "new" / "old")
     sentence = (
-        "train.initial_weights = 'old': there is no such folder, nor is there in new; name one of "
-        "a finished run, or of a GPT-2 in Hugging Face's format"
+        "train.initial_weights = 'old': there is no such folder or file, nor is there in new; name "
+        "the folder of a finished run or of a GPT-2 in Hugging Face's format"
     )
     plan = sweep(place, "plan", "new/s.toml")
     assert plan.returncode == 2
@@ -107,7 +107,7 @@ def edit(place: Path, before: str, after: str) -> None:
         ),
         (
             [("[baseline.model]", '[baseline.data]\ntokenizer = "bpe-300"\n\n[baseline.model]')],
-            "data.tokenizer = 'bpe-300' has 300 tokens, but the weights there are for 257; use",
+            "data.tokenizer = 'bpe-300' has 300 tokens, but the weights there have rows for 257; use",
         ),
         (
             [("seeds = 2", 'seeds = 2\nvary = ["init"]')],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +55,7 @@ def find_tokenizer_file(word: str, beside: Path | None = None) -> TokenizerFile 
     if _NAMED.fullmatch(word):
         return None
     where = f"data.tokenizer = {word!r}"
-    found = look_up(str(Path(word).expanduser()), beside)
+    found = look_up(os.path.expanduser(word), beside)  # noqa: PTH111  (raises nothing for ~nobody)
     if len(found) > 1:
         one, other = (path.resolve() for path in found)
         raise CorpusError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from trainer.corpora.corpus import Corpus
@@ -20,7 +21,7 @@ def find_weights(word: str, beside: Path | None = None) -> Pretrained:
     Raises WeightsError if there is none, or two.
     """
     where = f"train.initial_weights = {word!r}"
-    found = look_up(str(Path(word).expanduser()), beside)
+    found = look_up(os.path.expanduser(word), beside)  # noqa: PTH111  (raises nothing for ~nobody)
     if len(found) > 1:
         raise WeightsError(
             f"{where} is ambiguous: {found[0].resolve()} and "
