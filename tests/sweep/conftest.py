@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.sweep.importer import Importer
 from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import Trainer, fill
+from tests.zygote import Zygote
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Event, Result
 
@@ -243,24 +243,16 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def sweep(environment: dict[str, str]) -> Run:
+def sweep(environment: dict[str, str]) -> Iterator[Run]:
     """Runs the command line in a folder: `sweep(folder, "report", "--format", "json")`."""
+    with Zygote() as zygote:
 
-    def run(
-        folder: Path, *words: object, timeout: float = PATIENCE
-    ) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "sweep", *(str(word) for word in words)]
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        def run(
+            folder: Path, *words: object, timeout: float = PATIENCE
+        ) -> subprocess.CompletedProcess[str]:
+            return zygote.run([str(word) for word in words], folder, environment, timeout)
 
-    return run
+        yield run
 
 
 @pytest.fixture(scope="session")
