@@ -39,10 +39,10 @@ def test_pause_resume_cancel_and_retry_work_from_another_terminal(
     wait_for(lambda: terminal.attempts(baseline) == [("stopped", "the study was paused")], command)
     assert list(baseline.checkpoints.iterdir())
     assert "Paused: `sweep resume tiny`" in terminal.sweep("status")
-    assert "1 of 1 runs of tiny cancelled" in terminal.sweep("cancel", "clip")
+    assert "1 of 1 run of tiny cancelled" in terminal.sweep("cancel", "clip")
     assert "tiny is resumed" in terminal.sweep("resume")
     pid = hold(no_dropout, command)
-    assert "1 of 1 runs of tiny cancelled" in terminal.sweep("cancel", "no-dropout/1")
+    assert "1 of 1 run of tiny cancelled" in terminal.sweep("cancel", "no-dropout/1")
     os.kill(pid, signal.SIGCONT)
     out = end(command)
     for line in (
@@ -75,7 +75,7 @@ def test_a_running_command_trains_a_failed_run_after_sweep_retry(
     pid = hold(no_dropout, command)
     assert [outcome for outcome, _ in terminal.attempts(baseline)] == ["failed"]
     baseline.path.unlink()
-    assert "1 of 1 runs of tiny queued again" in terminal.sweep("retry", "baseline/1")
+    assert "1 of 1 run of tiny queued again" in terminal.sweep("retry", "baseline/1")
     os.kill(pid, signal.SIGCONT)
     assert "FAILED: " in end(command)
     assert differences(terminal.folder, undisturbed.folder) == []

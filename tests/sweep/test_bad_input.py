@@ -70,7 +70,7 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
     "a test text longer than the corpus": (
         change("chunks = 2", "chunks = 200000"),
         [],
-        "s.toml: arm 'baseline': evaluation asks for 200000 chunks of 64 tokens",
+        "s.toml: arm 'baseline': evaluation asks for 200,000 chunks of 64 tokens",
     ),
     "a context longer than the corpus": (
         lambda folder: [

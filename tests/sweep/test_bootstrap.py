@@ -56,6 +56,7 @@ def python(environment: dict[str, str], tmp_path: Path) -> Python:
     return run
 
 
+@pytest.mark.slow
 def test_a_study_is_trained_whatever_modules_a_user_has(
     empty: Path, tmp_path: Path, python: Python
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_study_is_trained_whatever_modules_a_user_has(
     assert "has a result already" in sweep("train", str(run))
 
 
+@pytest.mark.slow
 def test_a_module_that_python_imported_at_its_start_is_replaced_in_our_process_alone(
     folder: Path, tmp_path: Path, python: Python
 ) -> None:
@@ -83,6 +85,7 @@ def test_a_module_that_python_imported_at_its_start_is_replaced_in_our_process_a
     assert python(folder, "-c", CHECK, path=[theirs]).stdout == "user user user\n"
 
 
+@pytest.mark.slow
 def test_a_notebook_keeps_its_own_modules(folder: Path, tmp_path: Path, python: Python) -> None:
     done = python(folder, "-c", NOTEBOOK, path=[write_modules(tmp_path / "theirs")])
     assert done.stderr == ""

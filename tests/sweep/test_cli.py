@@ -205,6 +205,7 @@ def test_doctor_finds_no_problem_here_and_writes_nothing(empty: Path, sweep: Run
     assert [path.name for path in empty.iterdir()] == ["s.toml"]
 
 
+@pytest.mark.slow
 def test_noise_is_measured_once_and_the_exact_rerun_is_identical(copy: Path, sweep: Run) -> None:
     done = sweep(copy, "noise", "--seeds", "3", "--format", "json")
     assert done.returncode == 0, done.stderr
@@ -222,6 +223,7 @@ def test_noise_is_measured_once_and_the_exact_rerun_is_identical(copy: Path, swe
     assert loads(sweep(copy, "report", "--format", "json").stdout)["noise"]["n"] == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_trained_is_retried_reported_and_kept_for_the_next_command(
     copy: Path, sweep: Run, study_text: str
 ) -> None:

@@ -45,6 +45,7 @@ def corpora(sweep: Run, folder: Path) -> list[dict[str, object]]:
     return listed
 
 
+@pytest.mark.slow
 def test_a_corpus_is_prepared_listed_and_removed(folder: Path, sweep: Run) -> None:
     done = sweep(folder, "data", "prepare", "s.toml")
     [entry] = corpora(sweep, folder)
@@ -110,6 +111,7 @@ def test_a_corpus_smaller_than_one_batch_is_refused_before_anything_is_written(
     assert not (folder / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_corpus_that_unfinished_runs_need_is_removed_only_with_force(
     filled: Store, tmp_path: Path, sweep: Run
 ) -> None:
@@ -150,6 +152,7 @@ def test_a_corpus_that_unfinished_runs_of_no_study_need_is_kept(
     assert len(corpora(sweep, tmp_path)) == 1
 
 
+@pytest.mark.slow
 def test_unfinished_and_damaged_corpora_are_listed_as_such_and_can_be_removed(
     folder: Path, sweep: Run
 ) -> None:
@@ -210,6 +213,7 @@ def on_a_terminal(folder: Path, environment: dict[str, str], *words: str) -> str
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_progress_bar_with_the_time_left(
     folder: Path, environment: dict[str, str], gpt2_vocabulary: Path
 ) -> None:

@@ -55,6 +55,7 @@ def loss_by_transformers(place: Path) -> float:
     return float(F.cross_entropy(logits.flatten(0, 1).double(), tokens[1:129]))
 
 
+@pytest.mark.slow
 def test_the_loss_equals_that_of_transformers_on_the_same_text(
     place: Path, reports: tuple[dict[str, Any], Done, dict[str, Any]]
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_reference_is_in_every_format_of_the_report(place: Path, sweep: Run) -
     assert f"gpt2: {loss:.4f} nats per token, " in words
 
 
+@pytest.mark.slow
 def test_evaluating_a_run_gives_the_test_loss_of_its_training(copy: Path, sweep: Run) -> None:
     assert sweep(copy, "evaluate", "clip/2").returncode == 0
     assert sweep(copy, "evaluate", "clip/2", "--name", "the best").returncode == 0
@@ -122,6 +124,7 @@ def test_evaluating_a_run_gives_the_test_loss_of_its_training(copy: Path, sweep:
     assert again.stderr == "sweep: 'tiny' has no reference 'the best' (it has: nothing)\n"
 
 
+@pytest.mark.slow
 def test_a_reference_is_shown_only_while_the_study_tests_on_the_same_text(
     copy: Path, sweep: Run
 ) -> None:

@@ -51,5 +51,5 @@ def test_every_metric_is_recorded_and_has_words(name: str) -> None:
     assert metric.name in Result.model_fields
     assert metric.title
     assert metric.unit
-    assert metric.better in {"negative", "positive"}
+    assert metric.direction.better in {"negative", "positive"}
     assert PRIMARY in METRICS.values()

@@ -109,6 +109,7 @@ def test_an_interrupt_keeps_what_is_finished_and_the_command_continues(
     assert f"{finished} done already" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_killed_command_leaves_no_process_and_continues(
     long_run: subprocess.Popen[str], empty: Path, sweep: Run, study_text: str
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_killed_command_leaves_no_process_and_continues(
     assert states(sweep(empty, "status"))["all"] == ["3", "·", "·", "·", "·"]
 
 
+@pytest.mark.slow
 def test_a_command_whose_fork_server_is_killed_starts_another_and_spends_no_retry(
     long_run: subprocess.Popen[str], empty: Path, sweep: Run
 ) -> None:
@@ -140,6 +142,7 @@ def test_a_command_whose_fork_server_is_killed_starts_another_and_spends_no_retr
     assert states(sweep(empty, "status"))["all"] == ["6", "·", "·", "·", "·"]
 
 
+@pytest.mark.slow
 def test_a_command_whose_fork_servers_end_one_after_the_other_says_so_and_gives_its_runs_back(
     long_run: subprocess.Popen[str], empty: Path, sweep: Run
 ) -> None:

@@ -175,6 +175,7 @@ def test_hostile_arguments_have_no_effect(command: Command, word: str) -> None:
     assert files(Path.cwd().parent) == before
 
 
+@pytest.mark.slow
 def test_a_run_writes_only_below_the_folder_of_runs(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -211,6 +212,7 @@ def family(root: int) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_processes_of_a_study_accept_no_connections(
     tmp_path: Path, study_text: str, environment: dict[str, str]
@@ -263,6 +265,7 @@ def waits(folder: Path) -> None:
     os.mkfifo(folder / "config.json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [huge_header, endless, pickled, circle, elsewhere, waits])
 def test_a_hostile_model_is_refused_at_once_and_its_code_is_not_executed(
     command: Command, study_text: str, make: Callable[[Path], None]

@@ -111,6 +111,7 @@ def saves(tmp_path: Path, root: Path) -> Iterator[Saves]:
         lines.close()
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_access_to_the_disk_leaves_a_complete_checkpoint(
     tmp_path: Path, saves: Saves
 ) -> None:
@@ -127,6 +128,7 @@ def test_a_writer_killed_at_any_access_to_the_disk_leaves_a_complete_checkpoint(
     assert names(tmp_path) == ["step-0000000002", "step-0000000003"]
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_time_leaves_a_complete_checkpoint(
     tmp_path: Path, saves: Saves
 ) -> None:

@@ -64,6 +64,7 @@ def streams(recipe: Recipe, corpus: Corpus) -> dict[str, torch.Tensor]:
     }
 
 
+@pytest.mark.slow
 def test_two_processes_with_one_recipe_end_with_the_same_loss_to_the_last_bit(
     root: Path, make_run: Callable[..., RunDirectory]
 ) -> None:

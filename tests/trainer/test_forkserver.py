@@ -250,6 +250,7 @@ def test_the_environment_of_a_request_reaches_its_run(
     assert run.last_log_line().startswith("data.tokenizer = 'gpt2' needs GPT-2's vocabulary")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["its input is closed", "it is killed"])
 def test_the_runs_of_a_server_end_when(
     end: str,
@@ -295,6 +296,7 @@ def memory_group() -> Iterator[Path]:
     group.rmdir()
 
 
+@pytest.mark.slow
 def test_an_oom_kill_is_distinguished_from_another_sigkill(
     root: Path, memory_group: Path, make_run: Callable[..., RunDirectory]
 ) -> None:
@@ -330,6 +332,7 @@ sys.exit(train_directory(Path(sys.argv[1]), "cpu", 1))
 """Trains in a process that is given 64 MB of addresses beyond those that it has."""
 
 
+@pytest.mark.slow
 def test_a_refused_allocation_ends_a_run_with_its_own_status_and_message(
     root: Path, make_run: Callable[..., RunDirectory]
 ) -> None:

@@ -168,6 +168,7 @@ def test_an_immediate_sigterm_is_not_lost(make_run: MakeRun) -> None:
     assert child.wait() == Exit.STOPPED
 
 
+@pytest.mark.slow
 def test_a_run_stopped_by_sigterm_continues_exactly(
     make_run: MakeRun, wait_for_training: Callable[[RunDirectory], None]
 ) -> None:

@@ -228,6 +228,7 @@ def test_checkpoints_of_another_recipe_are_refused_with_a_message_and_not_remove
     assert len(list(killed.checkpoints.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_python_m_trainer_continues_a_run_without_study_database_or_scheduler(
     make_run: MakeRun, whole: RunDirectory, killed: RunDirectory, root: Path
 ) -> None:

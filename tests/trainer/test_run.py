@@ -70,6 +70,7 @@ def test_a_signal_stops_a_run_between_two_steps_with_a_checkpoint_and_without_a_
     assert len(list(run.checkpoints.glob("step-*"))) == 1
 
 
+@pytest.mark.slow
 def test_a_diverged_run_is_done_and_has_a_result(
     make_run: Callable[..., RunDirectory],
     train: Callable[[Path], subprocess.CompletedProcess[str]],
@@ -82,6 +83,7 @@ def test_a_diverged_run_is_done_and_has_a_result(
     assert result.state == "diverged"
 
 
+@pytest.mark.slow
 def test_a_run_with_a_result_is_reported_and_not_trained_again(
     make_run: Callable[..., RunDirectory],
     train: Callable[[Path], subprocess.CompletedProcess[str]],
@@ -122,6 +124,7 @@ def test_a_run_prints_its_recipe_its_progress_and_its_test_loss(
     )
 
 
+@pytest.mark.slow
 def test_a_missing_directory_is_reported_with_one_message(
     tmp_path: Path, train: Callable[[Path], subprocess.CompletedProcess[str]]
 ) -> None:
