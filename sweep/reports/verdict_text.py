@@ -136,7 +136,7 @@ def _mark_lines(report: Report) -> list[str]:
 
 def _settling_lines(report: Report, undecided: Sequence[ArmReport]) -> list[str]:
     """Explains (+n), and what the command trains that settles each arm, the cheapest first."""
-    first = "(+n) n further seeds of the arm and the baseline settle it, four times in five."
+    first = "(+n) n more seeds of the arm and the baseline would settle it with 80% probability."
     if report.imported:
         return [f"{first} Import their losses too."]
     known = [(arm.name, arm.settling) for arm in undecided if arm.settling]
