@@ -15,7 +15,7 @@ FilesArgument = Annotated[
     typer.Argument(
         metavar="FILE",
         parser=home_path,
-        help="Files with a row per run or step; folders of them.",
+        help="Files with a row per run or step, or folders of them.",
     ),
 ]
 ColumnsOption = Annotated[
@@ -24,7 +24,9 @@ ColumnsOption = Annotated[
 ]
 RegexOption = Annotated[
     str | None,
-    typer.Option(metavar="PATTERN", help="For logs: a line that matches, with a group (?P<loss>)."),
+    typer.Option(
+        metavar="PATTERN", help="Read logs: each line that matches, with a group (?P<loss>)."
+    ),
 ]
 StatusesOption = Annotated[
     list[str] | None,
@@ -34,19 +36,19 @@ StatusesOption = Annotated[
 ]
 ZeroLossOption = Annotated[
     Literal["done", "failed", "diverged"] | None,
-    typer.Option(help="What a run with a loss of exactly 0 is."),
+    typer.Option(help="What a loss of exactly 0 means."),
 ]
 NegativeLossOption = Annotated[
     Literal["done", "failed", "diverged"] | None,
-    typer.Option(help="What a run with a loss below 0 is."),
+    typer.Option(help="What a loss below 0 means."),
 ]
 WhereOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="COLUMN=VALUE", help="The rows that count; repeatable."),
+    typer.Option(metavar="COLUMN=VALUE", help="Use only these rows; repeatable."),
 ]
 StepOption = Annotated[
     float | None,
-    typer.Option(metavar="N", help="The step that counts; each run's last if left out."),
+    typer.Option(metavar="N", help="The step to use; each run's last if left out."),
 ]
 BaselineOption = Annotated[
     str | None, typer.Option(metavar="ARM", help="The arm that the others are compared with.")
@@ -61,13 +63,13 @@ EffectOption = Annotated[
 ]
 
 ReplaceOption = Annotated[
-    bool, typer.Option("--replace", help="Give runs that had ended the results of these files.")
+    bool, typer.Option("--replace", help="Overwrite results of runs that had ended.")
 ]
 DirectionOption = Annotated[
     bool | None,
     typer.Option(
         "--higher-is-better/--lower-is-better",
-        help="The direction in which the metric improves; by its name if left out.",
+        help="The direction in which the metric improves; lower if left out.",
     ),
 ]
 

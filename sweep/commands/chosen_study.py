@@ -32,7 +32,7 @@ def _is_trained_now(store: Store, study: StudyRow) -> bool:
 
 
 TRAINED_NOW = Preference("being trained", _is_trained_now)
-"""Studies that a command trains, here or on another machine."""
+"""Studies that a command is training, here or on another machine."""
 PAUSED = Preference("paused", lambda _store, study: study.paused is not None)
 
 
@@ -46,8 +46,8 @@ def choose_study(
 ) -> StudyRow:
     """The named study; else the one that is `preferred` and has the arm; else the one last run.
 
-    If there are others, the first line that is printed says which study it is. Raises NotFoundError
-    if several are, StudyError for an imported study, which has nothing to train.
+    If there are other studies, the first printed line says which one was taken. Raises NotFoundError
+    if several are preferred, StudyError for an imported study, which has nothing to train.
     """
     if word is not None:
         study = store.study(workspace.study_name(word))
@@ -63,7 +63,7 @@ def choose_study(
     if len(found) > 1:
         names = listed(study.name for study in found)
         raise NotFoundError(
-            f"{names} are {preferred.words}: name the one that is meant, by its file or its name"
+            f"{names} are {preferred.words}; add the name or the file of one of them"
         )
     study = found[0] if found else store.study(None)
     check_trained(study)

@@ -80,7 +80,7 @@ def resume(workspace: Workspace, word: str | None, console: Console) -> int:
     if not missing:
         say(console, f"{name} {state}, and has no runs left to train.")
     elif is_present(store, name):
-        say(console, f"{name} {state}: the command that trains it continues.")
+        say(console, f"{name} {state}: the command that is training it continues.")
     else:
         say(
             console,
@@ -91,17 +91,17 @@ def resume(workspace: Workspace, word: str | None, console: Console) -> int:
 
 
 def _who_trains(workspace: Workspace, name: str) -> str:
-    """What trains the queued runs of a study."""
+    """Say what trains the queued runs of a study."""
     store = workspace.open()
     if store.study(name).paused:
         return f"{name} is paused, `sweep resume {name}` continues it"
     if is_present(store, name):
-        return "the command that trains the study takes them"
+        return "the command that is training the study trains them"
     return f"type `{_command(workspace, store, name)}` to train them"
 
 
 def _command(workspace: Workspace, store: Store, name: str) -> str:
-    """The command line that trains the runs that a study lacks."""
+    """The command line that trains the missing runs of a study."""
     study = store.study(name)
     plan = store.plan(study)
     path = min(study.path, os.path.relpath(study.path), key=len)

@@ -98,7 +98,7 @@ def _packages() -> Finding:
 
 def _torch(imports: Imports) -> Finding:
     if not imports.lines:
-        return Finding("torch", "bad", f"does not import: {imports.problem}; install it again")
+        return Finding("torch", "bad", f"cannot be imported: {imports.problem}; install it again")
     name, cuda = str(imports.lines[0]["torch"]), imports.lines[0]["cuda"]
     if (why := why_no_gpu()) and not torch_has_cuda():
         return Finding("torch", "note", f"{name}. {why}: runs train on the CPU")
@@ -110,9 +110,9 @@ def _torch(imports: Imports) -> Finding:
 
 
 def _trainer(imports: Imports) -> Finding:
-    """Whether runs find our `trainer` and `model`, and which others are not used."""
+    """Check that runs import our `trainer` and `model`; name other packages so called."""
     if len(imports.lines) < 2:
-        words = f"what runs import does not import: {imports.problem}; install sweep again"
+        words = f"runs cannot import it: {imports.problem}; install sweep again"
         return Finding("trainer", "bad", words)
     for name, file in imports.lines[1].items():
         if not Path(str(file)).is_relative_to(FOLDERS[name]):

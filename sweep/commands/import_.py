@@ -136,7 +136,7 @@ def _summary(request: ImportRequest, saved: Saved) -> str:
 
 
 def _understood(chosen: Chosen, direction: Direction) -> str:
-    """Say which column was taken for which field, and by what runs pair."""
+    """Say which column was taken for which field, and which columns pair the runs."""
     told = [f"{field} from {shown(name)}" for field, name in chosen.names.items() if field != name]
     seeds = [name for field, name in chosen.names.items() if field in SEED_FIELDS]
     if Field.SEED in chosen.cells and not seeds:
@@ -152,7 +152,7 @@ def _understood(chosen: Chosen, direction: Direction) -> str:
 
 
 def _remarks(found: Runs) -> Iterator[str]:
-    """Yield sentences on rows that do not count as written."""
+    """Yield sentences on rows that were left out or changed."""
     repeated = found.repeated_rows
     if repeated == 1:
         yield "1 row repeats another and counts once."
@@ -164,9 +164,9 @@ def _remarks(found: Runs) -> Iterator[str]:
         "with the status 'terminated' and a loss, counted as done (--status terminated=failed "
         "if they were stopped early)": found.rows_terminated,
         "with a value of exactly 0, counted as done (--zero-loss failed if they crashed)": found.rows_zero,
-        "without a seed with the arm and loss of another, counted as runs of their own": found.rows_alike,
+        "without a seed but with the arm and loss of another, counted as separate runs": found.rows_alike,
         "listed as the parent of nested runs, left out": found.left_out.parents,
-        "with a status that is to be skipped, left out": found.left_out.skipped,
+        "with a status to skip, left out": found.left_out.skipped,
     }
     for what, rows in noticed.items():
         if rows:

@@ -1,4 +1,4 @@
-"""What a process that trains imports, for `sweep doctor`."""
+"""Find out what a training process imports, for `sweep doctor`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_imports() -> Imports:
     try:
         done = subprocess.run(words, capture_output=True, timeout=TIME_LIMIT, check=False)  # noqa: S603  (our own module)
     except subprocess.TimeoutExpired as error:
-        return Imports(_lines(error.stdout or b""), "it takes more than five minutes")
+        return Imports(_lines(error.stdout or b""), "importing it takes more than five minutes")
     said = done.stderr.decode(errors="replace").strip().splitlines()
     return Imports(_lines(done.stdout), (said or ["it printed no reason"])[-1])
 

@@ -120,8 +120,8 @@ def paused_words(workspace: Workspace, training: Training) -> str | None:
         if not missing or not is_paused(store, name):
             return None
     return (
-        f"{name} is paused: none of the {missing} runs to train is started. "
-        f"`sweep resume {name}` ends the pause; then the same command trains them."
+        f"{name} is paused, so {counted(missing, 'run')} to train {'is' if missing == 1 else 'are'} not "
+        f"started. Type `sweep resume {name}`, then this command again."
     )
 
 
@@ -164,7 +164,7 @@ def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
         console,
         f"{len(failed)} of {counted(len(jobs), 'run')} failed: {_some(failed)}. "
         f"`sweep log {_id(jobs[failed[0]])}` says why; "
-        "when that is mended, the same command tries them again.",
+        "fix that and repeat the command to try them again.",
         "red",
     )
     return EXIT_INCOMPLETE

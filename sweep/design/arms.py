@@ -22,7 +22,7 @@ DESIGNS: Mapping[str, Callable[[Study], tuple[Mapping[str, Sequence[str]], list[
 def make_plan(study: Study, source: str, overrides: Mapping[str, Any] | None = None) -> Plan:
     """Enumerate the arms of a study and check that their recipes differ.
 
-    Raises InvalidStudyError as `find_arms` finds mistakes; `source` names the study in it.
+    Raises InvalidStudyError with the mistakes of `find_arms`; `source` names the study in it.
     """
     arms, mistakes = find_arms(study)
     if mistakes:
@@ -33,11 +33,11 @@ def make_plan(study: Study, source: str, overrides: Mapping[str, Any] | None = N
 def find_arms(
     study: Study, *, baseline_is_right: bool = True
 ) -> tuple[tuple[Arm, ...], list[Mistake]]:
-    """The arms of a study, the baseline first, without wrong ones; and its mistakes.
+    """The valid arms of a study, the baseline first, and the mistakes of the others.
 
     Mistakes are interventions that change nothing or set an unknown field, stacked interventions
     that exclude each other, a repeated name, and two arms with one recipe. If the baseline is known
-    to be wrong, only those are returned that do not depend on it.
+    to be wrong, mistakes that depend on it are left out.
     """
     kind = study.design.kind
     if kind not in DESIGNS:
@@ -66,8 +66,8 @@ def _check_arms(
 ) -> tuple[tuple[Arm, ...], list[Mistake]]:
     """The arms that can be built, and all mistakes.
 
-    A stack is not checked if one of its members is wrong. If the baseline is wrong, the arms are
-    checked only for what is wrong without it too.
+    A stack is not checked if one of its members is wrong. If the baseline is wrong, arms are only
+    checked for mistakes that do not depend on it.
     """
     arms: list[Arm] = []
     mistakes: list[Mistake] = []

@@ -14,8 +14,8 @@ from sweep.terminal.printable import shown
 def one_at_a_time(study: Study) -> tuple[dict[str, Sequence[str]], list[Mistake]]:
     """List the interventions of each arm by the arm's name; the baseline has none and comes first.
 
-    Then the mistakes: a repeated name, and stacks of interventions that exclude each other. Such
-    arms are left out.
+    The second result are the mistakes: a repeated name, and stacks of interventions that exclude
+    each other. Such arms are left out.
     """
     found: dict[str, Sequence[str]] = {BASELINE: ()}
     found |= {name: (name,) for name in study.interventions if name != BASELINE}
@@ -25,7 +25,7 @@ def one_at_a_time(study: Study) -> tuple[dict[str, Sequence[str]], list[Mistake]
             Mistake(
                 ("interventions", BASELINE),
                 f"[interventions.{BASELINE}]: that is the name of the arm without interventions; "
-                "use another",
+                "use another name",
             )
         )
     for name, stack in study.stacks.items():

@@ -37,9 +37,9 @@ _WHOLE_NUMBER = r"\d{1,18}"
 
 
 def read_arms(column: pd.Series[Any], source: str) -> pd.Series[Any]:
-    """Return the names of arms without surrounding space or control characters.
+    """Return the names of arms without surrounding space and with control characters escaped.
 
-    Nor with the quote that our own CSV reports put before a name that looks like a formula.
+    The quote that our own CSV reports put before a name that looks like a formula is removed.
     """
     text = column.astype("str").str.strip().str.replace(r"^'(?=\s*[=+@＝＋－＠-])", "", regex=True)
     blank = column.isna() | (text == "")
@@ -50,7 +50,7 @@ def read_arms(column: pd.Series[Any], source: str) -> pd.Series[Any]:
         row = _first(long)
         raise ResultsError(
             f"{source}: row {row + 1} has an arm of {len(text[row])} characters, "
-            f"{shown(text[row])}; {LONGEST_NAME} is the most"
+            f"{shown(text[row])}; at most {LONGEST_NAME} are allowed"
         )
     return text.map(
         {name: name if name.isprintable() else repr(name)[1:-1] for name in text.unique()}
@@ -62,7 +62,8 @@ def unite_numbers(
 ) -> tuple[pd.Series[Any], Mapping[str, str]]:
     """Give arms with the same numbers one name, the first one: `lr=1e-3` and `lr=0.001`.
 
-    Names that are `known` from before come first. Returns the names, and by other spelling the name that took its place.
+    A `known` name, from an earlier import, goes before a new one. Returns the names, and a mapping
+    from each other spelling to the name that replaced it.
     """
     first = {plain_name(name): name for name in reversed(known)}
     united = {}
@@ -121,9 +122,9 @@ def read_stream_seeds(column: pd.Series[Any], field: Field, source: str) -> pd.S
 
 
 def read_numbers(column: pd.Series[Any], field: Field, reading: Reading) -> pd.Series[Any]:
-    """Return a column as correctly rounded float64; NaN where a cell is empty or no number.
+    """Return a column as correctly rounded float64; NaN where a cell is empty or not a number.
 
-    The first cell that is no number is asked about.
+    Asks about the first cell that is not a number.
     """
     import pandas as pd
 
@@ -145,17 +146,15 @@ def _no_number(wrong: Sequence[tuple[int, object]], field: Field, source: str) -
     row, cell = wrong[0]
     rest = len(wrong) - 1
     more = f" (and {rest} more row{'s' if rest > 1 else ''} like it)" if rest else ""
-    return (
-        f"{source}: row {row}: {field} is {shown(cell)}, which is no number{more}{_form(str(cell))}"
-    )
+    return f"{source}: row {row}: {field} is {shown(cell)}, which is not a number{more}{_form(str(cell))}"
 
 
 def _form(cell: str) -> str:
-    """Say how a number has to be written that is written otherwise."""
+    """Say how to write a number that is not understood."""
     if cell.strip().endswith("%"):
-        return "; write it without the percent sign, in every row alike"
+        return "; write it without the percent sign, in all rows"
     if _SEPARATED.fullmatch(cell.strip()):
-        return "; write it without separators between thousands, and with a decimal point"
+        return "; write it with a decimal point and without separators between thousands"
     return ""
 
 

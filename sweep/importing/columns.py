@@ -160,7 +160,7 @@ def parse_columns(words: list[str]) -> dict[Field, str]:
 def _names(
     asked: Mapping[Field, str], present: list[str], source: str, questions: Questions
 ) -> dict[Field, str]:
-    """Return the column of each field. What has none that will do is asked about."""
+    """Return the column of each field. Asks about required fields without a column."""
     _check_present(asked, present, source, questions)
     names = {**dict(recognise(present)), **asked}
     for field in [field for field, column in asked.items() if column == NO_COLUMN]:
@@ -194,7 +194,7 @@ def _check_present(
 def _find_loss(
     loss: str | None, present: Sequence[str], source: str, questions: Questions
 ) -> str | None:
-    """Return the column of the loss, given the one called so: that may be the training loss."""
+    """Return the column of the test loss; `loss`, the column of that name, may be the training loss."""
     found = [] if loss and _has_arms(present) else find_test_losses(present)
     others = [name for name in present if is_test_metric(name)]
     if loss and not found and others and not is_test_metric(loss):
@@ -224,7 +224,7 @@ def _missing(field: Field, present: list[str], source: str) -> str:
 
 
 def _candidates(field: Field, present: Sequence[str]) -> str:
-    """Return the options that name a column for a field that no column is called after."""
+    """Return the options that name a column for a field without a recognised column."""
     options = [f"--column {field}=COLUMN"]
     if field == Field.LOSS:
         directions = {name: direction_of(name) for name in present if direction_of(name)}

@@ -16,14 +16,14 @@ def with_direction(
 ) -> Reading:
     """Return the reading with the direction in which `metric` improves.
 
-    `asked` is that of the options, `earlier` the plan that the study has. Asks if the name of the
-    metric says otherwise.
+    `asked` is the direction that an option gives, `earlier` the plan of an earlier import. Asks if the
+    name of the metric says otherwise.
     """
     told, source = direction_of(metric), reading.source
     if asked is Direction.MAXIMIZE and told is Direction.MINIMIZE:
         reading.questions.ask(
             f"{source}: {shown(metric)} is the name of a metric that is better when it is lower; "
-            "leave out --higher-is-better, or name the column after what it holds"
+            "leave out --higher-is-better, or rename the column"
         )
     elif asked is None and earlier is not None:
         if metric != earlier.metric and told not in (None, earlier.direction):
@@ -34,8 +34,8 @@ def with_direction(
             )
     elif asked is None and told is Direction.MAXIMIZE:
         reading.questions.ask(
-            f"{source}: {shown(metric)} seems to be better when it is higher; say so with "
-            "--higher-is-better, or say that it is not with --lower-is-better"
+            f"{source}: {shown(metric)} seems to be better when it is higher; add "
+            "--higher-is-better, or --lower-is-better if it is not"
         )
     chosen = asked or (earlier.direction if earlier else told) or Direction.MINIMIZE
     known = asked or earlier or told is Direction.MAXIMIZE

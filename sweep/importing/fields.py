@@ -38,7 +38,7 @@ PREFIXES = (
 RUN_NAMES = ("Name", "name", "tags.mlflow.runName", "run_name")
 """Columns with the name of a run, which often ends in its seed."""
 RUN_LABELS = (*RUN_NAMES, "file", "run", "Run", "dir_name")
-"""As RUN_NAMES, and columns that have such a name if they are taken for the arm."""
+"""Columns whose names of runs may end in a seed, if one of them is taken for the arm."""
 OTHER_NAMES: dict[Field, tuple[str, ...]] = {
     Field.ARM: ("Group", "group", *RUN_NAMES),
     Field.STATUS: ("State", "Status", "state"),

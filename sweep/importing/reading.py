@@ -72,7 +72,7 @@ def _training_loss(export: Export, asked: Asked) -> list[str]:
 
 
 def source_of(named: Sequence[Path]) -> str:
-    """Return what messages call the files: `a.csv`, `a.csv and 3 others`."""
+    """Return the name of the files in messages: `a.csv`, `a.csv and 3 others`."""
     more = len(named) - 1
     return f"{named[0]} and {more} other{'s' if more > 1 else ''}" if more else str(named[0])
 
@@ -209,7 +209,7 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 
 def _check_cells(path: Path, table: pa.Table) -> None:
-    """Raise ResultsError for a huge cell: most likely a quotation mark was left open."""
+    """Raise ResultsError for a huge cell: most likely a closing quotation mark is missing."""
     import pyarrow as pa
     from pyarrow import compute
 
@@ -220,5 +220,5 @@ def _check_cells(path: Path, table: pa.Table) -> None:
         if longest > LONGEST_CELL:
             raise ResultsError(
                 f"{path}: a cell of column {shown(name)} has {longest} characters, and "
-                f"{LONGEST_CELL} is the most; leave that column out"
+                f"at most {LONGEST_CELL} are read; leave that column out"
             )

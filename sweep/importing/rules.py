@@ -45,7 +45,7 @@ class Rules:
     replace: bool = False
     """True if runs that had ended get the results of the file."""
     direction: Direction = Direction.MINIMIZE
-    """The direction in which the metric improves. If higher is better, 0 is no suspect."""
+    """The direction in which the metric improves. If higher is better, 0 is not suspect."""
     is_direction_given: bool = False
     """True if an option or an earlier import says the direction."""
 

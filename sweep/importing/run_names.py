@@ -85,7 +85,7 @@ def split_run_names(
     if has_seeds:
         reading.questions.ask(
             f"{reading.source}: no name in {shown(column)}, such as {shown(different[0])}, ends in a seed; "
-            "name the column of the seed, or say that there is none with --column seed=-"
+            "name the column of the seed, or add --column seed=- if there is none"
         )
     return {}
 
@@ -109,6 +109,6 @@ def _question(parts: Parts, column: str, source: str) -> str:
     name = next(name for name in parts.seeds if len(parts.by_arm()[parts.arms[name]]) > 1)
     return (
         f"{source}: {shown(name)} in {shown(column)} may be seed {parts.seeds[name]} of "
-        f"{shown(parts.arms[name])}, or an arm of its own; say --column seed={quoted(column)} if "
+        f"{shown(parts.arms[name])}, or an arm of its own; add --column seed={quoted(column)} if "
         "names end in seeds, or --column seed=- if they do not"
     )

@@ -65,7 +65,7 @@ def find_long(frame: pd.DataFrame, asked: Mapping[Field, str]) -> LongTable | No
 
 
 def ask_for_metric(long: LongTable, source: str) -> str:
-    """Return the question which of the metrics is to be compared."""
+    """Ask which of the metrics to compare."""
     likely = next((name for name in long.names if is_test_metric(name)), long.names[0])
     return (
         f"{source} has a row for each metric, which {shown(long.metric)} names: "

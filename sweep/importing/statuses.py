@@ -42,15 +42,15 @@ STATUS_WORDS: dict[RunState, tuple[str, ...]] = {
 }
 """By state: the statuses that mean it, as `normal_word` gives them.
 
-A pruned run ended early, so its loss is not
-comparable. `keep` and `discard` are decisions on a run that ended. Ray writes `TERMINATED` for a
-run that ended well, and guild for one that was killed: see `AMBIGUOUS`.
+A pruned run ended early, so its loss is not comparable. `keep` and `discard` are decisions on a run
+that ended. Ray writes `TERMINATED` for a run that ended well, and Guild for one that was killed: see
+`AMBIGUOUS`.
 """
 STATE_OF_WORD = {word: state for state, words in STATUS_WORDS.items() for word in words}
 WORDS_LISTED = 6
 """Further unknown words that a question lists."""
 AMBIGUOUS = "terminated"
-"""Means a good end in one tracker and a bad one in another: an import says how it took it."""
+"""Success in one tracker and failure in another; an import says how it was read."""
 
 
 def normal_words(status: pd.Series[Any]) -> pd.Series[Any]:
@@ -62,7 +62,7 @@ def normal_words(status: pd.Series[Any]) -> pd.Series[Any]:
 def read_states(written: pd.Series[Any], reading: Reading) -> pd.Series[Any]:
     """Return the RunState of every status; an empty one is DONE. Unknown words are asked about.
 
-    The meanings that the rules give to words go before the known ones.
+    Meanings given by `--status` override the known ones.
     """
     import pandas as pd
 
@@ -78,7 +78,7 @@ def read_states(written: pd.Series[Any], reading: Reading) -> pd.Series[Any]:
 
 
 def _question(rows: Mapping[str, int], source: str) -> str:
-    """Return the question what these words mean; `rows` has the first row of each."""
+    """Ask what these words mean; `rows` has the first row of each."""
     (first, row), *others = rows.items()
     also = "".join(f", row {number}: {shown(word)}" for word, number in others[:WORDS_LISTED])
     more = ", …" if len(others) > WORDS_LISTED else ""
@@ -89,5 +89,5 @@ def _question(rows: Mapping[str, int], source: str) -> str:
     )
     return (
         f"{source}: row {row}: status is {shown(first)}{also}{more}, which is not known{near}; say "
-        f"what it means with {options}, or pass over the column with --column status=-"
+        f"what it means with {options}, or ignore the column with --column status=-"
     )

@@ -20,7 +20,7 @@ FAR = 0.2
 def judge_losses(table: RunTable, reading: Reading) -> RunTable:
     """Give runs with a loss of 0 or below the state that the rules say; ask if they may be crashes.
 
-    Where higher is better, 0 is a bad result and no crash that looks like a good one.
+    If higher is better, a 0 is not suspect: it cannot make a crash look like a good result.
     """
     rules, done = reading.rules, table.state == RunState.DONE
     zero, negative = done & (table.loss == 0), done & (table.loss < 0)
@@ -41,12 +41,12 @@ def _ask(table: RunTable, rows: pd.Series[Any], what: str, word: str, reading: R
     reading.questions.ask(
         f"{reading.source}: row {table.row[rows].tolist()[0]} has a loss {what}, and the other "
         f"losses are between {others.min():g} and {others.max():g}; some programs write it for a run "
-        f"that crashed. Say what it is: --{word}-loss failed, or --{word}-loss done for a real loss"
+        f"that crashed. Add --{word}-loss failed, or --{word}-loss done if it is a real loss"
     )
 
 
 def _are_far(others: pd.Series[Any], word: str) -> bool:
-    """True if these losses are far from 0, on the same side; above it beside a negative one."""
+    """True if these losses are all far from 0 on one side: above 0 if the suspect is negative."""
     median = float(others.median())
     if median == 0 or (median < 0 and word == "negative"):
         return False
@@ -59,7 +59,7 @@ def _ask_for_direction(losses: pd.Series[Any], reading: Reading) -> None:
         return
     reading.questions.ask(
         f"{reading.source}: every loss is below 0, as a log-likelihood is, which is better when it "
-        "is higher; say --higher-is-better or --lower-is-better"
+        "is higher; add --higher-is-better or --lower-is-better"
     )
 
 

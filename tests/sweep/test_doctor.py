@@ -43,9 +43,7 @@ def test_a_trainer_that_another_one_overwrote_is_a_problem(
     )
     said = " ".join(done.stdout.split())
     assert (done.returncode, done.stderr) == (1, "")
-    assert (
-        "✗ trainer what runs import does not import: ModuleNotFoundError: No module named" in said
-    )
+    assert "✗ trainer runs cannot import it: ModuleNotFoundError: No module named" in said
     assert said.endswith("Problems to fix first: 1.")
 
 
@@ -53,7 +51,7 @@ def test_a_torch_that_does_not_import_is_named_as_such() -> None:
     finding = _torch(Imports((), "ImportError: libgomp.so.1: cannot open shared object file"))
     assert (finding.grade, finding.words) == (
         "bad",
-        "does not import: ImportError: libgomp.so.1: cannot open shared object file; install it again",
+        "cannot be imported: ImportError: libgomp.so.1: cannot open shared object file; install it again",
     )
 
 

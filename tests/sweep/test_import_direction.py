@@ -78,7 +78,9 @@ def test_a_metric_that_seems_better_when_higher_is_asked_about(
     importer: Importer, name: str
 ) -> None:
     content = ACCURACY.replace("accuracy", name)
-    with pytest.raises(ResultsError, match="say so with --higher-is-better, or say that it is not"):
+    with pytest.raises(
+        ResultsError, match="add --higher-is-better, or --lower-is-better if it is not"
+    ):
         importer(content, columns={"loss": name})
     importer(content, columns={"loss": name}, direction=LOWER)
     assert importer.arms()["good"]["verdict"] == "worse"
@@ -88,7 +90,7 @@ def test_a_metric_that_seems_better_when_higher_is_asked_about(
 def test_a_loss_that_is_called_better_when_higher_is_asked_about(
     importer: Importer, name: str
 ) -> None:
-    with pytest.raises(ResultsError, match="leave out --higher-is-better, or name the column"):
+    with pytest.raises(ResultsError, match="leave out --higher-is-better, or rename the column"):
         importer(f"arm,{name}\nbaseline,1\na,2\n", columns={"loss": name}, direction=HIGHER)
 
 

@@ -130,10 +130,10 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a million columns": (",".join(map(str, range(10**6))), "has more than 20000 columns;"),
     "an open quotation mark": (
         'arm,"loss\n' + "a" * 10**6,
-        "has 1000000 characters, and 100000 is the most",
+        "has 1000000 characters, and at most 100000 are read",
     ),
     "a number of thousands of digits": (f'[{{"loss": {"9" * 5000}}}]', "is not JSON: 'Exceeds"),
-    "mixed records": ('[{"arm": "a"}, 3]', "record 2 is 3; each one is an object"),
+    "mixed records": ('[{"arm": "a"}, 3]', "record 2 is 3; it must be an object"),
 }
 
 
@@ -177,7 +177,7 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(
 def test_a_pipe_and_a_device_are_refused_at_once(read: Reader) -> None:
     os.mkfifo(read.folder / "r.csv")
     for path in (read.folder / "r.csv", Path("/dev/zero")):
-        with pytest.raises(ResultsError, match="is not a regular file; write what it gives"):
+        with pytest.raises(ResultsError, match="is not a regular file; save its output"):
             read(path)
 
 
@@ -187,7 +187,7 @@ def test_a_name_that_is_too_long_or_missing_is_refused(read: Reader) -> None:
         read(read.folder / ("a" * 5000))
     with pytest.raises(ResultsError, match=r"run\.csv does not exist; did you mean 'runs\.csv'\?"):
         read(read.folder / "run.csv")
-    with pytest.raises(ResultsError, match="is an address; download the file and name that"):
+    with pytest.raises(ResultsError, match="is a URL; download the file and import that"):
         read(Path("https://host/runs.csv"))
 
 

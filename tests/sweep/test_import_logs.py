@@ -68,7 +68,7 @@ def test_files_beside_the_logs_of_a_folder_are_no_runs(read: Reader) -> None:
     read.write("r/notes.txt", "to do\n")
     assert read(read.folder / "r", regex=NANOGPT) == [("a", None, "9.0"), ("dead", None, None)]
     dead = read.folder / "r" / "dead.log"
-    assert read.remarks == [f"{dead}: no line matches: a run without a loss."]
+    assert read.remarks == [f"{dead}: no line matches, so its run has no loss."]
 
 
 def test_a_pattern_that_no_line_matches_is_refused(read: Reader) -> None:
@@ -124,7 +124,10 @@ def test_the_log_of_a_known_program_is_refused_with_the_option_that_reads_it(
 
 @pytest.mark.parametrize(
     ("regex", "sentence"),
-    [("(?P<loss", "is no regular expression: "), ("loss (.*)", "has no group with a name; name")],
+    [
+        ("(?P<loss", "is not a regular expression: "),
+        ("loss (.*)", "has no group with a name; name"),
+    ],
 )
 def test_a_regular_expression_that_will_not_do_is_refused(
     read: Reader, regex: str, sentence: str
@@ -182,8 +185,8 @@ def test_the_summaries_of_runs_are_runs(read: Reader) -> None:
     [
         ("x.bin", "with no file of results (.csv, .tsv, .jsonl, .ndjson, .json, .parquet, "),
         ("a.log", "to read logs, add --regex 'step "),
-        ("0/meta.yaml", "it is a store of MLflow: write its runs with mlflow.search_runs("),
-        ("run-1/run-a.wandb", "it is W&B's own: export the runs as CSV from the site"),
+        ("0/meta.yaml", "it is a store of MLflow: export its runs with mlflow.search_runs("),
+        ("run-1/run-a.wandb", "it is a folder of W&B: export the runs as CSV from the site"),
     ],
 )
 def test_a_folder_without_results_is_refused_with_what_to_do(

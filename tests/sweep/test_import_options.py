@@ -101,7 +101,7 @@ def test_conditions_on_several_columns_hold_together_and_numbers_are_compared_by
 
 def test_a_selected_accuracy_needs_its_direction(importer: Importer) -> None:
     (line,) = refusal(importer, TIDY, rules=Rules(where=["tag=val/acc"]))
-    assert "'val/acc' seems to be better when it is higher; say so with --higher-is-better" in line
+    assert "'val/acc' seems to be better when it is higher; add --higher-is-better" in line
     importer(TIDY, rules=Rules(where=["tag=val/acc"]), direction=Direction.MAXIMIZE)
     assert losses(importer) == {("baseline", 1): 0.4, ("clip", 1): 0.5}
 

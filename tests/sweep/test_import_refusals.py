@@ -61,7 +61,7 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         {},
         (
             "row 3 has a loss of exactly 0, and the other losses are between 0.997 and 0.998; some "
-            "programs write it for a run that crashed. Say what it is: --zero-loss failed, or"
+            "programs write it for a run that crashed. Add --zero-loss failed, or"
         ),
     ),
     "an arm that is passed over": (
@@ -74,19 +74,19 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         "arm,test_Accuracy\nbaseline,0.8\nnew,0.9\n",
         "r.csv",
         {"columns": {"loss": "test_Accuracy"}},
-        "'test_Accuracy' seems to be better when it is higher; say so with --higher-is-better, or",
+        "'test_Accuracy' seems to be better when it is higher; add --higher-is-better, or",
     ),
     "a loss that is no number": (
         "arm,loss\nbaseline,1\na,two\n",
         "r.csv",
         {},
-        "row 2: loss is 'two', which is no number",
+        "row 2: loss is 'two', which is not a number",
     ),
     "a loss with a thousands separator": (
         "arm,loss\nbaseline,1_000\na,2\n",
         "r.csv",
         {},
-        "row 1: loss is '1_000', which is no number",
+        "row 1: loss is '1_000', which is not a number",
     ),
     "an unknown status": (
         "arm,loss,status\nbaseline,1,don\n",
@@ -120,13 +120,13 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         f"arm,loss\nbaseline,1\n{'a' * 300},2\n",
         "r.csv",
         {},
-        "row 2 has an arm of 300 characters, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…; 250",
+        "row 2 has an arm of 300 characters, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…; at most 250",
     ),
     "a huge cell": (
         f"arm,loss,x\nbaseline,1,{'a' * 200_000}\n",
         "r.csv",
         {},
-        "a cell of column 'x' has 200000 characters, and 100000 is the most",
+        "a cell of column 'x' has 200000 characters, and at most 100000 are read",
     ),
     "a spreadsheet": (
         b"PK\x03\x04\x14\x00",
@@ -152,7 +152,7 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         "[1]\n",
         "r.jsonl",
         {},
-        "record 1 is 1; each one is an object",
+        "record 1 is 1; it must be an object",
     ),
     "what is no Parquet": (b"PAR1arm,loss", "r.parquet", {}, "is not a whole Parquet file:"),
     "a stream seed that is none": (

@@ -73,7 +73,7 @@ def test_a_name_without_the_word_is_an_arm_beside_names_with_it() -> None:
 def test_an_ending_that_may_be_something_else_is_asked_about(names: list[str]) -> None:
     with pytest.raises(ResultsError) as error:
         split(*names)
-    assert "say --column seed=Name if names end in seeds, or --column seed=- if they do not" in str(
+    assert "add --column seed=Name if names end in seeds, or --column seed=- if they do not" in str(
         error.value
     )
     assert split(*names, has_seeds=True)

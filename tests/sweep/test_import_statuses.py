@@ -66,7 +66,7 @@ def test_a_status_gets_the_meaning_that_the_command_gives_it(importer: Importer)
     words = ["Good One=done", "TERMINATED=failed", "todo=skip"]
     said = importer(content, rules=Rules(statuses=parse_statuses(words)))
     assert states(importer) == ["done", "failed"]
-    assert "1 run with a status that is to be skipped, left out: row 3." in said
+    assert "1 run with a status to skip, left out: row 3." in said
 
 
 @pytest.mark.parametrize("word", ["done", "=done", "a=", "a=dnoe"])

@@ -59,8 +59,8 @@ def test_run_of_a_paused_study_says_so_and_starts_nothing(
     )
     before = sorted(tmp_path.rglob("*")), filled.states([id_ for _, id_ in filled.run_ids("tiny")])
     assert say(run, HERE, RunRequest(Path("s.toml"), None, {}), status=EXIT_PAUSED) == (
-        "tiny is paused: none of the 6 runs to train is started. `sweep resume tiny` ends the "
-        "pause; then the same command trains them.\n"
+        "tiny is paused, so 6 runs to train are not started. Type `sweep resume tiny`, then this "
+        "command again.\n"
     )
     after = sorted(tmp_path.rglob("*")), filled.states([id_ for _, id_ in filled.run_ids("tiny")])
     assert after == before
@@ -86,7 +86,7 @@ def test_resume_names_the_command_to_type_if_none_is_waiting(
     )
     with present(filled, "tiny"):
         again = say(resume, HERE, None)
-        assert again == "tiny was not paused: the command that trains it continues.\n"
+        assert again == "tiny was not paused: the command that is training it continues.\n"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
     said = say(resume, Workspace(Path("../runs")), None)
@@ -101,7 +101,7 @@ def test_retry_says_what_trains_the_queued_runs(say: Say, filled: Store) -> None
 
     assert again() == ("6 of 6 runs of tiny queued again: type `sweep run s.toml` to train them.\n")
     with present(filled, "tiny"):
-        assert "queued again: the command that trains the study takes them." in again()
+        assert "queued again: the command that is training the study trains them." in again()
     control.pause(filled, "tiny")
     assert "queued again: tiny is paused, `sweep resume tiny` continues it." in again()
 

@@ -158,7 +158,7 @@ CHANGES = {
     "an arm named baseline": (
         "[interventions.clip]",
         "[interventions.baseline]",
-        "[interventions.baseline]: that is the name of the arm without interventions; use another",
+        "[interventions.baseline]: that is the name of the arm without interventions; use another name",
     ),
     "no seeds": ("seeds = 2", "seeds = 0", "'design.seeds' = 0 must be a list or at least 1"),
     "an empty list of seeds": (

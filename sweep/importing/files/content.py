@@ -1,4 +1,4 @@
-"""The content of a file, unpacked: what is compressed is told by its first bytes."""
+"""The content of a file, unpacked; a compressed file is recognised by its first bytes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COMPRESSIONS: dict[bytes, Callable[[Path], Any]] = {
 
 
 def read_content(path: Path) -> bytes:
-    """Return the bytes of a file, unpacked. Raises ResultsError if they cannot be had."""
+    """Return the bytes of a file, unpacked. Raises ResultsError if it cannot be read."""
     try:
         _check_regular(path)
         with path.open("rb") as file:
@@ -58,12 +58,12 @@ def _check_regular(path: Path) -> None:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise ResultsError(
-            f"{path} is not a regular file; write what it gives into a file and name that"
+            f"{path} is not a regular file; save its output to a file and import that"
         )
     if status.st_size > MAX_FILE:
         raise ResultsError(
-            f"{path} has {shown_size(status.st_size)}, and {shown_size(MAX_FILE)} is the most; keep "
-            "the columns and the steps that matter"
+            f"{path} has {shown_size(status.st_size)}, and at most {shown_size(MAX_FILE)} are read; keep "
+            "only the columns and the steps that you need"
         )
 
 
@@ -77,7 +77,7 @@ def _unpack(path: Path, opener: Callable[[Path], Any]) -> bytes:
                 if size > MAX_UNPACKED:
                     raise ResultsError(
                         f"{path} has more than {shown_size(MAX_UNPACKED)} when it is unpacked; "
-                        "unpack it yourself and name the file that comes out"
+                        "unpack it yourself and import the unpacked file"
                     )
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise ResultsError(

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 LONGEST_ROW = 8 << 20
 """Largest row, bytes."""
 SEPARATORS = (",", "\t", ";", "|")
-"""Of the cells of a row; the first ones are taken if several would do."""
+"""Separators of the cells in a row; the first one that fits is used."""
 _ROWS_LOOKED_AT = 5
-"""Rows below the header by which the separator is told."""
+"""Rows below the header from which the separator is told."""
 _START = LONGEST_ROW
 """Bytes at the beginning of a file in which the header and these rows lie."""
 _ROW_NAMES = "row"
@@ -86,7 +86,7 @@ def _has_number(line: bytes, separator: bytes) -> bool:
 
 
 def _without_separator_line(content: bytes) -> tuple[bytes, str | None]:
-    """Leave out the line `sep=;` by which a spreadsheet is told the separator."""
+    """Leave out the line `sep=;`, which tells a spreadsheet the separator."""
     found = re.match(rb'"?sep=([,;|\t])"?\r?\n', content, re.IGNORECASE)
     return (content[found.end() :], found[1].decode()) if found else (content, None)
 
@@ -108,7 +108,9 @@ def _layout(content: bytes, separator: str | None, path: Path) -> _Layout:
     best = max(rows, key=lambda each: _fit(rows[each]))
     names, *below = rows[best] or [[]]
     if not names:
-        raise ResultsError(f"{path}: its first line is no header; is a quotation mark left open?")
+        raise ResultsError(
+            f"{path}: its first line is not a header; is a closing quotation mark missing?"
+        )
     check_size(path, 0, len(names))
     if below and all(len(row) == len(names) + 1 for row in below):
         trailing = all(not row[-1].strip() for row in below)
@@ -201,7 +203,7 @@ def _problem(error: Exception, broken: list[Any], lines_above: int) -> str:
             f"{row.expected_columns}: {shown(row.text)}"
         )
     if "straddling" in str(error):
-        return f"a row is longer than {LONGEST_ROW >> 20} MiB; is a quotation mark left open?"
+        return f"a row is longer than {LONGEST_ROW >> 20} MiB; is a closing quotation mark missing?"
     return f"not a table of comma-separated values: {shown(str(error))}"
 
 

@@ -23,7 +23,7 @@ def read_events(path: Path) -> Table:
         from tensorboard.backend.event_processing import event_accumulator
     except ImportError as error:
         raise ResultsError(
-            f"{path} is an event file of TensorBoard, which takes the package tensorboard: "
+            f"{path} is an event file of TensorBoard, which needs the package tensorboard: "
             f"{_INSTALL}; or download its scalars as CSV from TensorBoard's site"
         ) from error
     limits = dict.fromkeys(("images", "audio", "histograms", "compressedHistograms"), 1)

@@ -45,7 +45,7 @@ class ResultFile:
 
     path: Path
     run: str
-    """The name of its run, if it holds one: what tells its path from those of the others."""
+    """The name of its run, if it holds one: the part of its path that differs from the others."""
 
 
 def find_files(named: Sequence[Path], *, logs: bool) -> list[ResultFile]:
@@ -56,14 +56,14 @@ def find_files(named: Sequence[Path], *, logs: bool) -> list[ResultFile]:
     paths = dict.fromkeys(path for each in named for path in _expand(each.expanduser(), logs=logs))
     if len(paths) > MAX_FILES:
         raise ResultsError(
-            f"{named[0]}: {len(paths)} files are too many; {MAX_FILES} is the most at once"
+            f"{named[0]}: {len(paths)} files are too many; import at most {MAX_FILES} at once"
         )
     names = run_names(list(paths))
     return [ResultFile(path=path, run=name) for path, name in zip(paths, names, strict=True)]
 
 
 def run_names(paths: Sequence[Path]) -> list[str]:
-    """Return what tells paths apart: `out/a/log.txt` and `out/b/log.txt` are `a` and `b`."""
+    """Return the parts in which paths differ: `a` and `b` for `out/a/log.txt` and `out/b/log.txt`."""
     places = [_name_parts(path) for path in paths]
     if len(places) < 2:
         return [_last_name(parts) for parts in places]
@@ -106,7 +106,7 @@ def _expand(path: Path, *, logs: bool) -> list[Path]:
     except OSError as error:  # a name that is too long
         raise ResultsError(f"{shown(str(path))} cannot be read: {error.strerror}") from error
     if re.match(r"\w{2,}:/", str(path)):  # a path has lost one of the slashes
-        raise ResultsError(f"{path} is an address; download the file and name that")
+        raise ResultsError(f"{path} is a URL; download the file and import that")
     if not glob.has_magic(str(path)):
         near = did_you_mean(path.name, _names_beside(path))
         raise ResultsError(f"{path} does not exist{near or '; name a file of results'}")
@@ -193,11 +193,13 @@ def _remedy(present: Sequence[Path]) -> str:
     names = {path.name for path in present}
     if "meta.yaml" in names:
         return (
-            "it is a store of MLflow: write its runs with "
+            "it is a store of MLflow: export its runs with "
             "mlflow.search_runs(search_all_experiments=True).to_csv('runs.csv')"
         )
     if any(name.endswith(".wandb") for name in names):
-        return "it is W&B's own: export the runs as CSV from the site, or read them with its API"
+        return (
+            "it is a folder of W&B: export the runs as CSV from the site, or read them with its API"
+        )
     if any(log_suffix(path) in LOG_SUFFIXES for path in present):
         return r"to read logs, add --regex 'step (?P<step>\d+).*val loss (?P<loss>[0-9.]+)'"
     return "name a file"

@@ -70,7 +70,7 @@ def _lines(content: bytes, path: Path) -> Iterator[Record]:
 def _checked(value: Any, path: Path, place: str) -> Record:  # noqa: ANN401  (any JSON)
     if not isinstance(value, dict):
         raise ResultsError(
-            f"{path}: {place} is {shown(value)}; each one is an object with arm, loss and other "
+            f"{path}: {place} is {shown(value)}; it must be an object with arm, loss and other "
             "fields of a run"
         )
     try:

@@ -45,7 +45,7 @@ def parse_pattern(pattern: str | None) -> re.Pattern[str] | None:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ResultsError(f"--regex {pattern!r} is no regular expression: {error}") from error
+        raise ResultsError(f"--regex {pattern!r} is not a regular expression: {error}") from error
     if not compiled.groupindex:
         raise ResultsError(
             f"--regex {pattern!r} has no group with a name; name the loss: (?P<loss>[0-9.]+), and "
@@ -75,10 +75,10 @@ def read_log(path: Path, pattern: re.Pattern[str]) -> Table:
 
 
 def without_other_files(logs: Mapping[Path, Table], pattern: re.Pattern[str]) -> dict[Path, Table]:
-    """Leave out files of a folder that are no logs: without a match, and of another suffix.
+    """Leave out files of a folder that are not logs: without a match, and of another suffix.
 
-    The others without a match are runs that ended early, and are told. Raises ResultsError if no
-    file has a match.
+    Other files without a match are runs that ended early; a remark names them. Raises ResultsError
+    if no file has a match.
     """
     suffixes = {log_suffix(path) for path, log in logs.items() if not log.is_blank}
     if not suffixes:
@@ -89,7 +89,7 @@ def without_other_files(logs: Mapping[Path, Table], pattern: re.Pattern[str]) ->
     kept = {path: log for path, log in logs.items() if log_suffix(path) in suffixes}
     for path, log in kept.items():
         if log.is_blank:
-            remark = f"{path}: no line matches: a run without a loss."
+            remark = f"{path}: no line matches, so its run has no loss."
             kept[path] = replace(log, remarks=(*log.remarks, remark))
     return kept
 
