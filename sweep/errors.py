@@ -58,7 +58,7 @@ class StoreBusyError(StoreError):
 
 
 class OutdatedStoreError(StoreError):
-    """The database has an older schema and was opened to be read only."""
+    """The database has an older schema and was opened read-only."""
 
 
 class NotFoundError(UserError):

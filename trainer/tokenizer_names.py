@@ -1,4 +1,4 @@
-"""Names of tokenizers that were read from a file: they tell the content, not the path.
+"""Names of tokenizers that were read from a file: they identify its content, not its path.
 
 A study names the path of a `tokenizer.json`; its recipes hold `file-VOCABULARY-END-HASH` instead, so
 that a run is identified by the tokenizer, wherever its file is.

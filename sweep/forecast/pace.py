@@ -22,15 +22,14 @@ GPU_FLOPS = 1e13
 fills: 8e12 on an H200 with 3 million parameters; GPT-2 small reaches 4e14 there."""
 
 START_SECONDS, STEP_SECONDS = 0.5, 0.005
-"""Time of a run's start, and of a step beside its matrix products; guesses for a CPU and a GPU."""
+"""Seconds that a run takes to start, and seconds of a step outside its matrix products; guesses."""
 
 SIMILAR = 4.0
-"""A run of another study tells the speed if a step of it has at most so many times the operations,
-or at least this part of them."""
+"""A run of another study is similar if the operations of its steps differ at most by this factor."""
 SPREAD_OF_SIMILAR = 1.3
 """Factor by which the speed may differ from that of similar runs."""
 AS_NEAR = 1.2
-"""Of the similar runs, those count whose steps are at most so many times as far from the planned."""
+"""Similar runs are left out if they differ more than the most similar one by over this factor."""
 SPREAD_OF_A_GUESS = 2.0
 
 
@@ -43,7 +42,7 @@ class Pace:
     source: str
     """Where the number comes from, for people."""
     spread: float = 1.0
-    """The time may be so many times as long, or as short; 1 if it comes from the runs themselves."""
+    """Factor by which the time may be wrong, either way; 1 if the study's own runs were timed."""
     start: float = 0.0
     """Seconds of a run that do not depend on its operations."""
     step: float = 0.0
@@ -154,7 +153,7 @@ def guessed_pace(slots: int) -> Pace:
     """
     overhead = (SPREAD_OF_A_GUESS, START_SECONDS, STEP_SECONDS)
     if find_gpus():
-        return Pace(GPU_FLOPS, "a guess for any GPU, which large models use better", *overhead)
+        return Pace(GPU_FLOPS, "a guess for any GPU; large models use it better", *overhead)
     import numpy as np
 
     size = 64  # small, so that numpy uses one core

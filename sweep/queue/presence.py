@@ -1,4 +1,4 @@
-"""Whether a command trains a study now, or waits until it is resumed: a shared file lock tells.
+"""Tell whether a command is training a study, or waits until it is resumed, by a shared file lock.
 
 A paused study has no leases, because its runs are queued.
 """
@@ -17,9 +17,9 @@ from sweep.store.store import Store
 
 @contextlib.contextmanager
 def present(store: Store, study: str | None) -> Iterator[None]:
-    """Show other processes that this one trains a study, until the end of the block.
+    """Show other processes that this one is training a study, until the end of the block.
 
-    Training does not depend on it: on a disk without locks, the study looks as if nothing trained it.
+    Training does not depend on it: on a disk without locks, other processes do not see it.
     """
     path = _lock_file(store, study)
     descriptor = None

@@ -42,7 +42,7 @@ def mixed_attempt_lines(runs: Sequence[MixedRun]) -> list[str]:
         told.append(f"{harmless(run.arm)}/{run.seed} ({harmless(what)})")
     more = f" and {len(runs) - MAX_RUNS} more runs" if len(runs) > MAX_RUNS else ""
     line = (
-        f"Confounded by attempts that differ: {', '.join(told)}{more}; another training does not give "
+        f"Confounded by attempts that differ: {', '.join(told)}{more}; training again would not give "
         "the same bits."
     )
     return [line]

@@ -103,7 +103,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Run a transaction that holds the write lock, so that what it reads stays true."""
         if self.read_only:
-            raise StoreError(f"{self.where} was opened to be read only")
+            raise StoreError(f"{self.where} was opened read-only")
         with self.begin() as connection:
             if self.file:  # otherwise the driver takes the lock only at the first INSERT or UPDATE
                 connection.exec_driver_sql("BEGIN IMMEDIATE")

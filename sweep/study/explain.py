@@ -45,8 +45,8 @@ def explain(
 ) -> list[Mistake]:
     """Every error as a sentence: key, value, allowed values, nearest name, lines to add.
 
-    A field is not told to be missing if a misspelt one beside it means it. `must` stands between a
-    wrong value and those allowed.
+    A missing field is not reported if a misspelt one beside it means it. `must` is the text between a
+    wrong value and the allowed ones.
     """
     by_place: dict[Keys, list[ErrorDetails]] = {}
     for finding in error.errors():  # several at one place are the branches of a union

@@ -24,20 +24,13 @@ _NO_TRACKER = (
 _NO_STOPPING = (
     "there is no early stopping: every run trains all its steps, so that arms are comparable"
 )
-_ONE_EVALUATION = "there is none: each run is evaluated once, after its last step"
-_CURVE = (
-    "there is none: every run stores its training curve; `sweep show` and `sweep log` show runs"
-)
-_DEVICE = (
-    "there is none: runs use this machine's GPUs, or its cores; CUDA_VISIBLE_DEVICES and --slots "
-    "limit them"
-)
-_ACCUMULATION = (
-    "there is none: train.batch_size is the whole batch of a step, and jobs.micro_batch splits it"
-)
-_METRIC = "there is none: runs are judged by their test loss, in nats per token; less is better"
-_ADAMW = "there is none: the optimiser is AdamW"
-_LABELS = "there is none: a study is found by its name, and says what it is for in 'question'"
+_ONE_EVALUATION = "each run is evaluated once, after its last step"
+_CURVE = "every run stores its training curve; `sweep show` and `sweep log` show runs"
+_DEVICE = "runs use this machine's GPUs, or its cores; CUDA_VISIBLE_DEVICES and --slots limit them"
+_ACCUMULATION = "train.batch_size is the whole batch of a step, and jobs.micro_batch splits it"
+_METRIC = "runs are judged by their test loss, in nats per token; less is better"
+_ADAMW = "the optimiser is AdamW"
+_LABELS = "a study is found by its name, and says what it is for in 'question'"
 _SPACE = (
     "there is no search space: each value to try is an intervention, such as "
     '[interventions.lr-1e-3] with set = { "optimizer.learning_rate" = 1e-3 }'
@@ -219,21 +212,21 @@ _NO_FIELDS: Mapping[str, str] = {
         "intermediate_size position_embedding n_inner d_ff qk_norm softcap window head_dim swiglu "
         "experts moe n_experts"
     ),
-    "there is none: the cosine ends with the last step": "lr_decay_iters lr_decay_steps decay_steps",
-    "there is none: the noise is measured; `sweep plan --sd` takes a guess": (
+    "the cosine ends with the last step": "lr_decay_iters lr_decay_steps decay_steps",
+    "the noise is measured; `sweep plan --sd` takes a guess": (
         "sd sigma noise stdev standard_deviation"
     ),
-    "there is none: plans are made for a power of 80%": "power target_power",
-    "there is none: `--runs DIR` names the folder of results": (
+    "plans are made for a power of 80%": "power target_power",
+    "`--runs DIR` names the folder of results": (
         "out_dir output_dir save_dir run_dir results_dir runs_dir output"
     ),
-    "there is none: `--slots N` says how many runs train at a time": (
+    "`--slots N` says how many runs train at a time": (
         "parallel max_parallel slots n_jobs concurrency workers max_concurrent num_parallel_runs"
     ),
-    "there is none: text is encoded once, and read from a file of tokens": (
+    "text is encoded once, and read from a file of tokens": (
         "num_workers dataloader_num_workers pin_memory prefetch num_proc"
     ),
-    "there is none: a stopped run continues when `sweep run` is typed again": "resume auto_resume",
+    "a stopped run continues when `sweep run` is typed again": "resume auto_resume",
 }
 """By explanation: names of settings for which there is no field."""
 

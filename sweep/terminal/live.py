@@ -24,7 +24,9 @@ class Fitted:
         self.widths: list[int] = []
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = terminal_width(console) - 1  # a full line leaves the cursor in no certain place
+        width = (
+            terminal_width(console) - 1
+        )  # after a full line, terminals differ in where the cursor is
         lines = console.render_lines(self.draw(), options.update_width(width), pad=False)
         self.widths = [sum(cell_len(part.text) for part in line) for line in lines]
         for line in lines:
@@ -46,9 +48,9 @@ class Cropped:
 
 
 class ResizableLive(Live):
-    """Erases the rows that a narrowed terminal has broken its lines into.
+    """Erases all rows of its lines, also if a narrowed terminal has wrapped them.
 
-    rich goes up as many rows as it has drawn lines, so that broken ones would stay.
+    rich goes up as many rows as it has drawn lines, so wrapped rows would stay.
     """
 
     def __init__(self, draw: Callable[[], RenderableType], console: Console) -> None:

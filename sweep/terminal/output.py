@@ -23,7 +23,7 @@ class LastingFile(io.FileIO):
     """
 
     def write(self, data: Buffer, /) -> int:
-        """Write as `io.FileIO` does; what cannot be read by anyone any more is dropped."""
+        """Write as `io.FileIO` does; output that has no reader any more is dropped."""
         try:
             return super().write(data)
         except OSError as error:

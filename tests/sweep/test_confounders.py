@@ -175,8 +175,8 @@ def test_a_run_whose_attempts_differ_is_a_confounder_and_not_reproducible(
     assert report["reproducible"]["exactly"] == 5
     told = "; ".join(f"{what} {value}" for what, value in differences.items())
     assert (
-        f"Confounded by attempts that differ: baseline/2 ({told}); another training does not give the "
-        "same bits.\n"
+        f"Confounded by attempts that differ: baseline/2 ({told}); training again would not "
+        "give the same bits.\n"
     ) in train.table()
 
 

@@ -83,7 +83,7 @@ def test_runs_that_begin_with_weights_are_known_by_what_these_hold(place: Path, 
 def test_without_the_weights_a_study_is_planned_and_not_run(place: Path, sweep: Run) -> None:
     shutil.rmtree(place / "new" / "old")
     sentence = (
-        "train.initial_weights = 'old': there is no such folder or file, nor is there in new; name "
+        "train.initial_weights = 'old': there is no such folder or file, also not in new; name "
         "the folder of a finished run or of a GPT-2 in Hugging Face's format"
     )
     plan = sweep(place, "plan", "new/s.toml")

@@ -237,7 +237,7 @@ def test_a_writer_cannot_be_opened_while_its_process_reads(runs: Path) -> None:
 
 def test_nothing_can_be_written_through_a_reader(runs: Path) -> None:
     with Workspace(runs).open_to_read() as store:
-        with pytest.raises(StoreError, match="was opened to be read only"), store.write():
+        with pytest.raises(StoreError, match="was opened read-only"), store.write():
             pass
         for other in (None, Workspace(runs).open()):  # the reader opens as a writer beside one
             with pytest.raises(StoreError, match="readonly"), store.begin() as connection:

@@ -48,7 +48,7 @@ retires = 3
 
 TOLD = """\
 s.toml has 13 mistakes:
-  line 1: 'tags' is not a field; there is none: a study is found by its name, and says what it is \
+  line 1: 'tags' is not a field; a study is found by its name, and says what it is \
 for in 'question'
   line 4: 'baseline.model.n_layer' is not a field; the field is 'baseline.model.layers'
   line 5: 'baseline.model.width' = 16.5 must be a whole number

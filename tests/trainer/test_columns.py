@@ -98,7 +98,10 @@ def test_another_type_of_parquet_is_refused_with_a_remedy(tmp_path: Path, name: 
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ('{"text": "a", "text": "b"}', "line 1, at byte 0, has more than one 'text', and which"),
+        (
+            '{"text": "a", "text": "b"}',
+            "line 1, at byte 0, has more than one column 'text'; rename",
+        ),
         ('{"text": [{"role": "user"}]}', "line 1, at byte 0, has lists in 'text', not text; write"),
         (
             '{"text": {"a": 1, "b": 2}}',
@@ -123,7 +126,7 @@ def test_a_line_of_json_without_one_text_is_refused_with_a_remedy(
 
 def test_two_columns_of_text_are_refused_and_two_others_are_not(tmp_path: Path) -> None:
     pq.write_table(TWICE, tmp_path / "c.parquet")
-    with pytest.raises(CorpusError, match="has more than one 'text', and which one is the text"):
+    with pytest.raises(CorpusError, match="has more than one column 'text'; rename or remove"):
         read(tmp_path / "c.parquet")
     pq.write_table(TWICE.rename_columns(["x", "x"]).append_column("text", TWICE[0]), tmp_path / "d")
     (tmp_path / "d").rename(tmp_path / "d.parquet")

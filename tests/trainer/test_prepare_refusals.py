@@ -81,8 +81,8 @@ def bad(folder: Path, name: str) -> Path:  # noqa: C901, PLR0912  (a case for ea
     ("name", "sentence"),
     [
         ("empty", "is empty: there is no text in it"),
-        ("not utf-8", "bad.txt is not UTF-8: the first byte that is not lies at offset 400;"),
-        ("json not utf-8", "bad.jsonl is not UTF-8: the first byte that is not lies at offset 24;"),
+        ("not utf-8", "bad.txt is not UTF-8: the first invalid byte is at offset 400;"),
+        ("json not utf-8", "bad.jsonl is not UTF-8: the first invalid byte is at offset 24;"),
         ("broken line", "bad.jsonl: line 3, at byte 15, is not JSON (Expecting ',' delimiter)"),
         ("utf-16", "bad.jsonl is UTF-16, where UTF-8 is expected; convert it: iconv -f UTF-16"),
         (

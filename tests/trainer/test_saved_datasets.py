@@ -98,6 +98,6 @@ def test_a_damaged_description_is_refused(tmp_path: Path, name: str, content: st
     dataset().save_to_disk(tmp_path / "d")
     (tmp_path / "d" / name).write_text(content)
     with pytest.raises(
-        CorpusError, match="is not of a dataset saved with save_to_disk, or is dama"
+        CorpusError, match="does not belong to a dataset saved with save_to_disk, or is dama"
     ):
         read(tmp_path / "d")

@@ -192,7 +192,7 @@ def test_gpt2s_older_files_are_one_tokenizer_with_the_newer_one(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("word", "words"),
     [
-        ("tok/tokenizer.json", ": there is no such file or folder; name a tokenizer.json or the"),
+        ("tok/tokenizer.json", ": there is no such file or folder; name a tokenizer.json or its"),
         ("EleutherAI/pythia-70m", "`hf download OWNER/NAME tokenizer.json"),
         (".", ": . has no tokenizer.json, and no vocab.json with a merges.txt"),
         ("/dev/zero", "/dev/zero is not a file of at most 64 MB"),
@@ -215,5 +215,5 @@ def test_names_are_no_paths(word: str) -> None:
 def test_a_file_that_was_changed_is_not_taken_for_the_tokenizer_of_its_name(tmp_path: Path) -> None:
     file = find_tokenizer_file(str(write(make(["</s>"]), tmp_path)))
     assert file
-    with pytest.raises(CorpusError, match=f"x is not the tokenizer {file.name}; put that one back"):
+    with pytest.raises(CorpusError, match=f"x is not the tokenizer {file.name}; restore that file"):
         parse_tokenizer(file.content + b" ", "x", file.name)

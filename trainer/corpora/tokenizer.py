@@ -1,7 +1,7 @@
 """Tokenizers: text to token ids and back. Each has an end-of-text token between documents.
 
 `bytes` and `gpt2` do not depend on a corpus. `bpe-N` is made from the training text of a corpus,
-`file-...` is a tokenizer of one's own. Both are stored as `tokenizer.json`, in the format of Hugging
+`file-...` was read from a file of the user. Both are stored as `tokenizer.json`, in the format of Hugging
 Face's `tokenizers`, in the corpus's folder below `runs/cache/`. `load_tokenizer(name, folder)` loads
 any of them.
 """
@@ -142,7 +142,7 @@ def parse_tokenizer(content: bytes, where: str, name: str = "bpe-N") -> Tokenize
         from trainer.corpora.tokenizer_json import JsonTokenizer
 
         if not is_named(content, named):
-            raise CorpusError(f"{where} is not the tokenizer {name}; put that one back")
+            raise CorpusError(f"{where} is not the tokenizer {name}; restore that file")
         return JsonTokenizer(content, named.end_of_text, where)
     try:
         return make_tokenizer(json.loads(content), where)

@@ -1,7 +1,7 @@
 """Byte-level tokenizers in the format of Hugging Face's `tokenizers`, run by that library.
 
-Any such tokenizer is read that gives back each text as it was: whatever its ids, its way of
-splitting text into words, and its added tokens. Every text is checked when it is encoded.
+A tokenizer is accepted if decoding gives back each text unchanged, whatever its ids, its rules for
+words and its added tokens. Every text is checked when it is encoded.
 """
 
 from __future__ import annotations

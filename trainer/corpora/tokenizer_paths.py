@@ -66,8 +66,8 @@ def find_tokenizer_file(word: str, beside: Path | None = None) -> TokenizerFile 
     if not re.search(r"[/\\]|\.json$", word):
         return None
     raise CorpusError(
-        f"{where}: there is no such file or folder{f', nor is there in {beside}' if beside else ''}; "
-        "name a tokenizer.json or the folder that it lies in (`hf download OWNER/NAME "
+        f"{where}: there is no such file or folder{f', also not in {beside}' if beside else ''}; "
+        "name a tokenizer.json or its folder (`hf download OWNER/NAME "
         "tokenizer.json tokenizer_config.json --local-dir DIR` fetches one from the hub), or use "
         "bytes, gpt2 or bpe-N"
     )

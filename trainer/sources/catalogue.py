@@ -35,7 +35,7 @@ def find_source(
     if data.separator and not (isinstance(source, LocalFiles) and source.is_plain_text):
         raise CorpusError(
             f"data.separator = {data.separator!r} is for plain text, such as a .txt file, and "
-            f"data.corpus = {data.corpus!r} is none; leave it out"
+            f"data.corpus = {data.corpus!r} is not plain text; leave out data.separator"
         )
     return source
 
@@ -63,7 +63,7 @@ def _check_no_pattern(data: DataConfig) -> None:
     if data.pattern:
         raise CorpusError(
             f"data.pattern = {data.pattern!r} chooses files of a folder, and data.corpus = "
-            f"{data.corpus!r} is none; leave it out"
+            f"{data.corpus!r} is not a folder; leave out data.pattern"
         )
 
 
@@ -101,7 +101,7 @@ def _missing(data: DataConfig, beside: Path | None, on_hub: str | None) -> Corpu
     hub = f"hf://datasets/{on_hub}" if on_hub else "OWNER/NAME"
     return CorpusError(
         f"data.corpus = {data.corpus!r}: there is no such file or folder"
-        f"{f', nor is there in {beside}' if beside else ''}; "
+        f"{f', also not in {beside}' if beside else ''}; "
         + (f"did you mean {near!r}? Otherwise " if near else "")
         + f"name python-stdlib, a file of text or a folder of them, or {hub} for a dataset on the "
         "Hugging Face Hub"

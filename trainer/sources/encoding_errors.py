@@ -22,7 +22,7 @@ def not_utf8(file: TextFile, offset: int) -> CorpusError:
             "leave it out, with data.pattern if it is in a folder"
         )
     return CorpusError(
-        f"{path} is not UTF-8: the first byte that is not lies at offset {offset}; if it is "
+        f"{path} is not UTF-8: the first invalid byte is at offset {offset}; if it is "
         f"Latin-1, {_convert(path, 'LATIN1')}"
     )
 

@@ -56,7 +56,7 @@ def _file(data: DataConfig, path: Path) -> Selection:
     if data.pattern:
         raise CorpusError(
             f"data.pattern = {data.pattern!r} chooses files of a folder, and data.corpus = "
-            f"{data.corpus!r} is a file; leave it out"
+            f"{data.corpus!r} is a file; leave out data.pattern"
         )
     if path.suffix.lower() == READY:  # a single one may have any name
         return Selection(READY, [path], path.parent, None)

@@ -83,4 +83,6 @@ def _read(path: Path, key: str) -> list[Any]:
 
 
 def _damaged(path: Path) -> CorpusError:
-    return CorpusError(f"{path} is not of a dataset saved with save_to_disk, or is damaged")
+    return CorpusError(
+        f"{path} does not belong to a dataset saved with save_to_disk, or is damaged"
+    )

@@ -36,10 +36,7 @@ def no_column(where: str, column: str, columns: Sequence[str]) -> CorpusError:
 
 def repeated_column(where: str, column: str) -> CorpusError:
     """The error for a table with several columns of one name."""
-    return CorpusError(
-        f"{where} has more than one {column!r}, and which one is the text is not said; rename or "
-        "remove all but one"
-    )
+    return CorpusError(f"{where} has more than one column {column!r}; rename or remove all but one")
 
 
 def an_object(where: str, column: str, fields: Sequence[str]) -> CorpusError:

@@ -29,7 +29,7 @@ def find_weights(word: str, beside: Path | None = None) -> Pretrained:
         )
     if not found:
         raise WeightsError(
-            f"{where}: there is no such folder or file{f', nor is there in {beside}' if beside else ''}; "
+            f"{where}: there is no such folder or file{f', also not in {beside}' if beside else ''}; "
             "name the folder of a finished run or of a GPT-2 in Hugging Face's format (`hf download "
             "openai-community/gpt2 --local-dir gpt2` fetches OpenAI's), or a ckpt.pt of nanoGPT's"
         )

@@ -26,7 +26,7 @@ SUFFIXES = (".pt", ".pth", ".ckpt")
 _SIZES = ("n_layer", "n_head", "n_embd", "block_size", "vocab_size")
 _HEAD, _EMBEDDING = "lm_head.weight", "transformer.wte.weight"
 NOTE = (
-    "nanoGPT computes GELU exactly and this model its tanh approximation, as GPT-2 does, so that the "
+    "nanoGPT computes GELU exactly and this model its tanh approximation, as GPT-2 does, so the "
     "logits differ slightly"
 )
 
