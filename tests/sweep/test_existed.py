@@ -34,7 +34,7 @@ def nothing(_arm: str, _seed: int) -> dict[str, Any]:
     return {}
 
 
-def test_a_study_of_new_runs_says_nothing(train: Trainer, content: Content) -> None:
+def test_a_study_of_new_runs_has_no_note_on_existing_runs(train: Trainer, content: Content) -> None:
     for _ in range(2):  # the second time all of its runs are done
         train(content)
         assert existed(train, "tiny") == (0, 6, {})
@@ -79,7 +79,7 @@ def test_runs_of_another_study_that_a_later_plan_takes_in_are_counted(
     assert existed(train, "copy") == (6, 12, {"baseline": 2, "no-dropout": 2, "clip": 2})
 
 
-def test_an_arm_that_comes_back_existed(train: Trainer, content: Content) -> None:
+def test_runs_of_an_arm_that_is_added_again_existed(train: Trainer, content: Content) -> None:
     train(content)
     without = {**content, "interventions": {**content["interventions"]}}
     clip = without["interventions"].pop("clip")
@@ -118,7 +118,9 @@ def test_a_plan_of_an_older_version_says_nothing_nor_do_those_after_it(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_says_it(train: Trainer, content: Content, name: str) -> None:
+def test_every_format_has_the_runs_that_existed(
+    train: Trainer, content: Content, name: str
+) -> None:
     train(content)
     train(changed(content, "name", "copy"))
     written = FORMATS[name].write(

@@ -129,9 +129,7 @@ def test_the_log_of_a_known_program_is_refused_with_the_option_that_reads_it(
         ("loss (.*)", "has no group with a name; name"),
     ],
 )
-def test_a_regular_expression_that_will_not_do_is_refused(
-    read: Reader, regex: str, sentence: str
-) -> None:
+def test_an_unusable_regular_expression_is_refused(read: Reader, regex: str, sentence: str) -> None:
     with pytest.raises(ResultsError, match=sentence):
         read(read.write("a.log", "loss 1\n"), regex=regex)
 

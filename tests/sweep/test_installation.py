@@ -111,13 +111,15 @@ def installation(
     return made
 
 
-def test_it_has_one_name(installation: Installation, tmp_path: Path) -> None:
+def test_an_installation_takes_one_name(installation: Installation, tmp_path: Path) -> None:
     names = [*PACKAGES, "tests", "benchmarks", "docs", "studies"]
     found = installation.call(tmp_path, "python", "-c", TOP_LEVEL.format(names=names))
     assert found == "['trainer', 'sweep']\n"  # PyPI's and ours
 
 
-def test_a_users_modules_are_as_without_it(installation: Installation, tmp_path: Path) -> None:
+def test_modules_of_the_user_are_imported_as_without_sweep(
+    installation: Installation, tmp_path: Path
+) -> None:
     for name in ("model", "analysis"):  # folders without an __init__.py
         (tmp_path / name).mkdir()
         (tmp_path / name / "net.py").touch()

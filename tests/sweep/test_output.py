@@ -41,7 +41,7 @@ def test_what_is_written_to_a_terminal_that_is_gone_is_dropped() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
-def test_a_full_disk_is_no_lost_reader() -> None:
+def test_a_full_disk_is_not_taken_for_a_lost_reader() -> None:
     with LastingFile("/dev/full", "wb") as file, pytest.raises(OSError, match="No space left"):
         file.write(b"kept")
 
@@ -102,7 +102,7 @@ def test_a_second_interrupt_ends_at_once() -> None:
     assert asked.why == [Stop.KEYBOARD]
 
 
-def test_nohup_keeps_its_promise() -> None:
+def test_a_command_under_nohup_outlives_its_terminal() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     asked = Asked()
     try:

@@ -112,7 +112,7 @@ def test_what_is_no_tokenizer_is_refused_with_the_place(
     assert str(refused.value).startswith(f"{study}: {words}")
 
 
-def test_an_override_may_name_it(study: Path, study_text: str) -> None:
+def test_an_override_may_name_a_tokenizer(study: Path, study_text: str) -> None:
     write_study(study, study_text, "bytes")
     plan = read_plan(study, {"data.tokenizer": "tok"})
     assert plan.arms[0].spec.parameters()["data"]["tokenizer"].startswith("file-400-2-")

@@ -114,7 +114,7 @@ def test_resume_says_that_there_is_nothing_left_to_train(say: Say, filled: Store
     assert say(resume, HERE, None) == "tiny is resumed, and has no runs left to train.\n"
 
 
-def test_a_study_is_trained_as_long_as_one_of_its_commands_lives(store: Store) -> None:
+def test_a_study_counts_as_trained_while_one_of_its_commands_runs(store: Store) -> None:
     assert not is_present(store, "tiny")
     with present(store, "tiny"):
         with present(store, "tiny"), present(store, "other"):

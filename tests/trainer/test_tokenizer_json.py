@@ -208,7 +208,7 @@ def test_a_path_without_a_tokenizer_is_refused(
 
 
 @pytest.mark.parametrize("word", ["bytes", "gpt2", "bpe-300", "gpt3", "cl100k_base"])
-def test_names_are_no_paths(word: str) -> None:
+def test_names_of_tokenizers_are_not_taken_for_paths(word: str) -> None:
     assert find_tokenizer_file(word) is None
 
 

@@ -19,5 +19,5 @@ from trainer.words import counted
         ((3, "run is", "runs are"), "3 runs are"),
     ],
 )
-def test_one_thing_is_singular(words: tuple[int, str, str], expected: str) -> None:
+def test_a_count_of_one_has_a_singular_noun(words: tuple[int, str, str], expected: str) -> None:
     assert counted(*words) == expected
