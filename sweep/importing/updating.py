@@ -1,4 +1,4 @@
-"""Runs that a study has with another result than a file: what had not ended is updated."""
+"""Known runs that have another result in a file: those that had not ended are updated."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sweep.importing.rules import NOT_ENDED
 from sweep.importing.run_table import RunTable, outcome
 from sweep.importing.runs import NO_LOSS
 from sweep.store.states import RunState
+from trainer.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ class Changed:
         places = self.had_ended.nonzero()[0].tolist()
         more = len(places) - MAX_REPLACED
         told = [self.describe(place) for place in places[:MAX_REPLACED]]
-        return [*told, *([f"and {more} more runs"] if more > 0 else [])]
+        return [*told, *([f"and {counted(more, 'more run')}"] if more > 0 else [])]
 
     def check(self, source: str, study: str) -> None:
         """Raise ResultsError if a run had ended."""
@@ -56,8 +57,8 @@ class Changed:
             for place in places[:RUNS_LISTED]
         ]
         more = len(places) - RUNS_LISTED
-        also = f"; and {more} more runs" if more > 0 else ""
-        count = f"{len(places)} run{'s' if len(places) > 1 else ''}"
+        also = f"; and {counted(more, 'more run')}" if more > 0 else ""
+        count = counted(len(places), "run")
         raise ResultsError(
             f"{source}: {count} of study {study!r} had ended with another result: "
             f"{'; '.join(told)}{also}. Correct the file, replace them with --replace, or choose "

@@ -22,6 +22,7 @@ from sweep.terminal.units import duration
 from sweep.workload.job import Job
 from trainer.files import FULL
 from trainer.rundir.directory import Event, Result
+from trainer.words import counted
 
 SECONDS_BETWEEN_ESTIMATES = 1.0
 ROWS_BESIDE_SLOTS = 3
@@ -227,7 +228,7 @@ class LiveProgress(PlainProgress):
             columns = _columns(each, stopping=stopping)
             table.add_row(f"  {each.slot}", self._label(each.job), *columns)
         if len(shown) < len(busy):
-            table.add_row("", f"and {len(busy) - len(shown)} more runs")
+            table.add_row("", f"and {counted(len(busy) - len(shown), 'more run')}")
         return table
 
 

@@ -40,7 +40,7 @@ def mixed_attempt_lines(runs: Sequence[MixedRun]) -> list[str]:
     for run in runs[:MAX_RUNS]:
         what = "; ".join(f"{name} {value}" for name, value in run.differences.items())
         told.append(f"{harmless(run.arm)}/{run.seed} ({harmless(what)})")
-    more = f" and {len(runs) - MAX_RUNS} more runs" if len(runs) > MAX_RUNS else ""
+    more = f" and {counted(len(runs) - MAX_RUNS, 'more run')}" if len(runs) > MAX_RUNS else ""
     line = (
         f"Confounded by attempts that differ: {', '.join(told)}{more}; training again would not give "
         "the same bits."

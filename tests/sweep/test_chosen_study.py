@@ -68,7 +68,9 @@ def test_if_several_are_being_trained_one_has_to_be_named(
     for name in ("first", "second"):
         training.enter_context(present(store, name))
     for change in (pause, lambda *words: retry(*words[:1], None, *words[1:])):
-        with pytest.raises(NotFoundError, match=r"^second and first are being trained; add the name"):
+        with pytest.raises(
+            NotFoundError, match=r"^second and first are being trained; add the name"
+        ):
             change(workspace, None, console)
     pause(workspace, "first", console)
     assert len(said(console)) == 1
