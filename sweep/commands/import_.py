@@ -65,7 +65,7 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
         reading = Reading(source=source, questions=questions, rules=request.rules, known_arms=known)
         chosen = choose_columns(export.frame, {**export.columns, **request.columns}, reading)
         reading = with_direction(reading, chosen.metric, settings.direction, earlier)
-        found = read_runs(chosen.cells, reading, chosen.parents())
+        found = read_runs(chosen.cells, reading, chosen.further, chosen.parents())
         baseline = choose_baseline(settings, earlier, found.arms, reading)
     named_seeds = Field.SEED in found.seed_fields and found.table.seed.isna().any()
     new = Import(
@@ -186,6 +186,11 @@ def _ends(ends: Ends) -> str:
         for arm, (first, last) in list(ends.by_arm.items())[:ARMS_LISTED]
     ]
     more = ", …" if len(ends.by_arm) > ARMS_LISTED else ""
+    if ends.column:
+        return (
+            f"By {shown(ends.column)}, the runs do not end at the same step: {', '.join(told)}{more}. "
+            "To compare them at one step, import a file with a row for each step, with --at-step N."
+        )
     step = "N" if ends.common is None else step_text(ends.common)
     return (
         f"The runs do not end at the same step: {', '.join(told)}{more}. To compare them at one "

@@ -21,7 +21,13 @@ from sweep.importing.fields import (
 from sweep.importing.questions import Questions
 from sweep.importing.rules import Reading
 from sweep.importing.run_names import split_run_names
-from sweep.importing.selection import ask_for_metric, find_long, quoted, select_rows
+from sweep.importing.selection import (
+    ask_for_metric,
+    ask_for_splits,
+    find_long,
+    quoted,
+    select_rows,
+)
 from sweep.metrics.metric import Direction
 from sweep.terminal.printable import shown
 
@@ -88,6 +94,10 @@ def choose_columns(frame: pd.DataFrame, asked: Mapping[Field, str], reading: Rea
     given = {Field.LOSS: long.value, **asked} if long else asked
     names = _names(given, [str(name) for name in frame.columns], source, reading.questions)
     reading.questions.check()
+    taken = {part for column in names.values() for part in (column, *_parts(column))}
+    if not long:
+        for question in ask_for_splits(selected, taken, reading.rules.where, source):
+            reading.questions.ask(question)
     cells = {field: _cells(selected, column) for field, column in names.items()}
     cells.update(_split_names(cells, names, asked, reading))
     taken = set(names.values())

@@ -50,6 +50,20 @@ TEST_SPLITS = frozenset({"test", "eval", "val", "valid", "validation", "dev", "h
 """Words for text that a model was not trained on, in the name of a loss."""
 LOSS_WORDS = frozenset({"loss", "nll", "ppl", "perplexity", "bpb", "entropy"})
 """Words for a loss, in the name of a column."""
+SETTINGS_PREFIXES = ("config.", "config/", "params.", "params_", "user_attrs_")
+"""Prefixes of what a run was told to do, as opposed to what it did."""
+_PROGRESS_WORDS = (
+    frozenset({"step", "steps", "iter", "iters", "iteration", "iterations"}),
+    frozenset({"epoch", "epochs"}),
+    frozenset({"tokens"}),
+    frozenset({"samples", "examples"}),
+)
+"""Words for how far a run got, those of the finest unit first."""
+_WORDS_BESIDE = frozenset(
+    {"last", "final", "end", "total", "num", "n", "global", "current", "seen", "consumed"}
+    | {"processed", "train", "trainer", "training", "optimizer", "completed"}
+)
+"""Words beside these in the name of a column: `trainer/global_step`; not `warmup_steps`."""
 RUN_TABLE_COLUMNS = ("State", "Status", "run_id")
 """A file with one of these has a row for each run: its `_step` is where the run ended."""
 
@@ -79,10 +93,24 @@ def is_test_loss(name: str) -> bool:
     return len(words) == 2 and "loss" in words and not TEST_SPLITS.isdisjoint(words)
 
 
+def is_test_split(name: str) -> bool:
+    """True for a name with a word for a test text."""
+    return not TEST_SPLITS.isdisjoint(_words(name))
+
+
 def is_test_metric(name: str) -> bool:
     """True for a name with a word for a test text and a word for a kind of loss."""
     words = _words(name)
     return not TEST_SPLITS.isdisjoint(words) and not LOSS_WORDS.isdisjoint(words)
+
+
+def find_ends_of_runs(present: Sequence[str]) -> list[str]:
+    """Return the columns that say how far each run got, the likeliest one first."""
+    told = [name for name in present if not name.lower().startswith(SETTINGS_PREFIXES)]
+    words = {name: set(_words(name)) - _WORDS_BESIDE for name in told}
+    return [
+        name for unit in _PROGRESS_WORDS for name in told if words[name] and words[name] <= unit
+    ]
 
 
 def direction_of(column: str) -> Direction | None:

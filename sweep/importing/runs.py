@@ -23,7 +23,7 @@ from sweep.importing.left_out import Cells, LeftOut, leave_out
 from sweep.importing.rules import NOT_ENDED, Reading, Rules
 from sweep.importing.run_table import RUN_LABEL, RunTable
 from sweep.importing.statuses import AMBIGUOUS, normal_words, read_states
-from sweep.importing.steps import Ends, check_no_step, find_ends, pick_steps
+from sweep.importing.steps import Ends, check_no_step, find_ends, pick_steps, read_ends
 from sweep.importing.suspects import judge_losses
 from sweep.metrics.metric import Direction
 from sweep.store.states import RunState
@@ -69,23 +69,23 @@ class Runs:
         return list(map(str, self.table.arm.unique()))
 
 
-def read_runs(cells: Cells, reading: Reading, parents: pd.Series[Any] | None = None) -> Runs:
+def read_runs(
+    cells: Cells,
+    reading: Reading,
+    further: pd.DataFrame,
+    parents: pd.Series[Any] | None = None,
+) -> Runs:
     """Check every row and keep one row per run; of several steps, the last with a loss.
 
-    `parents` has the id of each run's parent, for nested runs. Asks, naming row and value, about a
-    loss that is not a number, an unknown status, a crash. Raises ResultsError for an arm with an
-    impossible name, a run with two different losses, and a file without a loss.
+    `parents` has the id of each run's parent; `further` the other columns. Asks, naming row and
+    value, about a loss that is no number, an unknown status, a crash. Raises ResultsError for an
+    arm with an impossible name, a run with two different losses, and a file without a loss.
     """
     source, rules = reading.source, reading.rules
-    if is_empty(cells[Field.LOSS]).all():
-        raise ResultsError(
-            f"{source}: the column of the loss is empty in every row; name the one that holds the "
-            "loss: --column loss=COLUMN, or export it again with its values"
-        )
+    _check_losses(cells, source)
     left_out = leave_out(cells, parents, rules, source)
-    cells = left_out.cells
-    arm, united = unite_numbers(read_arms(cells[Field.ARM], source), reading.known_arms)
-    cells = {**cells, Field.ARM: arm}
+    arm, united = unite_numbers(read_arms(left_out.cells[Field.ARM], source), reading.known_arms)
+    cells = {**left_out.cells, Field.ARM: arm}
     seed_fields = tuple(field for field in SEED_FIELDS if field in cells)
     rows = table = _read_rows(cells, seed_fields, reading)
     empty = is_empty(cells[Field.LOSS]).reset_index(drop=True)
@@ -93,8 +93,8 @@ def read_runs(cells: Cells, reading: Reading, parents: pd.Series[Any] | None = N
         table = pick_steps(table, empty, rules, source)
     else:
         check_no_step(rules, source)
-    kept = _without_repeats(table, source)
-    kept = judge_losses(kept, reading)
+    kept = judge_losses(_without_repeats(table, source), reading)
+    kept, ends = find_ends(rows, empty, kept) if Field.STEP in cells else read_ends(kept, further)
     return Runs(
         table=kept,
         seed_fields=seed_fields,
@@ -106,8 +106,17 @@ def read_runs(cells: Cells, reading: Reading, parents: pd.Series[Any] | None = N
         rows_alike=_alike(kept),
         left_out=left_out,
         united=united,
-        ends=find_ends(rows, empty, kept),
+        ends=ends,
     )
+
+
+def _check_losses(cells: Cells, source: str) -> None:
+    """Raise ResultsError if no row has a loss."""
+    if is_empty(cells[Field.LOSS]).all():
+        raise ResultsError(
+            f"{source}: the column of the loss is empty in every row; name the one that holds the "
+            "loss: --column loss=COLUMN, or export it again with its values"
+        )
 
 
 def _alike(kept: RunTable) -> list[int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError, did_you_mean
 from sweep.importing.cells import plain_name
-from sweep.importing.fields import Field, is_test_metric
+from sweep.importing.fields import Field, bare_name, is_test_metric, is_test_split
+from sweep.metrics.names import words_of_name
 from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ METRIC_COLUMNS = frozenset(
 """Columns with the name of the metric that a row is about, in lower case."""
 VALUE_COLUMNS = frozenset({"value", "values", "metric_value", "val", "scalar_value"})
 """Columns with its value, in lower case."""
+SPLIT_COLUMNS = frozenset(
+    {"split", "evalsplit", "testsplit", "subset", "evalset", "testset", "evaldataset"}
+    | {"metric", "metricname", "tag", "scalar"}
+)
+"""Columns that say what a loss was measured on, or which metric it is; words of their names."""
 VALUES_LISTED = 12
 
 
@@ -62,6 +68,27 @@ def find_long(frame: pd.DataFrame, asked: Mapping[Field, str]) -> LongTable | No
         return None
     names = frame[metric].dropna().astype("str").str.strip().unique().tolist()
     return LongTable(metric=metric, value=value, names=names)
+
+
+def ask_for_splits(
+    frame: pd.DataFrame, taken: Collection[str], where: Sequence[str], source: str
+) -> Iterator[str]:
+    """Yield questions which split or metric is to be compared, where the rows have several.
+
+    Columns that are `taken` for fields of a run, and those that `where` names, are not asked about.
+    """
+    for name in map(str, frame.columns):
+        if "".join(words_of_name(bare_name(name))) not in SPLIT_COLUMNS or name in taken:
+            continue
+        values = frame[name].dropna().astype("str").str.strip().unique().tolist()
+        if len(values) < 2 or any(word.startswith(f"{name}=") for word in where):
+            continue
+        every = " ".join(f"--where {quoted(f'{name}={value}')}" for value in values[:VALUES_LISTED])
+        likely = next((value for value in values if is_test_split(value)), values[0])
+        yield (
+            f"{source} has losses of several kinds, by {shown(name)}: {_listed(values)}; choose one "
+            f"with --where {quoted(f'{name}={likely}')}, or take all with {every}"
+        )
 
 
 def ask_for_metric(long: LongTable, source: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ResultsError
+from sweep.importing.fields import find_ends_of_runs
 from sweep.importing.rules import Rules
 from sweep.importing.run_table import RunTable
 from sweep.store.states import RunState
@@ -24,6 +25,8 @@ class Ends:
     """The smallest and the largest last step of each arm's done runs; empty if all are equal."""
     common: float | None
     """The largest step at which all of them have a loss."""
+    column: str = ""
+    """The column that says so in a file with one row for each run."""
 
 
 def pick_steps(table: RunTable, empty: pd.Series[Any], rules: Rules, source: str) -> RunTable:
@@ -58,13 +61,15 @@ def check_no_step(rules: Rules, source: str) -> None:
         )
 
 
-def find_ends(steps: RunTable, empty: pd.Series[Any], kept: RunTable) -> Ends:
-    """Compare the last steps of the runs `kept` that are done; `steps` has a row for each step."""
+def find_ends(steps: RunTable, empty: pd.Series[Any], kept: RunTable) -> tuple[RunTable, Ends]:
+    """Compare the last steps of the runs `kept` that are done; `steps` has a row for each step.
+
+    Returns these runs, too, as `read_ends` does.
+    """
     done = kept.take((kept.state == RunState.DONE).to_numpy().nonzero()[0])
     if done.step.nunique() < 2:
-        return Ends(by_arm={}, common=None)
-    groups = done.step.groupby(done.arm, sort=False)
-    by_arm = {str(arm): (float(some.min()), float(some.max())) for arm, some in groups}
+        return kept, Ends(by_arm={}, common=None)
+    by_arm = ends_by_arm(done)
     names = set(zip(done.arm, done.label.fillna(""), strict=True))
     logged = [
         (step, (arm, label))
@@ -77,7 +82,31 @@ def find_ends(steps: RunTable, empty: pd.Series[Any], kept: RunTable) -> Ends:
     for step, name in logged:
         runs_at.setdefault(float(step), set()).add(name)
     common = [step for step, found in runs_at.items() if len(found) == len(names)]
-    return Ends(by_arm=by_arm, common=max(common, default=None))
+    return kept, Ends(by_arm=by_arm, common=max(common, default=None))
+
+
+def read_ends(table: RunTable, further: pd.DataFrame) -> tuple[RunTable, Ends]:
+    """Take the last step of each run from another column, in a file with one row for each run.
+
+    It is the first such column by which the runs that are done end at different steps.
+    """
+    import pandas as pd
+
+    done = (table.state == RunState.DONE).to_numpy()
+    for name in find_ends_of_runs([str(name) for name in further.columns]):
+        column = further[name].iloc[table.row.to_numpy() - 1].reset_index(drop=True)
+        steps = pd.to_numeric(column, errors="coerce").astype("float64")
+        if len(set(steps[done].dropna())) > 1:
+            table = replace(table, step=steps)
+            by_arm = ends_by_arm(table.take(done.nonzero()[0]))
+            return table, Ends(by_arm=by_arm, common=None, column=name)
+    return table, Ends(by_arm={}, common=None)
+
+
+def ends_by_arm(done: RunTable) -> dict[str, tuple[float, float]]:
+    """Return the smallest and the largest last step of each arm."""
+    groups = done.step.groupby(done.arm, sort=False)
+    return {str(arm): (float(some.min()), float(some.max())) for arm, some in groups}
 
 
 def step_text(step: float) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from sweep.errors import ResultsError
 from sweep.importing.rules import Rules
-from tests.sweep.importer import Importer
+from tests.sweep.importer import Importer, csv
 
 RUNS = [f"{arm}-seed{seed}" for arm in ("baseline", "clip") for seed in (1, 2, 3)]
 PANEL = "\n".join(
@@ -53,3 +53,31 @@ def test_a_step_that_no_run_has_is_refused(importer: Importer) -> None:
 def test_runs_that_end_at_the_same_step_are_not_remarked_on(importer: Importer) -> None:
     importer("arm,seed,step,loss\nbaseline,1,5,3\nclip,1,5,2\n")
     assert importer.report()["confounders"] == []
+
+
+@pytest.mark.parametrize("column", ["last_step", "summary._step", "trainer/global_step", "epochs"])
+def test_the_last_step_in_another_column_of_a_run_table_is_a_confounder(
+    importer: Importer, column: str
+) -> None:
+    rows = [("baseline", s, 3.4 + s / 100, 200) for s in (1, 2, 3)]
+    rows += [("clip", s, 5.4 + s / 100, 100) for s in (1, 2, 3)]
+    said = importer(csv(rows, f"arm,seed,loss,{column}"))
+    assert f"By '{column}', the runs do not end at the same step: 'baseline' at 200" in said
+    assert "Confounded by last step, 100 where the baseline has 200: clip" in importer.table()
+
+
+@pytest.mark.parametrize("column", ["config.max_steps", "warmup_steps", "best_step"])
+def test_a_setting_of_steps_is_no_last_step(importer: Importer, column: str) -> None:
+    rows = [("baseline", 1, 3.4, 200), ("clip", 1, 3.5, 100)]
+    assert "same step" not in importer(csv(rows, f"arm,seed,loss,{column}"))
+
+
+def test_losses_on_several_splits_are_asked_about(importer: Importer) -> None:
+    rows = [("baseline", 1, 3.4, "val"), ("baseline", 2, 3.5, "val"), ("clip", 1, 3.3, "test")]
+    content = csv(rows, "arm,seed,loss,split")
+    with pytest.raises(
+        ResultsError, match=r"by 'split': 'val', 'test'.*--where split=val, or take"
+    ):
+        importer(content)
+    both = Rules(where=("split=val", "split=test"))
+    assert "3 runs imported" in importer(content, rules=both)
