@@ -20,7 +20,7 @@ from sweep.importing.fields import (
 )
 from sweep.importing.questions import Questions
 from sweep.importing.rules import Reading
-from sweep.importing.run_names import split_run_names
+from sweep.importing.run_names import arms_without_seeds, split_run_names
 from sweep.importing.selection import (
     ask_for_metric,
     ask_for_splits,
@@ -117,9 +117,15 @@ def _split_names(
     has_seeds = names.get(Field.SEED) == arm
     if has_seeds:
         del names[Field.SEED]
-    elif arm not in RUN_LABELS or {*names, *asked} & set(SEED_FIELDS):
+    elif Field.SEED in names:
+        ask = arm in RUN_LABELS and not {Field.ARM, Field.SEED} & asked.keys()
+        return arms_without_seeds(cells[Field.ARM], cells[Field.SEED], arm, reading, ask=ask)
+    elif {*names, *asked} & set(SEED_FIELDS):
         return {}
-    return split_run_names(cells[Field.ARM], arm, reading, has_seeds=has_seeds)
+    only_words = arm not in RUN_LABELS
+    return split_run_names(
+        cells[Field.ARM], arm, reading, has_seeds=has_seeds, only_words=only_words
+    )
 
 
 def _cells(frame: pd.DataFrame, column: str) -> pd.Series[Any]:

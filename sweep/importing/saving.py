@@ -143,10 +143,11 @@ def _earlier_plan(connection: Connection, new: Import) -> PlanContent | None:
     earlier = PlanContent.from_json(content)
     before, now = list(earlier.seed_columns), [field.value for field in new.seed_fields]
     if before != now:
+        without = "" if before else ", or leave the seeds out with --column seed=-"
         raise ResultsError(
             f"{new.path} has seeds in {now or 'no column'}, and the runs that {new.study!r} has "
             f"already had them in {before or 'none'}, so they cannot be told apart; choose another "
-            "name with --study"
+            f"name with --study{without}"
         )
     return earlier
 

@@ -54,6 +54,63 @@ def test_an_ending_that_can_only_be_a_seed_is_one(ending: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(
+            "{}|seed={}",
+            "{}-random_seed={}",
+            "{}__seed={}__",
+            "{}-rep{}",
+            "{}-run{}",
+            "{} trial {}",
+        ),
+        *("{}@{}", "{}:{}", "{}{}", "{}-rng{}"),
+    ],
+)
+def test_a_seed_is_found_in_rarer_forms(form: str) -> None:
+    names = [form.format(arm, seed) for arm in ("baseline", "clip") for seed in (1, 12)]
+    assert split(*names) == [(arm, seed) for arm in ("baseline", "clip") for seed in ("1", "12")]
+
+
+@pytest.mark.parametrize("form", ["seed{}-{}", "s{}_{}", "{}-{}", "seed={},{}"])
+def test_a_seed_is_found_at_the_beginning(form: str) -> None:
+    names = [form.format(seed, arm) for arm in ("baseline", "clip") for seed in (1, 2)]
+    assert split(*names) == [(arm, seed) for arm in ("baseline", "clip") for seed in ("1", "2")]
+
+
+def test_a_seed_is_found_within_a_name_if_arms_repeat_without_it() -> None:
+    assert split("a-seed1_lr0.1", "a-seed2_lr0.1") == [("a_lr0.1", "1"), ("a_lr0.1", "2")]
+    with pytest.raises(ResultsError, match="has a seed in it, and without it no arm has two runs"):
+        split("a-seed1-x7", "a-seed2-y8")
+
+
+def test_names_that_repeat_the_seed_of_a_column_are_arms_without_it(importer: Importer) -> None:
+    rows = [f"{arm}-seed{s},{s},{s}.5" for arm in ("baseline", "clip") for s in (1, 2)]
+    importer("\n".join(["Name,config.seed,loss", *rows]))
+    assert {arm: row["n_done"] for arm, row in importer.arms().items()} == {
+        "baseline": 2,
+        "clip": 2,
+    }
+
+
+def test_names_with_other_seeds_than_a_column_are_asked_about(importer: Importer) -> None:
+    rows = [f"{arm}-seed{s},7,{s}.5" for arm in ("baseline", "clip") for s in (1, 2)]
+    with pytest.raises(ResultsError, match="say --column seed=Name to take those of the names, or"):
+        importer("\n".join(["Name,seed,loss", *rows]))
+
+
+def test_seeds_in_the_column_of_arms_are_read(importer: Importer) -> None:
+    rows = [f"{arm}-seed{s},{s}.5" for arm in ("baseline", "clip") for s in (1, 2)]
+    importer("\n".join(["arm,loss", *rows]))
+    assert list(importer.arms()) == ["baseline", "clip"]
+
+
+def test_a_name_beside_the_same_with_a_number_is_asked_about() -> None:
+    with pytest.raises(ResultsError, match="'clip-2' in 'Name' may be seed 2 of 'clip', or"):
+        split("plain", "clip", "clip-2")
+
+
 def test_a_name_without_the_word_is_an_arm_beside_names_with_it() -> None:
     (first, second) = split("clip-seed1", "plain_s2")
     assert first == ("clip", "1")
