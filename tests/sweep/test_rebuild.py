@@ -50,7 +50,7 @@ def test_every_row_of_a_lost_database_is_rebuilt(folder: Path, sweep: Run, tmp_p
     said = sweep(tmp_path, "rebuild")
     assert (said.returncode, said.stderr) == (0, "")
     assert said.stdout == (
-        "Rebuilt runs/sweep.db from runs: 1 studies and 7 runs (4 done, 1 diverged, 1 failed and "
+        "Rebuilt runs/sweep.db from runs: 1 study and 7 runs (4 done, 1 diverged, 1 failed and "
         "1 queued).\n"
     )
     assert everything(folder) == before
