@@ -42,6 +42,10 @@ NegativeLossOption = Annotated[
     Literal["done", "failed", "diverged"] | None,
     typer.Option(help="What a loss below 0 means."),
 ]
+LargeLossOption = Annotated[
+    Literal["done", "failed", "diverged"] | None,
+    typer.Option(help="What a run with a loss of over 100 times the median is."),
+]
 WhereOption = Annotated[
     list[str] | None,
     typer.Option(metavar="COLUMN=VALUE", help="Use only these rows; repeatable."),
@@ -84,6 +88,7 @@ def import_results(
     where: WhereOption = None,
     zero_loss: ZeroLossOption = None,
     negative_loss: NegativeLossOption = None,
+    large_loss: LargeLossOption = None,
     at_step: StepOption = None,
     baseline: BaselineOption = None,
     alpha: AlphaOption = None,
@@ -107,11 +112,10 @@ def import_results(
         smallest_effect=smallest_effect,
         direction=asked_direction(higher=higher_is_better),
     )
-    columns = parse_columns(column or [])
-    losses = {"zero_loss": zero_loss, "negative_loss": negative_loss}
+    losses = {"zero_loss": zero_loss, "negative_loss": negative_loss, "large_loss": large_loss}
     rules = parse_rules(status or [], where or [], losses, at_step, replace=replace)
+    columns = parse_columns(column or [])
     request = import_.ImportRequest(
         files=files, study=study, regex=regex, columns=columns, settings=settings, rules=rules
     )
-    workspace = open_workspace(runs, db)
-    raise typer.Exit(import_.import_results(workspace, request, make_console()))
+    raise typer.Exit(import_.import_results(open_workspace(runs, db), request, make_console()))

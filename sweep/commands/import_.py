@@ -147,7 +147,8 @@ def _understood(chosen: Chosen, direction: Direction) -> str:
         pairs = "without seeds no runs pair"
     metric = chosen.metric
     if direction_of(metric) is not direction:
-        pairs += f"; of {shown(metric)} {direction.words}"
+        option = " (otherwise --higher-is-better)" if direction is Direction.MINIMIZE else ""
+        pairs += f"; of {shown(metric)} {direction.words}{option}"
     return f"Read {', '.join(told)}; {pairs}." if told else f"{pairs.capitalize()}."
 
 

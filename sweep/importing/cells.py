@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 250
 """Characters of an arm's name: as many as MLflow takes. W&B takes 128."""
-_EMPTY_WORDS = ("", "na", "n/a", "null", "none", "-")
+_EMPTY_WORDS = ("", "na", "n/a", "null", "none", "-", "--", "#n/a", "<na>", "nil")
 """Cells that hold no number, in lower case."""
 _NUMBER = re.compile(
     r"(?<![\w.+-])[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?![\w.]|[+-]\d)", re.IGNORECASE | re.ASCII
@@ -155,7 +155,7 @@ def _form(cell: str) -> str:
         return "; write it without the percent sign, in all rows"
     if _SEPARATED.fullmatch(cell.strip()):
         return "; write it with a decimal point and without separators between thousands"
-    return ""
+    return "; leave it empty if there is none, or name another column with --column FIELD=COLUMN"
 
 
 def is_empty(column: pd.Series[Any]) -> pd.Series[Any]:

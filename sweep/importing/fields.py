@@ -41,6 +41,10 @@ RUN_LABELS = (*RUN_NAMES, "file", "run", "Run", "dir_name")
 """Columns whose names of runs may end in a seed, if one of them is taken for the arm."""
 OTHER_NAMES: dict[Field, tuple[str, ...]] = {
     Field.ARM: ("Group", "group", *RUN_NAMES),
+    Field.SEED: (
+        *("random_seed", "rng_seed", "manual_seed", "global_seed", "torch_seed", "seed_everything"),
+        *("trainer.seed", "training.seed", "train.seed", "train_seed", "run_seed"),
+    ),
     Field.STATUS: ("State", "Status", "state"),
     Field.STEP: ("_step", "Step"),
     Field.RUN: ("Run ID", "run_id"),
@@ -52,11 +56,14 @@ LOSS_WORDS = frozenset({"loss", "nll", "ppl", "perplexity", "bpb", "entropy"})
 """Words for a loss, in the name of a column."""
 SETTINGS_PREFIXES = ("config.", "config/", "params.", "params_", "user_attrs_")
 """Prefixes of what a run was told to do, as opposed to what it did."""
+MATCHES = "matches"
+"""The column with the number of lines of a log that match, where none has a step."""
 _PROGRESS_WORDS = (
     frozenset({"step", "steps", "iter", "iters", "iteration", "iterations"}),
     frozenset({"epoch", "epochs"}),
     frozenset({"tokens"}),
     frozenset({"samples", "examples"}),
+    frozenset({MATCHES}),
 )
 """Words for how far a run got, those of the finest unit first."""
 _WORDS_BESIDE = frozenset(
@@ -73,7 +80,8 @@ def recognise(present: Sequence[str]) -> Iterator[tuple[Field, str]]:
     per_run = any(name in present for name in RUN_TABLE_COLUMNS)
     in_any_case = {name.lower(): name for name in reversed(present)}
     for field in Field:
-        own_names = [f"{prefix}{field}" for prefix in PREFIXES]
+        others = OTHER_NAMES.get(field, ()) if field == Field.SEED else ()
+        own_names = [f"{prefix}{name}" for name in (field, *others) for prefix in PREFIXES]
         for wanted in (*own_names, *OTHER_NAMES.get(field, ())):
             name = wanted if wanted in present else in_any_case.get(wanted.lower())
             end_of_run = field == Field.STEP and name != Field.STEP and per_run

@@ -38,6 +38,8 @@ class Rules:
     """The state of a run with a loss of exactly 0; None asks if it looks like a crash."""
     negative_loss: RunState | None = None
     """The state of a run with a loss below 0; None asks if it looks like a crash."""
+    large_loss: RunState | None = None
+    """The state of a run with a loss far above all others; None asks about it."""
     where: Sequence[str] = ()
     """Conditions on rows, as `--where` has them: `tag=val/loss`."""
     at_step: float | None = None
@@ -81,7 +83,7 @@ def parse_rules(
 ) -> Rules:
     """Make rules of the words of the command line. Raises ResultsError.
 
-    `losses` are the meanings of `zero_loss` and `negative_loss`.
+    `losses` are the meanings of `zero_loss`, `negative_loss` and `large_loss`.
     """
     for word in where:
         if not word.partition("=")[0].strip() or "=" not in word:
@@ -96,6 +98,7 @@ def parse_rules(
         replace=replace,
         zero_loss=states.get("zero_loss"),
         negative_loss=states.get("negative_loss"),
+        large_loss=states.get("large_loss"),
     )
 
 

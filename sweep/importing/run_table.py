@@ -53,7 +53,9 @@ class RunTable:
         return replace(self, **columns)
 
     def describe(self, place: int) -> str:
-        """Name a run for a message: `arm 'clip', seed 3`."""
+        """Name a run for a message: `arm 'clip', seed 3`; without a label, only the arm."""
+        if self.label.isna()[place]:
+            return f"arm {shown(self.arm[place])}"
         label = str(self.label[place])
         kind = "" if label.startswith(RUN_LABEL) else "seed "
         return f"arm {shown(self.arm[place])}, {kind}{label}"

@@ -100,7 +100,7 @@ def read_runs(
         seed_fields=seed_fields,
         repeated_rows=len(table) - len(kept),
         rows_without_loss=kept.row[kept.cause == NO_LOSS].tolist(),
-        rows_diverged=kept.row[(kept.state == RunState.DIVERGED) & kept.cause.notna()].tolist(),
+        rows_diverged=_diverged(kept),
         rows_terminated=_terminated(cells, kept, rules),
         rows_zero=_zeros(kept, rules),
         rows_alike=_alike(kept),
@@ -117,6 +117,14 @@ def _check_losses(cells: Cells, source: str) -> None:
             f"{source}: the column of the loss is empty in every row; name the one that holds the "
             "loss: --column loss=COLUMN, or export it again with its values"
         )
+
+
+def _diverged(kept: RunTable) -> list[int]:
+    from analysis.runs import MAX_LOSS
+
+    by_loss = kept.cause.notna() & ~(kept.loss.abs() <= MAX_LOSS)
+    rows: list[int] = kept.row[(kept.state == RunState.DIVERGED) & by_loss].tolist()
+    return rows
 
 
 def _alike(kept: RunTable) -> list[int]:
@@ -243,7 +251,8 @@ def _check_agreement(table: RunTable, source: str) -> None:
     raise ResultsError(
         f"{source}: rows {outcomes.row[first]} and {outcomes.row[second]} are both "
         f"{outcomes.describe(first)}, with {outcomes.outcome(first)} and "
-        f"{outcomes.outcome(second)}; keep the right one"
+        f"{outcomes.outcome(second)}; keep the right one, or say what tells runs apart: --column "
+        "seed=COLUMN, or --column seed=- if no seed does"
     )
 
 

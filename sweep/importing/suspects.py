@@ -1,4 +1,4 @@
-"""Losses of exactly 0 and losses below 0, which some programs write for a run that crashed."""
+"""Losses of exactly 0, below 0, or huge, which some programs write for a run that crashed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 FAR = 0.2
 """A loss is suspect if every other one is at least this fraction of their median."""
 
+HUGE = 100.0
+"""A loss is suspect above this multiple of the median: 9999 and 1e9 stand for crashes, too."""
+
 
 def judge_losses(table: RunTable, reading: Reading) -> RunTable:
-    """Give runs with a loss of 0 or below the state that the rules say; ask if they may be crashes.
+    """Give runs with a loss of 0, below 0 or far above the others the state that the rules say; ask if they may be crashes.
 
     If higher is better, a 0 is not suspect: it cannot make a crash look like a good result.
     """
@@ -29,6 +32,10 @@ def judge_losses(table: RunTable, reading: Reading) -> RunTable:
     if rules.negative_loss is None:
         _ask(table, negative, "below 0", "negative", reading)
         _ask_for_direction(table.loss[done], reading)
+    huge = done & (table.loss > HUGE * table.loss[done].median()) & ~zero & ~negative
+    if rules.large_loss is None and rules.direction is Direction.MINIMIZE:
+        _ask(table, huge, "far above the others", "large", reading)
+    table = _with_state(table, huge, rules.large_loss, "its loss was far above the others")
     table = _with_state(table, zero, rules.zero_loss, "its loss was exactly 0")
     return _with_state(table, negative, rules.negative_loss, "its loss was below 0")
 

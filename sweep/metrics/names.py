@@ -18,6 +18,7 @@ HIGHER = frozenset(
         *("winogrande", "lambada", "humaneval", "mbpp", "boolq", "glue", "superglue", "squad"),
         *("tokpersec", "tokenspersec", "tokenspersecond", "samplespersecond", "stepspersecond"),
         *("toksec", "toks", "samplessec", "stepssec", "tokenssec", "pass1", "pass10", "passk"),
+        *("core", "performance", "perf", "quality", "fitness"),
     }
 )
 """Words, also joined from neighbours such as `win_rate`, of metrics that are better when higher."""

@@ -96,7 +96,9 @@ def test_a_loss_that_is_called_better_when_higher_is_asked_about(
 
 def test_a_name_that_says_nothing_is_told_how_it_is_taken(importer: Importer) -> None:
     content, columns = "arm,thing\nbaseline,1\na,2\n", {"loss": "thing"}
-    assert "of 'thing' lower is better." in importer(content, columns=columns)
+    assert "of 'thing' lower is better (otherwise --higher-is-better)." in importer(
+        content, columns=columns
+    )
     assert "of 'thing' higher is better." in importer(content, columns=columns, direction=HIGHER)
     assert "direction minimize → maximize" in importer.table()
 

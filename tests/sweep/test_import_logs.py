@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from sweep.commands.import_ import ImportRequest
 from sweep.errors import ResultsError
 from sweep.importing.fields import Field
 from sweep.importing.files.finding import run_names
 from sweep.importing.files.logs import KNOWN_LINES
 from tests.sweep.exports import Reader
+from tests.sweep.importer import Importer
 
 NANOGPT = r"step (?P<step>\d+).*val loss (?P<loss>[0-9.]+)"
 SPEEDRUN = r"step:(?P<step>\d+)/\d+ val_loss:(?P<loss>[0-9.]+)"
@@ -225,3 +227,17 @@ def test_event_files_have_a_row_for_each_step(read: Reader) -> None:
         writer.close()
     rows = [("base", "1", "9.0"), ("base", "1", "2.5"), ("clip", "1", "9.0"), ("clip", "1", "2.25")]
     assert read(read.folder / "tb") == rows
+
+
+def test_logs_without_steps_that_end_early_are_told_by_their_lines(
+    importer: Importer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    for run in ("baseline-seed1", "clip-seed1"):
+        lines = ["val loss 9.9", "val loss 3.4"][: 1 if run == "clip-seed1" else 2]
+        (folder / f"{run}.log").write_text("\n".join(lines))
+    request = ImportRequest(files=[folder], study="x", regex=r"val loss (?P<loss>[0-9.]+)")
+    assert "By 'matches', the runs do not end at the same step: 'baseline' at 2, 'clip' at 1." in (
+        importer.request(request)
+    )

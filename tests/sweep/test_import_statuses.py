@@ -102,3 +102,14 @@ def test_a_run_without_a_loss_that_an_earlier_version_called_diverged_is_known(
     content = "arm,seed,loss\nbaseline,1,3.4\nbaseline,2,{}\nx,1,3.3\n"
     importer(content.format("nan"))
     assert importer(content.format("")).startswith("x: nothing new; all 3 runs of ")
+
+
+@pytest.mark.parametrize("loss", ["999", "9999", "1e9"])
+def test_a_loss_far_above_all_others_is_asked_about(importer: Importer, loss: str) -> None:
+    content = f"arm,seed,loss\nbaseline,1,3.4\nbaseline,2,3.5\nclip,1,3.3\nclip,2,{loss}\n"
+    with pytest.raises(
+        ResultsError, match=r"row 4 has a loss far above.*: --large-loss failed, or"
+    ):
+        importer(content)
+    importer(content, rules=Rules(large_loss=RunState.FAILED))
+    assert importer.arms()["clip"]["n_done"] == 1

@@ -79,3 +79,22 @@ def test_losses_that_are_all_below_0_are_asked_about(importer: Importer) -> None
 def test_one_loss_far_below_the_others_is_asked_about(importer: Importer) -> None:
     with pytest.raises(ResultsError, match="row 3 has a loss below 0, and the other losses"):
         importer("arm,loss\nbaseline,2.5\nclip,2.25\nclip,-1\n")
+
+
+def test_means_and_differences_of_a_wide_table_are_no_runs(importer: Importer) -> None:
+    rows = "1,3.4,3.3,0.1\n2,3.41,3.31,0.1\nmean,3.405,3.305,0.1\n"
+    said = importer("seed,baseline,clip,diff\n" + rows)
+    assert "Left out, for it is made of other cells: diff, row 3." in said
+    assert {arm: row["n_done"] for arm, row in importer.arms().items()} == {
+        "baseline": 2,
+        "clip": 2,
+    }
+
+
+def test_seeds_as_bare_numbers_above_the_columns_are_read(importer: Importer) -> None:
+    assert "4 runs" in importer("arm,1,2,mean\nbaseline,3.4,3.41,3.405\nclip,3.3,3.31,3.305\n")
+
+
+def test_a_column_of_seeds_is_known_under_other_names(importer: Importer) -> None:
+    content = "arm,config.random_seed,loss\nbaseline,1,3.4\nclip,1,3.3\n"
+    assert "runs pair by config.random_seed" in importer(content)

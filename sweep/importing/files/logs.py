@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sweep.errors import ResultsError
-from sweep.importing.fields import SEED_FIELDS, Field, recognise
+from sweep.importing.fields import MATCHES, SEED_FIELDS, Field, recognise
 from sweep.importing.files.content import read_content
 from sweep.importing.files.finding import log_suffix
 from sweep.importing.files.table import Record, Table, table_of
@@ -57,14 +57,17 @@ def parse_pattern(pattern: str | None) -> re.Pattern[str] | None:
 def read_log(path: Path, pattern: re.Pattern[str]) -> Table:
     """Read a row from each line that matches; of several lines for a step, the last one counts.
 
-    Without a step, the last line of the run counts. A log without any line is a row without a
+    Without a step, the last line of the run counts, and the number of lines says how far it got. A log without any line is a row without a
     loss: that run ended before it had one.
     """
     text = read_text(read_content(path), path)
     fields = dict(recognise(list(pattern.groupindex)))
     of_run = [fields[field] for field in (Field.ARM, Field.RUN, *SEED_FIELDS) if field in fields]
     steps = [fields[Field.STEP]] if Field.STEP in fields else []
-    rows = {tuple(row[key] for key in [*of_run, *steps]): row for row in _matches(text, pattern)}
+    rows: dict[tuple[str | None, ...], Record] = {}
+    for count, row in enumerate(_matches(text, pattern), 1):
+        counted = {} if of_run or steps or MATCHES in row else {MATCHES: str(count)}
+        rows[tuple(row[key] for key in [*of_run, *steps])] = {**row, **counted}
     nothing: Record = {**dict.fromkeys(pattern.groupindex), **dict.fromkeys(steps, "0")}
     return Table(
         cells=table_of(rows.values() or [nothing], path),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sweep.importing.fields import Field, recognise
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
 
 VALUE = "value"
 """The column of the losses: such a table does not name its metric."""
-_SEED = re.compile(r"(?:seed|s)[-_ =]?(\d{1,18})", re.IGNORECASE)
+_SEED = re.compile(r"(?:(?:seed|s)[-_ =]?)?(\d{1,18})", re.IGNORECASE)
+_SUMMARY = re.compile(
+    r"(mean|avg|average|median|std|sd|stdev|stddev|sem|std[-_ ]?err|diff|difference|p[-_ ]?value)",
+    re.IGNORECASE,
+)
+"""Columns and rows of a spreadsheet that are made of the others."""
 
 
 def read_wide(frame: pd.DataFrame, asked: Asked) -> Export | None:
@@ -24,17 +30,33 @@ def read_wide(frame: pd.DataFrame, asked: Asked) -> Export | None:
     if Field.LOSS in known or {Field.ARM, Field.LOSS} & asked.columns.keys():
         return None
     kept = [name for name in present if name in known.values() or name == FILE]
-    others = [name for name in present if name not in kept]
+    summaries = [name for name in present if name not in kept and _SUMMARY.fullmatch(name)]
+    others = [name for name in present if name not in (*kept, *summaries)]
+    rows = _summary_rows(frame, known)
+    told = [*summaries, *(f"row {n + 1}" for n, summary in enumerate(rows) if summary)]
+    remarks = [f"Left out, for it is made of other cells: {', '.join(told)}."] if told else []
+    runs = frame[[not summary for summary in rows]].drop(columns=summaries)
     if set(known) == {Field.ARM} and others and all(map(_SEED.fullmatch, others)):
-        return _melted(frame, kept, others, known | {Field.SEED: Field.SEED.value})
+        return _melted(runs, kept, others, known | {Field.SEED: Field.SEED.value}, remarks)
     is_wide = set(known) == {Field.SEED} and BASELINE in others and len(others) > 1
     if is_wide and all(_holds_numbers(frame[name]) for name in others):
-        return _melted(frame, kept, others, known | {Field.ARM: Field.ARM.value})
+        return _melted(runs, kept, others, known | {Field.ARM: Field.ARM.value}, remarks)
     return None
 
 
+def _summary_rows(frame: pd.DataFrame, known: Mapping[Field, str]) -> list[bool]:
+    """Return True for rows with a mean or the like in place of a seed."""
+    seed = known.get(Field.SEED)
+    cells = [None] * len(frame) if seed is None else frame[seed].tolist()
+    return [_SUMMARY.fullmatch(str(cell).strip()) is not None for cell in cells]
+
+
 def _melted(
-    frame: pd.DataFrame, kept: list[str], others: list[str], columns: dict[Field, str]
+    frame: pd.DataFrame,
+    kept: list[str],
+    others: list[str],
+    columns: dict[Field, str],
+    remarks: list[str],
 ) -> Export:
     """Give each cell of `others` a row of its own; empty cells are no runs."""
     (title,) = (name for name in columns.values() if name not in kept)
@@ -45,7 +67,7 @@ def _melted(
     remark = (
         f"Each of {len(others)} columns was read as {'a' if title == 'seed' else 'an'} {title}."
     )
-    return Export(frame=long, columns={**columns, Field.LOSS: VALUE}, remarks=[remark])
+    return Export(frame=long, columns={**columns, Field.LOSS: VALUE}, remarks=[remark, *remarks])
 
 
 def _holds_numbers(cells: pd.Series[Any]) -> bool:
