@@ -50,6 +50,7 @@ IMPORTS = "import pandas, sqlalchemy, scipy.special, pydantic, rich.live, typer"
 """The packages without which no report can be made; they take most of its time."""
 
 
+@pytest.mark.slow
 def test_the_same_command_again_trains_nothing_and_takes_at_most_twice_as_long_as_its_imports(
     folder: Path, sweep: Run
 ) -> None:
@@ -196,6 +197,7 @@ def test_init_writes_a_valid_study_and_overwrites_no_file(empty: Path, sweep: Ru
     assert (empty / "my.toml").read_bytes() == written
 
 
+@pytest.mark.slow
 def test_doctor_finds_no_problem_here_and_writes_nothing(empty: Path, sweep: Run) -> None:
     done = sweep(empty, "doctor")
     assert done.returncode == 0, done.stdout

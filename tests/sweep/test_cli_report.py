@@ -132,6 +132,7 @@ def test_a_report_can_be_written_to_a_file(
     assert "no-dropout" in file.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "form"),
     [

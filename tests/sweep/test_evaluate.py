@@ -157,6 +157,7 @@ def nothing(_place: Path) -> None:
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prepare", "words", "sentence"),
     [

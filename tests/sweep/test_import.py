@@ -213,6 +213,7 @@ def test_an_imported_study_can_be_inspected_but_not_run(tmp_path: Path, sweep: R
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_imported_study_does_not_count_as_the_last_run_one(
     finished: tuple[Path, object], tmp_path: Path, sweep: Run
 ) -> None:

@@ -99,6 +99,7 @@ def edit(place: Path, before: str, after: str) -> None:
     path.write_text(path.read_text().replace(before, after, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edits", "sentence"),
     [

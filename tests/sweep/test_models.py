@@ -65,6 +65,7 @@ def test_the_card_of_a_baseline_claims_no_effect(folder: Path, sweep: Run, tmp_p
     assert "effect" not in card
 
 
+@pytest.mark.slow
 def test_a_run_and_its_export_write_the_same_text(
     exported: tuple[Path, Done], folder: Path, sweep: Run
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_run_and_its_export_write_the_same_text(
     assert len(one.stdout) > 10
 
 
+@pytest.mark.slow
 def test_text_streams_to_a_terminal_in_utf_8_and_without_control_characters(
     exported: tuple[Path, Done], folder: Path, environment: dict[str, str]
 ) -> None:
@@ -104,6 +106,7 @@ def test_text_streams_to_a_terminal_in_utf_8_and_without_control_characters(
     assert b"\x1b" not in said
 
 
+@pytest.mark.slow
 def test_a_run_keeps_the_tokenizer_of_its_corpus(empty: Path, sweep: Run, study_text: str) -> None:
     """The export still has it after the corpus was removed."""
     text = (
@@ -128,6 +131,7 @@ def test_a_run_keeps_the_tokenizer_of_its_corpus(empty: Path, sweep: Run, study_
     assert len(ids) < 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -191,6 +195,7 @@ def test_an_upload_gives_up_within_seconds_if_the_name_server_hangs(
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [

@@ -39,6 +39,7 @@ def copy(decomposed: tuple[Path, Done], tmp_path: Path) -> Path:
     return Path(shutil.copytree(decomposed[0], tmp_path / "copy"))
 
 
+@pytest.mark.slow
 def test_four_seeds_of_each_stream_take_sixteen_runs_and_the_runs_of_the_study_count(
     decomposed: tuple[Path, Done],
 ) -> None:
@@ -115,6 +116,7 @@ def test_the_table_fits_80_columns_and_names_every_part(
     assert max(len(line) for line in table) <= 80
 
 
+@pytest.mark.slow
 def test_with_three_levels_there_are_no_shares_and_the_reason_is_given(
     copy: Path, sweep: Run
 ) -> None:
@@ -142,6 +144,7 @@ def test_if_a_run_diverged_the_others_are_decomposed_by_reml(copy: Path, sweep: 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -188,6 +191,7 @@ def test_a_decomposition_is_refused_if_only_one_stream_varies(
     assert done.stderr.startswith("sweep: --decompose init: it is the only stream that makes a ")
 
 
+@pytest.mark.slow
 def test_a_report_cites_the_noise_and_says_when_it_is_stale(
     copy: Path, sweep: Run, study_text: str
 ) -> None:

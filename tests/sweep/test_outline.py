@@ -201,6 +201,7 @@ def test_finished_runs_give_the_visible_effect_of_each_arm(
     assert found["wanted"]["paired"]["seeds"] >= 2
 
 
+@pytest.mark.slow
 def test_recorded_noise_is_used_and_that_of_another_recipe_is_borrowed_with_a_warning(
     finished: tuple[Path, object], study_text: str, tmp_path: Path, sweep: Run
 ) -> None:
@@ -231,6 +232,7 @@ def test_recorded_noise_is_used_and_that_of_another_recipe_is_borrowed_with_a_wa
     assert borrowed["warning"] not in beginning
 
 
+@pytest.mark.slow
 def test_the_warning_about_borrowed_noise_names_three_fields_that_differ(
     finished: tuple[Path, object], study_text: str, tmp_path: Path, sweep: Run
 ) -> None:

@@ -138,6 +138,7 @@ def change_and_die(file: Path) -> None:
     assert file.with_name(f"{file.name}-wal").stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [True, False], ids=["with its index", "without its index"])
 def test_the_log_of_a_killed_process_is_read_and_left_as_it_is(runs: Path, index: bool) -> None:
     change_and_die(runs / "sweep.db")

@@ -108,6 +108,7 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", HOSTILE.values(), ids=HOSTILE)
 def test_text_from_a_database_is_shown_and_has_no_effect(
     command: Command,
@@ -138,6 +139,7 @@ def test_text_from_a_database_is_shown_and_has_no_effect(
     assert files(Path.cwd().parent) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", FREE)
 @pytest.mark.parametrize("word", HOSTILE.values(), ids=HOSTILE)
 def test_text_from_a_study_file_is_neither_executed_nor_used_as_a_path(

@@ -240,6 +240,7 @@ def test_settings_reach_the_runs() -> None:
     assert jobs.execution() == Execution(processes=2, **settings)
 
 
+@pytest.mark.slow
 def test_runs_on_two_processes_have_the_losses_of_runs_on_one(
     empty: Path, finished: tuple[Path, object], study_text: str, sweep: Run
 ) -> None:

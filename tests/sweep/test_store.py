@@ -24,6 +24,7 @@ from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import save
 
 
+@pytest.mark.slow
 def test_several_commands_can_create_the_store_at_once(url: URL, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from sweep.store.store import Store; from sweep.store.url import store_url; s = store_url(sys.argv[1], pathlib.Path());"

@@ -85,6 +85,7 @@ def both(
     return find_tokenizer(open_pretrained(run.path)), AutoTokenizer.from_pretrained(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 @pytest.mark.parametrize("tie_embeddings", [True, False])
 @pytest.mark.parametrize("qkv_bias", [True, False])

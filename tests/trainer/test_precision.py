@@ -42,6 +42,7 @@ def of(make_recipe: MakeRecipe, kind: str, steps: int = 12) -> Recipe:
     return make_recipe({"train.precision": kind, "train.tokens": 16 * 8 * steps})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fast")
 @each_precision
 def test_each_precision_trains_near_float32_and_is_recorded(

@@ -44,6 +44,7 @@ def test_a_checkout_gives_its_commit_and_whether_the_code_differs_from_it(checko
     assert code_seen_in(checkout) == f'{{"commit": "{commit}", "dirty": true}}'
 
 
+@pytest.mark.slow
 def test_code_inside_another_projects_repository_has_no_commit(checkout: Path) -> None:
     (checkout / "theirs.txt").write_text("theirs")
     git(checkout, "add", "theirs.txt")

@@ -48,6 +48,7 @@ def _interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_a_run_between_two_steps_with_a_checkpoint_and_without_a_result(
@@ -136,6 +137,7 @@ def test_a_missing_directory_is_reported_with_one_message(
     )
 
 
+@pytest.mark.slow
 def test_a_recipe_for_another_corpus_is_refused(
     make_run: Callable[..., RunDirectory],
     train: Callable[[Path], subprocess.CompletedProcess[str]],
