@@ -13,6 +13,8 @@ class Questions:
 
     def __init__(self) -> None:
         self._sentences: list[str] = []
+        self.raised: ResultsError | None = None
+        """The error that `check` raised."""
 
     def ask(self, sentence: str) -> None:
         """Add a question; the reading goes on, to find others."""
@@ -21,12 +23,8 @@ class Questions:
     def check(self) -> None:
         """Raise ResultsError with all questions, a line each, if there are any."""
         if self._sentences:
-            raise ResultsError(self.text)
-
-    @property
-    def text(self) -> str:
-        """All questions, a line each."""
-        return "\n".join(dict.fromkeys(self._sentences))
+            self.raised = ResultsError("\n".join(dict.fromkeys(self._sentences)))
+            raise self.raised
 
 
 @contextmanager
@@ -39,6 +37,6 @@ def gathered() -> Iterator[Questions]:
     try:
         yield questions
     except ResultsError as error:
-        if str(error) != questions.text:  # otherwise these are the questions
+        if error is not questions.raised:  # otherwise it holds the questions already
             questions.ask(str(error))
     questions.check()
