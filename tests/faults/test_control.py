@@ -25,6 +25,7 @@ def hold(run: RunDirectory, command: subprocess.Popen[str]) -> int:
     return pid
 
 
+@pytest.mark.slow
 def test_pause_resume_cancel_and_retry_work_from_another_terminal(
     open_terminal: Open, undisturbed: Terminal
 ) -> None:

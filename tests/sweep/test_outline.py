@@ -119,7 +119,7 @@ def test_the_guess_for_a_gpu_does_not_depend_on_the_cpu(monkeypatch: pytest.Monk
     monkeypatch.setattr(processors, "installed_gpus", lambda: ["0"])
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     pace = guessed_pace(1)
-    assert (pace.rate, pace.source) == (1e13, "a guess for any GPU, which large models use better")
+    assert (pace.rate, pace.source) == (1e13, "a guess for any GPU; large models use it better")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert guessed_pace(1).source == "a guess from this machine's matrix products"
 
