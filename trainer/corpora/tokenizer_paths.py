@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 from trainer.corpora.tokenizer_json import JsonTokenizer, read_json
 from trainer.errors import CorpusError
-from trainer.sources.lookup import look_up
+from trainer.sources.lookup import look_up_one
 from trainer.tokenizer_names import name_of
 from trainer.tokens import END_OF_TEXT, TOKENIZER_FILE
 
@@ -55,14 +54,8 @@ def find_tokenizer_file(word: str, beside: Path | None = None) -> TokenizerFile 
     if _NAMED.fullmatch(word):
         return None
     where = f"data.tokenizer = {word!r}"
-    found = look_up(os.path.expanduser(word), beside)  # noqa: PTH111  (raises nothing for ~nobody)
-    if len(found) > 1:
-        one, other = (path.resolve() for path in found)
-        raise CorpusError(
-            f"{where} is ambiguous: {one} and {other} both exist; write the absolute path"
-        )
-    if found:
-        return _read(found[0], where)
+    if found := look_up_one(word, beside, where, CorpusError):
+        return _read(found, where)
     if not re.search(r"[/\\]|\.json$", word):
         return None
     raise CorpusError(

@@ -8,10 +8,10 @@ from pathlib import Path
 from trainer.errors import CorpusError
 from trainer.recipe import DataConfig
 from trainer.sources import file_kinds as kinds
-from trainer.sources.folders import select
+from trainer.sources.folders import check_no_pattern, select
 from trainer.sources.hub import is_known, open_hub_dataset
 from trainer.sources.local_files import LocalFiles
-from trainer.sources.lookup import look_up, nearest_path
+from trainer.sources.lookup import look_up, look_up_one, nearest_path
 from trainer.sources.source import Source
 from trainer.sources.standard_library import StandardLibrary
 from trainer.sources.token_files import BINS, READY, ReadyTokens
@@ -41,42 +41,21 @@ def find_source(
 
 
 def _find(data: DataConfig, cache: Path, beside: Path | None, *, online: bool) -> Source:
-    path = None if data.corpus == STANDARD_LIBRARY else _here(data, beside)
+    if data.corpus == STANDARD_LIBRARY:
+        check_no_pattern(data, "not a folder")
+        return StandardLibrary(data)
+    path = look_up_one(data.corpus, beside, f"data.corpus = {data.corpus!r}", CorpusError)
     if path is not None:
         return _local(data, path, cache)
-    if data.corpus == STANDARD_LIBRARY:
-        _check_no_pattern(data)
-        return StandardLibrary(data)
     prefix = next((each for each in HUB_PREFIXES if data.corpus.startswith(each)), "")
     name = data.corpus.removeprefix(prefix).rstrip("/")
     on_hub = data.model_copy(update={"corpus": name})
     is_one = bool(_ON_HUB.fullmatch(name))
     if is_one and (prefix or is_known(on_hub, cache) or not _seems_local(name, beside)):
-        _check_no_pattern(data)
+        check_no_pattern(data, "not a folder")
         return open_hub_dataset(on_hub, cache, online=online)
     is_file = Path(name).suffix.lower() in kinds.SUFFIXES
     raise _missing(data, beside, name if is_one and not is_file else None)
-
-
-def _check_no_pattern(data: DataConfig) -> None:
-    """Raise CorpusError if a pattern is given where there is no folder."""
-    if data.pattern:
-        raise CorpusError(
-            f"data.pattern = {data.pattern!r} chooses files of a folder, and data.corpus = "
-            f"{data.corpus!r} is not a folder; leave out data.pattern"
-        )
-
-
-def _here(data: DataConfig, beside: Path | None) -> Path | None:
-    """The path of a local corpus; None if there is none of that name."""
-    found = look_up(data.corpus, beside)
-    if len(found) > 1:
-        one, other = (path.resolve() for path in found)
-        raise CorpusError(
-            f"data.corpus = {data.corpus!r} is ambiguous: {one} and {other} both exist; "
-            "write the absolute path"
-        )
-    return found[0] if found else None
 
 
 def _local(data: DataConfig, path: Path, cache: Path) -> Source:

@@ -52,12 +52,17 @@ def select(data: DataConfig, path: Path) -> Selection:
     return Selection(kinds.ALIASES.get(kind, kind), found, path, split, rule)
 
 
-def _file(data: DataConfig, path: Path) -> Selection:
+def check_no_pattern(data: DataConfig, what: str) -> None:
+    """Raise CorpusError if a pattern is given where the corpus is `what`, and not a folder."""
     if data.pattern:
         raise CorpusError(
             f"data.pattern = {data.pattern!r} chooses files of a folder, and data.corpus = "
-            f"{data.corpus!r} is a file; leave out data.pattern"
+            f"{data.corpus!r} is {what}; leave out data.pattern"
         )
+
+
+def _file(data: DataConfig, path: Path) -> Selection:
+    check_no_pattern(data, "a file")
     if path.suffix.lower() == READY:  # a single one may have any name
         return Selection(READY, [path], path.parent, None)
     if words := kinds.remedy(path):

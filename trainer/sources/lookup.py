@@ -23,6 +23,18 @@ def look_up(word: str, beside: Path | None) -> list[Path]:
         raise UserError(f"{error.filename} cannot be read ({error.strerror})") from error
 
 
+def look_up_one(word: str, beside: Path | None, where: str, error: type[UserError]) -> Path | None:
+    """The existing path of that name; None if there is none.
+
+    Raises `error`, which begins with `where`, if it exists in both places.
+    """
+    found = look_up(word, beside)
+    if len(found) > 1:
+        one, other = (path.resolve() for path in found)
+        raise error(f"{where} is ambiguous: {one} and {other} both exist; write the absolute path")
+    return found[0] if found else None
+
+
 def nearest_path(word: str, beside: Path | None) -> str | None:
     """The path that exists and is most like one that does not; None if none is like it.
 

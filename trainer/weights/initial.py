@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from trainer.corpora.corpus import Corpus
 from trainer.corpora.tokenizer import Tokenizer, load_tokenizer, parse_tokenizer
 from trainer.errors import WeightsError
 from trainer.recipe import VOCABULARY
-from trainer.sources.lookup import look_up
+from trainer.sources.lookup import look_up_one
 from trainer.weights.pretrained import Pretrained, open_pretrained
 from trainer.weights.tokenizer_files import check_same_tokens
 
@@ -21,19 +20,14 @@ def find_weights(word: str, beside: Path | None = None) -> Pretrained:
     Raises WeightsError if there is none, or two.
     """
     where = f"train.initial_weights = {word!r}"
-    found = look_up(os.path.expanduser(word), beside)  # noqa: PTH111  (raises nothing for ~nobody)
-    if len(found) > 1:
-        raise WeightsError(
-            f"{where} is ambiguous: {found[0].resolve()} and "
-            f"{found[1].resolve()} both exist; write the absolute path"
-        )
-    if not found:
+    found = look_up_one(word, beside, where, WeightsError)
+    if found is None:
         raise WeightsError(
             f"{where}: there is no such folder or file{f', also not in {beside}' if beside else ''}; "
             "name the folder of a finished run or of a GPT-2 in Hugging Face's format (`hf download "
             "openai-community/gpt2 --local-dir gpt2` fetches OpenAI's), or a ckpt.pt of nanoGPT's"
         )
-    return open_pretrained(found[0].resolve())
+    return open_pretrained(found.resolve())
 
 
 def check_tokens(weights: Pretrained, name: str, corpus: Corpus | None, cache: Path) -> None:
