@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import lzma
 import stat
-import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sweep.errors import ResultsError
 from sweep.terminal.printable import shown
 from sweep.terminal.units import shown_size
+from trainer.sources.compression import BLOCK, Compression, compression_of
 
 MAX_FILE = 2 << 30
 """Bytes of a file."""
 MAX_UNPACKED = 256 << 20
 """Bytes that a compressed file may have when it is unpacked: a small one can hold terabytes."""
-_BLOCK = 1 << 20
-
-
-def _open_zstd(path: Path) -> Any:  # noqa: ANN401  (pyarrow has no types)
-    import pyarrow as pa
-
-    return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
-
-
-COMPRESSIONS: dict[bytes, Callable[[Path], Any]] = {
-    b"\x1f\x8b": gzip.GzipFile,
-    b"BZh": bz2.BZ2File,
-    b"\xfd7zXZ\x00": lzma.LZMAFile,
-    b"\x28\xb5\x2f\xfd": _open_zstd,
-}
-"""By the bytes that a compressed file begins with: how it is opened."""
 
 
 def read_content(path: Path) -> bytes:
     """Return the bytes of a file, unpacked. Raises ResultsError if it cannot be read."""
     try:
         _check_regular(path)
-        with path.open("rb") as file:
-            start = file.read(8)
-            for magic, opener in COMPRESSIONS.items():
-                if start.startswith(magic):
-                    return _unpack(path, opener)
-            return start + file.read()
+        compression = compression_of(path)
+        return _unpack(path, compression) if compression else path.read_bytes()
     except FileNotFoundError as error:
         raise ResultsError(f"{path} does not exist; name a file of results") from error
     except OSError as error:
@@ -67,11 +43,11 @@ def _check_regular(path: Path) -> None:
         )
 
 
-def _unpack(path: Path, opener: Callable[[Path], Any]) -> bytes:
+def _unpack(path: Path, compression: Compression) -> bytes:
     parts, size = [], 0
     try:
-        with opener(path) as stream:
-            while block := stream.read(_BLOCK):
+        with compression.open(path) as stream:
+            while block := stream.read(BLOCK):
                 parts.append(block)
                 size += len(block)
                 if size > MAX_UNPACKED:
@@ -79,7 +55,7 @@ def _unpack(path: Path, opener: Callable[[Path], Any]) -> bytes:
                         f"{path} has more than {shown_size(MAX_UNPACKED)} when it is unpacked; "
                         "unpack it yourself and import the unpacked file"
                     )
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError) as error:
         raise ResultsError(
             f"{path} is compressed and cannot be unpacked: {shown(str(error))}; copy it again"
         ) from error

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from sweep.errors import ResultsError, did_you_mean
 from sweep.terminal.printable import shown
+from trainer.sources.compression import without_compression
+from trainer.sources.file_kinds import suffix_of
 
 MAX_FILES = 10_000
 MAX_ENTRIES = 200_000
@@ -28,9 +30,7 @@ LOG_SUFFIXES = (".log", ".txt", ".out", "")
 _CHECKPOINT = re.compile(r"(?:checkpoint|step|epoch)[-_]?\d+", re.IGNORECASE)
 """A folder below that of a run."""
 _VERSION = re.compile(r"version_\d+")
-_SUFFIX = re.compile(
-    r"(\.(csv|tsv|jsonl?|ndjson|parquet|log|txt|out|err))?(\.(gz|zst|xz|bz2))?$", re.IGNORECASE
-)
+_SUFFIX = re.compile(r"\.(csv|tsv|jsonl?|ndjson|parquet|log|txt|out|err)$", re.IGNORECASE)
 _GENERIC = re.compile(
     r"trainer_state|progress|result|.*tfevents.*|wandb-summary|all_results|final_info|metrics|log"
     r"|stdout|stderr|output|history|results|train|slurm",
@@ -81,7 +81,7 @@ def _last_name(parts: Sequence[str]) -> str:
 def _name_parts(path: Path) -> list[str]:
     """Return the folders and the name of a run: without suffix, checkpoints and generic names."""
     *folders, name = path.absolute().parts
-    parts = [*folders[1:], _SUFFIX.sub("", name) or name]
+    parts = [*folders[1:], _SUFFIX.sub("", without_compression(name)) or name]
     if _GENERIC.fullmatch(parts[-1]) and len(parts) > 1:
         parts.pop()
         while _CHECKPOINT.fullmatch(parts[-1]) and len(parts) > 1:
@@ -135,7 +135,7 @@ def _inside(folder: Path, *, logs: bool) -> list[Path]:
     """Return the files of results in a folder: all of the first kind that it has."""
     present = _walk(folder)
     if logs:
-        found = [path for path in present if log_suffix(path) in LOG_SUFFIXES]
+        found = [path for path in present if suffix_of(path) in LOG_SUFFIXES]
         wanted = f"no log ({', '.join(LOG_SUFFIXES[:-1])})"
     else:
         found = _of_one_kind(present)
@@ -143,11 +143,6 @@ def _inside(folder: Path, *, logs: bool) -> list[Path]:
     if not found:
         raise ResultsError(f"{folder} is a folder with {wanted} in it; {_remedy(present)}")
     return found
-
-
-def log_suffix(path: Path) -> str:
-    """Return the suffix of a file, without that of its compression."""
-    return Path(re.sub(r"\.(gz|zst|xz|bz2)$", "", path.name.lower())).suffix
 
 
 def _walk(folder: Path) -> list[Path]:
@@ -200,7 +195,7 @@ def _remedy(present: Sequence[Path]) -> str:
         return (
             "it is a folder of W&B: export the runs as CSV from the site, or read them with its API"
         )
-    if any(log_suffix(path) in LOG_SUFFIXES for path in present):
+    if any(suffix_of(path) in LOG_SUFFIXES for path in present):
         return r"to read logs, add --regex 'step (?P<step>\d+).*val loss (?P<loss>[0-9.]+)'"
     return "name a file"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from sweep.errors import ResultsError
 from sweep.importing.fields import MATCHES, SEED_FIELDS, Field, recognise
 from sweep.importing.files.content import read_content
-from sweep.importing.files.finding import log_suffix
 from sweep.importing.files.table import Record, Table, table_of
 from sweep.importing.files.text import Text, read_text
 from sweep.terminal.printable import shown
+from trainer.sources.file_kinds import suffix_of
 
 KNOWN_LINES = {
     "nanoGPT": r"step (?P<step>\d+):.*val loss (?P<loss>[0-9.]+)",
@@ -83,13 +83,13 @@ def without_other_files(logs: Mapping[Path, Table], pattern: re.Pattern[str]) ->
     Other files without a match are runs that ended early; a remark names them. Raises ResultsError
     if no file has a match.
     """
-    suffixes = {log_suffix(path) for path, log in logs.items() if not log.is_blank}
+    suffixes = {suffix_of(path) for path, log in logs.items() if not log.is_blank}
     if not suffixes:
         raise ResultsError(
             f"no line of {next(iter(logs))}{' and the others' if len(logs) > 1 else ''} matches "
             f"--regex {pattern.pattern!r}"
         )
-    kept = {path: log for path, log in logs.items() if log_suffix(path) in suffixes}
+    kept = {path: log for path, log in logs.items() if suffix_of(path) in suffixes}
     for path, log in kept.items():
         if log.is_blank:
             remark = f"{path}: no line matches, so its run has no loss."
