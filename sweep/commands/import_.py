@@ -28,7 +28,7 @@ from sweep.study.file import Name
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
 from sweep.workspace import Workspace
-from trainer.words import counted
+from trainer.words import counted, shortened
 
 ARMS_LISTED = 6
 """Arms that a remark lists."""
@@ -174,8 +174,7 @@ def _remarks(found: Runs) -> Iterator[str]:
             yield f"{len(rows)} run{'s' if len(rows) > 1 else ''} {what}: {_rows(rows)}."
     united = [f"{shown(name)} is {shown(kept)}" for name, kept in found.united.items()]
     if united:
-        more = ", …" if len(united) > ARMS_LISTED else ""
-        yield f"Numbers written in two ways are one arm: {', '.join(united[:ARMS_LISTED])}{more}."
+        yield f"Numbers written in two ways are one arm: {shortened(united, ARMS_LISTED)}."
     if found.ends.by_arm:
         yield _ends(found.ends)
 
@@ -184,21 +183,21 @@ def _ends(ends: Ends) -> str:
     """Say at which steps the runs end, and how to compare them at one step."""
     told = [
         f"{shown(arm)} at {step_text(first)}" + (f" to {step_text(last)}" if last > first else "")
-        for arm, (first, last) in list(ends.by_arm.items())[:ARMS_LISTED]
+        for arm, (first, last) in ends.by_arm.items()
     ]
-    more = ", …" if len(ends.by_arm) > ARMS_LISTED else ""
+    where = shortened(told, ARMS_LISTED)
     if ends.column:
         return (
-            f"By {shown(ends.column)}, the runs do not end at the same step: {', '.join(told)}{more}. "
+            f"By {shown(ends.column)}, the runs do not end at the same step: {where}. "
             "To compare them at one step, import a file with a row for each step, with --at-step N."
         )
     step = "N" if ends.common is None else step_text(ends.common)
     return (
-        f"The runs do not end at the same step: {', '.join(told)}{more}. To compare them at one "
+        f"The runs do not end at the same step: {where}. To compare them at one "
         f"step, import the file under another --study name with --at-step {step}."
     )
 
 
 def _rows(rows: Sequence[int]) -> str:
-    numbers = ", ".join(str(row) for row in rows[:ROWS_LISTED])
-    return f"row{'s' if len(rows) > 1 else ''} {numbers}{', …' if len(rows) > ROWS_LISTED else ''}"
+    numbers = shortened([str(row) for row in rows[: ROWS_LISTED + 1]], ROWS_LISTED)
+    return f"row{'s' if len(rows) > 1 else ''} {numbers}"

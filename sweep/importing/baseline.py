@@ -10,7 +10,7 @@ from sweep.importing.rules import Reading
 from sweep.importing.settings import Settings
 from sweep.store.plan_content import PlanContent
 from sweep.study.file import BASELINE
-from sweep.terminal.printable import shown
+from sweep.terminal.printable import shown, shown_first
 
 ARMS_LISTED = 20
 
@@ -32,10 +32,8 @@ def choose_baseline(
             return name
     if len(names) == 1 and settings.baseline is None:
         return names[0]
-    listed = ", ".join(shown(name) for name in names[:ARMS_LISTED])
-    more = ", …" if len(names) > ARMS_LISTED else ""
     reading.questions.ask(
         f"{reading.source} has no arm {shown(wanted)} to compare the others with"
-        f"{did_you_mean(wanted, names)} (it has: {listed}{more}); name it with --baseline NAME"
+        f"{did_you_mean(wanted, names)} (it has: {shown_first(names, ARMS_LISTED)}); name it with --baseline NAME"
     )
     return wanted

@@ -29,7 +29,7 @@ from sweep.importing.selection import (
     select_rows,
 )
 from sweep.metrics.metric import Direction
-from sweep.terminal.printable import shown
+from sweep.terminal.printable import shown, shown_first
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,7 +203,7 @@ def _check_present(
             if part not in present:
                 questions.ask(
                     f"{source} has no column {shown(part)} for {field}"
-                    f"{did_you_mean(part, present)} (it has: {_listed(present)})"
+                    f"{did_you_mean(part, present)} (it has: {shown_first(present, _LISTED)})"
                 )
 
 
@@ -215,12 +215,12 @@ def _find_loss(
     others = [name for name in present if is_test_metric(name)]
     if loss and not found and others and not is_test_metric(loss):
         questions.ask(
-            f"{source} has {shown(loss)}, which may be the training loss, beside {_listed(others)}; "
+            f"{source} has {shown(loss)}, which may be the training loss, beside {shown_first(others, _LISTED)}; "
             f"choose one with --column loss={quoted(others[0])} or --column loss={quoted(loss)}"
         )
     if len(found) > 1:
         questions.ask(
-            f"{source} has the losses {_listed(found)}; choose one with --column "
+            f"{source} has the losses {shown_first(found, _LISTED)}; choose one with --column "
             f"loss={quoted(found[0])}"
         )
     return found[0] if found else loss
@@ -235,7 +235,7 @@ def _missing(field: Field, present: list[str], source: str) -> str:
     near = did_you_mean(field, present, f"--column {field}=")
     return (
         f"{source} has no column '{field}'{near or _candidates(field, present)} (it has: "
-        f"{_listed(present)})"
+        f"{shown_first(present, _LISTED)})"
     )
 
 
@@ -255,8 +255,3 @@ def _candidates(field: Field, present: Sequence[str]) -> str:
         joined = f"--column arm={quoted(','.join(parameters))} for one made of several"
         options = [*(f"--column arm={quoted(name)}" for name in likely or ["COLUMN"]), joined]
     return f"; name the column that holds it: {' or '.join(options[:_OFFERED])}"
-
-
-def _listed(present: Sequence[str]) -> str:
-    names = [shown(name) for name in present[:_LISTED]]
-    return ", ".join(names) + (", …" if len(present) > _LISTED else "")

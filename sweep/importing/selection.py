@@ -10,7 +10,7 @@ from sweep.errors import ResultsError, did_you_mean
 from sweep.importing.cells import plain_name
 from sweep.importing.fields import Field, bare_name, is_test_metric, is_test_split
 from sweep.metrics.names import words_of_name
-from sweep.terminal.printable import shown
+from sweep.terminal.printable import shown, shown_first
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,7 @@ def ask_for_splits(
         every = " ".join(f"--where {quoted(f'{name}={value}')}" for value in values[:VALUES_LISTED])
         likely = next((value for value in values if is_test_split(value)), values[0])
         yield (
-            f"{source} has losses of several kinds, by {shown(name)}: {_listed(values)}; choose one "
+            f"{source} has losses of several kinds, by {shown(name)}: {shown_first(values, VALUES_LISTED)}; choose one "
             f"with --where {quoted(f'{name}={likely}')}, or take all with {every}"
         )
 
@@ -96,7 +96,7 @@ def ask_for_metric(long: LongTable, source: str) -> str:
     likely = next((name for name in long.names if is_test_metric(name)), long.names[0])
     return (
         f"{source} has a row for each metric, which {shown(long.metric)} names: "
-        f"{_listed(long.names)}; choose one with --where {quoted(f'{long.metric}={likely}')}"
+        f"{shown_first(long.names, VALUES_LISTED)}; choose one with --where {quoted(f'{long.metric}={likely}')}"
     )
 
 
@@ -116,7 +116,7 @@ def _split(word: str, present: Sequence[str], source: str) -> tuple[str, str]:
             return column, "=".join(parts[end:]).strip()
     raise ResultsError(
         f"{source} has no column {shown(parts[0])} for --where {word}"
-        f"{did_you_mean(parts[0], present)} (it has: {_listed(present)})"
+        f"{did_you_mean(parts[0], present)} (it has: {shown_first(present, VALUES_LISTED)})"
     )
 
 
@@ -124,10 +124,5 @@ def _no_such_value(cells: pd.Series[Any], column: str, value: str, source: str) 
     values = cells.dropna().astype("str").str.strip().unique().tolist()
     return (
         f"{source}: no row has {shown(value)} in {shown(column)}{did_you_mean(value, values)} "
-        f"(there are: {_listed(values)})"
+        f"(there are: {shown_first(values, VALUES_LISTED)})"
     )
-
-
-def _listed(values: Sequence[str]) -> str:
-    names = [shown(value) for value in values[:VALUES_LISTED]]
-    return ", ".join(names) + (", …" if len(values) > VALUES_LISTED else "")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sweep.errors import listed
 from sweep.noise.setting import DEFAULT, FieldChange, SettingChanges
 from sweep.terminal.printable import shown
+from trainer.words import with_rest
 
 MAX_FIELDS = 3
 """Fields of a changed recipe that are named; of the others, the text has the number."""
@@ -31,9 +32,8 @@ def warning_text(study: str, changes: SettingChanges, *, borrowed: bool) -> str:
 def _parts(changes: SettingChanges, first: str, second: str) -> Iterator[str]:
     """The differences; `first` and `second` mark the two values, as in `0.1 then, 0 now`."""
     if changes.fields:
-        fields = [_field_text(field, first, second) for field in changes.fields[:MAX_FIELDS]]
-        rest = len(changes.fields) - MAX_FIELDS
-        yield f"the recipe ({', '.join([*fields, *([f'and {rest} more'] if rest > 0 else [])])})"
+        fields = [_field_text(field, first, second) for field in changes.fields]
+        yield f"the recipe ({', '.join(with_rest(fields, MAX_FIELDS))})"
     if changes.corpus:
         yield "the corpus"
     if changes.devices:

@@ -12,6 +12,7 @@ from sweep.history.history import FileState, PlanHistory
 from sweep.history.withdrawn import WithdrawnArm
 from sweep.terminal.printable import harmless, shown
 from sweep.verdicts.family_growth import FamilyGrowth
+from trainer.words import with_rest
 
 MAX_CHANGES = 12
 """Changes of a plan that are listed."""
@@ -55,9 +56,7 @@ def change_text(change: PlanChange) -> str:
 
 def changes_text(changes: Sequence[PlanChange]) -> str:
     """`alpha 0.05 → 0.1; arm x removed; seeds 5 → 7`, at most `MAX_CHANGES` of them."""
-    parts = [change_text(change) for change in changes[:MAX_CHANGES]]
-    more = len(changes) - MAX_CHANGES
-    return "; ".join([*parts, *([f"and {more} more"] if more > 0 else [])])
+    return "; ".join(with_rest([change_text(change) for change in changes], MAX_CHANGES))
 
 
 def _value_text(value: Any) -> str:  # noqa: ANN401  (JSON)
@@ -91,10 +90,9 @@ def growth_lines(growth: FamilyGrowth | None) -> list[str]:
         return []
     changed = [
         f"{harmless(each.arm)} is {each.after} and would be {each.before}"
-        for each in growth.changed[:MAX_CHANGES]
+        for each in growth.changed
     ]
-    more = len(growth.changed) - MAX_CHANGES
-    words = "; ".join([*changed, *([f"and {more} more"] if more > 0 else [])])
+    words = "; ".join(with_rest(changed, MAX_CHANGES))
     grown = f"The family has grown from {growth.before} to {growth.after} questions."
     return [f"{grown} With the {growth.before} and the same runs: {words}."]
 

@@ -24,7 +24,7 @@ from sweep.terminal.printable import harmless, shown
 from sweep.terminal.units import rough_duration
 from sweep.verdicts.judge import ArmReport, Report
 from sweep.verdicts.settling import Settling
-from trainer.words import counted
+from trainer.words import counted, shortened
 
 MAX_COSTS = 8
 """Undecided arms for which the cost of further seeds is listed."""
@@ -143,13 +143,14 @@ def _settling_lines(report: Report, undecided: Sequence[ArmReport]) -> list[str]
     known.sort(key=lambda each: each[1].runs)
     costs = [
         f"{_how(settling, report)} settles {harmless(name)} ({_amount(settling)})"
-        for name, settling in known[:MAX_COSTS]
+        for name, settling in known
     ]
-    more = ", …" if len(known) > MAX_COSTS else ""
     slots = known[0][1].slots
     at_once = "one run at a time" if slots == 1 else f"{slots} runs at a time"
     command = f"sweep stack {harmless(report.stack.of)}" if report.stack else "sweep run"
-    return [f"{first} `{command}` trains them for all arms, {at_once}: {', '.join(costs)}{more}."]
+    return [
+        f"{first} `{command}` trains them for all arms, {at_once}: {shortened(costs, MAX_COSTS)}."
+    ]
 
 
 def _how(settling: Settling, report: Report) -> str:
@@ -164,4 +165,4 @@ def _how(settling: Settling, report: Report) -> str:
 def _amount(settling: Settling) -> str:
     """`460 runs, about 15 min`."""
     took = "" if settling.seconds is None else f", about {rough_duration(settling.seconds)}"
-    return f"{settling.runs:,} run{'s' if settling.runs > 1 else ''}{took}"
+    return f"{counted(settling.runs, 'run')}{took}"

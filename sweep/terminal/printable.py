@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from trainer.words import shortened
+
 _MAX_SHOWN = 60
 """Characters of a value that `shown` keeps."""
 
@@ -25,3 +29,8 @@ def shown(value: object) -> str:
 def harmless(text: str) -> str:
     """A text as it is if it is printable; else escaped and shortened, as by `shown`."""
     return text if text.isprintable() else shown(text)[1:-1]
+
+
+def shown_first(names: Sequence[object], most: int) -> str:
+    """The first names as `shown` writes them, with an ellipsis if there are more."""
+    return shortened([shown(name) for name in names[: most + 1]], most)

@@ -1,10 +1,10 @@
-"""Numbers in messages agree with their nouns."""
+"""Numbers in messages agree with their nouns, and long lists are cut off."""
 
 from __future__ import annotations
 
 import pytest
 
-from trainer.words import counted
+from trainer.words import counted, shortened, with_rest
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,18 @@ from trainer.words import counted
 )
 def test_a_count_of_one_has_a_singular_noun(words: tuple[int, str, str], expected: str) -> None:
     assert counted(*words) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "short", "counting"),
+    [
+        ([], "", []),
+        (["a", "b"], "a, b", ["a", "b"]),
+        (["a", "b", "c", "d"], "a, b, …", ["a", "b", "and 2 more"]),
+    ],
+)
+def test_a_long_list_ends_with_an_ellipsis_or_a_count(
+    words: list[str], short: str, counting: list[str]
+) -> None:
+    assert shortened(words, 2) == short
+    assert with_rest(words, 2) == counting

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from trainer.recipe import DataConfig
 from trainer.tokens import Tokens
+from trainer.words import with_rest
 
 PIECE = 2**21
 """Bytes of text per piece. It determines how much memory is needed, and where `max_tokens` stops
@@ -121,8 +122,7 @@ def dataset_rule(own: str | None, unread: Sequence[str], share: float) -> str:
 
 def first_names(names: Sequence[str]) -> tuple[str, ...]:
     """The first MAX_FILE_NAMES names, and how many more there are."""
-    more = len(names) - MAX_FILE_NAMES
-    return (*names[:MAX_FILE_NAMES], f"and {more} more") if more > 0 else tuple(names)
+    return tuple(with_rest(names, MAX_FILE_NAMES))
 
 
 def stretches(text: bytes) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sweep.errors import ResultsError
 from sweep.importing.files.table import Table, check_size
 from sweep.importing.files.text import Text
-from sweep.terminal.printable import shown
+from sweep.terminal.printable import shown, shown_first
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -229,6 +229,5 @@ def _with_decimal_points(cells: pa.Table, separator: str) -> tuple[pa.Table, lis
             points = compute.replace_substring(cells.column(place), ",", ".")
             cells = cells.set_column(place, name, points)
             changed.append(name)
-    more = ", …" if len(changed) > _LISTED else ""
-    named = ", ".join(shown(name) for name in changed[:_LISTED])
-    return cells, [f"Commas are decimal points in {named}{more}."] if changed else []
+    named = shown_first(changed, _LISTED)
+    return cells, [f"Commas are decimal points in {named}."] if changed else []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sweep.errors import ResultsError
 from sweep.importing.fields import Field, is_test_metric, recognise
 from sweep.importing.tools.export import FILE, Asked, Export
-from sweep.terminal.printable import shown
+from sweep.terminal.printable import shown, shown_first
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,9 +124,8 @@ def _about_ranges(frame: pd.DataFrame, curves: Sequence[_Curve]) -> list[str]:
 
 def _which(metrics: Sequence[str]) -> str:
     likely = next((name for name in metrics if is_test_metric(name)), metrics[0])
-    more = ", …" if len(metrics) > _LISTED else ""
-    listed = ", ".join(shown(name) for name in metrics[:_LISTED])
-    return f"the panel has the metrics {listed}{more}; choose one, such as --column loss={likely}"
+    listed = shown_first(metrics, _LISTED)
+    return f"the panel has the metrics {listed}; choose one, such as --column loss={likely}"
 
 
 def _by_run(curves: Sequence[_Curve]) -> Iterator[tuple[str, list[_Curve]]]:
