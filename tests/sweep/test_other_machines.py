@@ -14,23 +14,14 @@ from sweep.store.url import store_url
 from tests.conftest import ROOT
 from tests.patience import PATIENCE
 from tests.sweep.conftest import Run
+from tests.without_linux import WITHOUT_LINUX
 
 pytestmark = pytest.mark.slow
 
-WITHOUT_LINUX = """
-import builtins, importlib.util, io, os, signal, sys
-
-def without(function):
-    def call(path, *words, **named):
-        if isinstance(path, (str, os.PathLike)) and os.fspath(path).startswith(("/proc", "/sys/fs")):
-            raise FileNotFoundError(2, "No such file or directory", os.fspath(path))
-        return function(path, *words, **named)
-    return call
-
-io.open = builtins.open = without(io.open)
-for name in ("stat", "lstat", "scandir", "listdir", "open"):
-    setattr(os, name, without(getattr(os, name)))
-del os.sched_getaffinity, os.pidfd_open, signal.pidfd_send_signal
+SITE = (
+    WITHOUT_LINUX
+    + """
+import importlib.util, sys
 
 class Darwin:
     "Lets our modules that ask for the platform see another one; torch has to see the real one."
@@ -56,6 +47,7 @@ class Darwin:
 
 sys.meta_path.insert(0, Darwin())
 """
+)
 """Python runs `sitecustomize` at the start of every process: command, server and runs."""
 
 
@@ -70,7 +62,7 @@ def test_a_study_ends_with_the_same_losses_without_what_only_linux_has(
 ) -> None:
     site = tmp_path / "site"
     site.mkdir()
-    (site / "sitecustomize.py").write_text(WITHOUT_LINUX)
+    (site / "sitecustomize.py").write_text(SITE)
     there = {**environment, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
     done = subprocess.run(
         [sys.executable, "-m", "sweep", "run", "s.toml"],

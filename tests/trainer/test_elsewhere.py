@@ -12,30 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.without_linux import WITHOUT_LINUX
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 
 MakeRun = Callable[..., RunDirectory]
 Attempt = Callable[..., int]
 
-SERVER = """
-import builtins, io, os, signal
-
-def without(function):
-    def call(path, *words, **named):
-        if isinstance(path, (str, os.PathLike)) and os.fspath(path).startswith(("/proc", "/sys/fs")):
-            raise FileNotFoundError(2, "No such file or directory", os.fspath(path))
-        return function(path, *words, **named)
-    return call
-
-io.open = builtins.open = without(io.open)
-for name in ("stat", "lstat", "scandir", "listdir", "open"):
-    setattr(os, name, without(getattr(os, name)))
-del os.sched_getaffinity, os.pidfd_open, signal.pidfd_send_signal
+SERVER = f"""{WITHOUT_LINUX}
 from trainer.processes import ranks, start_method
 from trainer.rundir import lock_holder
 for module in (ranks, lock_holder):
-    module.sys = type("sys", (), {"platform": "darwin", "stderr": module.sys.stderr})
+    module.sys = type("sys", (), {{"platform": "darwin", "stderr": module.sys.stderr}})
 start_method.SPAWNS = True
 from trainer.processes.forkserver import main
 main()
