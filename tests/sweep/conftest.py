@@ -29,7 +29,14 @@ from tests.zygote import Zygote
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Event, Result
 
-ON_EVERY_DATABASE = {"test_control", "test_leases", "test_queue", "test_scheduler", "test_store"}
+ON_EVERY_DATABASE = {
+    "test_control",
+    "test_leases",
+    "test_queue",
+    "test_run_folders",
+    "test_scheduler",
+    "test_store",
+}
 """Modules whose tests are run with each."""
 CORPUS_HASH = "c" * 64
 

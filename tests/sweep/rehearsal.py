@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
 from sweep.store.store import Store
 from sweep.study.file import Jobs
+from sweep.workload.job import Job
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 
@@ -95,3 +97,16 @@ class Desk:
             watcher,
             Settings(Jobs(retries=retries, retry_seconds=0)),
         )
+
+
+def loss_of(seed: int) -> float:
+    return seed / 16
+
+
+def folder_of(desk: Desk, job: Job) -> Path:
+    assert desk.store.ledger
+    return desk.store.ledger.run(job.run_id).path
+
+
+def states(desk: Desk, jobs: list[Job]) -> Counter[str]:
+    return Counter(desk.store.states([job.run_id for job in jobs]).values())

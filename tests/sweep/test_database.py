@@ -211,3 +211,15 @@ def test_the_error_for_a_server_that_does_not_answer_says_what_to_do(tmp_path: P
     assert words.endswith("; start that server, or name another database with --db")
     assert "secret" not in words
     assert "\n" not in words
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_the_database_follows_the_umask(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        store = Store(store_url(None, tmp_path / "runs"), create=True)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "runs").iterdir()}
+    store.close()
+    assert modes == dict.fromkeys(["sweep.db", "sweep.db-wal", "sweep.db-shm"], mode)

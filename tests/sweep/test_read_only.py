@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from sweep.store.store import Store
 from sweep.store.url import store_url
 from sweep.workspace import Workspace
 from tests.other_users import as_user
+from tests.sweep.many_commands import run_many
 from tests.sweep.test_migration import make_older
 
 READERS = [
@@ -34,17 +34,6 @@ READERS = [
     ["data", "list"],
     ["backup", "{elsewhere}/backup.db"],
 ]
-MANY = """
-import json, sys
-from sweep.cli import main
-for words in json.loads(sys.argv.pop()):
-    sys.argv[1:] = words
-    try:
-        main()
-    except SystemExit as end:
-        print("STATUS", words[0], end.code or 0, flush=True)
-"""
-"""Runs several commands in one process."""
 
 
 @pytest.fixture
@@ -87,15 +76,6 @@ def needs_mounts() -> None:
         pytest.skip("only root mounts")
     if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
         pytest.skip("this container forbids mounts")
-
-
-def run_many(
-    folder: Path, commands: Sequence[Sequence[str]], prefix: Sequence[str], env: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    command = [*prefix, sys.executable, "-c", MANY, json.dumps(commands)]
-    return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600
-    )
 
 
 @pytest.mark.parametrize("where", [plain, other_user, read_only_mount])
@@ -299,15 +279,3 @@ def test_a_servers_database_is_read_in_read_only_transactions(url: URL, filled: 
         connection.execute(versions.update().values(version=SCHEMA_VERSION - 1))
     with pytest.raises(OutdatedStoreError, match=r"the next command that writes to it upgrades it"):
         Store(url, read_only=True)
-
-
-@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
-def test_the_database_follows_the_umask(tmp_path: Path, umask: int, mode: int) -> None:
-    before = os.umask(umask)
-    try:
-        store = Store(store_url(None, tmp_path / "runs"), create=True)
-    finally:
-        os.umask(before)
-    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "runs").iterdir()}
-    store.close()
-    assert modes == dict.fromkeys(["sweep.db", "sweep.db-wal", "sweep.db-shm"], mode)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.other_users import GROUP, as_user
 from tests.sources import ROOT
-from tests.sweep.test_read_only import run_many
+from tests.sweep.many_commands import run_many
 
 ALICE, BOB = 2001, 2002
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import selectors
-import shlex
 import signal
 import socket
 import subprocess
@@ -18,60 +14,14 @@ from typing import Any
 
 import pytest
 
-from sweep.bootstrap import command
 from tests.patience import PATIENCE
+from tests.trainer.fork_server import Server
+from tests.trainer.forked import assert_end
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 
 LONG = {"train.tokens": 16 * 8 * 1_000_000}
 """A run that does not end while a test looks on."""
-
-
-class Server:
-    """A fork server in a real process, and the conversation with it."""
-
-    def __init__(self, root: Path, group: Path | None = None) -> None:
-        join = f"echo $$ > {group}/cgroup.procs &&" if group else ""
-        self.process = subprocess.Popen(
-            [
-                "sh",
-                "-c",
-                f"{join} exec {shlex.join(command('trainer.processes.forkserver'))} {os.getpid()}",
-            ],
-            cwd=root,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-        )
-        self._received = b""
-        self.read("ready")
-
-    def say(self, *messages: dict[str, Any]) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(b"".join(json.dumps(m).encode() + b"\n" for m in messages))
-
-    def read(self, kind: str) -> dict[str, Any]:
-        """The next message, which must be of `kind`."""
-        assert self.process.stdout
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._received:
-                assert selector.select(PATIENCE), f"no {kind!r} within {PATIENCE} s"
-                received = os.read(self.process.stdout.fileno(), 65_536)
-                assert received, f"the server ended before it said {kind!r}"
-                self._received += received
-        line, _, self._received = self._received.partition(b"\n")
-        message: dict[str, Any] = json.loads(line)
-        assert kind in message, message
-        return message
-
-    def close(self) -> None:
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -102,21 +52,6 @@ def start(run: RunDirectory, environment: dict[str, str] | None = None) -> dict[
 
 def terminate(run: RunDirectory) -> dict[str, Any]:
     return {"signal": str(run.path), "number": int(signal.SIGTERM)}
-
-
-def assert_ends(pid: int) -> None:
-    until = time.monotonic() + PATIENCE
-    while is_alive(pid):
-        assert time.monotonic() < until, f"process {pid} lives on"
-        time.sleep(0.02)
-
-
-def is_alive(pid: int) -> bool:
-    """True if the process runs; a zombie does not."""
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return bool(state) and not state.startswith("Z")
 
 
 def test_a_run_is_started_and_its_end_is_reported(
@@ -269,7 +204,7 @@ def test_the_runs_of_a_server_end_when(
     else:
         assert own_server.process.stdin
         own_server.process.stdin.close()
-    assert_ends(pid)
+    assert_end([pid])
     own_server.process.wait(timeout=PATIENCE)
     assert run.read_result() is None
 
