@@ -161,6 +161,13 @@ def test_a_file_has_at_most_300_lines_and_a_function_40(path: Path) -> None:
     assert long == []
 
 
+def test_a_file_of_tests_has_at_most_300_lines() -> None:
+    files = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py")]
+    assert len(files) > 200
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
+
+
 def loaded(*command: str) -> set[str]:
     """The top-level modules that a fresh interpreter imports for a command."""
     return {module.partition(".")[0] for module in all_loaded(*command)}
