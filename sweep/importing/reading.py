@@ -132,8 +132,7 @@ def _with_runs(export: Export, asked: Asked, tables: Sequence[Table]) -> Export:
 
     Raises ResultsError to ask for settings that make an arm.
     """
-    names = [str(name) for name in export.frame.columns if name != FILE]
-    chosen = {**dict(recognise(names)), **export.columns, **asked.columns}
+    chosen = _chosen(export, asked)
     if Field.ARM not in chosen and export.settings:
         raise ResultsError(
             f"{asked.source} is {export.tool} and has no column of arms; name the settings that "
@@ -142,34 +141,42 @@ def _with_runs(export: Export, asked: Asked, tables: Sequence[Table]) -> Export:
     if FILE not in export.frame:
         return export
     one_run = all(table.one_run for table in tables) or export.columns.get(Field.RUN) == FILE
-    several = len(tables) > 1
-    if not one_run and not several:
+    if not one_run and len(tables) == 1:
         return replace(export, frame=export.frame.drop(columns=FILE))
-    columns = dict(export.columns)
+    are_named = chosen.keys() & (_APART - {Field.STEP} | {Field.ARM})
     if Field.ARM not in chosen:
-        columns[Field.ARM] = FILE
-        step = _guess_step(names)
-        if step is not None and not chosen.keys() & _APART:
-            columns[Field.STEP] = chosen[Field.STEP] = step
-        _check_rows(export.frame, chosen, asked)
-    export = replace(export, columns=columns)
-    step = chosen.get(Field.STEP)
-    apart = chosen.keys() & (_APART - {Field.STEP} | {Field.ARM})
-    if step is not None and step in export.frame and (one_run or not apart):
+        export = _named_by_file(export, chosen, asked)
+    step = _chosen(export, asked).get(Field.STEP)
+    if step is not None and step in export.frame and (one_run or not are_named):
         return replace(export, frame=_one_row_per_step(export.frame, step))
     return export
+
+
+def _named_by_file(export: Export, chosen: Mapping[Field, str], asked: Asked) -> Export:
+    """Take the name of the file for the arm. Raises ResultsError if its rows cannot be told apart."""
+    columns = {**export.columns, Field.ARM: FILE}
+    step = _guess_step([str(name) for name in export.frame.columns])
+    if step is not None and not chosen.keys() & _APART:
+        columns[Field.STEP] = step
+    _check_rows(export.frame, {**chosen, **columns}, asked)
+    return replace(export, columns=columns)
 
 
 def _with_loss(export: Export, asked: Asked) -> Export:
     """Take the only metric on a test text for the loss, such as `val_bpb`, if no loss is there."""
     names = [str(name) for name in export.frame.columns]
-    chosen = {**dict(recognise(names)), **export.columns, **asked.columns}
-    if Field.LOSS in chosen or find_test_losses(names):
+    if Field.LOSS in _chosen(export, asked) or find_test_losses(names):
         return export
     metrics = [name for name in names if is_test_metric(name)]
     if len(metrics) != 1:
         return export
     return replace(export, columns={**export.columns, Field.LOSS: metrics[0]})
+
+
+def _chosen(export: Export, asked: Asked) -> dict[Field, str]:
+    """The column of each field: the one asked for, the tool's, or one that is recognised."""
+    names = [str(name) for name in export.frame.columns if name != FILE]
+    return {**dict(recognise(names)), **export.columns, **asked.columns}
 
 
 def _guess_step(names: Sequence[str]) -> str | None:
