@@ -1,10 +1,11 @@
 """The verdict on every arm of a study: does it improve the metric by more than chance?"""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pandas as pd
 
+from .arm_verdict import ArmVerdict, Judgement
 from .comparison import Comparison, compare, learn_prior
 from .decision import (
     Judged,
@@ -13,85 +14,13 @@ from .decision import (
     decide,
     depends_on_method,
 )
-from .effects import Estimate, Method
 from .moderation import Prior
-from .noise import Noise, noise
-from .power import (
-    Goal,
-    Precision,
-    paired_precision,
-    seeds_to_settle,
-    unpaired_precision,
-)
+from .noise import noise
 from .rules import Plan
 from .runs import ArmRuns, read_runs
+from .settle import further_seeds
 
 __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArmVerdict:
-    """The verdict on one arm. Losses and effects in nats; None if a field does not apply."""
-
-    arm: str
-    n_done: int
-    n_diverged: int
-    n_failed: int
-    n_missing: int
-    """Queued, running or cancelled."""
-    n_shared: int | None = None
-    """Seeds done in both arm and baseline. This and the fields below are None for the baseline,
-    except `mean` and `sd`."""
-    mean: float | None = None
-    """Mean over the runs that are done; diverged runs are left out."""
-    sd: float | None = None
-    effect: float | None = None
-    """Arm minus baseline; negative is an improvement, unless the plan says `higher_is_better`."""
-    ci_low: float | None = None
-    """The 1 - alpha interval of the effect, not adjusted for multiple comparisons."""
-    ci_high: float | None = None
-    standard_error: float | None = None
-    df: float | None = None
-    """Degrees of freedom of the standard error."""
-    p: float | None = None
-    p_adjusted: float | None = None
-    method: Method | None = None
-    """The method of effect, interval and p. None if there are too few runs for any."""
-    pairing_gain: float | None = None
-    """(var arm + var baseline) / var of the differences: how many unpaired seeds replace a pair."""
-    correlation: float | None = None
-    """Correlation of the arm's and the baseline's losses; None below three shared seeds."""
-    verdict: Verdict | None = None
-    real_but_negligible: bool = False
-    """True for a negligible effect with an adjusted p below alpha."""
-    seeds_to_settle: int | None = None
-    """For an undecided arm: further seeds, in arm and baseline, that would settle it with 80% power.
-    None if that takes more than `power.MAX_SEEDS` or nothing can be estimated."""
-    p_paired: float | None = None
-    p_welch: float | None = None
-    p_permutation: float | None = None
-    sensitive: bool = False
-    """True if another method gives another verdict: see `decision.depends_on_method`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """The verdicts on a study."""
-
-    noise: Noise | None
-    """Noise of the baseline; None with fewer than two baseline runs."""
-    family: int
-    """Number of questions that p-values were adjusted for."""
-    prior: Prior
-    """The prior fitted to all arms' variances; `prior.df` is 0 if too few arms had pairs."""
-    arms: tuple[ArmVerdict, ...]
-    """The baseline first, then the plan's arms in the plan's order."""
-
-    def __getitem__(self, arm: str) -> ArmVerdict:
-        for row in self.arms:
-            if row.arm == arm:
-                return row
-        raise KeyError(f"no arm {arm!r}; arms: {[row.arm for row in self.arms]}")
 
 
 def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
@@ -170,7 +99,7 @@ def _row(
     )
     if verdict != "undecided":
         return row
-    return replace(row, seeds_to_settle=_seeds_to_settle(comparison, estimate, plan))
+    return replace(row, seeds_to_settle=further_seeds(comparison, estimate, plan))
 
 
 def _compared(comparison: Comparison) -> ArmVerdict:
@@ -195,32 +124,6 @@ def _verdict(comparison: Comparison, judged: Judged, p_adjusted: float, plan: Pl
         return "identical"
     estimate, _ = judged
     return "undecided" if estimate is None else decide(estimate, p_adjusted, plan)
-
-
-def _seeds_to_settle(comparison: Comparison, estimate: Estimate, plan: Plan) -> int | None:
-    goal = Goal(
-        alpha=plan.alpha,
-        superiority_alpha=_superiority_alpha(comparison.arm.arm, plan),
-        delta=plan.smallest_effect,
-    )
-    return seeds_to_settle(estimate.effect, _precision(comparison, estimate), goal)
-
-
-def _superiority_alpha(arm: str, plan: Plan) -> float:
-    return plan.alpha if arm in plan.outside_family else plan.strictest_alpha
-
-
-def _precision(comparison: Comparison, estimate: Estimate) -> Precision:
-    """The standard error after further seeds, assuming that the estimated variances are true."""
-    if estimate.method in ("paired t", "moderated paired t"):
-        n = len(comparison.seeds)
-        sd = estimate.standard_error * math.sqrt(n)
-        return paired_precision(sd, n, extra_df=estimate.df - (n - 1))
-    arm, baseline = comparison.arm, comparison.baseline
-    var_baseline = baseline.moments[1]
-    # A single run shows no variance: assume that of the baseline.
-    var_arm = arm.moments[1] if arm.observed.size > 1 else var_baseline
-    return unpaired_precision(var_arm, arm.observed.size, var_baseline, baseline.observed.size)
 
 
 def _none_if_nan(p: float) -> float | None:

@@ -1,0 +1,73 @@
+"""The verdict on one arm, and the verdicts on a study."""
+
+from dataclasses import dataclass
+
+from .decision import Verdict
+from .effects import Method
+from .moderation import Prior
+from .noise import Noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmVerdict:
+    """The verdict on one arm. Losses and effects in nats; None if a field does not apply."""
+
+    arm: str
+    n_done: int
+    n_diverged: int
+    n_failed: int
+    n_missing: int
+    """Queued, running or cancelled."""
+    n_shared: int | None = None
+    """Seeds done in both arm and baseline. This and the fields below are None for the baseline,
+    except `mean` and `sd`."""
+    mean: float | None = None
+    """Mean over the runs that are done; diverged runs are left out."""
+    sd: float | None = None
+    effect: float | None = None
+    """Arm minus baseline; negative is an improvement, unless the plan says `higher_is_better`."""
+    ci_low: float | None = None
+    """The 1 - alpha interval of the effect, not adjusted for multiple comparisons."""
+    ci_high: float | None = None
+    standard_error: float | None = None
+    df: float | None = None
+    """Degrees of freedom of the standard error."""
+    p: float | None = None
+    p_adjusted: float | None = None
+    method: Method | None = None
+    """The method of effect, interval and p. None if there are too few runs for any."""
+    pairing_gain: float | None = None
+    """(var arm + var baseline) / var of the differences: how many unpaired seeds replace a pair."""
+    correlation: float | None = None
+    """Correlation of the arm's and the baseline's losses; None below three shared seeds."""
+    verdict: Verdict | None = None
+    real_but_negligible: bool = False
+    """True for a negligible effect with an adjusted p below alpha."""
+    seeds_to_settle: int | None = None
+    """For an undecided arm: further seeds, in arm and baseline, that would settle it with 80% power.
+    None if that takes more than `power.MAX_SEEDS` or nothing can be estimated."""
+    p_paired: float | None = None
+    p_welch: float | None = None
+    p_permutation: float | None = None
+    sensitive: bool = False
+    """True if another method gives another verdict: see `decision.depends_on_method`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The verdicts on a study."""
+
+    noise: Noise | None
+    """Noise of the baseline; None with fewer than two baseline runs."""
+    family: int
+    """Number of questions that p-values were adjusted for."""
+    prior: Prior
+    """The prior fitted to all arms' variances; `prior.df` is 0 if too few arms had pairs."""
+    arms: tuple[ArmVerdict, ...]
+    """The baseline first, then the plan's arms in the plan's order."""
+
+    def __getitem__(self, arm: str) -> ArmVerdict:
+        for row in self.arms:
+            if row.arm == arm:
+                return row
+        raise KeyError(f"no arm {arm!r}; arms: {[row.arm for row in self.arms]}")
