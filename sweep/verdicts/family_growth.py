@@ -11,6 +11,7 @@ from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.trainers.stored_recipes import flat_recipe
+from sweep.verdicts.analysis_plan import analysis_plan
 from sweep.verdicts.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -79,21 +80,11 @@ def _same(before: object, after: object) -> bool:
 def _judge_again(
     evidence: Evidence, plan: PlanContent, arms: Sequence[str], family: int
 ) -> Judgement:
-    from analysis.rules import Plan
     from analysis.verdict import judge
 
     runs = evidence.judged_runs
-    return judge(
-        runs[runs["arm"].isin([plan.baseline, *arms])],
-        Plan(
-            arms=tuple(arms),
-            baseline=plan.baseline,
-            alpha=plan.analysis.alpha,
-            correction=plan.analysis.correction,
-            smallest_effect=plan.analysis.smallest_effect,
-            withdrawn=family - len(arms),
-        ),
-    )
+    rules = analysis_plan([plan.baseline, *arms], plan, withdrawn=family - len(arms))
+    return judge(runs[runs["arm"].isin([plan.baseline, *arms])], rules)
 
 
 def _changed(before: Judgement, after: Judgement) -> list[ChangedVerdict]:

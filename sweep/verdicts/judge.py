@@ -19,6 +19,7 @@ from sweep.trainers.stored_recipes import (
     planned_tokens,
     test_text_settings,
 )
+from sweep.verdicts.analysis_plan import analysis_plan
 from sweep.verdicts.confounders import Confounder, Requested, find_confounders
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.family_growth import FamilyGrowth, find_family_growth
@@ -29,7 +30,6 @@ from sweep.verdicts.settling import Settling, find_settling
 from sweep.verdicts.test_text import MAX_RUNS, ChunkEffects, TextDependence, read_chunk_effects
 
 if TYPE_CHECKING:
-    from analysis.rules import Plan
     from analysis.verdict import ArmVerdict, Judgement
 
 
@@ -236,25 +236,4 @@ def _requested_by(recipe: FlatRecipe) -> Requested:
         tokens=planned_tokens(recipe),
         precision=recipe["train.precision"],
         test_text=test_text_settings(recipe),
-    )
-
-
-def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0) -> Plan:
-    """The part of a plan that the analysis needs.
-
-    `arms` starts with the baseline, as `Store.arms` does; `withdrawn` is the number of withdrawn
-    questions.
-    """
-    from analysis.rules import Plan
-
-    baseline, *others = arms
-    settings = content.analysis
-    return Plan(
-        arms=tuple(others),
-        baseline=baseline,
-        alpha=settings.alpha,
-        correction=settings.correction,
-        smallest_effect=settings.smallest_effect,
-        withdrawn=withdrawn,
-        higher_is_better=content.direction is Direction.MAXIMIZE,
     )

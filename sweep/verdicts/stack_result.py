@@ -12,8 +12,8 @@ from sweep.metrics.metric import Direction
 from sweep.store.plan_content import StackContent
 from sweep.store.store import Store
 from sweep.study.file import BASELINE
+from sweep.verdicts.analysis_plan import analysis_plan
 from sweep.verdicts.evidence import read_evidence
-from sweep.verdicts.judge import analysis_plan
 from sweep.verdicts.needed import NEEDED, Needed
 from sweep.verdicts.stack_choice import STACK, Choice, LeftOut, leave_one_out, stack_name
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from sweep.metrics.metric import Direction
+from tests.sweep.importer import Importer
 from tests.sweep.stores import Trainer, usual
 
 Content = dict[str, Any]
@@ -55,3 +57,18 @@ def test_a_change_of_the_baseline_is_no_growth(grown: Trainer, content: Content)
     content["baseline"]["model"]["dropout"] = 0.2
     grown(content, close)
     assert grown.report()["family_growth"] is None
+
+
+def test_an_earlier_family_is_judged_in_the_direction_of_the_metric(importer: Importer) -> None:
+    accuracies = {"baseline": (0.5, 0.52, 0.51), "a": (0.7, 0.73, 0.70), "b": (0.5, 0.53, 0.50)}
+    importer(table(accuracies), columns={"loss": "accuracy"}, direction=Direction.MAXIMIZE)
+    assert importer.arms()["a"]["verdict"] == "better"
+    more = accuracies | {f"c{i}": (0.51, 0.52, 0.5) for i in range(3)}
+    importer(table(more), columns={"loss": "accuracy"})
+    assert importer.arms()["a"]["verdict"] == "better"
+    assert importer.report()["family_growth"] is None
+
+
+def table(values: dict[str, tuple[float, ...]]) -> str:
+    rows = [f"{arm},{seed},{x}" for arm, xs in values.items() for seed, x in enumerate(xs)]
+    return "\n".join(["arm,seed,accuracy", *rows]) + "\n"

@@ -1,0 +1,33 @@
+"""The rules by which a stored plan is judged, as `analysis.rules.Plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sweep.metrics.metric import Direction
+from sweep.store.plan_content import PlanContent
+
+if TYPE_CHECKING:
+    from analysis.rules import Plan
+
+
+def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0) -> Plan:
+    """The part of a plan that the analysis needs.
+
+    `arms` starts with the baseline, as `Store.arms` does; `withdrawn` is the number of withdrawn
+    questions.
+    """
+    from analysis.rules import Plan
+
+    baseline, *others = arms
+    settings = content.analysis
+    return Plan(
+        arms=tuple(others),
+        baseline=baseline,
+        alpha=settings.alpha,
+        correction=settings.correction,
+        smallest_effect=settings.smallest_effect,
+        withdrawn=withdrawn,
+        higher_is_better=content.direction is Direction.MAXIMIZE,
+    )
