@@ -101,9 +101,14 @@ class Decisions:
         return float(self.decided.any(axis=1).mean())
 
     @property
+    def covered(self) -> NDArray[np.bool_]:
+        """True where the interval holds an effect of zero, shape (studies, arms)."""
+        return np.asarray(np.abs(self.effect) <= self.margin)
+
+    @property
     def coverage(self) -> float:
         """The share of intervals that hold an effect of zero."""
-        return float((np.abs(self.effect) <= self.margin).mean())
+        return float(self.covered.mean())
 
 
 def null_studies(name: str, seeds: int, arms: int, studies: int) -> Decisions:
@@ -112,9 +117,9 @@ def null_studies(name: str, seeds: int, arms: int, studies: int) -> Decisions:
     return Decisions.on(SCENARIOS[name].differences(generator, (studies, seeds, arms)))
 
 
-def power(studies: int, seeds: int = 3) -> Floats:
-    """Power for each of `EFFECTS` in the unequal study, shape (8,): the share of studies that see it."""
+def power(studies: int, seeds: int = 3) -> NDArray[np.bool_]:
+    """True where a study sees an effect: the unequal study with `EFFECTS`, shape (studies, 8)."""
     differences = SCENARIOS["unequal"].differences(
         np.random.default_rng(2), (studies, seeds, EFFECTS.size)
     )
-    return np.asarray(Decisions.on(differences + EFFECTS).decided.mean(axis=0), float)
+    return Decisions.on(differences + EFFECTS).decided
