@@ -44,6 +44,8 @@ LIGHT_FOR_SWEEP = {
     "trainer.recipe_forms",
     "trainer.rundir.directory",
     "trainer.rundir.exits",
+    "trainer.sources.compression",
+    "trainer.sources.file_kinds",
     "trainer.sources.source",
     "trainer.sources.time_limit",
     "trainer.words",

@@ -1,28 +1,36 @@
-"""Commands in forked children of a process that has imported the command line already.
+"""Commands in forked children of a process that has imported the command line and torch already.
 
-A command takes a second to import what it needs, and a test run starts hundreds of them. Each child
-is a process of its own with its own arguments, folder, environment and output; only the imports are
-shared. Tests of imports, signals and terminals start real commands instead.
+A command takes a second to import what it needs, its fork server five, and a test run starts
+hundreds of them. Each child is a process of its own with its own arguments, folder, environment and
+output; only the imports are shared. Tests of imports, signals and terminals start real commands
+instead.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
+import math
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-IMPORTS = ("sweep.cli", "pandas", "scipy.stats", "sqlalchemy", "pyarrow.parquet", "rich.table")
+IMPORTS = (
+    *("sweep.cli", "pandas", "scipy.stats", "sqlalchemy", "pyarrow.parquet", "rich.table"),
+    *("torch._dynamo", "torch.optim", "trainer.corpora.corpus", "trainer.training.loop"),
+)
 LONGEST = 2**20
 """Bytes of a request, at most."""
 
@@ -128,7 +136,9 @@ def command(request: Mapping[str, object]) -> None:
     )
     sys.argv = ["sweep", *request["words"]]  # type: ignore[misc]
     from sweep.__main__ import main  # noqa: PLC0415  (in the process of the command)
+    from sweep.executors import fork_server  # noqa: PLC0415
 
+    fork_server.start = ForkedServer  # type: ignore[assignment]
     status: object = 0
     try:
         main()
@@ -137,6 +147,64 @@ def command(request: Mapping[str, object]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status if isinstance(status, int) else 1 if status else 0)
+
+
+class ForkedServer:
+    """A fork server that is forked from its command: as much of `subprocess.Popen` as it needs."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        assert command[-1] == "trainer.processes.forkserver"
+        client = os.getpid()
+        read, to_server = os.pipe()
+        from_server, write = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            become_server(client, read, write)
+        os.close(read)
+        os.close(write)
+        self.stdin, self.stdout = os.fdopen(to_server, "wb", 0), os.fdopen(from_server, "rb", 0)
+        self.returncode: int | None = None
+
+    def kill(self) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, timeout: float = math.inf) -> int:
+        until = time.monotonic() + timeout
+        while self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG if timeout < math.inf else 0)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > until:
+                raise subprocess.TimeoutExpired("a forked server", timeout)
+            else:
+                time.sleep(0.01)
+        return self.returncode
+
+
+def become_server(client: int, read: int, write: int) -> None:
+    """Serve the client, as a new process would: with no file, handler or thread of the command."""
+    status = 1
+    try:
+        gc.freeze()  # nothing of the command is to be closed here
+        os.setsid()
+        os.dup2(read, 0)
+        os.dup2(write, 1)
+        os.closerange(3, 65_536)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        sys.argv = ["forkserver", str(client)]
+        from trainer.processes.forkserver import main  # noqa: PLC0415
+
+        main()
+        status = 0
+    except BaseException:  # noqa: BLE001  (the child must not return into the command)
+        traceback.print_exc()
+    finally:
+        os._exit(status)
 
 
 if __name__ == "__main__":

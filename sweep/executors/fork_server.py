@@ -12,6 +12,19 @@ from typing import Any
 
 from sweep.bootstrap import command as own_command
 
+MODULE = "trainer.processes.forkserver"
+
+
+def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start the process of a server, which is told who its client is."""
+    # In its own session, so that a Ctrl-C at the terminal reaches only the scheduler.
+    return subprocess.Popen(  # noqa: S603  (no shell, and no text from a study)
+        [*command, str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+
 
 class Server:
     """A fork server; see `trainer.processes.forkserver`. It imports torch as soon as it is made."""
@@ -19,13 +32,7 @@ class Server:
     def __init__(self, command: Sequence[str] | None = None) -> None:
         """Start it. Benchmarks and tests give the command of a server that trains nothing."""
         self._buffer = b""
-        # In its own session, so that a Ctrl-C at the terminal reaches only the scheduler.
-        self._process = subprocess.Popen(  # noqa: S603  (no shell, and no text from a study)
-            [*(command or own_command("trainer.processes.forkserver")), str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self._process = start(command or own_command(MODULE))
         assert self._process.stdin  # noqa: S101  (for the type checker: both are pipes)
         assert self._process.stdout  # noqa: S101
         self._input, self._output = self._process.stdin, self._process.stdout

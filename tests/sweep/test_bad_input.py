@@ -112,6 +112,7 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("prepare", "options", "sentence"), BAD.values(), ids=BAD)
 def test_bad_input_ends_with_two_and_one_sentence_and_writes_nothing(
     empty: Path,

@@ -88,6 +88,7 @@ def test_renaming_or_reordering_arms_spelling_and_comments_train_nothing(
     assert " clipped " in done.stdout
 
 
+@pytest.mark.slow
 def test_a_new_seed_and_a_changed_field_train_only_the_affected_runs(
     copy: Path, sweep: Run, study_text: str
 ) -> None:

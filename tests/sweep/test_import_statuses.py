@@ -108,7 +108,7 @@ def test_a_run_without_a_loss_that_an_earlier_version_called_diverged_is_known(
 def test_a_loss_far_above_all_others_is_asked_about(importer: Importer, loss: str) -> None:
     content = f"arm,seed,loss\nbaseline,1,3.4\nbaseline,2,3.5\nclip,1,3.3\nclip,2,{loss}\n"
     with pytest.raises(
-        ResultsError, match=r"row 4 has a loss far above.*: --large-loss failed, or"
+        ResultsError, match=r"row 4 has a loss far above.* Add --large-loss failed, or"
     ):
         importer(content)
     importer(content, rules=Rules(large_loss=RunState.FAILED))

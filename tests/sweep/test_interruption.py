@@ -77,6 +77,7 @@ def long_run(
     process.communicate()
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_is_finished_and_the_command_continues(
     long_run: subprocess.Popen[str], empty: Path, sweep: Run
 ) -> None:

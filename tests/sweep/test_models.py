@@ -157,6 +157,7 @@ def test_impossible_requests_are_refused_in_one_sentence(
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_run_without_weights_cannot_be_exported(folder: Path, sweep: Run, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy")
     for path in copy.glob("runs/*/weights.safetensors"):
@@ -170,6 +171,7 @@ def test_a_run_without_weights_cannot_be_exported(folder: Path, sweep: Run, tmp_
     assert not (copy / "m").exists()
 
 
+@pytest.mark.slow
 def test_an_upload_gives_up_within_seconds_if_the_name_server_hangs(
     folder: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -58,6 +58,7 @@ def test_four_seeds_of_each_stream_take_sixteen_runs_and_the_runs_of_the_study_c
     assert sum(part["share"] for part in noise["components"].values()) <= 1
 
 
+@pytest.mark.slow
 def test_a_decomposition_is_trained_once_and_stored(
     decomposed: tuple[Path, Done], sweep: Run
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_decomposition_is_trained_once_and_stored(
     assert some["components"] == {"dropout": content(done)["components"]["dropout"]}
 
 
+@pytest.mark.slow
 def test_smallest_visible_effects_shrink_with_seeds_and_name_the_arm_that_pairing_is_measured_on(
     decomposed: tuple[Path, Done],
 ) -> None:
@@ -88,6 +90,7 @@ def test_smallest_visible_effects_shrink_with_seeds_and_name_the_arm_that_pairin
     assert 2.80 < rows[-1]["unpaired"] / noise["sd"] * 10**0.5 < 3.0
 
 
+@pytest.mark.slow
 def test_the_qq_plot_has_a_point_for_every_seed(decomposed: tuple[Path, Done]) -> None:
     shape = content(decomposed[1])["normality"]
     assert len(shape["points"]) == 5
@@ -95,6 +98,7 @@ def test_the_qq_plot_has_a_point_for_every_seed(decomposed: tuple[Path, Done]) -
     assert 0 < shape["p"] <= 1
 
 
+@pytest.mark.slow
 def test_the_table_fits_80_columns_and_names_every_part(
     decomposed: tuple[Path, Done], sweep: Run
 ) -> None:
@@ -130,6 +134,7 @@ def test_with_three_levels_there_are_no_shares_and_the_reason_is_given(
     )
 
 
+@pytest.mark.slow
 def test_if_a_run_diverged_the_others_are_decomposed_by_reml(copy: Path, sweep: Run) -> None:
     with closing(sqlite3.connect(copy / "runs" / "sweep.db")) as db, db:
         db.execute(
@@ -178,6 +183,7 @@ def test_an_impossible_decomposition_is_refused_before_anything_is_trained(
     assert [path.name for path in empty.iterdir()] == ["s.toml"]
 
 
+@pytest.mark.slow
 def test_a_decomposition_is_refused_if_only_one_stream_varies(
     empty: Path, sweep: Run, study_text: str
 ) -> None:
@@ -209,6 +215,7 @@ def test_a_report_cites_the_noise_and_says_when_it_is_stale(
     ) in done.stdout
 
 
+@pytest.mark.slow
 def test_a_rebuilt_database_has_the_noise_on_record(copy: Path, sweep: Run) -> None:
     before = sweep(copy, "report", "--format", "json").stdout
     for path in (copy / "runs").glob("sweep.db*"):

@@ -64,6 +64,7 @@ def test_imported_arms_are_compared_with_the_noise_of_the_imported_baseline(
     assert noise["rerun"] is None
 
 
+@pytest.mark.slow
 def test_imported_runs_are_decomposed_by_the_seed_columns_of_their_file(
     imported: Path, sweep: Run
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_field_set_to_none_differs_from_its_default() -> None:
     assert change.before is DEFAULT
 
 
+@pytest.mark.slow
 def test_more_imported_baseline_runs_make_the_noise_on_record_stale(
     imported: Path, sweep: Run
 ) -> None:

@@ -66,6 +66,7 @@ def test_the_noise_of_an_old_import_is_what_it_was(sweep: Run, folder: Path) -> 
     assert json.loads(done.stdout) == printed("elsewhere_noise.json")
 
 
+@pytest.mark.slow
 def test_an_old_study_trains_nothing_again(sweep: Run, folder: Path) -> None:
     done = sweep(folder, "run", "tiny.toml")
     assert done.returncode == 0
@@ -75,6 +76,7 @@ def test_an_old_study_trains_nothing_again(sweep: Run, folder: Path) -> None:
     assert "test loss" not in noise.stdout + noise.stderr
 
 
+@pytest.mark.slow
 def test_an_old_database_is_rebuilt_from_its_run_directories(sweep: Run, folder: Path) -> None:
     (folder / "runs" / "sweep.db").unlink()
     done = sweep(folder, "rebuild")

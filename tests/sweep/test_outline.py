@@ -93,6 +93,7 @@ def test_the_study_for_one_gpu_has_the_same_runs() -> None:
     assert (one.study.jobs.gpus_per_run, one.study.jobs.micro_batch) == (1, 6)
 
 
+@pytest.mark.slow
 def test_the_time_follows_from_the_given_tokens_per_second(
     tmp_path: Path, study_text: str, sweep: Run
 ) -> None:
@@ -145,6 +146,7 @@ def content(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_given_noise_gives_the_visible_effect_and_the_seeds_and_cost_of_a_wanted_one(
     empty: Path, sweep: Run
 ) -> None:
@@ -175,6 +177,7 @@ def test_a_given_noise_gives_the_visible_effect_and_the_seeds_and_cost_of_a_want
     )
 
 
+@pytest.mark.slow
 def test_a_run_on_eight_gpus_costs_eight_times_as_much(
     empty: Path, study_text: str, sweep: Run
 ) -> None:
@@ -184,6 +187,7 @@ def test_a_run_on_eight_gpus_costs_eight_times_as_much(
     assert eight["cost"] == pytest.approx(8 * one["cost"])
 
 
+@pytest.mark.slow
 def test_without_noise_the_visible_effect_is_reported_as_unknown(empty: Path, sweep: Run) -> None:
     said = sweep(empty, "plan", "s.toml", "--effect", "0.01").stdout
     assert "Smallest visible effect: unknown until the baseline has run with two seeds" in said
@@ -249,6 +253,7 @@ def test_the_warning_about_borrowed_noise_names_three_fields_that_differ(
     assert " and 1 more); " in said.stdout
 
 
+@pytest.mark.slow
 def test_noise_is_never_borrowed_from_an_imported_study(empty: Path, sweep: Run) -> None:
     (empty / "r.csv").write_text("arm,loss\nbaseline,3\nbaseline,4\nclip,2\n")
     assert sweep(empty, "import", "r.csv", "--study", "theirs").returncode == 0
@@ -258,6 +263,7 @@ def test_noise_is_never_borrowed_from_an_imported_study(empty: Path, sweep: Run)
     assert (known["n"], known["warning"]) == (2, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sd", "why"),
     [(1e-6, "the median arm's paired differences vary more than those"), (1.0, None)],

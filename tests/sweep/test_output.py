@@ -46,6 +46,7 @@ def test_a_full_disk_is_not_taken_for_a_lost_reader() -> None:
         file.write(b"kept")
 
 
+@pytest.mark.slow
 def test_a_report_that_nothing_reads_ends_quietly(
     folder: Path, environment: dict[str, str]
 ) -> None:

@@ -158,6 +158,7 @@ def test_text_from_a_study_file_is_neither_executed_nor_used_as_a_path(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_arguments_have_no_effect(command: Command, word: str) -> None:
     before = files(Path.cwd().parent)

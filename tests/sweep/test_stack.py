@@ -52,6 +52,9 @@ def trained(said: str) -> int:
     return sum("tokens/s" in line for line in said.splitlines())
 
 
+pytestmark = pytest.mark.slow  # its study and the stack of it are trained first
+
+
 @pytest.fixture(scope="module")
 def improved(
     study_text: str, sweep: Run, tmp_path_factory: pytest.TempPathFactory
@@ -82,7 +85,6 @@ def stacked(improved: tuple[Path, Done], tmp_path: Path) -> Path:
     return Path(shutil.copytree(improved[0], tmp_path / "stacked", ignore=ignore))
 
 
-@pytest.mark.slow
 def test_real_improvements_are_stacked_without_alternatives_among_them(
     improved: tuple[Path, Done],
 ) -> None:
@@ -127,7 +129,6 @@ def test_prediction_confirmation_and_gap_are_consistent(improved: tuple[Path, Do
     assert found["reason"] is None
 
 
-@pytest.mark.slow
 def test_a_second_call_trains_nothing_and_with_more_seeds_only_the_new_ones(
     stacked: Path, improved: tuple[Path, Done], sweep: Run
 ) -> None:
@@ -139,7 +140,6 @@ def test_a_second_call_trains_nothing_and_with_more_seeds_only_the_new_ones(
     assert trained(more.stderr) == 4
 
 
-@pytest.mark.slow
 def test_seeds_used_by_sweep_noise_are_not_fresh(fresh: Path, sweep: Run) -> None:
     assert sweep(fresh, "noise", "tiny", "--seeds", 5).returncode == 0
     assert content(sweep(fresh, "stack", "--dry-run", "--format", "json"))["seeds"] == [6, 7, 8]
@@ -168,7 +168,6 @@ def studies(folder: Path) -> list[dict[str, Any]]:
     return [{"name": name, "plan_hash": plan} for name, plan in rows]
 
 
-@pytest.mark.slow
 def test_an_interrupted_stack_continues_with_the_same_plan(
     fresh: Path, sweep: Run, environment: dict[str, str]
 ) -> None:
@@ -208,7 +207,6 @@ def test_the_table_fits_80_columns_and_says_what_the_best_stack_is_worth(
     assert not any("…" in line for line in table)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["md", "csv", "latex"])
 def test_other_formats_have_a_row_for_every_member_and_one_for_all_together(
     stacked: Path, sweep: Run, form: str

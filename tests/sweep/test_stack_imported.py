@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.sweep.conftest import Run
 from tests.sweep.said import content
 
 
+@pytest.mark.slow
 def test_the_stack_of_an_imported_study_is_predicted_but_not_trained(
     tmp_path: Path, sweep: Run
 ) -> None:

@@ -147,6 +147,7 @@ def test_the_error_for_an_arm_and_seed_of_several_studies_lists_them(
     assert find_run(store, "clip/1", "one").place.study == "one"
 
 
+@pytest.mark.slow
 def test_one_query_can_ask_for_thousands_of_runs(filled: Store) -> None:
     ids = [run_id for _, run_id in filled.run_ids("tiny")]
     asked = [*(f"no-{number}" for number in range(40_000)), *ids]
@@ -154,6 +155,7 @@ def test_one_query_can_ask_for_thousands_of_runs(filled: Store) -> None:
     assert filled.losses(asked) == {ids[0]: 2.0, ids[1]: 3.0, ids[2]: 4.0}
 
 
+@pytest.mark.slow
 def test_a_notebook_gets_a_row_per_arm_and_seed(filled: Store) -> None:
     url = filled.url.render_as_string(hide_password=False)
     frame = sweep.load("tiny", db=url)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.without_linux import WITHOUT_LINUX
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
@@ -66,6 +68,7 @@ def server(root: Path) -> Iterator[Client]:
         yield client
 
 
+@pytest.mark.slow
 def test_a_spawned_run_ends_with_the_same_bits_as_a_forked_one(
     root: Path, make_run: MakeRun, attempt: Attempt
 ) -> None:
@@ -82,6 +85,7 @@ def test_a_spawned_run_ends_with_the_same_bits_as_a_forked_one(
     assert one.chunk_losses == other.chunk_losses
 
 
+@pytest.mark.slow
 def test_a_stop_that_comes_before_a_spawned_run_has_begun_is_not_lost(
     root: Path, make_run: MakeRun
 ) -> None:

@@ -277,6 +277,7 @@ def test_without_a_network_a_message_says_what_works_offline(
     assert said.endswith(OFFLINE)
 
 
+@pytest.mark.slow
 def test_a_hub_that_never_answers_times_out_within_seconds(root: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
@@ -286,6 +287,7 @@ def test_a_hub_that_never_answers_times_out_within_seconds(root: Path, tmp_path:
     assert said.endswith(OFFLINE)
 
 
+@pytest.mark.slow
 def test_a_name_server_that_hangs_times_out_within_seconds(root: Path, tmp_path: Path) -> None:
     with silent_name_server(tmp_path) as before:
         words = [*before, sys.executable, "-c", FIND]

@@ -189,6 +189,7 @@ def test_a_run_stopped_by_sigterm_continues_exactly(
     assert_nothing_left(stopped)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_of_two_processes_is_continued_by_one(
     make_run: MakeRun, wait_for_training: Callable[[RunDirectory], None]
 ) -> None:

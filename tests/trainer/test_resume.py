@@ -119,6 +119,7 @@ def test_a_run_that_is_asked_to_stop_again_and_again_ends_with_the_same_bits(
     assert outcome(run) == outcome(whole)
 
 
+@pytest.mark.slow
 def test_a_curve_of_means_over_steps_covers_each_step_once_across_interruptions(
     make_run: MakeRun, attempt: Attempt
 ) -> None:
