@@ -18,6 +18,9 @@ class ArmVerdict:
     n_failed: int
     n_missing: int
     """Queued, running or cancelled."""
+    n_independent: int | None = None
+    """Independent seeds among the done runs: fewer than runs if runs share init, order or dropout
+    seeds. `n_shared`, `df` and `seeds_to_settle` count these."""
     n_shared: int | None = None
     """Seeds done in both arm and baseline. This and the fields below are None for the baseline,
     except `mean` and `sd`."""
@@ -61,6 +64,8 @@ class Judgement:
     """Noise of the baseline; None with fewer than two baseline runs."""
     family: int
     """Number of questions that p-values were adjusted for."""
+    shared_streams: tuple[str, ...] = ()
+    """Seed columns in which runs of one arm share seeds: their runs are no independent seeds."""
     prior: Prior
     """The prior fitted to all arms' variances; `prior.df` is 0 if too few arms had pairs."""
     arms: tuple[ArmVerdict, ...]

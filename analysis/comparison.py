@@ -16,6 +16,7 @@ from .effects import (
     sign_flip_ps,
     welch_t,
 )
+from .independent import held_streams, independent_sides
 from .moderation import MIN_DF, Prior, fit_prior, moderate
 from .runs import ArmRuns, Seed
 
@@ -24,7 +25,10 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Comparison:
-    """Compares an arm's runs with the baseline's. Two done runs with the same seed are a pair."""
+    """Compares an arm's runs with the baseline's. Two done runs with the same seed are a pair.
+
+    Runs that share seeds have been averaged (`independent`); `ArmRuns.each` has the runs.
+    """
 
     arm: ArmRuns
     baseline: ArmRuns
@@ -142,8 +146,12 @@ class Comparison:
 
 
 def compare(arms: Sequence[ArmRuns], baseline: ArmRuns) -> list[Comparison]:
-    """Compare every arm with the baseline; all at once, so that they share random sign patterns."""
-    comparisons = [Comparison(arm, baseline) for arm in arms]
+    """Compare every arm with the baseline; all at once, so that they share random sign patterns.
+
+    Where runs share seeds, a pair is one of independent seeds: see `independent`.
+    """
+    held = held_streams([baseline, *arms])
+    comparisons = [Comparison(*independent_sides(arm, baseline, held)) for arm in arms]
     paired = [each for each in comparisons if len(each.seeds) > 1]
     known = sign_flip_ps([each.differences for each in paired])
     for each, p in zip(paired, known, strict=True):

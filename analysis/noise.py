@@ -11,16 +11,39 @@ from .effects import moments
 
 
 @dataclass(frozen=True, kw_only=True)
+class SharedSeeds:
+    """The sd of single runs that share seeds, from the layout of their seeds: see `variance.shared`."""
+
+    streams: tuple[str, ...]
+    """Seed columns whose seeds several runs have, the one with the fewest seeds first."""
+    n_independent: int
+    """Seeds of the first of them: as many independent observations of the mean there are."""
+    sd: float
+    """Standard deviation of one run, nats."""
+    ci_low: float
+    ci_high: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Noise:
     """Mean and sd of one arm's losses over distinct seeds, in nats."""
 
     n: int
+    """Number of runs."""
     mean: float
     sd: float
     """Standard deviation with ddof = 1."""
     ci_low: float
-    """Lower end of the exact chi-square interval for the sd, for normal losses."""
+    """Lower end of the exact chi-square interval for the sd, for normal losses.
+    If runs share seeds on purpose, the interval of the layout in `shared`."""
     ci_high: float
+    shared: SharedSeeds | None = None
+    """None if no two runs share a seed."""
+
+    @property
+    def n_independent(self) -> int:
+        """Number of independent seeds behind the mean: never more than runs."""
+        return self.shared.n_independent if self.shared else self.n
 
 
 def noise(losses: ArrayLike, alpha: float = 0.05) -> Noise:

@@ -14,7 +14,8 @@ from .effects import moments
 
 SEED_COLUMNS = ("seed", "init_seed", "order_seed", "dropout_seed")
 """Columns that identify a replicate; a frame has at least one of them. Runs of two arms are paired
-if they agree in all that the frame has."""
+if they agree in all that the frame has. Runs of one arm that agree in one of several are not
+independent: see `clusters`."""
 STATUSES = ("done", "diverged", "failed", "queued", "running", "cancelled")
 MAX_LOSS = 1e100
 """Maximum loss: sums of squares of larger losses may overflow."""
@@ -33,6 +34,15 @@ class ArmRuns:
     n_failed: int
     n_missing: int
     """Number of runs without a result: queued, running, cancelled."""
+    seed_columns: tuple[str, ...] = ("seed",)
+    """The columns that a seed consists of, in its order."""
+    whole: "ArmRuns | None" = None
+    """If runs that share seeds were averaged here: the runs themselves; see `independent`."""
+
+    @property
+    def each(self) -> "ArmRuns":
+        """The runs themselves, for counts and means: not averaged over shared seeds."""
+        return self.whole or self
 
     @cached_property
     def observed(self) -> NDArray[np.float64]:
@@ -73,7 +83,7 @@ def read_runs(frame: pd.DataFrame, arms: Sequence[str]) -> dict[str, ArmRuns]:
             named = ", ".join(f"{name} {value}" for name, value in zip(seeds, seed, strict=True))
             raise ValueError(f"arm {arm!r}, {named}: {problem}")
         rows[arm][seed] = (status, loss)
-    return {arm: _arm_runs(arm, rows[arm]) for arm in arms}
+    return {arm: _arm_runs(arm, rows[arm], tuple(seeds)) for arm in arms}
 
 
 def _checked_columns(frame: pd.DataFrame) -> list[str]:
@@ -106,7 +116,9 @@ def _problem(
     return None
 
 
-def _arm_runs(arm: str, rows: dict[Seed, tuple[str, float]]) -> ArmRuns:
+def _arm_runs(
+    arm: str, rows: dict[Seed, tuple[str, float]], seed_columns: tuple[str, ...]
+) -> ArmRuns:
     # Sorted by seed, so that the order of the rows does not change how sums are rounded.
     done = {seed: rows[seed][1] for seed in sorted(rows) if rows[seed][0] == "done"}
     statuses = [status for status, _ in rows.values()]
@@ -118,4 +130,5 @@ def _arm_runs(arm: str, rows: dict[Seed, tuple[str, float]]) -> ArmRuns:
         diverged=diverged,
         n_failed=n_failed,
         n_missing=len(rows) - len(done) - len(diverged) - n_failed,
+        seed_columns=seed_columns,
     )

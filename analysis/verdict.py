@@ -1,6 +1,7 @@
 """The verdict on every arm of a study: does it improve the metric by more than chance?"""
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -14,11 +15,13 @@ from .decision import (
     decide,
     depends_on_method,
 )
+from .independent import clusters_of, held_streams, n_independent
 from .moderation import Prior
-from .noise import noise
+from .noise import Noise
 from .rules import Plan
-from .runs import ArmRuns, read_runs
+from .runs import SEED_COLUMNS, ArmRuns, read_runs
 from .settle import further_seeds
+from .variance.shared import noise_of_runs
 
 __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
 
@@ -34,6 +37,7 @@ def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """
     by_arm = read_runs(runs, (plan.baseline, *plan.arms))
     baseline = by_arm[plan.baseline]
+    held = held_streams(by_arm.values())
     comparisons = compare([by_arm[arm] for arm in plan.arms], baseline)
     prior = learn_prior(comparisons)
     judged = [_judged(comparison, prior) for comparison in comparisons]
@@ -41,11 +45,28 @@ def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
     sensitive = depends_on_method(comparisons, judged, plan)
     rows = zip(comparisons, judged, adjusted, sensitive, strict=True)
     return Judgement(
-        noise=noise(baseline.observed) if len(baseline.losses) > 1 else None,
+        noise=_noise(baseline, held),
         family=plan.questions,
         prior=prior,
-        arms=(_counts(baseline), *(_row(*row, plan) for row in rows)),
+        shared_streams=_shared_streams(by_arm.values(), held),
+        arms=tuple(
+            replace(row, n_independent=n_independent(by_arm[row.arm], held))
+            for row in (_counts(baseline), *(_row(*row, plan) for row in rows))
+        ),
     )
+
+
+def _noise(baseline: ArmRuns, held: Sequence[str]) -> Noise | None:
+    """The noise of the baseline; None below two runs."""
+    if len(baseline.losses) < 2:
+        return None
+    return noise_of_runs(baseline.observed, clusters_of(baseline, held))
+
+
+def _shared_streams(arms: Iterable[ArmRuns], held: Sequence[str]) -> tuple[str, ...]:
+    """The seed columns whose seeds several runs of an arm have, in the order of the columns."""
+    found = {name for arm in arms if (own := clusters_of(arm, held)) for name in own.streams}
+    return tuple(column for column in SEED_COLUMNS if column in found)
 
 
 def _judged(comparison: Comparison, prior: Prior) -> Judged:
@@ -58,6 +79,7 @@ def _judged(comparison: Comparison, prior: Prior) -> Judged:
 
 def _counts(runs: ArmRuns) -> ArmVerdict:
     """A row with the arm's numbers of runs, mean and sd."""
+    runs = runs.each
     values = runs.observed
     mean, variance = runs.moments if values.size else (None, None)
     return ArmVerdict(
