@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from .decision import Verdict
 from .effects import Method
+from .looks import Basis
 from .moderation import Prior
 from .noise import Noise
 
@@ -44,6 +45,14 @@ class ArmVerdict:
     correlation: float | None = None
     """Correlation of the arm's and the baseline's losses; None below three shared seeds."""
     verdict: Verdict | None = None
+    basis: Basis | None = None
+    """What the verdict rests on. By "looks", p is 2 / e-value, and the interval is the confidence
+    sequence at alpha / 2: both hold at every look after the first."""
+    n_planned: int | None = None
+    """Seeds planned for the arm when its first result could be seen. 0 if its runs had results
+    before this plan, or if some of these seeds are no longer in it: then nothing is fixed."""
+    log_e_value: float | None = None
+    """Natural log of the e-value against "no effect", over all shared seeds."""
     real_but_negligible: bool = False
     """True for a negligible effect with an adjusted p below alpha."""
     seeds_to_settle: int | None = None

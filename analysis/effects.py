@@ -15,7 +15,7 @@ from scipy.special import ndtr, stdtr, stdtrit
 from .digits import centred, difference
 
 Floats = NDArray[np.float64]
-Method = Literal["moderated paired t", "paired t", "Welch t", "prediction t"]
+Method = Literal["moderated paired t", "paired t", "Welch t", "prediction t", "e-value"]
 
 MAX_EXACT_N = 20
 """Up to this many differences, all 2^n sign patterns are enumerated (half a million sums)."""

@@ -1,8 +1,10 @@
 """The rules of an analysis: its questions, error rate and smallest effect, fixed before any run."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from .looks import Look
 from .multiplicity import CORRECTIONS, CorrectionName
 
 
@@ -26,6 +28,14 @@ class Plan:
     """Number of questions that earlier plans asked; they count like arms without a result."""
     higher_is_better: bool = False
     """True for an accuracy and the like: an effect above zero is an improvement."""
+    looks: Mapping[str, Look] = field(default_factory=dict)
+    """By arm: the seeds that were planned when its first result could be seen. An arm that is not
+    here has had no look before this plan: all of its seeds are planned."""
+    seen_before: frozenset[str] = frozenset()
+    """Arms whose runs had results before this plan, under another study's name: their verdicts rest
+    on e-values alone."""
+    by_looks: bool = False
+    """True if all arms are judged by e-values. `judge` sets it for the arms that a look left open."""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:
@@ -58,6 +68,10 @@ class Plan:
     def questions(self) -> int:
         """Number of questions that p-values are adjusted for."""
         return len(self.family) + self.withdrawn
+
+    def log_choices(self, arm: str, n: int) -> float:
+        """`Look.log_choices` of an arm; 0 if it has had no look."""
+        return self.looks[arm].log_choices(n) if arm in self.looks else 0.0
 
     @property
     def strictest_alpha(self) -> float:

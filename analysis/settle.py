@@ -24,7 +24,7 @@ def _superiority_alpha(arm: str, plan: Plan) -> float:
 
 def _precision(comparison: Comparison, estimate: Estimate) -> Precision:
     """The standard error after further seeds, assuming that the estimated variances are true."""
-    if estimate.method in ("paired t", "moderated paired t"):
+    if estimate.method in ("paired t", "moderated paired t", "e-value"):
         n = len(comparison.seeds)
         sd = estimate.standard_error * math.sqrt(n)
         return paired_precision(sd, n, extra_df=estimate.df - (n - 1))

@@ -16,10 +16,12 @@ from .decision import (
     depends_on_method,
 )
 from .independent import clusters_of, held_streams, n_independent
+from .looking import judge_by_looks
 from .moderation import Prior
 from .noise import Noise
 from .rules import Plan
 from .runs import SEED_COLUMNS, ArmRuns, read_runs
+from .sequential import log_e_value, sequential
 from .settle import further_seeds
 from .variance.shared import noise_of_runs
 
@@ -27,6 +29,14 @@ __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
 
 
 def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
+    """Judge every arm of `plan` by its runs and, if it was extended after a look, by its looks.
+
+    See `judge_once` for the runs. A plan with looks needs their column `seed`.
+    """
+    return judge_by_looks(runs, plan, judge_once)
+
+
+def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """Judge every arm of `plan` by its runs.
 
     `runs` has the columns arm, loss (nats), status (see `runs.STATUSES`) and at least one of
@@ -40,7 +50,7 @@ def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
     held = held_streams(by_arm.values())
     comparisons = compare([by_arm[arm] for arm in plan.arms], baseline)
     prior = learn_prior(comparisons)
-    judged = [_judged(comparison, prior) for comparison in comparisons]
+    judged = [_judged(comparison, prior, plan) for comparison in comparisons]
     adjusted = adjust_by_plan([p for _, p in judged], plan).tolist()
     sensitive = depends_on_method(comparisons, judged, plan)
     rows = zip(comparisons, judged, adjusted, sensitive, strict=True)
@@ -69,11 +79,16 @@ def _shared_streams(arms: Iterable[ArmRuns], held: Sequence[str]) -> tuple[str, 
     return tuple(column for column in SEED_COLUMNS if column in found)
 
 
-def _judged(comparison: Comparison, prior: Prior) -> Judged:
+def _judged(comparison: Comparison, prior: Prior, plan: Plan) -> Judged:
     """The default estimate and its p; NaN without an estimate, or if the arm is unstable."""
     if comparison.identical:
         return None, math.nan
     estimate = comparison.default(prior)
+    if plan.by_looks:
+        found = sequential(comparison, plan.log_choices(comparison.arm.arm, len(comparison.seeds)))
+        if found is None:  # runs without pairs have no e-value
+            return estimate, math.nan
+        estimate = found
     return estimate, math.nan if estimate is None or comparison.unstable else estimate.p
 
 
@@ -118,6 +133,7 @@ def _row(
         standard_error=estimate.standard_error,
         df=estimate.df,
         method=estimate.method,
+        log_e_value=log_e_value(comparison, estimate),
     )
     if verdict != "undecided":
         return row

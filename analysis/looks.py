@@ -1,0 +1,79 @@
+"""Looks: which seeds were planned for an arm when its first result could be seen.
+
+A fixed-sample test holds at one look, at the seeds that were planned before it. A plan that was
+extended after its look is judged in two parts: the fixed-sample verdict on the seeds of the look,
+at alpha, and for the arms that it leaves open the e-value over all seeds, at alpha / 2, which
+holds at every later look (`analysis.anytime`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import lgamma
+from typing import Any, Literal
+
+import pandas as pd
+
+Basis = Literal["planned", "looks", "provisional"]
+"""What a verdict rests on: the planned seeds; the e-value over all seeds, valid at every look; or
+planned seeds of which some have not ended yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The plan for one arm when its first result could be seen. Seeds are values of `seed`."""
+
+    seeds: frozenset[Any]
+    """The planned seeds of the arm. None: no fixed-sample verdict is possible any more."""
+    baseline: frozenset[Any]
+    """Those of the baseline."""
+    dropped: int = 0
+    """Seeds that had a result and are no longer in the plan."""
+
+    def log_choices(self, n: int) -> float:
+        """Log of the number of ways to choose n seeds of these and the dropped ones.
+
+        Seeds that were dropped after a look may have been chosen by their results. The e-value of
+        the best choice is at most the sum over all choices, so that sum / number is an e-value.
+        """
+        return lgamma(n + self.dropped + 1) - lgamma(n + 1) - lgamma(self.dropped + 1)
+
+
+def runs_of_looks(runs: pd.DataFrame, looks: Mapping[str, Look], baseline: str) -> pd.DataFrame:
+    """The runs with the seeds of each arm's look; all runs of an arm without one.
+
+    The baseline has the seeds of all looks; all of its runs if an arm has none. Raises ValueError
+    if `runs` has no column `seed`.
+    """
+    _check(runs)
+    keep = pd.Series(data=True, index=runs.index)
+    for arm, look in looks.items():
+        keep &= (runs["arm"] != arm) | runs["seed"].isin(look.seeds)
+    others = set(runs["arm"].unique()) - looks.keys() - {baseline}
+    if looks and not others:
+        seeds = frozenset[Any]().union(*(look.baseline for look in looks.values()))
+        keep &= (runs["arm"] != baseline) | runs["seed"].isin(seeds)
+    return runs[keep]
+
+
+def lost_looks(runs: pd.DataFrame, looks: Mapping[str, Look]) -> frozenset[str]:
+    """The arms whose look has seeds that are not among the runs: it cannot be judged any more."""
+    _check(runs)
+    arms = runs["arm"]
+    return frozenset(
+        arm
+        for arm, look in looks.items()
+        if not look.seeds or not look.seeds <= set(runs["seed"][arms == arm].tolist())
+    )
+
+
+def _check(runs: pd.DataFrame) -> None:
+    if "seed" not in runs.columns:
+        raise ValueError(
+            f"a plan with looks needs the column 'seed'; the runs have {list(runs.columns)}"
+        )
+
+
+def without(looks: Mapping[str, Look], arms: Iterable[str]) -> dict[str, Look]:
+    """The looks of the other arms."""
+    left_out = set(arms)
+    return {arm: look for arm, look in looks.items() if arm not in left_out}
