@@ -60,7 +60,9 @@ def verdict_style(verdict: str | None) -> str:
 
 
 def interval_text(low: float | None, high: float | None) -> str:
-    """`-0.0123, -0.0101`; empty if there is no interval."""
+    """`-0.0123, -0.0101`; `unbounded` if it is infinite; empty if there is no interval."""
+    if low is not None and math.isinf(low):
+        return "unbounded"
     return "" if low is None else f"{signed(low)}, {signed(high)}"
 
 

@@ -1,6 +1,7 @@
 """All gates. A new gate is one more entry: a function in a file of its own, and a line here."""
 
 from benchmarks.gates.gate import Gate
+from benchmarks.gates.looking import looking
 from benchmarks.gates.paired import error_and_coverage, powers
 from benchmarks.gates.published import published, reference
 from benchmarks.gates.real_runs import same_recipe
@@ -8,6 +9,11 @@ from benchmarks.gates.real_runs import same_recipe
 GATES: tuple[Gate, ...] = (
     Gate("paired", "Error at most 0.06, coverage 0.94 to 0.97: shared seeds.", error_and_coverage),
     Gate("power", "Three seeds see each effect of the unequal study in 0.80 of studies.", powers),
+    Gate(
+        "looking",
+        "A look at 3, 5 or 7 seeds and later ones: error at most 0.06; e-values alone: 0.05.",
+        looking,
+    ),
     Gate("published", "Published numbers, to the printed digits.", published),
     Gate("reference", "The published single runs: noise, prediction t, Holm.", reference),
     Gate(

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 
-from sweep.store.plan_content import PlanContent
-from sweep.store.schema import arms, members, plans, runs, studies
+from sweep.history.looks import last_plan
+from sweep.store.schema import arms, members, runs
 from sweep.store.select_in import select_in
 from sweep.store.states import FINISHED
 from sweep.store.store import Store
@@ -48,20 +48,17 @@ def existed_before(
 
 def _of_last_plan(connection: Connection, study: str) -> set[str] | None:
     """The runs that existed before the study's last plan; None if that is unknown."""
-    query = (
-        select(plans.c.content)
-        .join(studies, (studies.c.name == plans.c.study) & (studies.c.plan_hash == plans.c.hash))
-        .where(studies.c.name == study)
-    )
-    content = connection.execute(query).scalar()
-    if content is None:
+    plan = last_plan(connection, study)
+    if plan is None:
         return set()
-    existed = PlanContent.from_json(content).existed
-    if existed is None:
+    if plan.existed is None:
         return None
     ids = _members(connection, study)
     return {
-        ids[arm, seed] for arm, seeds in existed.items() for seed in seeds if (arm, seed) in ids
+        ids[arm, seed]
+        for arm, seeds in plan.existed.items()
+        for seed in seeds
+        if (arm, seed) in ids
     }
 
 

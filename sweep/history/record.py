@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from sweep.design.plan import Arm, Plan
 from sweep.errors import StudyError
 from sweep.history.existed import existed_before
-from sweep.store.plan_content import PlanContent
+from sweep.history.looks import looks_before
+from sweep.store.plan_content import PlanContent, PlannedLook
 from sweep.store.schema import arms, members, plans, studies
 from sweep.store.store import Store
 
@@ -26,9 +27,10 @@ def save_plan(store: Store, plan: Plan, path: Path, run_ids: Mapping[tuple[str, 
     name = plan.study.name
     with store.write() as connection:
         existed = existed_before(store, connection, name, run_ids)
-        _save_study(connection, plan, path)
         record = {} if existed is None else {"existed": existed}
-        save_content(connection, name, plan.hash, {**plan.content(), **record})
+        looks = looks_before(connection, PlanContent.from_json(plan.content()), plan.hash)
+        _save_study(connection, plan, path)
+        save_content(connection, plan.hash, {**plan.content(), **record}, looks)
         connection.execute(delete(arms).where(arms.c.study == name))
         for position, arm in enumerate(plan.arms):
             arm_id = _save_arm(connection, name, position, arm)
@@ -41,13 +43,25 @@ def save_plan(store: Store, plan: Plan, path: Path, run_ids: Mapping[tuple[str, 
 
 
 def save_content(
-    connection: Connection, study: str, digest: str, content: Mapping[str, Any]
+    connection: Connection,
+    digest: str,
+    content: Mapping[str, Any],
+    looks: Mapping[str, PlannedLook] | None,
 ) -> None:
-    """Store the JSON of a plan, unless the study has had this plan before."""
+    """Store the JSON of a plan with the looks before it; only these, if the study had it before.
+
+    `looks`: what `looks_before` returned; with None, those on record stay.
+    """
+    study = content["study"]
     same = (plans.c.study == study) & (plans.c.hash == digest)
-    if connection.execute(select(plans.c.hash).where(same)).first() is None:
-        values = {"study": study, "hash": digest, "content": content, "stored": time.time()}
-        connection.execute(insert(plans).values(**values))
+    known = connection.execute(select(plans.c.content).where(same)).scalar()
+    written = {"looks": {arm: look.json for arm, look in (looks or {}).items()}}
+    if known is None:
+        values = {"study": study, "hash": digest, "content": {**content, **written}}
+        connection.execute(insert(plans).values(**values, stored=time.time()))
+    elif looks:
+        merged = {"looks": {**known.get("looks", {}), **written["looks"]}}
+        connection.execute(update(plans).where(same).values(content={**known, **merged}))
 
 
 def _save_study(connection: Connection, plan: Plan, path: Path) -> None:

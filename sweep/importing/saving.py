@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, insert, select, update
 
 from sweep.errors import ResultsError
+from sweep.history.looks import looks_before
 from sweep.history.record import save_content
 from sweep.importing.fields import Field
 from sweep.importing.inserting import NewRuns, insert_members, insert_runs, update_runs
@@ -223,6 +224,7 @@ def _plan_json(plan: PlanContent) -> dict[str, Any]:
 def _save_study(connection: Connection, new: Import, plan: PlanContent) -> None:
     content = _plan_json(plan)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    looks = looks_before(connection, plan, digest)
     now = time.time()
     row = {"path": str(new.path.resolve()), "plan_hash": digest, "last_run": now, "imported": True}
     known = connection.execute(
@@ -230,7 +232,7 @@ def _save_study(connection: Connection, new: Import, plan: PlanContent) -> None:
     ).rowcount
     if not known:
         connection.execute(insert(studies).values(name=new.study, **row))
-    save_content(connection, new.study, digest, content)
+    save_content(connection, digest, content, looks)
 
 
 def _save_arms(connection: Connection, study: str, plan: PlanContent) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,14 @@ def publish(text: str, output: Path | None, console: Console) -> None:
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}") from error
     say(console, f"Written to {output}.")
+
+
+def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with None for infinite ones, which JSON cannot hold: bounds that do not exist."""
+    return {
+        key: None if isinstance(value, float) and math.isinf(value) else value
+        for key, value in values.items()
+    }
 
 
 def as_json(content: Any) -> str:  # noqa: ANN401  (JSON)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from sweep.reports.document import finite
 from sweep.verdicts.stack_choice import LeftOut, LeftOutReason
 from sweep.verdicts.stack_result import NotTrained, StackResult
 
@@ -19,10 +20,10 @@ def stack_json(result: StackResult) -> dict[str, Any]:
         "alpha": result.alpha,
         "direction": result.direction.value,
         "seeds": list(result.seeds),
-        "members": [asdict(member) for member in result.members],
+        "members": [finite(asdict(member)) for member in result.members],
         "left_out": {arm: left_out_words(each) for arm, each in result.left_out.items()},
         "predicted": asdict(result.predicted) if result.predicted else None,
-        "confirmed": asdict(result.confirmed) if result.confirmed else None,
+        "confirmed": finite(asdict(result.confirmed)) if result.confirmed else None,
         "gap": asdict(result.gap) if result.gap else None,
         "best": asdict(result.best) if result.best else None,
         "reason": not_trained_words(result),

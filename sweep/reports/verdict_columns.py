@@ -82,12 +82,19 @@ def _verdict_cell(row: TableRow) -> str:
     if isinstance(row, Reference):
         return "reference"
     result = row.result
-    words = [_verdict_words(row)] if result.verdict else []
+    words = [_with_basis(_verdict_words(row), row)] if result.verdict else []
     words += [f"{result.n_diverged} diverged"] if result.n_diverged else []
     words += [f"{result.n_failed} failed"] if result.n_failed else []
     marks = " *" if result.sensitive else ""
     marks += " †" if row.text.rests_on_few_chunks else ""
     return ", ".join(words) + marks
+
+
+def _with_basis(words: str, arm: ArmReport) -> str:
+    """`better (provisional)`, `undecided (+46, provisional)`: if planned seeds have not ended."""
+    if arm.result.basis != "provisional" or arm.has_yet_to_run or arm.lacks_baseline:
+        return words
+    return f"{words[:-1]}, provisional)" if words.endswith(")") else f"{words} (provisional)"
 
 
 def _verdict_words(arm: ArmReport) -> str:

@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from sweep.metrics.registry import PRIMARY
+from sweep.reports.document import finite
 from sweep.reports.plan_history import history_json
 from sweep.verdicts.judge import ArmReport, Reference, Report
 from sweep.verdicts.settling import Settling
@@ -49,7 +50,7 @@ def _arms_json(report: Report) -> list[dict[str, Any]]:
 
 
 def _arm_json(arm: ArmReport) -> dict[str, Any]:
-    result = asdict(arm.result)
+    result = finite(asdict(arm.result))
     return {
         "arm": result.pop("arm"),
         "interventions": list(arm.interventions),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from analysis.multiplicity import CORRECTIONS
 from sweep.errors import listed
 from sweep.metrics.registry import PRIMARY
+from sweep.reports.basis_text import basis_lines
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import (
     chunk_effect_lines,
@@ -99,7 +100,7 @@ def footnotes(report: Report) -> list[str]:
         return [f"The study has one arm, and nothing to compare it with; {noise}."]
     undecided = [arm for arm in report.arms if arm.result.verdict == "undecided"]
     countable = [arm for arm in undecided if arm.result.seeds_to_settle]
-    lines = [*_mark_lines(report), *withdrawn_lines(report.history)]
+    lines = [*basis_lines(report), *_mark_lines(report), *withdrawn_lines(report.history)]
     missing = sum(arm.result.n_missing for arm in report.arms)
     if missing:
         what = (
@@ -107,7 +108,9 @@ def footnotes(report: Report) -> list[str]:
             if report.imported
             else f"{'is' if missing == 1 else 'are'} still to be trained"
         )
-        lines.append(f"{counted(missing, 'run')} {what}: these verdicts are provisional.")
+        provisional = any(arm.result.basis == "provisional" for arm in report.arms)
+        end = ": these verdicts are provisional" if provisional else ""
+        lines.append(f"{counted(missing, 'run')} {what}{end}.")
     if countable:
         lines += _settling_lines(report, countable)
     unknown = [arm for arm in undecided if not (arm.has_yet_to_run or arm.lacks_baseline)]

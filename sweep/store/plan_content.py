@@ -46,6 +46,42 @@ class StackContent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlannedLook:
+    """The seeds of an arm when its first result could be seen, and those seen since."""
+
+    seeds: Sequence[int]
+    """Planned seeds of the arm. None: the seeds of now stand for other random streams."""
+    baseline: Sequence[int]
+    """Those of the baseline."""
+    seen: Sequence[int] = ()
+    """All seeds of the arm that had a result when a later plan was stored."""
+
+    @classmethod
+    def from_json(cls, json: Mapping[str, Sequence[tuple[int, int]]]) -> PlannedLook:
+        """Read what `json` has written."""
+        return cls(**{name: _from_ranges(json[name]) for name in ("seeds", "baseline", "seen")})
+
+    @property
+    def json(self) -> dict[str, list[tuple[int, int]]]:
+        """Each list of seeds as ranges, first and last: an import may have a million."""
+        return {name: _as_ranges(seeds) for name, seeds in vars(self).items()}
+
+
+def _as_ranges(seeds: Sequence[int]) -> list[tuple[int, int]]:
+    ranges: list[tuple[int, int]] = []
+    for seed in sorted(seeds):
+        if ranges and seed == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], seed)
+        else:
+            ranges.append((seed, seed))
+    return ranges
+
+
+def _from_ranges(ranges: Sequence[tuple[int, int]]) -> list[int]:
+    return [seed for first, last in ranges for seed in range(first, last + 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanContent:
     """A plan: decided before the first run, or derived from an imported file."""
 
@@ -73,6 +109,8 @@ class PlanContent:
     """Seeds of an imported study that are not numbers, with the numbers that stand for them."""
     existed: Mapping[str, Sequence[int]] | None = None
     """By arm: the seeds whose runs had results before the plan; None if that was not recorded."""
+    looks: Mapping[str, PlannedLook] | None = None
+    """By arm: the look that was had at it before this plan; None if that was not recorded."""
     replaced: Sequence[str] = ()
     """Results of an imported study that a later import replaced, in words."""
     json: Mapping[str, Any] = field(default_factory=dict)
@@ -98,6 +136,13 @@ class PlanContent:
             seed_columns=json.get("seed_columns", ()),
             labels=json.get("labels", {}),
             existed=json.get("existed"),
+            looks=_read_looks(json.get("looks")),
             replaced=json.get("replaced", ()),
             json=json,
         )
+
+
+def _read_looks(json: Mapping[str, Any] | None) -> dict[str, PlannedLook] | None:
+    if json is None:
+        return None
+    return {arm: PlannedLook.from_json(look) for arm, look in json.items()}

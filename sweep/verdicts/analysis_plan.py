@@ -9,6 +9,7 @@ from sweep.metrics.metric import Direction
 from sweep.store.plan_content import PlanContent
 
 if TYPE_CHECKING:
+    from analysis.looks import Look
     from analysis.rules import Plan
 
 
@@ -30,4 +31,21 @@ def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0)
         smallest_effect=settings.smallest_effect,
         withdrawn=withdrawn,
         higher_is_better=content.direction is Direction.MAXIMIZE,
+        looks=_looks(content, others),
+        seen_before=frozenset(arm for arm in others if (content.existed or {}).get(arm)),
     )
+
+
+def _looks(content: PlanContent, arms: Sequence[str]) -> dict[str, Look]:
+    """The looks at these arms before the plan. An import's seeds are never dropped."""
+    from analysis.looks import Look
+
+    return {
+        arm: Look(
+            seeds=frozenset(look.seeds),
+            baseline=frozenset(look.baseline),
+            dropped=0 if content.imported else len(set(look.seen) - set(content.seeds)),
+        )
+        for arm, look in (content.looks or {}).items()
+        if arm in arms
+    }

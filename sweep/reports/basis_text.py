@@ -1,0 +1,47 @@
+"""The sentence that says what each verdict rests on: planned seeds, or e-values at every look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sweep.terminal.printable import harmless
+from sweep.verdicts.judge import ArmReport, Report
+from trainer.words import counted, shortened
+
+MAX_ARMS = 6
+"""Arms that a part of the sentence names."""
+
+
+def basis_lines(report: Report) -> list[str]:
+    """What the verdicts rest on; nothing for an import whose verdicts all rest on its file."""
+    arms = report.arms[1:]
+    if not arms or (report.imported and all(arm.result.basis == "planned" for arm in arms)):
+        return []
+    groups = _groups(arms)
+    parts = [
+        f"{words}: {_named(found)}" if len(groups) > 1 else words for words, found in groups.items()
+    ]
+    return [f"Verdicts rest {'; '.join(parts)}."]
+
+
+def _groups(arms: Sequence[ArmReport]) -> dict[str, list[ArmReport]]:
+    """The arms by what their verdicts rest on, in words, in the order of the table."""
+    groups: dict[str, list[ArmReport]] = {}
+    for arm in arms:
+        groups.setdefault(_basis_words(arm), []).append(arm)
+    return groups
+
+
+def _basis_words(arm: ArmReport) -> str:
+    result = arm.result
+    if result.basis == "looks":
+        seeds = counted(result.n_shared or 0, "seed")
+        return f"on e-values over {seeds} (p = 2 / e-value), which hold at every look"
+    planned = counted(result.n_planned or 0, "seed")
+    if result.basis == "provisional":
+        return f"provisionally on those of the planned {planned} that have ended"
+    return f"on the planned {planned}"
+
+
+def _named(arms: Iterable[ArmReport]) -> str:
+    return shortened([harmless(arm.name) for arm in arms], MAX_ARMS)
