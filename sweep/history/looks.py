@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from itertools import pairwise
+from math import inf
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -14,6 +16,7 @@ from sqlalchemy import Connection, select
 from sweep.store.plan_content import PlanContent, PlannedLook
 from sweep.store.schema import arms, members, plans, runs, studies
 from sweep.store.states import FINISHED
+from sweep.store.store import Store
 from sweep.trainers.stored_recipes import flat_recipe
 
 Seeds = Mapping[str, list[int]]
@@ -51,6 +54,32 @@ def looks_before(
             baseline=look.baseline if same_streams else [],
             seen=now if same_streams else [],
         )
+    return found
+
+
+def recorded_looks(store: Store, study: str, current: PlanContent) -> Mapping[str, PlannedLook]:
+    """The looks before a study's plan; of a plan that has no record of them, by times.
+
+    Versions before 0.2.0 recorded none. There, an arm was looked at under the first plan with one
+    of whose seeds it had a run that finished before the next plan was stored.
+    """
+    if current.looks is not None or current.imported:
+        return current.looks or {}
+    rows = store.plans(study)
+    if len(rows) < 2:
+        return {}
+    finished: dict[str, dict[int, float]] = defaultdict(dict)
+    for planned in store.study_runs(study):
+        if planned.run.state in FINISHED and planned.run.finished is not None:
+            finished[planned.arm][planned.seed] = planned.run.finished
+    found: dict[str, PlannedLook] = {}
+    for row, following in pairwise(rows):
+        before = PlanContent.from_json(row.content)
+        if (before.vary, before.hold) == (current.vary, current.hold):
+            for arm in _known_arms(before, current).keys() - found.keys():
+                seen = [s for s in before.seeds if finished[arm].get(s, inf) < following.stored]
+                if seen:
+                    found[arm] = PlannedLook(seeds=before.seeds, baseline=before.seeds, seen=seen)
     return found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sweep.history.looks import recorded_looks
 from sweep.history.withdrawn import find_withdrawn
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
@@ -51,6 +52,7 @@ def find_family_growth(
         return None
     contents = {row.hash: PlanContent.from_json(row.content) for row in rows}
     current = contents.pop(study.plan_hash)
+    current = replace(current, looks=recorded_looks(store, study.name, current))
     earlier = list(contents.values())
     for index in reversed(range(len(earlier))):
         withdrawn = find_withdrawn(store, earlier[index], earlier[:index])

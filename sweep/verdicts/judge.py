@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sweep.history.history import PlanHistory, plan_history
+from sweep.history.looks import recorded_looks
 from sweep.metrics.metric import Direction
 from sweep.noise.records import CitedNoise, cited_noise
 from sweep.noise.setting import stored_setting
@@ -141,6 +142,7 @@ class Report:
 def make_report(store: Store, study: StudyRow) -> Report:
     """Judge a study by the runs that the store has so far."""
     plan = store.plan(study)
+    plan = replace(plan, looks=recorded_looks(store, study.name, plan))
     history = plan_history(store, study)
     evidence = read_evidence(store, study.name)
     arms = store.arms(study.name)
