@@ -28,6 +28,7 @@ COUNTS = (
     "n_diverged",
     "n_failed",
     "n_missing",
+    "n_independent",
     "mean",
     "sd",
 )

@@ -37,7 +37,8 @@ def _basis_words(arm: ArmReport) -> str:
     if result.basis == "looks":
         seeds = counted(result.n_shared or 0, "seed")
         return f"on e-values over {seeds} (p = 2 / e-value), which hold at every look"
-    planned = counted(result.n_planned or 0, "seed")
+    shares = result.n_independent is not None and result.n_independent < result.n_done
+    planned = counted(result.n_planned or 0, "run" if shares else "seed")
     if result.basis == "provisional":
         return f"provisionally on those of the planned {planned} that have ended"
     return f"on the planned {planned}"

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.anytime import confidence_sequence, log_e_value
+from analysis.looking import COUNTS
 from analysis.looks import Look
 from analysis.verdict import ArmVerdict, Judgement, Plan, judge
 from benchmarks.gates.looking import decided_ever, p_values
@@ -63,7 +64,7 @@ def test_an_arm_that_the_look_decided_keeps_its_verdict_effect_and_p(differences
     later[5:, 0] = 0.5  # whatever further seeds say
     row = judged(later, looked(PLAN, 5))["a"]
     assert at_look.verdict == "better"
-    counts = {"n_done": row.n_done, "mean": row.mean, "sd": row.sd}
+    counts = {name: getattr(row, name) for name in COUNTS}
     assert row == replace(at_look, n_planned=5, **counts)
     assert row.n_done == 15
 
