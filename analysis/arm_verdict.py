@@ -23,8 +23,8 @@ class ArmVerdict:
     """Independent seeds among the done runs: fewer than runs if runs share init, order or dropout
     seeds. `n_shared`, `df` and `seeds_to_settle` count these."""
     n_shared: int | None = None
-    """Seeds done in both arm and baseline. This and the fields below are None for the baseline,
-    except `mean` and `sd`."""
+    """Seeds done in both arm and baseline, also if they do not pair. This and the fields below are
+    None for the baseline, except `mean` and `sd`."""
     mean: float | None = None
     """Mean over the runs that are done; diverged runs are left out."""
     sd: float | None = None
@@ -44,6 +44,9 @@ class ArmVerdict:
     """(var arm + var baseline) / var of the differences: how many unpaired seeds replace a pair."""
     correlation: float | None = None
     """Correlation of the arm's and the baseline's losses; None below three shared seeds."""
+    correlation_low: float | None = None
+    """Its 1 - alpha interval, by Fisher's z."""
+    correlation_high: float | None = None
     verdict: Verdict | None = None
     basis: Basis | None = None
     """What the verdict rests on. By "looks", p is 2 / e-value, and the interval is the confidence

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .digits import centred, difference, rounding
+from .correlation import correlation, fisher_interval
+from .digits import difference, rounding
 from .effects import (
     Estimate,
     moments,
@@ -25,7 +26,8 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Comparison:
-    """Compares an arm's runs with the baseline's. Two done runs with the same seed are a pair.
+    """Compares an arm's runs with the baseline's. Two done runs with the same seed are a pair,
+    unless the plan says that equal seeds do not pair.
 
     Runs that share seeds have been averaged (`independent`); `ArmRuns.each` has the runs.
     """
@@ -34,11 +36,18 @@ class Comparison:
     baseline: ArmRuns
     permutation_p: float | None = None
     """The sign-flip p; set by `compare` if there are two shared seeds or more."""
+    pairs: bool = True
+    """False if the plan says that equal seeds do not pair."""
 
     @cached_property
-    def seeds(self) -> list[Seed]:
-        """The shared seeds."""
+    def equal_seeds(self) -> list[Seed]:
+        """The seeds that are done in both arm and baseline."""
         return [seed for seed in self.arm.losses if seed in self.baseline.losses]
+
+    @property
+    def seeds(self) -> list[Seed]:
+        """The shared seeds, each of which makes a pair; none if equal seeds do not pair."""
+        return self.equal_seeds if self.pairs else []
 
     @cached_property
     def differences(self) -> Floats:
@@ -88,12 +97,13 @@ class Comparison:
 
     @property
     def correlation(self) -> float | None:
-        """Pearson correlation of arm and baseline over shared seeds; None below three seeds."""
-        if len(self.seeds) < 3:
-            return None
-        x, y = (side - side.mean() for side in map(centred, self._sides))
-        norm = float(np.sqrt((x @ x) * (y @ y)))
-        return None if norm == 0 else float(np.clip((x @ y) / norm, -1.0, 1.0))
+        """Pearson correlation over equal seeds, also if these do not pair; None below three."""
+        return correlation(self.arm.at(self.equal_seeds), self.baseline.at(self.equal_seeds))
+
+    def correlation_interval(self, alpha: float) -> tuple[float, float] | tuple[None, None]:
+        """Fisher's 1 - alpha interval of the correlation."""
+        r = self.correlation
+        return (None, None) if r is None else fisher_interval(r, len(self.equal_seeds), alpha)
 
     @cached_property
     def paired(self) -> Estimate | None:
@@ -145,13 +155,17 @@ class Comparison:
         return moments(self.differences)
 
 
-def compare(arms: Sequence[ArmRuns], baseline: ArmRuns) -> list[Comparison]:
+def compare(arms: Sequence[ArmRuns], baseline: ArmRuns, *, pairs: bool = True) -> list[Comparison]:
     """Compare every arm with the baseline; all at once, so that they share random sign patterns.
 
-    Where runs share seeds, a pair is one of independent seeds: see `independent`.
+    Where runs share seeds, a pair is one of independent seeds: see `independent`. With `pairs` =
+    False, equal seeds do not pair.
     """
     held = held_streams([baseline, *arms])
-    comparisons = [Comparison(*independent_sides(arm, baseline, held)) for arm in arms]
+    comparisons = [
+        Comparison(*independent_sides(arm, baseline, held, pairs=pairs), pairs=pairs)
+        for arm in arms
+    ]
     paired = [each for each in comparisons if len(each.seeds) > 1]
     known = sign_flip_ps([each.differences for each in paired])
     for each, p in zip(paired, known, strict=True):

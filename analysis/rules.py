@@ -36,6 +36,8 @@ class Plan:
     on e-values alone."""
     by_looks: bool = False
     """True if all arms are judged by e-values. `judge` sets it for the arms that a look left open."""
+    pairs: bool = True
+    """False if runs of arm and baseline with equal seeds do not pair: no noise is common to them."""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:

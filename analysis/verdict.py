@@ -48,7 +48,7 @@ def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     by_arm = read_runs(runs, (plan.baseline, *plan.arms))
     baseline = by_arm[plan.baseline]
     held = held_streams(by_arm.values())
-    comparisons = compare([by_arm[arm] for arm in plan.arms], baseline)
+    comparisons = compare([by_arm[arm] for arm in plan.arms], baseline, pairs=plan.pairs)
     prior = learn_prior(comparisons)
     judged = [_judged(comparison, prior, plan) for comparison in comparisons]
     adjusted = adjust_by_plan([p for _, p in judged], plan).tolist()
@@ -115,7 +115,7 @@ def _row(
     estimate, p = judged
     verdict = _verdict(comparison, judged, p_adjusted, plan)
     row = replace(
-        _compared(comparison),
+        _compared(comparison, plan.alpha),
         p=_none_if_nan(p),
         p_adjusted=_none_if_nan(p_adjusted),
         verdict=verdict,
@@ -140,15 +140,18 @@ def _row(
     return replace(row, seeds_to_settle=further_seeds(comparison, estimate, plan))
 
 
-def _compared(comparison: Comparison) -> ArmVerdict:
+def _compared(comparison: Comparison, alpha: float) -> ArmVerdict:
     """A row with the fields that do not depend on the method of the verdict."""
+    low, high = comparison.correlation_interval(alpha)
     paired, welch = comparison.paired, comparison.welch
     return replace(
         _counts(comparison.arm),
-        n_shared=len(comparison.seeds),
+        n_shared=len(comparison.equal_seeds),
         effect=comparison.effect,
         pairing_gain=comparison.pairing_gain,
         correlation=comparison.correlation,
+        correlation_low=low,
+        correlation_high=high,
         p_paired=None if paired is None else paired.p,
         p_welch=None if welch is None else welch.p,
         p_permutation=comparison.permutation_p,
