@@ -1,10 +1,13 @@
 """Correlation of two series of losses, with Fisher's interval."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from .digits import centred
+from .digits import centred, difference, rounding
+from .effects import moments
 
 MIN_PAIRS = 3
 """Pairs below which no correlation is computed: two always give -1 or 1."""
@@ -33,3 +36,39 @@ def fisher_interval(r: float, n: int, alpha: float) -> tuple[float, float]:
     margin = -float(ndtri(alpha / 2)) / float(np.sqrt(n - 3))
     z = float(np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15)))
     return float(np.tanh(z - margin)), float(np.tanh(z + margin))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedCorrelation:
+    """Correlation of an arm's losses with the baseline's over equal seeds."""
+
+    arm: str
+    r: float
+    low: float
+    """The 1 - alpha interval, by `fisher_interval`."""
+    high: float
+    n: int
+    """Number of equal seeds."""
+    gain: float | None
+    """How many unpaired runs a pair is worth: (var arm + var baseline) / var of the differences."""
+
+
+def seed_correlation(
+    arm: str, losses: ArrayLike, baseline: ArrayLike, alpha: float
+) -> SeedCorrelation | None:
+    """Correlation of an arm's losses with the baseline's, each of shape (n_shared,).
+
+    None below `MIN_PAIRS` seeds, or if a side does not vary.
+    """
+    r, n = correlation(losses, baseline), int(np.size(losses))
+    if r is None:
+        return None
+    low, high = fisher_interval(r, n, alpha)
+    return SeedCorrelation(arm=arm, r=r, low=low, high=high, n=n, gain=_gain(losses, baseline))
+
+
+def _gain(x: ArrayLike, y: ArrayLike) -> float | None:
+    """Variance of unpaired differences over that of paired ones; None if these do not vary."""
+    a, b = np.asarray(x, float), np.asarray(y, float)
+    unpaired, paired = moments(a)[1] + moments(b)[1], moments(difference(a, b))[1]
+    return unpaired / paired if paired > rounding(float(np.abs([a, b]).max())) ** 2 else None

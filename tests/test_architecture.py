@@ -27,6 +27,7 @@ MAY_IMPORT = {
 LIGHT_FOR_SWEEP = {
     "model.config",
     "trainer.sources.catalogue",
+    "trainer.sources.file_kinds",
     "trainer.tools.child",
     "trainer.corpora.corpus",
     "trainer.errors",
@@ -45,7 +46,6 @@ LIGHT_FOR_SWEEP = {
     "trainer.rundir.directory",
     "trainer.rundir.exits",
     "trainer.sources.compression",
-    "trainer.sources.file_kinds",
     "trainer.sources.source",
     "trainer.sources.time_limit",
     "trainer.words",

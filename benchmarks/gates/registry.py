@@ -3,6 +3,7 @@
 from benchmarks.gates.gate import Gate
 from benchmarks.gates.looking import looking
 from benchmarks.gates.paired import error_and_coverage, powers
+from benchmarks.gates.pairs import pairs
 from benchmarks.gates.published import published, reference
 from benchmarks.gates.real_runs import same_recipe
 
@@ -14,6 +15,7 @@ GATES: tuple[Gate, ...] = (
         "A look at 3, 5 or 7 seeds and later ones: error at most 0.06; e-values alone: 0.05.",
         looking,
     ),
+    Gate("pairs", "Error at most 0.06 where it is fixed in advance whether seeds pair.", pairs),
     Gate("published", "Published numbers, to the printed digits.", published),
     Gate("reference", "The published single runs: noise, prediction t, Holm.", reference),
     Gate(

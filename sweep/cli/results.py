@@ -76,6 +76,13 @@ DirectionOption = Annotated[
         help="The direction in which the metric improves; lower if left out.",
     ),
 ]
+PairsOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--pairs/--no-pairs",
+        help="Whether runs of two arms with the same seed are a pair; they are if left out.",
+    ),
+]
 
 
 @app.command(name="import")
@@ -95,6 +102,7 @@ def import_results(
     correction: CorrectionOption = None,
     smallest_effect: EffectOption = None,
     higher_is_better: DirectionOption = None,
+    pairs: PairsOption = None,
     replace: ReplaceOption = False,
     runs: Folder = RUNS,
     db: Database = None,
@@ -111,6 +119,7 @@ def import_results(
         correction=correction,
         smallest_effect=smallest_effect,
         direction=asked_direction(higher=higher_is_better),
+        pairs=pairs,
     )
     losses = {"zero_loss": zero_loss, "negative_loss": negative_loss, "large_loss": large_loss}
     rules = parse_rules(status or [], where or [], losses, at_step, replace=replace)

@@ -9,12 +9,13 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from sweep.errors import ResultsError, listed
+from sweep.errors import ResultsError
 from sweep.importing.baseline import choose_baseline
 from sweep.importing.columns import Chosen, choose_columns
 from sweep.importing.direction import with_direction
 from sweep.importing.fields import SEED_FIELDS, Field, direction_of
 from sweep.importing.files.logs import parse_pattern
+from sweep.importing.pairing import EqualSeeds, check_pairs, find_equal_seeds
 from sweep.importing.questions import gathered
 from sweep.importing.reading import read_results, source_of
 from sweep.importing.rules import Reading, Rules
@@ -23,6 +24,7 @@ from sweep.importing.saving import Import, Saved, save_import
 from sweep.importing.settings import DEFAULT_ANALYSIS, Settings
 from sweep.importing.steps import Ends, step_text
 from sweep.metrics.metric import Direction
+from sweep.reports.pairing_text import equal_seed_lines, how_runs_pair
 from sweep.store.plan_content import PlanContent
 from sweep.study.file import Name
 from sweep.terminal.console import say
@@ -67,6 +69,8 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
         reading = with_direction(reading, chosen.metric, settings.direction, earlier)
         found = read_runs(chosen.cells, reading, chosen.further, chosen.parents())
         baseline = choose_baseline(settings, earlier, found.arms, reading)
+    seeds = find_equal_seeds(found.table, baseline)
+    check_pairs(seeds, settings, earlier, source)
     named_seeds = Field.SEED in found.seed_fields and found.table.seed.isna().any()
     new = Import(
         study=request.study,
@@ -83,7 +87,8 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
     saved = save_import(workspace.open_or_create(), new)
     for line in [
         _summary(request, saved),
-        _understood(chosen, reading.rules.direction),
+        _understood(chosen, seeds, saved.plan),
+        *equal_seed_lines(seeds, saved.plan),
         *export.remarks,
         *_remarks(found),
     ]:
@@ -135,16 +140,14 @@ def _summary(request: ImportRequest, saved: Saved) -> str:
     )
 
 
-def _understood(chosen: Chosen, direction: Direction) -> str:
+def _understood(chosen: Chosen, equal: EqualSeeds, plan: PlanContent) -> str:
     """Say which column was taken for which field, and which columns pair the runs."""
+    direction = plan.direction
     told = [f"{field} from {shown(name)}" for field, name in chosen.names.items() if field != name]
     seeds = [name for field, name in chosen.names.items() if field in SEED_FIELDS]
+    pairs = how_runs_pair(equal, plan, seeds)
     if Field.SEED in chosen.cells and not seeds:
-        pairs = "seeds were read from the ends of the runs' names"
-    elif seeds:
-        pairs = f"runs pair by {listed(seeds)}"
-    else:
-        pairs = "without seeds no runs pair"
+        pairs = f"seeds were read from the ends of the runs' names; {pairs}"
     metric = chosen.metric
     if direction_of(metric) is not direction:
         option = " (otherwise --higher-is-better)" if direction is Direction.MINIMIZE else ""

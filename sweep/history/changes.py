@@ -52,8 +52,9 @@ def plan_changes(before: PlanContent, after: PlanContent) -> list[PlanChange]:
 
 
 def _value(plan: PlanContent, key: str) -> Any:  # noqa: ANN401  (JSON)
-    """Return a field of a plan's JSON, which leaves out the usual direction."""
-    return plan.direction.value if key == "direction" else plan.json.get(key)
+    """Return a field of a plan's JSON, which leaves out the usual direction and `pairs`."""
+    usual = {"direction": plan.direction.value, "pairs": plan.pairs}
+    return usual.get(key, plan.json.get(key))
 
 
 def _changed(what: str, before: Any, after: Any) -> PlanChange:  # noqa: ANN401  (JSON)

@@ -26,7 +26,7 @@ from sweep.importing.known_runs import (
 )
 from sweep.importing.numbering import number_seeds
 from sweep.importing.run_table import RunTable
-from sweep.importing.settings import Settings, chosen_analysis
+from sweep.importing.settings import Settings, chosen_analysis, chosen_pairs
 from sweep.importing.updating import Changed, find_changed
 from sweep.metrics.metric import Direction
 from sweep.store.plan_content import PlanContent
@@ -196,6 +196,7 @@ def _plan(
         baseline=new.baseline,
         analysis=chosen_analysis(new.settings, earlier),
         seed_columns=[field.value for field in new.seed_fields],
+        pairs=chosen_pairs(new.settings, earlier),
         labels=labels,
         replaced=earlier.replaced if earlier else (),
         arms={new.baseline: counts[new.baseline], **counts},
@@ -218,6 +219,8 @@ def _plan_json(plan: PlanContent) -> dict[str, Any]:
         content["replaced"] = list(plan.replaced)
     if plan.direction is not Direction.MINIMIZE:  # without it, hashes of older plans stay the same
         content["direction"] = plan.direction.value
+    if not plan.pairs:  # as above
+        content["pairs"] = False
     return content
 
 

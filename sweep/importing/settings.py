@@ -22,11 +22,13 @@ class Settings:
     """In the unit of the metric."""
     direction: Direction | None = None
     """The direction in which the metric improves."""
+    pairs: bool | None = None
+    """True if runs with equal seeds pair, False if they do not."""
 
     def analysis(self) -> dict[str, Any]:
         """Return the settings of the analysis that are given, by name."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
-        for other in ("baseline", "direction"):
+        for other in ("baseline", "direction", "pairs"):
             given.pop(other, None)
         return given
 
@@ -39,6 +41,13 @@ def asked_direction(*, higher: bool | None) -> Direction | None:
 
 
 DEFAULT_ANALYSIS = AnalysisSettings(alpha=0.05, correction="holm", smallest_effect=0.0)
+
+
+def chosen_pairs(settings: Settings, earlier: PlanContent | None) -> bool:
+    """True if runs with equal seeds pair: as given, else as at the import before, else they do."""
+    if settings.pairs is not None:
+        return settings.pairs
+    return earlier.pairs if earlier else True
 
 
 def chosen_analysis(settings: Settings, earlier: PlanContent | None) -> AnalysisSettings:

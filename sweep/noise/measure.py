@@ -57,10 +57,12 @@ def paired_differences(runs: NoiseRuns) -> PairedDifferences:
 
     Arms without two seeds in common with the baseline, or without spread, are left out.
     """
-    arms = sorted(_arm_differences(runs), key=lambda each: each.sd)
+    arms = sorted(_arm_differences(runs), key=lambda each: each.sd) if runs.pairs else []
     if not arms:
         reason = "no arm has run with two of the baseline's seeds yet"
-        return PairedDifferences(arm=None, sd=None, reason=reason, arms=[])
+        if not runs.pairs:
+            reason = "the plan says that equal seeds do not pair (--no-pairs)"
+        return PairedDifferences(arm=None, sd=None, reason=reason, arms=[], pairs=runs.pairs)
     median = arms[len(arms) // 2]
     return PairedDifferences(arm=median.arm, sd=median.sd, reason=None, arms=arms)
 

@@ -43,6 +43,8 @@ class PairedDifferences:
     """Why there is no sd; None if there is one."""
     arms: Sequence[ArmDifferences]
     """Every arm with at least two seeds in common with the baseline, by ascending sd."""
+    pairs: bool = True
+    """False if the plan says that equal seeds do not pair."""
 
 
 @dataclass(frozen=True, kw_only=True)

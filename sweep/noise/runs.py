@@ -51,6 +51,8 @@ class NoiseRuns:
     """How p-values are adjusted for the number of arms."""
     baseline_arm: str = BASELINE
     imported: bool = False
+    pairs: bool = True
+    """False if runs with equal seeds do not pair, as an import can say."""
 
     @property
     def losses(self) -> list[float]:
@@ -110,6 +112,7 @@ def imported_runs(store: Store, study: StudyRow) -> NoiseRuns:
         correction=plan.analysis.correction,
         baseline_arm=plan.baseline,
         imported=True,
+        pairs=plan.pairs,
     )
 
 

@@ -169,6 +169,8 @@ def visible_lines(found: NoiseStudy) -> list[str]:
 
 def paired_line(differences: PairedDifferences) -> str:
     """Where the sd of paired differences comes from."""
+    if not differences.pairs:
+        return f"No paired seeds: {differences.reason}."
     if differences.sd is None:
         return f"Paired seeds see more; how much is unknown: {differences.reason}."
     arms = differences.arms

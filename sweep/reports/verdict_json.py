@@ -25,6 +25,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "correction": report.analysis.correction,
         "metric": report.metric or PRIMARY.name,
         "direction": report.direction.value,
+        "pairs": report.pairs,
         "family": report.judgement.family,
         "family_growth": asdict(report.family_growth) if report.family_growth else None,
         "smallest_effect": report.analysis.smallest_effect,

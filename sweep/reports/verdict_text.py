@@ -17,6 +17,7 @@ from sweep.reports.evidence_text import (
     reproducible_lines,
     split_lines,
 )
+from sweep.reports.pairing_text import pairing_lines
 from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
 from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
 from sweep.reports.verdict_json import report_json, report_records
@@ -73,7 +74,7 @@ def preamble(result: Report) -> list[str]:
         )
     lines += split_lines(result.evidence.provenances)
     lines += chunk_effect_lines(result.chunk_effects)
-    lines += baseline_lines(result.arms)
+    lines += baseline_lines(result.arms) + pairing_lines(result)
     lines += plan_lines(result.history) + growth_lines(result.family_growth)
     lines += confounder_lines(result.confounders)
     return [*lines, *mixed_attempt_lines(result.mixed_attempts)]

@@ -104,7 +104,9 @@ class PlanContent:
     direction: Direction = Direction.MINIMIZE
     """The direction in which the metric improves."""
     seed_columns: Sequence[str] = ()
-    """The columns that an imported study's runs pair by."""
+    """The columns that tell an imported study's runs apart, and by which they pair."""
+    pairs: bool = True
+    """False if runs with equal seeds do not pair, as `sweep import --no-pairs` says."""
     labels: Mapping[str, int] = field(default_factory=dict)
     """Seeds of an imported study that are not numbers, with the numbers that stand for them."""
     existed: Mapping[str, Sequence[int]] | None = None
@@ -134,6 +136,7 @@ class PlanContent:
             metric=json.get("metric"),
             direction=Direction(json.get("direction", Direction.MINIMIZE)),
             seed_columns=json.get("seed_columns", ()),
+            pairs=json.get("pairs", True),
             labels=json.get("labels", {}),
             existed=json.get("existed"),
             looks=_read_looks(json.get("looks")),

@@ -33,6 +33,7 @@ def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0)
         higher_is_better=content.direction is Direction.MAXIMIZE,
         looks=_looks(content, others),
         seen_before=frozenset(arm for arm in others if (content.existed or {}).get(arm)),
+        pairs=content.pairs,
     )
 
 

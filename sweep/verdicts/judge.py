@@ -127,6 +127,8 @@ class Report:
     """The column that an imported study's losses come from; None if sweep trained the runs."""
     direction: Direction
     """The direction in which the metric improves."""
+    pairs: bool
+    """False if runs with equal seeds do not pair, which only an import can say."""
     noise_on_record: CitedNoise | None
     """The result of `sweep noise` for this baseline, with a warning if it no longer holds."""
     imported: bool
@@ -170,6 +172,7 @@ def make_report(store: Store, study: StudyRow) -> Report:
         seeds=plan.seeds,
         metric=plan.metric,
         direction=plan.direction,
+        pairs=plan.pairs,
         noise_on_record=cited_noise(store, study.name, stored_setting(plan, baseline)),
         imported=bool(study.imported),
         stack=plan.stack,

@@ -1,0 +1,112 @@
+"""Sentences on pairs: how arms and baseline of an imported study correlate over equal seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+
+from analysis.correlation import SeedCorrelation
+from sweep.errors import listed
+from sweep.importing.pairing import EqualSeeds
+from sweep.store.plan_content import PlanContent
+from sweep.terminal.printable import shown
+from sweep.verdicts.judge import ArmReport, Report
+from trainer.words import counted
+
+PAIRED_METHODS = ("paired t", "moderated paired t")
+
+
+def correlation_text(found: Sequence[SeedCorrelation]) -> str:
+    """`correlation 0.02 (-0.18 to 0.22), a pair is worth 1.0 unpaired runs`.
+
+    Of several arms, it has the smallest and the largest correlation.
+    """
+    least, most = (choose(found, key=lambda each: each.r) for choose in (min, max))
+    if len(found) == 1:
+        return f"correlation {_interval(least)}{_worth(found)}"
+    return (
+        f"correlation with the baseline from {_interval(least)} in {shown(least.arm)} to "
+        f"{_interval(most)} in {shown(most.arm)}{_worth(found)}"
+    )
+
+
+def _worth(found: Sequence[SeedCorrelation]) -> str:
+    gains = sorted(
+        {f"{each.gain:.1f}": each.gain for each in found if each.gain}.items(), key=itemgetter(1)
+    )
+    if not gains:
+        return ""
+    (least, _), (most, _) = gains[0], gains[-1]
+    return f", a pair is worth {least if least == most else f'{least} to {most}'} unpaired runs"
+
+
+def _interval(found: SeedCorrelation) -> str:
+    return f"{found.r:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+def how_runs_pair(found: EqualSeeds, plan: PlanContent, columns: Sequence[str]) -> str:
+    """Say whether the runs of an imported file pair, and by which columns."""
+    if not found.with_seed:
+        return "without seeds no runs pair"
+    if len(plan.arms) == 1:
+        return "seeds tell the runs of the only arm apart"
+    if not plan.pairs:
+        return "runs with equal seeds do not pair"
+    if found.baseline and found.others and not found.shared:
+        return "no runs pair, because no other arm has a seed of the baseline"
+    return f"runs pair by {listed(columns)}" if columns else "runs with equal seeds pair"
+
+
+def equal_seed_lines(found: EqualSeeds, plan: PlanContent) -> list[str]:
+    """What equal seeds of an imported file have in common, and the option that changes its use."""
+    lines = []
+    measured = found.correlations(plan.analysis.alpha)
+    if measured:
+        how = (
+            "compared as pairs (otherwise --no-pairs)"
+            if plan.pairs
+            else "compared as unpaired (otherwise --pairs)"
+        )
+        lines.append(f"Equal seeds: {correlation_text(measured)}; {how}.")
+    if found.with_seed and found.without_seed:
+        some = found.without_seed
+        lines.append(
+            f"{counted(some, 'run')} without a seed pair{'s' if some == 1 else ''} with none."
+        )
+    return lines
+
+
+def pairing_lines(report: Report) -> list[str]:
+    """How equal seeds of an imported study correlate, and how they were compared."""
+    arms = [arm for arm in report.arms if arm.result.n_shared]
+    if not report.imported or not arms:
+        return []
+    found = [each for each in map(_correlation, arms) if each]
+    if not found and report.pairs:
+        return []
+    measured = f"{correlation_text(found)}; " if found else ""
+    return [f"Equal seeds: {measured}{_how(arms, pairs=report.pairs)}."]
+
+
+def _how(arms: Sequence[ArmReport], *, pairs: bool) -> str:
+    if not pairs:
+        return "compared as unpaired (--no-pairs)"
+    unpaired = [
+        shown(arm.name)
+        for arm in arms
+        if arm.result.method is not None and arm.result.method not in PAIRED_METHODS
+    ]
+    if not unpaired:
+        return "compared as pairs"
+    if len(unpaired) == len(arms):
+        return "too few for pairs, compared as unpaired"
+    return f"compared as pairs, except {len(unpaired)} of {len(arms)} arms that share too few"
+
+
+def _correlation(arm: ArmReport) -> SeedCorrelation | None:
+    result = arm.result
+    r, low, high = result.correlation, result.correlation_low, result.correlation_high
+    if r is None or low is None or high is None:
+        return None
+    gain, n = result.pairing_gain, result.n_shared or 0
+    return SeedCorrelation(arm=arm.name, r=r, low=low, high=high, n=n, gain=gain)
