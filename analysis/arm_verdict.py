@@ -7,6 +7,7 @@ from .effects import Method
 from .looks import Basis
 from .moderation import Prior
 from .noise import Noise
+from .spread import CommonSpread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,8 @@ class Judgement:
     """Seed columns in which runs of one arm share seeds: their runs are no independent seeds."""
     prior: Prior
     """The prior fitted to all arms' variances; `prior.df` is 0 if too few arms had pairs."""
+    spread: CommonSpread | None = None
+    """The standard deviation that all arms have in common; None if runs share seeds of streams."""
     arms: tuple[ArmVerdict, ...]
     """The baseline first, then the plan's arms in the plan's order."""
 

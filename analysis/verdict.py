@@ -23,6 +23,7 @@ from .rules import Plan
 from .runs import SEED_COLUMNS, ArmRuns, read_runs
 from .sequential import log_e_value, sequential
 from .settle import further_seeds
+from .spread import common_spread
 from .variance.shared import noise_of_runs
 
 __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
@@ -49,6 +50,7 @@ def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     baseline = by_arm[plan.baseline]
     held = held_streams(by_arm.values())
     comparisons = compare([by_arm[arm] for arm in plan.arms], baseline, pairs=plan.pairs)
+    streams = _shared_streams(by_arm.values(), held)
     prior = learn_prior(comparisons)
     judged = [_judged(comparison, prior, plan) for comparison in comparisons]
     adjusted = adjust_by_plan([p for _, p in judged], plan).tolist()
@@ -58,7 +60,8 @@ def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
         noise=_noise(baseline, held),
         family=plan.questions,
         prior=prior,
-        shared_streams=_shared_streams(by_arm.values(), held),
+        shared_streams=streams,
+        spread=None if streams else common_spread([arm.observed for arm in by_arm.values()]),
         arms=tuple(
             replace(row, n_independent=n_independent(by_arm[row.arm], held))
             for row in (_counts(baseline), *(_row(*row, plan) for row in rows))

@@ -31,6 +31,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "smallest_effect": report.analysis.smallest_effect,
         "overrides": dict(report.overrides),
         "noise": None if noise is None else asdict(noise),
+        "spread": None if (spread := report.judgement.spread) is None else asdict(spread),
         "noise_on_record": known.as_json() if known else None,
         "stack": report.stack.json if report.stack else None,
         "reproducible": asdict(report.reproducible),
