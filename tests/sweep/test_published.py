@@ -98,7 +98,7 @@ def test_without_pairs_the_attention_study_has_the_p_values_of_welchs_test(
 ) -> None:
     published("snimu_attention_100seeds.csv", {Field.LOSS: "loss"}, pairs=False)
     rows = pd.read_csv(FOLDER / "snimu_attention_100seeds.csv")
-    losses = dict(rows.groupby("arm")["loss"])
+    losses = rows.set_index("arm")["loss"]
     for name in ("vanilla-scale_sqrt_dh", "vanilla-xnorm-scale_d"):
         arm = importer.arms()[name]
         welch = ttest_ind(losses[name], losses["baseline"], equal_var=False)
