@@ -34,11 +34,21 @@ class ArmVerdict:
     ci_low: float | None = None
     """The 1 - alpha interval of the effect, not adjusted for multiple comparisons."""
     ci_high: float | None = None
+    ci_low_adjusted: float | None = None
+    """The interval that the verdict uses: it excludes zero exactly where `p_adjusted` is below alpha;
+    that of a negligible arm lies inside +-delta."""
+    ci_high_adjusted: float | None = None
+    ci_level: float | None = None
+    """Coverage of that interval, such as 0.9944 for one of nine questions by Bonferroni."""
     standard_error: float | None = None
     df: float | None = None
     """Degrees of freedom of the standard error."""
     p: float | None = None
     p_adjusted: float | None = None
+    p_negligible: float | None = None
+    """The larger p of two one-sided tests of an effect outside +-delta."""
+    p_negligible_adjusted: float | None = None
+    """Below alpha for a negligible arm; adjusted over the family as `p_adjusted` is."""
     method: Method | None = None
     """The method of effect, interval and p. None if there are too few runs for any."""
     pairing_gain: float | None = None
@@ -59,6 +69,8 @@ class ArmVerdict:
     """Natural log of the e-value against "no effect", over all shared seeds."""
     real_but_negligible: bool = False
     """True for a negligible effect with an adjusted p below alpha."""
+    may_be_too_small: bool = False
+    """True for a better or worse whose adjusted interval reaches inside +-delta."""
     seeds_to_settle: int | None = None
     """For an undecided arm: further seeds, in arm and baseline, that would settle it with 80% power.
     None if that takes more than `power.MAX_SEEDS` or nothing can be estimated."""

@@ -1,6 +1,8 @@
-"""Decide the verdict on an effect; find the verdicts that depend on the statistical method."""
+"""Decide the verdicts on a study; find those that depend on the statistical method."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 
 from .comparison import Comparison
 from .effects import Estimate
-from .multiplicity import adjust
+from .multiplicity import adjust, levels
 from .rules import Plan
 
 Verdict = Literal["better", "worse", "negligible", "undecided", "unstable", "identical"]
@@ -17,24 +19,89 @@ Judged = tuple[Estimate | None, float]
 """An estimate and the p-value that decides; NaN if there is none, as for an arm that diverged."""
 
 
-def decide(estimate: Estimate, p_adjusted: float, plan: Plan) -> Verdict:
-    """The verdict on one effect. Equivalence is first: a significant effect may be negligible."""
-    if estimate.within(plan.smallest_effect, plan.alpha):
-        return "negligible"
-    if p_adjusted >= plan.alpha:
-        return "undecided"
-    gain = estimate.effect if plan.higher_is_better else -estimate.effect
-    return "better" if gain > 0 else "worse"
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An interval of an effect, nats; its coverage is 1 - level."""
+
+    low: float
+    high: float
+    level: float
 
 
-def adjust_by_plan(p_values: Sequence[float], plan: Plan) -> Floats:
-    """Adjusted p-values in the plan's order; arms outside the family keep their own p."""
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """The test of one claim about one arm; its p-values are NaN where there is no test."""
+
+    p: float
+    p_adjusted: float
+    level: float
+    """The level at which the correction tested it: p is below it if `p_adjusted` is below alpha."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What the tests of a whole study say about one arm."""
+
+    differs: Claim
+    """The effect is not zero."""
+    negligible: Claim
+    """The effect is inside +-delta."""
+    verdict: Verdict
+    """"undecided" without a test."""
+    interval: Interval | None
+    """The interval that the verdict uses; None without an estimate."""
+
+
+def decide(judged: Sequence[Judged], plan: Plan) -> list[Decision]:
+    """Decide on all arms of a study, in the plan's order.
+
+    There are two claims about an arm, that it differs from the baseline and that it is negligible.
+    Each is adjusted over the whole family, so that the errors of either kind are held at alpha.
+    """
+    within = [
+        math.nan if estimate is None or math.isnan(p) else estimate.p_within(plan.smallest_effect)
+        for estimate, p in judged
+    ]
+    claims = make_claims([p for _, p in judged], plan), make_claims(within, plan)
+    return [_decision(*row, plan) for row in zip(judged, *claims, strict=True)]
+
+
+def _decision(judged: Judged, differs: Claim, negligible: Claim, plan: Plan) -> Decision:
+    """The decision on one arm. Equivalence is first: a significant effect may be negligible."""
+    estimate, _ = judged
+    verdict: Verdict = "undecided"
+    level = differs.level
+    if negligible.p_adjusted < plan.alpha:
+        verdict, level = "negligible", 2 * negligible.level  # two tests, of one side each
+    elif estimate is not None and differs.p_adjusted < plan.alpha:
+        gain = estimate.effect if plan.higher_is_better else -estimate.effect
+        verdict = "better" if gain > 0 else "worse"
+    return Decision(
+        differs=differs,
+        negligible=negligible,
+        verdict=verdict,
+        interval=None if estimate is None else _interval(estimate, level),
+    )
+
+
+def _interval(estimate: Estimate, level: float) -> Interval:
+    low, high = estimate.interval(level)
+    return Interval(low=low, high=high, level=level)
+
+
+def make_claims(p_values: Sequence[float], plan: Plan) -> list[Claim]:
+    """One claim about each arm, in the plan's order, adjusted over the family by its correction.
+
+    Arms outside the family keep their own p and are tested at alpha.
+    """
     p = np.array(p_values, float)
     inside = np.array([arm not in plan.outside_family for arm in plan.arms], bool)
-    adjusted = p.copy()
+    adjusted, tested_at = p.copy(), np.full(p.shape, plan.alpha)
     if inside.any():
         adjusted[inside] = adjust(p[inside], plan.correction, plan.questions)
-    return adjusted
+        tested_at[inside] = levels(p[inside], plan.correction, plan.alpha, plan.questions)
+    rows = zip(p.tolist(), adjusted.tolist(), tested_at.tolist(), strict=True)
+    return [Claim(p=own, p_adjusted=among, level=level) for own, among, level in rows]
 
 
 def depends_on_method(
@@ -86,8 +153,7 @@ def _permutation(comparison: Comparison, judged: Judged, plan: Plan) -> Judged:
 
 
 def _verdicts(judged: Sequence[Judged], plan: Plan) -> list[Verdict | None]:
-    adjusted = adjust_by_plan([p for _, p in judged], plan)
     return [
-        None if estimate is None or np.isnan(p) else decide(estimate, p, plan)
-        for (estimate, _), p in zip(judged, adjusted.tolist(), strict=True)
+        None if estimate is None or np.isnan(p) else decision.verdict
+        for (estimate, p), decision in zip(judged, decide(judged, plan), strict=True)
     ]

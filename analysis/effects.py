@@ -55,14 +55,21 @@ class Estimate:
         margin = -float(stdtrit(self.df, alpha / 2)) * self.standard_error
         return self.effect - margin, self.effect + margin
 
-    def within(self, delta: float, alpha: float) -> bool:
-        """True if two one-sided tests at `alpha` show that the effect is inside +-delta (nats).
+    def p_below(self, limit: float) -> float:
+        """One-sided p: small if the effect is shown to be below `limit` (nats)."""
+        return float(stdtr(self.df, (self.effect - limit) / self.standard_error))
 
-        That is so if the 1 - 2 alpha interval lies inside (Schuirmann 1987, J. Pharmacokinet.
-        Biopharm. 15, 657-680).
+    def p_above(self, limit: float) -> float:
+        """One-sided p: small if the effect is shown to be above `limit` (nats)."""
+        return float(stdtr(self.df, (limit - self.effect) / self.standard_error))
+
+    def p_within(self, delta: float) -> float:
+        """The larger p of two one-sided tests: small if the effect is inside +-delta (nats).
+
+        It is below a level exactly if the 1 - 2 level interval lies inside (Schuirmann 1987,
+        J. Pharmacokinet. Biopharm. 15, 657-680).
         """
-        low, high = self.interval(2 * alpha)
-        return -delta < low and high < delta
+        return max(self.p_below(delta), self.p_above(-delta))
 
 
 def moments(values: ArrayLike) -> tuple[float, float]:

@@ -10,12 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from . import corrections
+from .corrections import Tested
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
     Floats: TypeAlias = NDArray[np.float64]
     Adjust: TypeAlias = Callable[[Floats, int], Floats]
+    Levels: TypeAlias = Callable[[Floats, "Tested"], Floats | float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,9 @@ class Correction:
     adjust_sorted: Adjust
     """Adjusts p-values in ascending order along the last axis, given the number of questions; may
     return values above 1."""
+    levels_sorted: Levels
+    """The level at which each of the p-values, in ascending order along the only axis, was tested:
+    the 1 - level interval excludes zero exactly where the adjusted p is below alpha."""
     level: Callable[[float, int], float]
     """The strictest level that a question is tested at, given alpha and the number of questions."""
     is_exploratory: bool = False
@@ -35,68 +42,73 @@ class Correction:
     """One sentence, printed in reports: what the adjusted p-values control."""
 
 
-def _holm(p: Floats, questions: int) -> Floats:
-    """Holm (1979), Scand. J. Statist. 6, 65-70."""
-    import numpy as np  # noqa: PLC0415  (see above)
-
-    rank = np.arange(1, p.shape[-1] + 1)
-    return np.maximum.accumulate((questions + 1 - rank) * p, axis=-1)
-
-
-def _bonferroni(p: Floats, questions: int) -> Floats:
-    return questions * p
-
-
-def _benjamini_hochberg(p: Floats, questions: int) -> Floats:
-    """Benjamini and Hochberg (1995), J. R. Statist. Soc. B 57, 289-300."""
-    import numpy as np  # noqa: PLC0415  (see above)
-
-    scaled = questions / np.arange(1, p.shape[-1] + 1) * p
-    return np.minimum.accumulate(scaled[..., ::-1], axis=-1)[..., ::-1]
-
-
-def _unadjusted(p: Floats, _questions: int) -> Floats:
-    return p
-
-
-def _alpha_divided(alpha: float, questions: int) -> float:
-    return alpha / max(questions, 1)
-
-
-def _alpha_whole(alpha: float, _questions: int) -> float:
-    return alpha
-
-
 CORRECTIONS: dict[str, Correction] = {
     each.name: each
     for each in (
         Correction(
             name="holm",
-            adjust_sorted=_holm,
-            level=_alpha_divided,
+            adjust_sorted=corrections.holm,
+            levels_sorted=corrections.holm_levels,
+            level=corrections.alpha_divided,
             description="Holm: p-values control the chance of any false alarm among all questions.",
         ),
         Correction(
             name="bonferroni",
-            adjust_sorted=_bonferroni,
-            level=_alpha_divided,
+            adjust_sorted=corrections.bonferroni,
+            levels_sorted=corrections.bonferroni_levels,
+            level=corrections.alpha_divided,
             description=(
                 "Bonferroni: p-values control the chance of any false alarm, with less power than Holm."
             ),
         ),
         Correction(
+            name="hochberg",
+            adjust_sorted=corrections.hochberg,
+            levels_sorted=corrections.hochberg_levels,
+            level=corrections.alpha_divided,
+            description=(
+                "Hochberg: p-values control the chance of any false alarm if questions are "
+                "independent or positively dependent."
+            ),
+        ),
+        Correction(
+            name="hommel",
+            adjust_sorted=corrections.hommel,
+            levels_sorted=corrections.hommel_levels,
+            level=corrections.alpha_divided,
+            description=(
+                "Hommel: p-values control the chance of any false alarm if questions are "
+                "independent or positively dependent."
+            ),
+        ),
+        Correction(
             name="bh",
-            adjust_sorted=_benjamini_hochberg,
-            level=_alpha_divided,
+            adjust_sorted=corrections.benjamini_hochberg,
+            levels_sorted=corrections.benjamini_hochberg_levels,
+            level=corrections.alpha_divided,
             is_exploratory=True,
             description=(
                 "Exploratory: p-values control the rate of false discoveries, not of any error."
             ),
         ),
         Correction(
+            name="by",
+            adjust_sorted=corrections.benjamini_yekutieli,
+            levels_sorted=corrections.benjamini_yekutieli_levels,
+            level=lambda alpha, questions: (
+                alpha / max(questions, 1) / corrections.harmonic(questions)
+            ),
+            is_exploratory=True,
+            description=(
+                "Exploratory: p-values control the rate of false discoveries, however they depend on "
+                "each other, not of any error."
+            ),
+        ),
+        Correction(
             name="none",
-            adjust_sorted=_unadjusted,
-            level=_alpha_whole,
+            adjust_sorted=corrections.unadjusted,
+            levels_sorted=corrections.unadjusted_levels,
+            level=corrections.alpha_whole,
             description="No correction: every question by itself has a chance of alpha of a false alarm.",
         ),
     )
@@ -129,6 +141,26 @@ def adjust(p_values: ArrayLike, method: CorrectionName, family: int | None = Non
     stepped = np.minimum(correction.adjust_sorted(known, questions), 1.0)
     np.put_along_axis(adjusted, order, stepped, axis=-1)
     return np.where(np.isnan(p), np.nan, adjusted)
+
+
+def levels(
+    p_values: ArrayLike, method: CorrectionName, alpha: float, family: int | None = None
+) -> Floats:
+    """The level at which the correction tested each of one study's p-values, shape (n,).
+
+    The 1 - level interval of a question excludes its null exactly where the adjusted p is below
+    alpha. A NaN has the level of a p of 1. Raises ValueError as `adjust` does.
+    """
+    import numpy as np  # noqa: PLC0415  (see above)
+
+    p = np.asarray(p_values, float)
+    rejected = int((adjust(p, method, family) < alpha).sum())
+    tested = Tested(alpha=alpha, questions=_count_questions(p, family), rejected=rejected)
+    order = np.argsort(p)
+    known = np.where(np.isnan(p), 1.0, p)[order]
+    found = np.empty_like(p)
+    found[order] = CORRECTIONS[method].levels_sorted(known, tested)
+    return found
 
 
 def _find_correction(name: str) -> Correction:

@@ -11,14 +11,14 @@ from .rules import Plan
 def further_seeds(comparison: Comparison, estimate: Estimate, plan: Plan) -> int | None:
     """Further seeds that would settle an undecided arm with 80% power; None if too many."""
     goal = Goal(
-        alpha=plan.alpha,
-        superiority_alpha=_superiority_alpha(comparison.arm.arm, plan),
+        alpha=_strictest_alpha(comparison.arm.arm, plan),  # negligible is adjusted, too
+        superiority_alpha=_strictest_alpha(comparison.arm.arm, plan),
         delta=plan.smallest_effect,
     )
     return seeds_to_settle(estimate.effect, _precision(comparison, estimate), goal)
 
 
-def _superiority_alpha(arm: str, plan: Plan) -> float:
+def _strictest_alpha(arm: str, plan: Plan) -> float:
     return plan.alpha if arm in plan.outside_family else plan.strictest_alpha
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 from .arm_verdict import ArmVerdict, Judgement
 from .comparison import Comparison, compare, learn_prior
 from .decision import (
+    Decision,
     Judged,
     Verdict,
-    adjust_by_plan,
     decide,
     depends_on_method,
 )
@@ -53,9 +53,9 @@ def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     streams = _shared_streams(by_arm.values(), held)
     prior = learn_prior(comparisons)
     judged = [_judged(comparison, prior, plan) for comparison in comparisons]
-    adjusted = adjust_by_plan([p for _, p in judged], plan).tolist()
+    decisions = decide(judged, plan)
     sensitive = depends_on_method(comparisons, judged, plan)
-    rows = zip(comparisons, judged, adjusted, sensitive, strict=True)
+    rows = zip(comparisons, judged, decisions, sensitive, strict=True)
     return Judgement(
         noise=_noise(baseline, held),
         family=plan.questions,
@@ -112,24 +112,26 @@ def _counts(runs: ArmRuns) -> ArmVerdict:
 
 
 def _row(
-    comparison: Comparison, judged: Judged, p_adjusted: float, sensitive: bool, plan: Plan
+    comparison: Comparison, judged: Judged, decision: Decision, sensitive: bool, plan: Plan
 ) -> ArmVerdict:
     """The row of one arm; `judged` is its default estimate and p."""
     estimate, p = judged
-    verdict = _verdict(comparison, judged, p_adjusted, plan)
+    verdict = _verdict(comparison, decision)
     row = replace(
         _compared(comparison, plan.alpha),
         p=_none_if_nan(p),
-        p_adjusted=_none_if_nan(p_adjusted),
+        p_adjusted=_none_if_nan(decision.differs.p_adjusted),
+        p_negligible=_none_if_nan(decision.negligible.p),
+        p_negligible_adjusted=_none_if_nan(decision.negligible.p_adjusted),
         verdict=verdict,
-        real_but_negligible=verdict == "negligible" and p_adjusted < plan.alpha,
+        real_but_negligible=verdict == "negligible" and decision.differs.p_adjusted < plan.alpha,
         sensitive=sensitive,
     )
     if estimate is None:
         return row
     low, high = estimate.interval(plan.alpha)
     row = replace(
-        row,
+        _with_interval(row, decision, plan.smallest_effect),
         effect=estimate.effect,
         ci_low=low,
         ci_high=high,
@@ -161,13 +163,27 @@ def _compared(comparison: Comparison, alpha: float) -> ArmVerdict:
     )
 
 
-def _verdict(comparison: Comparison, judged: Judged, p_adjusted: float, plan: Plan) -> Verdict:
+def _with_interval(row: ArmVerdict, decision: Decision, delta: float) -> ArmVerdict:
+    """The row with the interval that its verdict uses, and whether that reaches inside +-delta."""
+    found = decision.interval
+    if found is None:
+        return row
+    is_real = row.verdict in ("better", "worse")
+    return replace(
+        row,
+        ci_low_adjusted=found.low,
+        ci_high_adjusted=found.high,
+        ci_level=1 - found.level,
+        may_be_too_small=is_real and min(abs(found.low), abs(found.high)) < delta,
+    )
+
+
+def _verdict(comparison: Comparison, decision: Decision) -> Verdict:
     if comparison.unstable:
         return "unstable"
     if comparison.identical:
         return "identical"
-    estimate, _ = judged
-    return "undecided" if estimate is None else decide(estimate, p_adjusted, plan)
+    return decision.verdict
 
 
 def _none_if_nan(p: float) -> float | None:

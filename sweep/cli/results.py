@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from analysis.multiplicity import CorrectionName
 from sweep.cli.app import app
 from sweep.cli.options import RUNS, Database, Folder, home_path, make_console, open_workspace
 
@@ -59,7 +60,7 @@ BaselineOption = Annotated[
 ]
 AlphaOption = Annotated[float | None, typer.Option(help="Significance level; 0.05 if left out.")]
 CorrectionOption = Annotated[
-    Literal["holm", "bonferroni", "bh", "none"] | None,
+    CorrectionName | None,
     typer.Option(help="Correction for multiple comparisons; holm if left out."),
 ]
 EffectOption = Annotated[

@@ -23,16 +23,16 @@ SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>10,000"
 TableRow: TypeAlias = ArmReport | Reference
 
 
-def verdict_columns(confidence: float) -> list[Column[TableRow]]:
-    """The columns of a report, for intervals of the given confidence."""
+def verdict_columns() -> list[Column[TableRow]]:
+    """The columns of a report."""
     return [
         Column("arm", lambda row: row.name, "left"),
         Column("runs", _of_arms(_runs_done)),
         Column("mean", lambda row: number(row.mean_loss), spare=1),
         Column("effect", lambda row: signed(row.effect)),
         Column(
-            f"{confidence:.0%} interval",
-            _of_arms(lambda arm: interval_text(arm.result.ci_low, arm.result.ci_high)),
+            "adj. interval",
+            _of_arms(lambda arm: interval_text(*arm.interval)),
         ),
         Column("pairing", _of_arms(lambda arm: times(arm.result.pairing_gain)), spare=2),
         Column("p", _of_arms(lambda arm: probability(arm.result.p)), spare=4),
@@ -105,4 +105,6 @@ def _verdict_words(arm: ArmReport) -> str:
         if arm.lacks_baseline:
             return "undecided (no baseline)"
         return undecided(result.seeds_to_settle, result.ci_low)
+    if result.may_be_too_small:
+        return f"{result.verdict}, may be too small to matter"
     return f"{result.verdict} (real)" if result.real_but_negligible else str(result.verdict)

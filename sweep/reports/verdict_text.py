@@ -35,7 +35,7 @@ MAX_COSTS = 8
 def report_document(report: Report) -> Document:
     """The document of a report; its CSV has a record for each row of the table."""
     rows: list[TableRow] = [*report.arms, *report.references]
-    table = Table(verdict_columns(1 - report.analysis.alpha), rows)
+    table = Table(verdict_columns(), rows)
     return Document(
         content=report_json(report),
         records=report_records(report),
@@ -65,6 +65,7 @@ def preamble(result: Report) -> list[str]:
         f"{result.judgement.family}; smallest effect worth having "
         f"{settings.smallest_effect:g}; plan {result.plan_hash[:12]}."
     )
+    lines += interval_lines(result)
     if result.overrides:
         lines.append(f"Overridden on the command line: {shown_overrides(result.overrides)}.")
     if result.stack:
@@ -78,6 +79,19 @@ def preamble(result: Report) -> list[str]:
     lines += plan_lines(result.history) + growth_lines(result.family_growth)
     lines += confounder_lines(result.confounders)
     return [*lines, *mixed_attempt_lines(result.mixed_attempts)]
+
+
+def interval_lines(report: Report) -> list[str]:
+    """Says which intervals the table shows; empty if it shows none."""
+    if all(arm.result.ci_level is None for arm in report.arms):
+        return []
+    settings = report.analysis
+    line = (
+        "Intervals are adjusted as p is: one excludes zero exactly where p adj. is below "
+        f"{settings.alpha:g}"
+    )
+    within = "; that of a negligible arm lies within ±" + f"{settings.smallest_effect:g}"
+    return [f"{line}{within if settings.smallest_effect else ''}."]
 
 
 def baseline_lines(arms: Sequence[ArmReport]) -> list[str]:

@@ -66,6 +66,11 @@ class ArmReport:
         return self.result.effect
 
     @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """The interval that the verdict uses, nats per token; two None if there is none."""
+        return self.result.ci_low_adjusted, self.result.ci_high_adjusted
+
+    @property
     def has_yet_to_run(self) -> bool:
         """True if no run has ended."""
         ended = self.result.n_done or self.result.n_diverged or self.result.n_failed

@@ -169,8 +169,14 @@ def test_an_interval_excludes_zero_exactly_if_p_is_below_alpha() -> None:
 def test_equivalence_means_that_the_interval_at_twice_alpha_is_inside_delta() -> None:
     estimate = paired_t([0.1, -0.1, 0.2, 0.0])
     widest = max(np.abs(estimate.interval(0.10)))
-    assert estimate.within(widest * 1.001, 0.05)
-    assert not estimate.within(widest * 0.999, 0.05)
+    assert estimate.p_within(widest * 1.001) < 0.05 < estimate.p_within(widest * 0.999)
+
+
+def test_one_sided_p_values_are_halves_of_the_two_sided_one_and_complements() -> None:
+    estimate = paired_t(np.subtract(SLEEP_1, SLEEP_2))  # R: alternative = "less", p = 0.001416
+    assert estimate.p_below(0.0) == pytest.approx(0.001416, abs=5e-7)
+    assert estimate.p_below(0.0) == pytest.approx(estimate.p / 2)
+    assert estimate.p_above(0.0) == pytest.approx(1 - estimate.p_below(0.0))
 
 
 @pytest.mark.parametrize(
