@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 DATA = Path(__file__).parents[1] / "data" / "old_runs"
+FORECASTS = ("seeds_to_settle", "seconds_to_settle", "settling_")
+"""Beginnings of keys that forecast further seeds: "negligible" has been adjusted for the family
+since, which takes more of them."""
 Run = Callable[..., CompletedProcess[str]]
 
 
@@ -42,9 +45,14 @@ def without_places(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_new_keys(found: Any, expected: Any) -> Any:  # noqa: ANN401  (JSON)
-    """What was found, with the keys that the older version knew."""
+    """What was found, with the keys that the older version knew; forecasts are not compared."""
     if isinstance(found, dict) and isinstance(expected, dict):
-        return {key: without_new_keys(found[key], expected[key]) for key in expected}
+        return {
+            key: expected[key]
+            if key.startswith(FORECASTS)
+            else without_new_keys(found[key], expected[key])
+            for key in expected
+        }
     if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
         return [without_new_keys(*pair) for pair in zip(found, expected, strict=True)]
     return found
