@@ -2,6 +2,7 @@
 
 from benchmarks.gates.gate import Gate
 from benchmarks.gates.looking import looking
+from benchmarks.gates.many_questions import missed_intervals, wrong_claims
 from benchmarks.gates.paired import error_and_coverage, powers
 from benchmarks.gates.pairs import pairs
 from benchmarks.gates.published import published, reference
@@ -16,6 +17,8 @@ GATES: tuple[Gate, ...] = (
         looking,
     ),
     Gate("pairs", "Error at most 0.06 where it is fixed in advance whether seeds pair.", pairs),
+    Gate("claims", "Negligible, better or worse: any wrong claim in at most 0.06.", wrong_claims),
+    Gate("intervals", "Any of eight printed intervals misses in at most 0.06.", missed_intervals),
     Gate("published", "Published numbers, to the printed digits.", published),
     Gate("reference", "The published single runs: noise, prediction t, Holm.", reference),
     Gate(
