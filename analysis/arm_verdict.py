@@ -71,6 +71,21 @@ class ArmVerdict:
     """True for a negligible effect with an adjusted p below alpha."""
     may_be_too_small: bool = False
     """True for a better or worse whose adjusted interval reaches inside +-delta."""
+    p_margin: float | None = None
+    """One-sided p: small if the arm is shown to be better by at least `Plan.margin`."""
+    p_margin_adjusted: float | None = None
+    by_margin: bool = False
+    """True for a better arm with an adjusted p of the margin below alpha."""
+    p_target: float | None = None
+    """One-sided p: small if the mean is shown to be better than `Plan.target`. For the baseline,
+    too; not adjusted: it is about the arm by itself."""
+    worth_tokens: float | None = None
+    """The effect in tokens: 0.12 if 12% more tokens would change the baseline's loss as much."""
+    worth_tokens_low: float | None = None
+    """Its 1 - alpha interval by Fieller; not adjusted for multiple comparisons."""
+    worth_tokens_high: float | None = None
+    worth_is_extrapolated: bool = False
+    """True if `worth_tokens` lies outside the budgets of tokens that were trained."""
     seeds_to_settle: int | None = None
     """For an undecided arm: further seeds, in arm and baseline, that would settle it with 80% power.
     None if that takes more than `power.MAX_SEEDS` or nothing can be estimated."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
 
 from .looks import Look
 from .multiplicity import CORRECTIONS, CorrectionName
@@ -38,6 +39,13 @@ class Plan:
     """True if all arms are judged by e-values. `judge` sets it for the arms that a look left open."""
     pairs: bool = True
     """False if runs of arm and baseline with equal seeds do not pair: no noise is common to them."""
+    margin: float | None = None
+    """Nats, above 0: arms are also tested for an improvement by at least this much."""
+    target: float | None = None
+    """Nats: the mean of every arm, the baseline's included, is tested against it."""
+    budgets: Mapping[str, float] = field(default_factory=dict)
+    """Arms that are the baseline with another budget: their tokens over the baseline's. They turn
+    effects into tokens, and are no questions: name them in `outside_family` too."""
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 0.5:
@@ -46,6 +54,10 @@ class Plan:
             raise ValueError(f"smallest_effect is {self.smallest_effect}; give nats, 0 or more")
         if self.correction not in CORRECTIONS:
             raise ValueError(f"correction is {self.correction!r}; choose from {list(CORRECTIONS)}")
+        if self.margin is not None and not 0 < self.margin < float("inf"):
+            raise ValueError(f"margin is {self.margin}; give nats, above 0")
+        if self.target is not None and not isfinite(self.target):
+            raise ValueError(f"target is {self.target}; give a finite number")
         self._check_arms()
 
     def _check_arms(self) -> None:
@@ -55,11 +67,12 @@ class Plan:
             raise ValueError(
                 f"arm {twice[0]!r} is named twice, the baseline included; name it once"
             )
-        unknown = sorted(self.outside_family - set(self.arms))
-        if unknown:
-            raise ValueError(
-                f"outside_family names {unknown[0]!r}, which is no arm; arms: {list(self.arms)}"
-            )
+        for what, arms in (("outside_family", self.outside_family), ("budgets", set(self.budgets))):
+            unknown = sorted(arms - set(self.arms))
+            if unknown:
+                raise ValueError(
+                    f"{what} names {unknown[0]!r}, which is no arm; arms: {list(self.arms)}"
+                )
 
     @cached_property
     def family(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from .independent import clusters_of, held_streams, n_independent
 from .looking import judge_by_looks
 from .moderation import Prior
 from .noise import Noise
+from .questions import p_target, with_margin, with_worth
 from .rules import Plan
 from .runs import SEED_COLUMNS, ArmRuns, read_runs
 from .sequential import log_e_value, sequential
@@ -55,7 +56,9 @@ def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     judged = [_judged(comparison, prior, plan) for comparison in comparisons]
     decisions = decide(judged, plan)
     sensitive = depends_on_method(comparisons, judged, plan)
-    rows = zip(comparisons, judged, decisions, sensitive, strict=True)
+    filled = zip(comparisons, judged, decisions, sensitive, strict=True)
+    rows = with_margin([_row(*each, plan) for each in filled], judged, plan)
+    rows = with_worth(rows, comparisons, plan)
     return Judgement(
         noise=_noise(baseline, held),
         family=plan.questions,
@@ -63,8 +66,12 @@ def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
         shared_streams=streams,
         spread=None if streams else common_spread([arm.observed for arm in by_arm.values()]),
         arms=tuple(
-            replace(row, n_independent=n_independent(by_arm[row.arm], held))
-            for row in (_counts(baseline), *(_row(*row, plan) for row in rows))
+            replace(
+                row,
+                n_independent=n_independent(by_arm[row.arm], held),
+                p_target=p_target(by_arm[row.arm], held, plan),
+            )
+            for row in (_counts(baseline), *rows)
         ),
     )
 
