@@ -10,6 +10,7 @@ import typer
 from analysis.multiplicity import CorrectionName
 from sweep.cli.app import app
 from sweep.cli.options import RUNS, Database, Folder, home_path, make_console, open_workspace
+from sweep.cli.questions import MarginOption, TargetOption
 
 FilesArgument = Annotated[
     list[Path],
@@ -102,6 +103,8 @@ def import_results(
     alpha: AlphaOption = None,
     correction: CorrectionOption = None,
     smallest_effect: EffectOption = None,
+    margin: MarginOption = None,
+    target: TargetOption = None,
     higher_is_better: DirectionOption = None,
     pairs: PairsOption = None,
     replace: ReplaceOption = False,
@@ -119,6 +122,8 @@ def import_results(
         alpha=alpha,
         correction=correction,
         smallest_effect=smallest_effect,
+        margin=margin,
+        target=target,
         direction=asked_direction(higher=higher_is_better),
         pairs=pairs,
     )

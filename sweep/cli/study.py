@@ -26,6 +26,7 @@ from sweep.cli.options import (
     open_workspace,
     read_overrides,
 )
+from sweep.cli.questions import MarginOption, TargetOption
 
 PaceOption = Annotated[
     float | None,
@@ -101,14 +102,23 @@ def report(
     study: StudyWord = None,
     form: FormatOption = None,
     output: Output = None,
+    target: TargetOption = None,
+    margin: MarginOption = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
     """Print the verdicts on a study."""
+    from sweep.commands.report import ReportRequest
     from sweep.commands.report import report as command
+    from sweep.verdicts.analysis_plan import Questions
 
-    chosen = chosen_format(form, output)
-    raise typer.Exit(command(open_workspace(runs, db), study, chosen, output, make_console()))
+    request = ReportRequest(
+        study=study,
+        form=chosen_format(form, output),
+        output=output,
+        questions=Questions(margin=margin, target=target),
+    )
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 
 @app.command()

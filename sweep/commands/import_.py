@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -29,6 +29,7 @@ from sweep.store.plan_content import PlanContent
 from sweep.study.file import Name
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
+from sweep.verdicts.analysis_plan import check_settings
 from sweep.workspace import Workspace
 from trainer.words import counted, shortened
 
@@ -109,15 +110,13 @@ def _earlier_plan(workspace: Workspace, name: str) -> PlanContent | None:
 
 def _check(request: ImportRequest) -> None:
     """Raises ResultsError for an impossible name or setting."""
-    from analysis.rules import Plan
-
     try:
         TypeAdapter(Name).validate_python(request.study)
     except ValidationError as error:
         context = error.errors()[0].get("ctx", {})
         raise ResultsError(f"--study {context.get('error')}") from error
     try:
-        Plan(arms=(), **asdict(replace(DEFAULT_ANALYSIS, **request.settings.analysis())))
+        check_settings(replace(DEFAULT_ANALYSIS, **request.settings.analysis()))
     except ValueError as error:
         raise ResultsError(f"--{str(error).replace('_', '-')}") from error
 

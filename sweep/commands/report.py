@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from sweep.errors import ResultsError
 from sweep.reports.document import print_document
 from sweep.reports.formats import DEFAULT_FORMAT, Format
 from sweep.reports.verdict_text import report_document
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
+from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions
 from sweep.verdicts.judge import make_report
 from sweep.workspace import Workspace
 
 
-def report(
-    workspace: Workspace, word: str | None, form: Format, output: Path | None, console: Console
-) -> int:
-    """Print the verdicts on a study, or write them to `output`. Returns the exit status."""
+@dataclass(frozen=True, kw_only=True)
+class ReportRequest:
+    """The arguments of `sweep report`."""
+
+    study: str | None = None
+    form: Format = DEFAULT_FORMAT
+    output: Path | None = None
+    questions: Questions = NO_QUESTIONS
+
+
+def report(workspace: Workspace, request: ReportRequest, console: Console) -> int:
+    """Print the verdicts on a study, or write them to a file. Returns the exit status.
+
+    Raises ResultsError for a question with an impossible value.
+    """
     store = workspace.open_to_read()
-    study = store.study(workspace.study_name(word))
-    print_document(report_document(make_report(store, study)), form, output, console)
+    study = store.study(workspace.study_name(request.study))
+    try:
+        made = make_report(store, study, request.questions)
+    except ValueError as error:
+        raise ResultsError(f"--{error}") from error
+    print_document(report_document(made), request.form, request.output, console)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from sweep.design.exchange import budget_arms
 from sweep.design.one_at_a_time import one_at_a_time
 from sweep.design.plan import Arm, Plan
 from sweep.errors import did_you_mean
@@ -47,7 +48,8 @@ def find_arms(
         return (), [Mistake(("design", "kind"), sentence)]
     interventions, mistakes = DESIGNS[kind](study)
     arms, wrong = _check_arms(study, interventions, baseline_is_right=baseline_is_right)
-    return arms, [*mistakes, *wrong]
+    budgets, wrong_budgets = budget_arms(study, list(interventions)) if arms else ([], [])
+    return (*arms, *budgets), [*mistakes, *wrong, *wrong_budgets, *_twins_of(arms, budgets)]
 
 
 def build_arms(study: Study, interventions: Mapping[str, Sequence[str]]) -> tuple[Arm, ...]:
@@ -122,6 +124,18 @@ def _wrong_seeds(study: Study, arms: list[Arm]) -> Iterator[Mistake]:
                 f"{arm.name!r}: {idle['init']}; vary order or dropout too",
             )
             return
+
+
+def _twins_of(arms: Sequence[Arm], budgets: Sequence[Arm]) -> Iterator[Mistake]:
+    """Budgets with the recipe of another arm, which sets the tokens itself."""
+    names = {arm.identity: arm.name for arm in arms}
+    for budget in budgets:
+        if budget.identity in names:
+            yield Mistake(
+                ("analysis", "exchange"),
+                f"the arms {names[budget.identity]!r} and {budget.name!r} (analysis.exchange) have "
+                "the same recipe; remove one",
+            )
 
 
 def _twins(arms: list[Arm]) -> Iterator[Mistake]:

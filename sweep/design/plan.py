@@ -55,6 +55,11 @@ class Plan:
         """The seeds, equal for all arms."""
         return self.study.design.seed_list()
 
+    @property
+    def compared(self) -> list[Arm]:
+        """The arms that are questions: neither the baseline nor the baseline with other budgets."""
+        return [arm for arm in self.arms if arm.interventions]
+
     def arm(self, name: str) -> Arm:
         """The arm with this name. Raises KeyError."""
         return {arm.name: arm for arm in self.arms}[name]
@@ -63,7 +68,7 @@ class Plan:
         """The plan as plain JSON values, as the database stores it."""
         return {
             "study": self.study.name,
-            "analysis": self.study.analysis.model_dump(mode="json"),
+            "analysis": self.study.analysis.content(),
             "seeds": self.seeds,
             "vary": sorted(set(self.study.design.vary)),
             "hold": self.study.design.hold,

@@ -142,7 +142,7 @@ class Power:
     def alpha(self) -> float:
         """Level of one test in the worst case of the correction."""
         settings = self.plan.study.analysis
-        return CORRECTIONS[settings.correction].level(settings.alpha, len(self.plan.arms) - 1)
+        return CORRECTIONS[settings.correction].level(settings.alpha, len(self.plan.compared))
 
     @cached_property
     def visible(self) -> VisibleEffects:
@@ -175,7 +175,7 @@ class Power:
         if not known:
             return [], 0.0
         variances, df = [each.sd**2 for each in known], [each.n - 1 for each in known]
-        spread, lent = moderated_spread(variances, df, seeds, len(self.plan.arms) - 1)
+        spread, lent = moderated_spread(variances, df, seeds, len(self.plan.compared))
         return [math.sqrt(variance) for variance in spread.tolist()], lent
 
     def seeds_for(self, effect: float, *, paired: bool) -> int | None:

@@ -76,7 +76,7 @@ def _removed(current: PlanContent, plans: Sequence[PlanContent]) -> dict[str, _L
         baseline = plan.arms.get(plan.baseline)
         for name, recipe in plan.arms.items():
             key = _key(recipe)
-            if key not in kept and recipe != baseline:
+            if key not in kept and recipe != baseline and name not in plan.budgets:
                 removed[key] = _LastUse(name, _key(baseline))
     return removed
 

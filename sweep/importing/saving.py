@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,7 +210,7 @@ def _plan_json(plan: PlanContent) -> dict[str, Any]:
         "imported": plan.imported,
         "metric": plan.metric,
         "baseline": plan.baseline,
-        "analysis": asdict(plan.analysis),
+        "analysis": plan.analysis.json(),
         "seed_columns": list(plan.seed_columns),
         "labels": dict(plan.labels),
         "arms": dict(plan.arms),

@@ -20,6 +20,10 @@ class Settings:
     """A name in the registry of corrections."""
     smallest_effect: float | None = None
     """In the unit of the metric."""
+    margin: float | None = None
+    """In the unit of the metric: arms are tested for an improvement by at least this much."""
+    target: float | None = None
+    """In the unit of the metric: the mean of every arm is tested against it."""
     direction: Direction | None = None
     """The direction in which the metric improves."""
     pairs: bool | None = None

@@ -86,11 +86,16 @@ def trained_runs(store: Store, workload: Workload) -> NoiseRuns:
     plan, jobs = workload.plan, workload.jobs()
     runs = store.family_runs(baseline_job(workload, plan.seeds[0]).family)
     known = store.losses([job.run_id for job in jobs.values()])
+    family = [arm.name for arm in plan.compared]
     return NoiseRuns(
         study=plan.study.name,
         baseline=[_baseline_run(run) for run in runs if _seeds_follow(run, plan.study)],
-        arms=[ArmLoss(*key, known[job.run_id]) for key, job in jobs.items() if job.run_id in known],
-        family=[arm.name for arm in plan.arms[1:]],
+        arms=[
+            ArmLoss(*key, known[job.run_id])
+            for key, job in jobs.items()
+            if job.run_id in known and key[0] in {BASELINE, *family}
+        ],
+        family=family,
         alpha=plan.study.analysis.alpha,
         correction=plan.study.analysis.correction,
     )

@@ -222,7 +222,7 @@ def _why_pairing_does_not_help(power: Power) -> str | None:
 
 
 def _level_words(power: Power) -> str:
-    family, settings = len(power.plan.arms) - 1, power.plan.study.analysis
+    family, settings = len(power.plan.compared), power.plan.study.analysis
     if power.alpha == settings.alpha:
         return f"alpha {power.alpha:g}"
     return f"alpha {settings.alpha:g} over {family} arms"

@@ -14,6 +14,7 @@ from analysis.tables.table import (
     times,
     verdict_style,
 )
+from sweep.reports.question_text import worth_text
 from sweep.terminal.units import rough_duration
 from sweep.verdicts.judge import ArmReport, Reference
 
@@ -37,6 +38,9 @@ def verdict_columns() -> list[Column[TableRow]]:
         Column("pairing", _of_arms(lambda arm: times(arm.result.pairing_gain)), spare=2),
         Column("p", _of_arms(lambda arm: probability(arm.result.p)), spare=4),
         Column("p adj.", _of_arms(lambda arm: probability(arm.result.p_adjusted))),
+        Column("p margin", _of_arms(lambda arm: probability(arm.result.p_margin_adjusted))),
+        Column("p target", _of_arms(lambda arm: probability(arm.result.p_target))),
+        Column("tokens", _of_arms(worth_text)),
         Column("verdict", _verdict_cell, "left", style=_style),
         Column("to settle", _of_arms(_time_to_settle), spare=3),
     ]
@@ -105,6 +109,8 @@ def _verdict_words(arm: ArmReport) -> str:
         if arm.lacks_baseline:
             return "undecided (no baseline)"
         return undecided(result.seeds_to_settle, result.ci_low)
+    if result.by_margin:
+        return f"{result.verdict}, by at least the margin"
     if result.may_be_too_small:
         return f"{result.verdict}, may be too small to matter"
     return f"{result.verdict} (real)" if result.real_but_negligible else str(result.verdict)

@@ -19,6 +19,7 @@ from sweep.reports.evidence_text import (
 )
 from sweep.reports.pairing_text import pairing_lines
 from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
+from sweep.reports.question_text import question_lines, question_notes
 from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
 from sweep.reports.verdict_json import report_json, report_records
 from sweep.study.overrides import shown_overrides
@@ -65,7 +66,7 @@ def preamble(result: Report) -> list[str]:
         f"{result.judgement.family}; smallest effect worth having "
         f"{settings.smallest_effect:g}; plan {result.plan_hash[:12]}."
     )
-    lines += interval_lines(result)
+    lines += [*interval_lines(result), *question_lines(result)]
     if result.overrides:
         lines.append(f"Overridden on the command line: {shown_overrides(result.overrides)}.")
     if result.stack:
@@ -149,7 +150,7 @@ def _mark_lines(report: Report) -> list[str]:
         lines.append("† rests on few chunks of the test text; other text may give another verdict.")
     if any(arm.result.n_diverged and arm.result.mean is not None for arm in arms):
         lines.append("Means are over the runs that converged.")
-    return lines
+    return [*lines, *question_notes(report)]
 
 
 def _settling_lines(report: Report, undecided: Sequence[ArmReport]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweep.metrics.metric import Direction
-from sweep.study.file import BASELINE
+from sweep.study.file import BASELINE, budget_arm, without_unset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,16 @@ class AnalysisSettings:
     """A name in the registry of corrections."""
     smallest_effect: float
     """In the unit of the metric: nats per token if sweep trained the runs."""
+    margin: float | None = None
+    """In the same unit: arms are also tested for an improvement by at least this much."""
+    target: float | None = None
+    """In the same unit: the mean of every arm is tested against it."""
+    exchange: Sequence[float] = field(default_factory=list)
+    """Factors of the baseline's tokens with which it is trained too."""
+
+    def json(self) -> dict[str, Any]:
+        """JSON values, as a plan has them."""
+        return without_unset(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +127,11 @@ class PlanContent:
     """Results of an imported study that a later import replaced, in words."""
     json: Mapping[str, Any] = field(default_factory=dict)
     """The stored JSON."""
+
+    @property
+    def budgets(self) -> list[str]:
+        """The arms that are the baseline with other budgets; they are no questions."""
+        return [arm for arm in map(budget_arm, self.analysis.exchange) if arm in self.arms]
 
     @classmethod
     def from_json(cls, json: Mapping[str, Any]) -> PlanContent:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sweep.metrics.metric import Direction
-from sweep.store.plan_content import PlanContent
+from sweep.store.plan_content import AnalysisSettings, PlanContent
+from sweep.trainers.stored_recipes import flat_recipe, planned_tokens
 
 if TYPE_CHECKING:
     from analysis.looks import Look
@@ -30,6 +32,10 @@ def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0)
         correction=settings.correction,
         smallest_effect=settings.smallest_effect,
         withdrawn=withdrawn,
+        margin=settings.margin,
+        target=settings.target,
+        budgets=_budgets(content),
+        outside_family=frozenset(content.budgets),
         higher_is_better=content.direction is Direction.MAXIMIZE,
         looks=_looks(content, others),
         seen_before=frozenset(arm for arm in others if (content.existed or {}).get(arm)),
@@ -50,3 +56,47 @@ def _looks(content: PlanContent, arms: Sequence[str]) -> dict[str, Look]:
         for arm, look in (content.looks or {}).items()
         if arm in arms
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """Further questions of the command line; None leaves the plan's own."""
+
+    margin: float | None = None
+    target: float | None = None
+
+    @property
+    def asked(self) -> dict[str, float]:
+        """Those that are asked, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def added_to(self, settings: AnalysisSettings) -> AnalysisSettings:
+        """The settings with these questions. Raises ValueError as `check_settings` does."""
+        margin = settings.margin if self.margin is None else self.margin
+        target = settings.target if self.target is None else self.target
+        changed = replace(settings, margin=margin, target=target)
+        check_settings(changed)
+        return changed
+
+
+NO_QUESTIONS = Questions()
+
+
+def check_settings(settings: AnalysisSettings) -> None:
+    """Raise ValueError, which begins with the setting's name, for an impossible value."""
+    from analysis.rules import Plan
+
+    Plan(
+        arms=(),
+        alpha=settings.alpha,
+        correction=settings.correction,
+        smallest_effect=settings.smallest_effect,
+        margin=settings.margin,
+        target=settings.target,
+    )
+
+
+def _budgets(content: PlanContent) -> dict[str, float]:
+    """The tokens of the baseline with other budgets, over its own, by arm."""
+    own = planned_tokens(flat_recipe(content.arms[content.baseline])) if content.budgets else 1
+    return {arm: planned_tokens(flat_recipe(content.arms[arm])) / own for arm in content.budgets}

@@ -56,7 +56,8 @@ def find_family_growth(
     earlier = list(contents.values())
     for index in reversed(range(len(earlier))):
         withdrawn = find_withdrawn(store, earlier[index], earlier[:index])
-        family = len(earlier[index].arms) - 1 + sum(arm.in_family for arm in withdrawn)
+        asked = len(earlier[index].arms) - 1 - len(earlier[index].budgets)
+        family = asked + sum(arm.in_family for arm in withdrawn)
         kept = _kept_arms(earlier[index], current)
         if family < now.family and kept:
             changed = _changed(_judge_again(evidence, current, kept, family), now)

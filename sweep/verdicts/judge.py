@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sweep.history.history import PlanHistory, plan_history
@@ -20,7 +20,7 @@ from sweep.trainers.stored_recipes import (
     planned_tokens,
     test_text_settings,
 )
-from sweep.verdicts.analysis_plan import analysis_plan
+from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions, analysis_plan
 from sweep.verdicts.confounders import Confounder, Requested, find_confounders
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.family_growth import FamilyGrowth, find_family_growth
@@ -140,16 +140,23 @@ class Report:
     """True if the results were imported."""
     stack: StackContent | None
     """For a stack: the study that its members come from, and the predicted effect; else None."""
+    questions: Mapping[str, float] = field(default_factory=dict)
+    """Settings of the analysis that the command line gave: `margin`, `target`."""
 
     def arm(self, name: str) -> ArmReport:
         """The arm of this name. Raises KeyError."""
         return {arm.name: arm for arm in self.arms}[name]
 
 
-def make_report(store: Store, study: StudyRow) -> Report:
-    """Judge a study by the runs that the store has so far."""
+def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIONS) -> Report:
+    """Judge a study by the runs that the store has so far.
+
+    `questions` take the place of the plan's own. Raises ValueError, which begins with its name, for
+    one with an impossible value.
+    """
     plan = store.plan(study)
     plan = replace(plan, looks=recorded_looks(store, study.name, plan))
+    plan = replace(plan, analysis=questions.added_to(plan.analysis))
     history = plan_history(store, study)
     evidence = read_evidence(store, study.name)
     arms = store.arms(study.name)
@@ -181,6 +188,7 @@ def make_report(store: Store, study: StudyRow) -> Report:
         noise_on_record=cited_noise(store, study.name, stored_setting(plan, baseline)),
         imported=bool(study.imported),
         stack=plan.stack,
+        questions=questions.asked,
     )
 
 

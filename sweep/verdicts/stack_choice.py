@@ -94,7 +94,8 @@ def choose(report: Report, changes: Mapping[str, Mapping[str, Any]]) -> Choice:
     `changes` are the recipe fields that each arm sets. If several arms set the same field to
     different values, only the one with the best predicted effect is chosen.
     """
-    baseline, *rest = report.arms
+    baseline, *others = report.arms
+    rest = [arm for arm in others if arm.interventions]  # the baseline with other budgets has none
     arms = [arm for arm in rest if len(arm.interventions) == 1]
     left_out = {
         arm.name: LeftOut(reason=LeftOutReason.NOT_BETTER, verdict=arm.result.verdict)
@@ -185,6 +186,7 @@ def stack_plan(parent: Plan, content: StackContent, seeds: Sequence[int]) -> Pla
             "name": stack_name(parent.study.name),
             "interventions": {name: parent.study.interventions[name] for name in members},
             "stacks": {},
+            "analysis": parent.study.analysis.model_copy(update={"exchange": []}),
             "design": parent.study.design.model_copy(update={"seeds": list(seeds)}),
         }
     )

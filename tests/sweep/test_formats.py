@@ -18,7 +18,7 @@ from rich.console import Console
 from analysis.tables.table import signed
 from sweep.commands.import_ import ImportRequest, import_results
 from sweep.commands.noise import NoiseRequest, noise
-from sweep.commands.report import report
+from sweep.commands.report import ReportRequest, report
 from sweep.reports.formats import DEFAULT_FORMAT, FORMATS, Format, file_suffixes, format_of_file
 from sweep.reports.verdict_columns import settling_time, undecided
 from sweep.store.rows import ReferenceRow
@@ -175,7 +175,8 @@ def show(train: Trainer, content: dict[str, Any]) -> Callable[[Format], str]:
 
 def written(workspace: Workspace, form: Format) -> str:
     file = workspace.folder / f"report.{form}"
-    assert report(workspace, None, form, file, Console(quiet=True)) == 0
+    request = ReportRequest(form=form, output=file)
+    assert report(workspace, request, Console(quiet=True)) == 0
     return file.read_text()
 
 
