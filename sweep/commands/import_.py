@@ -86,15 +86,10 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
         replace=request.rules.replace,
     )
     saved = save_import(workspace.open_or_create(), new)
-    for line in [
-        _summary(request, saved),
-        _understood(chosen, seeds, saved.plan),
-        *equal_seed_lines(seeds, saved.plan),
-        *export.remarks,
-        *_remarks(found),
-    ]:
+    understood = [_summary(request, saved), _understood(chosen, seeds, saved.plan)]
+    remarks = [*equal_seed_lines(seeds, saved.plan), *export.remarks, *_remarks(found)]
+    for line in [*understood, *remarks, f"Next: sweep report {request.study}"]:
         say(console, line)
-    say(console, f"Next: sweep report {request.study}")
     return 0
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
-from analysis.correlation import SeedCorrelation
 from sweep.errors import listed
 from sweep.importing.pairing import EqualSeeds
 from sweep.store.plan_content import PlanContent
 from sweep.terminal.printable import shown
 from sweep.verdicts.judge import ArmReport, Report
 from trainer.words import counted
+
+if TYPE_CHECKING:
+    from analysis.correlation import SeedCorrelation
 
 PAIRED_METHODS = ("paired t", "moderated paired t")
 
@@ -104,6 +107,8 @@ def _how(arms: Sequence[ArmReport], *, pairs: bool) -> str:
 
 
 def _correlation(arm: ArmReport) -> SeedCorrelation | None:
+    from analysis.correlation import SeedCorrelation
+
     result = arm.result
     r, low, high = result.correlation, result.correlation_low, result.correlation_high
     if r is None or low is None or high is None:

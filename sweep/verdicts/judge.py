@@ -154,9 +154,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
     `questions` take the place of the plan's own. Raises ValueError, which begins with its name, for
     one with an impossible value.
     """
-    plan = store.plan(study)
-    plan = replace(plan, looks=recorded_looks(store, study.name, plan))
-    plan = replace(plan, analysis=questions.added_to(plan.analysis))
+    plan = _plan(store, study, questions)
     history = plan_history(store, study)
     evidence = read_evidence(store, study.name)
     arms = store.arms(study.name)
@@ -190,6 +188,13 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         stack=plan.stack,
         questions=questions.asked,
     )
+
+
+def _plan(store: Store, study: StudyRow, questions: Questions) -> PlanContent:
+    """The plan with the looks on record and these questions."""
+    plan = store.plan(study)
+    looks = recorded_looks(store, study.name, plan)
+    return replace(plan, looks=looks, analysis=questions.added_to(plan.analysis))
 
 
 def _judge(
