@@ -64,15 +64,20 @@ def _single(arm: ArmRuns, baseline: ArmRuns, held: Sequence[str]) -> tuple[ArmRu
     clusters = clusters_of(baseline, held)
     if clusters is None or not clusters.is_layout or clusters.count < 2:
         return arm, baseline
-    means = clusters.means(baseline.observed)
-    sd, own = noise_of_runs(baseline.observed, clusters).sd, float(means.std(ddof=1))
-    centre = float(means.mean())
-    spread = centre + (means - centre) * (max(sd / own, 1.0) if own > 0 else 1.0)
+    spread = values_like_runs(baseline.observed, clusters)
     losses = _by_level(baseline, list(baseline.losses), clusters, spread)
     (seed,) = arm.losses
     key = _level(arm, seed, clusters)
     alone = replace(arm, losses={key: arm.losses[seed]}, whole=arm)
     return alone, replace(baseline, losses=losses, whole=baseline)
+
+
+def values_like_runs(losses: Floats, clusters: Clusters) -> Floats:
+    """The means of a layout's clusters, spread out as single runs are; shape (clusters.count,)."""
+    means = clusters.means(losses)
+    sd, own = noise_of_runs(losses, clusters).sd, float(means.std(ddof=1))
+    centre = float(means.mean())
+    return np.asarray(centre + (means - centre) * (max(sd / own, 1.0) if own > 0 else 1.0), float)
 
 
 def _paired(

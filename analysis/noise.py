@@ -41,6 +41,16 @@ class Noise:
     """None if no two runs share a seed."""
 
     @property
+    def is_of_layout(self) -> bool:
+        """True if sd and interval are those of runs that share seeds on purpose."""
+        return self.shared is not None and self.shared.ci_high == self.ci_high
+
+    @property
+    def counted(self) -> int:
+        """Number of values that sd and interval rest on: independent seeds of a layout, or runs."""
+        return self.n_independent if self.is_of_layout else self.n
+
+    @property
     def n_independent(self) -> int:
         """Number of independent seeds behind the mean: never more than runs."""
         return self.shared.n_independent if self.shared else self.n

@@ -60,7 +60,7 @@ def _from_record(store: Store, plan: Plan, workload: Workload | None) -> KnownNo
     record = found.record
     return KnownNoise(
         sd=record.noise.sd,
-        n=record.noise.n,
+        n=record.noise.counted,
         source=record.source,
         warning=found.warning,
         paired=record.differences,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,15 @@ def whole_numbers(labels: pd.Series[Any]) -> pd.Series[Any]:
     if given.str.fullmatch(_WHOLE_NUMBER).all():
         return given.astype("int64").astype("Int64").reindex(labels.index)
     return no_numbers(labels.index)
+
+
+def seed_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return seeds as int64: themselves if all are whole numbers, else a hash of each text."""
+    labels = seed_labels(column)
+    numbers = whole_numbers(labels)
+    if numbers.notna().all():
+        return numbers.astype("int64")
+    return labels.map(lambda label: zlib.crc32(label.encode())).astype("int64")
 
 
 def no_numbers(index: pd.Index[Any]) -> pd.Series[Any]:

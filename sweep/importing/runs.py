@@ -15,6 +15,7 @@ from sweep.importing.cells import (
     read_numbers,
     read_stream_seeds,
     seed_labels,
+    seed_numbers,
     unite_numbers,
     whole_numbers,
 )
@@ -199,7 +200,11 @@ def _stream(
 
     if field in cells:
         return read_stream_seeds(cells[field], field, source)
-    return seed.fillna(0) if seed_fields == (Field.SEED,) else pd.Series(0, index=seed.index)
+    if seed_fields == (Field.SEED,):
+        return seed.fillna(0)
+    if Field.SEED in cells:
+        return seed_numbers(cells[Field.SEED])
+    return pd.Series(0, index=seed.index)
 
 
 def _outcomes(

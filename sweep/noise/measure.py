@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sweep.errors import StudyError
 from sweep.noise.results import (
@@ -12,7 +14,14 @@ from sweep.noise.results import (
     PlacedArm,
     VisibleEffect,
 )
-from sweep.noise.runs import NoiseRuns
+from sweep.noise.runs import NoiseRuns, shared_seeds
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from analysis.noise import Noise
 
 FEWEST_SEEDS = 2
 MOST_SEEDS_SHOWN = 20
@@ -24,12 +33,12 @@ def measure_noise(runs: NoiseRuns) -> NoiseStudy:
 
     Raises StudyError with fewer than two finished seeds.
     """
-    from analysis.noise import noise
     from analysis.normality import normality
+    from analysis.variance.shared import noise_of_runs
 
-    losses = runs.losses
-    _check_enough(runs, len(losses))
-    summary, paired = noise(losses), paired_differences(runs)
+    _check_enough(runs, len(runs.losses))
+    summary = noise_of_runs(runs.losses, runs.clusters)
+    paired, losses = paired_differences(runs), _like_single_runs(runs, summary)
     return NoiseStudy(
         study=runs.study,
         noise=summary,
@@ -38,9 +47,20 @@ def measure_noise(runs: NoiseRuns) -> NoiseStudy:
         normality=normality(losses),
         paired_differences=paired,
         visible_effects=visible_effects(summary.sd, paired.sd, runs.alpha),
-        one_run_sees=_one_run(summary.sd, len(losses), runs.alpha),
-        arms=placed_arms(runs),
+        one_run_sees=_one_run(summary.sd, summary.counted, runs.alpha),
+        arms=placed_arms(runs, losses),
     )
+
+
+def _like_single_runs(runs: NoiseRuns, summary: Noise) -> list[float]:
+    """The baseline's losses; of a layout, one value per independent seed, spread as runs are."""
+    import numpy as np
+
+    from analysis.independent import values_like_runs
+
+    if not summary.is_of_layout or runs.clusters is None:
+        return runs.losses
+    return [float(each) for each in values_like_runs(np.array(runs.losses), runs.clusters)]
 
 
 def _check_enough(runs: NoiseRuns, found: int) -> None:
@@ -79,11 +99,22 @@ def _arm_differences(runs: NoiseRuns) -> list[ArmDifferences]:
         return []
     differences = losses.drop(columns=runs.baseline_arm)
     differences = differences.sub(losses[runs.baseline_arm], axis=0)
+    streams = {run.seed: run.streams for run in runs.arms if run.arm == runs.baseline_arm}
+    values = {arm: _independent(column.dropna(), streams) for arm, column in differences.items()}
     return [
-        ArmDifferences(arm=str(arm), n=int(column.count()), sd=float(column.std(ddof=1)))
-        for arm, column in differences.items()
-        if column.count() >= FEWEST_SEEDS and column.std(ddof=1) > 0
+        ArmDifferences(arm=str(arm), n=each.size, sd=float(each.std(ddof=1)))
+        for arm, each in values.items()
+        if each.size >= FEWEST_SEEDS and each.std(ddof=1) > 0
     ]
+
+
+def _independent(
+    differences: pd.Series[Any], streams: Mapping[int, tuple[int, ...]]
+) -> NDArray[np.float64]:
+    """An arm's differences by seed, with one value for runs that share seeds."""
+    clusters = shared_seeds([streams[seed] for seed in differences.index])
+    values = differences.to_numpy(float)
+    return values if clusters is None else clusters.independent(values)
 
 
 def visible_effects(sd: float, paired_sd: float | None, alpha: float) -> list[VisibleEffect]:
@@ -111,15 +142,14 @@ def _one_run(sd: float, n: int, alpha: float) -> float:
     return sd * math.sqrt(1 + 1 / n) * visible_shift(n - 1, alpha)
 
 
-def placed_arms(runs: NoiseRuns) -> list[PlacedArm]:
-    """Compare the first run of each arm with the baseline's runs, by a prediction t test.
+def placed_arms(runs: NoiseRuns, losses: Sequence[float]) -> list[PlacedArm]:
+    """Compare the first run of each arm with the baseline's losses, by a prediction t test.
 
     Empty if the baseline's losses are all equal: they have no standard deviation to compare with.
     """
     from analysis.effects import prediction_t
     from analysis.multiplicity import adjust
 
-    losses = runs.losses
     first = runs.first_runs()
     arms = [arm for arm in runs.family if arm in first] if max(losses) > min(losses) else []
     estimates = [prediction_t(first[arm].loss, losses) for arm in arms]

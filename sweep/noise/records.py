@@ -63,7 +63,7 @@ class Record:
     def source(self) -> str:
         """`sweep noise interventions, 7 seeds, 2026-11-25`."""
         day = time.strftime("%Y-%m-%d", time.localtime(self.measured))
-        return f"`sweep noise {self.study}`, {self.noise.n} seeds, {day}"
+        return f"`sweep noise {self.study}`, {self.noise.counted} seeds, {day}"
 
 
 @dataclass(frozen=True, kw_only=True)

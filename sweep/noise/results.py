@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from analysis.variance.streams import Stream
 
 SUMMARY_KEYS = ("n", "mean", "sd", "ci_low", "ci_high")
-"""The fields of `analysis.noise.Noise`; they are at the top level of the JSON."""
+"""Fields of `analysis.noise.Noise`; they are at the top level of the JSON, beside `shared`."""
 COMPONENT_KEYS = ("sd", "ci_low", "ci_high", "share")
 """The fields of a stream that are under `components` in the JSON; others are in `decomposition`."""
 
@@ -175,6 +175,7 @@ class NoiseStudy:
         return {
             "study": self.study,
             **asdict(self.noise),
+            "n_independent": self.noise.n_independent,
             "n_diverged": self.n_diverged,
             "alpha": self.alpha,
             "normality": asdict(self.normality) if self.normality else None,
@@ -189,9 +190,11 @@ class NoiseStudy:
 
 def stored_noise(json: Mapping[str, Any]) -> Noise:
     """The summary in a stored noise study. Raises KeyError if it is not one."""
-    from analysis.noise import Noise
+    from analysis.noise import Noise, SharedSeeds
 
-    return Noise(**{key: json[key] for key in SUMMARY_KEYS})
+    shared = json.get("shared")  # absent in older records
+    found = SharedSeeds(**{**shared, "streams": tuple(shared["streams"])}) if shared else None
+    return Noise(**{key: json[key] for key in SUMMARY_KEYS}, shared=found)
 
 
 def stored_differences(json: Mapping[str, Any]) -> list[ArmDifferences]:

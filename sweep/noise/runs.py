@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from analysis.multiplicity import CorrectionName
 from sweep.noise.results import Rerun
 from sweep.store.rows import LossRow, RunRow, StudyRow
 from sweep.store.states import RunState
 from sweep.store.store import Store
-from sweep.study.file import BASELINE, Study
+from sweep.study.file import BASELINE, STREAM_COLUMNS, Study
 from sweep.workload.job import Job
 from sweep.workload.workload import Workload
+
+if TYPE_CHECKING:
+    from analysis.clusters import Clusters
 
 
 class BaselineRun(NamedTuple):
@@ -33,6 +36,8 @@ class ArmLoss(NamedTuple):
     arm: str
     seed: int
     loss: float
+    streams: tuple[int, ...] = ()
+    """Its seeds in the order of `STREAM_COLUMNS`; empty if they are those of the baseline's run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,11 @@ class NoiseRuns:
         return [run.loss for run in done_runs(self.baseline) if run.loss is not None]
 
     @property
+    def clusters(self) -> Clusters | None:
+        """The baseline's runs by the seeds that they share; None if they share none."""
+        return shared_seeds([_streams(run) for run in done_runs(self.baseline)])
+
+    @property
     def n_diverged(self) -> int:
         """How many baseline runs diverged."""
         return sum(run.state == RunState.DIVERGED for run in self.baseline)
@@ -67,6 +77,21 @@ class NoiseRuns:
     def first_runs(self) -> dict[str, ArmLoss]:
         """The first run of each arm."""
         return {run.arm: run for run in reversed(self.arms)}
+
+
+def shared_seeds(streams: Sequence[tuple[int, ...]]) -> Clusters | None:
+    """Runs by the seeds that they share; a stream with one seed in all of them is held."""
+    from analysis.clusters import find_clusters
+
+    if not streams or not streams[0]:
+        return None
+    columns = zip(STREAM_COLUMNS, zip(*streams, strict=True), strict=True)
+    held = [name for name, seeds in columns if len(set(seeds)) == 1]
+    return find_clusters(STREAM_COLUMNS, streams, held)
+
+
+def _streams(run: BaselineRun | LossRow) -> tuple[int, ...]:
+    return run.init_seed, run.order_seed, run.dropout_seed
 
 
 def done_runs(runs: Sequence[BaselineRun]) -> list[BaselineRun]:
@@ -108,7 +133,7 @@ def imported_runs(store: Store, study: StudyRow) -> NoiseRuns:
         study=study.name,
         baseline=[_baseline_run(run) for run in rows if run.arm == plan.baseline],
         arms=[
-            ArmLoss(run.arm, run.seed, run.test_loss)
+            ArmLoss(run.arm, run.seed, run.test_loss, _streams(run))
             for run in rows
             if run.state == RunState.DONE and run.test_loss is not None
         ],

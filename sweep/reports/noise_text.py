@@ -18,6 +18,7 @@ from sweep.noise.results import (
     VisibleEffect,
 )
 from sweep.reports.document import Document, Table
+from sweep.reports.seeds_text import sd_interval, seeds_of
 from trainer.words import counted
 
 if TYPE_CHECKING:
@@ -113,14 +114,14 @@ def summary_lines(found: NoiseStudy) -> list[str]:
     noise = found.noise
     lines = [
         (
-            f"{found.study}: the baseline over {noise.n} seeds: mean {noise.mean:.4f}, "
-            f"sd {noise.sd:.4f} (95% interval {noise.ci_low:.4f} to {noise.ci_high:.4f})."
+            f"{found.study}: the baseline over {seeds_of(noise)}: mean {noise.mean:.4f}, "
+            f"sd {noise.sd:.4f} (95% interval {sd_interval(noise)})."
         ),
         rerun_line(found.rerun),
     ]
     if found.n_diverged:
         lines.append(f"{counted(found.n_diverged, 'more seed')} diverged, not included.")
-    return [*lines, normality_line(found.normality, noise.n, found.alpha)]
+    return [*lines, normality_line(found.normality, noise.counted, found.alpha)]
 
 
 def rerun_line(rerun: Rerun | None) -> str:
@@ -162,7 +163,7 @@ def visible_lines(found: NoiseStudy) -> list[str]:
     """How to read the table of visible effects."""
     unpaired = (
         f"Smallest effect seen with 80% power in one comparison at {found.alpha:g}. One run "
-        f"beside these {found.noise.n} sees {found.one_run_sees:.4f}."
+        f"beside these {found.noise.counted} sees {found.one_run_sees:.4f}."
     )
     return [unpaired, paired_line(found.paired_differences)]
 

@@ -27,6 +27,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "direction": report.direction.value,
         "pairs": report.pairs,
         "family": report.judgement.family,
+        "shared_streams": list(report.judgement.shared_streams),
         "family_growth": asdict(report.family_growth) if report.family_growth else None,
         "smallest_effect": report.analysis.smallest_effect,
         "margin": report.analysis.margin,

@@ -20,6 +20,7 @@ from sweep.reports.evidence_text import (
 from sweep.reports.pairing_text import pairing_lines
 from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
 from sweep.reports.question_text import question_lines, question_notes
+from sweep.reports.seeds_text import sd_interval, seeds_of, shared_seed_lines
 from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
 from sweep.reports.verdict_json import report_json, report_records
 from sweep.study.overrides import shown_overrides
@@ -55,9 +56,10 @@ def preamble(result: Report) -> list[str]:
         lines.append(correction.description)
     if noise is not None:
         lines.append(
-            f"Baseline: mean {noise.mean:.4f}, sd {noise.sd:.4f} over {noise.n} seeds "
-            f"(95% interval of the sd {noise.ci_low:.4f} to {noise.ci_high:.4f})."
+            f"Baseline: mean {noise.mean:.4f}, sd {noise.sd:.4f} over {seeds_of(noise)} "
+            f"(95% interval of the sd {sd_interval(noise)})."
         )
+    lines += shared_seed_lines(result.judgement)
     if (known := result.noise_on_record) is not None:
         lines.append(f"Noise on record: sd {known.noise.sd:.4f} ({known.source}).")
         lines += [known.warning] if known.warning else []

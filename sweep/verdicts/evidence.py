@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, case, cast, select
+from sqlalchemy import Column, Text, case, cast, select
 
 from sweep.store.schema import arms, members, planned_runs, runs
 from sweep.store.store import Store
@@ -21,6 +21,8 @@ BATCH_SIZE = 20_000
 SAME_PROVENANCE = ""
 """Stands for the most common provenance in the rows that are fetched."""
 JUDGED_COLUMNS = ["arm", "seed", "loss", "status"]
+STREAM_SEEDS = (runs.c.init_seed, runs.c.order_seed, runs.c.dropout_seed)
+"""Columns of the store with the seeds of single streams."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,16 @@ class Evidence:
     frame: pd.DataFrame
     """A row per arm and seed with the columns `arm`, `seed`, `loss` (nats per token; NaN if there
     is none), `status`, `seconds` (NaN for a run that has not ended or was not timed), `tokens`
-    (NaN if unknown) and `provenance` (index into `provenances`)."""
+    (NaN if unknown) and `provenance` (index into `provenances`). If runs can share the seeds of
+    single streams, also `STREAM_SEEDS`."""
     provenances: Sequence[Provenance]
     """The different provenances of the runs."""
 
     @property
     def judged_runs(self) -> pd.DataFrame:
-        """The columns that `analysis.verdict.judge` reads: `JUDGED_COLUMNS`."""
-        return self.frame[JUDGED_COLUMNS]
+        """The columns that `analysis.verdict.judge` reads: `JUDGED_COLUMNS`, and `STREAM_SEEDS`."""
+        streams = [column.name for column in STREAM_SEEDS if column.name in self.frame]
+        return self.frame[[*JUDGED_COLUMNS, *streams]]
 
     @cached_property
     def seconds_per_run(self) -> dict[str, float]:
@@ -59,10 +63,11 @@ def read_evidence(store: Store, study: str) -> Evidence:
     import pandas as pd
 
     common = _common_provenance(store, study)
+    streams = STREAM_SEEDS if _streams_may_repeat(store, study) else ()
     numbers: dict[str | None, int] = {common: 0}
-    columns: list[list[Any]] = [[] for _ in range(6)]
+    columns: list[list[Any]] = [[] for _ in range(6 + len(streams))]
     provenances: list[int] = []
-    for rows in _rows(store, study, common):
+    for rows in _rows(store, study, common, streams):
         *values, texts = zip(*rows, strict=True)
         for column, some in zip(columns, values, strict=True):
             column.extend(some)
@@ -71,11 +76,13 @@ def read_evidence(store: Store, study: str) -> Evidence:
             for text in texts
         ]
     names = {arm.id: arm.name for arm in store.arms(study)}
-    arm, seed, loss, status, seconds, tokens = columns
+    arm, seed, loss, status, seconds, tokens, *stream_seeds = columns
+    by_stream = {column.name: found for column, found in zip(streams, stream_seeds, strict=True)}
     frame = pd.DataFrame(
         {
             "arm": [names[each] for each in arm],
             "seed": seed,
+            **by_stream,
             "loss": pd.Series(loss, dtype="float64"),
             "status": status,
             "seconds": pd.Series(seconds, dtype="float64"),
@@ -84,6 +91,15 @@ def read_evidence(store: Store, study: str) -> Evidence:
         }
     )
     return Evidence(frame, [parse_provenance(text) for text in numbers])
+
+
+def _streams_may_repeat(store: Store, study: str) -> bool:
+    """True for an import whose runs are told apart by several seeds.
+
+    Of a study trained here, a seed sets each stream that varies: no two runs share one.
+    """
+    found = store.study(study)
+    return bool(found.imported) and len(store.plan(found).seed_columns) > 1
 
 
 def _common_provenance(store: Store, study: str) -> str | None:
@@ -97,7 +113,9 @@ def _common_provenance(store: Store, study: str) -> str | None:
         return connection.execute(query.limit(1)).scalar()
 
 
-def _rows(store: Store, study: str, common: str | None) -> Iterator[Sequence[Sequence[Any]]]:
+def _rows(
+    store: Store, study: str, common: str | None, streams: Sequence[Column[int]]
+) -> Iterator[Sequence[Sequence[Any]]]:
     """Batches of rows. `SAME_PROVENANCE` replaces the common text: 100,000 copies are slow."""
     provenance = cast(runs.c.provenance, Text)
     query = (
@@ -108,6 +126,7 @@ def _rows(store: Store, study: str, common: str | None) -> Iterator[Sequence[Seq
             runs.c.state,
             runs.c.finished - runs.c.started,
             runs.c.tokens,
+            *streams,
             case((provenance == common, SAME_PROVENANCE), else_=provenance),
         )
         .select_from(planned_runs)
