@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+MethodName = Literal["moments", "REML", "ML"]
 MIN_LEVELS = 4
 """Minimum number of levels for a share of the variance: with three degrees of freedom, the interval
 of a component is already a factor of thirty wide."""
@@ -40,7 +41,7 @@ class Component:
 class Components:
     """The components of the variance of some values."""
 
-    method: Literal["moments", "REML"]
+    method: MethodName
     n: int
     mean: float
     parts: tuple[Component, ...]

@@ -1,7 +1,7 @@
 """Estimate variance components: how much each source contributes to the noise.
 
 Balanced layouts use the method of moments with exact F intervals (Searle, Casella and McCulloch
-1992, Variance Components, chapters 3 and 4), unbalanced ones REML.
+1992, Variance Components, chapters 3 and 4), unbalanced ones REML; ML is there on request.
 """
 
 import math
@@ -11,24 +11,36 @@ import pandas as pd
 from scipy.special import chdtri, fdtri
 
 from .anova import RESIDUAL, Anova, Layout, Source
-from .component import Component, Components
+from .component import Component, Components, MethodName
 
 
 def variance_components(
-    frame: pd.DataFrame, terms: Sequence[str], value: str = "loss", alpha: float = 0.05
+    frame: pd.DataFrame,
+    terms: Sequence[str],
+    value: str = "loss",
+    alpha: float = 0.05,
+    *,
+    method: MethodName | None = None,
 ) -> Components:
     """The variance of each of `terms`, all random, and of the residual.
 
     Crossed: `["init", "order"]`, with `"init:order"` where runs repeat a cell. Nested:
     `["init", "init:order"]`. A Latin square of three factors is balanced too. If there is a column
-    `status`, rows that are not done are left out. Unbalanced layouts are fitted by REML, which
-    gives no negative estimates. Raises ValueError as `anova.anova` does, except for imbalance.
+    `status`, rows that are not done are left out. Unless `method` says otherwise, balanced layouts
+    are estimated by moments and others by REML, which gives no negative estimates; ML is biased
+    downwards with few levels. Raises ValueError as `anova.anova` does; for imbalance only if
+    `method` is moments.
     """
     layout = Layout.read(frame, terms, value)
-    if not layout.balanced:
-        from .reml import fit_reml  # noqa: PLC0415  (scipy.optimize is slow to import)
+    if method in ("REML", "ML") or (method is None and not layout.balanced):
+        from .reml import fit_likelihood  # noqa: PLC0415  (scipy.optimize is slow to import)
 
-        return fit_reml(layout, alpha)
+        return fit_likelihood(layout, alpha, restricted=method != "ML")
+    if not layout.balanced:
+        raise ValueError(
+            f"the layout of {', '.join(terms)} is not balanced, and the method of moments needs "
+            "balance; REML and ML do not"
+        )
     table = layout.table()
     parts = tuple(_component(source, table, alpha) for source in table.sources)
     return Components(method="moments", n=table.n, mean=table.mean, parts=parts)

@@ -1,4 +1,4 @@
-"""Variance components of unbalanced layouts, by REML with profile-likelihood intervals.
+"""Variance components of unbalanced layouts, by REML or ML with profile-likelihood intervals.
 
 statsmodels' MixedLM gives the same estimates when all are positive (the tests compare them), but it
 optimises square roots, does not reach a variance of exactly zero, and gives no interval for a
@@ -28,8 +28,10 @@ MIN_BOUND, MAX_BOUND = 1e-6, 1e6
 is set to zero or infinity."""
 
 
-def fit_reml(layout: Layout, alpha: float) -> Components:
+def fit_likelihood(layout: Layout, alpha: float, *, restricted: bool = True) -> Components:
     """Fit non-negative variance components, with 1 - alpha profile intervals.
+
+    `restricted`: by REML, which allows for the estimated mean; else by ML.
 
     Raises ValueError if all values are equal, or if there are more than `MAX_VALUES`.
     """
@@ -41,12 +43,12 @@ def fit_reml(layout: Layout, alpha: float) -> Components:
             f"{layout.values.size} values in a layout that is not balanced; REML takes up to "
             f"{MAX_VALUES}: leave out rows until every combination occurs equally often"
         )
-    criterion = Criterion(layout.centred / spread, layout)
+    criterion = Criterion(layout.centred / spread, layout, restricted=restricted)
     best = criterion.minimise(np.full(criterion.lower.size, 1 / criterion.lower.size))
     intervals = [criterion.interval(i, best, alpha) for i in range(best.size)]
     terms = (*layout.cells, RESIDUAL)
     return Components(
-        method="REML",
+        method="REML" if restricted else "ML",
         n=layout.values.size,
         mean=float(layout.values[0]) + criterion.mean(best) * spread,
         parts=tuple(
@@ -63,12 +65,12 @@ def fit_reml(layout: Layout, alpha: float) -> Components:
 
 
 class Criterion:
-    """Minus twice the restricted log-likelihood (Patterson and Thompson 1971, Biometrika 58,
-    545-554), up to a constant, as a function of the variances of the terms and, last, the residual.
+    """Minus twice the log-likelihood, up to a constant, as a function of the variances of the terms
+    and, last, the residual. Restricted: Patterson and Thompson 1971, Biometrika 58, 545-554.
     """
 
-    def __init__(self, values: Floats, layout: Layout) -> None:
-        self.values = values
+    def __init__(self, values: Floats, layout: Layout, *, restricted: bool) -> None:
+        self.values, self.restricted = values, restricted
         same = [codes[:, None] == codes[None, :] for codes in layout.cells.values()]
         self.same_cell = np.array([*same, np.eye(values.size)], float)
         self.lower = np.array([0.0] * len(same) + [MIN_RESIDUAL])
@@ -79,8 +81,11 @@ class Criterion:
         ones = inverse.sum(axis=1)
         projected = inverse - np.outer(ones, ones) / ones.sum()
         weighted = projected @ self.values
-        value = float(np.log(ones.sum()) + self.values @ weighted - minus_log)
-        traces = np.einsum("ij,kij->k", projected, self.same_cell)
+        value = float(self.values @ weighted - minus_log)
+        if self.restricted:
+            value += float(np.log(ones.sum()))
+        slope = projected if self.restricted else inverse
+        traces = np.einsum("ij,kij->k", slope, self.same_cell)
         return value, traces - np.einsum("i,kij,j->k", weighted, self.same_cell, weighted)
 
     def mean(self, variances: Floats) -> float:

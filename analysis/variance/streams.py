@@ -2,22 +2,24 @@
 
 The model of a recipe's losses is y = mean + stream_1 + stream_2 + ... + rest, where each stream is
 a random effect of its seed. The rest is the interaction of the streams, since a run has no other
-source of randomness than its seeds.
+source of randomness than its seeds. A stream whose seeds are drawn anew for each seed of another one
+is nested in it; a stream that changes with every run has the rest's variance.
 """
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from .anova import RESIDUAL
-from .component import MIN_LEVELS, Components
+from .component import MIN_LEVELS, Components, MethodName
 from .estimate import variance_components
+from .nesting import Nesting, find_nesting
 
 Floats = NDArray[np.float64]
 
@@ -54,31 +56,53 @@ class Stream:
 class Decomposition:
     """The variance of single runs, by stream."""
 
-    method: Literal["moments", "REML"]
+    method: MethodName
     n: int
     """Number of runs."""
     streams: dict[str, Stream]
-    rest_sd: float
-    """Standard deviation of the streams' interaction, nats."""
+    rest_sd: float | None
+    """Standard deviation of the streams' interaction, nats; None if it is the row of a stream."""
+    outer: dict[str, tuple[str, ...]]
+    """By nested stream: the streams that it lies inside."""
+    single: tuple[str, ...]
+    """Streams that change with every run. One such stream has the rest's variance in `streams`;
+    several cannot be told apart and are not there."""
 
 
-def decompose(runs: pd.DataFrame, streams: Mapping[str, str], alpha: float = 0.05) -> Decomposition:
+def decompose(
+    runs: pd.DataFrame,
+    streams: Mapping[str, str],
+    alpha: float = 0.05,
+    *,
+    method: MethodName | None = None,
+    inside: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Decomposition:
     """Decompose the variance of `runs["loss"]` (nats) over the columns that `streams` names.
 
-    `streams` maps the name of a stream to the column of its seeds. Raises UndecidableError if
-    the runs cannot separate the streams.
+    `streams` maps the name of a stream to the column of its seeds; `inside` as in
+    `nesting.find_nesting`, `method` as in `variance_components`. Raises UndecidableError if the
+    runs cannot separate the streams.
     """
     _check_runs(runs, streams)
-    separable = _separable(runs, streams)
+    nesting = find_nesting(runs, streams, inside)
+    separable = _separable(nesting)
+    frame = pd.DataFrame({**nesting.codes, "loss": runs["loss"].to_numpy()})
+    terms = {name: nesting.term(name) for name in nesting.outer}
     try:
-        found = variance_components(runs, list(streams.values()), alpha=alpha)
-    except ValueError as error:  # too many runs for REML
+        found = variance_components(frame, list(terms.values()), alpha=alpha, method=method)
+    except ValueError as error:  # too many runs for REML, moments of an unbalanced layout
         raise UndecidableError(str(error)) from error
+    if len(nesting.single) == 1:
+        terms[nesting.single[0]] = RESIDUAL
     return Decomposition(
         method=found.method,
         n=found.n,
-        streams={name: _stream(found, column, separable[name]) for name, column in streams.items()},
-        rest_sd=found[RESIDUAL].sd,
+        streams={
+            name: _stream(found, terms[name], separable[name]) for name in streams if name in terms
+        },
+        rest_sd=None if RESIDUAL in terms.values() else found[RESIDUAL].sd,
+        outer={name: outer for name, outer in nesting.outer.items() if outer},
+        single=nesting.single,
     )
 
 
@@ -106,8 +130,8 @@ def _times(a: int, b: int) -> int:
     return (0, 0, 0, 0, 0, 1, 2, 3, 0, 2, 3, 1, 0, 3, 1, 2)[4 * a + b]
 
 
-def _stream(found: Components, column: str, separable: int) -> Stream:
-    part = found[column]
+def _stream(found: Components, term: str, separable: int) -> Stream:
+    part = found[term]
     return Stream(
         levels=part.levels,
         separable=separable,
@@ -115,7 +139,7 @@ def _stream(found: Components, column: str, separable: int) -> Stream:
         sd=part.sd,
         ci_low=math.sqrt(part.ci_low),
         ci_high=math.sqrt(part.ci_high) if math.isfinite(part.ci_high) else None,
-        share=found.share(column) if separable >= MIN_LEVELS else None,
+        share=found.share(term) if separable >= MIN_LEVELS else None,
         f=part.f,
         p=part.p,
     )
@@ -134,26 +158,28 @@ def _check_runs(runs: pd.DataFrame, streams: Mapping[str, str]) -> None:
             )
 
 
-def _separable(runs: pd.DataFrame, streams: Mapping[str, str]) -> dict[str, int]:
+def _separable(nesting: Nesting) -> dict[str, int]:
     """By stream: `Stream.separable`. Raises UndecidableError if a stream has no such level."""
-    levels = {name: _indicators(runs[column]) for name, column in streams.items()}
+    levels = {name: _indicators(nesting.codes[name]) for name in nesting.outer}
     rank = _rank(levels.values())
-    found = {
-        name: 1 + rank - _rank(other for key, other in levels.items() if key != name)
-        for name in levels
-    }
+    found = dict[str, int]()
+    for name, own in levels.items():
+        inner = nesting.inner(name)
+        others = [each for key, each in levels.items() if key != name and key not in inner]
+        found[name] = 1 + _rank([own, *others]) - _rank(others)
     for name, count in found.items():
         if count == 1:
             raise UndecidableError(
                 f"{name} changes only together with the other streams, so its effect cannot be "
                 "separated from theirs"
             )
-    if rank == len(runs):
+    runs = next(iter(levels.values())).shape[0]
+    if rank == runs:
         raise UndecidableError(
             "there are only as many runs as seed effects to estimate, so no runs are left to "
             "estimate the error"
         )
-    return found
+    return {**found, **dict.fromkeys(nesting.single, 1 + runs - rank)}
 
 
 def _rank(indicators: Iterable[Floats]) -> int:
@@ -162,7 +188,6 @@ def _rank(indicators: Iterable[Floats]) -> int:
     return int(np.linalg.matrix_rank(np.hstack(blocks))) if blocks else 1
 
 
-def _indicators(seeds: "pd.Series[int]") -> Floats:
+def _indicators(codes: NDArray[np.int64]) -> Floats:
     """Shape (runs, levels): 1 where a run has the seed. The columns sum to 1."""
-    codes, levels = pd.factorize(seeds)
-    return np.asarray(codes[:, None] == np.arange(len(levels)), float)
+    return np.asarray(codes[:, None] == np.arange(codes.max() + 1), float)

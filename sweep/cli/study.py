@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -130,8 +130,13 @@ def noise(
     decompose: Annotated[
         str | None,
         typer.Option(
-            metavar="STREAMS", help="Split the noise by random stream: init,order,dropout."
+            metavar="STREAMS",
+            help="Split the noise by random stream: init,order,dropout; init/order if orders are nested.",
         ),
+    ] = None,
+    method: Annotated[
+        Literal["moments", "REML", "ML"] | None,
+        typer.Option(help="For --decompose; moments if the layout is balanced, else REML."),
     ] = None,
     levels: Annotated[
         int, number_option(Range(int, 3, 99), "Seeds per stream, for --decompose")
@@ -146,9 +151,9 @@ def noise(
     """Measure the noise of the baseline with several seeds and one exact rerun."""
     from sweep.commands.noise import NoiseRequest
     from sweep.commands.noise import noise as command
-    from sweep.noise.decomposition import Question, parse_streams
+    from sweep.noise.decomposition import parse_question
 
-    question = Question(parse_streams(decompose), levels) if decompose is not None else None
+    question = parse_question(decompose, levels, method) if decompose is not None else None
     chosen = chosen_format(form, output)
     request = NoiseRequest(study, seeds, slots, chosen, output, read_overrides(override), question)
     progress = make_console(stderr=chosen != "table" and output is None)

@@ -132,7 +132,7 @@ def _trained(
     )
     if question is not None:
         streams, runs = active_streams(study, baseline), layout_runs(store, layout)
-        found = replace(found, decomposition=decomposed(runs, streams, question.streams))
+        found = replace(found, decomposition=decomposed(runs, streams, question))
     return record_noise(store, planned_setting(store, workload.plan, workload), found)
 
 

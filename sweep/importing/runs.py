@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+FREE_FIRST = (Field.ORDER_SEED, Field.DROPOUT_SEED, Field.INIT_SEED)
+"""Streams in the order in which a column `seed` beside those of other streams stands for them."""
 NO_LOSS = "it has no loss"
 """Why a run failed that ended well and has no loss."""
 
@@ -195,14 +197,17 @@ def _labels(cells: Cells, seed_fields: tuple[Field, ...]) -> pd.Series[Any]:
 def _stream(
     cells: Cells, field: Field, seed: pd.Series[Any], seed_fields: tuple[Field, ...], source: str
 ) -> pd.Series[Any]:
-    """Return the seeds of one random stream: its own, else the seed of the run, else 0."""
+    """Return the seeds of one random stream: its own, else the seed of the run, else 0.
+
+    A column `seed` beside those of streams stands for the first stream without one.
+    """
     import pandas as pd
 
     if field in cells:
         return read_stream_seeds(cells[field], field, source)
     if seed_fields == (Field.SEED,):
         return seed.fillna(0)
-    if Field.SEED in cells:
+    if Field.SEED in cells and field == next(each for each in FREE_FIRST if each not in cells):
         return seed_numbers(cells[Field.SEED])
     return pd.Series(0, index=seed.index)
 

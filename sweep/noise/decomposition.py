@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sweep.errors import StudyError, did_you_mean, listed
 from sweep.noise.results import Decomposition, NotDecomposed, StreamDecomposition
@@ -17,16 +18,37 @@ from sweep.workload.job import Job
 from sweep.workload.workload import Workload
 from trainer.recipe import Seeds
 
+if TYPE_CHECKING:
+    from analysis.variance.component import MethodName
+
 LEVELS = 4
 """Default number of seeds of each stream: the smallest one for which a share is quoted."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """The streams that `--decompose` names, and the seeds of each from `--levels`."""
+    """The streams that `--decompose` names, and how they are to be told apart."""
 
     streams: tuple[str, ...]
     levels: int = LEVELS
+    """Seeds of each stream that are trained."""
+    inside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By stream whose seeds are numbered anew in each seed of others: these others."""
+    method: MethodName | None = None
+    """None: the method of moments for a balanced layout, REML for another."""
+
+
+def parse_question(words: str, levels: int = LEVELS, method: MethodName | None = None) -> Question:
+    """`init/order,dropout`: three streams, and order 1 of init 1 is not order 1 of init 2.
+
+    Raises StudyError for an unknown stream or one named twice.
+    """
+    inside = dict[str, Sequence[str]]()
+    for chain in words.split(","):
+        parts = [word.strip() for word in chain.split("/")]
+        inside |= {inner: parts[:i] for i, inner in enumerate(parts) if i}
+    streams = parse_streams(words.replace("/", ","))
+    return Question(streams=streams, levels=levels, inside=inside, method=method)
 
 
 def parse_streams(words: str) -> tuple[str, ...]:
@@ -66,6 +88,12 @@ def layout_jobs(workload: Workload, question: Question, seeds: Sequence[int]) ->
     """
     from analysis.variance.streams import crossed_layout
 
+    if question.inside:
+        inner, (*_, outer) = next(iter(question.inside.items()))
+        raise StudyError(
+            f"--decompose {outer}/{inner}: this is for imported runs; runs that are trained here "
+            f"have the same seeds of {inner} in each seed of {outer}, so write {outer},{inner}"
+        )
     study, arm = workload.plan.study, workload.plan.arms[0]
     active = active_streams(study, arm.spec)
     _check(question, idle_streams(study, arm.spec), active)
@@ -113,33 +141,39 @@ def imported_decomposition(
             )
     active = [stream for stream in present if len({_seed(run, stream) for run in runs}) > 1]
     streams = list(dict.fromkeys([*active, *question.streams]))
-    return decomposed(done_runs(runs), streams, question.streams)
+    return decomposed(done_runs(runs), streams, question)
 
 
 def decomposed(
-    runs: Sequence[BaselineRun], streams: Sequence[str], asked: Sequence[str]
+    runs: Sequence[BaselineRun], streams: Sequence[str], question: Question
 ) -> Decomposition:
     """Decompose the variance of finished baseline runs.
 
-    The analysis tells all of `streams` apart; the result has those in `asked`.
+    The analysis tells all of `streams` apart; the result has those that are asked for.
     """
     import pandas as pd
 
-    from analysis.variance.streams import (
-        UndecidableError,
-        decompose,
-    )
+    from analysis.variance.component import MIN_LEVELS
+    from analysis.variance.streams import UndecidableError, decompose
 
     frame = pd.DataFrame(runs, columns=list(BaselineRun._fields))
     try:
-        found = decompose(frame, {stream: _column(stream) for stream in streams})
+        found = decompose(
+            frame,
+            {stream: _column(stream) for stream in streams},
+            method=question.method,
+            inside=question.inside,
+        )
     except UndecidableError as error:
         return NotDecomposed(n=len(runs), reason=f"{error}")
-    parts = {stream: found.streams[stream] for stream in asked}
+    if tied := [stream for stream in question.streams if stream not in found.streams]:
+        reason = f"{listed(found.single)} all change with every run, so {tied[0]} has no share of its own"
+        return NotDecomposed(n=len(runs), reason=reason)
+    parts = {stream: found.streams[stream] for stream in question.streams}
     counts = {
         stream: f"{part.separable} of {part.levels}"
         for stream, part in parts.items()
-        if part.share is None
+        if part.separable < MIN_LEVELS
     }
     return StreamDecomposition(
         n=found.n,
@@ -147,6 +181,8 @@ def decomposed(
         rest_sd=found.rest_sd,
         streams=parts,
         reason=_no_share(counts) if counts else None,
+        inside={name: list(outer) for name, outer in found.outer.items() if name in parts},
+        single=list(found.single),
     )
 
 

@@ -6,7 +6,7 @@ The same JSON is printed by `sweep noise --format json` and stored in the table 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -113,13 +113,18 @@ class StreamDecomposition:
     n: int
     """Number of runs."""
     method: str
-    """`moments` or `REML`."""
-    rest_sd: float
-    """Standard deviation that no single stream explains, nats."""
+    """`moments`, `REML` or `ML`."""
+    rest_sd: float | None
+    """Standard deviation that no single stream explains, nats; None if a stream changes with every
+    run, whose row has it."""
     streams: Mapping[str, Stream]
     """The streams that were asked for, by name."""
     reason: str | None
     """Why streams have no share; None if all of them have one."""
+    inside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By stream whose seeds differ between those of other streams: these others."""
+    single: Sequence[str] = ()
+    """Streams that change with every run."""
 
     def as_json(self) -> dict[str, Any]:
         """The keys `components` and `decomposition` of a noise study."""
@@ -137,6 +142,8 @@ class StreamDecomposition:
                     for name, part in parts.items()
                 },
                 "reason": self.reason,
+                "inside": {name: list(outer) for name, outer in self.inside.items()},
+                "single": list(self.single),
             },
         }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.tables.table import Column, number, probability, signed
+from sweep.errors import listed
 from sweep.noise.results import (
     Decomposition,
     NoiseStudy,
@@ -29,7 +30,7 @@ SEEDS_SHOWN = (2, 3, 4, 5, 7, 10, 15, 20)
 """Numbers of seeds that the table shows; the JSON has all from 1 to 20."""
 MANY_SEEDS = 20
 """With fewer seeds, a test of normality has little power."""
-METHODS = {"moments": "method of moments", "REML": "REML"}
+METHODS = {"moments": "method of moments", "REML": "REML", "ML": "maximum likelihood"}
 PLACED = (
     "One run of each arm against the baseline's seeds (prediction t): what a single run could "
     "have told."
@@ -192,19 +193,16 @@ def component_parts(found: Decomposition | None) -> list[str | Table[Any]]:
 
 
 def component_rows(found: StreamDecomposition) -> list[ComponentRow]:
-    """A row per stream, and one for the rest."""
-    streams = [ComponentRow(name, part.sd, part) for name, part in found.streams.items()]
-    return [*streams, ComponentRow("together", found.rest_sd)]
+    """A row per stream, and one for the rest, unless a stream that changes with every run has it."""
+    rows = [ComponentRow(name, part.sd, part) for name, part in found.streams.items()]
+    return rows if found.rest_sd is None else [*rows, ComponentRow("together", found.rest_sd)]
 
 
 def component_lines(found: StreamDecomposition) -> list[str]:
     """The method of a decomposition, and its limits."""
-    lines = [
-        (
-            f"Where the noise comes from: {found.n} runs of the baseline in which every stream "
-            f"changes by itself ({METHODS[found.method]}); together: what no stream does alone."
-        )
-    ]
+    apart = "" if found.inside or found.single else " in which every stream changes by itself"
+    about = f"{found.n} runs of the baseline{apart} ({METHODS[found.method]})"
+    lines = [f"Where the noise comes from: {about}; {_rest(found)}.", *_nested_lines(found)]
     negative = [name for name, part in found.streams.items() if part.variance < 0]
     if negative:
         lines.append(
@@ -212,3 +210,20 @@ def component_lines(found: StreamDecomposition) -> list[str]:
             "its sd is shown as 0."
         )
     return [*lines, f"{found.reason.capitalize()}."] if found.reason else lines
+
+
+def _rest(found: StreamDecomposition) -> str:
+    """What the last row of the table holds."""
+    if found.rest_sd is None:
+        return f"{found.single[0]} changes with every run, so its row holds all that is left"
+    if found.single:
+        return f"together: {listed(found.single)}, which all change with every run"
+    return "together: what no stream does alone"
+
+
+def _nested_lines(found: StreamDecomposition) -> list[str]:
+    """How the streams' seeds lie in each other."""
+    return [
+        f"{name} is nested: its seeds are other ones in each seed of {listed(outer)}."
+        for name, outer in found.inside.items()
+    ]

@@ -12,7 +12,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 from analysis.variance.anova import RESIDUAL, Layout
 from analysis.variance.component import Components
 from analysis.variance.estimate import variance_components
-from analysis.variance.reml import fit_reml
+from analysis.variance.reml import fit_likelihood
 from benchmarks.published import DYESTUFF
 
 # lme4, Dyestuff2: Box and Tiao (1973), 5.1.4.
@@ -136,7 +136,7 @@ def test_the_exact_interval_of_the_ratio_is_that_of_the_looms() -> None:
 
 def test_reml_gives_the_published_interval_of_the_dyestuffs_residual() -> None:
     # lme4, confint(fm01): .sigma 38.22998 to 67.65770.
-    found = fit_reml(Layout.read(layout(DYESTUFF, batch=6), ["batch"]), 0.05)
+    found = fit_likelihood(Layout.read(layout(DYESTUFF, batch=6), ["batch"]), 0.05)
     assert variances(found) == pytest.approx([1764.05, 2451.25], rel=1e-6)
     ends = [math.sqrt(end) for end in (found[RESIDUAL].ci_low, found[RESIDUAL].ci_high)]
     assert ends == pytest.approx([38.22998, 67.65770], abs=2e-3)
@@ -144,7 +144,7 @@ def test_reml_gives_the_published_interval_of_the_dyestuffs_residual() -> None:
 
 def test_reml_stops_at_zero_as_lme4_does() -> None:
     # lme4, lmer(Yield ~ 1 + (1 | Batch), Dyestuff2): 0 and 13.81.
-    found = fit_reml(Layout.read(layout(DYESTUFF_2, batch=6), ["batch"]), 0.05)
+    found = fit_likelihood(Layout.read(layout(DYESTUFF_2, batch=6), ["batch"]), 0.05)
     assert variances(found) == pytest.approx([0.0, 13.81], abs=5e-3)
     assert found["batch"].ci_low == 0 < found["batch"].ci_high < math.inf
 
@@ -182,7 +182,7 @@ def test_reml_is_the_method_of_moments_where_a_layout_is_balanced(seed: int) -> 
     frame = crossed(seed, (0.03, 0.02, 0.01), (5, 4))
     moments = variance_components(frame, ["init", "order"])
     assert min(variances(moments)) > 0
-    reml = fit_reml(Layout.read(frame, ["init", "order"]), 0.05)
+    reml = fit_likelihood(Layout.read(frame, ["init", "order"]), 0.05)
     assert variances(reml) == pytest.approx(variances(moments), rel=1e-4)
     assert reml.mean == pytest.approx(moments.mean)
 
