@@ -1,5 +1,6 @@
 """All gates. A new gate is one more entry: a function in a file of its own, and a line here."""
 
+from benchmarks.gates.clusters import clusters
 from benchmarks.gates.gate import Gate
 from benchmarks.gates.looking import looking
 from benchmarks.gates.many_questions import missed_intervals, wrong_claims
@@ -19,6 +20,11 @@ GATES: tuple[Gate, ...] = (
     Gate("pairs", "Error at most 0.06 where it is fixed in advance whether seeds pair.", pairs),
     Gate("claims", "Negligible, better or worse: any wrong claim in at most 0.06.", wrong_claims),
     Gate("intervals", "Any of eight printed intervals misses in at most 0.06.", missed_intervals),
+    Gate(
+        "clusters",
+        "Runs that share seeds: error at most 0.06, coverage of the noise at least 0.93.",
+        clusters,
+    ),
     Gate("published", "Published numbers, to the printed digits.", published),
     Gate("reference", "The published single runs: noise, prediction t, Holm.", reference),
     Gate(

@@ -33,6 +33,7 @@ def measure_noise(runs: NoiseRuns) -> NoiseStudy:
 
     Raises StudyError with fewer than two finished seeds.
     """
+    from analysis.duplicates import equal_losses
     from analysis.normality import normality
     from analysis.variance.shared import noise_of_runs
 
@@ -43,6 +44,7 @@ def measure_noise(runs: NoiseRuns) -> NoiseStudy:
         study=runs.study,
         noise=summary,
         n_diverged=runs.n_diverged,
+        n_equal=sum(len(group) for group in equal_losses(runs.losses)),
         alpha=runs.alpha,
         normality=normality(losses),
         paired_differences=paired,

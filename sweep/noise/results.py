@@ -171,6 +171,8 @@ class NoiseStudy:
     """The smallest effect that a single run detects, against the baseline's runs; nats."""
     arms: Sequence[PlacedArm]
     """One run of every arm; empty if all baseline losses are equal."""
+    n_equal: int = 0
+    """Baseline runs with distinct seeds whose loss another one has, bit for bit."""
     rerun: Rerun | None = None
     """None if no run was repeated."""
     decomposition: Decomposition | None = None
@@ -184,6 +186,7 @@ class NoiseStudy:
             **asdict(self.noise),
             "n_independent": self.noise.n_independent,
             "n_diverged": self.n_diverged,
+            "n_equal": self.n_equal,
             "alpha": self.alpha,
             "normality": asdict(self.normality) if self.normality else None,
             "paired_differences": asdict(self.paired_differences),

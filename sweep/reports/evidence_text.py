@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sweep.errors import listed
 from sweep.terminal.printable import harmless
 from sweep.verdicts.confounders import Confounder
+from sweep.verdicts.equal_losses import EqualLosses
 from sweep.verdicts.judge import Reference
 from sweep.verdicts.mixed_attempts import MixedRun
 from sweep.verdicts.provenance import Provenance
 from sweep.verdicts.reproducible import Reproducible
 from sweep.verdicts.test_text import ChunkEffects
-from trainer.words import counted
+from trainer.words import counted, shortened, with_rest
 
 MAX_ARMS = 6
 """Arms that the sentence on a confounder names."""
+MAX_SEEDS = 5
+"""Seeds with equal losses that the sentence on them names, for each arm."""
 MAX_RUNS = 8
 """Runs that the sentence on mixed attempts names."""
 
@@ -46,6 +50,23 @@ def mixed_attempt_lines(runs: Sequence[MixedRun]) -> list[str]:
         "the same bits."
     )
     return [line]
+
+
+def equal_loss_lines(equal: Sequence[EqualLosses]) -> list[str]:
+    """The arms with seeds whose losses are equal to the last bit; empty if there are none."""
+    if not equal:
+        return []
+    named = [f"{harmless(each.arm)} seeds {_seeds(each.seeds)} ({each.loss!r})" for each in equal]
+    line = (
+        f"Bit-identical losses of distinct seeds: {shortened(named, MAX_ARMS)}. Either the seed has no "
+        "effect on these runs, or one run is listed under several seeds: then they are no evidence."
+    )
+    return [line]
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    words = list(map(str, seeds))
+    return listed(words) if len(words) <= MAX_SEEDS else ", ".join(with_rest(words, MAX_SEEDS))
 
 
 def _first_arms(names: Sequence[str]) -> str:

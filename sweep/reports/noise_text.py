@@ -122,6 +122,11 @@ def summary_lines(found: NoiseStudy) -> list[str]:
     ]
     if found.n_diverged:
         lines.append(f"{counted(found.n_diverged, 'more seed')} diverged, not included.")
+    if found.n_equal:
+        lines.append(
+            f"{found.n_equal} runs with distinct seeds have bit-identical losses: the seed has no effect "
+            "on them, or one run is listed under several seeds, and the noise is larger than this."
+        )
     return [*lines, normality_line(found.normality, noise.counted, found.alpha)]
 
 

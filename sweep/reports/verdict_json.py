@@ -41,6 +41,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "stack": report.stack.json if report.stack else None,
         "reproducible": asdict(report.reproducible),
         "confounders": [asdict(each) for each in report.confounders],
+        "equal_losses": [asdict(each) for each in report.equal_losses],
         "mixed_attempts": [asdict(each) for each in report.mixed_attempts],
         "arms": _arms_json(report),
         "references": [_reference_json(each) for each in report.references],

@@ -12,6 +12,7 @@ from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import (
     chunk_effect_lines,
     confounder_lines,
+    equal_loss_lines,
     mixed_attempt_lines,
     reference_lines,
     reproducible_lines,
@@ -81,6 +82,7 @@ def preamble(result: Report) -> list[str]:
     lines += baseline_lines(result.arms) + pairing_lines(result)
     lines += plan_lines(result.history) + growth_lines(result.family_growth)
     lines += confounder_lines(result.confounders)
+    lines += equal_loss_lines(result.equal_losses)
     return [*lines, *mixed_attempt_lines(result.mixed_attempts)]
 
 

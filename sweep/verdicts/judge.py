@@ -22,6 +22,7 @@ from sweep.trainers.stored_recipes import (
 )
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions, analysis_plan
 from sweep.verdicts.confounders import Confounder, Requested, find_confounders
+from sweep.verdicts.equal_losses import EqualLosses, find_equal_losses
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.family_growth import FamilyGrowth, find_family_growth
 from sweep.verdicts.mixed_attempts import MixedRun, find_mixed
@@ -118,6 +119,8 @@ class Report:
     """The best one first."""
     evidence: Evidence
     confounders: Sequence[Confounder]
+    equal_losses: Sequence[EqualLosses]
+    """Distinct seeds of an arm with bit-identical losses."""
     mixed_attempts: Sequence[MixedRun]
     """Runs that attempts in different circumstances trained."""
     reproducible: Reproducible
@@ -174,6 +177,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         references=_references(store, study, judgement.arms[0].mean),
         evidence=evidence,
         confounders=find_confounders(evidence, _requested(plan)),
+        equal_losses=find_equal_losses(evidence.frame),
         mixed_attempts=find_mixed(evidence),
         reproducible=count_reproducible(evidence),
         chunk_effects=chunk_effects,

@@ -72,7 +72,9 @@ def test_maximum_likelihood_on_request_is_that_of_lme4_and_nlme() -> None:
     dye = pd.DataFrame({"batch": np.repeat(range(6), 5), "loss": DYESTUFF})
     found = variance_components(dye, ["batch"], method="ML")
     assert [part.variance for part in found.parts] == pytest.approx([1388.333, 2451.25], abs=1e-2)
-    rail = decompose(nested(list(map(float, RAIL)), 6), dict(list(STREAMS.items())[::2]), method="ML")
+    rail = decompose(
+        nested(list(map(float, RAIL)), 6), dict(list(STREAMS.items())[::2]), method="ML"
+    )
     assert sds(rail) == pytest.approx([22.62435, 4.020779], abs=1e-4)
     assert rail.method == "ML"
 
