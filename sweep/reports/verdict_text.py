@@ -81,9 +81,9 @@ def preamble(result: Report) -> list[str]:
     lines += chunk_effect_lines(result.chunk_effects)
     lines += baseline_lines(result.arms) + pairing_lines(result)
     lines += plan_lines(result.history) + growth_lines(result.family_growth)
-    lines += confounder_lines(result.confounders)
-    lines += equal_loss_lines(result.equal_losses)
-    return [*lines, *mixed_attempt_lines(result.mixed_attempts)]
+    lines += confounder_lines(result.facts.confounders)
+    lines += equal_loss_lines(result.facts.equal_losses)
+    return [*lines, *mixed_attempt_lines(result.facts.mixed_attempts)]
 
 
 def interval_lines(report: Report) -> list[str]:
@@ -138,7 +138,7 @@ def footnotes(report: Report) -> list[str]:
         lines.append(f"({SEEDS_UNKNOWN}) The runs so far show no noise to estimate that from.")
     return [
         *lines,
-        *reproducible_lines(report.reproducible),
+        *reproducible_lines(report.facts.reproducible),
         *reference_lines(report.references),
     ]
 

@@ -14,20 +14,11 @@ from sweep.noise.setting import stored_setting
 from sweep.store.plan_content import AnalysisSettings, PlanContent, StackContent
 from sweep.store.rows import ArmRow, ReferenceRow, StudyRow
 from sweep.store.store import Store
-from sweep.trainers.stored_recipes import (
-    FlatRecipe,
-    flat_recipe,
-    planned_tokens,
-    test_text_settings,
-)
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions, analysis_plan
-from sweep.verdicts.confounders import Confounder, Requested, find_confounders
-from sweep.verdicts.equal_losses import EqualLosses, find_equal_losses
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.family_growth import FamilyGrowth, find_family_growth
-from sweep.verdicts.mixed_attempts import MixedRun, find_mixed
 from sweep.verdicts.references import study_references
-from sweep.verdicts.reproducible import Reproducible, count_reproducible
+from sweep.verdicts.run_facts import RunFacts, find_run_facts
 from sweep.verdicts.settling import Settling, find_settling
 from sweep.verdicts.test_text import MAX_RUNS, ChunkEffects, TextDependence, read_chunk_effects
 
@@ -118,12 +109,7 @@ class Report:
     references: Sequence[Reference]
     """The best one first."""
     evidence: Evidence
-    confounders: Sequence[Confounder]
-    equal_losses: Sequence[EqualLosses]
-    """Distinct seeds of an arm with bit-identical losses."""
-    mixed_attempts: Sequence[MixedRun]
-    """Runs that attempts in different circumstances trained."""
-    reproducible: Reproducible
+    facts: RunFacts
     chunk_effects: ChunkEffects
     overrides: Mapping[str, Any]
     """Baseline fields that the command line set when the plan was made."""
@@ -176,10 +162,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         family_growth=find_family_growth(store, study, evidence, judgement),
         references=_references(store, study, judgement.arms[0].mean),
         evidence=evidence,
-        confounders=find_confounders(evidence, _requested(plan)),
-        equal_losses=find_equal_losses(evidence.frame),
-        mixed_attempts=find_mixed(evidence),
-        reproducible=count_reproducible(evidence),
+        facts=find_run_facts(evidence, plan),
         chunk_effects=chunk_effects,
         overrides=plan.overrides,
         path=study.path,
@@ -250,17 +233,3 @@ def _references(store: Store, study: StudyRow, baseline_mean: float | None) -> l
         )
         for row in study_references(store, study)
     ]
-
-
-def _requested(plan: PlanContent) -> dict[str, Requested]:
-    """The settings that recipes ask for, by arm; empty for an imported study without recipes."""
-    recipes = {} if plan.imported else plan.arms
-    return {name: _requested_by(flat_recipe(recipe)) for name, recipe in recipes.items()}
-
-
-def _requested_by(recipe: FlatRecipe) -> Requested:
-    return Requested(
-        tokens=planned_tokens(recipe),
-        precision=recipe["train.precision"],
-        test_text=test_text_settings(recipe),
-    )

@@ -1,0 +1,55 @@
+"""Facts about the runs of a study that help to interpret its verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sweep.store.plan_content import PlanContent
+from sweep.trainers.stored_recipes import (
+    FlatRecipe,
+    flat_recipe,
+    planned_tokens,
+    test_text_settings,
+)
+from sweep.verdicts.confounders import Confounder, Requested, find_confounders
+from sweep.verdicts.equal_losses import EqualLosses, find_equal_losses
+from sweep.verdicts.evidence import Evidence
+from sweep.verdicts.mixed_attempts import MixedRun, find_mixed
+from sweep.verdicts.reproducible import Reproducible, count_reproducible
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """What differs between runs that should not, and what is equal that should not be."""
+
+    confounders: Sequence[Confounder]
+    equal_losses: Sequence[EqualLosses]
+    """Distinct seeds of an arm with bit-identical losses."""
+    mixed_attempts: Sequence[MixedRun]
+    """Runs that attempts in different circumstances trained."""
+    reproducible: Reproducible
+
+
+def find_run_facts(evidence: Evidence, plan: PlanContent) -> RunFacts:
+    """The facts about all runs that the store has so far."""
+    return RunFacts(
+        confounders=find_confounders(evidence, _requested(plan)),
+        equal_losses=find_equal_losses(evidence.frame),
+        mixed_attempts=find_mixed(evidence),
+        reproducible=count_reproducible(evidence),
+    )
+
+
+def _requested(plan: PlanContent) -> dict[str, Requested]:
+    """The settings that recipes ask for, by arm; empty for an imported study without recipes."""
+    recipes = {} if plan.imported else plan.arms
+    return {name: _requested_by(flat_recipe(recipe)) for name, recipe in recipes.items()}
+
+
+def _requested_by(recipe: FlatRecipe) -> Requested:
+    return Requested(
+        tokens=planned_tokens(recipe),
+        precision=recipe["train.precision"],
+        test_text=test_text_settings(recipe),
+    )
