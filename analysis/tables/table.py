@@ -8,7 +8,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Generic, Literal, TypeVar
 
@@ -16,6 +16,8 @@ from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
+
+from .names import WRAP_WIDTH, short_names
 
 Row = dict[str, Any]
 """A CSV record: JSON values by column."""
@@ -36,9 +38,6 @@ STYLES = {
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Spreadsheets take a text for a formula if it begins with these (OWASP, "CSV Injection")."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-
-WRAP_WIDTH = 24
-"""Characters; longer names and verdicts are wrapped before columns are left out."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,10 @@ def rich_table(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> T
     """A table for a terminal `width` characters wide.
 
     Spare columns are left out until the rest fits. If it still does not, names and verdicts are
-    wrapped; numbers never are.
+    wrapped; numbers never are. Names of more than three lines are cut in the middle.
     """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    columns = [_with_short_names(column, rows) for column in columns]
     shown, fits = _fitting_columns(columns, rows, width)
     for column in shown:
         numeric = column.justify == "right"
@@ -104,6 +104,14 @@ def rich_table(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> T
     for group in _group_one_line_rows(shown, rows) if fits else ([row] for row in rows):
         table.add_row(*(_cell(column, group) for column in shown))
     return table
+
+
+def _with_short_names(column: Column[T], rows: Sequence[T]) -> Column[T]:
+    """A column of names, shortened; any other column as it is."""
+    if column.justify == "right" or column.style is not None:
+        return column
+    short, cell = short_names(map(column.cell, rows)), column.cell
+    return replace(column, cell=lambda row: short[cell(row)])
 
 
 def left_out(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> list[str]:

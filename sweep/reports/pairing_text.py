@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
+from statistics import median
 from typing import TYPE_CHECKING
 
+from analysis.tables.names import shorten
 from sweep.errors import listed
 from sweep.importing.pairing import EqualSeeds
 from sweep.store.plan_content import PlanContent
-from sweep.terminal.printable import shown
 from sweep.verdicts.judge import ArmReport, Report
 from trainer.words import counted
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from analysis.correlation import SeedCorrelation
 
 PAIRED_METHODS = ("paired t", "moderated paired t")
+LONGEST = 40
+"""Characters of an arm's name in a sentence."""
 
 
 def correlation_text(found: Sequence[SeedCorrelation]) -> str:
@@ -24,12 +27,15 @@ def correlation_text(found: Sequence[SeedCorrelation]) -> str:
 
     Of several arms, it has the smallest and the largest correlation.
     """
-    least, most = (choose(found, key=lambda each: each.r) for choose in (min, max))
+    ranked = sorted(found, key=lambda each: each.r)
+    least, most = ranked[0], ranked[-1]
     if len(found) == 1:
         return f"correlation {_interval(least)}{_worth(found)}"
+    middle = f"{median(each.r for each in found):.2f} (median), " if len(found) > 2 else ""
     return (
-        f"correlation with the baseline from {_interval(least)} in {shown(least.arm)} to "
-        f"{_interval(most)} in {shown(most.arm)}{_worth(found)}"
+        f"correlation with the baseline {middle}from {_interval(least)} in "
+        f"'{shorten(least.arm, LONGEST)}' to {_interval(most)} in "
+        f"'{shorten(most.arm, LONGEST)}'{_worth(found)}"
     )
 
 
@@ -49,10 +55,10 @@ def _interval(found: SeedCorrelation) -> str:
 
 def how_runs_pair(found: EqualSeeds, plan: PlanContent, columns: Sequence[str]) -> str:
     """Say whether the runs of an imported file pair, and by which columns."""
+    if len(plan.arms) == 1:
+        return "there is one arm, so no runs pair"
     if not found.with_seed:
         return "without seeds no runs pair"
-    if len(plan.arms) == 1:
-        return "seeds tell the runs of the only arm apart"
     if not plan.pairs:
         return "runs with equal seeds do not pair"
     if found.baseline and found.others and not found.shared:
@@ -94,16 +100,13 @@ def pairing_lines(report: Report) -> list[str]:
 def _how(arms: Sequence[ArmReport], *, pairs: bool) -> str:
     if not pairs:
         return "compared as unpaired (--no-pairs)"
-    unpaired = [
-        shown(arm.name)
-        for arm in arms
-        if arm.result.method is not None and arm.result.method not in PAIRED_METHODS
-    ]
+    methods = [arm.result.method for arm in arms]
+    unpaired = [each for each in methods if each is not None and each not in PAIRED_METHODS]
     if not unpaired:
         return "compared as pairs"
     if len(unpaired) == len(arms):
-        return "too few for pairs, compared as unpaired"
-    return f"compared as pairs, except {len(unpaired)} of {len(arms)} arms that share too few"
+        return "compared as unpaired"
+    return f"compared as pairs, except in {len(unpaired)} of {len(arms)} arms"
 
 
 def _correlation(arm: ArmReport) -> SeedCorrelation | None:

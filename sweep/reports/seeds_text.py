@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from analysis.verdict import Judgement
 
 
-def seeds_of(noise: Noise) -> str:
-    """`7 seeds`, or `16 runs with 4 independent seeds` if runs share seeds."""
+def seeds_of(noise: Noise, *, imported: bool = False) -> str:
+    """`7 seeds`, or `16 runs with 4 independent seeds` if runs share seeds.
+
+    Imported runs may have no seeds: then `7 runs`.
+    """
     if noise.n_independent == noise.n:
-        return f"{noise.n} seeds"
+        return f"{noise.n} {'runs' if imported else 'seeds'}"
     return f"{noise.n} runs with {noise.n_independent} independent seeds"
 
 

@@ -57,7 +57,7 @@ def preamble(result: Report) -> list[str]:
         lines.append(correction.description)
     if noise is not None:
         lines.append(
-            f"Baseline: mean {noise.mean:.4f}, sd {noise.sd:.4f} over {seeds_of(noise)} "
+            f"Baseline: mean {noise.mean:.4f}, sd {noise.sd:.4f} over {seeds_of(noise, imported=result.imported)} "
             f"(95% interval of the sd {sd_interval(noise)})."
         )
     lines += shared_seed_lines(result.judgement)

@@ -59,7 +59,7 @@ def test_of_several_arms_the_smallest_and_the_largest_correlation_are_named(
 ) -> None:
     more = [("drop", s, 2.6 - s / 100 + s % 2 / 1000) for s in range(1, 5)]
     said = importer(csv([*PAIRED, *more]))
-    assert "correlation with the baseline from -1.00 " in said
+    assert "Equal seeds: correlation with the baseline from -1.00 " in said
     assert " in 'drop' to " in said
     assert " in 'clip', a pair is worth 0.5 to " in said
 
@@ -89,12 +89,13 @@ def test_a_file_without_seeds_does_not_say_that_runs_pair(
     assert "Without seeds no runs pair.\n" in said
     assert "pair by" not in said
     assert "Equal seeds" not in said + importer.table()
+    assert " over 4 runs (95% interval" in importer.table()
 
 
 def test_a_file_with_one_arm_does_not_say_that_runs_pair(importer: Importer) -> None:
     said = importer(csv(ALONE))
-    assert "Seeds tell the runs of the only arm apart.\n" in said
-    assert "pair" not in said.replace("imported", "")
+    assert "There is one arm, so no runs pair.\n" in said
+    assert "pair by" not in said
 
 
 def test_runs_whose_seeds_the_baseline_lacks_are_said_not_to_pair(importer: Importer) -> None:
