@@ -5,6 +5,7 @@ UserError
 │   └── InvalidStudyError ... with each of its mistakes (`sweep.study.mistakes`)
 ├── StoreError        the database cannot be used
 │   ├── StoreBusyError    ... for now: its disk is full, or another program keeps it locked
+│   ├── EmptyStoreError   ... only to be read: nothing has been stored in it yet
 │   └── OutdatedStoreError    ... only to be read: it has to be upgraded first
 ├── NotFoundError     there is no such study, run or corpus
 ├── HubError          the upload to the Hugging Face Hub failed
@@ -55,6 +56,10 @@ class StoreError(UserError):
 
 class StoreBusyError(StoreError):
     """The database cannot be written for now; a later try may succeed."""
+
+
+class EmptyStoreError(StoreError):
+    """The database has no tables and was opened without being created."""
 
 
 class OutdatedStoreError(StoreError):

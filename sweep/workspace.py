@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 from sweep.design.arms import find_arms
 from sweep.design.plan import Plan
-from sweep.errors import NotFoundError, OutdatedStoreError, StudyError
+from sweep.errors import EmptyStoreError, NotFoundError, OutdatedStoreError, StudyError
 from sweep.store.reading import is_writable
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
@@ -68,7 +68,10 @@ class Workspace:
         url = self.url
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
             return None
-        return self.open_to_read()
+        try:
+            return self.open_to_read()
+        except EmptyStoreError:
+            return None
 
     @property
     def is_writable(self) -> bool:

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 from sweep.errors import ResultsError
 from sweep.importing.fields import Field
 from sweep.importing.rules import Reading
+from sweep.store.schema import LONGEST_ARM_NAME
 from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LONGEST_NAME = 250
-"""Characters of an arm's name: as many as MLflow takes. W&B takes 128."""
 _EMPTY_WORDS = ("", "na", "n/a", "null", "none", "-", "--", "#n/a", "<na>", "nil")
 """Cells that hold no number, in lower case."""
 _NUMBER = re.compile(
@@ -46,12 +45,12 @@ def read_arms(column: pd.Series[Any], source: str) -> pd.Series[Any]:
     blank = column.isna() | (text == "")
     if blank.any():
         raise ResultsError(f"{source}: row {_first(blank) + 1} names no arm")
-    long = text.str.len() > LONGEST_NAME
+    long = text.str.len() > LONGEST_ARM_NAME
     if long.any():
         row = _first(long)
         raise ResultsError(
             f"{source}: row {row + 1} has an arm of {len(text[row])} characters, "
-            f"{shown(text[row])}; at most {LONGEST_NAME} are allowed"
+            f"{shown(text[row])}; at most {LONGEST_ARM_NAME} are allowed"
         )
     return text.map(
         {name: name if name.isprintable() else repr(name)[1:-1] for name in text.unique()}

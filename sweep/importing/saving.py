@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, inspect, select, update
 
 from sweep.errors import ResultsError
 from sweep.history.looks import looks_before
@@ -31,17 +31,14 @@ from sweep.importing.updating import Changed, find_changed
 from sweep.metrics.metric import Direction
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
-from sweep.store.schema import arms, plans, studies
+from sweep.store.schema import LONGEST_ARM_NAME, arms, plans, studies
 from sweep.store.store import Store
-from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CACHE_KIB = 128 << 10
 """Page cache of SQLite: with less, the indexes of a million runs are written many times over."""
-POSTGRESQL_NAME = 64
-"""Characters of the column with an arm's name; SQLite does not check them."""
 LARGEST_STUDY_FILE = 20_000
 """Runs. A larger study is not written to a file beside the database: its own file has them."""
 
@@ -92,7 +89,7 @@ def save_import(store: Store, new: Import) -> Saved:
     with store.write() as connection:
         if store.file:
             connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
-        _check_names(connection, new)
+        _widen_names(connection, new)
         earlier = _earlier_plan(connection, new)
         counts = count_runs(connection, new.study)
         fresh, changed = _compare(new, read_known_runs(connection, new.study, counts))
@@ -117,15 +114,17 @@ def save_import(store: Store, new: Import) -> Saved:
     )
 
 
-def _check_names(connection: Connection, new: Import) -> None:
-    """Raise ResultsError for a name that does not fit into a PostgreSQL column; SQLite's all do."""
-    longest = max(new.table.arm.unique(), key=len)
-    if connection.dialect.name != "sqlite" and len(longest) > POSTGRESQL_NAME:
-        raise ResultsError(
-            f"{new.path} has an arm of {len(longest)} characters, {shown(longest)}, and PostgreSQL "
-            f"takes {POSTGRESQL_NAME}; import it into a SQLite database (without --db), or "
-            "shorten the name"
-        )
+def _widen_names(connection: Connection, new: Import) -> None:
+    """Make room for long names in a PostgreSQL database of an older version; SQLite has room."""
+    if connection.dialect.name == "sqlite":
+        return
+    column = next(
+        each for each in inspect(connection).get_columns("arms") if each["name"] == "name"
+    )
+    room = getattr(column["type"], "length", None)
+    if room is not None and room < int(new.table.arm.str.len().max()):
+        kind = f"VARCHAR({LONGEST_ARM_NAME})"
+        connection.exec_driver_sql(f"ALTER TABLE arms ALTER COLUMN name TYPE {kind}")
 
 
 def _earlier_plan(connection: Connection, new: Import) -> PlanContent | None:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
-from sweep.errors import OutdatedStoreError, StoreBusyError, StoreError
+from sweep.errors import EmptyStoreError, OutdatedStoreError, StoreBusyError, StoreError
 from sweep.machine.disk import free_bytes
 from sweep.store.health import REBUILD, check
 from sweep.store.ledger import STUDIES
@@ -163,6 +163,10 @@ class Database:
         if not tables and create:
             self._create()
             return
+        if not tables:
+            raise EmptyStoreError(
+                f"{self.where} is an empty database; `sweep run` or `sweep import` fills it"
+            )
         if versions.name not in tables:
             raise StoreError(
                 f"{self.where} is a database, but not one of sweep's; name another with --db"

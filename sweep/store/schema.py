@@ -58,6 +58,9 @@ class Stored(TypeDecorator[E]):
         return self._members[value]
 
 
+LONGEST_ARM_NAME = 250
+"""Characters: as many as MLflow takes; W&B takes 128. SQLite does not check the length of texts."""
+
 versions = Table(
     "schema_version",
     metadata,
@@ -91,7 +94,7 @@ arms = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("study", ForeignKey("studies.name"), nullable=False),
-    Column("name", String(64), nullable=False),
+    Column("name", String(64).with_variant(String(LONGEST_ARM_NAME), "postgresql"), nullable=False),
     Column("position", Integer, nullable=False, comment="the baseline is 0"),
     Column("interventions", JSON, nullable=False),
     Column("changes", JSON, nullable=False, comment="recipe fields that differ from the baseline"),

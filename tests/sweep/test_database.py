@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 import sweep
-from sweep.errors import StoreError
+from sweep.errors import EmptyStoreError, StoreError
 from sweep.store.schema import SCHEMA_VERSION
 from sweep.store.store import Store
 from sweep.store.unwritable import MAX_PATH_BYTES
 from sweep.store.url import store_url
+from sweep.workspace import Workspace
 
 
 @pytest.fixture
@@ -100,6 +101,17 @@ def test_a_database_of_another_program_is_refused_and_not_changed(tmp_path: Path
         f"{file} is a database, but not one of sweep's; name another with --db"
     )
     assert file.read_bytes() == before
+
+
+def test_an_empty_database_is_taken_for_none_until_something_is_stored(tmp_path: Path) -> None:
+    file = tmp_path / "empty.db"
+    file.touch()
+    workspace = Workspace(tmp_path, f"sqlite:///{file}")
+    assert workspace.open_to_read_if_any() is None
+    with pytest.raises(
+        EmptyStoreError, match="is an empty database; `sweep run` or `sweep import`"
+    ):
+        workspace.open_to_read()
 
 
 def test_a_file_that_is_not_a_database_is_refused_and_not_changed(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Arms with long names: 200 characters are imported, stored and shown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import takewhile
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from rich.cells import cell_len
+from sqlalchemy import create_engine
+from typer.testing import CliRunner
+
+from sweep.cli import app
+from tests.sweep import postgres
+from tests.sweep.importer import Importer, csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import URL
+
+LONG = ("lr=3e-4 wd=0.1 " + "😀|pipe*star*[b]x[/b]_under_ " * 9)[:199]
+NAMES = ["baseline", LONG + "A", LONG + "B", "学" * 200]
+CONTENT = csv(
+    [
+        (f'"{arm}"', seed, 3.4 + seed * (i + 1) / 1000)
+        for i, arm in enumerate(NAMES)
+        for seed in (1, 2)
+    ]
+)
+
+
+def test_names_of_200_characters_are_kept_whole(importer: Importer) -> None:
+    importer(CONTENT)
+    assert list(importer.arms()) == NAMES
+
+
+@pytest.mark.parametrize("command", ["report", "noise"])
+def test_tables_of_them_fit_80_columns_in_few_lines(importer: Importer, command: str) -> None:
+    importer(CONTENT)
+    folder = str(importer.folder / "runs")
+    said = CliRunner(env={"COLUMNS": "80"}).invoke(app, [command, "x", "--runs", folder])
+    lines = said.output.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(" arm "))
+    table = list(takewhile(str.strip, lines[first:]))
+    assert max(map(cell_len, table)) <= 80
+    assert len(table) <= 3 + 3 * 5
+    assert sum("…" in line for line in table) >= 3
+    assert "A " in "".join(table)
+    assert "B " in "".join(table)
+
+
+@pytest.mark.slow
+def test_an_empty_postgres_database_takes_them_and_one_of_an_older_version_gets_room(
+    postgres_server: URL, tmp_path: Path
+) -> None:
+    short = tmp_path / "short.csv"
+    short.write_text(csv([("baseline", 1, 3.4), ("a", 1, 3.5)]))
+    file = tmp_path / "long.csv"
+    file.write_text(CONTENT)
+    with postgres.database(postgres_server, f"t{uuid4().hex}") as url:
+        options = ["--db", url.render_as_string(hide_password=False), "--runs", str(tmp_path)]
+
+        def sweep(*words: str) -> str:
+            command = [sys.executable, "-m", "sweep", *words, *options]
+            return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+        sweep("import", str(short), "--study", "s")
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE arms ALTER COLUMN name TYPE VARCHAR(64)")
+        engine.dispose()
+        sweep("import", str(file), "--study", "x")
+        assert LONG + "B" in sweep("report", "x", "--format", "csv")
