@@ -66,7 +66,7 @@ class ArmVerdict:
     """Seeds planned for the arm when its first result could be seen. 0 if its runs had results
     before this plan, or if some of these seeds are no longer in it: then nothing is fixed."""
     log_e_value: float | None = None
-    """Natural log of the e-value against "no effect", over all shared seeds."""
+    """Natural log of the e-value against "no effect", over the shared seeds of the verdict."""
     real_but_negligible: bool = False
     """True for a negligible effect with an adjusted p below alpha."""
     may_be_too_small: bool = False

@@ -33,12 +33,12 @@ __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
 def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """Judge every arm of `plan` by its runs and, if it was extended after a look, by its looks.
 
-    See `judge_once` for the runs. A plan with looks needs their column `seed`.
+    See `_judge_once` for the runs. A plan with looks needs their column `seed`.
     """
-    return judge_by_looks(runs, plan, judge_once)
+    return judge_by_looks(runs, plan, _judge_once)
 
 
-def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
+def _judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """Judge every arm of `plan` by its runs.
 
     `runs` has the columns arm, loss (nats), status (see `runs.STATUSES`) and at least one of

@@ -149,9 +149,12 @@ def _mark_lines(report: Report) -> list[str]:
     if any(arm.result.real_but_negligible for arm in arms):
         lines.append("(real) The effect is not zero, but shown to be smaller than is worth having.")
     if any(arm.result.sensitive for arm in arms):
-        lines.append("* another method would have given another verdict (see --format json).")
+        lines.append("* another test gives another verdict: see p_... in --format json.")
     if any(arm.text.rests_on_few_chunks for arm in arms):
-        lines.append("† rests on few chunks of the test text; other text may give another verdict.")
+        lines.append(
+            "† may not hold on other text: the effect differs much between chunks of the test text, "
+            "or few of them determine its sign."
+        )
     if any(arm.result.n_diverged and arm.result.mean is not None for arm in arms):
         lines.append("Means are over the runs that converged.")
     return [*lines, *question_notes(report)]
