@@ -13,7 +13,16 @@ from sweep.trainers.stored_recipes import FlatRecipe, flat_recipe
 
 COMPARED_APART = {"analysis", "seeds", "arms"}
 """Keys of a plan's JSON that are compared in their own ways."""
-NOT_DECISIONS = {"study", "imported", "labels", "overrides", "stack", "existed", "looks"}
+NOT_DECISIONS = {
+    "study",
+    "imported",
+    "labels",
+    "overrides",
+    "stack",
+    "existed",
+    "looks",
+    "former_looks",
+}
 """Keys of a plan's JSON that decide nothing, or only through others."""
 MAX_LISTED_SEEDS = 6
 """Longer lists of seeds are compared by their lengths."""

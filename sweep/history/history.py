@@ -9,8 +9,9 @@ from pathlib import Path
 
 from sweep.errors import StudyError
 from sweep.history.changes import PlanChange, plan_changes
+from sweep.history.looks import recorded_looks
 from sweep.history.withdrawn import WithdrawnArm, find_withdrawn
-from sweep.store.plan_content import PlanContent
+from sweep.store.plan_content import PlanContent, PlannedLook
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.workspace import is_there, read_plan
@@ -60,6 +61,8 @@ class PlanHistory:
     """Changes from this plan to the one in the file; empty unless `file` is CHANGED."""
     existed: Existed | None
     """Runs that had results before this plan; None if that was not recorded."""
+    looks: Mapping[str, PlannedLook]
+    """By arm: the look that was had at it before this plan."""
     withdrawn: Sequence[WithdrawnArm]
     """Arms with runs that are no longer in the plan."""
 
@@ -85,6 +88,7 @@ def plan_history(store: Store, study: StudyRow) -> PlanHistory:
         file=state,
         file_changes=file_changes,
         existed=_existed(current),
+        looks=recorded_looks(store, study.name, current),
         withdrawn=find_withdrawn(store, current, contents),
     )
 

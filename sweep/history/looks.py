@@ -5,8 +5,11 @@ They are recorded when a plan is stored, from the plan that the study had before
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf
 from typing import Any
@@ -23,37 +26,63 @@ Seeds = Mapping[str, list[int]]
 """Seeds by arm."""
 
 
-def looks_before(
-    connection: Connection, new: PlanContent, digest: str
-) -> dict[str, PlannedLook] | None:
-    """The looks at the arms of a study's new plan, before its arms are replaced.
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """What had been looked at before a plan."""
+
+    arms: Mapping[str, PlannedLook]
+    """By arm of the plan."""
+    former: Mapping[str, PlannedLook]
+    """Of arms that the plan lacks, by the key of their recipe: they may come back."""
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The keys that `PlanContent.from_json` reads."""
+        both = {"looks": self.arms, "former_looks": self.former}
+        return {
+            name: {each: look.json for each, look in looks.items()}
+            for name, looks in both.items()
+            if looks or name == "looks"
+        }
+
+
+def looks_before(connection: Connection, new: PlanContent, digest: str) -> Looks | None:
+    """The looks at a study before its new plan; call it before the plan's arms are stored.
 
     None if the study has this plan, whose hash is `digest`, already: it is not extended.
 
     An arm that was looked at under an earlier plan keeps that look. An arm of the plan before this
     one is looked at if one of its runs has a result: its planned seeds are those of that plan. None
-    of them count if seeds stand for other random streams now.
+    of them count if seeds stand for other random streams now, or if the arm had been seen already.
     """
     row = connection.execute(select(studies.c.plan_hash).where(studies.c.name == new.study))
     before = None if row.scalar() == digest else last_plan(connection, new.study)
     if before is None:
         return None
-    planned, seen = _seeds(connection, new.study)
-    same_streams = (before.vary, before.hold) == (new.vary, new.hold)
-    known = before.looks or {}
+    found = {**before.former_looks, **_looks_at(connection, before)}
+    if (before.vary, before.hold) != (new.vary, new.hold):
+        found = dict.fromkeys(found, PlannedLook(seeds=[], baseline=[]))
+    keys = {name: _key(new, name) for name in new.arms if name != new.baseline}
+    return Looks(
+        arms={name: found[key] for name, key in keys.items() if key in found},
+        former={key: look for key, look in found.items() if key not in keys.values()},
+    )
+
+
+def _looks_at(connection: Connection, plan: PlanContent) -> dict[str, PlannedLook]:
+    """The looks at the arms of a study's present plan, by the key of their recipe."""
+    planned, seen = _seeds(connection, plan.study)
     found = {}
-    for arm, old in _known_arms(before, new).items():
-        if old not in known and not seen.get(old):
+    for arm in plan.arms:
+        look = (plan.looks or {}).get(arm)
+        if arm == plan.baseline or not (look or seen.get(arm)):
             continue
-        look = known.get(old) or PlannedLook(
-            seeds=planned.get(old, []), baseline=planned.get(before.baseline, [])
-        )
-        now = sorted({*look.seen, *seen.get(old, [])})
-        found[arm] = PlannedLook(
-            seeds=look.seeds if same_streams else [],
-            baseline=look.baseline if same_streams else [],
-            seen=now if same_streams else [],
-        )
+        if look is None:
+            was_seen = bool((plan.existed or {}).get(arm))
+            seeds, baseline = planned[arm], planned[plan.baseline]
+            look = PlannedLook(seeds=[] if was_seen else seeds, baseline=baseline)
+        now = sorted({*look.seen, *seen.get(arm, [])})
+        found[_key(plan, arm)] = replace(look, seen=now)
     return found
 
 
@@ -76,7 +105,7 @@ def recorded_looks(store: Store, study: str, current: PlanContent) -> Mapping[st
     for row, following in pairwise(rows):
         before = PlanContent.from_json(row.content)
         if (before.vary, before.hold) == (current.vary, current.hold):
-            for arm in _known_arms(before, current).keys() - found.keys():
+            for arm in _common_arms(before, current) - found.keys():
                 seen = [s for s in before.seeds if finished[arm].get(s, inf) < following.stored]
                 if seen:
                     found[arm] = PlannedLook(seeds=before.seeds, baseline=before.seeds, seen=seen)
@@ -94,19 +123,18 @@ def last_plan(connection: Connection, study: str) -> PlanContent | None:
     return None if content is None else PlanContent.from_json(content)
 
 
-def _known_arms(before: PlanContent, new: PlanContent) -> dict[str, str]:
-    """For each arm of the new plan but the baseline: its name in the plan before, if it is there.
-
-    Arms are compared by recipe; those of an import, which has none, by name.
-    """
-    names = {_key(before, name): name for name in before.arms}
-    keys = {name: _key(new, name) for name in new.arms if name != new.baseline}
-    return {name: names[key] for name, key in keys.items() if key in names}
+def _common_arms(before: PlanContent, now: PlanContent) -> set[str]:
+    """The arms of the plan of now, but its baseline, whose recipes the plan before has."""
+    keys = {_key(before, name) for name in before.arms}
+    return {name for name in now.arms if name != now.baseline and _key(now, name) in keys}
 
 
 def _key(plan: PlanContent, arm: str) -> str:
+    """Identifies an arm by its recipe; an arm of an import, which has none, by its name."""
     recipe: Any = plan.arms[arm]
-    return repr(sorted(flat_recipe(recipe).items())) if isinstance(recipe, Mapping) else arm
+    if not isinstance(recipe, Mapping):
+        return arm
+    return hashlib.sha256(json.dumps(flat_recipe(recipe), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _seeds(connection: Connection, study: str) -> tuple[Seeds, Seeds]:

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from sweep.design.plan import Arm, Plan
 from sweep.errors import StudyError
 from sweep.history.existed import existed_before
-from sweep.history.looks import looks_before
-from sweep.store.plan_content import PlanContent, PlannedLook
+from sweep.history.looks import Looks, looks_before
+from sweep.store.plan_content import PlanContent
 from sweep.store.schema import arms, members, plans, studies
 from sweep.store.store import Store
 
@@ -46,7 +46,7 @@ def save_content(
     connection: Connection,
     digest: str,
     content: Mapping[str, Any],
-    looks: Mapping[str, PlannedLook] | None,
+    looks: Looks | None,
 ) -> None:
     """Store the JSON of a plan with the looks before it; only these, if the study had it before.
 
@@ -55,12 +55,12 @@ def save_content(
     study = content["study"]
     same = (plans.c.study == study) & (plans.c.hash == digest)
     known = connection.execute(select(plans.c.content).where(same)).scalar()
-    written = {"looks": {arm: look.json for arm, look in (looks or {}).items()}}
+    record = (looks or Looks(arms={}, former={})).json
     if known is None:
-        values = {"study": study, "hash": digest, "content": {**content, **written}}
+        values = {"study": study, "hash": digest, "content": {**content, **record}}
         connection.execute(insert(plans).values(**values, stored=time.time()))
     elif looks:
-        merged = {"looks": {**known.get("looks", {}), **written["looks"]}}
+        merged = {name: {**known.get(name, {}), **found} for name, found in record.items()}
         connection.execute(update(plans).where(same).values(content={**known, **merged}))
 
 

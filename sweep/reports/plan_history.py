@@ -29,6 +29,7 @@ def history_json(history: PlanHistory) -> dict[str, Any]:
         "file": history.file.value,
         "file_changes": [_change_json(change) for change in history.file_changes],
         "existed": asdict(history.existed) if history.existed else None,
+        "looks": {arm: look.json for arm, look in history.looks.items()},
         "withdrawn": [_withdrawn_json(arm) for arm in history.withdrawn],
     }
 

@@ -123,6 +123,8 @@ class PlanContent:
     """By arm: the seeds whose runs had results before the plan; None if that was not recorded."""
     looks: Mapping[str, PlannedLook] | None = None
     """By arm: the look that was had at it before this plan; None if that was not recorded."""
+    former_looks: Mapping[str, PlannedLook] = field(default_factory=dict)
+    """The looks at arms that are no longer in the plan, by the key of their recipe."""
     replaced: Sequence[str] = ()
     """Results of an imported study that a later import replaced, in words."""
     json: Mapping[str, Any] = field(default_factory=dict)
@@ -155,6 +157,7 @@ class PlanContent:
             labels=json.get("labels", {}),
             existed=json.get("existed"),
             looks=_read_looks(json.get("looks")),
+            former_looks=_read_looks(json.get("former_looks")) or {},
             replaced=json.get("replaced", ()),
             json=json,
         )

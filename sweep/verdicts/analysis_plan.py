@@ -24,6 +24,7 @@ def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0)
     from analysis.rules import Plan
 
     baseline, *others = arms
+    looks = _looks(content, others)
     settings = content.analysis
     return Plan(
         arms=tuple(others),
@@ -37,8 +38,8 @@ def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0)
         budgets=_budgets(content),
         outside_family=frozenset(content.budgets),
         higher_is_better=content.direction is Direction.MAXIMIZE,
-        looks=_looks(content, others),
-        seen_before=frozenset(arm for arm in others if (content.existed or {}).get(arm)),
+        looks=looks,
+        seen_before=frozenset(content.existed or {}) & set(others) - looks.keys(),
         pairs=content.pairs,
     )
 

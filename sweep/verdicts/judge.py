@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sweep.history.history import PlanHistory, plan_history
-from sweep.history.looks import recorded_looks
 from sweep.metrics.metric import Direction
 from sweep.noise.records import CitedNoise, cited_noise
 from sweep.noise.setting import stored_setting
@@ -145,6 +144,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
     """
     plan = _plan(store, study, questions)
     history = plan_history(store, study)
+    plan = replace(plan, looks=history.looks)
     evidence = read_evidence(store, study.name)
     arms = store.arms(study.name)
     judgement = _judge(evidence, arms, plan, history.questions_withdrawn)

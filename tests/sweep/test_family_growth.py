@@ -72,3 +72,27 @@ def test_an_earlier_family_is_judged_in_the_direction_of_the_metric(importer: Im
 def table(values: dict[str, tuple[float, ...]]) -> str:
     rows = [f"{arm},{seed},{x}" for arm, xs in values.items() for seed, x in enumerate(xs)]
     return "\n".join(["arm,seed,accuracy", *rows]) + "\n"
+
+
+def test_an_arm_that_is_added_after_a_look_may_change_what_the_look_decided(
+    train: Trainer, content: Content
+) -> None:
+    """The family of a look has every question of the study, those asked later, too."""
+    content["design"]["seeds"] = 4
+    content["analysis"]["smallest_effect"] = 0.0001
+    train(content, close)
+    for number in range(3):
+        content["interventions"][f"more-{'x' * number}"] = {
+            "because": "More questions.",
+            "set": {"model.init_std": 0.03 + number / 100},
+        }
+    content["design"]["seeds"] = 5
+    train(content, later)
+    found = train.report()["family_growth"]
+    assert found["changed"] == [{"arm": "clip", "before": "better", "after": "undecided"}]
+    rows = {arm["arm"]: (arm["basis"], arm["n_planned"]) for arm in train.report()["arms"]}
+    assert (rows["clip"], rows["more-"]) == (("looks", 4), ("planned", 5))
+
+
+def later(arm: str, seed: int) -> dict[str, Any]:
+    return close(arm, 4) if seed == 5 else close(arm, seed)

@@ -57,6 +57,7 @@ def test_an_extension_after_a_look_leaves_decided_arms_and_judges_the_others_by_
     ) in train.table()
     look = {"seeds": [[1, 4]], "baseline": [[1, 4]], "seen": [[1, 4]]}
     assert looks(train) == [{}, dict.fromkeys(BOTH, look)]
+    assert train.report()["plan"]["looks"].keys() == set(BOTH)
 
 
 def test_the_first_look_stays_the_look_of_all_later_plans(train: Trainer, content: Content) -> None:
@@ -105,6 +106,35 @@ def test_a_smaller_plan_after_a_look_is_no_fixed_plan(train: Trainer, content: C
         train(changed(content, SEEDS, seeds), noisy if seeds == 5 else nothing)
     train(changed(content, SEEDS, 3), noisy)
     assert set(basis(train).values()) == {("looks", 0)}
+
+
+def test_an_arm_that_comes_back_has_the_look_that_it_had(train: Trainer, content: Content) -> None:
+    train(changed(content, SEEDS, 3), noisy)
+    without = {**content, "interventions": dict(content["interventions"])}
+    del without["interventions"]["no-dropout"]
+    train(changed(without, SEEDS, 4), noisy)
+    train(changed(content, SEEDS, 5), noisy)
+    assert basis(train)["no-dropout"] == ("looks", 3)
+
+
+def test_a_plan_that_comes_back_after_another_one_is_not_new(
+    train: Trainer, content: Content
+) -> None:
+    train(changed(content, SEEDS, 3), nothing)
+    train(changed(content, SEEDS, 5), noisy)
+    trial = changed(changed(content, SEEDS, 5), "baseline/model/init_std", 0.5)
+    train(trial, noisy)
+    train(changed(content, SEEDS, 3), noisy)
+    assert set(basis(train).values()) == {("looks", 0)}
+    train(changed(content, SEEDS, 5), noisy)
+    assert basis(train) == planned(*BOTH, seeds=5)
+
+
+def test_an_extended_copy_has_no_fixed_verdict_either(train: Trainer, content: Content) -> None:
+    train(changed(content, SEEDS, 4), noisy)
+    train(changed(changed(content, "name", "copy"), SEEDS, 4), noisy)
+    train(changed(changed(content, "name", "copy"), SEEDS, 9), noisy)
+    assert set(basis(train, "copy").values()) == {("looks", 0)}
 
 
 def test_verdicts_of_a_copy_under_another_name_rest_on_e_values_alone(
