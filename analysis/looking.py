@@ -75,8 +75,13 @@ def _later_looks(
             row, basis="looks", n_planned=_n_planned(first.get(row.arm)), sensitive=False
         )
         for row in judged.arms[1:]
-        if row.arm not in first or (row.n_shared or 0) > (first[row.arm].n_shared or 0)
+        if row.arm not in first or _has_more(row, first[row.arm])
     }
+
+
+def _has_more(later: ArmVerdict, first: ArmVerdict) -> bool:
+    """True if there is an e-value over more pairs than the look had."""
+    return later.method == "e-value" and (later.n_shared or 0) > (first.n_shared or 0)
 
 
 def _for_arms(plan: Plan, arms: Sequence[str]) -> Plan:

@@ -157,6 +157,12 @@ def test_runs_without_pairs_keep_the_verdict_of_the_look(differences: Floats) ->
     ]
 
 
+def test_equal_seeds_that_do_not_pair_keep_the_verdict_of_the_look(differences: Floats) -> None:
+    plan = replace(looked(PLAN, 5), pairs=False)
+    assert {row.basis for row in judged(differences, plan).arms[1:]} == {"planned"}
+    assert verdicts(judged(differences, plan)) == verdicts(judged(differences[:5], plan))
+
+
 def test_a_plan_with_looks_needs_the_seeds_they_name(differences: Floats) -> None:
     runs = frame(differences).rename(columns={"seed": "init_seed"})
     with pytest.raises(ValueError, match="needs the column 'seed'"):
