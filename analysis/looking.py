@@ -67,15 +67,16 @@ def _later_looks(
     if not arms:
         return {}
     rejected = sum(_is_rejected(row, plan) for row in first.values())
-    rules = replace(_for_arms(plan, arms), by_looks=True)
+    also = [arm for arm in plan.budgets if arm not in arms]  # they turn effects into tokens
+    rules = replace(_for_arms(plan, [*arms, *also]), by_looks=True)
     rules = replace(rules, withdrawn=rules.withdrawn - rejected)
-    judged = judge_once(runs[runs["arm"].isin([plan.baseline, *arms])], rules)
+    judged = judge_once(runs[runs["arm"].isin([rules.baseline, *rules.arms])], rules)
     return {
         row.arm: replace(
             row, basis="looks", n_planned=_n_planned(first.get(row.arm)), sensitive=False
         )
         for row in judged.arms[1:]
-        if row.arm not in first or _has_more(row, first[row.arm])
+        if row.arm not in first or (row.arm in arms and _has_more(row, first[row.arm]))
     }
 
 
@@ -86,7 +87,12 @@ def _has_more(later: ArmVerdict, first: ArmVerdict) -> bool:
 
 def _for_arms(plan: Plan, arms: Sequence[str]) -> Plan:
     """The plan for some of its arms; the family is as large as before."""
-    kept = replace(plan, arms=tuple(arms), outside_family=plan.outside_family & set(arms))
+    kept = replace(
+        plan,
+        arms=tuple(arms),
+        outside_family=plan.outside_family & set(arms),
+        budgets={arm: ratio for arm, ratio in plan.budgets.items() if arm in arms},
+    )
     return replace(kept, withdrawn=plan.questions - len(kept.family))
 
 

@@ -44,10 +44,6 @@ class Sequential(Estimate):
         half = half_width(self.n, self.variance, level)
         return self.effect - half, self.effect + half
 
-    def within(self, delta: float, alpha: float) -> bool:
-        """True if the confidence sequence at alpha x `SHARE` is inside +-delta (nats)."""
-        return self.p_within(delta) < alpha
-
     def p_below(self, limit: float) -> float:
         """Small if the effect is shown to be below `limit` (nats)."""
         return self._p(limit) if self.effect < limit else 1.0

@@ -178,10 +178,9 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
 
 
 def _plan(store: Store, study: StudyRow, questions: Questions) -> PlanContent:
-    """The plan with the looks on record and these questions."""
+    """The plan with these questions."""
     plan = store.plan(study)
-    looks = recorded_looks(store, study.name, plan)
-    return replace(plan, looks=looks, analysis=questions.added_to(plan.analysis))
+    return replace(plan, analysis=questions.added_to(plan.analysis))
 
 
 def _judge(

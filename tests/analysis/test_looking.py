@@ -169,6 +169,17 @@ def test_a_plan_with_looks_needs_the_seeds_they_name(differences: Floats) -> Non
         judge(runs, looked(PLAN, 5))
 
 
+def test_arms_that_a_look_left_open_have_their_worth_in_tokens(differences: Floats) -> None:
+    other = differences.copy()
+    other[:, 0] += 0.06  # less tokens: decided at the look
+    budgets = {"a": 0.8, "b": 1.25}
+    plan = replace(looked(PLAN, 5), budgets=budgets, outside_family=frozenset(budgets))
+    found = judged(other, plan)
+    assert [row.basis for row in found.arms[1:]] == ["planned", *["looks"] * 3]
+    assert found["c"].worth_tokens is not None
+    assert found.family == 2
+
+
 def is_wrong(row: ArmVerdict) -> bool:
     return row.verdict in ("better", "worse")
 
