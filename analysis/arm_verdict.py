@@ -1,6 +1,7 @@
 """The verdict on one arm, and the verdicts on a study."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .decision import Verdict
 from .effects import Method
@@ -29,6 +30,10 @@ class ArmVerdict:
     mean: float | None = None
     """Mean over the runs that are done; diverged runs are left out."""
     sd: float | None = None
+    mean_used: float | None = None
+    """Mean over the arm's runs that the effect rests on: those of the shared seeds, if pairs decide."""
+    baseline_mean_used: float | None = None
+    """The same of the baseline; the effect is `mean_used` minus this."""
     effect: float | None = None
     """Arm minus baseline; negative is an improvement, unless the plan says `higher_is_better`."""
     ci_low: float | None = None
@@ -86,6 +91,14 @@ class ArmVerdict:
     worth_tokens_high: float | None = None
     worth_is_extrapolated: bool = False
     """True if `worth_tokens` lies outside the budgets of tokens that were trained."""
+    looks: Literal["better", "worse"] | None = None
+    """For a single run beyond the baseline's spread. It is no verdict: such a p holds only for
+    normal noise as large as the baseline's."""
+    runs_to_test: int | None = None
+    """Runs on each side that would make an undecided comparison a test; None if it is one."""
+    hidden_by_rounding: bool = False
+    """True if the differences vary less than rounding explains; then rounding gives their
+    variance, and differences of one or two units of the last digit have the sign-flip test's p."""
     seeds_to_settle: int | None = None
     """For an undecided arm: further seeds, in arm and baseline, that would settle it with 80% power.
     None if that takes more than `power.MAX_SEEDS` or nothing can be estimated."""
@@ -108,6 +121,8 @@ class Judgement:
     """Seed columns in which runs of one arm share seeds: their runs are no independent seeds."""
     prior: Prior
     """The prior fitted to all arms' variances; `prior.df` is 0 if too few arms had pairs."""
+    resolution: float
+    """Size of the last digit of the losses, in nats; 0 if they have all their digits."""
     spread: CommonSpread | None = None
     """The standard deviation that all arms have in common; None if runs share seeds of streams."""
     arms: tuple[ArmVerdict, ...]

@@ -1,4 +1,7 @@
-"""Comparison of one arm with the baseline: shared seeds, and all estimates of the effect."""
+"""Comparison of one arm with the baseline: shared seeds, and all estimates of the effect.
+
+Which comparison decides is fixed by numbers of seeds, never by p-values: see `is_paired`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,20 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .correlation import correlation, fisher_interval
-from .digits import difference, rounding
+from .digits import difference, resolution, rounding
 from .effects import (
     Estimate,
+    Method,
     moments,
-    paired_t,
     prediction_t,
+    sign_flip_p,
     sign_flip_ps,
     welch_t,
 )
 from .independent import held_streams, independent_sides
 from .moderation import MIN_DF, Prior, fit_prior, moderate
 from .runs import ArmRuns, Seed
+from .unpaired import MIN_RUNS, Side, unpaired_t
 
 Floats = NDArray[np.float64]
+
+ENOUGH_PAIRS = 4
+"""With as many shared seeds or more, arms are compared by pairs, however many runs share no seed."""
+DOUBTFUL_DIGITS = 2
+"""Rounding may cause differences of as many units of the last digit, in every pair alike."""
+NO_PRIOR = fit_prior([], [])
 
 
 @dataclass
@@ -35,9 +46,13 @@ class Comparison:
     arm: ArmRuns
     baseline: ArmRuns
     permutation_p: float | None = None
-    """The sign-flip p; set by `compare` if there are two shared seeds or more."""
+    """The sign-flip p; set by `compare` if the arm is paired and shares two seeds or more."""
     pairs: bool = True
     """False if the plan says that equal seeds do not pair."""
+    resolution: float = 0.0
+    """Size of the last digit of the study's losses, nats; 0 if they have all their digits."""
+    run_prior: Prior = NO_PRIOR
+    """The prior of the variances of single runs, for arms that are not paired."""
 
     @cached_property
     def equal_seeds(self) -> list[Seed]:
@@ -59,6 +74,29 @@ class Comparison:
         """True if there are shared seeds and every difference is exactly zero."""
         return bool(self.seeds) and not self.differences.any()
 
+    @cached_property
+    def is_paired(self) -> bool:
+        """True if pairs decide: `ENOUGH_PAIRS` shared seeds, or more than half of the smaller side.
+
+        Otherwise all runs of both sides decide, as if no seed were shared. Two shared seeds beside
+        five others on each side have one degree of freedom by pairs and about twelve without.
+        """
+        shared, smaller = len(self.seeds), min(len(self.arm.losses), len(self.baseline.losses))
+        return shared >= ENOUGH_PAIRS or 2 * shared > smaller
+
+    @property
+    def hidden_by_rounding(self) -> bool:
+        """True if paired differences vary less than the rounding of losses makes them vary."""
+        return len(self.seeds) > 1 and not self.identical and self._spread < self._least_variance
+
+    @property
+    def runs_to_test(self) -> int | None:
+        """Runs on each side that make this comparison a test; None if it is one, or has no runs."""
+        smaller = min(len(self.arm.losses), len(self.baseline.losses))
+        if smaller == 0 or smaller >= MIN_RUNS or (self.is_paired and len(self.seeds) > 1):
+            return None
+        return MIN_RUNS
+
     @property
     def unstable(self) -> bool:
         """True if a seed diverged in the arm and not in the baseline, which has a loss at all."""
@@ -66,27 +104,33 @@ class Comparison:
 
     @property
     def effect(self) -> float | None:
-        """Mean difference over the shared seeds; if there are none, of all done runs. In nats."""
-        if self.seeds:
+        """Mean difference over the shared seeds if pairs decide, else of all runs. In nats."""
+        if self.is_paired and self.seeds:
             return self._moments[0]
         if not self.arm.losses or not self.baseline.losses:
             return None
-        sides, origin = (self.arm.observed, self.baseline.observed), self.baseline.observed[0]
-        arm, baseline = (moments(difference(side, origin))[0] for side in sides)
-        return arm - baseline
+        arm, baseline = self._all_runs
+        return float(np.asarray(arm.mean)) - float(np.asarray(baseline.mean))
+
+    @property
+    def means_used(self) -> tuple[float, float] | None:
+        """Means of the arm's and the baseline's runs that the effect rests on, in nats."""
+        if not self.arm.losses or not self.baseline.losses:
+            return None
+        if self.is_paired and len(self.seeds) > 1:
+            arm, baseline = (moments(side)[0] for side in self._sides)
+            return arm, baseline
+        return self.arm.moments[0], self.baseline.moments[0]
 
     @cached_property
     def variance(self) -> float:
-        """Variance of the differences, nats^2; 0 below two, or if only rounding makes them differ.
+        """Variance of the differences, nats^2, at least what rounding gives; 0 below two or identical.
 
-        A variance of 0 does not show that there is no noise: losses with few digits often have
-        equal differences.
+        Losses with few digits often have equal differences, which do not show that there is no noise.
         """
-        if len(self.seeds) < 2:
+        if len(self.seeds) < 2 or self.identical:
             return 0.0
-        scale = max(float(np.abs(side).max()) for side in self._sides)
-        variance = self._moments[1]
-        return variance if variance > rounding(scale) ** 2 else 0.0
+        return max(self._spread, self._least_variance)
 
     @property
     def pairing_gain(self) -> float | None:
@@ -107,12 +151,21 @@ class Comparison:
 
     @cached_property
     def paired(self) -> Estimate | None:
-        """The plain paired t; None below two shared seeds, or if their differences are equal."""
-        return paired_t(self.differences) if self.variance > 0 else None
+        """The plain paired t; None below two shared seeds, if they are identical or do not decide."""
+        if not self.is_paired or self.variance == 0:
+            return None
+        return self._paired("paired t", self.variance, float(len(self.seeds) - 1))
+
+    @cached_property
+    def unpaired(self) -> Estimate | None:
+        """The unpaired t over all done runs; None below two on a side, or if no side varies."""
+        if min(len(self.arm.losses), len(self.baseline.losses)) < 2:
+            return None
+        return unpaired_t(*self._all_runs, self.run_prior)
 
     @cached_property
     def welch(self) -> Estimate | None:
-        """Welch's t over all done runs; None below two on a side, or if all losses are equal."""
+        """Plain Welch's t over all done runs; None below two on a side, or if no side varies."""
         sides = self.arm.observed, self.baseline.observed
         if min(side.size for side in sides) < 2:
             return None
@@ -125,7 +178,9 @@ class Comparison:
         if self.arm.observed.size != 1 or baseline.size < 2:
             return None
         loss = float(self.arm.observed[0])
-        return prediction_t(loss, baseline) if self.baseline.varies else None
+        if self.baseline.varies:
+            return prediction_t(loss, baseline, _run_variance(self.resolution))
+        return None
 
     def moderated(self, prior: Prior) -> Estimate | None:
         """The moderated paired t; None below three shared seeds, or without a prior."""
@@ -133,16 +188,47 @@ class Comparison:
         if n - 1 < MIN_DF or prior.df.item() == 0 or self.identical:
             return None
         variance, df = moderate([self.variance], [n - 1], prior)
-        return Estimate(
-            method="moderated paired t",
-            effect=self._moments[0],
-            standard_error=float(np.sqrt(variance.item() / n)),
-            df=df.item(),
-        )
+        return self._paired("moderated paired t", variance.item(), df.item())
 
     def default(self, prior: Prior) -> Estimate | None:
-        """The estimate that decides the verdict: a paired one if possible, else an unpaired one."""
-        return self.moderated(prior) or self.paired or self.welch or self.prediction
+        """The estimate that decides the verdict; `prior` is that of paired differences."""
+        if self.is_paired and len(self.seeds) > 1:
+            return self.moderated(prior) or self.paired
+        return self.unpaired or self.prediction
+
+    def _paired(self, method: Method, variance: float, df: float) -> Estimate:
+        """An estimate from the pairs, given the variance of the differences."""
+        error = float(np.sqrt(variance / len(self.seeds)))
+        effect = self._moments[0]
+        found = Estimate(method=method, effect=effect, standard_error=error, df=df)
+        if self.hidden_by_rounding and abs(effect) <= self._doubtful:
+            # The differences are a few units of the last digit: only their signs are evidence.
+            return found.with_p_at_least(self.permutation_p or sign_flip_p(self.differences))
+        return found
+
+    @property
+    def _doubtful(self) -> float:
+        """The largest effect, nats, that rounding may cause; any for losses with all their digits."""
+        exact = self.resolution == 0
+        return np.inf if exact else DOUBTFUL_DIGITS * self.resolution * (1 + 1e-9)
+
+    @cached_property
+    def _spread(self) -> float:
+        """Variance of the differences as they are, nats^2."""
+        return self._moments[1]
+
+    @cached_property
+    def _least_variance(self) -> float:
+        """The variance that two roundings give a difference, nats^2."""
+        scale = max(float(np.abs(side).max()) for side in self._sides)
+        return max(2.0 * _run_variance(self.resolution), rounding(scale) ** 2)
+
+    @cached_property
+    def _all_runs(self) -> tuple[Side, Side]:
+        """Both sides over all done runs; losses minus the baseline's first one, to keep digits."""
+        origin = self.baseline.observed[0]
+        arm, baseline = (_side(runs, origin, self.resolution) for runs in (self.arm, self.baseline))
+        return arm, baseline
 
     @cached_property
     def _sides(self) -> tuple[Floats, Floats]:
@@ -156,17 +242,18 @@ class Comparison:
 
 
 def compare(arms: Sequence[ArmRuns], baseline: ArmRuns, *, pairs: bool = True) -> list[Comparison]:
-    """Compare every arm with the baseline; all at once, so that they share random sign patterns.
+    """Compare every arm with the baseline.
 
-    Where runs share seeds, a pair is one of independent seeds: see `independent`. With `pairs` =
-    False, equal seeds do not pair.
+    All at once, so that they share random sign patterns, the resolution of the losses, and the
+    prior of the variances of single runs. Where runs share seeds, a pair is one of independent
+    seeds: see `independent`. With `pairs` = False, equal seeds do not pair.
     """
+    digit = resolution(np.concatenate([runs.observed for runs in (baseline, *arms)]))
     held = held_streams([baseline, *arms])
-    comparisons = [
-        Comparison(*independent_sides(arm, baseline, held, pairs=pairs), pairs=pairs)
-        for arm in arms
-    ]
-    paired = [each for each in comparisons if len(each.seeds) > 1]
+    sides = [independent_sides(arm, baseline, held, pairs=pairs) for arm in arms]
+    prior = _run_prior([arm for arm, _ in sides] + [other for _, other in sides[:1]], digit)
+    comparisons = [Comparison(*each, None, pairs, digit, prior) for each in sides]
+    paired = [each for each in comparisons if each.is_paired and len(each.seeds) > 1]
     known = sign_flip_ps([each.differences for each in paired])
     for each, p in zip(paired, known, strict=True):
         each.permutation_p = p
@@ -174,8 +261,30 @@ def compare(arms: Sequence[ArmRuns], baseline: ArmRuns, *, pairs: bool = True) -
 
 
 def learn_prior(comparisons: Sequence[Comparison]) -> Prior:
-    """Fit the prior to the variances of all arms with pairs; identical arms are left out."""
+    """Fit the prior to the variances of all paired arms; identical arms are left out."""
     return fit_prior(
         [comparison.variance for comparison in comparisons],
-        [max(len(comparison.seeds) - 1, 0) for comparison in comparisons],
+        [max(len(each.seeds) - 1, 0) if each.is_paired else 0 for each in comparisons],
     )
+
+
+def _run_prior(arms: Sequence[ArmRuns], digit: float) -> Prior:
+    """Fit the prior of the variances of single runs to all arms that have enough of them."""
+    enough = [runs for runs in arms if len(runs.losses) >= MIN_RUNS and runs.varies]
+    return fit_prior(
+        [max(runs.moments[1], _run_variance(digit)) for runs in enough],
+        [len(runs.losses) - 1 for runs in enough],
+    )
+
+
+def _run_variance(digit: float) -> float:
+    """The variance that rounding to multiples of `digit` (nats) gives a loss, nats^2."""
+    return digit**2 / 12
+
+
+def _side(runs: ArmRuns, origin: float, digit: float) -> Side:
+    """One side of an unpaired comparison, with losses minus `origin`."""
+    mean, variance = moments(difference(runs.observed, origin))
+    least = max(_run_variance(digit), rounding(float(np.abs(runs.observed).max())) ** 2)
+    known = variance if digit or variance > least else 0.0
+    return Side(n=runs.observed.size, mean=mean, variance=max(known, _run_variance(digit)))

@@ -14,6 +14,7 @@ from .multiplicity import adjust, levels
 from .rules import Plan
 
 Verdict = Literal["better", "worse", "negligible", "undecided", "unstable", "identical"]
+Look = Literal["better", "worse"]
 Floats = NDArray[np.float64]
 Judged = tuple[Estimate | None, float]
 """An estimate and the p-value that decides; NaN if there is none, as for an arm that diverged."""
@@ -50,6 +51,8 @@ class Decision:
     """"undecided" without a test."""
     interval: Interval | None
     """The interval that the verdict uses; None without an estimate."""
+    looks: Look | None
+    """For a single run, which is no test: the verdict that its p would give."""
 
 
 def decide(judged: Sequence[Judged], plan: Plan) -> list[Decision]:
@@ -57,31 +60,61 @@ def decide(judged: Sequence[Judged], plan: Plan) -> list[Decision]:
 
     There are two claims about an arm, that it differs from the baseline and that it is negligible.
     Each is adjusted over the whole family, so that the errors of either kind are held at alpha.
+    A single run is undecided; see `Decision.looks`.
     """
     within = [
         math.nan if estimate is None or math.isnan(p) else estimate.p_within(plan.smallest_effect)
+        for estimate, p in _tests(judged)
+    ]
+    claims = _differences(judged, plan), make_claims(within, plan)
+    return [_decision(*row, plan) for row in zip(judged, *claims, strict=True)]
+
+
+def _tests(judged: Sequence[Judged]) -> list[Judged]:
+    """What was judged, without the p of single runs: they are no tests."""
+    return [
+        (estimate, p if estimate is None or estimate.is_test else math.nan)
         for estimate, p in judged
     ]
-    claims = make_claims([p for _, p in judged], plan), make_claims(within, plan)
-    return [_decision(*row, plan) for row in zip(judged, *claims, strict=True)]
+
+
+def _differences(judged: Sequence[Judged], plan: Plan) -> list[Claim]:
+    """Claims that effects are not zero. For tests, single runs count as a p of 1."""
+    every = make_claims([p for _, p in judged], plan)
+    tests = make_claims([p for _, p in _tests(judged)], plan)
+    return [
+        alone if math.isnan(alone.p) == math.isnan(together.p) else together
+        for alone, together in zip(tests, every, strict=True)
+    ]
 
 
 def _decision(judged: Judged, differs: Claim, negligible: Claim, plan: Plan) -> Decision:
     """The decision on one arm. Equivalence is first: a significant effect may be negligible."""
     estimate, _ = judged
-    verdict: Verdict = "undecided"
-    level = differs.level
-    if negligible.p_adjusted < plan.alpha:
-        verdict, level = "negligible", 2 * negligible.level  # two tests, of one side each
-    elif estimate is not None and differs.p_adjusted < plan.alpha:
-        gain = estimate.effect if plan.higher_is_better else -estimate.effect
-        verdict = "better" if gain > 0 else "worse"
+    verdict, level, look = _verdict(judged, differs, negligible, plan)
     return Decision(
         differs=differs,
         negligible=negligible,
         verdict=verdict,
         interval=None if estimate is None else _interval(estimate, level),
+        looks=look,
     )
+
+
+def _verdict(
+    judged: Judged, differs: Claim, negligible: Claim, plan: Plan
+) -> tuple[Verdict, float, Look | None]:
+    """The verdict, the level of its interval, and for a single run how it looks."""
+    estimate, _ = judged
+    if negligible.p_adjusted < plan.alpha:
+        return "negligible", 2 * negligible.level, None  # two tests, of one side each
+    if estimate is None or not differs.p_adjusted < plan.alpha:
+        return "undecided", differs.level, None
+    gain = estimate.effect if plan.higher_is_better else -estimate.effect
+    look: Look = "better" if gain > 0 else "worse"
+    if estimate.is_test:
+        return look, differs.level, None
+    return "undecided", differs.level, look
 
 
 def _interval(estimate: Estimate, level: float) -> Interval:

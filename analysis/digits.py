@@ -18,6 +18,7 @@ DECIMAL_DIGITS = 15
 """A decimal with at most this many digits is recovered exactly from its double (C's DBL_DIG)."""
 MAX_DECIMALS = 22
 """10^22 is the largest power of ten that is a double."""
+_FIRST = 100
 
 
 def centred(values: ArrayLike) -> Floats:
@@ -55,6 +56,22 @@ def _finest_unit(largest: float) -> float | None:
     return None
 
 
+def resolution(values: ArrayLike) -> float:
+    """The size of the last digit that losses were written with: 0.001 for losses such as 3.412.
+
+    0 for losses with all their digits, and if there are none. It is at most 1.
+    """
+    x = np.asarray(values, float)
+    finest = _finest_unit(_largest(x)) if x.size else None
+    unit = 1.0
+    while finest is not None and unit <= finest:
+        # Losses with all their digits are found out by the first few.
+        if _is_multiple(x[:_FIRST], unit) and _is_multiple(x, unit):
+            return 1.0 / unit
+        unit *= 10.0
+    return 0.0
+
+
 def rounding(scale: float) -> float:
     """The largest spread of numbers near `scale` that rounding alone explains, in their unit."""
     return 4.0 * float(np.finfo(float).eps) * scale
@@ -62,6 +79,11 @@ def rounding(scale: float) -> float:
 
 def _largest(values: Floats) -> float:
     return float(np.abs(values).max(initial=0.0))
+
+
+def _is_multiple(values: Floats, unit: float) -> bool:
+    """True if all values are decimals in units of 1 / unit."""
+    return _is_decimal(values, np.rint(values * unit), unit)
 
 
 def _is_decimal(values: Floats, whole: Floats, unit: float) -> bool:

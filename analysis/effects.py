@@ -4,8 +4,10 @@ Differences are taken first and centred afterwards, so that losses near 1e6 that
 keep their digits. Tail probabilities come from scipy.special: importing scipy.stats takes a second.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +17,16 @@ from scipy.special import ndtr, stdtr, stdtrit
 from .digits import centred, difference
 
 Floats = NDArray[np.float64]
-Method = Literal["moderated paired t", "paired t", "Welch t", "prediction t", "e-value"]
+Method = Literal[
+    "moderated paired t",
+    "paired t",
+    "moderated Welch t",
+    "Welch t",
+    "small-sample t",
+    "prediction t",
+    "e-value",
+]
+"""`small-sample t`: Welch's t on the degrees of freedom of the side with fewer runs."""
 
 MAX_EXACT_N = 20
 """Up to this many differences, all 2^n sign patterns are enumerated (half a million sums)."""
@@ -42,6 +53,11 @@ class Estimate:
     df: float
 
     @property
+    def is_test(self) -> bool:
+        """False for a single run: its p holds for normal noise as large as the baseline's only."""
+        return self.method != "prediction t"
+
+    @property
     def t(self) -> float:
         return self.effect / self.standard_error
 
@@ -54,6 +70,13 @@ class Estimate:
         """The 1 - alpha confidence interval, in nats."""
         margin = -float(stdtrit(self.df, alpha / 2)) * self.standard_error
         return self.effect - margin, self.effect + margin
+
+    def with_p_at_least(self, p: float) -> Estimate:
+        """The estimate with a standard error so large that its two-sided p is not below `p`."""
+        if self.effect == 0 or p <= self.p:
+            return self
+        t = max(-float(stdtrit(self.df, p / 2)), TINY)
+        return replace(self, standard_error=abs(self.effect) / t)
 
     def p_below(self, limit: float) -> float:
         """One-sided p: small if the effect is shown to be below `limit` (nats)."""
@@ -129,18 +152,19 @@ def welch_precision(var_x: float, n_x: int, var_y: float, n_y: int) -> tuple[flo
     return total, 1.0 / (share**2 / (n_x - 1) + (1.0 - share) ** 2 / (n_y - 1))
 
 
-def prediction_t(loss: float, baseline: ArrayLike) -> Estimate:
+def prediction_t(loss: float, baseline: ArrayLike, least_variance: float = 0.0) -> Estimate:
     """One run compared with a baseline's m runs: (x - mean) / (s sqrt(1 + 1/m)) on m - 1 df.
 
     Losses in nats. Assumes that the arm is as noisy as the baseline (Hahn 1969, JASA 64,
-    878-888). Raises ValueError for fewer than two baseline losses or when they are all equal.
+    878-888). The variance (nats^2) is taken to be `least_variance` or more. Raises ValueError for
+    fewer than two baseline losses or when they are all equal.
     """
     y = np.asarray(baseline, float)
     mean, variance = _checked_moments(difference(y, loss), "a prediction t")
     return Estimate(
         method="prediction t",
         effect=-mean,
-        standard_error=float(np.sqrt(variance * (1.0 + 1.0 / y.size))),
+        standard_error=float(np.sqrt(max(variance, least_variance) * (1.0 + 1.0 / y.size))),
         df=float(y.size - 1),
     )
 

@@ -2,9 +2,11 @@
 
 With three seeds, an arm has two degrees of freedom. Smyth (2004), "Linear models and empirical Bayes
 methods for assessing differential expression", Stat. Appl. Genet. Mol. Biol. 3(1), article 3,
-section 6.2, fits a prior to the variances of all arms. Two changes keep the familywise error rate
-when there are few, unequally noisy arms: the prior counts for half the fitted degrees of freedom,
-and no variance is moderated below the arm's own.
+section 6.2, fits a prior to the variances of all arms. Changes that keep the error rate and each
+arm's coverage when arms are few or unequally noisy (`docs/decisions/0014-unequal-seeds.md`): the
+prior counts for half the fitted degrees of freedom, and for at most a quarter of those that it was
+learned from; no variance is moderated below the arm's own; and an arm with fewer seeds than most is
+lent so few degrees of freedom that its 95% interval covers at least 93%, however noisy it is.
 
 In every function, the last axis of an array runs over the arms of one study, so that the same code
 judges one real study and thousands of simulated ones.
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import polygamma, psi
+from scipy.special import ndtri, polygamma, psi, stdtridf, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +29,12 @@ four arms, at most 0.06 on average from six arms on (`docs/decisions/0002-fewest
 MIN_DF = 2
 """Minimum degrees of freedom. A variance with one (two seeds) is too noisy to fit a prior to, or to
 moderate: see the same page."""
+MAX_SHARE = 0.25
+"""Of the degrees of freedom that the prior was learned from, the share that an arm may be lent. With
+all of them, one arm that is three times as noisy as seven others, three seeds each, gives a
+familywise error of 0.08 (`docs/decisions/0014-unequal-seeds.md`)."""
+MIN_COVERAGE = 0.93
+"""Coverage of the 95% interval of an arm with few seeds, whatever its noise: see `safe_df`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +49,11 @@ class Prior:
     variance: Floats
     """Smyth's s0 squared, in squared units of the differences; 0 if no prior was fitted."""
     df_limit: Floats
-    """Sum of the fitted arms' degrees of freedom: no moderated arm has more."""
+    """Sum of the fitted arms' degrees of freedom: no moderated arm has more, or is lent more than
+    `MAX_SHARE` of it."""
+    usual_df: Floats
+    """Median of the fitted arms' degrees of freedom (the upper one of two): arms with fewer are lent
+    no more than `safe_df`."""
     arms: NDArray[np.int64]
     """Number of arms that the prior was fitted to."""
 
@@ -66,6 +78,7 @@ def fit_prior(variances: ArrayLike, df: ArrayLike) -> Prior:
         df=np.where(learned, prior_half, 0.0),  # d0 / 2: Smyth's d0, halved
         variance=np.where(learned, np.exp(mean + correction), 0.0),
         df_limit=np.where(used, d, 0.0).sum(axis=-1, keepdims=True),
+        usual_df=_upper_median(np.where(used, d, np.inf), arms),
         arms=arms,
     )
 
@@ -76,12 +89,31 @@ def moderate(variances: ArrayLike, df: ArrayLike, prior: Prior) -> tuple[Floats,
     They are unchanged if no prior was fitted, or for a df below `MIN_DF`.
     """
     s2, own_df = np.broadcast_arrays(np.asarray(variances, float), np.asarray(df, float))
-    prior_df = np.where(own_df >= MIN_DF, prior.df, 0.0)
-    sum_df = own_df + prior_df
-    weight = 1.0 - own_df / np.maximum(sum_df, np.finfo(float).tiny)  # 1 for an infinite prior_df
+    lent = np.where(own_df >= MIN_DF, np.minimum(prior.df, MAX_SHARE * prior.df_limit), 0.0)
+    few = (own_df < prior.usual_df) & (lent > 0)
+    if few.any():
+        lent = np.where(few, np.minimum(lent, safe_df(own_df)), lent)
+    sum_df = own_df + lent
+    weight = lent / np.maximum(sum_df, np.finfo(float).tiny)
     shrunk = weight * prior.variance + (1.0 - weight) * s2
     total = np.minimum(sum_df, np.maximum(prior.df_limit, own_df))
     return np.maximum(shrunk, s2), total
+
+
+def safe_df(own_df: ArrayLike) -> Floats:
+    """Degrees of freedom that a variance may be lent without harm, in the shape of `own_df`.
+
+    A moderated variance is at least the arm's own, so |t| is at most the plain t. If the critical
+    value is no less than that of a plain interval with `MIN_COVERAGE`, the 95% interval covers at
+    least that, whatever the arm's true noise. Infinite from about 15 degrees of freedom on.
+    """
+    df = np.asarray(own_df, float)
+    known, place = np.unique(df, return_inverse=True)
+    critical = -stdtrit(np.maximum(known, 1.0), (1 - MIN_COVERAGE) / 2)
+    # The normal distribution is the limit: any number of degrees of freedom is safe there.
+    bounded = critical > -ndtri(0.025) * (1 + 1e-9)
+    total = np.where(bounded, stdtridf(0.975, np.where(bounded, critical, 12.0)), np.inf)
+    return np.asarray(np.maximum(total - known, 0.0)[place].reshape(df.shape), float)
 
 
 def trigamma_inverse(x: ArrayLike) -> Floats:
@@ -105,6 +137,15 @@ def _prior_from_excess(excess: Floats) -> tuple[Floats, Floats]:
     half = trigamma_inverse(np.where(finite, excess, 1.0))
     correction = np.where(finite, psi(half) - np.log(half), 0.0)
     return np.where(finite, half, np.inf), correction
+
+
+def _upper_median(df: Floats, arms: NDArray[np.int64]) -> Floats:
+    """The median df of the arms that were used; the others are infinite."""
+    if df.shape[-1] == 0:
+        return np.full((*df.shape[:-1], 1), np.inf)
+    ascending = np.sort(df, axis=-1)
+    middle = np.minimum(arms // 2, df.shape[-1] - 1)
+    return np.asarray(np.take_along_axis(ascending, middle, axis=-1), float)
 
 
 def _mean(values: Floats, used: NDArray[np.bool_], count: NDArray[np.int64]) -> Floats:

@@ -110,7 +110,8 @@ def moderated_spread(
     prior = fit_prior(variances, df)
     if arms < MIN_ARMS:
         return np.asarray(variances, float), 0.0
-    prior = replace(prior, df_limit=np.array([arms * (seeds - 1.0)]))
+    planned_df = seeds - 1.0
+    prior = replace(prior, df_limit=np.array([arms * planned_df]), usual_df=np.array([planned_df]))
     moderated, total = moderate(variances, seeds - 1, prior)
     return moderated, float(total.max()) - (seeds - 1)
 

@@ -63,6 +63,7 @@ def _judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
         noise=_noise(baseline, held),
         family=plan.questions,
         prior=prior,
+        resolution=comparisons[0].resolution if comparisons else 0.0,
         shared_streams=streams,
         spread=None if streams else common_spread([arm.observed for arm in by_arm.values()]),
         arms=tuple(
@@ -131,6 +132,8 @@ def _row(
         p_negligible=_none_if_nan(decision.negligible.p),
         p_negligible_adjusted=_none_if_nan(decision.negligible.p_adjusted),
         verdict=verdict,
+        looks=decision.looks,
+        runs_to_test=comparison.runs_to_test if verdict == "undecided" else None,
         real_but_negligible=verdict == "negligible" and decision.differs.p_adjusted < plan.alpha,
         sensitive=sensitive,
     )
@@ -156,9 +159,13 @@ def _compared(comparison: Comparison, alpha: float) -> ArmVerdict:
     """A row with the fields that do not depend on the method of the verdict."""
     low, high = comparison.correlation_interval(alpha)
     paired, welch = comparison.paired, comparison.welch
+    mean, baseline_mean = comparison.means_used or (None, None)
     return replace(
         _counts(comparison.arm),
         n_shared=len(comparison.equal_seeds),
+        mean_used=mean,
+        baseline_mean_used=baseline_mean,
+        hidden_by_rounding=comparison.hidden_by_rounding,
         effect=comparison.effect,
         pairing_gain=comparison.pairing_gain,
         correlation=comparison.correlation,

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import polygamma
+from scipy.special import polygamma, stdtr, stdtrit
 
-from analysis.moderation import MIN_ARMS, MIN_DF, fit_prior, moderate, trigamma_inverse
+from analysis.moderation import (
+    MIN_ARMS,
+    MIN_COVERAGE,
+    MIN_DF,
+    fit_prior,
+    moderate,
+    safe_df,
+    trigamma_inverse,
+)
 
 # statistics.md, section 8: standard deviations of paired differences, nats.
 SDS = np.array([0.0025, 0.0063, 0.0030, 0.0091, 0.0003, 0.0006, 0.0188, 0.0075])
@@ -64,12 +72,27 @@ def test_the_unit_of_the_loss_does_not_matter(s2: list[float], df: int, unit: fl
     assert again_df == pytest.approx(total_df, rel=1e-5)
 
 
-def test_equally_noisy_arms_share_all_their_degrees_of_freedom() -> None:
+def test_equally_noisy_arms_are_lent_a_quarter_of_all_degrees_of_freedom() -> None:
     prior = fit_prior([1.0, 1.1, 0.9, 1.0, 1.0, 1.0], 4)
     moderated, df = moderate([1.0, 1.1, 0.9, 1.0, 1.0, 1.0], 4, prior)
     assert prior.df.item() == math.inf
-    assert (df == 24).all()
-    assert moderated[2] == moderated[0] == prior.variance.item()
+    assert (df == 4 + 24 / 4).all()
+    assert moderated[2] == pytest.approx((4 * 0.9 + 6 * prior.variance.item()) / 10)
+
+
+@pytest.mark.parametrize("own", [1, 2, 3, 4, 6, 10, 14])
+def test_lent_degrees_of_freedom_leave_an_arm_of_any_noise_93_percent_coverage(own: int) -> None:
+    critical = -stdtrit(own + safe_df(own), 0.025)
+    assert 1 - 2 * stdtr(own, -critical) == pytest.approx(MIN_COVERAGE, abs=1e-9)
+
+
+def test_an_arm_with_fewer_seeds_than_most_is_lent_no_more_than_is_safe() -> None:
+    own = np.array([2, *[6] * 7])
+    variances = np.linspace(0.9, 1.1, 8)
+    _, df = moderate(variances, own, fit_prior(variances, own))
+    assert df[0] == pytest.approx(2 + safe_df(2).item())
+    assert (df[1:] == 6 + own.sum() / 4).all()
+    assert np.isinf(safe_df([16, 40])).all()
 
 
 @pytest.mark.parametrize("arms", range(MIN_ARMS))

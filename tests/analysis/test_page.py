@@ -19,6 +19,7 @@ INSIDE = {
     "welch_precision",
     "sign_flip_ps",
     "trigamma_inverse",
+    "safe_df",
     "chi_square_interval",
     "visible_shift",
 }

@@ -95,27 +95,6 @@ def test_identical_arms_are_identical_and_not_infinitely_significant(study) -> N
     assert (row.verdict, row.effect, row.p, row.p_adjusted) == ("identical", 0.0, None, None)
 
 
-def test_a_constant_difference_is_judged_by_welch(study) -> None:  # noqa: ANN001
-    row = verdict_on(study, [3.5, 3.25, 3.75], [3.0, 2.75, 3.25])
-    assert (row.method, row.p_paired, row.pairing_gain) == ("Welch t", None, None)
-    by_rounding_only = verdict_on(study, [base - 0.02 for base in BASE])
-    assert by_rounding_only.method == "Welch t"
-
-
-def test_a_constant_difference_among_enough_arms_is_judged_with_their_noise(study) -> None:  # noqa: ANN001
-    base = [3.0, 2.75, 3.25]
-    wobble = np.array([1.0, -2.0, 0.5])
-    arms = {f"arm-{i}": list(base + wobble * 2.0**-i) for i in range(6)}
-    arms["constant"] = [loss + 0.5 for loss in base]
-    plan = Plan(arms=tuple(arms), smallest_effect=0.005)
-    judgement = judge(study({"baseline": base, **arms}), plan)
-    row = judgement["constant"]
-    assert row.method == "moderated paired t"
-    assert row.p is not None
-    assert 0 < row.p < 1
-    assert judgement.prior.arms.item() == 6
-
-
 def test_a_seed_that_diverged_only_here_makes_the_arm_unstable(study) -> None:  # noqa: ANN001
     runs = with_status(study({"baseline": BASE, "arm": shifted(-0.02)}), "arm", 3, "diverged")
     row = judge(runs, PLAN)["arm"]
@@ -164,19 +143,6 @@ def test_an_arm_outside_the_family_does_not_change_the_p_values_of_others(study)
     assert judgement.family == 1
     assert judgement["arm"].p_adjusted == judgement["arm"].p
     assert judgement["placebo"].p_adjusted == judgement["placebo"].p
-
-
-def test_without_shared_seeds_welch_decides_and_a_single_run_is_predicted(study) -> None:  # noqa: ANN001
-    base = study({"baseline": BASE})
-    many = judge(pd.concat([base, study({"arm": shifted(-0.05)}, first_seed=11)]), PLAN)["arm"]
-    assert (many.method, many.n_shared, many.verdict) == ("Welch t", 0, "better")
-    one = judge(pd.concat([base, study({"arm": [3.49]}, first_seed=11)]), PLAN)["arm"]
-    assert (one.method, one.verdict) == ("prediction t", "undecided")
-    assert one.seeds_to_settle is not None
-    alone = judge(study({"baseline": [3.5], "arm": [3.4]}), PLAN)
-    assert alone.noise is None
-    assert (alone["arm"].method, alone["arm"].verdict) == (None, "undecided")
-    assert alone["arm"].effect == pytest.approx(-0.1)
 
 
 def test_an_empty_study_is_undecided() -> None:
@@ -236,9 +202,10 @@ def test_the_reference_results_have_the_known_noise_p_values_and_verdicts(
     assert p["no-dropout"] == pytest.approx(0.047, abs=5e-4)
     assert p["lr-schedule"] == pytest.approx(0.0016, abs=5e-5)
     assert judgement["lr-schedule"].p_adjusted == pytest.approx(0.0094, abs=5e-5)
-    decided = {row.arm: row.verdict for row in judgement.arms[1:] if row.verdict != "undecided"}
+    assert {row.verdict for row in judgement.arms[1:]} == {"undecided"}
+    looks = {row.arm: row.looks for row in judgement.arms[1:] if row.looks}
     harmful = {"weight-tying": "worse", "weight-decay-0.337": "worse"}
-    assert decided == {"lr-schedule": "better", **harmful}
+    assert looks == {"lr-schedule": "better", **harmful}
     assert {row.method for row in judgement.arms[1:]} == {"prediction t"}
 
 
