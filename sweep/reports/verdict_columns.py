@@ -15,6 +15,7 @@ from analysis.tables.table import (
     verdict_style,
 )
 from sweep.reports.question_text import worth_text
+from sweep.reports.run_lines import needs_runs
 from sweep.terminal.units import rough_duration
 from sweep.verdicts.judge import ArmReport, Reference
 
@@ -108,6 +109,8 @@ def _verdict_words(arm: ArmReport) -> str:
             return "undecided (no run yet)"
         if arm.lacks_baseline:
             return "undecided (no baseline)"
+        if result.runs_to_test is not None:
+            return needs_runs(result)
         return undecided(result.seeds_to_settle, result.ci_low)
     if result.by_margin:
         return f"{result.verdict}, by at least the margin"

@@ -35,6 +35,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "exchange": list(report.analysis.exchange),
         "asked": dict(report.questions),
         "overrides": dict(report.overrides),
+        "resolution": report.judgement.resolution,
         "noise": None if noise is None else asdict(noise),
         "spread": None if (spread := report.judgement.spread) is None else asdict(spread),
         "noise_on_record": known.as_json() if known else None,

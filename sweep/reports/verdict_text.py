@@ -21,6 +21,7 @@ from sweep.reports.evidence_text import (
 from sweep.reports.pairing_text import pairing_lines
 from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
 from sweep.reports.question_text import question_lines, question_notes
+from sweep.reports.run_lines import run_lines
 from sweep.reports.seeds_text import sd_interval, seeds_of, shared_seed_lines
 from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
 from sweep.reports.verdict_json import report_json, report_records
@@ -119,8 +120,10 @@ def footnotes(report: Report) -> list[str]:
         noise = f"`sweep noise {report.study}` measures its noise"
         return [f"The study has one arm, and nothing to compare it with; {noise}."]
     undecided = [arm for arm in report.arms if arm.result.verdict == "undecided"]
-    countable = [arm for arm in undecided if arm.result.seeds_to_settle]
-    lines = [*basis_lines(report), *_mark_lines(report), *withdrawn_lines(report.history)]
+    tested = [arm for arm in undecided if arm.result.runs_to_test is None]
+    countable = [arm for arm in tested if arm.result.seeds_to_settle]
+    lines = [*basis_lines(report), *_mark_lines(report), *run_lines(report.judgement)]
+    lines += withdrawn_lines(report.history)
     missing = sum(arm.result.n_missing for arm in report.arms)
     if missing:
         what = (
@@ -133,7 +136,7 @@ def footnotes(report: Report) -> list[str]:
         lines.append(f"{counted(missing, 'run')} {what}{end}.")
     if countable:
         lines += _settling_lines(report, countable)
-    unknown = [arm for arm in undecided if not (arm.has_yet_to_run or arm.lacks_baseline)]
+    unknown = [arm for arm in tested if not (arm.has_yet_to_run or arm.lacks_baseline)]
     if any(arm.result.ci_low is None for arm in unknown):
         lines.append(f"({SEEDS_UNKNOWN}) The runs so far show no noise to estimate that from.")
     return [

@@ -1,0 +1,84 @@
+"""Sentences on the runs that effects rest on: too few, written with few digits, or not all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sweep.terminal.printable import harmless
+from trainer.words import shortened
+
+if TYPE_CHECKING:
+    from analysis.arm_verdict import ArmVerdict, Judgement
+
+MAX_ARMS = 6
+"""Arms that a sentence names."""
+_SAME = 1e-12
+
+
+def needs_runs(result: ArmVerdict) -> str:
+    """`looks worse (1/4)`: an undecided arm with one of the four runs that make a test."""
+    word = f"looks {result.looks}" if result.looks else "undecided"
+    return f"{word} ({min(result.n_done, result.runs_to_test or 0)}/{result.runs_to_test})"
+
+
+def run_lines(judgement: Judgement) -> list[str]:
+    """All sentences that apply to a study."""
+    return [
+        *_few_run_lines(judgement.arms),
+        *_rounding_lines(judgement),
+        *_mean_lines(judgement.arms),
+    ]
+
+
+def _few_run_lines(arms: Sequence[ArmVerdict]) -> list[str]:
+    few = [arm for arm in arms if arm.runs_to_test is not None]
+    if not few:
+        return []
+    n = few[0].runs_to_test
+    line = (
+        f"(1/{n}, ...) Runs without shared seeds are a test from {n} runs of arm and baseline each; "
+        "fewer decide only large effects."
+    )
+    if any(arm.n_done == 1 for arm in few):
+        line += " A single run may look better or worse, which is no verdict."
+    return [line]
+
+
+def _rounding_lines(judgement: Judgement) -> list[str]:
+    digit, lines = judgement.resolution, []
+    written = f"Losses are written to {digit:g}" if digit else "Losses have all their digits"
+    hidden = [arm.arm for arm in judgement.arms if arm.hidden_by_rounding]
+    if hidden:
+        lines.append(
+            f"{written}: the differences of {_names(hidden)} vary less than rounding explains, so "
+            "their intervals have the variance of rounding."
+        )
+    if digit and any(arm.verdict == "identical" for arm in judgement.arms):
+        lines.append(f"{written}: identical arms may differ by less.")
+    return lines
+
+
+def _mean_lines(arms: Sequence[ArmVerdict]) -> list[str]:
+    """The means behind effects that rest on a part of the runs, where pairs decide."""
+    baseline, *others = arms
+    told = [
+        f"{harmless(arm.arm)} {arm.mean_used:.4f} − {arm.baseline_mean_used:.4f}"
+        for arm in others
+        if arm.mean_used is not None
+        and arm.baseline_mean_used is not None
+        and not (_same(arm.mean_used, arm.mean) and _same(arm.baseline_mean_used, baseline.mean))
+    ]
+    if not told:
+        return []
+    line = "Means are over all runs, these effects over the shared seeds alone: "
+    return [f"{line}{shortened(told, MAX_ARMS)}."]
+
+
+def _same(used: float, mean: float | None) -> bool:
+    return mean is not None and math.isclose(used, mean, rel_tol=_SAME, abs_tol=_SAME)
+
+
+def _names(arms: Sequence[str]) -> str:
+    return shortened([harmless(arm) for arm in arms], MAX_ARMS)
