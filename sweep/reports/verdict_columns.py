@@ -105,15 +105,19 @@ def _with_basis(words: str, arm: ArmReport) -> str:
 def _verdict_words(arm: ArmReport) -> str:
     result = arm.result
     if result.verdict == "undecided":
-        if arm.has_yet_to_run:
-            return "undecided (no run yet)"
-        if arm.lacks_baseline:
-            return "undecided (no baseline)"
-        if result.runs_to_test is not None:
-            return needs_runs(result)
-        return undecided(result.seeds_to_settle, result.ci_low)
+        return _undecided_words(arm)
     if result.by_margin:
         return f"{result.verdict}, by at least the margin"
     if result.may_be_too_small:
         return f"{result.verdict}, may be too small to matter"
     return f"{result.verdict} (real)" if result.real_but_negligible else str(result.verdict)
+
+
+def _undecided_words(arm: ArmReport) -> str:
+    if arm.has_yet_to_run:
+        return "undecided (no run yet)"
+    if arm.lacks_baseline:
+        return "undecided (no baseline)"
+    if arm.result.runs_to_test is not None:
+        return needs_runs(arm.result)
+    return undecided(arm.result.seeds_to_settle, arm.result.ci_low)

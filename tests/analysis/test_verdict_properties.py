@@ -42,8 +42,11 @@ def test_adding_a_constant_to_all_losses_changes_no_verdict(study, table) -> Non
 @few
 @given(tables)
 def test_scaling_losses_and_delta_scales_effects_and_leaves_p(study, table) -> None:  # noqa: ANN001
-    before, after = judged(study, table), judged(study, np.multiply(table, 8.0), delta=1 / 8)
-    scaled = 8 * np.array(numbers(before, "effect", "ci_low", "ci_high", "sd"))
+    # By ten, so that the last digit that losses are written with is scaled as well.
+    thousandths = np.round(np.multiply(table, 1.024), 3)
+    before = judged(study, thousandths)
+    after = judged(study, np.round(10 * thousandths, 2), delta=10 / 64)
+    scaled = 10 * np.array(numbers(before, "effect", "ci_low", "ci_high", "sd"))
     assert numbers(after, "effect", "ci_low", "ci_high", "sd") == pytest.approx(scaled, nan_ok=True)
     same = ("p", "p_adjusted", "p_paired", "p_welch", "pairing_gain", "sensitive")
     assert numbers(after, *same) == pytest.approx(numbers(before, *same), nan_ok=True)
