@@ -31,8 +31,13 @@ COUNTS = (
     "n_independent",
     "mean",
     "sd",
+    "p_target",
+    "worth_tokens",
+    "worth_tokens_low",
+    "worth_tokens_high",
+    "worth_is_extrapolated",
 )
-"""Fields that count all runs of an arm, also where the verdict rests on the first look's."""
+"""Fields that are those of all runs of an arm, also where the verdict rests on the first look's."""
 
 
 def judge_by_looks(runs: pd.DataFrame, plan: Plan, judge_once: JudgeOnce) -> Judgement:

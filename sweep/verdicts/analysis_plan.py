@@ -35,8 +35,8 @@ def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0)
         withdrawn=withdrawn,
         margin=settings.margin,
         target=settings.target,
-        budgets=_budgets(content),
-        outside_family=frozenset(content.budgets),
+        budgets=_budgets(content, others),
+        outside_family=frozenset(content.budgets) & set(others),
         higher_is_better=content.direction is Direction.MAXIMIZE,
         looks=looks,
         seen_before=frozenset(content.existed or {}) & set(others) - looks.keys(),
@@ -97,7 +97,11 @@ def check_settings(settings: AnalysisSettings) -> None:
     )
 
 
-def _budgets(content: PlanContent) -> dict[str, float]:
+def _budgets(content: PlanContent, arms: Sequence[str]) -> dict[str, float]:
     """The tokens of the baseline with other budgets, over its own, by arm."""
     own = planned_tokens(flat_recipe(content.arms[content.baseline])) if content.budgets else 1
-    return {arm: planned_tokens(flat_recipe(content.arms[arm])) / own for arm in content.budgets}
+    return {
+        arm: planned_tokens(flat_recipe(content.arms[arm])) / own
+        for arm in content.budgets
+        if arm in arms
+    }
