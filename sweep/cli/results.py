@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +12,9 @@ from analysis.multiplicity import CorrectionName
 from sweep.cli.app import app
 from sweep.cli.options import RUNS, Database, Folder, home_path, make_console, open_workspace
 from sweep.cli.questions import MarginOption, TargetOption
+
+if TYPE_CHECKING:
+    from sweep.importing.settings import Settings
 
 FilesArgument = Annotated[
     list[Path],
@@ -115,18 +119,9 @@ def import_results(
     from sweep.commands import import_
     from sweep.importing.columns import parse_columns
     from sweep.importing.rules import parse_rules
-    from sweep.importing.settings import Settings, asked_direction
 
-    settings = Settings(
-        baseline=baseline,
-        alpha=alpha,
-        correction=correction,
-        smallest_effect=smallest_effect,
-        margin=margin,
-        target=target,
-        direction=asked_direction(higher=higher_is_better),
-        pairs=pairs,
-    )
+    asked = {"alpha": alpha, "smallest_effect": smallest_effect, "margin": margin, "target": target}
+    settings = _settings(baseline, correction, asked, higher=higher_is_better, pairs=pairs)
     losses = {"zero_loss": zero_loss, "negative_loss": negative_loss, "large_loss": large_loss}
     rules = parse_rules(status or [], where or [], losses, at_step, replace=replace)
     columns = parse_columns(column or [])
@@ -134,3 +129,19 @@ def import_results(
         files=files, study=study, regex=regex, columns=columns, settings=settings, rules=rules
     )
     raise typer.Exit(import_.import_results(open_workspace(runs, db), request, make_console()))
+
+
+def _settings(
+    baseline: str | None,
+    correction: str | None,
+    numbers: Mapping[str, float | None],
+    *,
+    higher: bool | None,
+    pairs: bool | None,
+) -> Settings:
+    from sweep.importing.settings import Settings, asked_direction
+
+    direction = asked_direction(higher=higher)
+    return Settings(
+        baseline=baseline, correction=correction, direction=direction, pairs=pairs, **numbers
+    )

@@ -213,7 +213,8 @@ CHANGES = {
         "[analysis]",
         '[analysis]\ncorrection = "hol"',
         (
-            "'analysis.correction' = 'hol' must be 'holm', 'bonferroni', 'bh' or 'none'; "
+            "'analysis.correction' = 'hol' must be 'holm', 'bonferroni', 'hochberg', 'hommel', "
+            "'bh', 'by' or 'none'; "
             "did you mean 'holm'?"
         ),
     ),
