@@ -55,7 +55,7 @@ def p_target(runs: ArmRuns, held: Sequence[str], plan: Plan) -> float | None:
     `held`: see `independent.held_streams`. None without a target, below two values, or if they are
     all equal.
     """
-    values = _independent_values(runs, held)
+    values = independent_values(runs, held)
     if plan.target is None or values.size < 2 or not runs.varies:
         return None
     mean, variance = moments(values)
@@ -65,7 +65,8 @@ def p_target(runs: ArmRuns, held: Sequence[str], plan: Plan) -> float | None:
     return float(stdtr(values.size - 1, -t if plan.higher_is_better else t))
 
 
-def _independent_values(runs: ArmRuns, held: Sequence[str]) -> NDArray[np.float64]:
+def independent_values(runs: ArmRuns, held: Sequence[str]) -> NDArray[np.float64]:
+    """The losses of an arm's done runs, shape (n,), nats: one value per independent seed."""
     clusters = clusters_of(runs, held)
     return runs.observed if clusters is None else clusters.independent(runs.observed)
 
