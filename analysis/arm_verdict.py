@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from .decision import Verdict
+from .decision import Instability, Verdict
 from .effects import Method
 from .looks import Basis
 from .moderation import Prior
@@ -105,6 +105,25 @@ class ArmVerdict:
     p_paired: float | None = None
     p_welch: float | None = None
     p_permutation: float | None = None
+    divergence_rate: float | None = None
+    """Diverged runs, of those that are done or diverged; None if there are none. Of the baseline,
+    too."""
+    divergence_rate_low: float | None = None
+    """The exact 1 - alpha interval of the rate."""
+    divergence_rate_high: float | None = None
+    p_divergence: float | None = None
+    """Fisher's exact test, two-sided, of the baseline's rate. This and the next three are None if no
+    run of either diverged."""
+    p_divergence_adjusted: float | None = None
+    p_rank: float | None = None
+    """Two-sided p of equal losses with a diverged run as the worst of all: Wilcoxon's signed ranks
+    if the arm is judged by pairs, else Mann and Whitney's rank sums."""
+    p_rank_claim: float | None = None
+    """One-sided p, by the same test, of `verdict_converged` if that is in the arm's favour."""
+    instability: Instability | None = None
+    """Why the arm is unstable: see `divergence`; None if it is not."""
+    verdict_converged: Verdict | None = None
+    """The verdict on the runs that converged; `verdict`, unless that is `unstable`."""
     sensitive: bool = False
     """True if another method gives another verdict: see `decision.depends_on_method`."""
 

@@ -98,11 +98,6 @@ class Comparison:
         return MIN_RUNS
 
     @property
-    def unstable(self) -> bool:
-        """True if a seed diverged in the arm and not in the baseline, which has a loss at all."""
-        return bool(self.baseline.losses) and not self.arm.diverged <= self.baseline.diverged
-
-    @property
     def effect(self) -> float | None:
         """Mean difference over the shared seeds if pairs decide, else of all runs. In nats."""
         if self.is_paired and self.seeds:

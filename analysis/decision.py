@@ -15,9 +15,12 @@ from .rules import Plan
 
 Verdict = Literal["better", "worse", "negligible", "undecided", "unstable", "identical"]
 Look = Literal["better", "worse"]
+Instability = Literal["more often", "every run", "rank test"]
+"""Why an arm is unstable: it diverges more often than the baseline, all its runs diverged and none
+of the baseline's, or the verdict in its favour does not hold if diverged runs count as the worst."""
 Floats = NDArray[np.float64]
 Judged = tuple[Estimate | None, float]
-"""An estimate and the p-value that decides; NaN if there is none, as for an arm that diverged."""
+"""An estimate and the p-value that decides; NaN if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,9 @@ COUNTS = (
     "worth_tokens_low",
     "worth_tokens_high",
     "worth_is_extrapolated",
+    "divergence_rate",
+    "divergence_rate_low",
+    "divergence_rate_high",
 )
 """Fields that are those of all runs of an arm, also where the verdict rests on the first look's."""
 

@@ -15,6 +15,7 @@ from .decision import (
     decide,
     depends_on_method,
 )
+from .divergence import add_divergence
 from .independent import clusters_of, held_streams, n_independent
 from .looking import judge_by_looks
 from .moderation import Prior
@@ -42,10 +43,9 @@ def _judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """Judge every arm of `plan` by its runs.
 
     `runs` has the columns arm, loss (nats), status (see `runs.STATUSES`) and at least one of
-    `runs.SEED_COLUMNS`, one row per run, in any order. An unstable arm has an effect and an
-    interval over its converged runs, but no p: diverged runs are not missing by chance. An arm
-    without an estimate is undecided. Both count in the family as a p of 1. Raises ValueError as
-    `runs.read_runs` does.
+    `runs.SEED_COLUMNS`, one row per run, in any order. Effect, interval and p are those of
+    the runs that converged; `divergence` says when an arm is unstable. An arm without an estimate
+    is undecided, and counts in the family as a p of 1. Raises ValueError as `runs.read_runs` does.
     """
     by_arm = read_runs(runs, (plan.baseline, *plan.arms))
     baseline = by_arm[plan.baseline]
@@ -72,7 +72,7 @@ def _judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
                 n_independent=n_independent(by_arm[row.arm], held),
                 p_target=p_target(by_arm[row.arm], held, plan),
             )
-            for row in (_counts(baseline), *rows)
+            for row in add_divergence(_counts(baseline), rows, comparisons, plan)
         ),
     )
 
@@ -91,7 +91,7 @@ def _shared_streams(arms: Iterable[ArmRuns], held: Sequence[str]) -> tuple[str, 
 
 
 def _judged(comparison: Comparison, prior: Prior, plan: Plan) -> Judged:
-    """The default estimate and its p; NaN without an estimate, or if the arm is unstable."""
+    """The default estimate and its p; NaN without an estimate."""
     if comparison.identical:
         return None, math.nan
     estimate = comparison.default(prior)
@@ -100,7 +100,7 @@ def _judged(comparison: Comparison, prior: Prior, plan: Plan) -> Judged:
         if found is None:  # runs without pairs have no e-value
             return estimate, math.nan
         estimate = found
-    return estimate, math.nan if estimate is None or comparison.unstable else estimate.p
+    return estimate, math.nan if estimate is None else estimate.p
 
 
 def _counts(runs: ArmRuns) -> ArmVerdict:
@@ -193,8 +193,6 @@ def _with_interval(row: ArmVerdict, decision: Decision, delta: float) -> ArmVerd
 
 
 def _verdict(comparison: Comparison, decision: Decision) -> Verdict:
-    if comparison.unstable:
-        return "unstable"
     if comparison.identical:
         return "identical"
     return decision.verdict

@@ -1,6 +1,7 @@
 """All gates. A new gate is one more entry: a function in a file of its own, and a line here."""
 
 from benchmarks.gates.clusters import clusters
+from benchmarks.gates.divergence import divergence
 from benchmarks.gates.gate import Gate
 from benchmarks.gates.looking import looking
 from benchmarks.gates.many_questions import missed_intervals, wrong_claims
@@ -25,6 +26,7 @@ GATES: tuple[Gate, ...] = (
         "Runs that share seeds: error at most 0.06, coverage of the noise at least 0.93.",
         clusters,
     ),
+    Gate("divergence", "Null arms that diverge as the baseline: any verdict in 0.06.", divergence),
     Gate("published", "Published numbers, to the printed digits.", published),
     Gate("reference", "The published single runs: noise, prediction t, Holm.", reference),
     Gate(

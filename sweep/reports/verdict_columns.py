@@ -25,9 +25,9 @@ SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>10,000"
 TableRow: TypeAlias = ArmReport | Reference
 
 
-def verdict_columns() -> list[Column[TableRow]]:
-    """The columns of a report."""
-    return [
+def verdict_columns(*, diverged: bool = False) -> list[Column[TableRow]]:
+    """The columns of a report; `diverged` adds the one with the shares of diverged runs."""
+    columns = [
         Column("arm", lambda row: row.name, "left"),
         Column("runs", _of_arms(_runs_done)),
         Column("mean", lambda row: number(row.mean_loss), spare=1),
@@ -45,6 +45,10 @@ def verdict_columns() -> list[Column[TableRow]]:
         Column("verdict", _verdict_cell, "left", style=_style),
         Column("to settle", _of_arms(_time_to_settle), spare=3),
     ]
+    if diverged:
+        # Left out first: the verdict has the number of diverged runs, too.
+        columns.insert(2, Column("diverged", _of_arms(_diverged), spare=5))
+    return columns
 
 
 def _of_arms(cell: Callable[[ArmReport], str]) -> Callable[[TableRow], str]:
@@ -78,6 +82,16 @@ def _runs_done(arm: ArmReport) -> str:
     return str(total) if result.n_done == total else f"{result.n_done} of {total}"
 
 
+def _diverged(arm: ArmReport) -> str:
+    """`1 of 20 (0 to 25%)`: diverged runs of those that ended with or without a loss."""
+    result = arm.result
+    if result.divergence_rate_low is None or result.divergence_rate_high is None:
+        return ""
+    low, high = (100 * rate for rate in (result.divergence_rate_low, result.divergence_rate_high))
+    ended = result.n_done + result.n_diverged
+    return f"{result.n_diverged} of {ended} ({low:.0f} to {high:.0f}%)"
+
+
 def _style(row: TableRow) -> str:
     return verdict_style(row.result.verdict if isinstance(row, ArmReport) else "reference")
 
@@ -106,6 +120,8 @@ def _verdict_words(arm: ArmReport) -> str:
     result = arm.result
     if result.verdict == "undecided":
         return _undecided_words(arm)
+    if result.verdict == "unstable" and result.p is not None:
+        return f"unstable (converged: {result.verdict_converged})"
     if result.by_margin:
         return f"{result.verdict}, by at least the margin"
     if result.may_be_too_small:

@@ -8,6 +8,7 @@ from analysis.multiplicity import CORRECTIONS
 from sweep.errors import listed
 from sweep.metrics.registry import PRIMARY
 from sweep.reports.basis_text import basis_lines
+from sweep.reports.divergence_text import any_diverged, unstable_lines
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import (
     chunk_effect_lines,
@@ -39,7 +40,7 @@ MAX_COSTS = 8
 def report_document(report: Report) -> Document:
     """The document of a report; its CSV has a record for each row of the table."""
     rows: list[TableRow] = [*report.arms, *report.references]
-    table = Table(verdict_columns(), rows)
+    table = Table(verdict_columns(diverged=any_diverged(report)), rows)
     return Document(
         content=report_json(report),
         records=report_records(report),
@@ -160,7 +161,7 @@ def _mark_lines(report: Report) -> list[str]:
         )
     if any(arm.result.n_diverged and arm.result.mean is not None for arm in arms):
         lines.append("Means are over the runs that converged.")
-    return [*lines, *question_notes(report)]
+    return [*lines, *unstable_lines(report), *question_notes(report)]
 
 
 def _settling_lines(report: Report, undecided: Sequence[ArmReport]) -> list[str]:

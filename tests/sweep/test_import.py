@@ -167,7 +167,8 @@ def test_runs_without_a_finite_loss_are_reported_as_diverged(importer: Importer)
     assert "3 runs with a loss that is not finite, counted as diverged: rows 2, 4, 6." in said
     assert "1 run without a loss, counted as failed: row 3." in said
     arm = importer.arms()["a"]
-    assert (arm["n_diverged"], arm["n_failed"], arm["verdict"]) == (2, 1, "unstable")
+    assert (arm["n_diverged"], arm["n_failed"], arm["verdict"]) == (2, 1, "undecided")
+    assert (arm["divergence_rate"], arm["p_divergence"]) == (2 / 3, 1)
 
 
 def test_repeated_rows_count_once_and_are_reported(importer: Importer) -> None:
