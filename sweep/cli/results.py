@@ -75,6 +75,10 @@ EffectOption = Annotated[
 ReplaceOption = Annotated[
     bool, typer.Option("--replace", help="Overwrite results of runs that had ended.")
 ]
+RerunsOption = Annotated[
+    bool,
+    typer.Option("--reruns", help="Later rows of the same arm and seeds are exact reruns."),
+]
 DirectionOption = Annotated[
     bool | None,
     typer.Option(
@@ -112,6 +116,7 @@ def import_results(
     higher_is_better: DirectionOption = None,
     pairs: PairsOption = None,
     replace: ReplaceOption = False,
+    reruns: RerunsOption = False,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -123,7 +128,7 @@ def import_results(
     asked = {"alpha": alpha, "smallest_effect": smallest_effect, "margin": margin, "target": target}
     settings = _settings(baseline, correction, asked, higher=higher_is_better, pairs=pairs)
     losses = {"zero_loss": zero_loss, "negative_loss": negative_loss, "large_loss": large_loss}
-    rules = parse_rules(status or [], where or [], losses, at_step, replace=replace)
+    rules = parse_rules(status or [], where or [], losses, at_step, replace=replace, reruns=reruns)
     columns = parse_columns(column or [])
     request = import_.ImportRequest(
         files=files, study=study, regex=regex, columns=columns, settings=settings, rules=rules

@@ -83,6 +83,7 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
         direction=reading.rules.direction,
         seed_fields=found.seed_fields,
         settings=settings,
+        reruns=found.reruns,
         replace=request.rules.replace,
     )
     saved = save_import(workspace.open_or_create(), new)
@@ -152,6 +153,11 @@ def _understood(chosen: Chosen, equal: EqualSeeds, plan: PlanContent) -> str:
 def _remarks(found: Runs) -> Iterator[str]:
     """Yield sentences on rows that were left out or changed."""
     repeated = found.repeated_rows
+    if again := len(found.reruns):
+        yield (
+            f"{counted(again, 'row')} {'is an exact rerun' if again == 1 else 'are exact reruns'}: "
+            "no further evidence; `sweep noise` compares."
+        )
     if repeated == 1:
         yield "1 row repeats another and counts once."
     elif repeated:

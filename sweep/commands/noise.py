@@ -24,6 +24,7 @@ from sweep.noise.results import NoiseStudy
 from sweep.noise.runs import (
     baseline_job,
     exact_rerun,
+    imported_rerun,
     imported_runs,
     layout_runs,
     trained_runs,
@@ -143,7 +144,7 @@ def _imported(store: Store, study: StudyRow, request: NoiseRequest, log: Console
             f"--override: {study.name} was imported from {study.path} and has no recipe to change"
         )
     runs, plan = imported_runs(store, study), store.plan(study)
-    found = measure_noise(runs)
+    found = replace(measure_noise(runs), rerun=imported_rerun(store, study))
     if found.noise.n < request.seeds:
         say(log, f"{study.name} was imported: it has no more than {found.noise.n} baseline runs.")
     if request.question is not None:

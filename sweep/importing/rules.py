@@ -46,6 +46,8 @@ class Rules:
     """The step that counts; None takes the last one of each run."""
     replace: bool = False
     """True if runs that had ended get the results of the file."""
+    reruns: bool = False
+    """True if later rows of the same arm and seeds are exact reruns."""
     direction: Direction = Direction.MINIMIZE
     """The direction in which the metric improves. If higher is better, 0 is not suspect."""
     is_direction_given: bool = False
@@ -80,6 +82,7 @@ def parse_rules(
     at_step: float | None,
     *,
     replace: bool = False,
+    reruns: bool = False,
 ) -> Rules:
     """Make rules of the words of the command line. Raises ResultsError.
 
@@ -96,6 +99,7 @@ def parse_rules(
         where=where,
         at_step=at_step,
         replace=replace,
+        reruns=reruns,
         zero_loss=states.get("zero_loss"),
         negative_loss=states.get("negative_loss"),
         large_loss=states.get("large_loss"),

@@ -21,6 +21,7 @@ from sweep.importing.cells import (
 )
 from sweep.importing.fields import SEED_FIELDS, STREAM_FIELDS, Field
 from sweep.importing.left_out import Cells, LeftOut, leave_out
+from sweep.importing.reruns import split_reruns
 from sweep.importing.rules import NOT_ENDED, Reading, Rules
 from sweep.importing.run_table import RUN_LABEL, RunTable
 from sweep.importing.statuses import AMBIGUOUS, normal_words, read_states
@@ -47,6 +48,8 @@ class Runs:
     """In the order of the file."""
     seed_fields: tuple[Field, ...]
     """Seeds that runs pair by; empty if no runs pair."""
+    reruns: RunTable
+    """Rows that repeat an earlier one as exact reruns; empty unless the rules say so."""
     repeated_rows: int
     """Rows that were left out because they repeat another one exactly."""
     rows_without_loss: Sequence[int]
@@ -96,12 +99,14 @@ def read_runs(
         table = pick_steps(table, empty, rules, source)
     else:
         check_no_step(rules, source)
-    kept = judge_losses(_without_repeats(table, source), reading)
+    single, reruns = _without_repeats(table, reading)
+    kept = judge_losses(single, reading)
     kept, ends = find_ends(rows, empty, kept) if Field.STEP in cells else read_ends(kept, further)
     return Runs(
         table=kept,
         seed_fields=seed_fields,
-        repeated_rows=len(table) - len(kept),
+        reruns=reruns,
+        repeated_rows=len(table) - len(kept) - len(reruns),
         rows_without_loss=kept.row[kept.cause == NO_LOSS].tolist(),
         rows_diverged=_diverged(kept),
         rows_terminated=_terminated(cells, kept, rules),
@@ -239,13 +244,18 @@ def _outcomes(
     return states, cause.where(~lost, losses[lost].map(lambda loss: f"its loss is {loss}"))
 
 
-def _without_repeats(table: RunTable, source: str) -> RunTable:
-    """Keep one row per run; rows without a label are all runs. Raises ResultsError."""
-    repeats = table.label.notna() & _repeats(table.arm, table.label)
+def _without_repeats(table: RunTable, reading: Reading) -> tuple[RunTable, RunTable]:
+    """Keep one row per run; rows without a label are all runs. Returns the exact reruns, too.
+
+    Raises ResultsError for two rows of a run that differ, unless they are reruns.
+    """
+    repeats = (table.label.notna() & _repeats(table.arm, table.label)).to_numpy()
+    if reading.rules.reruns:
+        return split_reruns(table, repeats, reading.source)
     if not repeats.any():
-        return table
-    _check_agreement(table, source)
-    return table.take((~repeats).to_numpy().nonzero()[0])
+        return table, table.take(repeats.nonzero()[0])
+    _check_agreement(table, reading.source)
+    return table.take((~repeats).nonzero()[0]), table.take(repeats[:0].nonzero()[0])
 
 
 def _check_agreement(table: RunTable, source: str) -> None:
@@ -262,7 +272,7 @@ def _check_agreement(table: RunTable, source: str) -> None:
         f"{source}: rows {outcomes.row[first]} and {outcomes.row[second]} are both "
         f"{outcomes.describe(first)}, with {outcomes.outcome(first)} and "
         f"{outcomes.outcome(second)}; keep the right one, or say what tells runs apart: --column "
-        "seed=COLUMN, or --column seed=- if no seed does"
+        "seed=COLUMN, or --column seed=- if no seed does, or --reruns if the later one is an exact rerun"
     )
 
 

@@ -25,6 +25,7 @@ from sweep.importing.known_runs import (
     run_ids,
 )
 from sweep.importing.numbering import number_seeds
+from sweep.importing.reruns import save_reruns
 from sweep.importing.run_table import RunTable
 from sweep.importing.settings import Settings, chosen_analysis, chosen_pairs
 from sweep.importing.updating import Changed, find_changed
@@ -61,6 +62,8 @@ class Import:
     seed_fields: tuple[Field, ...]
     """Seeds that runs pair by."""
     settings: Settings
+    reruns: RunTable
+    """Exact reruns of these runs."""
     replace: bool = False
     """True if runs that had ended get the results of this file."""
 
@@ -100,6 +103,7 @@ def save_import(store: Store, new: Import) -> Saved:
         arm_ids = _save_arms(connection, new.study, plan)
         insert_runs(connection, new.study, fresh, new.further)
         insert_members(connection, fresh, arm_ids)
+        save_reruns(connection, new.study, new.reruns)
         update_runs(connection, NewRuns(ids=changed.ids, table=changed.table), new.further)
         if sum(plan.arms.values()) <= LARGEST_STUDY_FILE:
             store.write_study_file(connection, new.study)

@@ -170,6 +170,12 @@ def exact_rerun(store: Store, run_id: str) -> Rerun | None:
     return Rerun(difference=again.test_loss - loss)
 
 
+def imported_rerun(store: Store, study: StudyRow) -> Rerun | None:
+    """The exact rerun of an imported study that differs most; None if it has none with a loss."""
+    differences = store.rerun_differences(study.name)
+    return Rerun(difference=max(differences, key=abs)) if differences else None
+
+
 def _seeds_follow(run: RunRow, study: Study) -> bool:
     """True if a run's seeds vary as the design of the study says."""
     seeds = {"init": run.init_seed, "order": run.order_seed, "dropout": run.dropout_seed}

@@ -235,6 +235,19 @@ class Store(Database):
             row = connection.execute(query).mappings().first()
         return RunRow(**row) if row else None
 
+    def rerun_differences(self, study: str) -> list[float]:
+        """Return the losses of the exact reruns of a study's runs, minus those of the runs."""
+        again = runs.alias()
+        query = (
+            select(again.c.test_loss - runs.c.test_loss)
+            .select_from(planned_runs.join(again, again.c.repeat_of == runs.c.id))
+            .where(
+                arms.c.study == study, again.c.test_loss.is_not(None), runs.c.test_loss.is_not(None)
+            )
+        )
+        with self.begin() as connection:
+            return list(connection.scalars(query))
+
     def attempts(self, run_id: str) -> list[AttemptRow]:
         """Return all attempts at a run, the first one first."""
         query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number)
