@@ -10,6 +10,7 @@ from scipy.special import ndtr, stdtrit
 
 from .digits import difference
 from .effects import moments
+from .independent import held_streams, independent_losses
 from .quadrature import WEIGHTS, normal_rule, relative_errors
 from .runs import read_runs
 
@@ -30,12 +31,15 @@ def dunnett(
 ) -> dict[str, Simultaneous]:
     """All arms against the baseline at once (Dunnett 1955, JASA 50, 1096-1121), two-sided.
 
-    `runs` as for `verdict.judge`; rows that are not done are left out, and pairs are ignored. Arms
-    and baseline are assumed to be equally noisy. Arms without a done run are not in the result. Raises ValueError as `runs.read_runs` does, for a baseline without done
-    runs, and for runs that do not vary.
+    `runs` as for `verdict.judge`; rows that are not done are left out, and pairs are ignored. Runs
+    that share seeds count once per seed. Arms and baseline are assumed to be equally noisy. Arms
+    without a done run are not in the result. Raises ValueError as `runs.read_runs` does, for a
+    baseline without done runs, and for runs that do not vary.
     """
     arms = dict.fromkeys([baseline, *runs["arm"]])
-    done = {arm: each.observed for arm, each in read_runs(runs, list(arms)).items() if each.losses}
+    by_arm = read_runs(runs, list(arms))
+    held = held_streams(by_arm.values())
+    done = {arm: independent_losses(each, held) for arm, each in by_arm.items() if each.losses}
     control = done.pop(baseline, None)
     if control is None or not done:
         raise ValueError(f"Dunnett's test needs done runs of {baseline!r} and of another arm")

@@ -33,6 +33,12 @@ def clusters_of(arm: ArmRuns, held: Sequence[str] = ()) -> Clusters | None:
     return find_clusters(arm.seed_columns, list(arm.losses), held)
 
 
+def independent_losses(arm: ArmRuns, held: Sequence[str] = ()) -> Floats:
+    """An arm's losses with one value for runs that share seeds, shape (independent seeds,)."""
+    clusters = clusters_of(arm, held)
+    return arm.observed if clusters is None else clusters.independent(arm.observed)
+
+
 def independent_sides(
     arm: ArmRuns, baseline: ArmRuns, held: Sequence[str] = (), *, pairs: bool = True
 ) -> tuple[ArmRuns, ArmRuns]:

@@ -119,15 +119,19 @@ def no_numbers(index: pd.Index[Any]) -> pd.Series[Any]:
 
 
 def read_stream_seeds(column: pd.Series[Any], field: Field, source: str) -> pd.Series[Any]:
-    """Return the seeds of one random stream as int64."""
+    """Return the seeds of one random stream as int64, as `seed_numbers` does.
+
+    Raises ResultsError for an empty cell.
+    """
     labels = seed_labels(column)
-    wrong = ~labels.str.fullmatch(_WHOLE_NUMBER)
-    if wrong.any():
-        row = _first(wrong)
+    empty = labels == ""
+    if empty.any():
+        row = _first(empty)
         raise ResultsError(
-            f"{source}: row {row + 1}: {field} is {shown(labels[row])}; it must be a whole number"
+            f"{source}: row {row + 1} has no {field}; give every run one, or leave the column out "
+            f"with --column {field}=-"
         )
-    return labels.astype("int64")
+    return seed_numbers(column)
 
 
 def read_numbers(column: pd.Series[Any], field: Field, reading: Reading) -> pd.Series[Any]:

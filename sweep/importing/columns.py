@@ -29,6 +29,7 @@ from sweep.importing.selection import (
     select_rows,
 )
 from sweep.metrics.metric import Direction
+from sweep.study.file import BASELINE
 from sweep.terminal.printable import shown, shown_first
 
 if TYPE_CHECKING:
@@ -99,11 +100,25 @@ def choose_columns(frame: pd.DataFrame, asked: Mapping[Field, str], reading: Rea
         for question in ask_for_splits(selected, taken, reading.rules.where, source):
             reading.questions.ask(question)
     cells = {field: _cells(selected, column) for field, column in names.items()}
+    if Field.ARM not in names:
+        return _one_arm(frame, cells, names)
     cells.update(_split_names(cells, names, asked, reading))
     taken = set(names.values())
     further = frame[[name for name in frame.columns if name not in taken]]
     metric = long.names[0] if long and long.names else names[Field.LOSS]
     return Chosen(cells=cells, further=further, names=names, metric=metric)
+
+
+def _one_arm(
+    frame: pd.DataFrame, cells: dict[Field, pd.Series[Any]], names: dict[Field, str]
+) -> Chosen:
+    """The columns of a file whose rows are all runs of the baseline."""
+    import pandas as pd
+
+    losses = cells[Field.LOSS]
+    cells[Field.ARM] = pd.Series(BASELINE, index=losses.index, dtype=object)
+    further = frame[[name for name in frame.columns if name not in set(names.values())]]
+    return Chosen(cells=cells, further=further, names=names, metric=names[Field.LOSS])
 
 
 def _split_names(
@@ -180,14 +195,14 @@ def _names(
     _check_present(asked, present, source, questions)
     names = {**dict(recognise(present)), **asked}
     for field in [field for field, column in asked.items() if column == NO_COLUMN]:
-        if field in (Field.ARM, Field.LOSS):
+        if field == Field.LOSS or (field == Field.ARM and field in dict(recognise(present))):
             raise ResultsError(f"--column {field}=-: a run has to have this; name a column")
         del names[field]
     if Field.LOSS not in asked:
         found = _find_loss(names.get(Field.LOSS), present, source, questions)
         names.update({Field.LOSS: found} if found else {})
     for field in (Field.ARM, Field.LOSS):
-        if field not in names:
+        if field not in {**names, **asked}:
             questions.ask(_missing(field, present, source))
     return names
 
@@ -254,4 +269,5 @@ def _candidates(field: Field, present: Sequence[str]) -> str:
         parameters = [name for name in present if bare_name(name) != name][:2] or ["lr", "wd"]
         joined = f"--column arm={quoted(','.join(parameters))} for one made of several"
         options = [*(f"--column arm={quoted(name)}" for name in likely or ["COLUMN"]), joined]
+        options = [*options[: _OFFERED - 1], "--column arm=- if all rows are one arm"]
     return f"; name the column that holds it: {' or '.join(options[:_OFFERED])}"

@@ -8,6 +8,7 @@ import pytest
 from scipy.special import stdtr
 
 from analysis.clusters import Clusters, find_clusters
+from analysis.dunnett import dunnett
 from analysis.noise import noise
 from analysis.rules import Plan
 from analysis.variance.shared import noise_of_runs
@@ -99,6 +100,15 @@ def test_a_balanced_nested_layout_has_the_sd_of_its_anova() -> None:
     found = noise_of_runs(rails, clusters([(i // 3, i) for i in range(18)]))
     assert found.sd**2 == pytest.approx(24.80547**2 + 4.020779**2, abs=5e-4)
     assert (found.n, found.n_independent, found.mean) == (18, 6, 66.5)
+
+
+def test_simultaneous_intervals_count_shared_seeds_once_too() -> None:
+    x = draw(NESTED, (0.9, 0.0, 0.1), (3,))
+    arms = dict(zip(("baseline", "a", "b"), x, strict=True))
+    means = {arm: each.reshape(4, 4).mean(axis=1) for arm, each in arms.items()}
+    found = dunnett(study(NESTED, arms))["a"]
+    plain = dunnett(study([(i, i) for i in range(4)], means))["a"]
+    assert (found.p, found.ci_low) == pytest.approx((plain.p, plain.ci_low))
 
 
 @pytest.mark.parametrize("paired", [True, False])

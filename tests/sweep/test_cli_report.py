@@ -88,7 +88,7 @@ def test_the_json_report_has_every_key_and_null_for_missing_values(
     report = loads(done.stdout)
     assert report.keys() >= REPORT_KEYS
     assert (report["reproducible"]["exactly"], report["reproducible"]["roughly"]) == (6, 0)
-    assert report["noise"].keys() == {"n", "mean", "sd", "ci_low", "ci_high"}
+    assert report["noise"].keys() == {"n", "mean", "sd", "ci_low", "ci_high", "shared"}
     assert (report["study"], report["family"], report["noise"]["n"]) == ("tiny", 2, 2)
     assert (report["alpha"], report["correction"]) == (0.05, "holm")
     assert [arm["arm"] for arm in report["arms"]] == ["baseline", "no-dropout", "clip"]

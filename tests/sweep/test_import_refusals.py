@@ -155,11 +155,11 @@ BAD: dict[str, tuple[str | bytes, str, dict[str, Any], str]] = {
         "record 1 is 1; it must be an object",
     ),
     "what is no Parquet": (b"PAR1arm,loss", "r.parquet", {}, "is not a whole Parquet file:"),
-    "a stream seed that is none": (
-        "arm,init_seed,loss\nbaseline,x,1\n",
+    "a run without the seed of a stream": (
+        "arm,init_seed,loss\nbaseline,1,1\nbaseline,,1\n",
         "r.csv",
         {},
-        "row 1: init_seed is 'x'; it must be a whole number",
+        "row 2 has no init_seed; give every run one, or leave the column out with",
     ),
     "an alpha that is none": (
         "arm,loss\nbaseline,1\n",
