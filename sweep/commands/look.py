@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.tables.names import WRAP_WIDTH, short_names
 from sweep.errors import listed
 from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
@@ -47,21 +48,23 @@ def status(workspace: Workspace, word: str | None, console: Console) -> int:
     if study.paused:
         say(console, f"Paused: `sweep resume {study.name}` continues it.", "yellow")
     say(console, f"{study.name} ({study.path})")
-    console.print(_states_by_arm(store.states_by_arm(study.name)))
+    console.print(_states_by_arm(store.states_by_arm(study.name), console.width))
     for run in store.notices(study.name):
         say(console, _run_line(workspace, store, run))
     say(console, "A run is named by the beginning of its id or as ARM/SEED: `sweep show ARM/SEED`.")
     return 0
 
 
-def _states_by_arm(counts: Mapping[str, Counter[RunState]]) -> Table:
+def _states_by_arm(counts: Mapping[str, Counter[RunState]], width: int) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("arm", no_wrap=True)
     total = sum(counts.values(), Counter[RunState]())
     shown = [state for state in STATES if state != RunState.CANCELLED or total[state]]
     for state in shown:
         table.add_column(state, justify="right")
-    for names, some in (counts, counts.values()), (["all"], [total]):
+    beside = sum(len(state) + len("   ") for state in shown) + len("  ")
+    arms = short_names(counts, max(width - beside, WRAP_WIDTH)).values()
+    for names, some in (arms, counts.values()), (["all"], [total]):
         # One row with many lines: rich is five times slower with many rows.
         cells = [[str(states[state] or "·") for states in some] for state in shown]
         table.add_row(*map("\n".join, [names, *cells]), end_section=True)

@@ -53,6 +53,17 @@ def test_tables_of_them_fit_80_columns_in_few_lines(importer: Importer, command:
     assert "B " in "".join(table)
 
 
+def test_the_status_of_them_has_a_line_of_80_columns_for_each(importer: Importer) -> None:
+    importer(CONTENT)
+    folder = str(importer.folder / "runs")
+    said = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["status", "x", "--runs", folder])
+    assert "running   queued   diverged   failed" in said.output
+    rows = [line for line in said.output.splitlines() if line.strip().endswith("·")]
+    assert len(rows) == len(NAMES) + 1
+    assert max(map(cell_len, rows)) <= 80
+    assert all(row.split()[-5] == "2" for row in rows[:-1])
+
+
 @pytest.mark.slow
 def test_an_empty_postgres_database_takes_them_and_one_of_an_older_version_gets_room(
     postgres_server: URL, tmp_path: Path
