@@ -137,12 +137,26 @@ class Comparison:
     @property
     def correlation(self) -> float | None:
         """Pearson correlation over equal seeds, also if these do not pair; None below three."""
-        return correlation(self.arm.at(self.equal_seeds), self.baseline.at(self.equal_seeds))
+        arm, baseline = self._correlated
+        seeds = [seed for seed in arm.losses if seed in baseline.losses]
+        return correlation(arm.at(seeds), baseline.at(seeds))
 
     def correlation_interval(self, alpha: float) -> tuple[float, float] | tuple[None, None]:
         """Fisher's 1 - alpha interval of the correlation."""
         r = self.correlation
-        return (None, None) if r is None else fisher_interval(r, len(self.equal_seeds), alpha)
+        return (None, None) if r is None else fisher_interval(r, self.n_equal_seeds, alpha)
+
+    @property
+    def n_equal_seeds(self) -> int:
+        """How many independent seeds are done in both arm and baseline, also if these do not pair."""
+        arm, baseline = self._correlated
+        equal = sum(seed in baseline.losses for seed in arm.losses)
+        return min(equal, len(self.arm.losses), len(self.baseline.losses))
+
+    @property
+    def _correlated(self) -> tuple[ArmRuns, ArmRuns]:
+        """The pairs; or, if equal seeds do not pair, the runs: their clusters are not matched."""
+        return (self.arm, self.baseline) if self.pairs else (self.arm.each, self.baseline.each)
 
     @cached_property
     def paired(self) -> Estimate | None:

@@ -48,19 +48,19 @@ class SeedCorrelation:
     """The 1 - alpha interval, by `fisher_interval`."""
     high: float
     n: int
-    """Number of equal seeds."""
+    """Number of independent equal seeds."""
     gain: float | None
     """How many unpaired runs a pair is worth: (var arm + var baseline) / var of the differences."""
 
 
 def seed_correlation(
-    arm: str, losses: ArrayLike, baseline: ArrayLike, alpha: float
+    arm: str, losses: ArrayLike, baseline: ArrayLike, n: int, alpha: float
 ) -> SeedCorrelation | None:
     """Correlation of an arm's losses with the baseline's, each of shape (n_shared,).
 
-    None below `MIN_PAIRS` seeds, or if a side does not vary.
+    `n` of the seeds are independent. None below `MIN_PAIRS` seeds, or if a side does not vary.
     """
-    r, n = correlation(losses, baseline), int(np.size(losses))
+    r = correlation(losses, baseline)
     if r is None:
         return None
     low, high = fisher_interval(r, n, alpha)

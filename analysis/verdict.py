@@ -162,7 +162,7 @@ def _compared(comparison: Comparison, alpha: float) -> ArmVerdict:
     mean, baseline_mean = comparison.means_used or (None, None)
     return replace(
         _counts(comparison.arm),
-        n_shared=len(comparison.equal_seeds),
+        n_shared=comparison.n_equal_seeds,
         mean_used=mean,
         baseline_mean_used=baseline_mean,
         hidden_by_rounding=comparison.hidden_by_rounding,

@@ -70,7 +70,7 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
         reading = with_direction(reading, chosen.metric, settings.direction, earlier)
         found = read_runs(chosen.cells, reading, chosen.further, chosen.parents())
         baseline = choose_baseline(settings, earlier, found.arms, reading)
-    seeds = find_equal_seeds(found.table, baseline)
+    seeds = find_equal_seeds(found.table, baseline, found.seed_fields)
     check_pairs(seeds, settings, earlier, source)
     named_seeds = Field.SEED in found.seed_fields and found.table.seed.isna().any()
     new = Import(

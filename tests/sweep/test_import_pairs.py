@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
+from analysis.correlation import fisher_interval
 from sweep.cli import app
 from sweep.errors import ResultsError
 from tests.sweep.importer import PAIRED, Importer, csv
@@ -52,6 +53,24 @@ def test_import_and_report_give_the_correlation_with_its_interval_and_its_worth(
     assert words in said
     assert words in importer.table()
     assert f"worth {clip['pairing_gain']:.1f} unpaired runs" in said
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_runs_that_share_a_stream_give_the_interval_of_their_independent_seeds(
+    importer: Importer, pairs: bool
+) -> None:
+    rows = [
+        (arm, init, order, 3.4 + init * init / 1000 + order * (7 - init) / 9000 + (arm == "a") / 99)
+        for arm in ("baseline", "a")
+        for init in range(5)
+        for order in range(4)
+    ]
+    said = importer(csv(rows, "arm,init_seed,order_seed,loss"), pairs=pairs)
+    arm = importer.arms()["a"]
+    assert arm["n_shared"] == 4
+    low, high = fisher_interval(arm["correlation"], 4, 0.05)
+    assert (arm["correlation_low"], arm["correlation_high"]) == pytest.approx((low, high))
+    assert f"correlation {arm['correlation']:.2f} ({low:.2f} to {high:.2f})" in said
 
 
 def test_of_several_arms_the_smallest_and_the_largest_correlation_are_named(
