@@ -15,7 +15,7 @@ from scipy.stats import ttest_ind
 from sweep.commands.import_ import ImportRequest
 from sweep.importing.fields import Field
 from sweep.importing.settings import Settings
-from tests.sweep.importer import Importer
+from tests.sweep.importer import Importer, csv
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "published"
 Import = Callable[..., str]
@@ -35,6 +35,34 @@ MUDD_EFFECTS = {
     "mudd-v2-1415": (-2.5750, -0.0007),
 }
 """Differences to the baseline of time and of loss, same place."""
+
+RECORDS = {
+    # github.com/KellerJordan/modded-nanogpt/pull/261: "p=0.0001", "losses: (0.0007), (2.9171)".
+    "medium": (
+        (2.9161, 2.9165, 2.9176, 2.9179, 2.9172, 2.9171),
+        2.92,
+        {"mean": 2.9171, "sd": 0.0007, "p_target": 0.0001},
+    ),
+    # The times (ms) of the same record: "time: (277.5980), (860478.3125)", in single precision.
+    "medium, time": (
+        (860467, 860193, 860109, 860808, 860679, 860614),
+        870_000,
+        {"mean": 860478.3333, "sd": 277.5980},
+    ),
+    # pull/276: "mu = 3.27708", ten runs.
+    "NorMuon": (
+        (3.27744, 3.27717, 3.27755, 3.27663, 3.27709, 3.27587, 3.27691, 3.27863, 3.27669, 3.27678),
+        3.28,
+        {"mean": 3.27708},
+    ),
+    # pull/45: "(tensor(0.0013), tensor(3.2774))".
+    "value embeddings": (
+        (3.2772, 3.2756, 3.2784, 3.2783),
+        3.28,
+        {"mean": 3.2774, "sd": 0.0013},
+    ),
+}
+"""Losses of a record, the target that they were tested against, and what was in print about them."""
 
 
 @pytest.fixture
@@ -76,6 +104,28 @@ def test_every_time_of_the_mudd_record_differs_from_the_baselines_as_in_print(
     published("mudd_time.csv")
     p = [arm["p_welch"] for name, arm in importer.arms().items() if name != "baseline"]
     assert max(p) < 5e-5  # "Time p 0.0000"
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_a_single_arm_against_a_target_has_the_figures_in_print(
+    importer: Importer, record: str
+) -> None:
+    losses, target, printed = RECORDS[record]
+    importer(csv([(f'"{record}"', loss) for loss in losses], "arm,loss"), target=target)
+    found = importer.arms()[record]
+    for name, value in printed.items():
+        digits = 0.00051 if value > 1000 else 5.1e-6 if record == "NorMuon" else 5.1e-5
+        assert found[name] == pytest.approx(value, abs=digits), name
+
+
+def test_the_mudd_record_is_below_the_target_as_in_print(
+    published: Import, importer: Importer
+) -> None:
+    published("mudd.csv", target=3.28)
+    arms = importer.arms()
+    printed = dict(zip(MUDD, (0.0036, 1.0, 0.0040, 0.9982, 0.0001), strict=True))
+    assert {name: round(arms[name]["p_target"], 4) for name in printed} == printed
+    assert arms["mudd-v3-1415"]["p_target"] < 5e-5
 
 
 def test_equal_seeds_of_the_attention_study_have_nothing_in_common(
