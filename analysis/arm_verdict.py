@@ -66,7 +66,11 @@ class ArmVerdict:
     verdict: Verdict | None = None
     basis: Basis | None = None
     """What the verdict rests on. By "looks", p is 2 / e-value, and the interval is the confidence
-    sequence at alpha / 2: both hold at every look after the first."""
+    sequence at alpha / 2: both hold at every look after the first. Without pairs, p and interval are
+    those of a t test with a part of alpha."""
+    alpha_share: float | None = None
+    """The part of alpha that the test has: p is divided by it, and intervals are at this part of
+    alpha. 1 for planned seeds, 1/2 for e-values, 1/4, 1/8, ... for later plans without pairs."""
     n_planned: int | None = None
     """Seeds planned for the arm when its first result could be seen. 0 if its runs had results
     before this plan, or if some of these seeds are no longer in it: then nothing is fixed."""

@@ -26,6 +26,8 @@ class Look:
     """The planned seeds of the arm. None: no fixed-sample verdict is possible any more."""
     baseline: frozenset[Any]
     """Those of the baseline."""
+    extension: int = 1
+    """Number of plans since, the present one included."""
     dropped: int = 0
     """Seeds that had a result and are no longer in the plan."""
 

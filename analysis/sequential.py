@@ -1,15 +1,18 @@
-"""An estimate whose p and intervals hold at every look."""
+"""Estimates for looks after the first: e-values for pairs, a part of alpha for runs without pairs."""
 
 import math
 from dataclasses import dataclass
 
 from .anytime import half_width, log_e
 from .comparison import Comparison
-from .effects import Estimate
+from .effects import Estimate, Method
+from .rules import Plan
 
 SHARE = 0.5
 """The part of alpha that later looks have. A fixed look with alpha came before them, so that both
-together have an error of at most 1.5 alpha; simulated, 0.03 to 0.056 at alpha 0.05."""
+together have an error of at most 1.5 alpha; simulated, 0.025 to 0.058 at alpha 0.05."""
+PAIRED: frozenset[Method] = frozenset({"moderated paired t", "paired t"})
+"""Methods of a fixed look that compare pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +63,57 @@ class Sequential(Estimate):
         return math.exp(min(0.0, -self.log_e(effect) - math.log(SHARE)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spent(Estimate):
+    """A t test that has a part of alpha; its p-values are divided by that part.
+
+    There is no e-value for runs without pairs. The j-th plan after the look has SHARE / 2^j of
+    alpha, so that all later plans together have no more than `SHARE` of it.
+    """
+
+    part: float
+
+    @property
+    def p(self) -> float:
+        """The p of no effect, to be compared with alpha."""
+        return min(1.0, super().p / self.part)
+
+    def interval(self, alpha: float) -> tuple[float, float]:
+        """The interval at `part` of alpha, in nats."""
+        return super().interval(alpha * self.part)
+
+    def p_below(self, limit: float) -> float:
+        """Small if the effect is shown to be below `limit` (nats)."""
+        return min(1.0, super().p_below(limit) / self.part)
+
+    def p_above(self, limit: float) -> float:
+        """Small if the effect is shown to be above `limit` (nats)."""
+        return min(1.0, super().p_above(limit) / self.part)
+
+
+def later_estimate(comparison: Comparison, fixed: Estimate | None, plan: Plan) -> Estimate | None:
+    """The estimate for a look after the first; None if there is none that holds.
+
+    `fixed` is the estimate of a fixed sample. Without pairs, all planned runs must have ended, and
+    the number of looks must be known.
+    """
+    if fixed is None:
+        return None
+    arm, look = comparison.arm.arm, plan.looks.get(comparison.arm.arm)
+    if fixed.method in PAIRED:
+        return sequential(comparison, plan.log_choices(arm, len(comparison.seeds)))
+    waiting = comparison.arm.n_missing or comparison.baseline.n_missing
+    if waiting or look is None or not look.seeds or look.dropped:
+        return None
+    return Spent(
+        method=fixed.method,
+        effect=fixed.effect,
+        standard_error=fixed.standard_error,
+        df=fixed.df,
+        part=SHARE / 2**look.extension,
+    )
+
+
 def sequential(comparison: Comparison, log_choices: float = 0.0) -> Sequential | None:
     """The estimate over all shared seeds; None below two, or if all differences are equal."""
     n, effect, variance = len(comparison.seeds), comparison.effect, comparison.variance
@@ -81,3 +135,10 @@ def log_e_value(comparison: Comparison, estimate: Estimate | None) -> float | No
     if not isinstance(estimate, Sequential):
         estimate = sequential(comparison)
     return estimate.log_e() if estimate else None
+
+
+def alpha_share(estimate: Estimate) -> float:
+    """The part of alpha that the test of an estimate has."""
+    if isinstance(estimate, Spent):
+        return estimate.part
+    return SHARE if isinstance(estimate, Sequential) else 1.0

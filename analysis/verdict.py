@@ -23,7 +23,7 @@ from .noise import Noise
 from .questions import p_target, with_margin, with_worth
 from .rules import Plan
 from .runs import SEED_COLUMNS, ArmRuns, read_runs
-from .sequential import log_e_value, sequential
+from .sequential import alpha_share, later_estimate, log_e_value
 from .settle import further_seeds
 from .spread import common_spread
 from .variance.shared import noise_of_runs
@@ -96,8 +96,8 @@ def _judged(comparison: Comparison, prior: Prior, plan: Plan) -> Judged:
         return None, math.nan
     estimate = comparison.default(prior)
     if plan.by_looks:
-        found = sequential(comparison, plan.log_choices(comparison.arm.arm, len(comparison.seeds)))
-        if found is None:  # runs without pairs have no e-value
+        found = later_estimate(comparison, estimate, plan)
+        if found is None:
             return estimate, math.nan
         estimate = found
     return estimate, math.nan if estimate is None else estimate.p
@@ -149,6 +149,7 @@ def _row(
         df=estimate.df,
         method=estimate.method,
         log_e_value=log_e_value(comparison, estimate),
+        alpha_share=alpha_share(estimate),
     )
     if verdict != "undecided":
         return row

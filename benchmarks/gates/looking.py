@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr
 
 from analysis.anytime import log_e
 from analysis.multiplicity import adjust
 from analysis.sequential import SHARE
 from benchmarks.gates.gate import Settings
 from benchmarks.gates.line import Line, Rate, at_most
-from benchmarks.simulation import ALPHA, FAMILYWISE, SCENARIOS, SEEDS, Decisions
+from benchmarks.simulation import ALPHA, FAMILYWISE, SCENARIOS, SEEDS, Decisions, normal, t4
 from trainer.words import counted
 
 Floats = NDArray[np.float64]
@@ -21,6 +22,8 @@ Flags = NDArray[np.bool_]
 
 MOST = 20
 """Seeds of the last look."""
+LATER = (4, 6, 8, 12, 20)
+"""Runs of each arm at the looks of studies without pairs."""
 ARMS = (1, 2, 4, 8)
 LARGE = 0.3
 """An effect that every look sees, nats: of the first half of the arms in mixed studies."""
@@ -38,7 +41,7 @@ def looking(settings: Settings) -> list[Line]:
         for seeds in SEEDS:
             wrong = decided_ever(anytime, null, seeds)
             lines.append(at_most(f"look at {seeds}: {cell}", Rate.of(wrong), FAMILYWISE))
-    return lines + _mixed(settings)
+    return lines + _mixed(settings) + _unpaired(settings)
 
 
 def _mixed(settings: Settings) -> list[Line]:
@@ -51,6 +54,31 @@ def _mixed(settings: Settings) -> list[Line]:
             wrong = decided_ever(p_values(found), found, seeds, ~real)
             lines.append(at_most(f"mixed, look at {seeds}: {name}", Rate.of(wrong), FAMILYWISE))
     return lines
+
+
+def _unpaired(settings: Settings) -> list[Line]:
+    """Without pairs: Welch's t on four runs of each, and later plans with parts of alpha."""
+    lines = []
+    for name, arms in [(n, a) for n in ("normal", "t(4)") for a in ARMS]:
+        draw = {"normal": normal, "t(4)": t4}[name]
+        generator = np.random.default_rng([79, arms, len(name)])
+        runs = draw(generator, (settings.studies, MOST, arms + 1))
+        parts = [1.0, *(SHARE / 2**j for j in range(1, len(LATER)))]
+        wrong = np.zeros(settings.studies, bool)
+        for seeds, part in zip(LATER, parts, strict=True):
+            p = np.minimum(1.0, _welch(runs[:, :seeds]) / part)
+            wrong |= (adjust(p, "holm", arms) < ALPHA).any(axis=1)
+        cell = f"{name}, {counted(arms, 'arm')}"
+        lines.append(at_most(f"no pairs, looks at {LATER}: {cell}", Rate.of(wrong), FAMILYWISE))
+    return lines
+
+
+def _welch(runs: Floats) -> Floats:
+    """Welch's p of the first arm against each other; runs of shape (studies, seeds, arms)."""
+    n, mean, squared = runs.shape[1], runs.mean(axis=1), runs.var(axis=1, ddof=1) / runs.shape[1]
+    error = squared[:, :1] + squared[:, 1:]
+    df = error**2 / ((squared[:, :1] ** 2 + squared[:, 1:] ** 2) / (n - 1))
+    return np.asarray(2 * stdtr(df, -np.abs(mean[:, 1:] - mean[:, :1]) / np.sqrt(error)), float)
 
 
 def p_values(differences: Floats) -> Floats:

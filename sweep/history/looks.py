@@ -75,6 +75,7 @@ def _looks_at(connection: Connection, plan: PlanContent) -> dict[str, PlannedLoo
     found = {}
     for arm in plan.arms:
         look = (plan.looks or {}).get(arm)
+        later = look.later_plans + 1 if look else 0
         if arm == plan.baseline or not (look or seen.get(arm)):
             continue
         if look is None:
@@ -82,7 +83,7 @@ def _looks_at(connection: Connection, plan: PlanContent) -> dict[str, PlannedLoo
             seeds, baseline = planned[arm], planned[plan.baseline]
             look = PlannedLook(seeds=[] if was_seen else seeds, baseline=baseline)
         now = sorted({*look.seen, *seen.get(arm, [])})
-        found[_key(plan, arm)] = replace(look, seen=now)
+        found[_key(plan, arm)] = replace(look, seen=now, later_plans=later)
     return found
 
 

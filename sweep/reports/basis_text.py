@@ -34,6 +34,8 @@ def _groups(arms: Sequence[ArmReport]) -> dict[str, list[ArmReport]]:
 
 def _basis_words(arm: ArmReport) -> str:
     result = arm.result
+    if result.basis == "looks" and result.method != "e-value" and result.alpha_share:
+        return f"on all runs, tested at alpha / {1 / result.alpha_share:g} as a later look"
     if result.basis == "looks":
         seeds = counted(result.n_shared or 0, "seed")
         return f"on e-values over {seeds} (p = 2 / e-value), which hold at every look"

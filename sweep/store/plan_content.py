@@ -55,6 +55,10 @@ class StackContent:
         return float(self.promise["effect"])
 
 
+SEED_LISTS = ("seeds", "baseline", "seen")
+"""Fields of `PlannedLook` that list seeds."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlannedLook:
     """The seeds of an arm when its first result could be seen, and those seen since."""
@@ -65,16 +69,20 @@ class PlannedLook:
     """Those of the baseline."""
     seen: Sequence[int] = ()
     """All seeds of the arm that had a result when a later plan was stored."""
+    later_plans: int = 0
+    """Number of plans between the look and this one."""
 
     @classmethod
-    def from_json(cls, json: Mapping[str, Sequence[tuple[int, int]]]) -> PlannedLook:
+    def from_json(cls, json: Mapping[str, Any]) -> PlannedLook:
         """Read what `json` has written."""
-        return cls(**{name: _from_ranges(json[name]) for name in ("seeds", "baseline", "seen")})
+        seeds = {name: _from_ranges(json[name]) for name in SEED_LISTS}
+        return cls(**seeds, later_plans=json.get("later_plans", 0))
 
     @property
-    def json(self) -> dict[str, list[tuple[int, int]]]:
+    def json(self) -> dict[str, Any]:
         """Each list of seeds as ranges, first and last: an import may have a million."""
-        return {name: _as_ranges(seeds) for name, seeds in vars(self).items()}
+        seeds = {name: _as_ranges(getattr(self, name)) for name in SEED_LISTS}
+        return {**seeds, "later_plans": self.later_plans}
 
 
 def _as_ranges(seeds: Sequence[int]) -> list[tuple[int, int]]:

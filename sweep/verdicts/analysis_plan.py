@@ -52,6 +52,7 @@ def _looks(content: PlanContent, arms: Sequence[str]) -> dict[str, Look]:
         arm: Look(
             seeds=frozenset(look.seeds),
             baseline=frozenset(look.baseline),
+            extension=look.later_plans + 1,
             dropped=0 if content.imported else len(set(look.seen) - set(content.seeds)),
         )
         for arm, look in (content.looks or {}).items()

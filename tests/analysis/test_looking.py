@@ -144,23 +144,29 @@ def test_dropping_seeds_after_a_look_costs_the_evidence_of_all_choices(differenc
     assert found["c"].verdict == "undecided"
 
 
-def test_runs_without_pairs_keep_the_verdict_of_the_look(differences: Floats) -> None:
+def test_runs_without_pairs_have_a_part_of_alpha_at_each_later_look(differences: Floats) -> None:
     runs = frame(differences)
-    runs.loc[runs.arm == "baseline", "loss"] += np.random.default_rng(3).normal(size=15) * 0.01
+    runs.loc[runs.arm == "baseline", "loss"] += np.random.default_rng(3).normal(size=15) * 0.002
     runs.loc[runs.arm == "baseline", "seed"] += 100
     planned = Look(seeds=frozenset(range(5)), baseline=frozenset(range(100, 105)))
-    found = judge(runs, replace(PLAN, looks=dict.fromkeys(ARMS, planned)))
-    early = runs[(runs.seed % 100) < 5]
-    alone = judge(early, PLAN)
-    assert [(r.verdict, r.p, r.basis) for r in found.arms[1:]] == [
-        (r.verdict, r.p, "planned") for r in alone.arms[1:]
-    ]
+    early = judge(runs[(runs.seed % 100) < 5], PLAN)
+    whole = judge(runs[runs.arm != "a"], replace(PLAN, arms=ARMS[1:]))
+    assert verdicts(early) == ["better", *["undecided"] * 3]
+    for extension, part in ((1, 1 / 4), (2, 1 / 8)):
+        look_at = replace(planned, extension=extension)
+        found = judge(runs, replace(PLAN, looks=dict.fromkeys(ARMS, look_at)))
+        assert (found["a"].p, found["a"].basis) == (early["a"].p, "planned")
+        for arm in ARMS[1:]:
+            assert (found[arm].basis, found[arm].alpha_share) == ("looks", part)
+            assert found[arm].p == pytest.approx(min(1.0, (whole[arm].p or 0) / part))
+    runs.loc[(runs.arm == "b") & (runs.seed == 14), "status"] = "running"
+    waiting = judge(runs, replace(PLAN, looks=dict.fromkeys(ARMS, planned)))
+    assert (waiting["b"].basis, waiting["b"].p) == ("planned", early["b"].p)
 
 
-def test_equal_seeds_that_do_not_pair_keep_the_verdict_of_the_look(differences: Floats) -> None:
-    plan = replace(looked(PLAN, 5), pairs=False)
-    assert {row.basis for row in judged(differences, plan).arms[1:]} == {"planned"}
-    assert verdicts(judged(differences, plan)) == verdicts(judged(differences[:5], plan))
+def test_runs_without_pairs_that_were_seen_before_have_no_verdict(differences: Floats) -> None:
+    plan = replace(PLAN, pairs=False, seen_before=frozenset(ARMS))
+    assert verdicts(judged(differences, plan)) == ["undecided"] * 4
 
 
 def test_a_plan_with_looks_needs_the_seeds_they_name(differences: Floats) -> None:

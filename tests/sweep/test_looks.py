@@ -55,7 +55,7 @@ def test_an_extension_after_a_look_leaves_decided_arms_and_judges_the_others_by_
         "Verdicts rest on e-values over 9 seeds (p = 2 / e-value), which hold at every look: "
         "no-dropout; on the planned 4 seeds: clip.\n"
     ) in train.table()
-    look = {"seeds": [[1, 4]], "baseline": [[1, 4]], "seen": [[1, 4]]}
+    look = {"seeds": [[1, 4]], "baseline": [[1, 4]], "seen": [[1, 4]], "later_plans": 0}
     assert looks(train) == [{}, dict.fromkeys(BOTH, look)]
     assert train.report()["plan"]["looks"].keys() == set(BOTH)
 
@@ -167,6 +167,20 @@ def test_a_later_import_with_more_seeds_is_a_second_look(importer: Importer) -> 
     found = importer.arms()
     assert (found["clip"]["basis"], found["clip"]["n_planned"]) == ("planned", 4)
     assert (found["flat"]["basis"], found["flat"]["n_planned"]) == ("looks", 4)
+
+
+def test_later_imports_without_pairs_are_tested_at_a_part_of_alpha(importer: Importer) -> None:
+    def runs(first: int, last: int) -> str:
+        numbers = range(first, last + 1)
+        base = [("baseline", f"b{s}", 2.5 + s % 5 / 100) for s in numbers]
+        return csv([*base, *(("x", f"x{s}", 2.49 + s * 2 % 7 / 100) for s in numbers)])
+
+    importer(runs(1, 5))
+    for last, part in ((10, 1 / 4), (15, 1 / 8)):
+        importer(runs(last - 4, last))
+        found = importer.arms()["x"]
+        assert (found["basis"], found["alpha_share"], found["n_planned"]) == ("looks", part, 5)
+        assert f"on all runs, tested at alpha / {1 / part:g} as a later look" in importer.table()
 
 
 def test_intervals_without_bounds_are_null_in_json_and_unbounded_in_the_table(
