@@ -6,7 +6,7 @@ section 6.2, fits a prior to the variances of all arms. Changes that keep the er
 arm's coverage when arms are few or unequally noisy (`docs/decisions/0014-unequal-seeds.md`): the
 prior counts for half the fitted degrees of freedom, and for at most a quarter of those that it was
 learned from; no variance is moderated below the arm's own; and an arm with fewer seeds than most is
-lent so few degrees of freedom that its 95% interval covers at least 93%, however noisy it is.
+lent so few degrees of freedom that its 95% interval covers at least 93.5%, however noisy it is.
 
 In every function, the last axis of an array runs over the arms of one study, so that the same code
 judges one real study and thousands of simulated ones.
@@ -33,8 +33,9 @@ MAX_SHARE = 0.25
 """Of the degrees of freedom that the prior was learned from, the share that an arm may be lent. With
 all of them, one arm that is three times as noisy as seven others, three seeds each, gives a
 familywise error of 0.08 (`docs/decisions/0014-unequal-seeds.md`)."""
-MIN_COVERAGE = 0.93
-"""Coverage of the 95% interval of an arm with few seeds, whatever its noise: see `safe_df`."""
+MIN_COVERAGE = 0.935
+"""Coverage of the 95% interval of an arm with few seeds, whatever its noise: see `safe_df`. A little
+more than the 0.93 that is promised, so that simulations can tell."""
 
 
 @dataclass(frozen=True, kw_only=True)

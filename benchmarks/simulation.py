@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
+from analysis.comparison import DOUBTFUL_DIGITS
 from analysis.moderation import fit_prior, moderate
 from analysis.multiplicity import adjust
 
@@ -81,12 +82,28 @@ class Decisions:
     p_adjusted: Floats
 
     @classmethod
-    def on(cls, differences: Floats) -> Decisions:
-        """On paired differences of shape (studies, seeds, arms), in nats."""
-        seeds = differences.shape[1]
-        variances = differences.var(axis=1, ddof=1)
-        moderated, df = moderate(variances, seeds - 1, fit_prior(variances, seeds - 1))
-        effect, error = differences.mean(axis=1), np.sqrt(moderated / seeds)
+    def on(
+        cls, differences: Floats, seeds: ArrayLike | None = None, digit: float = 0.0
+    ) -> Decisions:
+        """On paired differences of shape (studies, seeds, arms), in nats.
+
+        `seeds`: numbers of each arm's seeds, of which it has the first; by default all. `digit`: the
+        size of the last digit of the losses, nats; 0 if they have all of them.
+        """
+        n = np.broadcast_to(differences.shape[1] if seeds is None else seeds, differences.shape[2:])
+        has = np.arange(differences.shape[1])[:, None] < n
+        d = np.where(has, differences, 0.0)
+        effect = d.sum(axis=1) / n
+        spread = (np.where(has, d - effect[:, None], 0.0) ** 2).sum(axis=1) / (n - 1)
+        least = digit**2 / 6
+        variances = np.where(d.any(axis=1), np.maximum(spread, least), 0.0)
+        moderated, df = moderate(variances, n - 1, fit_prior(variances, n - 1))
+        error = np.sqrt(np.where(variances > 0, moderated, 1.0) / n)  # identical arms have no test
+        hidden = (spread < least) & (np.abs(effect) <= DOUBTFUL_DIGITS * digit * (1 + 1e-9))
+        if hidden.any():
+            exact = np.where(hidden, _sign_flip_p(d), 1.0)
+            widest = np.abs(effect) / np.maximum(-stdtrit(df, exact / 2), 1e-300)
+            error = np.where(hidden & (effect != 0), np.maximum(error, widest), error)
         p = 2 * stdtr(df, -np.abs(effect) / error)
         return cls(effect, -stdtrit(df, ALPHA / 2) * error, adjust(p, "holm"))
 
@@ -109,6 +126,17 @@ class Decisions:
     def coverage(self) -> float:
         """The share of intervals that hold an effect of zero."""
         return float(self.covered.mean())
+
+
+def _sign_flip_p(differences: Floats) -> Floats:
+    """Exact sign-flip p-values of differences of shape (studies, seeds, arms); few seeds."""
+    n = differences.shape[1]
+    total = np.abs(differences.sum(axis=1)) - 1e-12 * np.abs(differences).sum(axis=1)
+    hits = np.zeros(total.shape)
+    for pattern in range(2 ** (n - 1)):
+        signs = np.array([1.0, *(1 - 2.0 * (pattern >> i & 1) for i in range(n - 1))])
+        hits += np.abs(np.einsum("s,tsa->ta", signs, differences)) >= total
+    return hits / 2 ** (n - 1)
 
 
 def null_studies(name: str, seeds: int, arms: int, studies: int) -> Decisions:

@@ -1,5 +1,6 @@
 """All gates. A new gate is one more entry: a function in a file of its own, and a line here."""
 
+from benchmarks.gates.apart import apart, single_runs
 from benchmarks.gates.clusters import clusters
 from benchmarks.gates.divergence import divergence
 from benchmarks.gates.gate import Gate
@@ -9,10 +10,20 @@ from benchmarks.gates.paired import error_and_coverage, powers
 from benchmarks.gates.pairs import pairs
 from benchmarks.gates.published import published, reference
 from benchmarks.gates.real_runs import same_recipe
+from benchmarks.gates.shapes import rounded, shapes, unequal
 
 GATES: tuple[Gate, ...] = (
     Gate("paired", "Error at most 0.06, coverage 0.94 to 0.97: shared seeds.", error_and_coverage),
     Gate("power", "Three seeds see each effect of the unequal study in 0.80 of studies.", powers),
+    Gate("shapes", "Error at most 0.06, worst arm's coverage 0.93: other noise.", shapes),
+    Gate("unequal", "Error at most 0.06, worst arm's coverage 0.93: unequal seeds.", unequal),
+    Gate("rounded", "Error at most 0.06: losses with 2, 3 and 4 decimals.", rounded),
+    Gate(
+        "apart",
+        "Error at most 0.06, and where Welch's t keeps that, no less power: no shared seeds.",
+        apart,
+    ),
+    Gate("single", "A single run may look better or worse, and is never a verdict.", single_runs),
     Gate(
         "looking",
         "A look at 3, 5 or 7 seeds and later ones: error at most 0.06; e-values alone: 0.05.",

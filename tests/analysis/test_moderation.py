@@ -80,8 +80,8 @@ def test_equally_noisy_arms_are_lent_a_quarter_of_all_degrees_of_freedom() -> No
     assert moderated[2] == pytest.approx((4 * 0.9 + 6 * prior.variance.item()) / 10)
 
 
-@pytest.mark.parametrize("own", [1, 2, 3, 4, 6, 10, 14])
-def test_lent_degrees_of_freedom_leave_an_arm_of_any_noise_93_percent_coverage(own: int) -> None:
+@pytest.mark.parametrize("own", [1, 2, 3, 4, 6, 10, 12])
+def test_lent_degrees_of_freedom_leave_an_arm_of_any_noise_its_coverage(own: int) -> None:
     critical = -stdtrit(own + safe_df(own), 0.025)
     assert 1 - 2 * stdtr(own, -critical) == pytest.approx(MIN_COVERAGE, abs=1e-9)
 
@@ -92,7 +92,7 @@ def test_an_arm_with_fewer_seeds_than_most_is_lent_no_more_than_is_safe() -> Non
     _, df = moderate(variances, own, fit_prior(variances, own))
     assert df[0] == pytest.approx(2 + safe_df(2).item())
     assert (df[1:] == 6 + own.sum() / 4).all()
-    assert np.isinf(safe_df([16, 40])).all()
+    assert np.isinf(safe_df([18, 40])).all()
 
 
 @pytest.mark.parametrize("arms", range(MIN_ARMS))
