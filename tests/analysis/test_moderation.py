@@ -92,7 +92,7 @@ def test_an_arm_with_fewer_seeds_than_most_is_lent_no_more_than_is_safe() -> Non
     _, df = moderate(variances, own, fit_prior(variances, own))
     assert df[0] == pytest.approx(2 + safe_df(2).item())
     assert (df[1:] == 6 + own.sum() / 4).all()
-    assert np.isinf(safe_df([18, 40])).all()
+    assert np.isinf(safe_df([25, 40])).all()
 
 
 @pytest.mark.parametrize("arms", range(MIN_ARMS))
