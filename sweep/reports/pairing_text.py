@@ -94,7 +94,10 @@ def pairing_lines(report: Report) -> list[str]:
     if not found and report.pairs:
         return []
     measured = f"{correlation_text(found)}; " if found else ""
-    return [f"Equal seeds: {measured}{_how(arms, pairs=report.pairs)}."]
+    late = ""
+    if any(change.what == "pairs" for change in report.history.changes):
+        late = ", as decided when results were known (that adds to the error: docs/statistics.md)"
+    return [f"Equal seeds: {measured}{_how(arms, pairs=report.pairs)}{late}."]
 
 
 def _how(arms: Sequence[ArmReport], *, pairs: bool) -> str:

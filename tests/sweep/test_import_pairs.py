@@ -94,9 +94,11 @@ def test_the_choice_is_kept_and_a_change_of_it_is_on_record(importer: Importer) 
     importer(csv(PAIRED), pairs=False)
     importer(csv([*PAIRED, ("clip", 5, 2.4)]))
     assert importer.report()["pairs"] is False
+    assert "results were known" not in importer.table()
     importer(csv(PAIRED), pairs=True)
     assert importer.report()["pairs"] is True
     assert "pairs false → true" in importer.table()
+    assert "compared as pairs, as decided when results were known" in importer.table()
 
 
 @pytest.mark.parametrize("rows", [UNSEEDED, [(arm, None, loss) for arm, loss in UNSEEDED]])
