@@ -17,7 +17,7 @@ from trainer.words import counted
 if TYPE_CHECKING:
     from analysis.correlation import SeedCorrelation
 
-PAIRED_METHODS = ("paired t", "moderated paired t")
+PAIRED_METHODS = ("paired t", "moderated paired t", "e-value")
 LONGEST = 40
 """Characters of an arm's name in a sentence."""
 
