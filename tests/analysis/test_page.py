@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "analysis.md").read_text()
 EXPLAINED = (
     *("chunks", "cost", "dunnett", "effects", "moderation", "multiplicity", "noise", "normality"),
-    *("power", "verdict"),
+    *("correlation", "power", "spread", "verdict"),
     *("variance/anova", "variance/estimate", "variance/factorial", "variance/streams"),
 )
 INSIDE = {
