@@ -17,30 +17,31 @@ def basis_lines(report: Report) -> list[str]:
     arms = report.arms[1:]
     if not arms or (report.imported and all(arm.result.basis == "planned" for arm in arms)):
         return []
-    groups = _groups(arms)
+    groups = _groups(arms, imported=report.imported)
     parts = [
         f"{words}: {_named(found)}" if len(groups) > 1 else words for words, found in groups.items()
     ]
     return [f"Verdicts rest {'; '.join(parts)}."]
 
 
-def _groups(arms: Sequence[ArmReport]) -> dict[str, list[ArmReport]]:
+def _groups(arms: Sequence[ArmReport], *, imported: bool) -> dict[str, list[ArmReport]]:
     """The arms by what their verdicts rest on, in words, in the order of the table."""
     groups: dict[str, list[ArmReport]] = {}
     for arm in arms:
-        groups.setdefault(_basis_words(arm), []).append(arm)
+        groups.setdefault(_basis_words(arm, imported=imported), []).append(arm)
     return groups
 
 
-def _basis_words(arm: ArmReport) -> str:
+def _basis_words(arm: ArmReport, *, imported: bool) -> str:
     result = arm.result
     if result.basis == "looks" and result.method != "e-value" and result.alpha_share:
         return f"on all runs, tested at alpha / {1 / result.alpha_share:g} as a later look"
     if result.basis == "looks":
         seeds = counted(result.n_shared or 0, "seed")
         return f"on e-values over {seeds} (p = 2 / e-value), which hold at every look"
-    shares = result.n_independent is not None and result.n_independent < result.n_done
-    planned = counted(result.n_planned or 0, "run" if shares else "seed")
+    share = result.n_independent is not None and result.n_independent < result.n_done
+    are_runs = share or (imported and not result.n_shared)
+    planned = counted(result.n_planned or 0, "run" if are_runs else "seed")
     if result.basis == "provisional":
         return f"provisionally on those of the planned {planned} that have ended"
     return f"on the planned {planned}"

@@ -72,7 +72,7 @@ def _mean_lines(arms: Sequence[ArmVerdict]) -> list[str]:
     ]
     if not told:
         return []
-    line = "Means are over all runs, these effects over the shared seeds alone: "
+    line = "Means are over all runs, these effects over those that the verdict rests on: "
     return [f"{line}{shortened(told, MAX_ARMS)}."]
 
 
