@@ -75,7 +75,7 @@ def _later_looks(
     arms = tuple(arm for arm in plan.arms if arm not in first or _is_open(first[arm]))
     if not arms:
         return {}
-    rejected = sum(_is_rejected(row, plan) for row in first.values())
+    rejected = sum(_is_rejected(row, plan) for arm, row in first.items() if arm not in arms)
     also = [arm for arm in plan.budgets if arm not in arms]  # they turn effects into tokens
     rules = replace(_for_arms(plan, [*arms, *also]), by_looks=True)
     rules = replace(rules, withdrawn=rules.withdrawn - rejected)

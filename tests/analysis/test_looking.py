@@ -128,6 +128,16 @@ def test_planned_seeds_that_have_not_ended_make_a_verdict_provisional(difference
     assert found["b"].basis == "looks"  # e-values hold at every look
 
 
+def test_an_arm_that_was_unstable_at_the_look_is_judged_again() -> None:
+    noise = np.random.default_rng(0).normal(size=(14, 1)) * 0.001
+    runs = frame(noise - 0.05, ("a",))
+    runs.loc[(runs.arm == "a") & (runs.seed < 5), "status"] = "diverged"
+    plan = Plan(arms=("a",), smallest_effect=0.0, looks={"a": look(8)})
+    early = judge(runs[runs.seed < 8], plan)["a"]
+    assert (early.verdict, (early.p_adjusted or 1) < 0.05) == ("unstable", True)
+    assert judge(runs, plan)["a"].basis == "looks"
+
+
 def test_a_failed_seed_has_ended(differences: Floats) -> None:
     runs = frame(differences[:5])
     runs.loc[(runs.arm == "a") & (runs.seed == 3), "status"] = "failed"
