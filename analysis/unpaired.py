@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 MIN_RUNS = 4
 """Runs on each side that make an unpaired comparison a test that can decide."""
-BALANCED = 1.5
+BALANCED = 1.4
 """An arm whose degrees of freedom times this reach the baseline's has Welch's."""
 MAX_PULL = 0.5
 """The most that the inverse of Welch's degrees of freedom moves toward that of the smaller side's."""
