@@ -8,6 +8,7 @@ from benchmarks.gates.looking import looking
 from benchmarks.gates.many_questions import missed_intervals, wrong_claims
 from benchmarks.gates.paired import error_and_coverage, powers
 from benchmarks.gates.pairs import pairs
+from benchmarks.gates.partly import partly_shared
 from benchmarks.gates.published import published, reference
 from benchmarks.gates.real_runs import same_recipe
 from benchmarks.gates.shapes import rounded, shapes, unequal
@@ -22,6 +23,9 @@ GATES: tuple[Gate, ...] = (
         "apart",
         "Error at most 0.06, and where Welch's t keeps that, no less power: no shared seeds.",
         apart,
+    ),
+    Gate(
+        "partly", "Error at most 0.06: a few shared seeds, compared without pairs.", partly_shared
     ),
     Gate("single", "A single run may look better or worse, and is never a verdict.", single_runs),
     Gate(

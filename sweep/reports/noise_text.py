@@ -33,7 +33,7 @@ MANY_SEEDS = 20
 METHODS = {"moments": "method of moments", "REML": "REML", "ML": "maximum likelihood"}
 PLACED = (
     "One run of each arm against the baseline's seeds (prediction t): what a single run could "
-    "have told."
+    "have told. Its p holds for normal noise of the baseline's size; it is no verdict."
 )
 PAIRED = "The study itself compares seed by seed: `sweep report`."
 

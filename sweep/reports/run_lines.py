@@ -38,8 +38,8 @@ def _few_run_lines(arms: Sequence[ArmVerdict]) -> list[str]:
         return []
     n = few[0].runs_to_test
     line = (
-        f"(1/{n}, ...) Runs without shared seeds are a test from {n} runs of arm and baseline each; "
-        "fewer decide only large effects."
+        f"(1/{n}, ...) A test takes {n} runs of arm and baseline each, or 3 seeds that they share; "
+        "fewer runs decide only large effects."
     )
     if any(arm.n_done == 1 for arm in few):
         line += " A single run may look better or worse, which is no verdict."
