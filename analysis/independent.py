@@ -108,7 +108,8 @@ def _unpaired(
     side: ArmRuns, shared: Sequence[Seed], held: Sequence[str], name: str
 ) -> Mapping[Seed, float]:
     """The losses of one side whose seeds no shared run has, one per independent seed."""
-    own, rest = clusters_of(side, held), [seed for seed in side.losses if seed not in set(shared)]
+    partnered = set(shared)
+    own, rest = clusters_of(side, held), [seed for seed in side.losses if seed not in partnered]
     if own is not None:
         taken = {_level(side, seed, own) for seed in shared}
         rest = [seed for seed in rest if _level(side, seed, own) not in taken]

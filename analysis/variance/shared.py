@@ -20,7 +20,7 @@ from ..noise import Noise, SharedSeeds, noise
 
 Floats = NDArray[np.float64]
 
-MAX_RUNS = 2000
+MAX_RUNS = 1000
 """With more runs, only the stream with the fewest seeds is told from the rest."""
 
 
