@@ -104,8 +104,11 @@ class ArmVerdict:
     """True if the differences vary less than rounding explains; then rounding gives their
     variance, and differences of one or two units of the last digit have the sign-flip test's p."""
     seeds_to_settle: int | None = None
-    """For an undecided arm: further seeds, in arm and baseline, that would settle it with 80% power.
-    None if that takes more than `power.MAX_SEEDS` or nothing can be estimated."""
+    """For an undecided arm: further seeds, in arm and baseline, that are recommended to settle it; None
+    if no number up to `settle.MAX_FURTHER` has an even chance, or nothing can be estimated."""
+    chance_to_settle: float | None = None
+    """The chance that these seeds settle it, or, if there is no such number, `settle.MAX_FURTHER`:
+    averaged over what is not known of effect and variance."""
     p_paired: float | None = None
     p_welch: float | None = None
     p_permutation: float | None = None

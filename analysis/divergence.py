@@ -26,15 +26,13 @@ from .arm_verdict import ArmVerdict
 from .comparison import Comparison
 from .decision import Instability, Verdict, make_claims
 from .digits import difference
-from .effects import Method
+from .effects import PAIRED
 from .ranks import RankTest, mann_whitney, signed_rank
 from .rules import Plan
 from .runs import ArmRuns
 
 Floats = NDArray[np.float64]
 
-UNPAIRED: frozenset[Method] = frozenset({"Welch t", "prediction t"})
-"""Methods that compare arm and baseline without pairs."""
 TIE = 1e-7
 """Probabilities closer than this, relative to each other, are equal: as in R's `fisher.test`."""
 
@@ -112,7 +110,11 @@ def _add_tests(
     p = _fisher(comparison)
     if math.isnan(p):
         return converged
-    paired = comparison.pairs and bool(comparison.seeds) and row.method not in UNPAIRED
+    paired = (
+        comparison.is_paired and bool(comparison.seeds)
+        if row.method is None
+        else row.method in PAIRED
+    )
     claim = _claim(comparison, row.verdict, plan, paired=paired)
     instability = _instability(comparison, p_adjusted, claim, plan)
     tested = replace(
@@ -132,6 +134,7 @@ def _add_tests(
         may_be_too_small=False,
         by_margin=False,
         seeds_to_settle=None,
+        chance_to_settle=None,
     )
 
 

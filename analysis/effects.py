@@ -27,6 +27,8 @@ Method = Literal[
     "e-value",
 ]
 """`small-sample t`: Welch's t on the degrees of freedom of the side with fewer runs."""
+PAIRED: frozenset[Method] = frozenset({"moderated paired t", "paired t", "e-value"})
+"""Methods that compare arm and baseline by pairs."""
 
 MAX_EXACT_N = 20
 """Up to this many differences, all 2^n sign patterns are enumerated (half a million sums)."""

@@ -1,15 +1,13 @@
 """Power: the effects that a number of seeds can detect, and the seeds that an effect needs.
 
 The power of t tests is the normal power averaged over the chi distribution of the estimated
-standard error. That integral (`analysis.quadrature`) handles a real df and two one-sided tests
-together, and does not depend on the noncentral t of the installed scipy (1.17 gives NaN in its far
-tail). Powers are accurate to 1e-6 against no effect and to 1e-4 for equivalence, whose integrand
-has a corner.
+standard error. That integral (`analysis.quadrature`) handles a real df, and does not depend on the
+noncentral t of the installed scipy (1.17 gives NaN in its far tail). Powers are accurate to 1e-6.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,38 +26,11 @@ Precision = Callable[[int], tuple[float, float]]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Goal:
-    """The levels of the tests, and the power that settles the verdict on an arm."""
-
-    alpha: float
-    """Level of each of the two one-sided tests of equivalence."""
-    superiority_alpha: float
-    """Level of the two-sided test of no effect, in the worst case of the family's correction."""
-    delta: float
-    """The smallest effect of interest, nats."""
-    power: float = 0.8
-
-
 def t_power(effect: float, standard_error: float, df: float, alpha: float) -> float:
     """Power of the two-sided t test at `alpha` for a true effect and standard error (nats)."""
     shift, critical = abs(effect) / standard_error, -float(stdtrit(df, alpha / 2))
     limit = critical * relative_errors(df)
     return _average(ndtr(shift - limit) + ndtr(-shift - limit))
-
-
-def equivalence_power(
-    effect: float, delta: float, precision: tuple[float, float], alpha: float
-) -> float:
-    """Power of two one-sided t tests at `alpha` to show that a true effect (nats) is inside
-    +-delta.
-
-    `precision` is the true standard error (nats) and its degrees of freedom.
-    """
-    standard_error, df = precision
-    limit = -float(stdtrit(df, alpha)) * relative_errors(df)
-    below = ndtr((delta - effect) / standard_error - limit)
-    return _average(np.maximum(below - ndtr(limit - (delta + effect) / standard_error), 0.0))
 
 
 def smallest_visible_effect(
@@ -135,26 +106,6 @@ def unpaired_precision(
         return math.sqrt(squared), df
 
     return precision
-
-
-def seeds_to_settle(effect: float, precision: Precision, goal: Goal) -> int | None:
-    """Further seeds that settle an undecided arm with the goal's power; at least 1.
-
-    The smaller of two counts, both for a true effect equal to the observed one (nats): seeds until
-    the test of no effect rejects, and seeds until equivalence within +-delta is shown. None if
-    each of them is more than `MAX_SEEDS`.
-    """
-
-    def superiority(further: int) -> float:
-        return t_power(effect, *precision(further), goal.superiority_alpha)
-
-    def equivalence(further: int) -> float:
-        return equivalence_power(effect, goal.delta, precision(further), goal.alpha)
-
-    counts = [_smallest_count(superiority, goal.power)] if effect != 0 else []
-    if abs(effect) < goal.delta:
-        counts.append(_smallest_count(equivalence, goal.power))
-    return min((count for count in counts if count is not None), default=None)
 
 
 def _smallest_count(power: Callable[[int], float], target: float) -> int | None:

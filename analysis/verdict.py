@@ -24,7 +24,7 @@ from .questions import p_target, with_margin, with_worth
 from .rules import Plan
 from .runs import SEED_COLUMNS, ArmRuns, read_runs
 from .sequential import alpha_share, later_estimate, log_e_value
-from .settle import further_seeds
+from .settle import find_outlook
 from .spread import common_spread
 from .variance.shared import noise_of_runs
 
@@ -153,7 +153,10 @@ def _row(
     )
     if verdict != "undecided":
         return row
-    return replace(row, seeds_to_settle=further_seeds(comparison, estimate, plan))
+    outlook = find_outlook(comparison, estimate, plan)
+    if outlook is None:
+        return row
+    return replace(row, seeds_to_settle=outlook.seeds, chance_to_settle=outlook.chance)
 
 
 def _compared(comparison: Comparison, alpha: float) -> ArmVerdict:

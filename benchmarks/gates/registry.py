@@ -11,6 +11,7 @@ from benchmarks.gates.pairs import pairs
 from benchmarks.gates.partly import partly_shared
 from benchmarks.gates.published import published, reference
 from benchmarks.gates.real_runs import same_recipe
+from benchmarks.gates.settling import settling
 from benchmarks.gates.shapes import rounded, shapes, unequal
 
 GATES: tuple[Gate, ...] = (
@@ -42,6 +43,7 @@ GATES: tuple[Gate, ...] = (
         clusters,
     ),
     Gate("divergence", "Null arms that diverge as the baseline: any verdict in 0.06.", divergence),
+    Gate("settling", "Stated chances of further seeds come true within 10 points.", settling),
     Gate("published", "Published numbers, to the printed digits.", published),
     Gate("reference", "The published single runs: noise, prediction t, Holm.", reference),
     Gate(

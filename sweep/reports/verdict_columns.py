@@ -19,8 +19,9 @@ from sweep.reports.run_lines import needs_runs
 from sweep.terminal.units import rough_duration
 from sweep.verdicts.judge import ArmReport, Reference
 
-SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>10,000"
-"""Written in place of a number of further seeds that cannot be estimated or is out of reach."""
+SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>1,000"
+"""Written in place of a number of further seeds that cannot be estimated, or if even
+`analysis.settle.MAX_FURTHER` are unlikely to settle it."""
 
 TableRow: TypeAlias = ArmReport | Reference
 
@@ -62,7 +63,7 @@ def settling_time(seconds: float | None) -> str:
 
 
 def undecided(seeds_to_settle: int | None, ci_low: float | None) -> str:
-    """`undecided (+46)`: with the number of further seeds that would settle it.
+    """`undecided (+46)`: with the number of further seeds that may settle it.
 
     An arm without an interval (`ci_low` is None) shows no noise to compute that number from.
     """

@@ -24,17 +24,13 @@ from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
 from sweep.reports.question_text import question_lines, question_notes
 from sweep.reports.run_lines import run_lines
 from sweep.reports.seeds_text import sd_interval, seeds_of, shared_seed_lines
+from sweep.reports.settling_text import settling_lines
 from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
 from sweep.reports.verdict_json import report_json, report_records
 from sweep.study.overrides import shown_overrides
-from sweep.terminal.printable import harmless, shown
-from sweep.terminal.units import rough_duration
+from sweep.terminal.printable import shown
 from sweep.verdicts.judge import ArmReport, Report
-from sweep.verdicts.settling import Settling
-from trainer.words import counted, shortened
-
-MAX_COSTS = 8
-"""Undecided arms for which the cost of further seeds is listed."""
+from trainer.words import counted
 
 
 def report_document(report: Report) -> Document:
@@ -122,7 +118,6 @@ def footnotes(report: Report) -> list[str]:
         return [f"The study has one arm, and nothing to compare it with; {noise}."]
     undecided = [arm for arm in report.arms if arm.result.verdict == "undecided"]
     tested = [arm for arm in undecided if arm.result.runs_to_test is None]
-    countable = [arm for arm in tested if arm.result.seeds_to_settle]
     lines = [*basis_lines(report), *_mark_lines(report), *run_lines(report.judgement)]
     lines += withdrawn_lines(report.history)
     missing = sum(arm.result.n_missing for arm in report.arms)
@@ -135,8 +130,7 @@ def footnotes(report: Report) -> list[str]:
         provisional = any(arm.result.basis == "provisional" for arm in report.arms)
         end = ": these verdicts are provisional" if provisional else ""
         lines.append(f"{counted(missing, 'run')} {what}{end}.")
-    if countable:
-        lines += _settling_lines(report, countable)
+    lines += settling_lines(report)
     unknown = [arm for arm in tested if not (arm.has_yet_to_run or arm.lacks_baseline)]
     if any(arm.result.ci_low is None for arm in unknown):
         lines.append(f"({SEEDS_UNKNOWN}) The runs so far show no noise to estimate that from.")
@@ -162,37 +156,3 @@ def _mark_lines(report: Report) -> list[str]:
     if any(arm.result.n_diverged and arm.result.mean is not None for arm in arms):
         lines.append("Means are over the runs that converged.")
     return [*lines, *unstable_lines(report), *question_notes(report)]
-
-
-def _settling_lines(report: Report, undecided: Sequence[ArmReport]) -> list[str]:
-    """Explains (+n), and what the command trains that settles each arm, the cheapest first."""
-    first = "(+n) n more seeds of the arm and the baseline would settle it with 80% probability."
-    if report.imported:
-        return [f"{first} Import their losses too."]
-    known = [(arm.name, arm.settling) for arm in undecided if arm.settling]
-    known.sort(key=lambda each: each[1].runs)
-    costs = [
-        f"{_how(settling, report)} settles {harmless(name)} ({_amount(settling)})"
-        for name, settling in known
-    ]
-    slots = known[0][1].slots
-    at_once = "one run at a time" if slots == 1 else f"{slots} runs at a time"
-    command = f"sweep stack {harmless(report.stack.of)}" if report.stack else "sweep run"
-    return [
-        f"{first} `{command}` trains them for all arms, {at_once}: {shortened(costs, MAX_COSTS)}."
-    ]
-
-
-def _how(settling: Settling, report: Report) -> str:
-    """`design.seeds = 51`: what makes the command train the further seeds."""
-    if report.stack:
-        return f"--seeds {settling.seeds}"
-    if list(report.seeds) == list(range(1, len(report.seeds) + 1)):
-        return f"design.seeds = {settling.seeds}"
-    return f"a list of {settling.seeds} design.seeds"
-
-
-def _amount(settling: Settling) -> str:
-    """`460 runs, about 15 min`."""
-    took = "" if settling.seconds is None else f", about {rough_duration(settling.seconds)}"
-    return f"{counted(settling.runs, 'run')}{took}"

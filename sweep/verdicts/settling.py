@@ -1,4 +1,4 @@
-"""What the command costs that would settle an undecided verdict: all arms train the further seeds."""
+"""What the command costs that may settle an undecided verdict: all arms train the further seeds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Settling:
-    """The further training that settles an undecided arm with 80% probability."""
+    """The further training that may settle an undecided arm: see `analysis.settle`."""
 
     seeds: int
     """Seeds that the study then has."""

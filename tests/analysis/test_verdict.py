@@ -44,7 +44,7 @@ def with_status(runs: pd.DataFrame, arm: str, seed: int, status: str) -> pd.Data
 def test_the_verdict_follows_the_table(study, by, spread, verdict) -> None:  # noqa: ANN001
     row = verdict_on(study, shifted(by, spread))
     assert row.verdict == verdict
-    assert (row.seeds_to_settle is not None) == (verdict == "undecided")
+    assert (row.chance_to_settle is not None) == (verdict == "undecided")
 
 
 @pytest.mark.parametrize("by", [-0.02, 0.0, 0.02])

@@ -72,7 +72,9 @@ def test_the_time_of_further_seeds_is_not_predicted_without_timed_runs(
         None,
     )
     assert clip["seeds_to_settle"] > 0
-    assert "settle it with 80% probability. Import their losses too.\n" in importer.table()
+    chance = f"{clip['seeds_to_settle']} has a{'n' if clip['chance_to_settle'] >= 0.8 else ''}"
+    assert f"may settle it. {chance} " in importer.table()
+    assert "% chance to settle clip. Import their losses too.\n" in importer.table()
 
 
 def test_equal_rows_without_a_seed_are_separate_runs_that_never_pair(importer: Importer) -> None:

@@ -41,9 +41,9 @@ def test_all_arms_train_the_further_seeds(train: Trainer, content: Content) -> N
     assert (seeds, runs) == (4 + further, 3 * further)
     assert seconds == further * sum(SECONDS.values()) / 2
     assert (
-        "`sweep run` trains them for all arms, 2 runs at a time: "
-        f"design.seeds = {seeds} settles clip ({runs} runs, about "
+        f"`sweep run` trains them for all arms, 2 runs at a time: design.seeds = {seeds} has an 8"
     ) in train.table()
+    assert f"% chance to settle clip ({runs:,} runs, about " in train.table()
     content["design"]["seeds"] = seeds  # what was advised trains what was said
     content["name"] = "again"
     planned = train(content, lambda _arm, _seed: {})
@@ -73,4 +73,5 @@ def test_a_list_of_seeds_is_not_a_number_of_seeds(train: Trainer, content: Conte
     content["design"]["seeds"] = [3, 5, 8, 11]
     train(content, noisy)
     _, seeds, runs, _ = of_clip(train)
-    assert f"a list of {seeds} design.seeds settles clip ({runs} runs, " in train.table()
+    assert f"a list of {seeds} design.seeds has a" in train.table()
+    assert f"% chance to settle clip ({runs:,} runs, " in train.table()

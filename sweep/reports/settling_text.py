@@ -1,0 +1,93 @@
+"""What a report says about further seeds for undecided arms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sweep.reports.verdict_columns import TOO_MANY_SEEDS
+from sweep.terminal.printable import harmless
+from sweep.terminal.units import rough_duration
+from sweep.verdicts.judge import ArmReport, Report
+from sweep.verdicts.settling import Settling
+from trainer.words import counted, shortened
+
+MAX_ARMS = 8
+"""Undecided arms whose chances and costs are listed."""
+FIRST = "(+n) n more seeds of the arm and the baseline may settle it."
+
+
+def settling_lines(report: Report) -> list[str]:
+    """Explains (+n): the chance that the seeds settle each arm, and what they cost."""
+    undecided = [
+        arm
+        for arm in report.arms
+        if arm.result.verdict == "undecided" and arm.result.runs_to_test is None
+    ]
+    countable = [arm for arm in undecided if arm.result.seeds_to_settle]
+    hopeless = [
+        arm
+        for arm in undecided
+        if arm.result.seeds_to_settle is None and arm.result.chance_to_settle is not None
+    ]
+    lines = []
+    if countable:
+        lines.append(_imported(countable) if report.imported else _trained(report, countable))
+    if hopeless:
+        lines.append(_hopeless(hopeless))
+    return lines
+
+
+def _imported(arms: Sequence[ArmReport]) -> str:
+    chances = [f"{arm.result.seeds_to_settle} {_chance(arm)}" for arm in arms]
+    return f"{FIRST} {_list(chances)}. Import their losses too."
+
+
+def _trained(report: Report, arms: Sequence[ArmReport]) -> str:
+    """With what the command trains for each arm, the cheapest first."""
+    known = [(arm, arm.settling) for arm in arms if arm.settling]
+    known.sort(key=lambda each: each[1].runs)
+    costs = [
+        f"{_how(settling, report)} {_chance(arm)} ({_amount(settling)})" for arm, settling in known
+    ]
+    slots = known[0][1].slots
+    at_once = "one run at a time" if slots == 1 else f"{slots} runs at a time"
+    command = f"sweep stack {harmless(report.stack.of)}" if report.stack else "sweep run"
+    return f"{FIRST} `{command}` trains them for all arms, {at_once}: {_list(costs)}."
+
+
+def _hopeless(arms: Sequence[ArmReport]) -> str:
+    chances = [f"{harmless(arm.name)} ({_percent(arm)})" for arm in arms]
+    return (
+        f"({TOO_MANY_SEEDS}) Cannot be settled within {TOO_MANY_SEEDS[2:]} more seeds (the chance "
+        f"that they would do it): {_list(chances)}."
+    )
+
+
+def _list(words: Sequence[str]) -> str:
+    return shortened(words, MAX_ARMS)
+
+
+def _chance(arm: ArmReport) -> str:
+    """`has a 60% chance to settle clip`."""
+    percent = _percent(arm)
+    article = "an" if percent.startswith("8") else "a"
+    return f"has {article} {percent} chance to settle {harmless(arm.name)}"
+
+
+def _percent(arm: ArmReport) -> str:
+    return f"{arm.result.chance_to_settle or 0:.0%}"
+
+
+def _how(settling: Settling, report: Report) -> str:
+    """`design.seeds = 51`: what makes the command train the further seeds."""
+    if report.stack:
+        return f"--seeds {settling.seeds}"
+    if list(report.seeds) == list(range(1, len(report.seeds) + 1)):
+        return f"design.seeds = {settling.seeds}"
+    return f"a list of {settling.seeds} design.seeds"
+
+
+def _amount(settling: Settling) -> str:
+    """`460 runs, about 15 min`."""
+    took = "" if settling.seconds is None else f", about {rough_duration(settling.seconds)}"
+    return f"{counted(settling.runs, 'run')}{took}"
