@@ -6,14 +6,16 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
 
-from .effects import RANDOM_FLIPS, TIE
+from .effects import MAX_RANDOM_N, RANDOM_FLIPS, TIE
 
 Floats = NDArray[np.float64]
 
 MAX_PATTERNS = 200_000
 """Up to this many ways to deal the values out to the two samples, all are tried: ten runs of each
-have 184,756. Beyond, `effects.RANDOM_FLIPS` random ones."""
+have 184,756. Beyond, `effects.RANDOM_FLIPS` random ones; and the normal limit above
+`effects.MAX_RANDOM_N` runs."""
 
 
 def permutation_p(arm: ArrayLike, baseline: ArrayLike) -> float:
@@ -45,6 +47,10 @@ def _p(x: Floats, y: Floats) -> float:
     if math.comb(values.size, x.size) <= MAX_PATTERNS:
         sums = values[_patterns(values.size, x.size)].sum(axis=1)
         return float(np.mean(np.abs(sums) >= found))
+    if values.size > MAX_RANDOM_N:
+        share = x.size * y.size / (values.size * (values.size - 1))
+        error = math.sqrt(share * float(values @ values))
+        return 2.0 * float(ndtr(-found / error)) if error > 0 else 1.0
     generator = np.random.default_rng(0)
     dealt = generator.permuted(np.tile(values, (RANDOM_FLIPS, 1)), axis=1)[:, : x.size]
     hits = int((np.abs(dealt.sum(axis=1)) >= found).sum())

@@ -92,15 +92,19 @@ def times(value: float | None) -> str:
 def rich_table(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> Table:
     """A table for a terminal `width` characters wide.
 
-    Spare columns are left out until the rest fits. If it still does not, names and verdicts are
-    wrapped; numbers never are. Names of more than three lines are cut in the middle.
+    Spare columns are left out until the rest fits. If it still does not, verdicts and names are
+    wrapped, between words as long as that is enough; numbers never are. Names of more than three
+    lines are cut in the middle.
     """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     columns = [_with_short_names(column, rows) for column in columns]
     shown, fits = _fitting_columns(columns, rows, width)
+    limits = {} if fits else _wrapped_widths(shown, rows, width)
     for column in shown:
-        numeric = column.justify == "right"
-        table.add_column(column.title, justify=column.justify, no_wrap=numeric, overflow="fold")
+        numeric, limit = column.justify == "right", limits.get(column.title)
+        table.add_column(
+            column.title, justify=column.justify, no_wrap=numeric, overflow="fold", max_width=limit
+        )
     for group in _group_one_line_rows(shown, rows) if fits else ([row] for row in rows):
         table.add_row(*(_cell(column, group) for column in shown))
     return table
@@ -112,6 +116,22 @@ def _with_short_names(column: Column[T], rows: Sequence[T]) -> Column[T]:
         return column
     short, cell = short_names(map(column.cell, rows)), column.cell
     return replace(column, cell=lambda row: short[cell(row)])
+
+
+def _wrapped_widths(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> dict[str, int]:
+    """The width of each column whose cells have to be wrapped between words, by title."""
+    cells = {column.title: [column.title, *map(column.cell, rows)] for column in columns}
+    widths = {title: max(map(cell_len, texts)) for title, texts in cells.items()}
+    excess = sum(widths.values()) + 2 * len(widths) - width
+    limits = {}
+    for column in reversed(columns):
+        if column.justify == "left" and excess > 0:
+            words = [word for text in cells[column.title] for word in text.split(" ")]
+            longest = min(max(map(cell_len, words)), WRAP_WIDTH)
+            limit = max(widths[column.title] - excess, longest)
+            excess -= widths[column.title] - limit
+            limits[column.title] = limit
+    return limits
 
 
 def left_out(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> list[str]:

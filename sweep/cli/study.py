@@ -104,6 +104,9 @@ def report(
     output: Output = None,
     target: TargetOption = None,
     margin: MarginOption = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Show further tests below the table.")
+    ] = False,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -117,6 +120,7 @@ def report(
         form=chosen_format(form, output),
         output=output,
         questions=Questions(margin=margin, target=target),
+        details=details,
     )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 

@@ -14,7 +14,9 @@ from sweep.reports.verdict_text import report_document
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions
+from sweep.verdicts.details import find_details
 from sweep.verdicts.judge import make_report
+from sweep.verdicts.test_text import MAX_RUNS
 from sweep.workspace import Workspace
 
 
@@ -26,6 +28,9 @@ class ReportRequest:
     form: Format = DEFAULT_FORMAT
     output: Path | None = None
     questions: Questions = NO_QUESTIONS
+    details: bool = False
+    """True for further tests below the table. JSON of studies with `MAX_RUNS` runs or fewer always
+    has them."""
 
 
 def report(workspace: Workspace, request: ReportRequest, console: Console) -> int:
@@ -39,7 +44,10 @@ def report(workspace: Workspace, request: ReportRequest, console: Console) -> in
         made = make_report(store, study, request.questions)
     except ValueError as error:
         raise ResultsError(f"--{error}") from error
-    print_document(report_document(made), request.form, request.output, console)
+    is_small = len(made.evidence.frame) <= MAX_RUNS
+    wanted = request.details or (request.form == "json" and is_small)
+    details = find_details(store, study, made) if wanted else None
+    print_document(report_document(made, details), request.form, request.output, console)
     return 0
 
 

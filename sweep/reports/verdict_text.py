@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from analysis.multiplicity import CORRECTIONS
 from sweep.errors import listed
 from sweep.metrics.registry import PRIMARY
 from sweep.reports.basis_text import basis_lines
+from sweep.reports.details_text import details_json, details_parts
 from sweep.reports.divergence_text import any_diverged, unstable_lines
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import (
@@ -32,15 +34,19 @@ from sweep.terminal.printable import shown
 from sweep.verdicts.judge import ArmReport, Report
 from trainer.words import counted
 
+if TYPE_CHECKING:
+    from analysis.details import Details
 
-def report_document(report: Report) -> Document:
+
+def report_document(report: Report, details: Details | None = None) -> Document:
     """The document of a report; its CSV has a record for each row of the table."""
+    further = details_parts(details, report.analysis.alpha) if details else ()
     rows: list[TableRow] = [*report.arms, *report.references]
     table = Table(verdict_columns(diverged=any_diverged(report)), rows)
     return Document(
-        content=report_json(report),
+        content={**report_json(report), "details": details_json(details) if details else None},
         records=report_records(report),
-        parts=[*preamble(report), table, *footnotes(report)],
+        parts=[*preamble(report), table, *footnotes(report), *further],
     )
 
 

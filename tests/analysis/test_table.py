@@ -59,3 +59,18 @@ def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text(word: str) -> Non
 def test_numbers_and_other_texts_are_written_as_they_are(value: float | str) -> None:
     [row] = csv.DictReader(io.StringIO(csv_table([{"effect": value, "n": 1}])))
     assert row["effect"] == str(value)
+
+
+def test_a_table_that_is_too_wide_wraps_verdicts_between_words_before_names() -> None:
+    rows = [("weight-decay-0.337", "+0.0050, +0.0113", "worse, may be too small to matter")]
+    columns = [
+        Column("arm", lambda row: row[0], "left"),
+        Column("interval", lambda row: row[1]),
+        Column("verdict", lambda row: row[2], "left"),
+    ]
+    console = Console(width=60, file=io.StringIO())
+    with console.capture() as said:
+        console.print(rich_table(columns, rows, 60))
+    *_, first, second, _ = said.get().splitlines()
+    assert first.split("  ")[0].strip() == "weight-decay-0.337"
+    assert (first.rstrip().endswith("too"), second.strip()) == (True, "small to matter")
