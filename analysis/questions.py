@@ -41,7 +41,7 @@ def with_margin(
 
 def _p_margin(judged: Judged, plan: Plan) -> float:
     estimate, p = judged
-    if estimate is None or math.isnan(p) or plan.margin is None:
+    if estimate is None or math.isnan(p) or plan.margin is None or not estimate.is_test:
         return math.nan
     if plan.higher_is_better:
         return estimate.p_above(plan.margin)

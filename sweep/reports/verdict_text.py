@@ -95,12 +95,12 @@ def interval_lines(report: Report) -> list[str]:
     if all(arm.result.ci_level is None for arm in report.arms):
         return []
     settings = report.analysis
-    line = (
-        "Intervals are adjusted as p is: one excludes zero exactly where p adj. is below "
-        f"{settings.alpha:g}"
+    delta = (
+        f", within ±{settings.smallest_effect:g} if negligible" if settings.smallest_effect else ""
     )
-    within = "; that of a negligible arm lies within ±" + f"{settings.smallest_effect:g}"
-    return [f"{line}{within if settings.smallest_effect else ''}."]
+    return [
+        f"Intervals are adjusted as p is: without zero where p adj. < {settings.alpha:g}{delta}."
+    ]
 
 
 def baseline_lines(arms: Sequence[ArmReport]) -> list[str]:
