@@ -12,11 +12,15 @@ from typing import Any, Generic
 
 from rich.console import Console
 
+from analysis.tables.names import short_names
 from analysis.tables.table import Column, Row, T, left_out, rich_table
 from sweep.reports.formats import DEFAULT_FORMAT, FORMATS, Format
 from sweep.terminal.console import say
 from trainer.errors import UserError
 from trainer.files import write_whole
+
+LONGEST_NAME = 48
+"""Characters of an arm's name in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,24 @@ class Document:
     """CSV records, as JSON values; all with the same keys."""
     parts: Sequence[str | Table[Any]]
     """Sentences, each on a line of its own, and tables, for people."""
+    names: Sequence[str] = ()
+    """Names of arms that sentences have; long ones are cut in the middle there."""
+
+    @property
+    def shown_parts(self) -> list[str | Table[Any]]:
+        """The parts, with short names in sentences."""
+        short = short_names(self.names, LONGEST_NAME)
+        long = sorted((name for name in short if short[name] != name), key=len, reverse=True)
+        return [_with_short_names(part, long, short) for part in self.parts]
+
+
+def _with_short_names(
+    part: str | Table[Any], long: Sequence[str], short: Mapping[str, str]
+) -> str | Table[Any]:
+    if isinstance(part, str):
+        for name in long:
+            part = part.replace(name, short[name])
+    return part
 
 
 def print_document(document: Document, form: Format, output: Path | None, console: Console) -> None:
@@ -54,7 +76,7 @@ def print_document(document: Document, form: Format, output: Path | None, consol
 
 def print_parts(document: Document, console: Console) -> None:
     """Print sentences and tables, as wide as the console."""
-    for part in document.parts:
+    for part in document.shown_parts:
         if isinstance(part, str):
             say(console, part)
         else:

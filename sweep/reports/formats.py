@@ -49,7 +49,7 @@ def _write_markdown(document: Document) -> str:
 
     parts = [
         markdown_text(part) if isinstance(part, str) else markdown_table(part.columns, part.rows)
-        for part in document.parts
+        for part in document.shown_parts
     ]
     return printable("\n\n".join(parts)) + "\n"
 
@@ -71,7 +71,7 @@ def _write_latex(document: Document) -> str:
 
     parts = [
         latex_text(part) if isinstance(part, str) else latex_table(part.columns, part.rows)
-        for part in document.parts
+        for part in document.shown_parts
     ]
     return printable("\n\n".join([PREAMBLE, *parts])) + "\n"
 

@@ -107,7 +107,8 @@ def noise_document(found: NoiseStudy) -> Document:
     if found.arms:
         parts.append(Table(PLACED_COLUMNS, found.arms))
         parts.append(f"{PLACED} {PAIRED}" if found.paired_differences.arms else PLACED)
-    return Document(content=content, records=content["arms"], parts=parts)
+    names = [arm.arm for arm in found.paired_differences.arms]
+    return Document(content=content, records=content["arms"], parts=parts, names=names)
 
 
 def summary_lines(found: NoiseStudy) -> list[str]:

@@ -37,6 +37,7 @@ def stack_document(result: StackResult) -> Document:
             *([Table(columns, rows)] if rows else []),
             *lines_below(result),
         ],
+        names=[*(row.arm for row in result.members), *result.left_out],
     )
 
 

@@ -42,11 +42,14 @@ def report_document(report: Report, details: Details | None = None) -> Document:
     """The document of a report; its CSV has a record for each row of the table."""
     further = details_parts(details, report.analysis.alpha) if details else ()
     rows: list[TableRow] = [*report.arms, *report.references]
-    table = Table(verdict_columns(diverged=any_diverged(report)), rows)
+    settings = report.analysis
+    asked = settings.margin is not None or settings.target is not None
+    table = Table(verdict_columns(diverged=any_diverged(report), asked=asked), rows)
     return Document(
         content={**report_json(report), "details": details_json(details) if details else None},
         records=report_records(report),
         parts=[*preamble(report), table, *footnotes(report), *further],
+        names=[arm.name for arm in report.arms],
     )
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from sweep.cli import app
 from tests.sweep import postgres
-from tests.sweep.importer import Importer, csv
+from tests.sweep.importer import PAIRED, Importer, csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,26 @@ def test_tables_of_them_fit_80_columns_in_few_lines(importer: Importer, command:
     assert sum("…" in line for line in table) >= 3
     assert "A " in "".join(table)
     assert "B " in "".join(table)
+
+
+def test_sentences_have_them_cut_and_different(importer: Importer) -> None:
+    importer(CONTENT)
+    importer(csv([(f'"{LONG}A"', 9, 3.4), (f'"{LONG}B"', 9, 3.4)]))
+    sentences = [line for line in importer.table().splitlines() if line.endswith(".")]
+    assert LONG not in "".join(sentences)
+    changes = next(line for line in sentences if line.startswith("This is not the plan"))
+    assert "A: runs 2 → 3" in changes
+    assert "B: runs 2 → 3" in changes
+
+
+def test_the_columns_of_a_margin_and_a_target_leave_room_for_the_arm(importer: Importer) -> None:
+    importer(csv(PAIRED), margin=0.005, target=3.0)
+    folder = str(importer.folder / "runs")
+    said = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["report", "x", "--runs", folder])
+    row = next(line for line in said.output.splitlines() if line.startswith(" clip "))
+    assert "undecided" in row or "better" in row
+    assert " p margin  p target  verdict" in said.output
+    assert " baseline " in said.output
 
 
 def test_the_status_of_them_has_a_line_of_80_columns_for_each(importer: Importer) -> None:
