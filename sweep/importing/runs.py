@@ -89,16 +89,15 @@ def read_runs(
     """
     source, rules = reading.source, reading.rules
     _check_losses(cells, source)
+    if Field.STEP not in cells:
+        check_no_step(rules, source)
     left_out = leave_out(cells, parents, rules, source)
     arm, united = unite_numbers(read_arms(left_out.cells[Field.ARM], source), reading.known_arms)
     cells = {**left_out.cells, Field.ARM: arm}
     seed_fields = tuple(field for field in SEED_FIELDS if field in cells)
-    rows = table = _read_rows(cells, seed_fields, reading)
+    rows = _read_rows(cells, seed_fields, reading)
     empty = is_empty(cells[Field.LOSS]).reset_index(drop=True)
-    if Field.STEP in cells:
-        table = pick_steps(table, empty, rules, source)
-    else:
-        check_no_step(rules, source)
+    table = pick_steps(rows, empty, rules, source) if Field.STEP in cells else rows
     single, reruns = _without_repeats(table, reading)
     kept = judge_losses(single, reading)
     kept, ends = find_ends(rows, empty, kept) if Field.STEP in cells else read_ends(kept, further)
