@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from math import lgamma
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 Basis = Literal["planned", "looks", "provisional"]
 """What a verdict rests on: the planned seeds; the e-value over all seeds, valid at every look; or
@@ -46,33 +48,33 @@ def runs_of_looks(runs: pd.DataFrame, looks: Mapping[str, Look], baseline: str) 
     The baseline has the seeds of all looks; all of its runs if an arm has none. Raises ValueError
     if `runs` has no column `seed`.
     """
-    _check(runs)
-    keep = pd.Series(data=True, index=runs.index)
-    for arm, look in looks.items():
-        keep &= (runs["arm"] != arm) | runs["seed"].isin(look.seeds)
-    others = set(runs["arm"].unique()) - looks.keys() - {baseline}
-    if looks and not others:
-        seeds = frozenset[Any]().union(*(look.baseline for look in looks.values()))
-        keep &= (runs["arm"] != baseline) | runs["seed"].isin(seeds)
+    rows = _rows_by_arm(runs)
+    planned = {arm: look.seeds for arm, look in looks.items()}
+    if looks and not rows.keys() - looks.keys() - {baseline}:
+        planned[baseline] = frozenset[Any]().union(*(look.baseline for look in looks.values()))
+    keep = np.ones(len(runs), bool)
+    for arm in planned.keys() & rows.keys():
+        keep[rows[arm]] = runs["seed"].iloc[rows[arm]].isin(planned[arm])
     return runs[keep]
 
 
 def lost_looks(runs: pd.DataFrame, looks: Mapping[str, Look]) -> frozenset[str]:
     """The arms whose look has seeds that are not among the runs: it cannot be judged any more."""
-    _check(runs)
-    arms = runs["arm"]
+    rows = _rows_by_arm(runs)
+    seeds = {arm: frozenset(runs["seed"].iloc[rows.get(arm, [])].tolist()) for arm in looks}
     return frozenset(
-        arm
-        for arm, look in looks.items()
-        if not look.seeds or not look.seeds <= set(runs["seed"][arms == arm].tolist())
+        arm for arm, look in looks.items() if not look.seeds or not look.seeds <= seeds[arm]
     )
 
 
-def _check(runs: pd.DataFrame) -> None:
+def _rows_by_arm(runs: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
+    """The places of each arm's rows. Raises ValueError if `runs` has no column `seed`."""
     if "seed" not in runs.columns:
         raise ValueError(
             f"a plan with looks needs the column 'seed'; the runs have {list(runs.columns)}"
         )
+    found = runs.groupby("arm", sort=False).indices
+    return {str(arm): np.asarray(places, np.intp) for arm, places in found.items()}
 
 
 def without(looks: Mapping[str, Look], arms: Iterable[str]) -> dict[str, Look]:
