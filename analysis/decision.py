@@ -145,10 +145,9 @@ def depends_on_method(
 ) -> list[bool]:
     """For each arm: true if another method, used for the whole study, gives another verdict.
 
-    Methods are compared only for arms that were judged by paired seeds, and only where they could
-    agree with the default:
+    Methods are compared only where they could agree with the default:
 
-    - the plain paired t, always;
+    - the plain paired t, for arms that were judged by pairs;
     - the sign-flip permutation test (with the default's interval for equivalence), if its smallest
       possible p, 2 / 2^n, is below the correction's strictest level; five seeds reach only 0.0625;
     - Welch's t, if it is at least as precise as the default or reaches a decision. Where pairing
