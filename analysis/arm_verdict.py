@@ -100,6 +100,8 @@ class ArmVerdict:
     normal noise as large as the baseline's."""
     runs_to_test: int | None = None
     """Runs on each side that would make an undecided comparison a test; None if it is one."""
+    runs_counted: int | None = None
+    """If `runs_to_test` is given: the independent runs of the side that has fewer."""
     hidden_by_rounding: bool = False
     """True if the differences vary less than rounding explains; then rounding gives their
     variance, and differences of one or two units of the last digit have the sign-flip test's p."""

@@ -24,7 +24,7 @@ from .effects import (
 from .independent import held_streams, independent_sides
 from .moderation import MIN_DF, Prior, fit_prior, moderate
 from .runs import ArmRuns, Seed
-from .unpaired import MIN_RUNS, Side, unpaired_t
+from .unpaired import MIN_RUNS, Side, run_prior, run_variance, side_of, unpaired_t
 
 Floats = NDArray[np.float64]
 
@@ -90,12 +90,11 @@ class Comparison:
         return len(self.seeds) > 1 and not self.identical and self._spread < self._least_variance
 
     @property
-    def runs_to_test(self) -> int | None:
-        """Runs on each side that make this comparison a test; None if it is one, or has no runs."""
+    def runs_counted(self) -> int | None:
+        """Runs of the side with fewer, if they are too few for a test; None if there are none."""
         smaller = min(len(self.arm.losses), len(self.baseline.losses))
-        if smaller == 0 or smaller >= MIN_RUNS or (self.is_paired and len(self.seeds) > 1):
-            return None
-        return MIN_RUNS
+        is_test = smaller >= MIN_RUNS or (self.is_paired and len(self.seeds) > 1)
+        return None if smaller == 0 or is_test else smaller
 
     @property
     def effect(self) -> float | None:
@@ -188,7 +187,7 @@ class Comparison:
             return None
         loss = float(self.arm.observed[0])
         if self.baseline.varies:
-            return prediction_t(loss, baseline, _run_variance(self.resolution))
+            return prediction_t(loss, baseline, run_variance(self.resolution))
         return None
 
     def moderated(self, prior: Prior) -> Estimate | None:
@@ -230,13 +229,15 @@ class Comparison:
     def _least_variance(self) -> float:
         """The variance that two roundings give a difference, nats^2."""
         scale = max(float(np.abs(side).max()) for side in self._sides)
-        return max(2.0 * _run_variance(self.resolution), rounding(scale) ** 2)
+        return max(2.0 * run_variance(self.resolution), rounding(scale) ** 2)
 
     @cached_property
     def _all_runs(self) -> tuple[Side, Side]:
         """Both sides over all done runs; losses minus the baseline's first one, to keep digits."""
         origin = self.baseline.observed[0]
-        arm, baseline = (_side(runs, origin, self.resolution) for runs in (self.arm, self.baseline))
+        arm, baseline = (
+            side_of(runs, origin, self.resolution) for runs in (self.arm, self.baseline)
+        )
         return arm, baseline
 
     @cached_property
@@ -260,7 +261,7 @@ def compare(arms: Sequence[ArmRuns], baseline: ArmRuns, *, pairs: bool = True) -
     digit = resolution(np.concatenate([runs.observed for runs in (baseline, *arms)]))
     held = held_streams([baseline, *arms])
     sides = [independent_sides(arm, baseline, held, pairs=pairs) for arm in arms]
-    prior = _run_prior([arm for arm, _ in sides] + [other for _, other in sides[:1]], digit)
+    prior = run_prior([arm for arm, _ in sides] + [other for _, other in sides[:1]], digit)
     comparisons = [Comparison(*each, None, pairs, digit, prior) for each in sides]
     paired = [each for each in comparisons if each.is_paired and len(each.seeds) > 1]
     known = sign_flip_ps([each.differences for each in paired])
@@ -275,25 +276,3 @@ def learn_prior(comparisons: Sequence[Comparison]) -> Prior:
         [comparison.variance for comparison in comparisons],
         [max(len(each.seeds) - 1, 0) if each.is_paired else 0 for each in comparisons],
     )
-
-
-def _run_prior(arms: Sequence[ArmRuns], digit: float) -> Prior:
-    """Fit the prior of the variances of single runs to all arms that have enough of them."""
-    enough = [runs for runs in arms if len(runs.losses) >= MIN_RUNS and runs.varies]
-    return fit_prior(
-        [max(runs.moments[1], _run_variance(digit)) for runs in enough],
-        [len(runs.losses) - 1 for runs in enough],
-    )
-
-
-def _run_variance(digit: float) -> float:
-    """The variance that rounding to multiples of `digit` (nats) gives a loss, nats^2."""
-    return digit**2 / 12
-
-
-def _side(runs: ArmRuns, origin: float, digit: float) -> Side:
-    """One side of an unpaired comparison, with losses minus `origin`."""
-    mean, variance = moments(difference(runs.observed, origin))
-    least = max(_run_variance(digit), rounding(float(np.abs(runs.observed).max())) ** 2)
-    known = variance if digit or variance > least else 0.0
-    return Side(n=runs.observed.size, mean=mean, variance=max(known, _run_variance(digit)))

@@ -177,8 +177,10 @@ def _plain(comparison: Comparison, judged: Judged, _: Plan) -> Judged:
 
 
 def _welch(comparison: Comparison, judged: Judged, _: Plan) -> Judged:
-    estimate = comparison.welch
-    return judged if estimate is None or np.isnan(judged[1]) else (estimate, estimate.p)
+    default, other = judged[0], comparison.welch
+    if other is None or default is None or not default.is_paired or np.isnan(judged[1]):
+        return judged
+    return other, other.p
 
 
 def _permutation(comparison: Comparison, judged: Judged, plan: Plan) -> Judged:

@@ -60,6 +60,11 @@ class Estimate:
         return self.method != "prediction t"
 
     @property
+    def is_paired(self) -> bool:
+        """True if it rests on differences over shared seeds."""
+        return self.method in ("paired t", "moderated paired t", "e-value")
+
+    @property
     def t(self) -> float:
         return self.effect / self.standard_error
 

@@ -15,13 +15,16 @@ without shared seeds", has the figures behind the three rules here:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .effects import Estimate, Method
-from .moderation import Prior, moderate
+from .digits import difference, rounding
+from .effects import Estimate, Method, moments
+from .moderation import Prior, fit_prior, moderate
+from .runs import ArmRuns
 
 Floats = NDArray[np.float64]
 
@@ -105,3 +108,25 @@ def _squared_errors(arm: Side, variance: Floats, baseline: Side) -> tuple[Floats
         np.asarray(variance / np.asarray(arm.n, float)),
         np.asarray(np.asarray(baseline.variance, float) / np.asarray(baseline.n, float)),
     )
+
+
+def run_prior(arms: Sequence[ArmRuns], digit: float) -> Prior:
+    """Fit the prior of the variances of single runs to all arms that have enough of them."""
+    enough = [runs for runs in arms if len(runs.losses) >= MIN_RUNS and runs.varies]
+    return fit_prior(
+        [max(runs.moments[1], run_variance(digit)) for runs in enough],
+        [len(runs.losses) - 1 for runs in enough],
+    )
+
+
+def run_variance(digit: float) -> float:
+    """The variance that rounding to multiples of `digit` (nats) gives a loss, nats^2."""
+    return digit**2 / 12
+
+
+def side_of(runs: ArmRuns, origin: float, digit: float) -> Side:
+    """One side of an unpaired comparison, with losses minus `origin`."""
+    mean, variance = moments(difference(runs.observed, origin))
+    least = max(run_variance(digit), rounding(float(np.abs(runs.observed).max())) ** 2)
+    known = variance if digit or variance > least else 0.0
+    return Side(n=runs.observed.size, mean=mean, variance=max(known, run_variance(digit)))

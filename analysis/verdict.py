@@ -26,6 +26,7 @@ from .runs import SEED_COLUMNS, ArmRuns, read_runs
 from .sequential import alpha_share, later_estimate, log_e_value
 from .settle import find_outlook
 from .spread import common_spread
+from .unpaired import MIN_RUNS
 from .variance.shared import noise_of_runs
 
 __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
@@ -126,14 +127,13 @@ def _row(
     estimate, p = judged
     verdict = _verdict(comparison, decision)
     row = replace(
-        _compared(comparison, plan.alpha),
+        _with_counted_runs(_compared(comparison, plan.alpha), comparison, verdict),
         p=_none_if_nan(p),
         p_adjusted=_none_if_nan(decision.differs.p_adjusted),
         p_negligible=_none_if_nan(decision.negligible.p),
         p_negligible_adjusted=_none_if_nan(decision.negligible.p_adjusted),
         verdict=verdict,
         looks=decision.looks,
-        runs_to_test=comparison.runs_to_test if verdict == "undecided" else None,
         real_but_negligible=verdict == "negligible" and decision.differs.p_adjusted < plan.alpha,
         sensitive=sensitive,
     )
@@ -157,6 +157,14 @@ def _row(
     if outlook is None:
         return row
     return replace(row, seeds_to_settle=outlook.seeds, chance_to_settle=outlook.chance)
+
+
+def _with_counted_runs(row: ArmVerdict, comparison: Comparison, verdict: Verdict) -> ArmVerdict:
+    """The row; for an undecided arm with too few runs, how many make a test."""
+    few = comparison.runs_counted
+    if few is None or verdict != "undecided":
+        return row
+    return replace(row, runs_counted=few, runs_to_test=MIN_RUNS)
 
 
 def _compared(comparison: Comparison, alpha: float) -> ArmVerdict:

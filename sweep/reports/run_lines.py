@@ -20,7 +20,7 @@ _SAME = 1e-12
 def needs_runs(result: ArmVerdict) -> str:
     """`looks worse (1/4)`: an undecided arm with one of the four runs that make a test."""
     word = f"looks {result.looks}" if result.looks else "undecided"
-    return f"{word} ({min(result.n_done, result.runs_to_test or 0)}/{result.runs_to_test})"
+    return f"{word} ({result.runs_counted}/{result.runs_to_test})"
 
 
 def run_lines(judgement: Judgement) -> list[str]:
@@ -36,9 +36,10 @@ def _few_run_lines(arms: Sequence[ArmVerdict]) -> list[str]:
     few = [arm for arm in arms if arm.runs_to_test is not None]
     if not few:
         return []
-    n = few[0].runs_to_test
+    n, counts = few[0].runs_to_test, sorted({arm.runs_counted or 0 for arm in few})
+    marks = ", ".join(f"({count}/{n})" for count in counts)
     line = (
-        f"(1/{n}, ...) A test takes {n} runs of arm and baseline each, or 3 seeds that they share; "
+        f"{marks} A test takes {n} runs of arm and baseline each, or 3 seeds that they share; "
         "fewer runs decide only large effects."
     )
     if any(arm.n_done == 1 for arm in few):

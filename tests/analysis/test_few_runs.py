@@ -37,10 +37,16 @@ def test_four_runs_on_each_side_are_an_unpaired_test() -> None:
 def test_fewer_runs_have_the_degrees_of_freedom_of_the_smaller_side(n: int) -> None:
     row = apart([3.505, 3.515, 3.495][:n], BASE * 4)
     assert (row.method, row.df) == ("small-sample t", n - 1)
-    assert (row.verdict, row.runs_to_test) == ("undecided", 4)
+    assert (row.verdict, row.runs_counted, row.runs_to_test) == ("undecided", n, 4)
+    assert not row.sensitive
     assert row.p is not None
     assert row.p_welch is not None
     assert row.p > row.p_welch
+
+
+def test_the_side_with_fewer_runs_is_the_one_that_is_counted() -> None:
+    row = apart([3.505, 3.515, 3.495, 3.5, 3.52], [3.51, 3.49])
+    assert (row.runs_counted, row.runs_to_test) == (2, 4)
 
 
 def test_a_single_run_looks_worse_and_is_never_a_verdict() -> None:
