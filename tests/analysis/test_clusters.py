@@ -188,3 +188,14 @@ def test_large_constants_cost_no_digits() -> None:
     expected = found.independent(x) * 2.0**-20
     shifted = found.independent(x * 2.0**-20 + 2.0**20) - 2.0**20
     assert shifted == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("seeds", [CROSSED, NESTED, LATIN])
+def test_the_verdict_tests_the_independent_values_that_the_simulations_test(
+    seeds: list[tuple[int, ...]],
+) -> None:
+    x, found = draw(seeds, (0.6, 0.3, 0.1), (2,)), clusters(seeds)
+    d = found.independent(x[1] - x[0])
+    t = d.mean() / np.sqrt(d.var(ddof=1) / d.size)
+    row = judged(seeds, {"baseline": x[0], "arm": x[1]})["arm"]
+    assert row.p == pytest.approx(2 * stdtr(d.size - 1, -abs(t)))
