@@ -19,6 +19,7 @@ from scipy.special import ndtri, stdtr, stdtrit
 from .effects import moments
 from .rules import Plan
 from .runs import read_runs
+from .selection import interval_of_sum, selected_sizes
 from .verdict import ArmVerdict, judge
 
 Floats = NDArray[np.float64]
@@ -42,11 +43,26 @@ class Promise:
     standard_error: float
     """Standard error of the unshrunk sum."""
     df: float
+    ci_low: float | None = None
+    """The interval at the study's alpha, the choice of the members included: see
+    `_interval_of_choice`. None in a plan that an earlier version stored."""
+    ci_high: float | None = None
 
     def interval(self, alpha: float) -> tuple[float, float]:
-        """The 1 - alpha interval of the effect, assuming no interactions."""
+        """The 1 - alpha interval of the effect, assuming no interactions.
+
+        `alpha` counts only for a promise that was stored without its interval.
+        """
+        if self.ci_low is not None and self.ci_high is not None:
+            return self.ci_low, self.ci_high
         margin = -float(stdtrit(self.df, alpha / 2)) * self.standard_error
         return self.effect - margin, self.effect + margin
+
+    def error_towards(self, effect: float, alpha: float) -> float:
+        """The standard error that the half of the interval on the side of `effect` amounts to."""
+        low, high = self.interval(alpha)
+        half = high - self.effect if effect > self.effect else self.effect - low
+        return half / -float(stdtrit(self.df, alpha / 2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +127,11 @@ def _tau2(squares: Floats, errors: Floats, target: float) -> Floats:
 
 
 def promise(
-    runs: pd.DataFrame, verdicts: Sequence[ArmVerdict], members: Sequence[str], baseline: str
+    runs: pd.DataFrame,
+    verdicts: Sequence[ArmVerdict],
+    members: Sequence[str],
+    baseline: str,
+    alpha: float = 0.05,
 ) -> Promise:
     """Predict the effect of `members` together from the verdicts on all arms of a study.
 
@@ -126,13 +146,85 @@ def promise(
     }
     chosen = [row for row in tried if row.arm in members]
     error, df = _error_of_sum(runs, chosen, baseline)
-    return Promise(
+    predicted = Promise(
         effect=math.fsum(shrunk[arm] for arm in members),
         members={arm: shrunk[arm] for arm in members},
         unshrunk=math.fsum(row.effect or 0.0 for row in chosen),
         standard_error=error,
         df=df,
     )
+    if not chosen:
+        return predicted
+    correlations = _correlations(_sums_by_seed(runs, chosen, baseline), len(chosen))
+    low, high = _interval_of_choice(predicted, tried, chosen, correlations, alpha)
+    return replace(predicted, ci_low=low, ci_high=high)
+
+
+def _interval_of_choice(
+    predicted: Promise,
+    tried: Sequence[ArmVerdict],
+    chosen: Sequence[ArmVerdict],
+    correlations: Floats,
+    alpha: float,
+) -> tuple[float, float]:
+    """The interval of the members' sum, given that they were chosen for being significant.
+
+    Towards zero it ends where the sum of the members' effects given their choice does
+    (`selection`); away from zero where the usual interval of the unshrunk sum does, because choosing
+    makes estimates too large and never too small. It holds the prediction.
+    """
+    rows = [(abs(row.effect or 0.0), row.standard_error or 0.0, row.df or 1.0) for row in chosen]
+    size, error, df = np.array(rows, float).T
+    critical = np.array([_critical(row, tried) for row in chosen], float)
+    given = selected_sizes(size / error, critical, df, len(tried), alpha)
+    margin = -float(stdtrit(predicted.df, alpha / 2)) * predicted.standard_error
+    sign = math.copysign(1.0, predicted.unshrunk)
+    whole, expected = sign * predicted.unshrunk, sign * predicted.effect
+    low, high = interval_of_sum(
+        given.low * error, given.median * error, given.high * error, correlations
+    )
+    ends = sign * min(low, expected - margin), sign * max(high, whole + margin)
+    return min(ends), max(ends)
+
+
+def _critical(row: ArmVerdict, tried: Sequence[ArmVerdict]) -> float:
+    """The |t| beyond which the arm is significant, with the verdicts on the others as they are."""
+    level, error = row.ci_level, row.standard_error
+    low, high = row.ci_low_adjusted, row.ci_high_adjusted
+    if level is None or low is None or high is None or not error:
+        return 0.0
+    if row.method == "e-value":
+        return (high - low) / 2 / error
+    # As the last of those that are significant, it would be tested at the mildest of their levels.
+    mildest = [
+        1 - each.ci_level
+        for each in tried
+        if each.ci_level is not None and each.verdict in ("better", "worse")
+    ]
+    return -float(stdtrit(row.df or 1.0, max([1 - level, *mildest]) / 2))
+
+
+def _sums_by_seed(
+    runs: pd.DataFrame, members: Sequence[ArmVerdict], baseline: str
+) -> Floats | None:
+    """The members' effects by seed, shape (seeds, members), nats; None without two common seeds."""
+    arms = [baseline, *(row.arm for row in members)]
+    first, *others = read_runs(_runs_of(runs, arms), arms).values()
+    shared = [seed for seed in first.losses if all(seed in other.losses for other in others)]
+    if len(shared) < 2 or not others:
+        return None
+    return np.column_stack([other.at(shared) - first.at(shared) for other in others])
+
+
+def _correlations(effects: Floats | None, members: int) -> Floats:
+    """Correlations of the members' effects over seeds; as if independent below three seeds."""
+    if effects is None or len(effects) < 3:
+        return np.eye(members)
+    deviations = effects - effects.mean(axis=0)
+    norms = np.sqrt((deviations**2).sum(axis=0))
+    if not norms.all():
+        return np.eye(members)
+    return np.asarray((deviations / norms).T @ (deviations / norms), float)
 
 
 def _error_of_sum(
@@ -143,12 +235,10 @@ def _error_of_sum(
     Computed from the sums by seed if all arms share two seeds or more, because all effects contain
     the same baseline; otherwise as if the effects were independent.
     """
-    arms = [baseline, *(row.arm for row in members)]
-    first, *others = read_runs(_runs_of(runs, arms), arms).values()
-    shared = [seed for seed in first.losses if all(seed in other.losses for other in others)]
-    if len(shared) > 1:
-        sums = sum((other.at(shared) - first.at(shared) for other in others), np.zeros(len(shared)))
-        return math.sqrt(moments(sums)[1] / len(shared)), len(shared) - 1
+    effects = _sums_by_seed(runs, members, baseline)
+    if effects is not None:
+        sums = effects.sum(axis=1)
+        return math.sqrt(moments(sums)[1] / sums.size), sums.size - 1
     return _combined([(row.standard_error or 0.0, row.df or 1.0) for row in members])
 
 
@@ -200,7 +290,7 @@ def gap(promised: Promise, confirmed: ArmVerdict, alpha: float) -> Gap | None:
         return None
     error, df = _combined(
         [
-            (promised.standard_error, promised.df),
+            (promised.error_towards(confirmed.effect, alpha), promised.df),
             (confirmed.standard_error, confirmed.df),
         ]
     )

@@ -13,6 +13,7 @@ from benchmarks.gates.published import published, reference
 from benchmarks.gates.real_runs import same_recipe
 from benchmarks.gates.settling import settling
 from benchmarks.gates.shapes import rounded, shapes, unequal
+from benchmarks.gates.stacks import stacks
 
 GATES: tuple[Gate, ...] = (
     Gate("paired", "Error at most 0.06, coverage 0.94 to 0.97: shared seeds.", error_and_coverage),
@@ -44,6 +45,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate("divergence", "Null arms that diverge as the baseline: any verdict in 0.06.", divergence),
     Gate("settling", "Stated chances of further seeds come true within 10 points.", settling),
+    Gate("stacks", "A stack's predicted interval holds the true sum in at least 0.93.", stacks),
     Gate("published", "Published numbers, to the printed digits.", published),
     Gate("reference", "The published single runs: noise, prediction t, Holm.", reference),
     Gate(

@@ -19,7 +19,6 @@ from sweep.store.rows import StudyRow
 from sweep.store.schema import runs
 from sweep.store.store import Store
 from sweep.study.file import BASELINE
-from sweep.verdicts.evidence import Evidence
 from sweep.verdicts.judge import ArmReport, Report
 from sweep.workload.workload import Workload
 
@@ -107,9 +106,7 @@ def choose(report: Report, changes: Mapping[str, Mapping[str, Any]]) -> Choice:
         for arm in rest
         if arm not in arms
     }
-    promise, alternatives = _promise(
-        report.evidence, [arm.result for arm in arms], baseline, changes
-    )
+    promise, alternatives = _promise(report, [arm.result for arm in arms], baseline, changes)
     return Choice(
         study=report.study,
         plan_hash=report.plan_hash,
@@ -122,7 +119,7 @@ def choose(report: Report, changes: Mapping[str, Mapping[str, Any]]) -> Choice:
 
 
 def _promise(
-    evidence: Evidence,
+    report: Report,
     results: Sequence[ArmVerdict],
     baseline: ArmReport,
     changes: Mapping[str, Mapping[str, Any]],
@@ -133,10 +130,10 @@ def _promise(
     better = [result.arm for result in results if result.verdict == "better"]
     if not better:
         return None, {}
-    runs = evidence.judged_runs
-    shrunk = promise(runs, results, better, baseline.name).members
+    runs, alpha = report.evidence.judged_runs, report.analysis.alpha
+    shrunk = promise(runs, results, better, baseline.name, alpha).members
     members, alternatives = _compatible(sorted(better, key=lambda arm: -abs(shrunk[arm])), changes)
-    return promise(runs, results, members, baseline.name), alternatives
+    return promise(runs, results, members, baseline.name, alpha), alternatives
 
 
 def _compatible(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -189,3 +191,30 @@ def test_a_stack_that_diverged_everywhere_has_no_gap() -> None:
     found = confirm(frame, "stack", {}, RULES)
     assert found.stack.verdict == "unstable"
     assert gap(promised(), found.stack, 0.05) is None
+
+
+def test_the_interval_of_a_promise_includes_the_choice_and_is_stored_with_it() -> None:
+    frame = one_of_many(-0.02, 0.005)
+    names = tuple(sorted(set(frame["arm"]) - {"baseline"}))
+    rows = judge(frame, Plan(arms=names, smallest_effect=0.0)).arms[1:]
+    found = promise(frame, rows, ["a"], "baseline")
+    plain = replace(found, ci_low=None, ci_high=None)
+    (low, high), (plain_low, plain_high) = found.interval(0.05), plain.interval(0.05)
+    assert low <= found.effect <= high
+    assert high >= plain_high  # towards zero: the arm may have been lucky
+    assert low <= plain_low
+    assert found.interval(0.5) == (low, high)  # at the alpha of the study that chose
+
+
+def one_of_many(effect: float, sd: float) -> pd.DataFrame:
+    """Six arms over five seeds, of which only `a` has an effect (nats)."""
+    generator = np.random.default_rng(3)
+    rows = []
+    for seed in range(5):
+        base = 3.5 + 0.01 * generator.normal()
+        rows.append(("baseline", seed, base))
+        rows += [
+            (arm, seed, base + (effect if arm == "a" else 0.0) + sd * generator.normal())
+            for arm in "abcdef"
+        ]
+    return pd.DataFrame(rows, columns=["arm", "seed", "loss"]).assign(status="done")
