@@ -37,7 +37,7 @@ TARGETS = (0.8, 0.5)
 `MAX_FURTHER` seeds do not have it, with the second."""
 TINY_GROWTH = 1e-6
 """Least number of differences that a further seed adds."""
-POINTS = 512
+POINTS = 256
 """Draws of what is not known."""
 MIN_SPREAD = 0.5
 """Least spread of the effect before the data, in standard deviations, beside a smallest effect."""

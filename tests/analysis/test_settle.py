@@ -84,8 +84,8 @@ def test_every_undecided_arm_has_a_chance(study, shared: bool) -> None:  # noqa:
         assert (row.seeds_to_settle is None) == (row.chance_to_settle < 0.5)
 
 
-def test_forty_arms_take_less_than_a_third_of_a_second() -> None:
+def test_forty_arms_take_well_under_a_second() -> None:
     rules, started = e_value_rule(0.1, 0.025 / 40), time.process_time()
     for arm in range(40):
         outlook(paired(arm / 40), rules)
-    assert time.process_time() - started < 0.3
+    assert time.process_time() - started < 0.6
