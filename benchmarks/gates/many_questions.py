@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.exchange import fieller
 from benchmarks.gates.gate import Settings
-from benchmarks.gates.line import Line, Rate, at_most
+from benchmarks.gates.line import Line, Rate, at_most, between
 from benchmarks.many_questions import DELTA, intervals_missed, studies_at
-from benchmarks.simulation import FAMILYWISE, SEEDS
+from benchmarks.simulation import COVERAGE, FAMILYWISE, SEEDS
 
 ARMS = 8
 SCALES = (0.1, 0.3, 1.0)
@@ -51,3 +52,22 @@ def missed_intervals(settings: Settings) -> list[Line]:
             ("Bonferroni, large effects", large, "bonferroni", ""),
         )
     ]
+
+
+def worth_in_tokens(settings: Settings) -> list[Line]:
+    """Coverage of the interval of an effect in tokens, by Fieller, where the slope is known enough.
+
+    The slope is -0.1 nats per log token with a spread of 0.01 over seeds; effects have a spread of
+    0.004, and a part that is common to both.
+    """
+    lines = []
+    for seeds in SEEDS:
+        generator, shape = np.random.default_rng(seeds), (settings.studies, seeds)
+        slopes = -0.1 + 0.01 * generator.standard_normal(shape)
+        effects = 0.1 * slopes - 0.01 + 0.004 * generator.standard_normal(shape)
+        truth = 0.1 + 0.01 / 0.1
+        pairs = zip(effects, slopes, strict=True)
+        ends = [found for d, b in pairs if (found := fieller(d, b, 0.05))]
+        covered = Rate.of([low <= truth <= high for low, high in ends])
+        lines.append(between(f"interval of the worth in tokens: {seeds} seeds", covered, COVERAGE))
+    return lines

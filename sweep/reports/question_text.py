@@ -1,21 +1,40 @@
-"""Margin, target and exchange in a report: sentences above the table, and cells."""
+"""Margin, target and exchange in a report: a table of their own, and sentences on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from analysis.tables.table import Column, number, probability
 from sweep.errors import listed
 from sweep.metrics.metric import Direction
+from sweep.reports.document import Table
 from sweep.verdicts.judge import ArmReport, Report
 
 
-def question_lines(report: Report) -> Iterator[str]:
-    """A sentence on each further question that the plan or the command line asks."""
+def question_parts(report: Report) -> Iterator[str | Table[ArmReport]]:
+    """A sentence on each further question that the plan or the command line asks, and the answers."""
+    lines = list(_lines(report))
+    if not lines:
+        return
+    yield from lines
+    columns: list[Column[ArmReport]] = [
+        Column("arm", lambda arm: arm.name, "left"),
+        Column("mean", lambda arm: number(arm.mean_loss)),
+        Column("p margin", lambda arm: probability(arm.result.p_margin_adjusted)),
+        Column("p target", lambda arm: probability(arm.result.p_target)),
+        Column("tokens", worth_text),
+    ]
+    yield Table(columns, report.arms)
+    if any(arm.result.worth_is_extrapolated for arm in report.arms):
+        yield "~ lies outside the budgets that were trained: an extrapolation."
+
+
+def _lines(report: Report) -> Iterator[str]:
     settings, alpha = report.analysis, f"{report.analysis.alpha:g}"
     if settings.margin is not None:
         yield (
-            f"p margin: one-sided, of an improvement by less than {settings.margin:g}; adjusted as p "
-            f"is. Below {alpha}, better is better by at least the margin."
+            f"p margin: one-sided, small if the arm is shown to be better by {settings.margin:g} or more; "
+            f"adjusted as p is. Below {alpha}, the verdict says so."
         )
     if settings.target is not None:
         side = "below" if report.direction is Direction.MINIMIZE else "above"
@@ -32,13 +51,6 @@ def question_lines(report: Report) -> Iterator[str]:
     if report.questions:
         asked = ", ".join(f"{name} {value:g}" for name, value in report.questions.items())
         yield f"Asked on the command line, not in the plan: {asked}."
-
-
-def question_notes(report: Report) -> list[str]:
-    """A sentence below the table on marks that the cells have."""
-    if any(arm.result.worth_is_extrapolated for arm in report.arms):
-        return ["~ lies outside the budgets that were trained: an extrapolation."]
-    return []
 
 
 def worth_text(arm: ArmReport) -> str:

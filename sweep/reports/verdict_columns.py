@@ -14,7 +14,6 @@ from analysis.tables.table import (
     times,
     verdict_style,
 )
-from sweep.reports.question_text import worth_text
 from sweep.reports.run_lines import needs_runs
 from sweep.terminal.units import rough_duration
 from sweep.verdicts.judge import ArmReport, Reference
@@ -26,35 +25,26 @@ SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>1,000"
 TableRow: TypeAlias = ArmReport | Reference
 
 
-def verdict_columns(*, diverged: bool = False, asked: bool = False) -> list[Column[TableRow]]:
-    """The columns of a report; `diverged` adds the one with the shares of diverged runs.
-
-    If a margin or a target was `asked` for, narrow tables have its p and not the adjusted one, which
-    the verdict tells.
-    """
+def verdict_columns(*, diverged: bool = False) -> list[Column[TableRow]]:
+    """The columns of a report; `diverged` adds the one with the shares of diverged runs."""
     columns = [
         Column("arm", lambda row: row.name, "left"),
         Column("runs", _of_arms(_runs_done)),
-        Column("mean", lambda row: number(row.mean_loss), spare=2),
+        Column("mean", lambda row: number(row.mean_loss), spare=1),
         Column("effect", lambda row: signed(row.effect)),
         Column(
             "adj. interval",
             _of_arms(lambda arm: interval_text(*arm.interval)),
         ),
-        Column("pairing", _of_arms(lambda arm: times(arm.result.pairing_gain)), spare=3),
-        Column("p", _of_arms(lambda arm: probability(arm.result.p)), spare=5),
-        Column(
-            "p adj.", _of_arms(lambda arm: probability(arm.result.p_adjusted)), spare=int(asked)
-        ),
-        Column("p margin", _of_arms(lambda arm: probability(arm.result.p_margin_adjusted))),
-        Column("p target", _of_arms(lambda arm: probability(arm.result.p_target))),
-        Column("tokens", _of_arms(worth_text)),
+        Column("pairing", _of_arms(lambda arm: times(arm.result.pairing_gain)), spare=2),
+        Column("p", _of_arms(lambda arm: probability(arm.result.p)), spare=4),
+        Column("p adj.", _of_arms(lambda arm: probability(arm.result.p_adjusted))),
         Column("verdict", _verdict_cell, "left", style=_style),
-        Column("to settle", _of_arms(_time_to_settle), spare=4),
+        Column("to settle", _of_arms(_time_to_settle), spare=3),
     ]
     if diverged:
         # Left out first: the verdict has the number of diverged runs, too.
-        columns.insert(2, Column("diverged", _of_arms(_diverged), spare=6))
+        columns.insert(2, Column("diverged", _of_arms(_diverged), spare=5))
     return columns
 
 

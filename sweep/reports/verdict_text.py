@@ -23,7 +23,7 @@ from sweep.reports.evidence_text import (
 )
 from sweep.reports.pairing_text import pairing_lines
 from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
-from sweep.reports.question_text import question_lines, question_notes
+from sweep.reports.question_text import question_parts
 from sweep.reports.run_lines import run_lines
 from sweep.reports.seeds_text import sd_interval, seeds_of, shared_seed_lines
 from sweep.reports.settling_text import settling_lines
@@ -42,14 +42,18 @@ def report_document(report: Report, details: Details | None = None) -> Document:
     """The document of a report; its CSV has a record for each row of the table."""
     further = details_parts(details, report.analysis.alpha) if details else ()
     rows: list[TableRow] = [*report.arms, *report.references]
-    settings = report.analysis
-    asked = settings.margin is not None or settings.target is not None
-    table = Table(verdict_columns(diverged=any_diverged(report), asked=asked), rows)
+    table = Table(verdict_columns(diverged=any_diverged(report)), rows)
     return Document(
         content={**report_json(report), "details": details_json(details) if details else None},
         records=report_records(report),
-        parts=[*preamble(report), table, *footnotes(report), *further],
         names=[arm.name for arm in report.arms],
+        parts=[
+            *preamble(report),
+            table,
+            *footnotes(report),
+            *question_parts(report),
+            *further,
+        ],
     )
 
 
@@ -76,7 +80,7 @@ def preamble(result: Report) -> list[str]:
         f"{result.judgement.family}; smallest effect worth having "
         f"{settings.smallest_effect:g}; plan {result.plan_hash[:12]}."
     )
-    lines += [*interval_lines(result), *question_lines(result)]
+    lines += interval_lines(result)
     if result.overrides:
         lines.append(f"Overridden on the command line: {shown_overrides(result.overrides)}.")
     if result.stack:
@@ -164,4 +168,4 @@ def _mark_lines(report: Report) -> list[str]:
         )
     if any(arm.result.n_diverged and arm.result.mean is not None for arm in arms):
         lines.append("Means are over the runs that converged.")
-    return [*lines, *unstable_lines(report), *question_notes(report)]
+    return [*lines, *unstable_lines(report)]
