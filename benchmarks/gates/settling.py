@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 
 from analysis.settle import MAX_FURTHER, Known, Outlook, e_value_rule, outlook
 from benchmarks.gates.gate import Settings
-from benchmarks.gates.line import Line, Rate, is_true
+from benchmarks.gates.line import Line, Rate, between
 from benchmarks.simulation import ALPHA
 
 ARMS_EACH = 60
@@ -50,9 +50,8 @@ def settling(settings: Settings) -> list[Line]:
 
 def _line(name: str, arms: list[Promised]) -> Line:
     stated = float(np.mean([arm.chance for arm in arms]))
-    came = Rate.of([arm.settled for arm in arms])
-    figure = f"{stated:.3f} stated, settled {came}"
-    return is_true(name, figure, kept=abs(stated - came.share) <= WITHIN)
+    limits = (stated - WITHIN, stated + WITHIN)
+    return between(f"{name}, {stated:.3f} stated", Rate.of([arm.settled for arm in arms]), limits)
 
 
 def promises(delta: float, tried: int) -> Iterator[Promised]:

@@ -35,16 +35,14 @@ SCENARIOS = {
 
 
 def stacks(settings: Settings) -> list[Line]:
-    """Each scenario and number of seeds."""
-    return [
-        at_least(
-            f"{name}, {seeds} seeds",
-            Rate.of(covered(np.random.default_rng(seeds), settings.studies, seeds, *truth)),
-            COVERAGE,
-        )
-        for name, truth in SCENARIOS.items()
-        for seeds in SEEDS
-    ]
+    """Each scenario and number of seeds in which any study has a stack."""
+    lines = []
+    for name, truth in SCENARIOS.items():
+        for seeds in SEEDS:
+            holds = covered(np.random.default_rng(seeds), settings.studies, seeds, *truth)
+            if holds.size:
+                lines.append(at_least(f"{name}, {seeds} seeds", Rate.of(holds), COVERAGE))
+    return lines
 
 
 def covered(
