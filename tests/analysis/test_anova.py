@@ -160,6 +160,7 @@ def balanced(levels: tuple[int, ...], repeats: int, seed: int) -> pd.DataFrame:
     return frame.assign(loss=np.random.default_rng(seed).normal(3.5, 0.01, len(frame)))
 
 
+@pytest.mark.slow
 @given(st.integers(2, 4), st.integers(2, 4), st.integers(2, 3), st.integers(0, 99))
 def test_the_squares_of_a_balanced_layout_add_up(a: int, b: int, repeats: int, seed: int) -> None:
     frame = balanced((a, b), repeats, seed)

@@ -141,6 +141,7 @@ def test_fishers_tea_has_the_p_in_print() -> None:
     assert fisher_p(3, 4, 1, 4) == pytest.approx(34 / 70)
 
 
+@pytest.mark.slow
 def test_null_arms_that_diverge_like_the_baseline_get_no_verdict_beyond_the_error_rate() -> None:
     # Those with the highest losses diverge. The limit is the gate's plus two and a half standard errors.
     studies = 25

@@ -30,6 +30,7 @@ def numbers(judgement: Judgement, *fields: str) -> list[float]:
     return [math.nan if cell is None else float(cell) for cell in cells]
 
 
+@pytest.mark.slow
 @few
 @given(tables)
 def test_adding_a_constant_to_all_losses_changes_no_verdict(study, table) -> None:  # noqa: ANN001
@@ -39,6 +40,7 @@ def test_adding_a_constant_to_all_losses_changes_no_verdict(study, table) -> Non
     assert [row.verdict for row in after.arms] == [row.verdict for row in before.arms]
 
 
+@pytest.mark.slow
 @few
 @given(tables)
 def test_scaling_losses_and_delta_scales_effects_and_leaves_p(study, table) -> None:  # noqa: ANN001

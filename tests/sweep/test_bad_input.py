@@ -131,6 +131,7 @@ def test_bad_input_ends_with_two_and_one_sentence_and_writes_nothing(
     assert not (empty / "runs").is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["runn"], ["run"], ["report", "--format", "xml"], ["noise", "--seeds", "1"]]
 )

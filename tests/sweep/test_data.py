@@ -73,6 +73,7 @@ def test_a_corpus_is_prepared_listed_and_removed(folder: Path, sweep: Run) -> No
     )
 
 
+@pytest.mark.slow
 def test_another_tokenizer_makes_another_corpus_and_an_ambiguous_name_is_refused(
     folder: Path, sweep: Run
 ) -> None:

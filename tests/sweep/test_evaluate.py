@@ -87,6 +87,7 @@ def test_a_reference_is_not_in_the_family_and_changes_no_verdict(
     assert reference["difference"] == reference["test_loss"] - after["arms"][0]["mean"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("reports")
 def test_a_reference_is_in_every_format_of_the_report(place: Path, sweep: Run) -> None:
     table, markdown, plain = (

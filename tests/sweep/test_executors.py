@@ -18,6 +18,7 @@ from trainer.rundir.directory import Request, Result, RunDirectory
 from trainer.rundir.exits import Exit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXECUTORS)
 def test_every_executor_trains_a_run_and_reports_its_end(
     name: str, tmp_path: Path, content: dict[str, Any]

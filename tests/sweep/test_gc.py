@@ -111,6 +111,7 @@ def garbage(folders: dict[str, RunDirectory], dead: int, tmp_path: Path) -> list
     return found
 
 
+@pytest.mark.slow
 def test_files_that_are_not_needed_are_freed_and_all_others_stay(
     garbage: list[Path], sweep: Run, tmp_path: Path
 ) -> None:
@@ -163,6 +164,7 @@ def test_weights_of_a_study_are_freed_unless_another_study_has_the_run_too(
     assert "has no study 'tyny'; did you mean 'tiny'?" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folders")
 def test_unread_token_files_are_freed_on_request_unless_they_are_being_made(
     sweep: Run, tmp_path: Path
@@ -229,6 +231,7 @@ def test_nothing_is_freed_without_an_intact_database(
     assert files(*garbage) <= before
 
 
+@pytest.mark.slow
 def test_the_database_is_rebuilt_in_full_after_everything_possible_was_freed(
     finished: tuple[Path, object], sweep: Run, tmp_path: Path
 ) -> None:
@@ -243,6 +246,7 @@ def test_the_database_is_rebuilt_in_full_after_everything_possible_was_freed(
     assert sweep(here, "report", "--format", "json").stdout == report
 
 
+@pytest.mark.slow
 def test_it_works_on_a_full_disk_where_other_commands_recommend_it(
     garbage: list[Path], filled: Store, sweep: Run, tmp_path: Path
 ) -> None:

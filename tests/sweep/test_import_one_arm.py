@@ -30,6 +30,7 @@ def test_a_file_without_an_arm_is_one_arm_if_that_is_said(importer: Importer) ->
     assert "The study has one arm, and nothing to compare it with" in importer.table()
 
 
+@pytest.mark.slow
 def test_casks_inside_batches_of_paste_are_decomposed_from_a_file(
     tmp_path: Path, sweep: Run
 ) -> None:

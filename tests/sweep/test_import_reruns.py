@@ -57,6 +57,7 @@ def test_reruns_in_a_file_with_steps_are_refused(importer: Importer) -> None:
         importer(csv(rows, "arm,seed,step,loss"), rules=RERUNS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("again", "sentence"),
     [

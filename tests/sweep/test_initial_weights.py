@@ -80,6 +80,7 @@ def test_runs_that_begin_with_weights_are_known_by_what_these_hold(place: Path, 
     )
 
 
+@pytest.mark.slow
 def test_without_the_weights_a_study_is_planned_and_not_run(place: Path, sweep: Run) -> None:
     shutil.rmtree(place / "new" / "old")
     sentence = (

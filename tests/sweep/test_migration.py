@@ -110,6 +110,7 @@ def test_a_database_that_cannot_be_backed_up_is_not_upgraded(tmp_path: Path) -> 
     assert structure(file) == before
 
 
+@pytest.mark.slow
 def test_commands_that_upgrade_one_database_at_once_all_succeed(tmp_path: Path) -> None:
     make_older(tmp_path / "sweep.db", 1)
     code = (

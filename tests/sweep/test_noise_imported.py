@@ -46,6 +46,7 @@ def imported(tmp_path: Path, sweep: Run) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_imported_arms_are_compared_with_the_noise_of_the_imported_baseline(
     imported: Path, sweep: Run
 ) -> None:
@@ -80,6 +81,7 @@ def test_imported_runs_are_decomposed_by_the_seed_columns_of_their_file(
     assert "compares seed by seed" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

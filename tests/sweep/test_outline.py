@@ -125,6 +125,7 @@ def test_the_guess_for_a_gpu_does_not_depend_on_the_cpu(monkeypatch: pytest.Monk
     assert guessed_pace(1).source == "a guess from this machine's matrix products"
 
 
+@pytest.mark.slow
 def test_a_missing_text_is_reported_after_the_plan(
     tmp_path: Path, study_text: str, sweep: Run
 ) -> None:
@@ -194,6 +195,7 @@ def test_without_noise_the_visible_effect_is_reported_as_unknown(empty: Path, sw
     assert "The seeds that detect an effect of 0.01 depend on the noise, which is unknown: " in said
 
 
+@pytest.mark.slow
 def test_finished_runs_give_the_visible_effect_of_each_arm(
     finished: tuple[Path, object], sweep: Run
 ) -> None:
@@ -277,6 +279,7 @@ def test_the_plan_explains_why_pairing_does_not_help(
     assert (why or "") in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--sd", "--effect", "--price-per-hour"])
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "much"])
 def test_absurd_amounts_are_refused(empty: Path, sweep: Run, option: str, value: str) -> None:

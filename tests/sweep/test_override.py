@@ -40,6 +40,7 @@ def test_a_value_is_read_as_toml_and_otherwise_as_text(word: str, value: object)
     assert list(parse_overrides([word]).values()) == [value]
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_after_the_equals_sign_is_a_value_and_not_a_traceback(text: str) -> None:
     assert len(parse_overrides([f"data.corpus={text}"])) == 1

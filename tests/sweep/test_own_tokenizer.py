@@ -41,6 +41,7 @@ def ids(found: Workload) -> list[str]:
     return [job.run_id for job in found.jobs().values()]
 
 
+@pytest.mark.slow
 def test_a_tokenizer_that_is_moved_is_the_same_and_another_one_is_not(
     study: Path, study_text: str, tmp_path: Path
 ) -> None:

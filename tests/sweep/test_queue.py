@@ -67,6 +67,7 @@ def send_go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
+@pytest.mark.slow
 def test_two_processes_that_claim_fifty_runs_get_each_of_them_once(
     tmp_path: Path, store: Store, make_job: Callable[[int], Job]
 ) -> None:

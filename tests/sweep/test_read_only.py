@@ -78,6 +78,7 @@ def needs_mounts() -> None:
         pytest.skip("this container forbids mounts")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", [plain, other_user, read_only_mount])
 def test_a_command_that_only_reads_changes_nothing_and_needs_no_permission(
     runs: Path, where: object, environment: dict[str, str], tmp_path: Path
@@ -193,6 +194,7 @@ connection.close()  # checkpoints the log and removes it, unless another process
 """
 
 
+@pytest.mark.slow
 def test_a_reader_leaves_the_locks_of_a_writer_in_its_process(runs: Path) -> None:
     with Workspace(runs).open() as writing:
         with writing.write() as connection:
@@ -239,6 +241,7 @@ def test_an_older_database_is_read_as_an_upgraded_copy_and_left_as_it_is(
     assert contents(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_backup_is_read_as_it_is_and_gets_a_log_when_it_is_written_to(
     runs: Path,
 ) -> None:

@@ -187,6 +187,7 @@ for seed in range(1000, 100_000):
 """Queues runs, one transaction each, until it is killed."""
 
 
+@pytest.mark.slow
 def test_a_backup_taken_while_runs_are_recorded_is_intact(
     folder: Path, sweep: Run, tmp_path: Path
 ) -> None:
@@ -253,6 +254,7 @@ def test_upgrading_an_older_database_writes_the_files_of_its_studies(
     }
 
 
+@pytest.mark.slow
 def test_a_servers_database_is_rebuilt_if_empty_and_backed_up_by_its_own_tools(
     folder: Path, postgres_server: URL, sweep: Run, tmp_path: Path
 ) -> None:

@@ -61,7 +61,8 @@ def test_every_plan_that_was_run_is_kept(store: Store, content: dict[str, Any]) 
         save(store, plan, Path("s.toml"))
         study = store.study("tiny")
         assert study.plan_hash == plan.hash
-        assert store.plan(study).json == json.loads(json.dumps(plan.content())) | {"existed": {}}
+        unseen = {"existed": {}, "looks": {}}
+        assert store.plan(study).json == json.loads(json.dumps(plan.content())) | unseen
     with store.begin() as connection:
         kept = connection.exec_driver_sql("SELECT study, hash FROM plans").fetchall()
     assert len(kept) == 2

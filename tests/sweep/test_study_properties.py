@@ -91,6 +91,7 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 @given(st.dictionaries(KEYS | st.text(max_size=8), VALUES, max_size=5))
 def test_any_mapping_loads_or_is_refused_with_a_sentence(content: dict[str, Any]) -> None:
     loads_or_is_refused(content)

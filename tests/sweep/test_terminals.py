@@ -51,6 +51,7 @@ def test_a_narrow_terminal_shows_every_verdict(report: Print, columns: str) -> N
     assert "verdict" in report(COLUMNS=columns).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FULL.is_char_device(), reason="this system has no /dev/full")
 def test_a_full_disk_behind_a_pipe_is_a_sentence(report: Print) -> None:
     with FULL.open("w") as full:
@@ -59,6 +60,7 @@ def test_a_full_disk_behind_a_pipe_is_a_sentence(report: Print) -> None:
     assert (done.returncode, done.stderr) == (1, said)
 
 
+@pytest.mark.slow
 def test_a_report_is_written_into_a_named_pipe_without_replacing_it(
     report: Print, tmp_path: Path
 ) -> None:

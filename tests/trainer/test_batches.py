@@ -21,6 +21,7 @@ def whole(size: int, key: str) -> list[int]:
     return [int(slot) for slot in permute(np.arange(size, dtype=np.uint64), size, key)]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(size=st.integers(1, 3_000), key=st.text(max_size=8))
 def test_permute_sends_every_range_onto_itself(size: int, key: str) -> None:
@@ -83,6 +84,7 @@ def test_a_batch_may_span_two_epochs_and_each_is_shuffled_anew(
     assert batches.read(1)[0].shape == (7, 16)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     sequences=st.integers(1, 300),

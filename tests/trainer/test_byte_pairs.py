@@ -130,6 +130,7 @@ def test_a_text_can_be_decoded_token_by_token(both: Pair) -> None:
     assert decoder.decode(b"", final=True) == ""
 
 
+@pytest.mark.slow
 def test_the_same_text_makes_the_same_tokenizer_in_every_process(
     root: Path, folder: Callable[[str], Path]
 ) -> None:

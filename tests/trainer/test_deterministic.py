@@ -31,6 +31,7 @@ def computed(run: RunDirectory) -> tuple[bool, tuple[object, ...]]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"processes": 2}, {"micro_batch": 3}], ids=str)
 def test_a_deterministic_run_repeats_exactly_and_equals_any_other_run_on_a_cpu(
     make_run: MakeRun, settings: dict[str, Any]

@@ -142,6 +142,7 @@ def test_transformers_reads_the_tokens_of_the_run_in_any_text(
     assert theirs(text)["input_ids"] == ours.encode(text.encode()).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 def test_an_exported_tokenizer_is_read_back_as_it_was(
     tokenizer: str, make: Weights, tmp_path: Path

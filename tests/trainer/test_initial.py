@@ -84,6 +84,7 @@ def test_training_begins_with_the_logits_that_transformers_computes_for_the_weig
     assert logits.std() > 0.1
 
 
+@pytest.mark.slow
 def test_a_run_with_any_seed_begins_with_the_initial_weights_and_records_them(
     make_run: MakeRun, attempt: Attempt, make_weights: Weights, tmp_path: Path
 ) -> None:

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.patience import PATIENCE
 from tests.trainer.texts import (
     TEXTS,
@@ -69,6 +71,7 @@ def test_after_a_kill_the_next_preparation_continues_and_ends_with_the_same_byte
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [whole]
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_prepares_and_the_other_takes_over_when_it_dies(
     root: Path, tmp_path: Path
 ) -> None:
