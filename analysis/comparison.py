@@ -133,7 +133,7 @@ class Comparison:
             return None
         return sum(moments(side)[1] for side in self._sides) / self.variance
 
-    @property
+    @cached_property
     def correlation(self) -> float | None:
         """Pearson correlation over equal seeds, also if these do not pair; None below three."""
         arm, baseline = self._correlated
