@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 IMPORTS = (
     *("sweep.cli", "pandas", "scipy.stats", "sqlalchemy", "pyarrow.parquet", "rich.table"),
@@ -137,8 +137,10 @@ def command(request: Mapping[str, object]) -> None:
     sys.argv = ["sweep", *request["words"]]  # type: ignore[misc]
     from sweep.__main__ import main  # noqa: PLC0415  (in the process of the command)
     from sweep.executors import fork_server  # noqa: PLC0415
+    from sweep.models import torch_child  # noqa: PLC0415
 
     fork_server.start = ForkedServer  # type: ignore[assignment]
+    torch_child.start = ForkedChild  # type: ignore[assignment]
     status: object = 0
     try:
         main()
@@ -149,22 +151,23 @@ def command(request: Mapping[str, object]) -> None:
     os._exit(status if isinstance(status, int) else 1 if status else 0)
 
 
-class ForkedServer:
-    """A fork server that is forked from its command: as much of `subprocess.Popen` as it needs."""
+class Forked:
+    """A process of ours that is forked from its command: as much of `subprocess.Popen` as it needs."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        assert command[-1] == "trainer.processes.forkserver"
-        client = os.getpid()
-        read, to_server = os.pipe()
-        from_server, write = os.pipe()
+    def __init__(
+        self, module: str, arguments: Sequence[str], *, errors: int = 2, is_read: bool = True
+    ) -> None:
+        """Call `main()` of a module in a fork, with a standard error and, unless it is read, ours."""
+        read, to_child = os.pipe()
+        from_child, write = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            become_server(client, read, write)
+            become(module, arguments, (read, write if is_read else 1, errors))
         os.close(read)
         os.close(write)
-        self.stdin, self.stdout = os.fdopen(to_server, "wb", 0), os.fdopen(from_server, "rb", 0)
+        self.stdin, self.stdout = os.fdopen(to_child, "wb", 0), os.fdopen(from_child, "rb")
         self.returncode: int | None = None
 
     def kill(self) -> None:
@@ -178,33 +181,63 @@ class ForkedServer:
             if pid:
                 self.returncode = os.waitstatus_to_exitcode(status)
             elif time.monotonic() > until:
-                raise subprocess.TimeoutExpired("a forked server", timeout)
+                raise subprocess.TimeoutExpired("a forked process", timeout)
             else:
                 time.sleep(0.01)
         return self.returncode
 
 
-def become_server(client: int, read: int, write: int) -> None:
-    """Serve the client, as a new process would: with no file, handler or thread of the command."""
-    status = 1
+class ForkedServer(Forked):
+    """A fork server."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        super().__init__(command[-1], [str(os.getpid())])
+
+
+class ForkedChild(Forked):
+    """A process that needs torch, and reads one request."""
+
+    def __init__(self, command: Sequence[str], output: int | None, errors: IO[bytes]) -> None:
+        is_read = output is not None
+        super().__init__(command[-1], [], errors=errors.fileno(), is_read=is_read)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.stdout.close()
+        self.wait()
+
+
+def become(module: str, arguments: Sequence[str], files: tuple[int, int, int]) -> None:
+    """Call `main()`, as a new process would: with no file, handler or thread of the command."""
+    status: object = 1
     try:
         gc.freeze()  # nothing of the command is to be closed here
         os.setsid()
-        os.dup2(read, 0)
-        os.dup2(write, 1)
+        for number, file in enumerate(files):
+            os.dup2(file, number)
         os.closerange(3, 65_536)
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        sys.argv = ["forkserver", str(client)]
-        from trainer.processes.forkserver import main  # noqa: PLC0415
-
-        main()
-        status = 0
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(signum, signal.SIG_DFL)
+        sys.argv = [module, *arguments]
+        sys.stdin = TextIOWrapper(os.fdopen(0, "rb", closefd=False), encoding="utf-8")
+        status = importlib.import_module(module).main() or 0
+    except SystemExit as end:
+        status = end.code or 0
+        if not isinstance(status, int):
+            os.write(2, f"{status}\n".encode())
     except BaseException:  # noqa: BLE001  (the child must not return into the command)
-        traceback.print_exc()
+        os.write(2, traceback.format_exc().encode())
     finally:
-        os._exit(status)
+        sys.stdout.flush()
+        os._exit(status if isinstance(status, int) else 1)
 
 
 if __name__ == "__main__":

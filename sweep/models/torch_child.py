@@ -8,11 +8,17 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import IO
 
 from sweep.bootstrap import command as own_command
 from trainer.errors import UserError
 from trainer.tools.child import EXIT_REFUSED
+
+
+def start(command: Sequence[str], output: int | None, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the child; `output` is `subprocess.PIPE`, or None for our own standard output."""
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=errors)  # noqa: S603  (our own module)
 
 
 def call(module: str, request: str, read_line: Callable[[str], None] | None = None) -> None:
@@ -24,9 +30,7 @@ def call(module: str, request: str, read_line: Callable[[str], None] | None = No
     sys.stdout.flush()
     output = None if read_line is None else subprocess.PIPE
     with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(  # noqa: S603  (our own module)
-            own_command(module), stdin=subprocess.PIPE, stdout=output, stderr=errors
-        ) as process:
+        with start(own_command(module), output, errors) as process:
             assert process.stdin is not None  # noqa: S101  (for the type checker: it is a pipe)
             with contextlib.suppress(BrokenPipeError):  # it exited early; its exit status says why
                 process.stdin.write(request.encode())

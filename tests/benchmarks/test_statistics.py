@@ -31,7 +31,7 @@ def test_all_gates_are_printed_with_figures_and_the_ones_not_kept_fail_a_check(
         study = re.sub(rf"^{field} = \S+", f"{field} = {value}", study, count=1, flags=re.MULTILINE)
     baseline, _, rest = study.partition("[interventions.no-dropout]")
     (tmp_path / "tiny.toml").write_text(baseline + rest[rest.index("[design]") :])
-    words = ["--studies", "20", "--study", "tiny.toml", "--tokens", "4096", "--deals", "40"]
+    words = ["--studies", "8", "--study", "tiny.toml", "--tokens", "4096", "--deals", "40"]
     done = run(tmp_path, *words, "--reference", "absent.csv", "--check")
     gates = dict(re.findall(r"^(\S+): (kept|NOT KEPT|not tried)", done.stdout, re.MULTILINE))
     assert done.stdout, done.stderr

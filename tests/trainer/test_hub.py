@@ -210,7 +210,6 @@ def test_a_datasets_own_validation_split_is_for_testing(whole: Path) -> None:
     assert (corpus.info.documents, corpus.info.revision) == (3_000, COMMIT)
 
 
-@pytest.mark.slow
 def test_token_files_are_downloaded_once_with_their_tokenizer(
     root: Path, tmp_path: Path, datasets: Path, hub: str
 ) -> None:
@@ -226,7 +225,6 @@ def test_token_files_are_downloaded_once_with_their_tokenizer(
     assert prepare(root, tmp_path, "some/tokens", "bpe-300", HF_ENDPOINT=NOWHERE)[-1] == folder
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
@@ -254,7 +252,6 @@ def test_a_dataset_that_the_hub_refuses_gives_a_message_and_leaves_nothing_behin
     assert {path.name for path in tmp_path.iterdir()} <= {"home", "hub.json"}
 
 
-@pytest.mark.slow
 def test_a_dataset_is_looked_up_once_and_then_read_at_its_commit(
     root: Path, tmp_path: Path, hub: str
 ) -> None:
