@@ -112,7 +112,7 @@ class Comparison:
         if not self.arm.losses or not self.baseline.losses:
             return None
         if self.is_paired and len(self.seeds) > 1:
-            arm, baseline = (moments(side)[0] for side in self._sides)
+            (arm, _), (baseline, _) = self._side_moments
             return arm, baseline
         return self.arm.moments[0], self.baseline.moments[0]
 
@@ -131,7 +131,7 @@ class Comparison:
         """(var arm + var baseline) / var of differences: how many unpaired seeds replace a pair."""
         if self.variance == 0:
             return None
-        return sum(moments(side)[1] for side in self._sides) / self.variance
+        return sum(variance for _, variance in self._side_moments) / self.variance
 
     @cached_property
     def correlation(self) -> float | None:
@@ -244,6 +244,12 @@ class Comparison:
     def _sides(self) -> tuple[Floats, Floats]:
         """The arm's and the baseline's losses at the shared seeds, shape (n_shared,) each, nats."""
         return self.arm.at(self.seeds), self.baseline.at(self.seeds)
+
+    @cached_property
+    def _side_moments(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Mean and variance of the arm's and the baseline's losses at the shared seeds."""
+        arm, baseline = self._sides
+        return moments(arm), moments(baseline)
 
     @cached_property
     def _moments(self) -> tuple[float, float]:

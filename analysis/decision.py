@@ -14,7 +14,7 @@ from .multiplicity import adjust, levels
 from .rules import Plan
 
 Verdict = Literal["better", "worse", "negligible", "undecided", "unstable", "identical"]
-Look = Literal["better", "worse"]
+Leaning = Literal["better", "worse"]
 Instability = Literal["more often", "every run", "rank test"]
 """Why an arm is unstable: it diverges more often than the baseline, all its runs diverged and none
 of the baseline's, or the verdict in its favour does not hold if diverged runs count as the worst."""
@@ -54,7 +54,7 @@ class Decision:
     """"undecided" without a test."""
     interval: Interval | None
     """The interval that the verdict uses; None without an estimate."""
-    looks: Look | None
+    looks: Leaning | None
     """For a single run, which is no test: the verdict that its p would give."""
 
 
@@ -83,8 +83,10 @@ def _tests(judged: Sequence[Judged]) -> list[Judged]:
 
 def _differences(judged: Sequence[Judged], plan: Plan) -> list[Claim]:
     """Claims that effects are not zero. For tests, single runs count as a p of 1."""
-    every = make_claims([p for _, p in judged], plan)
     tests = make_claims([p for _, p in _tests(judged)], plan)
+    if all(estimate is None or estimate.is_test for estimate, _ in judged):
+        return tests
+    every = make_claims([p for _, p in judged], plan)
     return [
         alone if math.isnan(alone.p) == math.isnan(together.p) else together
         for alone, together in zip(tests, every, strict=True)
@@ -106,7 +108,7 @@ def _decision(judged: Judged, differs: Claim, negligible: Claim, plan: Plan) -> 
 
 def _verdict(
     judged: Judged, differs: Claim, negligible: Claim, plan: Plan
-) -> tuple[Verdict, float, Look | None]:
+) -> tuple[Verdict, float, Leaning | None]:
     """The verdict, the level of its interval, and for a single run how it looks."""
     estimate, _ = judged
     if negligible.p_adjusted < plan.alpha:
@@ -114,7 +116,7 @@ def _verdict(
     if estimate is None or not differs.p_adjusted < plan.alpha:
         return "undecided", differs.level, None
     gain = estimate.effect if plan.higher_is_better else -estimate.effect
-    look: Look = "better" if gain > 0 else "worse"
+    look: Leaning = "better" if gain > 0 else "worse"
     if estimate.is_test:
         return look, differs.level, None
     return "undecided", differs.level, look

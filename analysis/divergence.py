@@ -24,7 +24,7 @@ from scipy.special import betaincinv, gammaln
 
 from .arm_verdict import ArmVerdict
 from .comparison import Comparison
-from .decision import Instability, Verdict, make_claims
+from .decision import Claim, Instability, Verdict, make_claims
 from .digits import difference
 from .effects import PAIRED
 from .ranks import RankTest, mann_whitney, signed_rank
@@ -83,7 +83,7 @@ def add_divergence(
     """
     claims = make_claims([_fisher(comparison) for comparison in comparisons], plan)
     rows = zip(arms, comparisons, claims, strict=True)
-    found = [_add_tests(row, mine, claim.p_adjusted, plan) for row, mine, claim in rows]
+    found = [_add_tests(row, mine, claim, plan) for row, mine, claim in rows]
     runs = [comparison.arm.each for comparison in comparisons]
     if comparisons:
         baseline = _add_rate(baseline, comparisons[0].baseline.each, plan)
@@ -104,11 +104,10 @@ def _add_rate(row: ArmVerdict, runs: ArmRuns, plan: Plan) -> ArmVerdict:
 
 
 def _add_tests(
-    row: ArmVerdict, comparison: Comparison, p_adjusted: float, plan: Plan
+    row: ArmVerdict, comparison: Comparison, more_often: Claim, plan: Plan
 ) -> ArmVerdict:
     converged = replace(row, verdict_converged=row.verdict)
-    p = _fisher(comparison)
-    if math.isnan(p):
+    if math.isnan(more_often.p):
         return converged
     paired = (
         comparison.is_paired and bool(comparison.seeds)
@@ -116,11 +115,11 @@ def _add_tests(
         else row.method in PAIRED
     )
     claim = _claim(comparison, row.verdict, plan, paired=paired)
-    instability = _instability(comparison, p_adjusted, claim, plan)
+    instability = _instability(comparison, more_often.p_adjusted, claim, plan)
     tested = replace(
         converged,
-        p_divergence=p,
-        p_divergence_adjusted=p_adjusted,
+        p_divergence=more_often.p,
+        p_divergence_adjusted=more_often.p_adjusted,
         p_rank=_rank_test(comparison, 0.0, plan, paired=paired).p,
         p_rank_claim=claim,
         instability=instability,
