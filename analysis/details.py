@@ -13,9 +13,8 @@ from .arm_verdict import ArmVerdict, Judgement
 from .decision import make_claims
 from .dunnett import Simultaneous, dunnett
 from .effects import Estimate
-from .independent import held_streams
+from .independent import held_streams, independent_losses
 from .multiplicity import CORRECTIONS
-from .questions import independent_values
 from .rules import Plan
 from .run_order import RunOrder, run_order
 from .runs import read_runs
@@ -80,7 +79,7 @@ def details(
     """
     by_arm = read_runs(runs, (plan.baseline, *plan.arms))
     held = held_streams(by_arm.values())
-    values = {arm: independent_values(each, held) for arm, each in by_arm.items()}
+    values = {arm: independent_losses(each, held) for arm, each in by_arm.items()}
     simultaneous, adjusted = _dunnett(values, plan), _adjusted(judgement.arms[1:], plan)
     arms = [
         replace(

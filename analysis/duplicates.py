@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .digits import resolution
+
 MIN_DECIMALS = 5
 """Losses that are written with fewer decimals are often equal by rounding."""
 MAX_DECIMALS = 15
@@ -27,9 +29,8 @@ def equal_losses(losses: ArrayLike) -> list[list[int]]:
 
 def decimals(values: ArrayLike) -> int:
     """The number of decimals that values are written with; `MAX_DECIMALS` if they need more."""
-    x = np.asarray(values, float)
-    numbers = range(MAX_DECIMALS)
-    return next((n for n in numbers if (np.round(x, n) == x).all()), MAX_DECIMALS)
+    digit = resolution(values)
+    return round(-math.log10(digit)) if digit else MAX_DECIMALS
 
 
 def _expected(values: NDArray[np.float64], distinct: NDArray[np.float64]) -> float:

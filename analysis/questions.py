@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from .arm_verdict import ArmVerdict
@@ -13,7 +11,7 @@ from .comparison import Comparison
 from .decision import Judged, make_claims
 from .effects import moments
 from .exchange import token_slopes, worth
-from .independent import clusters_of
+from .independent import independent_losses
 from .rules import Plan
 from .runs import ArmRuns
 
@@ -55,7 +53,7 @@ def p_target(runs: ArmRuns, held: Sequence[str], plan: Plan) -> float | None:
     `held`: see `independent.held_streams`. None without a target, below two values, or if they are
     all equal.
     """
-    values = independent_values(runs, held)
+    values = independent_losses(runs, held)
     if plan.target is None or values.size < 2 or not runs.varies:
         return None
     mean, variance = moments(values)
@@ -63,12 +61,6 @@ def p_target(runs: ArmRuns, held: Sequence[str], plan: Plan) -> float | None:
         return None
     t = (mean - plan.target) / math.sqrt(variance / values.size)
     return float(stdtr(values.size - 1, -t if plan.higher_is_better else t))
-
-
-def independent_values(runs: ArmRuns, held: Sequence[str]) -> NDArray[np.float64]:
-    """The losses of an arm's done runs, shape (n,), nats: one value per independent seed."""
-    clusters = clusters_of(runs, held)
-    return runs.observed if clusters is None else clusters.independent(runs.observed)
 
 
 def with_worth(

@@ -45,7 +45,7 @@ def signed_rank(differences: ArrayLike) -> RankTest:
     d = d[d != 0]
     if d.size == 0:
         return NO_TEST
-    ranks = _doubled_ranks(np.abs(d))
+    ranks = doubled_ranks(np.abs(d))
     return _tails(int(ranks[d > 0].sum()), ranks, None)
 
 
@@ -57,12 +57,12 @@ def mann_whitney(sample: ArrayLike, other: ArrayLike) -> RankTest:
     x, y = np.asarray(sample, float), np.asarray(other, float)
     if x.size == 0 or y.size == 0:
         return NO_TEST
-    ranks = _doubled_ranks(np.concatenate([x, y]))
+    ranks = doubled_ranks(np.concatenate([x, y]))
     return _tails(int(ranks[: x.size].sum()), ranks, x.size)
 
 
-def _doubled_ranks(values: Floats) -> NDArray[np.int64]:
-    """Twice the mid-ranks, which are whole numbers."""
+def doubled_ranks(values: Floats) -> NDArray[np.int64]:
+    """Twice the ranks, shape (n,), which are whole numbers: ties share their mean rank."""
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
     return np.asarray((2 * last - count + 1)[place], np.int64)

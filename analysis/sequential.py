@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 from .anytime import half_width, log_e
 from .comparison import Comparison
-from .effects import Estimate, Method
+from .effects import PAIRED, Estimate
 from .rules import Plan
 
 SHARE = 0.5
 """The part of alpha that later looks have. A fixed look with alpha came before them, so that both
 together have an error of at most 1.5 alpha; simulated, 0.025 to 0.058 at alpha 0.05."""
-PAIRED: frozenset[Method] = frozenset({"moderated paired t", "paired t"})
-"""Methods of a fixed look that compare pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from .effects import MAX_RANDOM_N, RANDOM_FLIPS, TIE
+from .ranks import doubled_ranks
 
 Floats = NDArray[np.float64]
 
@@ -33,8 +34,7 @@ def mann_whitney_p(arm: ArrayLike, baseline: ArrayLike) -> float:
     The same test as `permutation_p`, on ranks. Raises ValueError for an empty sample.
     """
     x, y = np.asarray(arm, float), np.asarray(baseline, float)
-    _, place, count = np.unique(np.concatenate([x, y]), return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]  # ties share their mean rank
+    ranks = doubled_ranks(np.concatenate([x, y])).astype(float)
     return _p(ranks[: x.size], ranks[x.size :])
 
 

@@ -24,7 +24,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 IMPORTS = (
@@ -46,12 +45,7 @@ class Zygote:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.process:
             self.process.kill()
             self.process.wait()
@@ -204,12 +198,7 @@ class ForkedChild(Forked):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stdout.close()
         self.wait()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sweep.terminal.printable import harmless
+from sweep.terminal.printable import harmless_first
 from sweep.verdicts.judge import ArmReport, Report
-from trainer.words import counted, shortened
+from trainer.words import counted
 
 MAX_ARMS = 6
 """Arms that a part of the sentence names."""
@@ -48,4 +48,4 @@ def _basis_words(arm: ArmReport, *, imported: bool) -> str:
 
 
 def _named(arms: Iterable[ArmReport]) -> str:
-    return shortened([harmless(arm.name) for arm in arms], MAX_ARMS)
+    return harmless_first([arm.name for arm in arms], MAX_ARMS)

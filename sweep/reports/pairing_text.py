@@ -17,7 +17,6 @@ from trainer.words import counted
 if TYPE_CHECKING:
     from analysis.correlation import SeedCorrelation
 
-PAIRED_METHODS = ("paired t", "moderated paired t", "e-value")
 LONGEST = 40
 """Characters of an arm's name in a sentence."""
 
@@ -101,10 +100,12 @@ def pairing_lines(report: Report) -> list[str]:
 
 
 def _how(arms: Sequence[ArmReport], *, pairs: bool) -> str:
+    from analysis.effects import PAIRED
+
     if not pairs:
         return "compared as unpaired (--no-pairs)"
     methods = [arm.result.method for arm in arms]
-    unpaired = [each for each in methods if each is not None and each not in PAIRED_METHODS]
+    unpaired = [each for each in methods if each is not None and each not in PAIRED]
     if not unpaired:
         return "compared as pairs"
     if len(unpaired) == len(arms):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sweep.terminal.printable import harmless
+from sweep.terminal.printable import harmless, harmless_first
 from trainer.words import shortened
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _rounding_lines(judgement: Judgement) -> list[str]:
     hidden = [arm.arm for arm in judgement.arms if arm.hidden_by_rounding]
     if hidden:
         lines.append(
-            f"{written}: the differences of {_names(hidden)} vary less than rounding explains, so "
+            f"{written}: the differences of {harmless_first(hidden, MAX_ARMS)} vary less than rounding explains, so "
             "their intervals have the variance of rounding."
         )
     if digit and any(arm.verdict == "identical" for arm in judgement.arms):
@@ -79,7 +79,3 @@ def _mean_lines(arms: Sequence[ArmVerdict]) -> list[str]:
 
 def _same(used: float, mean: float | None) -> bool:
     return mean is not None and math.isclose(used, mean, rel_tol=_SAME, abs_tol=_SAME)
-
-
-def _names(arms: Sequence[str]) -> str:
-    return shortened([harmless(arm) for arm in arms], MAX_ARMS)

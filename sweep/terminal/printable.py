@@ -31,6 +31,11 @@ def harmless(text: str) -> str:
     return text if text.isprintable() else shown(text)[1:-1]
 
 
+def harmless_first(names: Sequence[str], most: int) -> str:
+    """The first names as `harmless` writes them, with an ellipsis if there are more."""
+    return shortened([harmless(name) for name in names[: most + 1]], most)
+
+
 def shown_first(names: Sequence[object], most: int) -> str:
     """The first names as `shown` writes them, with an ellipsis if there are more."""
     return shortened([shown(name) for name in names[: most + 1]], most)
