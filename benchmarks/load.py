@@ -42,7 +42,7 @@ from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
 from sweep.store.store import Store
 from sweep.store.url import store_url
-from sweep.study.file import Jobs
+from sweep.study.jobs_section import Jobs
 from sweep.trainers.builtin import GptRun
 from sweep.workload.job import Job
 from trainer.recipe import Recipe

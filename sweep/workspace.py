@@ -16,8 +16,9 @@ from sweep.store.reading import is_writable
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.store.url import store_url
-from sweep.study.file import BASELINE, load_study
+from sweep.study.file import load_study
 from sweep.study.mistakes import InvalidStudyError, Lines
+from sweep.study.names import BASELINE
 from sweep.study.overrides import Overrides, apply_overrides, idle_overrides, name_override
 from sweep.study.reading import file_near, read_study_text
 from sweep.study.salvage import check_study

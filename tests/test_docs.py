@@ -12,7 +12,9 @@ import typer
 from typer.testing import CliRunner
 
 from sweep.cli import app
-from sweep.study.file import RECIPE_FIELDS, Baseline, Jobs
+from sweep.study.file import Baseline
+from sweep.study.jobs_section import Jobs
+from trainer.recipe_forms import RECIPE_FIELDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -26,7 +26,7 @@ from sweep.importing.steps import Ends, step_text
 from sweep.metrics.metric import Direction
 from sweep.reports.pairing_text import equal_seed_lines, how_runs_pair
 from sweep.store.plan_content import PlanContent
-from sweep.study.file import Name
+from sweep.study.names import Name
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
 from sweep.verdicts.analysis_plan import check_settings

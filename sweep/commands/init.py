@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep.study.file import MAX_NAME_LENGTH
+from sweep.study.names import MAX_NAME_LENGTH
 from sweep.terminal.console import say
 from trainer.errors import UserError
 

@@ -36,7 +36,8 @@ from sweep.reports.noise_text import noise_document
 from sweep.running.train import unfinished
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
-from sweep.study.file import BASELINE, Study
+from sweep.study.file import Study
+from sweep.study.names import BASELINE
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
 from sweep.workload.job import Job

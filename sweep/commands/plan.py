@@ -18,7 +18,7 @@ from sweep.forecast.pace import Pace, find_pace, given_pace
 from sweep.forecast.price import Price, training_time, wanted_effect
 from sweep.reports.document import as_json, publish
 from sweep.reports.forecast_text import print_forecast
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 from sweep.study.overrides import Overrides
 from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan

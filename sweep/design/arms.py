@@ -9,8 +9,9 @@ from sweep.design.exchange import budget_arms
 from sweep.design.one_at_a_time import one_at_a_time
 from sweep.design.plan import Arm, Plan
 from sweep.errors import did_you_mean
-from sweep.study.file import BASELINE, Study, changed_fields
+from sweep.study.file import Study, changed_fields
 from sweep.study.mistakes import InvalidStudyError, Keys, Mistake
+from sweep.study.names import BASELINE
 from sweep.terminal.printable import shown
 from sweep.trainers.registry import trainer_of
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sweep.design.plan import Arm
-from sweep.study.file import Study, budget_arm
+from sweep.study.analysis_section import budget_arm
+from sweep.study.file import Study
 from sweep.study.mistakes import InvalidStudyError, Mistake
 from sweep.trainers.registry import trainer_of
 

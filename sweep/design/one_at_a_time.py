@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from sweep.errors import did_you_mean
-from sweep.study.file import BASELINE, Study, changed_fields
+from sweep.study.file import Study, changed_fields
 from sweep.study.mistakes import InvalidStudyError, Keys, Mistake
+from sweep.study.names import BASELINE
 from sweep.terminal.printable import shown
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.machine.disk import free_bytes
-from sweep.study.file import Jobs
+from sweep.study.jobs_section import Jobs
 from sweep.trainers.base import Cost
 from sweep.trainers.inputs import Supply
 from sweep.workload.workload import Workload

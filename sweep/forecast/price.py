@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sweep.design.plan import Plan
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 
 
 @dataclass(frozen=True, kw_only=True)

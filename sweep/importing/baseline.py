@@ -9,7 +9,7 @@ from sweep.importing.cells import plain_name
 from sweep.importing.rules import Reading
 from sweep.importing.settings import Settings
 from sweep.store.plan_content import PlanContent
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 from sweep.terminal.printable import shown, shown_first
 
 ARMS_LISTED = 20

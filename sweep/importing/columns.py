@@ -29,7 +29,7 @@ from sweep.importing.selection import (
     select_rows,
 )
 from sweep.metrics.metric import Direction
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 from sweep.terminal.printable import shown, shown_first
 
 if TYPE_CHECKING:

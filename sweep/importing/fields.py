@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from sweep.metrics.metric import Direction
 from sweep.metrics.names import direction_of_name, words_of_name
-from sweep.study.file import STREAM_COLUMNS
+from sweep.study.names import STREAM_COLUMNS
 
 
 class Field(StrEnum):

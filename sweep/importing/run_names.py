@@ -11,7 +11,7 @@ from sweep.importing.cells import seed_labels
 from sweep.importing.fields import Field
 from sweep.importing.rules import Reading
 from sweep.importing.selection import quoted
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:

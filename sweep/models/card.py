@@ -11,7 +11,7 @@ from model.config import parameter_count
 from sweep.store.rows import RunRow
 from sweep.store.schema import arms, members, studies
 from sweep.store.store import Store
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 from sweep.verdicts.judge import make_report
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.words import counted

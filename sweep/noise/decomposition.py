@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from sweep.errors import StudyError, did_you_mean, listed
 from sweep.noise.results import Decomposition, NotDecomposed, StreamDecomposition
 from sweep.noise.runs import BaselineRun, done_runs
-from sweep.study.file import BASELINE, STREAMS, Study
+from sweep.study.file import Study
+from sweep.study.names import BASELINE, STREAMS
 from sweep.trainers.base import RunSpec
 from sweep.workload.job import Job
 from sweep.workload.workload import Workload

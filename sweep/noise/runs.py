@@ -11,7 +11,8 @@ from sweep.noise.results import Rerun
 from sweep.store.rows import LossRow, RunRow, StudyRow
 from sweep.store.states import RunState
 from sweep.store.store import Store
-from sweep.study.file import BASELINE, STREAM_COLUMNS, Study
+from sweep.study.file import Study
+from sweep.study.names import BASELINE, STREAM_COLUMNS
 from sweep.workload.job import Job
 from sweep.workload.workload import Workload
 

@@ -12,7 +12,7 @@ from sweep.design.plan import Plan
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import RunRow
 from sweep.store.store import Store
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 from sweep.trainers.stored_recipes import without_locations
 from sweep.workload.workload import Workload
 from trainer.recipe_forms import to_dotted

@@ -11,7 +11,7 @@ from sweep.queue.changes import Change, Claim, failed, recorded, released
 from sweep.queue.leases import MAX_SECONDS_BETWEEN_CHECKS
 from sweep.running.obstacles import is_disk_full
 from sweep.running.retries import pause_before
-from sweep.study.file import Jobs
+from sweep.study.jobs_section import Jobs
 from sweep.trainers.base import Cause, End, failure_signature
 from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError, RunTakenError

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sweep.queue.changes import Change
 from sweep.queue.queue import MAX_PAUSE
-from sweep.study.file import Jobs
+from sweep.study.jobs_section import Jobs
 from sweep.trainers.base import Cause
 
 MIN_ALIKE = 3

@@ -29,7 +29,7 @@ from sweep.running.obstacles import Obstacles
 from sweep.running.retries import MIN_ALIKE, FailurePattern
 from sweep.store.ledger import directory_name
 from sweep.store.states import AttemptOutcome, RunState
-from sweep.study.file import Jobs
+from sweep.study.jobs_section import Jobs
 from sweep.trainers.base import Cause
 from sweep.workload.job import Job
 from trainer.rundir.directory import RunDirectory

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweep.metrics.metric import Direction
-from sweep.study.file import BASELINE, budget_arm, without_unset
+from sweep.study.analysis_section import budget_arm, without_unset
+from sweep.study.names import BASELINE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from sweep.executors.base import Ended
-from sweep.study.file import Jobs, Study
+from sweep.study.file import Study
+from sweep.study.jobs_section import Jobs
 from trainer.recipe import Seeds
 from trainer.rundir.directory import Event, Result, RunDirectory
 

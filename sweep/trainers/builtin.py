@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from model.config import parameter_count
 from sweep.errors import StudyError
 from sweep.executors.base import Ended
-from sweep.study.file import Jobs, Study, apply
+from sweep.study.file import Study, apply
+from sweep.study.jobs_section import Jobs
 from sweep.trainers.base import Cause, Cost, End, RunIdentity, RunSpec, failure_signature
 from trainer.errors import RunDirectoryError
 from trainer.recipe import Recipe, Seeds, vocabulary_size

@@ -17,7 +17,7 @@ from sweep.errors import NotFoundError, StudyError, did_you_mean, listed
 from sweep.store.rows import ReferenceRow, StudyRow
 from sweep.store.schema import arms, planned_runs, references, runs
 from sweep.store.store import Store
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 from sweep.terminal.printable import shown
 from trainer.recipe import METRIC_VERSION, Recipe
 

@@ -17,7 +17,9 @@ from sweep.store.schema import arms, planned_runs, runs
 from sweep.store.select_in import select_in
 from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
-from sweep.study.file import STREAMS, Jobs, load_study
+from sweep.study.file import load_study
+from sweep.study.jobs_section import Jobs
+from sweep.study.names import STREAMS
 from sweep.verdicts.evidence import Evidence
 
 if TYPE_CHECKING:

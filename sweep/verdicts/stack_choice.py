@@ -18,7 +18,7 @@ from sweep.store.plan_content import PlanContent, StackContent
 from sweep.store.rows import StudyRow
 from sweep.store.schema import runs
 from sweep.store.store import Store
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 from sweep.verdicts.judge import ArmReport, Report
 from sweep.workload.workload import Workload
 

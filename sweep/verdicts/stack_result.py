@@ -11,7 +11,7 @@ from sweep.errors import NotFoundError
 from sweep.metrics.metric import Direction
 from sweep.store.plan_content import StackContent
 from sweep.store.store import Store
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 from sweep.verdicts.analysis_plan import analysis_plan
 from sweep.verdicts.evidence import read_evidence
 from sweep.verdicts.needed import NEEDED, Needed

@@ -15,7 +15,7 @@ from sweep.progress.terminal import PlainProgress
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
 from sweep.store.store import Store
-from sweep.study.file import Jobs
+from sweep.study.jobs_section import Jobs
 from sweep.workload.job import Job
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit

@@ -10,7 +10,7 @@ import pytest
 from sweep.executors.base import Ended
 from sweep.queue.changes import Claim
 from sweep.running.attempt import Running, StopRequest, change_after, change_without_start
-from sweep.study.file import Jobs
+from sweep.study.jobs_section import Jobs
 from sweep.trainers.base import Cause
 from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from sweep.design.arms import make_plan
 from sweep.errors import StudyError
-from sweep.study.file import RECIPE_FIELDS, parse_study
+from sweep.study.file import parse_study
 from sweep.study.overrides import apply_overrides, parse_overrides
 from sweep.workspace import plan_of, read_plan
+from trainer.recipe_forms import RECIPE_FIELDS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -23,7 +23,7 @@ from sweep.running.scheduler import Scheduler, Settings
 from sweep.store.schema import runs
 from sweep.store.states import RunState
 from sweep.store.store import Store
-from sweep.study.file import Jobs
+from sweep.study.jobs_section import Jobs
 from sweep.terminal.console import SafeConsole
 from sweep.workload.job import Job
 from sweep.workspace import Workspace

@@ -17,7 +17,8 @@ from sweep.executors.slots import find_slots
 from sweep.machine import processors
 from sweep.store.store import Store
 from sweep.store.url import store_url
-from sweep.study.file import Jobs, parse_study
+from sweep.study.file import parse_study
+from sweep.study.jobs_section import Jobs
 from trainer.execution import Execution
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from sweep.design.arms import make_plan
-from sweep.study.file import RECIPE_FIELDS, load_study, parse_study
+from sweep.study.file import load_study, parse_study
 from tests.sweep.refusal import refusal
+from trainer.recipe_forms import RECIPE_FIELDS
 
 # Part of the valid study, its replacement, and the error message.
 CHANGES = {

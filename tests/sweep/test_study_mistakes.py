@@ -9,10 +9,11 @@ import pytest
 
 from sweep.errors import StudyError
 from sweep.study.field_names import all_fields
-from sweep.study.file import RECIPE_FIELDS, Study, recipe_advice
+from sweep.study.file import Study, recipe_advice
 from sweep.study.lines import find_lines
 from sweep.study.other_names import OTHER_NAMES
 from sweep.workspace import plan_of, read_plan
+from trainer.recipe_forms import RECIPE_FIELDS
 
 WRONG = """\
 tags = ["first"]

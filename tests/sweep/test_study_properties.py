@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.errors import StudyError
-from sweep.study.file import RECIPE_FIELDS
 from sweep.workspace import plan_of, read_plan
+from trainer.recipe_forms import RECIPE_FIELDS
 
 VALID = tomllib.loads("""
 name = "tiny"

@@ -20,7 +20,7 @@ from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler, Settings
 from sweep.store.find_run import find_run
 from sweep.store.store import Store
-from sweep.study.file import Jobs
+from sweep.study.jobs_section import Jobs
 from sweep.trainers.base import Cause, Cost, End, RunIdentity
 from sweep.trainers.builtin import GptRun, expected_cost
 from sweep.trainers.registry import TRAINERS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.importing.fields import Field, recognise
 from sweep.importing.tools.export import FILE, Asked, Export
-from sweep.study.file import BASELINE
+from sweep.study.names import BASELINE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,57 @@
+"""`[analysis]` of a study file: the rules of the verdicts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from analysis.multiplicity import CorrectionName
+from model.config import Config
+
+
+class Analysis(Config):
+    """The rules of the verdicts; fixed before the first run."""
+
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Largest probability of calling any intervention real if none is."""
+    correction: CorrectionName = "holm"
+    """Adjustment of p-values for the number of interventions; see `analysis.multiplicity`."""
+    smallest_effect: float = Field(gt=0, examples=[0.005])
+    """Nats per token; smaller effects do not matter."""
+    margin: float | None = Field(default=None, gt=0, examples=[0.005])
+    """Nats per token; arms are also tested for an improvement by at least this much."""
+    target: float | None = Field(default=None, examples=[3.28])
+    """Nats per token; the mean loss of every arm is tested for being below it."""
+    exchange: list[Annotated[float, Field(ge=0.1, le=10)]] = Field(default=[], max_length=8)
+    """Budgets, as factors of the baseline's tokens: `[0.8, 1.25]` trains the baseline with these
+    too, as arms that are no questions, and gives effects in tokens."""
+
+    @model_validator(mode="after")
+    def _budgets_are_distinct(self) -> Analysis:
+        repeated = [each for each, times in Counter(self.exchange).items() if times > 1]
+        if repeated:
+            raise ValueError(f"exchange has {repeated[0]:g} twice; name it once")
+        if 1.0 in self.exchange:
+            raise ValueError("exchange has 1, which is the baseline itself; leave it out")
+        return self
+
+    def content(self) -> dict[str, Any]:
+        """JSON values, as a plan has them."""
+        return without_unset(self.model_dump(mode="json"))
+
+
+UNSET: Mapping[str, object] = {"margin": None, "target": None, "exchange": []}
+"""Settings of the analysis that plans did not always have, as they are if they are not set."""
+
+
+def without_unset(analysis: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of an analysis without those of `UNSET` that are not set: plans keep their hashes."""
+    return {key: value for key, value in analysis.items() if UNSET.get(key, ...) != value}
+
+
+def budget_arm(factor: float) -> str:
+    """Name of the arm that trains the baseline with `factor` times its tokens: `tokens-x0.8`."""
+    return f"tokens-x{factor:g}"
