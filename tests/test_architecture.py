@@ -25,6 +25,8 @@ MAY_IMPORT = {
 }
 """The arrows: model <- trainer <- sweep -> analysis."""
 LIGHT_FOR_SWEEP = {
+    *(f"trainer.rundir.{name}" for name in ("directory", "exits", "lock")),
+    *(f"trainer.scripts.{name}" for name in ("placeholders", "request")),
     "model.config",
     "trainer.sources.catalogue",
     "trainer.sources.file_kinds",
@@ -36,15 +38,12 @@ LIGHT_FOR_SWEEP = {
     "trainer.files",
     "trainer.sources.hub",
     "trainer.weights.initial",
-    "trainer.rundir.lock",
     "trainer.corpora.prepare",
     "trainer.corpora.tokenizer_paths",
     "trainer.processes.run",
     "trainer.weights.pretrained",
     "trainer.recipe",
     "trainer.recipe_forms",
-    "trainer.rundir.directory",
-    "trainer.rundir.exits",
     "trainer.sources.compression",
     "trainer.sources.source",
     "trainer.sources.time_limit",
@@ -61,7 +60,7 @@ ROOMS = {
         *("metrics", "terminal", "machine", "errors", "bootstrap"),
     ],
     "trainer": [
-        *("tools", "processes", "training", "weights", "rundir", "corpora", "sources"),
+        *("tools", "processes", "scripts", "training", "weights", "rundir", "corpora", "sources"),
         *("recipe_forms", "execution", "tokens", "recipe", "tokenizer_names"),
         *("words", "files", "errors"),
     ],

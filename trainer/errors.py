@@ -8,6 +8,7 @@
     ├── CheckpointError       a checkpoint cannot be written, or belongs to another recipe
     ├── ExecutionSettingError a recipe cannot be trained on this device or with these settings
     ├── DeviceMemoryError     a device ran out of memory during training
+    ├── CommandError          a script's command has a mistake, or cannot be started
     ├── RunTakenError         another process trains this run, or is about to
     └── sweep.errors...       errors of studies, the store and the command line
 
@@ -47,6 +48,10 @@ class ExecutionSettingError(UserError):
 
 class DeviceMemoryError(UserError):
     """A device ran out of memory during training; another process may have taken it."""
+
+
+class CommandError(UserError):
+    """A script's command has a mistake, or cannot be started; another attempt would end alike."""
 
 
 class RunTakenError(UserError):

@@ -82,13 +82,8 @@ class PlainProgress:
 
     def finished(self, job: Job, result: Result) -> None:
         self.times.ended(job, result.steps if result.test_loss is None else None)
-        outcome = (
-            f"test loss {result.test_loss:.4f}"
-            if result.test_loss is not None
-            else f"diverged at step {result.diverged_at}: {result.cause}"
-        )
         seconds = result.finished - result.started
-        self._end(job, f"{outcome}  {seconds:.1f} s  {result.tokens_per_second:,.0f} tokens/s")
+        self._end(job, f"{_outcome(result)}  {seconds:.1f} s{_speed(result.tokens_per_second)}")
         for note in result.notes:
             if note not in self.shown_notes:  # the runs of a study often share a note
                 self.shown_notes.add(note)
@@ -242,8 +237,24 @@ def _columns(busy: BusySlot, *, stopping: bool) -> tuple[str, ...]:
         return (at, "", "")
     if event.step == steps:
         return (at, "evaluating", "")
+    if event.metrics:
+        name, value = next(iter(event.metrics.items()))
+        return (f"step {event.step}", f"{name} {value:.4g}", "")
     loss = "loss not finite" if event.loss is None else f"loss {event.loss:.3f}"
-    return (at, loss, f"{event.tokens_per_second:,.0f} tokens/s")
+    return (at, loss, _speed(event.tokens_per_second).strip())
+
+
+def _outcome(result: Result) -> str:
+    if result.state == "diverged":
+        at = "" if result.diverged_at is None else f" at step {result.diverged_at}"
+        return f"diverged{at}: {result.cause}"
+    if result.test_loss is None:
+        return "  ".join(f"{name} {value:.6g}" for name, value in result.metrics.items())
+    return f"test loss {result.test_loss:.4f}"
+
+
+def _speed(tokens_per_second: float | None) -> str:
+    return "" if tokens_per_second is None else f"  {tokens_per_second:,.0f} tokens/s"
 
 
 def watch(

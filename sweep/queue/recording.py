@@ -55,7 +55,7 @@ def _columns(change: Change, now: float) -> dict[str, Any]:
     """Return the columns of `runs` that a change sets."""
     columns: dict[str, Any] = {**UNCLAIMED, "state": change.state}
     if change.result:
-        return {**columns, **change.result.model_dump(exclude={"chunk_losses"})}
+        return {**columns, **change.result.model_dump(exclude={"chunk_losses", "metrics"})}
     if change.state is RunState.FAILED:
         return {**columns, "cause": change.reason}
     del columns["failures"]
@@ -75,9 +75,10 @@ def _end(change: Change) -> dict[str, Any]:
 
 def _insert_curves(connection: Connection, changes: Sequence[Change]) -> None:
     curve = [
-        {"run_id": change.run_id, **event.model_dump()}
+        {"run_id": change.run_id, **event.model_dump(exclude={"metrics"})}
         for change in changes
         for event in change.events
+        if event.learning_rate is not None  # a script's events have metrics only
     ]
     chunks = [
         {"run_id": change.run_id, "chunk": chunk, "loss": loss}

@@ -136,7 +136,7 @@ def _attempts(directory: RunDirectory, found: Rebuilt) -> Iterator[AttemptLine]:
 
 
 def _outcome(result: Result) -> Row:
-    fields = result.model_dump(exclude={"chunk_losses"})
+    fields = result.model_dump(exclude={"chunk_losses", "metrics"})
     return {key: value for key, value in fields.items() if value is not None}
 
 
@@ -144,7 +144,11 @@ def _curves(run_id: str, directory: RunDirectory, result: Result) -> dict[Table,
     events = directory.read_events()
     losses = enumerate(result.chunk_losses)
     return {
-        curves: [{"run_id": run_id, **event.model_dump()} for event in events],
+        curves: [
+            {"run_id": run_id, **event.model_dump(exclude={"metrics"})}
+            for event in events
+            if event.learning_rate is not None
+        ],
         chunk_losses: [{"run_id": run_id, "chunk": chunk, "loss": loss} for chunk, loss in losses],
     }
 

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 
 from trainer.errors import (
+    CommandError,
     DeviceMemoryError,
     ExecutionSettingError,
     RunTakenError,
@@ -50,7 +51,7 @@ def _status(error: Exception) -> Exit:
         return Exit.DISK_FULL
     if isinstance(error, RunTakenError):
         return Exit.TAKEN
-    if isinstance(error, ExecutionSettingError | WeightsError):
+    if isinstance(error, CommandError | ExecutionSettingError | WeightsError):
         return Exit.REFUSED
     if isinstance(error, DeviceMemoryError | MemoryError) or is_out_of_memory(error):
         return Exit.OUT_OF_MEMORY

@@ -54,20 +54,32 @@ class Request(Config):
 
 
 class Event(Config):
-    """One line of `events.jsonl`: means over the steps since the previous line."""
+    """One line of `events.jsonl`: means over the steps since the previous line.
+
+    An event of a script has a step and metrics only.
+    """
 
     step: int
     """Steps taken so far."""
-    loss: float | None
+    loss: float | None = None
     """Mean training loss in nats per token; None when it is not finite."""
-    learning_rate: float
-    grad_norm: float | None
+    learning_rate: float | None = None
+    grad_norm: float | None = None
     """Mean norm of the whole gradient before clipping; None when it is not finite."""
     clipped: float = 0.0
     """Fraction of the steps whose gradient was clipped."""
     skipped: int = 0
     """Steps that changed nothing, because the gradient was not finite."""
-    tokens_per_second: float
+    tokens_per_second: float | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """Metrics of a script at this step, by name; finite numbers."""
+
+    @property
+    def line(self) -> str:
+        """The event as a line of `events.jsonl`."""
+        if self.metrics:
+            return self.model_dump_json(exclude_defaults=True) + "\n"
+        return self.model_dump_json(exclude={"metrics"}) + "\n"
 
 
 class Result(Config):
@@ -75,7 +87,9 @@ class Result(Config):
 
     state: Literal["done", "diverged"]
     test_loss: float | None = None
-    """Nats per token; None when the run diverged."""
+    """Nats per token; None when the run diverged, and for a script."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """Metrics of the run by name; those that are not finite are left out."""
     bits_per_byte: float | None = None
     chunk_losses: list[float] = Field(default_factory=list)
     """Mean loss of each chunk of test text; empty when the run diverged."""
@@ -85,8 +99,8 @@ class Result(Config):
     """The reason why the run counts as diverged, in words."""
     last_loss: float | None = None
     """The last finite training loss."""
-    steps: int
-    tokens: int
+    steps: int | None = None
+    tokens: int | None = None
     """Tokens trained on."""
     skipped_steps: int = 0
     """Steps that changed nothing, because the gradient was not finite."""
@@ -98,11 +112,11 @@ class Result(Config):
     """Warnings about the run, in sentences."""
     started: float
     """Unix time at which the first attempt began."""
-    first_step: float
-    """Unix time at which the first training step began."""
+    first_step: float | None = None
+    """Unix time at which the first training step began; None if unknown."""
     finished: float
     """Unix time at which the test loss was known."""
-    tokens_per_second: float
+    tokens_per_second: float | None = None
     """Training speed, without the evaluation."""
     provenance: dict[str, Any]
     """Code, packages, device and corpus of this result."""
@@ -110,6 +124,8 @@ class Result(Config):
     @property
     def summary(self) -> str:
         """The outcome in one line, for people."""
+        if self.state == "done" and self.test_loss is None:
+            return ", ".join(f"{name} {value:g}" for name, value in self.metrics.items())
         if self.test_loss is None:
             return f"diverged at step {self.diverged_at}, {self.cause}"
         return f"test loss {self.test_loss:.4f} nats per token"
@@ -189,7 +205,7 @@ class RunDirectory:
         Lines that could not be written because the disk is full are dropped at the end.
         """
         kept = [event for event in self.read_events() if event.step <= steps]
-        lines = "".join(event.model_dump_json() + "\n" for event in kept)
+        lines = "".join(event.line for event in kept)
         write_whole(self.events, lines.encode())
         file = self.events.open("a")
         try:

@@ -161,7 +161,7 @@ class Journal:
             return
         # On a full disk the line stays in the buffer: the run must not fail because of its curve.
         with contextlib.suppress(OSError):
-            self._file.write(event.model_dump_json() + "\n")
+            self._file.write(event.line)
             self._file.flush()
         if event.step == self._recipe.steps or self._since >= self._logged + LOG_SECONDS:
             self._logged = self._since
