@@ -19,7 +19,13 @@ from sweep.store.url import store_url
 from sweep.study.file import load_study
 from sweep.study.mistakes import InvalidStudyError, Lines
 from sweep.study.names import BASELINE
-from sweep.study.overrides import Overrides, apply_overrides, idle_overrides, name_override
+from sweep.study.overrides import (
+    Overrides,
+    apply_overrides,
+    idle_overrides,
+    name_override,
+    wrong_overrides,
+)
 from sweep.study.reading import file_near, read_study_text
 from sweep.study.salvage import check_study
 
@@ -173,6 +179,8 @@ def plan_of(
     `source` and `lines` locate errors. Raises InvalidStudyError with all mistakes.
     """
     overrides = overrides or {}
+    if wrong := wrong_overrides(content, overrides):
+        raise InvalidStudyError(wrong)
     study, mistakes = check_study(apply_overrides(content, overrides), source)
     right = not any(each.concerns(BASELINE) for each in mistakes)
     arms, wrong_arms = find_arms(study, baseline_is_right=right) if study else ((), [])

@@ -34,7 +34,7 @@ def prepare(workspace: Workspace, study: Path, overrides: Overrides, console: Co
     workload = make_workload(read_plan(study, overrides), workspace.cache, online=True)
     workload = prepare_inputs(workspace, workload, console)
     workload.inputs.save_small()
-    for corpus in workload.inputs.corpora():
+    for corpus in [supply.corpus for supply in workload.inputs.supplies if supply.corpus]:
         info = corpus.info
         say(
             console,

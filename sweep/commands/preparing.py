@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sweep.running.train import unfinished
 from sweep.terminal.console import say
-from sweep.trainers.inputs import Supply
+from sweep.trainers.supply import Supply
 from sweep.workload.job import Job
 from sweep.workload.workload import Workload
 from sweep.workspace import Workspace
@@ -27,7 +27,7 @@ def prepare_large(
     workspace: Workspace, workload: Workload, jobs: Collection[Job], console: Console
 ) -> Workload:
     """Prepare the large corpora of a workload, unless all of the jobs have their results."""
-    if all(supply.corpus for supply in workload.inputs.supplies.values()):
+    if all(supply.corpus for supply in workload.inputs.supplies):
         return workload
     store = workspace.open_to_read_if_any()
     if store is not None and not unfinished(store, list(jobs)):

@@ -47,6 +47,8 @@ def find_arms(
         advice = did_you_mean(kind, list(DESIGNS))
         sentence = f"'design.kind' = {shown(kind)} must be {allowed}{advice}"
         return (), [Mistake(("design", "kind"), sentence)]
+    if wrong := trainer_of(study).find_mistakes(study):
+        return (), wrong
     interventions, mistakes = DESIGNS[kind](study)
     arms, wrong = _check_arms(study, interventions, baseline_is_right=baseline_is_right)
     budgets, wrong_budgets = budget_arms(study, list(interventions)) if arms else ([], [])

@@ -73,6 +73,7 @@ class Plan:
             "vary": sorted(set(self.study.design.vary)),
             "hold": self.study.design.hold,
             "arms": {arm.name: json.loads(arm.identity) for arm in self.arms},
+            **_script_content(self.study),
             **({"overrides": dict(self.overrides)} if self.overrides else {}),
             **({"stack": dict(self.stack)} if self.stack else {}),
         }
@@ -81,3 +82,15 @@ class Plan:
     def hash(self) -> str:
         """SHA-256 of the content; comments and the order of keys in the study file do not change it."""
         return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()
+
+
+def _script_content(study: Study) -> dict[str, Any]:
+    """What a plan says of a script's metric; nothing for the built-in trainer."""
+    if study.trainer is None:
+        return {}
+    metric = study.metric
+    return {
+        "metric": metric.name,
+        "direction": metric.direction.value,
+        "pairs": study.trainer.pairs,
+    }

@@ -10,7 +10,7 @@ from typing import Any
 from sweep.machine.disk import free_bytes
 from sweep.study.jobs_section import Jobs
 from sweep.trainers.base import Cost
-from sweep.trainers.inputs import Supply
+from sweep.trainers.supply import Supply
 from sweep.workload.workload import Workload
 
 WEIGHT_BYTES = 4
@@ -60,7 +60,7 @@ def disk_space_for(
     """The space that runs will need in `folder`, with `slots` of them at a time."""
     sizes = sorted((run.parameters for run in missing), reverse=True)
     keeps_weights = jobs.keep == "weights"
-    supplies = workload.inputs.supplies.values() if workload and missing else ()
+    supplies = workload.inputs.supplies if workload and missing else ()
     return DiskSpace(
         weights=sum(sizes) * WEIGHT_BYTES if keeps_weights else 0,
         checkpoints=sum(sizes[:slots]) * CHECKPOINT_BYTES * CHECKPOINTS_AT_ONCE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -37,11 +38,11 @@ class Forecast:
             "done": len(outline.done),
             "tokens": outline.tokens,
             "flops": outline.flops,
-            "hours": time.hours,
-            "hours_here": time.elapsed_hours,
+            "hours": _known(time.hours),
+            "hours_here": _known(time.elapsed_hours),
             "hours_here_range": [
-                time.elapsed_hours / time.pace.spread,
-                time.elapsed_hours * time.pace.spread,
+                _known(time.elapsed_hours / time.pace.spread),
+                _known(time.elapsed_hours * time.pace.spread),
             ],
             "pace": time.pace.source,
             "cost": time.cost,
@@ -50,3 +51,7 @@ class Forecast:
             "disk": self.disk.to_json(),
             "problems": list(self.problems),
         }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -48,19 +49,29 @@ class Pace:
     step: float = 0.0
     """Seconds of a step that do not depend on its operations."""
 
+    @property
+    def is_known(self) -> bool:
+        """False for a script of which no run has ended yet."""
+        return not math.isnan(self.rate)
+
     def seconds(self, cost: Cost) -> float:
-        """Seconds that one run takes."""
+        """Seconds that one run takes; NaN if unknown."""
         overhead = self.start + self.step * cost.steps
         return overhead + (cost.flops + cost.evaluation_flops) / self.rate
 
     def tokens_per_second(self, cost: Cost) -> float:
-        """Training tokens per second."""
+        """Training tokens per second; 0 for a script, which counts none."""
+        if not cost.tokens:
+            return 0.0
         return cost.tokens / (self.step * cost.steps + cost.flops / self.rate)
+
+
+UNKNOWN_PACE = Pace(math.nan, "unknown until a run has ended")
 
 
 def given_pace(tokens_per_second: float | None, cost: Cost) -> Pace | None:
     """The pace at which a run of that cost trains so many tokens; None if none is given."""
-    if tokens_per_second is None:
+    if tokens_per_second is None or not cost.tokens:
         return None
     return Pace(tokens_per_second * cost.flops / cost.tokens, "as given for the baseline")
 
@@ -68,9 +79,12 @@ def given_pace(tokens_per_second: float | None, cost: Cost) -> Pace | None:
 def find_pace(store: Store | None, jobs: Sequence[Job], costs: Sequence[Cost], slots: int) -> Pace:
     """The pace of `slots` runs at a time: of the jobs that are done, of similar runs, or a guess.
 
-    `costs` are those of the planned runs.
+    `costs` are those of the planned runs. Only its own runs tell the time of a script.
     """
-    return measured_pace(store, jobs) or similar_pace(store, costs, slots) or guessed_pace(slots)
+    measured = measured_pace(store, jobs)
+    if measured or not all(cost.steps for cost in costs):
+        return measured or UNKNOWN_PACE
+    return similar_pace(store, costs, slots) or guessed_pace(slots)
 
 
 def measured_pace(store: Store | None, jobs: Sequence[Job]) -> Pace | None:

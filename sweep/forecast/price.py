@@ -21,7 +21,7 @@ class Price:
 
     def cost(self, plan: Plan, seconds: float) -> float | None:
         """The price of that many seconds of training; None without a price."""
-        if self.per_hour is None:
+        if self.per_hour is None or math.isnan(seconds):
             return None
         return self.per_hour * plan.study.jobs.gpus_per_run * seconds / 3600
 
@@ -133,6 +133,6 @@ def _needed(outline: Outline, seeds: int | None, price: Price) -> SeedsNeeded:
     return SeedsNeeded(
         seeds=seeds,
         runs=seeds * len(outline.costs),
-        hours=seconds / 3600,
+        hours=None if math.isnan(seconds) else seconds / 3600,
         cost=price.cost(outline.plan, seconds),
     )

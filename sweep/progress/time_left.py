@@ -144,6 +144,8 @@ class TimeLeft:
     def _share_of(self, job: Job, steps: int) -> float:
         """The share of a run's work that so many steps are; the evaluation follows the last one."""
         cost = self._cost(job)
+        if not cost.steps:  # a script does not say how many steps it has
+            return 0.0
         return cost.flops * steps / max(1, cost.steps) / self._work(job)
 
     def _time(self, attempt: Attempt, until: float, share: float) -> Timed:

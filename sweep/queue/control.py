@@ -84,7 +84,7 @@ def _write_study_files(store: Store, connection: Connection, ids: Sequence[str])
     changed_studies = set[str]()
     for run_id in ids:
         tried = select(attempts.c.number).where(attempts.c.run_id == run_id).limit(1)
-        if connection.execute(tried).first() and store.ledger.run(run_id).recipe.exists():
+        if connection.execute(tried).first() and store.ledger.run(run_id).is_prepared:
             store.ledger.note_attempts(connection, [run_id])
         else:
             of_run = select(arms.c.study).join(members).where(members.c.run_id == run_id)

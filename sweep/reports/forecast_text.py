@@ -21,7 +21,7 @@ from sweep.study.overrides import shown_overrides
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
 from sweep.terminal.units import duration, rough_duration, shown_size
-from sweep.trainers.inputs import Supply
+from sweep.trainers.supply import Supply
 from trainer.words import counted
 
 MOST_ARMS_SHOWN = 100
@@ -50,7 +50,9 @@ def print_arms(outline: Outline, console: Console) -> None:
     On a narrow terminal the last of its numbers are left out, so that no name is broken in two.
     """
     arms = outline.arms()
-    numbers = list(NUMBERS)
+    numbers = [
+        name for name in NUMBERS if any(getattr(arm, name) for arm in arms) or name == "done"
+    ]
     table = _arms_table(arms[:MOST_ARMS_SHOWN], numbers)
     while numbers and table.__rich_measure__(console, console.options).minimum > console.width:
         numbers.pop()
@@ -117,7 +119,7 @@ def _outline_lines(outline: Outline, time: TrainingTime) -> Iterator[str]:
     yield _work_line(outline)
     if outline.workload:
         inputs = outline.workload.inputs
-        yield from map(_corpus_line, inputs.supplies.values())
+        yield from map(_corpus_line, inputs.supplies)
         yield from (f"{note}." for note in inputs.notes(arm.spec for arm in outline.plan.arms))
     if time.runs:
         yield _time_line(time)
@@ -133,9 +135,16 @@ def _work_line(outline: Outline) -> str:
     plan = outline.plan
     return (
         f"{plan.study.name}: {counted(len(plan.arms), 'arm')} × {counted(len(plan.seeds), 'seed')} = "
-        f"{outline.runs} runs, {len(outline.done)} done already, {len(outline.missing)} to train; "
-        f"{outline.tokens:,} tokens, {outline.flops:.2g} floating-point operations."
+        f"{outline.runs} runs, {len(outline.done)} done already, {len(outline.missing)} to train"
+        f"{_work_words(outline)}."
     )
+
+
+def _work_words(outline: Outline) -> str:
+    """What the missing runs amount to; empty if their trainer does not say."""
+    if outline.missing and not outline.tokens:
+        return ""
+    return f"; {outline.tokens:,} tokens, {outline.flops:.2g} floating-point operations"
 
 
 def _corpus_line(supply: Supply) -> str:
@@ -159,13 +168,20 @@ def _time_line(time: TrainingTime) -> str:
     at_once = "one run at a time" if time.slots == 1 else f"{time.slots} runs at a time"
     several = time.gpus_per_run > 1
     shared = f" on {time.gpus_per_run} GPUs" if several else ""
+    if not time.pace.is_known:
+        return f"Time: {time.pace.source}; {at_once}."
     doubt = "" if time.pace.spread == 1.0 else "; the first runs will tell"
     gpu_hours = f" ({time.gpu_hours:,.1f} GPU-hours)" if several else ""
     return (
         f"Time: {_elapsed_words(time)}, {at_once}{shared}; "
-        f"{time.hours:,.3g} hours of training and evaluation{gpu_hours} at "
-        f"{time.tokens_per_second:,.0f} tokens a second ({time.pace.source}{doubt})."
+        f"{time.hours:,.3g} hours of training and evaluation{gpu_hours}{_speed(time)} "
+        f"({time.pace.source}{doubt})."
     )
+
+
+def _speed(time: TrainingTime) -> str:
+    speed = time.tokens_per_second
+    return f" at {speed:,.0f} tokens a second" if speed else ""
 
 
 def _elapsed_words(time: TrainingTime) -> str:
@@ -253,4 +269,5 @@ def _needed_words(needed: SeedsNeeded, unknown: str) -> str:
     if needed.seeds is None:
         return unknown
     cost = "" if needed.cost is None else f", {needed.cost:,.2f}"
-    return f"{needed.seeds} seeds, {needed.runs:,} runs, {needed.hours:,.3g} hours{cost}"
+    hours = "" if needed.hours is None else f", {needed.hours:,.3g} hours"
+    return f"{needed.seeds} seeds, {needed.runs:,} runs{hours}{cost}"

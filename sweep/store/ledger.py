@@ -58,9 +58,10 @@ class Ledger:
         return RunDirectory(self.folder / directory_name(run_id))
 
     def runs(self) -> Iterator[RunDirectory]:
-        """Yield every directory with a recipe."""
-        for path in sorted(self.folder.glob("*/recipe.json")):
-            yield RunDirectory(path.parent)
+        """Yield every directory that says what to train."""
+        found = (*self.folder.glob("*/recipe.json"), *self.folder.glob("*/run.json"))
+        for path in sorted({path.parent for path in found}):
+            yield RunDirectory(path)
 
     def studies(self) -> list[Path]:
         """Return the files of studies."""
@@ -88,7 +89,7 @@ class Ledger:
     def _runs(self, connection: Connection, run_ids: Sequence[str]) -> dict[Table, list[Row]]:
         """Return the rows of runs; for a run with a folder of its own, those of a queued one."""
         rows = _select(connection, runs.c.id, run_ids)
-        with_folder = {run_id for run_id in run_ids if self.run(run_id).recipe.exists()}
+        with_folder = {run_id for run_id in run_ids if self.run(run_id).is_prepared}
         written = {
             runs: [_queued(row) if row[runs.c.id] in with_folder else _filled(row) for row in rows]
         }

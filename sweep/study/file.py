@@ -7,18 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from model.config import Config
+from sweep.errors import listed
+from sweep.metrics.metric import Metric
+from sweep.metrics.registry import PRIMARY
 from sweep.study.analysis_section import Analysis
 from sweep.study.design_section import Design
 from sweep.study.explain import explain
 from sweep.study.field_names import suggest
 from sweep.study.jobs_section import Jobs
+from sweep.study.metrics_section import MetricSettings, metric_named
 from sweep.study.mistakes import InvalidStudyError, Lines, Mistake
 from sweep.study.names import Name, Reason
+from sweep.study.parameters_section import Parameters
 from sweep.study.reading import read_study_text
 from sweep.study.tokenizer_paths import name_tokenizers
+from sweep.study.trainer_section import ScriptTrainer
 from sweep.terminal.printable import shown
 from trainer.recipe import Recipe, SeedlessRecipe, Seeds
 from trainer.recipe_forms import RECIPE_FIELDS, to_dotted, with_fields
@@ -49,6 +55,12 @@ class Study(Config):
 
     name: Name = Field(examples=["my-study"])
     question: str = ""
+    trainer: ScriptTrainer | None = None
+    """The script that trains a run; None for the built-in GPT trainer."""
+    parameters: Parameters = Field(default={})
+    """The script's parameters, with their values in the baseline."""
+    metrics: dict[Name, MetricSettings] = Field(default={})
+    """The numbers that the script is judged by."""
     baseline: Baseline = Baseline()
     interventions: dict[Name, Intervention] = Field(min_length=1, examples=["no-dropout"])
     stacks: dict[Name, Stack] = Field(default={})
@@ -56,6 +68,38 @@ class Study(Config):
     jobs: Jobs = Jobs()
     analysis: Analysis
     _tokenizers: dict[str, bytes] = PrivateAttr(default_factory=dict)
+    _source: str = PrivateAttr(default="")
+
+    @model_validator(mode="after")
+    def _tables_belong_to_the_trainer(self) -> Study:
+        if self.trainer is None:
+            for name in ("parameters", "metrics"):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"[{name}] belongs to a script; add [trainer] with its command, or remove it"
+                    )
+            return self
+        if "baseline" in self.model_fields_set:
+            raise ValueError(
+                "[baseline] belongs to the built-in trainer; a script's values are under [parameters]"
+            )
+        if self.analysis.exchange:
+            raise ValueError("analysis.exchange changes train.tokens, which a script does not have")
+        _check_metrics(self.metrics)
+        return self
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that verdicts are about."""
+        if self.trainer is None:
+            return PRIMARY
+        name = primary_name(self.metrics)
+        return metric_named(name, self.metrics[name])
+
+    @property
+    def source(self) -> Path:
+        """The path of the study file."""
+        return Path(self._source)
 
     @property
     def tokenizers(self) -> Mapping[str, bytes]:
@@ -66,12 +110,34 @@ class Study(Config):
     def read(cls, content: Mapping[str, Any], source: str) -> Study:
         """Check the content of a study file. Raises ValidationError (pydantic) and StudyError."""
         named, tokenizers = name_tokenizers(content, source)
-        return cls.model_validate(named).with_tokenizers(tokenizers)
+        return cls.model_validate(named).read_from(source, tokenizers)
 
-    def with_tokenizers(self, files: Mapping[str, bytes]) -> Study:
-        """Add files of tokenizers to `tokenizers`; returns the study."""
-        self._tokenizers.update(files)
+    def read_from(self, source: str, tokenizers: Mapping[str, bytes]) -> Study:
+        """Note the study's file, and the files of its tokenizers; returns the study."""
+        self._source = source
+        self._tokenizers.update(tokenizers)
         return self
+
+
+def primary_name(metrics: Mapping[str, MetricSettings]) -> str:
+    """The name of the metric that verdicts are about: the one marked so, else the first."""
+    marked = [name for name, each in metrics.items() if each.primary]
+    return next(iter([*marked, *metrics]))
+
+
+def _check_metrics(metrics: Mapping[str, MetricSettings]) -> None:
+    """Raise ValueError if a script's metrics cannot be judged."""
+    if not metrics:
+        raise ValueError("there is no metric; add a table such as [metrics.val_loss]")
+    marked = [name for name, each in metrics.items() if each.primary]
+    if len(marked) > 1:
+        raise ValueError(f"the metrics {listed(marked)} are all primary; choose one")
+    for name, each in metrics.items():
+        if each.way(name) is None:
+            raise ValueError(
+                f"nothing tells whether a higher {name} is better; add to [metrics.{name}]: "
+                'direction = "minimize", or "maximize"'
+            )
 
 
 def load_study(path: Path) -> Study:

@@ -1,4 +1,4 @@
-"""`--override KEY=VALUE`: set a baseline field for one command."""
+"""`--override KEY=VALUE`: set a baseline field or a script's parameter for one command."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from pydantic import ValidationError
 
 from sweep.study.file import Baseline, recipe_advice
 from sweep.study.mistakes import InvalidStudyError, Mistake
+from sweep.study.parameter_overrides import (
+    idle_parameters,
+    is_script,
+    override_parameters,
+    wrong_parameters,
+)
 from sweep.terminal.printable import shown
 from trainer.recipe_forms import RECIPE_FIELDS, field_value, with_fields
 
@@ -21,7 +27,7 @@ Overrides = Mapping[str, Any]
 def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
     """Parse arguments `section.field=value`; a value that is not TOML is text.
 
-    Raises InvalidStudyError for keys that are not baseline fields, and for those given twice.
+    Raises InvalidStudyError for words that set nothing, and for keys given twice.
     """
     overrides: dict[str, Any] = {}
     mistakes: list[Mistake] = []
@@ -40,20 +46,33 @@ def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
 def _why_wrong(word: str, key: str, known: Overrides) -> str | None:
     if "=" not in word:
         return f"{shown(word)} sets nothing; write KEY=VALUE, such as train.tokens=100_000"
-    if key not in RECIPE_FIELDS:
-        return f"{shown(key)}: not a baseline field{recipe_advice(key)}"
     return f"{key}: given twice; give it once" if key in known else None
 
 
+def wrong_overrides(content: Mapping[str, Any], overrides: Overrides) -> list[Mistake]:
+    """Overrides of fields or parameters that a study does not have, or that have wrong values."""
+    if is_script(content):
+        return wrong_parameters(content, overrides)
+    return [
+        Mistake((), f"--override {shown(key)}: not a baseline field{recipe_advice(key)}")
+        for key in overrides
+        if key not in RECIPE_FIELDS
+    ]
+
+
 def apply_overrides(content: Mapping[str, Any], overrides: Overrides) -> Mapping[str, Any]:
-    """A copy of a study's content with the baseline fields set."""
+    """A copy of a study's content with the baseline's fields or parameters set."""
     if not overrides:
         return content
+    if is_script(content):
+        return override_parameters(content, overrides)
     return {**content, "baseline": with_fields(_baseline(content), overrides)}
 
 
 def idle_overrides(content: Mapping[str, Any], overrides: Overrides) -> list[Mistake]:
     """Overrides that change nothing; none if the baseline is not valid with them or without."""
+    if is_script(content):
+        return idle_parameters(content, overrides)
     before = _baseline(content)
     try:
         old = Baseline.model_validate(before)

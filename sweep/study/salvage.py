@@ -34,7 +34,7 @@ def check_study(content: Mapping[str, Any], source: str) -> tuple[Study | None, 
     named, tokenizers = name_tokenizers(content, source)
     mistakes = _mistakes(named)
     if not mistakes:
-        return Study.model_validate(named).with_tokenizers(tokenizers), []
+        return Study.model_validate(named).read_from(source, tokenizers), []
     rest, wrong = deepcopy(named), mistakes
     for _ in range(ROUNDS):
         for mistake in wrong:
@@ -42,7 +42,7 @@ def check_study(content: Mapping[str, Any], source: str) -> tuple[Study | None, 
         _drop_stacks(rest, named)
         wrong = _mistakes(rest)
         if not wrong:
-            return Study.model_validate(rest).with_tokenizers(tokenizers), mistakes
+            return Study.model_validate(rest).read_from(source, tokenizers), mistakes
     return None, mistakes
 
 

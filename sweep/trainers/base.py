@@ -7,16 +7,22 @@ is in `sweep.trainers.builtin`; another trainer is another class with these memb
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sweep.executors.base import Ended
 from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
+from sweep.study.mistakes import Mistake
 from trainer.recipe import Seeds
 from trainer.rundir.directory import Event, Result, RunDirectory
+
+if TYPE_CHECKING:
+    from sweep.trainers.supply import Supply
+    from trainer.corpora.corpus import Corpus
 
 _VARIABLE = re.compile(r"\S*/\S*|\d+")
 """Matches paths and numbers, which differ between runs that fail alike."""
@@ -78,8 +84,9 @@ class Cost:
     evaluation_flops: float
     """Floating-point operations of the evaluation on the test text."""
     tokens: int
-    """Training tokens."""
+    """Training tokens; 0 if the trainer counts none."""
     steps: int
+    """Optimizer steps; 0 if the trainer does not know them."""
     parameters: int
     curve_points: int
     chunks: int
@@ -137,8 +144,34 @@ class RunSpec(Protocol):
         """Return why the process ended, and the result if there is one."""
 
 
+class Inputs(Protocol):
+    """What the runs of a plan read: corpora, initial weights."""
+
+    @property
+    def supplies(self) -> Sequence[Supply]:
+        """The corpora, prepared or not; empty if the trainer has none."""
+
+    def identify(self, specs: Sequence[RunSpec]) -> Sequence[tuple[RunIdentity, RunSpec]]:
+        """Return ids of runs that differ only in their seeds, with all that their start needs."""
+
+    def check(self, spec: RunSpec) -> None:
+        """Raise CorpusError or WeightsError if a run does not fit its inputs, as far as is known."""
+
+    def notes(self, specs: Iterable[RunSpec]) -> list[str]:
+        """Remarks on the runs and their inputs, in sentences without a full stop."""
+
+    def prepare_large(self, make: Callable[[Supply], Corpus]) -> Inputs:
+        """Return the same inputs with the large corpora prepared by `make`."""
+
+    def save_small(self) -> None:
+        """Write the token files that are not in the cache yet. Raises ExecutionError."""
+
+
 class Trainer(Protocol):
     """One kind of run. `sweep.trainers.registry` lists the kinds."""
+
+    def find_mistakes(self, study: Study) -> list[Mistake]:
+        """Return what is wrong with a study for this trainer, whatever its arms are."""
 
     def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> RunSpec:
         """The study's baseline with some fields set.
@@ -152,4 +185,13 @@ class Trainer(Protocol):
         """Return the run that a directory was made for; None if sweep did not make it.
 
         Raises RunDirectoryError if the directory is damaged.
+        """
+
+    def find_inputs(
+        self, study: Study, specs: Sequence[RunSpec], cache: Path, beside: Path, *, online: bool
+    ) -> Inputs:
+        """Find what the runs read; writes nothing. Raises CorpusError and WeightsError.
+
+        `beside` is the folder of the study file. With `online`, a dataset that was never looked up
+        on the hub is looked up.
         """

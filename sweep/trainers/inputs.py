@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sweep.errors import ExecutionError
 from sweep.trainers.base import RunIdentity, RunSpec
 from sweep.trainers.builtin import GptRun, InitialWeights, recipe_of
+from sweep.trainers.supply import Supply
 from trainer.corpora.corpus import Corpus, find_corpus, save_corpus
 from trainer.corpora.prepare import load_small
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
@@ -21,38 +22,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Supply:
-    """A corpus that a plan reads. Its hash is known before it is prepared."""
-
-    data: DataConfig
-    source: Source
-    hash: str
-    corpus: Corpus | None
-    """None for a large corpus that is not prepared yet."""
-    saved: bool
-    """True if its token files are in the cache."""
-    tokenizer_file: bytes | None = None
-    """The `tokenizer.json` of a tokenizer that the study names by its path."""
-
-
-@dataclass(frozen=True)
 class GptInputs:
     """The inputs of all arms of a plan."""
 
     cache: Path
     """Folder of token files."""
-    supplies: Mapping[DataConfig, Supply]
-    """By data section without its order, which changes no tokens."""
+    by_data: Mapping[DataConfig, Supply]
+    """Corpora by data section without its order, which changes no tokens."""
     weights: Mapping[str | None, Pretrained]
     """By the value of `train.initial_weights`."""
 
+    @property
+    def supplies(self) -> list[Supply]:
+        """The corpora, prepared or not."""
+        return list(self.by_data.values())
+
     def supply(self, data: DataConfig) -> Supply:
         """Return the corpus that a data section names."""
-        return self.supplies[_key(data)]
-
-    def corpora(self) -> list[Corpus]:
-        """Return the corpora that are prepared."""
-        return [supply.corpus for supply in self.supplies.values() if supply.corpus]
+        return self.by_data[_key(data)]
 
     def identify(self, specs: Sequence[RunSpec]) -> list[tuple[RunIdentity, GptRun]]:
         """Return ids and initial weights of runs that differ only in their seeds."""
@@ -101,13 +88,13 @@ class GptInputs:
             key: supply
             if supply.corpus is not None
             else replace(supply, corpus=make(supply), saved=True)
-            for key, supply in self.supplies.items()
+            for key, supply in self.by_data.items()
         }
-        return replace(self, supplies=made)
+        return replace(self, by_data=made)
 
     def save_small(self) -> None:
         """Write the token files that are not in the cache yet. Raises ExecutionError."""
-        for supply in self.supplies.values():
+        for supply in self.supplies:
             try:
                 if supply.corpus is not None and not supply.saved:
                     save_corpus(supply.corpus, self.cache)

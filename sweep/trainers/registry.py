@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sweep.study.file import Study
 from sweep.trainers.base import Trainer
-from sweep.trainers.builtin import GptTrainer
+from sweep.trainers.gpt import GptTrainer
+from sweep.trainers.script import ScriptRuns
 
-BUILTIN = "gpt"
-TRAINERS: dict[str, Trainer] = {BUILTIN: GptTrainer()}
+TRAINERS: dict[str, Trainer] = {"gpt": GptTrainer(), "script": ScriptRuns()}
 
 
-def trainer_of(_study: Study) -> Trainer:
+def trainer_of(study: Study) -> Trainer:
     """The trainer of a study."""
-    return TRAINERS[BUILTIN]
+    return TRAINERS["gpt" if study.trainer is None else "script"]

@@ -1,4 +1,4 @@
-"""GPT recipes as plans in the database hold them: nested JSON without seeds."""
+"""Recipes as plans in the database hold them: nested JSON without seeds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,12 @@ def flat_recipe(recipe: Any) -> FlatRecipe:  # noqa: ANN401  (an import has a nu
         for name, fields in recipe.items()
         if isinstance(fields, Mapping) and name != "seeds"
     }
-    return {**_DEFAULTS, **to_dotted(sections)}
+    return to_dotted(sections) if is_script(recipe) else {**_DEFAULTS, **to_dotted(sections)}
+
+
+def is_script(recipe: Mapping[str, Any]) -> bool:
+    """True for the stored form of a script's run, which has parameters instead of a recipe."""
+    return "parameters" in recipe
 
 
 def without_locations(recipe: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -53,7 +58,9 @@ def planned_tokens(recipe: FlatRecipe) -> int:
 
 
 def stored_cost(recipe: Mapping[str, Any]) -> Cost | None:
-    """The cost of a stored run; None if it has no recipe of this trainer."""
+    """The cost of a stored run; None if it has no GPT recipe."""
+    if is_script(recipe):
+        return None
     set_fields = {
         key: value for key, value in flat_recipe(recipe).items() if _DEFAULTS.get(key) != value
     }

@@ -52,9 +52,9 @@ class Confounder:
 class Requested:
     """Settings in an arm's recipe. A difference that was requested is part of the intervention."""
 
-    tokens: int
-    """Training tokens, rounded down to whole steps."""
-    precision: str
+    tokens: int | None = None
+    """Training tokens, rounded down to whole steps; None for a script."""
+    precision: str = ""
     test_text: Mapping[str, str] = field(default_factory=dict)
     """The settings that choose the text for testing and its unit, by name. Another loss is measured
     if they differ, also if that was requested."""
@@ -230,7 +230,7 @@ def _was_requested(
     if arm is None or baseline is None:
         return False
     values = (difference.value, difference.baseline)
-    if difference.what == Aspect.TOKENS:
+    if difference.what == Aspect.TOKENS and arm.tokens is not None and baseline.tokens is not None:
         return values == (f"{arm.tokens:,}", f"{baseline.tokens:,}")
     if difference.what == Aspect.PRECISION:
         return values == (arm.precision, baseline.precision)

@@ -19,6 +19,7 @@ from sweep.store.schema import arms, planned_runs, references, runs
 from sweep.store.store import Store
 from sweep.study.names import BASELINE
 from sweep.terminal.printable import shown
+from sweep.trainers.stored_recipes import is_script
 from trainer.recipe import METRIC_VERSION, Recipe
 
 MAX_NAME_LENGTH = 64
@@ -47,8 +48,8 @@ class EvaluationSetup:
 
 
 def find_setup(store: Store, study: StudyRow) -> EvaluationSetup | None:
-    """How a study evaluates; None if it was imported or its runs are lost."""
-    if study.imported:
+    """How a study evaluates; None if it was imported, trains a script, or its runs are lost."""
+    if study.imported or is_script(store.plan(study).arms[BASELINE]):
         return None
     query = (
         select(runs.c.corpus_hash)

@@ -9,6 +9,7 @@ from sweep.store.plan_content import PlanContent
 from sweep.trainers.stored_recipes import (
     FlatRecipe,
     flat_recipe,
+    is_script,
     planned_tokens,
     test_text_settings,
 )
@@ -44,7 +45,10 @@ def find_run_facts(evidence: Evidence, plan: PlanContent) -> RunFacts:
 def _requested(plan: PlanContent) -> dict[str, Requested]:
     """The settings that recipes ask for, by arm; empty for an imported study without recipes."""
     recipes = {} if plan.imported else plan.arms
-    return {name: _requested_by(flat_recipe(recipe)) for name, recipe in recipes.items()}
+    return {
+        name: Requested() if is_script(recipe) else _requested_by(flat_recipe(recipe))
+        for name, recipe in recipes.items()
+    }
 
 
 def _requested_by(recipe: FlatRecipe) -> Requested:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from sweep.design.plan import Arm, Plan
 from sweep.errors import StudyError
-from sweep.trainers.base import RunSpec
-from sweep.trainers.inputs import GptInputs, Supply, find_inputs
+from sweep.trainers.base import Inputs, RunSpec
+from sweep.trainers.registry import trainer_of
+from sweep.trainers.supply import Supply
 from sweep.workload.job import Job
 from trainer.corpora.corpus import Corpus
 from trainer.errors import CorpusError, WeightsError
@@ -20,7 +21,7 @@ class Workload:
     """A plan, and the corpora and weights that its arms read."""
 
     plan: Plan
-    inputs: GptInputs
+    inputs: Inputs
 
     def job(self, spec: RunSpec) -> Job:
         """Return the job of one run."""
@@ -89,7 +90,8 @@ def make_workload(plan: Plan, cache: Path, *, online: bool = False) -> Workload:
     none. With `online`, a dataset that was never looked up on the hub is looked up.
     """
     specs = [arm.spec for arm in plan.arms]
-    beside, tokenizers = Path(plan.source).parent, plan.study.tokenizers
-    workload = Workload(plan, find_inputs(specs, cache, beside, tokenizers, online=online))
+    study, beside = plan.study, Path(plan.source).parent
+    inputs = trainer_of(study).find_inputs(study, specs, cache, beside, online=online)
+    workload = Workload(plan, inputs)
     workload.check()
     return workload

@@ -12,7 +12,8 @@ import pytest
 from sweep.design.plan import Plan
 from sweep.store.ledger import directory_name, study_file
 from sweep.trainers.builtin import GptRun
-from sweep.trainers.inputs import GptInputs, Supply
+from sweep.trainers.inputs import GptInputs
+from sweep.trainers.supply import Supply
 from sweep.upkeep.rebuild import read_job
 from sweep.workload.workload import Workload
 from trainer.rundir.directory import Request, RunDirectory

@@ -58,7 +58,7 @@ def test_the_corpus_keeps_the_tokenizer_and_needs_the_file_no_more(
 ) -> None:
     made = workload(study, tmp_path / "cache")
     made.inputs.save_small()
-    [corpus] = made.inputs.corpora()
+    [corpus] = [supply.corpus for supply in made.inputs.supplies]
     name = corpus.info.tokenizer
     assert name.startswith("file-400-2-")
     shutil.rmtree(study.parent / "tok")

@@ -21,13 +21,16 @@ from sweep.running.scheduler import Scheduler, Settings
 from sweep.store.find_run import find_run
 from sweep.store.store import Store
 from sweep.study.jobs_section import Jobs
+from sweep.study.trainer_section import ScriptTrainer
 from sweep.trainers.base import Cause, Cost, End, RunIdentity
 from sweep.trainers.builtin import GptRun, expected_cost
 from sweep.trainers.registry import TRAINERS
+from sweep.trainers.script import ScriptRun
 from sweep.workload.job import Job
 from trainer.files import write_json
 from trainer.recipe import Recipe, Seeds
 from trainer.rundir.directory import Event, Result, RunDirectory
+from trainer.scripts.request import MetricSource
 
 BROKEN = 3
 """A seed whose run fails."""
@@ -119,12 +122,25 @@ def test_a_trainer_without_a_recipe_is_queued_run_recorded_and_forecast(
     assert pace.seconds(jobs[0].spec.cost) > 0
 
 
+def script_job(folder: Path) -> Job:
+    spec = ScriptRun(
+        script=ScriptTrainer(command=["true"], flags=True),
+        folder=folder,
+        code={"train.py": "0" * 64},
+        values={"lr": 0.1},
+        sources={"loss": MetricSource(line="loss")},
+        primary="loss",
+        seeds=Seeds(init=1, order=1, dropout=1),
+    )
+    return Job(**vars(spec.run_identity()), spec=spec)
+
+
 @pytest.mark.parametrize("name", TRAINERS)
 def test_every_trainer_knows_the_runs_that_it_has_written(
     name: str, tmp_path: Path, make_job: Callable[[int], Job]
 ) -> None:
-    specs = {"gpt": make_job(1)}
-    job = specs[name]
+    jobs = {"gpt": make_job(1), "script": script_job(tmp_path)}
+    job = jobs[name]
     directory = RunDirectory(tmp_path / job.run_id[:16])
     job.spec.write_request(directory, job, Jobs())
     identity, spec = TRAINERS[name].read_run(directory) or pytest.fail("not its own")

@@ -1,6 +1,7 @@
 """The directory of one run: all file names in one place. Quick to import: does not import torch.
 
     recipe.json           what to train; written by the scheduler, or by hand
+    run.json              instead of it for a script: see `trainer.scripts.request`
     attempts.jsonl        a line per attempt that ended; written by the scheduler
     events.jsonl          a line per stretch of steps, appended during training
     checkpoints/          an interrupted run continues from them; removed once there is a result
@@ -137,6 +138,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.recipe = path / "recipe.json"
+        self.script = path / "run.json"
         self.attempts = path / "attempts.jsonl"
         self.events = path / "events.jsonl"
         self.result = path / "result.json"
@@ -145,6 +147,11 @@ class RunDirectory:
         self.weights = path / "weights.safetensors"
         self.tokenizer = path / "tokenizer.json"
         self.lock = RunLock(path)
+
+    @property
+    def is_prepared(self) -> bool:
+        """True if the directory says what to train."""
+        return self.recipe.exists() or self.script.exists()
 
     def write_request(self, request: Request) -> None:
         """Create the directory and its `recipe.json`."""
