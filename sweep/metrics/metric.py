@@ -32,4 +32,14 @@ class Metric:
     title: str
     """Its name in a sentence."""
     unit: str
+    """Empty if it has none or it is not known."""
     direction: Direction
+    smallest_effect: float = 0.0
+    """Smaller effects do not matter; 0: every effect does."""
+    is_exact: bool = False
+    """True if runs do not vary in it: one run of each arm says all."""
+
+    @property
+    def words(self) -> str:
+        """Its title with its unit: `test loss, nats per token`."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title

@@ -16,8 +16,17 @@ from trainer.errors import UserError
 def load_runs(study: str | None, runs: str, db: str | None) -> list[dict[str, Any]]:
     """The runs of a study with arm, seed, and everything recorded about them."""
     with Workspace(Path(runs), db).open_to_read() as store:
-        planned = store.study_runs(store.study(study).name)
-    return [{"arm": each.arm, "seed": each.seed, **vars(each.run)} for each in planned]
+        name = store.study(study).name
+        planned, metrics = store.study_runs(name), store.study_metrics(name)
+    return [
+        {
+            "arm": each.arm,
+            "seed": each.seed,
+            **vars(each.run),
+            "metrics": metrics.get(each.run.id, {}),
+        }
+        for each in planned
+    ]
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {"load_runs": load_runs}

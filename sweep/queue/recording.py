@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sweep.queue.changes import Change
+from sweep.store.metrics import add_metrics
 from sweep.store.schema import attempts, chunk_losses, curves, runs
 from sweep.store.select_in import select_in
 from sweep.store.states import AttemptOutcome, RunState
@@ -32,6 +33,8 @@ def apply_changes(
         if not change.result:
             connection.execute(of_run.values(_columns(change, now)), {"of_run": change.run_id})
     end_attempts(store, connection, {change.run_id: _end(change) for change in changes})
+    if results:  # after the attempts, which have the peak memory
+        add_metrics(connection, [change.run_id for change in results])
 
 
 def end_attempts(

@@ -26,6 +26,8 @@ from sweep.store.schema import (
     chunk_losses,
     curves,
     members,
+    metric_points,
+    metrics,
     noises,
     plans,
     references,
@@ -45,6 +47,11 @@ QUEUED_COLUMNS = {column.name for column in runs.c if not column.nullable} | {ru
 """Columns of `runs` that a queued run has."""
 OF_STUDY = (studies.c.name, plans.c.study, arms.c.study, references.c.study)
 """Columns with the name of the study."""
+
+PART_OF_RUN = tuple(
+    table.c.run_id for table in (attempts, curves, chunk_losses, metrics, metric_points)
+)
+"""Columns with the id of the run that a row belongs to."""
 
 
 class Ledger:
@@ -98,7 +105,7 @@ class Ledger:
             for row in rows
             if row[runs.c.id] not in with_folder and row[runs.c.state] != RunState.QUEUED
         ]
-        for column in (attempts.c.run_id, curves.c.run_id, chunk_losses.c.run_id):
+        for column in PART_OF_RUN:
             some = _select(connection, column, complete)
             written[column.table] = [_filled(row) for row in some]
         return written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -13,9 +13,13 @@ from sqlalchemy import Column, Connection, Index, Table, func, insert, select
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from sweep.errors import StoreError
+from sweep.store.metrics import add_metrics
 from sweep.store.reading import Reader
 from sweep.store.schema import ADDED, DROPPED, SCHEMA_VERSION, versions
 from trainer.files import sync
+
+FILLED: Mapping[int, Callable[[Connection], None]] = {4: add_metrics}
+"""By version: fills the tables that it added from those that were there."""
 
 
 def migrate(connection: Connection, file: Path | None) -> None:
@@ -34,6 +38,8 @@ def migrate(connection: Connection, file: Path | None) -> None:
                 connection.exec_driver_sql(statement)
         for table, column in DROPPED.get(version, ()):
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+        if version in FILLED:
+            FILLED[version](connection)
         connection.execute(insert(versions).values(version=version))
 
 

@@ -27,7 +27,7 @@ from sweep.store.states import AttemptOutcome, RunState
 
 E = TypeVar("E", bound=StrEnum)
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the tables below. `ADDED` upgrades older ones to it."""
 
 metadata = MetaData()
@@ -60,6 +60,8 @@ class Stored(TypeDecorator[E]):
 
 LONGEST_ARM_NAME = 250
 """Characters: as many as MLflow takes; W&B takes 128. SQLite does not check the length of texts."""
+LONGEST_METRIC_NAME = 128
+"""Characters."""
 
 versions = Table(
     "schema_version",
@@ -118,7 +120,7 @@ runs = Table(
     Column("beat", Integer, comment="grows while the scheduler that runs it lives"),
     Column("failures", Integer, comment="attempts that failed since a command last queued it"),
     Column("retry_at", Float, comment="Unix time of the next attempt after a failure"),
-    Column("test_loss", Float, comment="nats per token"),
+    Column("test_loss", Float, comment="nats per token; else the primary metric of the study"),
     Column("bits_per_byte", Float),
     Column("diverged_at", Integer, comment="step"),
     Column("cause", Text, comment="why it diverged or failed"),
@@ -177,6 +179,27 @@ curves = Table(
     Column("skipped", Integer, comment="steps whose gradient was not finite"),
     Column("tokens_per_second", Float, nullable=False),
 )
+
+metrics = Table(
+    "metrics",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("name", String(LONGEST_METRIC_NAME), primary_key=True),
+    Column("value", Float, nullable=False, comment="in the unit of the metric"),
+    sqlite_with_rowid=False,
+)
+"""Every metric of every run; of an import with one metric, `runs.test_loss` alone has it."""
+
+metric_points = Table(
+    "metric_points",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("name", String(LONGEST_METRIC_NAME), primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("value", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Curves of metrics, as scripts report them."""
 
 chunk_losses = Table(
     "chunk_losses",
@@ -245,6 +268,7 @@ ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
         studies.c.imported,
         references,
     ),
+    4: (metrics, metric_points),
 }
 """Tables, columns and indexes that each version added, in the order in which they are created.
 

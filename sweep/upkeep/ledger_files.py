@@ -54,7 +54,7 @@ class RunFileRow(FileRow):
 
 
 class RunPartFileRow(FileRow):
-    """A row of `attempts`, `curves` or `chunk_losses`."""
+    """A row of `attempts`, `curves`, `chunk_losses`, `metrics` or `metric_points`."""
 
     run_id: str
 
@@ -72,6 +72,8 @@ class StudyFile(BaseModel):
     attempts: list[RunPartFileRow] = []
     curves: list[RunPartFileRow] = []
     chunk_losses: list[RunPartFileRow] = []
+    metrics: list[RunPartFileRow] = []
+    metric_points: list[RunPartFileRow] = []
 
     @model_validator(mode="after")
     def _members_have_arms(self) -> StudyFile:

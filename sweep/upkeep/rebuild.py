@@ -12,12 +12,15 @@ from sqlalchemy import Connection, Table, insert, select
 
 from sweep.queue.queue import run_row
 from sweep.store.ledger import Ledger, Row, directory_name
+from sweep.store.metrics import add_metrics
 from sweep.store.schema import (
     arms,
     attempts,
     chunk_losses,
     curves,
     members,
+    metric_points,
+    metrics,
     noises,
     plans,
     references,
@@ -33,6 +36,8 @@ from trainer.rundir.directory import Result, RunDirectory
 
 BATCH = 500
 """Number of runs that are inserted at once."""
+PARTS = (runs, attempts, curves, chunk_losses, metrics, metric_points)
+"""Tables that a run has rows in; `runs` comes first, because the others refer to it."""
 REQUEUED_WITHOUT_RESULT = OPEN | FINISHED
 """If the last attempt left one of these states and there is no result, the run is queued again."""
 
@@ -57,7 +62,7 @@ class RunRecord:
     """Id of the run that this one repeats exactly, if it does."""
     state: RunState
     rows: Mapping[Table, Sequence[Row]]
-    """Its rows in `runs`, `attempts`, `curves` and `chunk_losses`."""
+    """Its rows in the tables of `PARTS`."""
 
 
 def fill(connection: Connection, ledger: Ledger) -> Rebuilt:
@@ -75,6 +80,7 @@ def fill(connection: Connection, ledger: Ledger) -> Rebuilt:
     for file in files:
         _insert_study(connection, file, known, found)
     insert_rows(connection, noises, _read_noises(ledger, found))
+    add_metrics(connection)
     return found
 
 
@@ -180,6 +186,8 @@ def _runs_without_a_folder(file: StudyFile, known: set[str]) -> Iterator[RunReco
         (attempts, file.attempts),
         (curves, file.curves),
         (chunk_losses, file.chunk_losses),
+        (metrics, file.metrics),
+        (metric_points, file.metric_points),
     ):
         for row in rows:
             parts[row.run_id][table].append(row.columns())
@@ -194,7 +202,7 @@ def _insert_runs(
 ) -> None:
     """Insert runs, and add them to `known`; reruns of unknown runs are left out."""
     usable = [run for run in records if run.repeat_of is None or run.repeat_of in known]
-    for table in (runs, attempts, curves, chunk_losses):
+    for table in PARTS:
         insert_rows(connection, table, (row for run in usable for row in run.rows.get(table, ())))
     known.update(run.id for run in usable)
     found.states.update(run.state for run in usable)

@@ -1,0 +1,99 @@
+"""Metrics of runs: those of the built-in trainer follow from the columns of `runs` and `attempts`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+)
+
+from model.config import ModelConfig, parameter_count
+from sweep.metrics.registry import PARAMETERS, PEAK_MEMORY
+from sweep.store.schema import attempts, metrics, runs
+from sweep.store.select_in import VALUES_PER_STATEMENT
+from sweep.store.states import FINISHED
+from trainer.recipe import DataConfig, vocabulary_size
+
+OF_COLUMNS: Mapping[str, ColumnElement[Any]] = {
+    "test_loss": runs.c.test_loss,
+    "bits_per_byte": runs.c.bits_per_byte,
+    "train_seconds": runs.c.tokens / func.nullif(runs.c.tokens_per_second, 0.0),
+    "tokens_per_second": runs.c.tokens_per_second,
+}
+"""By metric of the built-in trainer: its value, from the columns of `runs`."""
+IS_BUILT_IN = runs.c.corpus_hash != ""
+"""True for runs of the built-in trainer: imports and scripts have no corpus."""
+
+
+def add_metrics(connection: Connection, run_ids: Sequence[str] | None = None) -> None:
+    """Store the metrics that follow from other columns; those that are stored already stay.
+
+    Without `run_ids`, those of every run that has ended with a result.
+    """
+    for some in _batches(run_ids):
+        ended = and_(runs.c.state.in_(FINISHED), *some)
+        for name, value in OF_COLUMNS.items():
+            _add(connection, name, select(runs.c.id, value).where(ended, IS_BUILT_IN))
+        peak = func.max(attempts.c.peak_bytes)
+        peaks = select(runs.c.id, peak).join(attempts, attempts.c.run_id == runs.c.id)
+        _add(connection, PEAK_MEMORY.name, peaks.where(ended).group_by(runs.c.id))
+        _add_parameters(connection, ended)
+
+
+def _batches(run_ids: Sequence[str] | None) -> Iterator[list[ColumnElement[bool]]]:
+    """Yield conditions that choose some of the runs each."""
+    if run_ids is None:
+        yield []
+        return
+    for first in range(0, len(run_ids), VALUES_PER_STATEMENT):
+        yield [runs.c.id.in_(run_ids[first : first + VALUES_PER_STATEMENT])]
+
+
+def _add(connection: Connection, name: str, values: Select[Any]) -> None:
+    """Store one metric of the runs that do not have it; `values` selects run ids and values."""
+    found: FromClause = values.subquery()
+    run_id, number = found.columns
+    known = exists().where(metrics.c.run_id == run_id, metrics.c.name == name)
+    rows = select(run_id, literal(name), number).where(number.is_not(None), ~known)
+    connection.execute(insert(metrics).from_select(["run_id", "name", "value"], rows))
+
+
+def _add_parameters(connection: Connection, ended: ColumnElement[bool]) -> None:
+    """Store the number of parameters: the same for all runs of a family."""
+    chosen = and_(ended, IS_BUILT_IN)
+    known = exists().where(metrics.c.run_id == runs.c.id, metrics.c.name == PARAMETERS.name)
+    families = select(runs.c.family, func.min(runs.c.id)).where(chosen, ~known)
+    for family, run_id in connection.execute(families.group_by(runs.c.family)).all():
+        recipe = connection.execute(select(runs.c.recipe).where(runs.c.id == run_id)).scalar_one()
+        number = _parameters(recipe)
+        if number is not None:
+            rows = select(runs.c.id, literal(float(number)))
+            _add(connection, PARAMETERS.name, rows.where(chosen, runs.c.family == family))
+
+
+def _parameters(recipe: Mapping[str, Any]) -> int | None:
+    """The parameters of a stored recipe's model; None if this version cannot read the recipe."""
+    try:
+        model = ModelConfig.model_validate(recipe.get("model", {}))
+        data = DataConfig.model_validate(recipe.get("data", {}))
+        return parameter_count(model, vocabulary_size(data.tokenizer))
+    except (ValidationError, ValueError):
+        return None
+
+
+def metric_value(name: str) -> ColumnElement[Any]:
+    """A run's value of a metric, for queries on `runs`; NULL if it has none."""
+    of_run = (metrics.c.run_id == runs.c.id) & (metrics.c.name == name)
+    return select(metrics.c.value).where(of_run).scalar_subquery()
