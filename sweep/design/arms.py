@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sweep.design.exchange import budget_arms
+from sweep.design.explicit import explicit
+from sweep.design.factorial import factorial
+from sweep.design.fractional import fractional
+from sweep.design.leave_one_out import leave_one_out
 from sweep.design.one_at_a_time import one_at_a_time
+from sweep.design.pairs import pairs
 from sweep.design.plan import Arm, Plan
 from sweep.errors import did_you_mean
 from sweep.study.file import Study, changed_fields
@@ -17,6 +22,11 @@ from sweep.trainers.registry import trainer_of
 
 DESIGNS: Mapping[str, Callable[[Study], tuple[Mapping[str, Sequence[str]], list[Mistake]]]] = {
     "one-at-a-time": one_at_a_time,
+    "leave-one-out": leave_one_out,
+    "pairs": pairs,
+    "factorial": factorial,
+    "fractional": fractional,
+    "explicit": explicit,
 }
 """Functions that list the interventions of each arm, by the value of `design.kind`."""
 
@@ -75,8 +85,8 @@ def _check_arms(
     checked for mistakes that do not depend on it.
     """
     arms: list[Arm] = []
-    mistakes: list[Mistake] = []
-    wrong: set[str] = set() if baseline_is_right else {BASELINE}
+    mistakes, unusable = _wrong_alone(study, interventions)
+    wrong = unusable if baseline_is_right else {BASELINE, *unusable}
     for name, members in interventions.items():
         if len(members) > 1 and wrong & {BASELINE, *members}:
             continue
@@ -86,14 +96,37 @@ def _check_arms(
             all_ = BASELINE not in wrong
             mistakes += [each for each in error.mistakes if all_ or _has_field(each)]
             wrong.add(name)
-    twins = [] if BASELINE in wrong else _twins(arms)
+    twins = [] if BASELINE in wrong else _twins(study, arms)
     return tuple(arms), [*mistakes, *_wrong_seeds(study, arms), *twins]
+
+
+def _wrong_alone(
+    study: Study, interventions: Mapping[str, Sequence[str]]
+) -> tuple[list[Mistake], set[str]]:
+    """Mistakes of interventions that no arm has alone, so that each is reported once.
+
+    In a fraction, every intervention must be possible alone; in other designs only its fields are
+    checked. The second result are the interventions with mistakes.
+    """
+    every = study.design.kind == "fractional"
+    used = dict.fromkeys(each for members in interventions.values() for each in members)
+    mistakes: list[Mistake] = []
+    wrong: set[str] = set()
+    for name in used:
+        if tuple(interventions.get(name, ())) == (name,):
+            continue
+        try:
+            _arm(study, name, (name,))
+        except InvalidStudyError as error:
+            found = [each for each in error.mistakes if every or _has_field(each)]
+            mistakes += found
+            wrong |= {name} if found else set()
+    return mistakes, wrong
 
 
 def _arm(study: Study, name: str, interventions: tuple[str, ...]) -> Arm:
     changes: dict[str, Any] = {}
-    kind = "interventions" if interventions == (name,) else "stacks"
-    keys = (kind, name) if interventions else (BASELINE,)
+    keys = _keys_of(study, name, interventions)
     try:
         design = study.design
         seeds = {seed: design.streams(seed) for seed in design.seed_list()}
@@ -101,15 +134,25 @@ def _arm(study: Study, name: str, interventions: tuple[str, ...]) -> Arm:
             changes.update(changed_fields(study.interventions[each]))
         spec = trainer_of(study).make_spec(study, changes, next(iter(seeds.values())))
     except InvalidStudyError as error:
-        raise InvalidStudyError([_of_arm(keys, each) for each in error.mistakes]) from error
+        raise InvalidStudyError([_of_arm(keys, name, each) for each in error.mistakes]) from error
     specs = {seed: spec.with_seeds(each) for seed, each in seeds.items()}
     return Arm(name, interventions, changes, specs)
 
 
-def _of_arm(keys: Keys, mistake: Mistake) -> Mistake:
+def _keys_of(study: Study, name: str, interventions: Sequence[str]) -> Keys:
+    """The place in the study file that an arm comes from."""
+    if not interventions:
+        return (BASELINE,)
+    if name in study.stacks:
+        return ("stacks", name)
+    return ("interventions", name) if tuple(interventions) == (name,) else ("design", "kind")
+
+
+def _of_arm(keys: Keys, name: str, mistake: Mistake) -> Mistake:
     """A mistake of a recipe as one of the study file."""
     inside = (*keys, "set", *mistake.keys) if keys[0] == "interventions" else keys
-    return Mistake(inside if mistake.keys else keys, f"[{'.'.join(keys)}] {mistake.sentence}")
+    where = f"the arm {name!r}" if keys[0] == "design" else f"[{'.'.join(keys)}]"
+    return Mistake(inside if mistake.keys else keys, f"{where} {mistake.sentence}")
 
 
 def _has_field(mistake: Mistake) -> bool:
@@ -141,14 +184,13 @@ def _twins_of(arms: Sequence[Arm], budgets: Sequence[Arm]) -> Iterator[Mistake]:
             )
 
 
-def _twins(arms: list[Arm]) -> Iterator[Mistake]:
+def _twins(study: Study, arms: list[Arm]) -> Iterator[Mistake]:
     """Arms with the recipe of an earlier one."""
     seen: dict[str, Arm] = {}
     for arm in arms:
         twin = seen.setdefault(arm.identity, arm)
         if twin is arm:
             continue
-        kind = "stacks" if len(arm.interventions) > 1 else "interventions"
         if twin.name == BASELINE and len(arm.interventions) == 1:
             fields = ", ".join(f"{k} = {shown(v)}" for k, v in arm.changes.items())
             sentence = (
@@ -156,4 +198,4 @@ def _twins(arms: list[Arm]) -> Iterator[Mistake]:
             )
         else:
             sentence = f"the arms {twin.name!r} and {arm.name!r} have the same recipe; remove one"
-        yield Mistake((kind, arm.name), sentence)
+        yield Mistake(_keys_of(study, arm.name, arm.interventions), sentence)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from sweep.design.factors import find_factors
+from sweep.study.design_section import DEFAULT_KIND
 from sweep.study.file import Study
 from sweep.trainers.base import RunSpec
 
@@ -74,9 +76,18 @@ class Plan:
             "hold": self.study.design.hold,
             "arms": {arm.name: json.loads(arm.identity) for arm in self.arms},
             **_script_content(self.study),
+            **({"design": design} if (design := self.design_content()) else {}),
             **({"overrides": dict(self.overrides)} if self.overrides else {}),
             **({"stack": dict(self.stack)} if self.stack else {}),
         }
+
+    def design_content(self) -> dict[str, Any] | None:
+        """Kind and factors of the design; None for one change at a time and for stacks."""
+        kind = self.study.design.kind
+        if kind == DEFAULT_KIND or self.stack:
+            return None
+        factors = find_factors(self.study)
+        return {"kind": kind, "factors": {each.name: list(each.levels) for each in factors}}
 
     @cached_property
     def hash(self) -> str:

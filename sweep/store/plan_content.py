@@ -56,6 +56,29 @@ class StackContent:
         return float(self.promise["effect"])
 
 
+@dataclass(frozen=True, kw_only=True)
+class DesignContent:
+    """The part of a plan that says which factors its arms combine."""
+
+    kind: str
+    """A name in `sweep.design.arms.DESIGNS`; `IMPORTED_FACTORIAL` for one that a file has."""
+    factors: Mapping[str, Sequence[str]]
+    """By factor: the interventions that are its levels beside the baseline's; of a factorial from a
+    file, all levels, the lowest first."""
+    cells: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Of a factorial from a file, by arm: the number of its level in each factor."""
+
+    def levels_of(self, interventions: Sequence[str]) -> list[int]:
+        """The level of each factor in an arm with these interventions; 0 is the baseline's."""
+        return [
+            next((place for place, level in enumerate(levels, 1) if level in interventions), 0)
+            for levels in self.factors.values()
+        ]
+
+
+IMPORTED_FACTORIAL = "imported factorial"
+"""The kind of a factorial that `sweep import --factors` read."""
+
 SEED_LISTS = ("seeds", "baseline", "seen")
 """Fields of `PlannedLook` that list seeds."""
 
@@ -117,6 +140,8 @@ class PlanContent:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """Baseline fields that the command line set, as `section.field`."""
     stack: StackContent | None = None
+    design: DesignContent | None = None
+    """The factors of the design; None for one change at a time."""
     imported: bool = False
     metric: str | None = None
     """Column of an imported file that holds the losses."""
@@ -158,6 +183,7 @@ class PlanContent:
             hold=json.get("hold", 0),
             overrides=json.get("overrides", {}),
             stack=StackContent(**stack, json=stack) if stack else None,
+            design=DesignContent(**design) if (design := json.get("design")) else None,
             imported=json.get("imported", False),
             metric=json.get("metric"),
             direction=Direction(json.get("direction", Direction.MINIMIZE)),

@@ -8,16 +8,29 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from model.config import Config, Whole
-from sweep.study.names import STREAMS
+from sweep.study.names import STREAMS, Name
 from trainer.recipe import Seed, Seeds
+
+DEFAULT_KIND = "one-at-a-time"
+KINDS_OF_FIELDS = {"resolution": "fractional", "runs": "fractional", "arms": "explicit"}
+"""The kind of design that a field belongs to."""
 
 
 class Design(Config):
     """The arms to run, and their seeds."""
 
-    kind: str = "one-at-a-time"
+    kind: str = DEFAULT_KIND
     """A name in `sweep.design.arms.DESIGNS`. `one-at-a-time`: the baseline, each intervention
-    alone, and the named stacks."""
+    alone, and the named stacks. `leave-one-out`: all interventions together, and all but each one.
+    `pairs`: each alone, and every two together. `factorial`: every combination. `fractional`: a part
+    of them in which each run tells about every factor. `explicit`: the `arms` that are listed."""
+    resolution: Annotated[int, Whole, Field(ge=3, le=12)] | None = Field(default=None, examples=[4])
+    """For `fractional`: the fewest factors in an effect that another one of them can be mistaken
+    for, together. 4: main effects are clear of interactions of two; 5: these of each other too."""
+    runs: Annotated[int, Whole, Field(ge=4, le=4096)] | None = Field(default=None, examples=[16])
+    """For `fractional`: the number of arms, in place of a resolution."""
+    arms: list[list[Name]] | None = Field(default=None, examples=[[["one"], ["one", "another"]]])
+    """For `explicit`: the interventions of each arm. The baseline is always there."""
     seeds: list[Seed] | Annotated[int, Whole, Field(ge=1, le=10_000)] = Field(examples=[5])
     """A number n for the seeds 1 to n, or a list of seeds."""
     vary: list[Literal["init", "order", "dropout"]] = Field(
@@ -37,6 +50,13 @@ class Design(Config):
                 raise ValueError(
                     f"seed {repeated[0]} is repeated; a run is not evidence twice, so name it once"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _fields_fit_the_kind(self) -> Design:
+        for field, kind in KINDS_OF_FIELDS.items():
+            if getattr(self, field) is not None and self.kind != kind:
+                raise ValueError(f'{field} is for kind = "{kind}"; set that, or leave {field} out')
         return self
 
     def seed_list(self) -> list[int]:

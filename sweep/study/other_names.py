@@ -249,6 +249,11 @@ OTHER_VALUES: Mapping[str, str] = {
     **dict.fromkeys(("flat", "fixed"), "constant"),
     **dict.fromkeys(("on", "yes"), "always"),
     **dict.fromkeys(("off", "no"), "never"),
+    **dict.fromkeys(("full-factorial", "full_factorial", "2^k"), "factorial"),
+    **dict.fromkeys(("fractional-factorial", "fractional_factorial", "fraction"), "fractional"),
+    **dict.fromkeys(("leave_one_out", "loo", "leave-one-out-ablation"), "leave-one-out"),
+    **dict.fromkeys(("pairwise", "two-way"), "pairs"),
+    **dict.fromkeys(("custom", "list", "manual"), "explicit"),
     **dict.fromkeys(("oaat", "one_at_a_time", "ablation", "ofat"), "one-at-a-time"),
 }
 """Words that other tools use for a choice, and the word that a study file uses."""

@@ -18,6 +18,7 @@ from sweep.store.plan_content import PlanContent, StackContent
 from sweep.store.rows import StudyRow
 from sweep.store.schema import runs
 from sweep.store.store import Store
+from sweep.study.design_section import DEFAULT_KIND
 from sweep.study.names import BASELINE
 from sweep.verdicts.judge import ArmReport, Report
 from sweep.workload.workload import Workload
@@ -184,7 +185,9 @@ def stack_plan(parent: Plan, content: StackContent, seeds: Sequence[int]) -> Pla
             "interventions": {name: parent.study.interventions[name] for name in members},
             "stacks": {},
             "analysis": parent.study.analysis.model_copy(update={"exchange": []}),
-            "design": parent.study.design.model_copy(update={"seeds": list(seeds)}),
+            "design": parent.study.design.model_copy(
+                update={"seeds": list(seeds), "kind": DEFAULT_KIND}
+            ),
         }
     )
     try:

@@ -46,6 +46,11 @@ def test_every_design_lists_the_baseline_first_and_only_known_interventions(
     content: dict[str, Any], kind: str
 ) -> None:
     content["design"]["kind"] = kind
+    content["interventions"]["bias"] = {"because": "x", "set": {"model.qkv_bias": True}}
+    if kind == "explicit":
+        content["design"]["arms"] = [["clip"], ["clip", "no-dropout"]]
+    if kind == "fractional":
+        content["design"]["resolution"] = 3
     baseline, *arms = planned(content).arms
     assert (baseline.name, baseline.interventions) == ("baseline", ())
     assert {name for arm in arms for name in arm.interventions} <= set(content["interventions"])
@@ -54,8 +59,8 @@ def test_every_design_lists_the_baseline_first_and_only_known_interventions(
 def test_an_unknown_design_is_refused_with_the_known_ones(content: dict[str, Any]) -> None:
     content["design"]["kind"] = "one-at-time"
     message = (
-        "s.toml: 'design.kind' = 'one-at-time' must be 'one-at-a-time'; "
-        "did you mean 'one-at-a-time'?"
+        "s.toml: 'design.kind' = 'one-at-time' must be 'one-at-a-time' or 'leave-one-out' or 'pairs' "
+        "or 'factorial' or 'fractional' or 'explicit'; did you mean 'one-at-a-time'?"
     )
     with pytest.raises(StudyError) as refused:
         planned(content)
