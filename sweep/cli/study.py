@@ -214,10 +214,21 @@ def train(
 @app.command()
 def init(
     study: Annotated[
-        Path, typer.Argument(metavar="STUDY", parser=home_path, help="The file to write.")
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="[STUDY]",
+            parser=home_path,
+            help="The file to write; with --command, the script's name if left out.",
+        ),
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND", help="The command that trains your own script once, in quotes."
+        ),
+    ] = None,
 ) -> None:
-    """Write a commented study file to start from."""
-    from sweep.commands.init import init as command
+    """Write a commented study file to start from; with --command, for a script of your own."""
+    from sweep.commands.init import init as write
 
-    raise typer.Exit(command(study, make_console()))
+    raise typer.Exit(write(study, command, make_console()))

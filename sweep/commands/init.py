@@ -8,16 +8,44 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.drafting.draft import make_draft
+from sweep.drafting.text import guesses, study_text
 from sweep.study.names import MAX_NAME_LENGTH
 from sweep.terminal.console import say
 from trainer.errors import UserError
 
 
-def init(path: Path, console: Console) -> int:
-    """Write the template; the exit status. Raises UserError if the file exists."""
+def init(path: Path | None, command: str | None, console: Console) -> int:
+    """Write a study: the template, or one for a script's command; returns the exit status.
+
+    Raises UserError if the file exists, or nothing can be made of the command.
+    """
+    if command is not None:
+        return _init_for_script(path, command, console)
+    if path is None:
+        raise UserError("name the file to write: sweep init my-study.toml")
     text = files("sweep").joinpath("template.toml").read_text(encoding="utf-8")
     text = text.replace(" FILE ", f" {path} ")
     text = text.replace('"my-study"', f'"{study_name(path)}"', 1)
+    _write(path, text)
+    say(console, f"{path} written. Next: sweep plan {path}")
+    return 0
+
+
+def _init_for_script(path: Path | None, command: str, console: Console) -> int:
+    folder = Path.cwd()
+    draft = make_draft(command, folder)
+    path = path or Path(f"{Path(draft.line.title).stem}.toml")
+    _write(path, study_text(draft, study_name(path), path, folder))
+    say(console, f"{path} written for {draft.line.title}. Guessed; check it in the file:")
+    for subject, guess in guesses(draft).items():
+        say(console, f"  {subject:<10}  {guess}")
+    say(console, f"Next: write your interventions, then sweep plan {path}")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a new file. Raises UserError."""
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -25,8 +53,6 @@ def init(path: Path, console: Console) -> int:
         raise UserError(f"{path} exists already and was not changed; name another file") from error
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
-    say(console, f"{path} written. Next: sweep plan {path}")
-    return 0
 
 
 def study_name(path: Path) -> str:
