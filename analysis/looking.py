@@ -12,7 +12,7 @@ them is rejected with a probability of at most alpha / 2: the familywise error i
 by this bound, and simulated 0.025 to 0.058 at alpha 0.05 (`benchmarks/gates/looking.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -49,16 +49,21 @@ def judge_by_looks(runs: pd.DataFrame, plan: Plan, judge_once: JudgeOnce) -> Jud
     everything = judge_once(runs, plan)
     if not plan.looks and not plan.seen_before:
         return replace(everything, arms=_planned_rows(everything.arms))
-    first = _first_look(runs, plan, judge_once)
+    unfixed = plan.seen_before | lost_looks(runs, plan.looks)
+    first = first_look(runs, plan, judge_once, unfixed)
     later = _later_looks(runs, plan, first, judge_once)
     chosen = {**first, **later}
-    arms = (_merged(row, chosen[row.arm]) for row in everything.arms[1:])
+    arms = (merged(row, chosen[row.arm]) for row in everything.arms[1:])
     return replace(everything, arms=(everything.arms[0], *arms))
 
 
-def _first_look(runs: pd.DataFrame, plan: Plan, judge_once: JudgeOnce) -> dict[str, ArmVerdict]:
-    """Step 1: the verdicts on the seeds of each arm's look, and the row of the baseline."""
-    unfixed = plan.seen_before | lost_looks(runs, plan.looks)
+def first_look(
+    runs: pd.DataFrame, plan: Plan, judge_once: JudgeOnce, unfixed: frozenset[str]
+) -> dict[str, ArmVerdict]:
+    """Step 1: the verdicts on the seeds of each arm's look, and the row of the baseline.
+
+    `unfixed`: the arms for which no seeds were fixed before their first result could be seen.
+    """
     fixed = tuple(arm for arm in plan.arms if arm not in unfixed)
     if not fixed:
         return {}
@@ -72,13 +77,10 @@ def _later_looks(
     runs: pd.DataFrame, plan: Plan, first: dict[str, ArmVerdict], judge_once: JudgeOnce
 ) -> dict[str, ArmVerdict]:
     """Step 2: the verdicts on arms that step 1 did not judge or left open."""
-    arms = tuple(arm for arm in plan.arms if arm not in first or _is_open(first[arm]))
+    arms = tuple(arm for arm in plan.arms if arm not in first or is_open(first[arm]))
     if not arms:
         return {}
-    rejected = sum(_is_rejected(row, plan) for arm, row in first.items() if arm not in arms)
-    also = [arm for arm in plan.budgets if arm not in arms]  # they turn effects into tokens
-    rules = replace(_for_arms(plan, [*arms, *also]), by_looks=True)
-    rules = replace(rules, withdrawn=rules.withdrawn - rejected)
+    rules = later_rules(plan, first, arms)
     judged = judge_once(runs[runs["arm"].isin([rules.baseline, *rules.arms])], rules)
     grown = plan.baseline in first and judged.arms[0].n_done > first[plan.baseline].n_done
     return {
@@ -88,6 +90,14 @@ def _later_looks(
         for row in judged.arms[1:]
         if row.arm not in first or (row.arm in arms and _has_more(row, first[row.arm], grown))
     }
+
+
+def later_rules(plan: Plan, first: Mapping[str, ArmVerdict], arms: Sequence[str]) -> Plan:
+    """The rules for the arms of step 2; questions that step 1 has answered do not count."""
+    rejected = sum(_is_rejected(row, plan) for arm, row in first.items() if arm not in arms)
+    also = [arm for arm in plan.budgets if arm not in arms]  # they turn effects into tokens
+    rules = replace(_for_arms(plan, [*arms, *also]), by_looks=True)
+    return replace(rules, withdrawn=rules.withdrawn - rejected)
 
 
 def _has_more(later: ArmVerdict, first: ArmVerdict, baseline_grew: bool) -> bool:
@@ -120,7 +130,7 @@ def _planned_row(row: ArmVerdict, baseline: ArmVerdict) -> ArmVerdict:
     return replace(row, basis="planned" if ended else "provisional", n_planned=planned)
 
 
-def _is_open(row: ArmVerdict) -> bool:
+def is_open(row: ArmVerdict) -> bool:
     """True if later seeds may decide: a look that has ended, without a decision."""
     return row.basis == "planned" and row.verdict not in DECIDED
 
@@ -139,6 +149,6 @@ def _n_planned(first: ArmVerdict | None) -> int:
     return (first.n_planned or 0) if first else 0
 
 
-def _merged(everything: ArmVerdict, chosen: ArmVerdict) -> ArmVerdict:
+def merged(everything: ArmVerdict, chosen: ArmVerdict) -> ArmVerdict:
     """The chosen row with the counts of all runs."""
     return replace(chosen, **{name: getattr(everything, name) for name in COUNTS})

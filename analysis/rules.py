@@ -4,9 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
+from typing import Any
 
 from .looks import Look
 from .multiplicity import CORRECTIONS, CorrectionName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race:
+    """A plan whose arms get further seeds until they are decided: see `analysis.race`."""
+
+    start: int
+    """Seeds of the first look, at least 2."""
+    seeds: Mapping[str, tuple[Any, ...]]
+    """By arm: its seeds, in the order in which it gets them; the baseline has those of all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +48,8 @@ class Plan:
     on e-values alone."""
     by_looks: bool = False
     """True if all arms are judged by e-values. `judge` sets it for the arms that a look left open."""
+    race: Race | None = None
+    """For a race, whose arms are judged by e-values at every look; None for a fixed plan."""
     pairs: bool = True
     """False if runs of arm and baseline with equal seeds do not pair: no noise is common to them."""
     margin: float | None = None

@@ -15,11 +15,11 @@ together have an error of at most 1.5 alpha; simulated, 0.025 to 0.058 at alpha 
 
 @dataclass(frozen=True, kw_only=True)
 class Sequential(Estimate):
-    """A mean difference with its e-value; p-values are 1 / (E x `SHARE`).
+    """A mean difference with its e-value; p-values are 1 / (E x `share`).
 
-    So a p below alpha is an e-value above 1 / (alpha / 2), and corrections for many questions apply
-    to it as to any other p: Holm's is the step-down of `anytime.step_down`, and Benjamini and
-    Hochberg's is e-BH (Wang and Ramdas 2022, J. R. Statist. Soc. B 84, 822-852).
+    So after a fixed look a p below alpha is an e-value above 1 / (alpha / 2), and corrections for
+    many questions apply to it as to any other p: Holm's is the step-down of `anytime.step_down`, and
+    Benjamini and Hochberg's is e-BH (Wang and Ramdas 2022, J. R. Statist. Soc. B 84, 822-852).
     """
 
     n: int
@@ -29,6 +29,8 @@ class Sequential(Estimate):
     log_choices: float = 0.0
     """Log of the number of sets of seeds that the differences may have been chosen from: see
     `looks.Look.log_choices`. It is taken off the e-value."""
+    share: float = SHARE
+    """The part of alpha that the e-value has: see `part_of_alpha`."""
 
     def log_e(self, effect: float = 0.0) -> float:
         """Log of the e-value against "the true effect is `effect`" (nats)."""
@@ -40,8 +42,8 @@ class Sequential(Estimate):
         return self._p(0.0)
 
     def interval(self, alpha: float) -> tuple[float, float]:
-        """The confidence sequence at alpha x `SHARE`, in nats; infinite while there are few seeds."""
-        level = alpha * SHARE * math.exp(-self.log_choices)
+        """The confidence sequence at alpha x `share`, in nats; infinite while there are few seeds."""
+        level = alpha * self.share * math.exp(-self.log_choices)
         half = half_width(self.n, self.variance, level)
         return self.effect - half, self.effect + half
 
@@ -58,7 +60,7 @@ class Sequential(Estimate):
         return max(self.p_below(delta), self.p_above(-delta))
 
     def _p(self, effect: float) -> float:
-        return math.exp(min(0.0, -self.log_e(effect) - math.log(SHARE)))
+        return math.exp(min(0.0, -self.log_e(effect) - math.log(self.share)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,8 @@ def later_estimate(comparison: Comparison, fixed: Estimate | None, plan: Plan) -
         return None
     arm, look = comparison.arm.arm, plan.looks.get(comparison.arm.arm)
     if fixed.method in PAIRED:
-        return sequential(comparison, plan.log_choices(arm, len(comparison.seeds)))
+        taken_off = plan.log_choices(arm, len(comparison.seeds))
+        return sequential(comparison, taken_off, part_of_alpha(plan))
     waiting = comparison.arm.n_missing or comparison.baseline.n_missing
     if waiting or look is None or not look.seeds or look.dropped:
         return None
@@ -112,7 +115,15 @@ def later_estimate(comparison: Comparison, fixed: Estimate | None, plan: Plan) -
     )
 
 
-def sequential(comparison: Comparison, log_choices: float = 0.0) -> Sequential | None:
+def part_of_alpha(plan: Plan) -> float:
+    """The part of alpha that e-values have: all of it in a race that no fixed look came before."""
+    was_spent = any(look.seeds for look in plan.looks.values())
+    return 1.0 if plan.race and not was_spent else SHARE
+
+
+def sequential(
+    comparison: Comparison, log_choices: float = 0.0, share: float = SHARE
+) -> Sequential | None:
     """The estimate over all shared seeds; None below two, or if all differences are equal."""
     n, effect, variance = len(comparison.seeds), comparison.effect, comparison.variance
     if n < 2 or effect is None or variance == 0:
@@ -125,6 +136,7 @@ def sequential(comparison: Comparison, log_choices: float = 0.0) -> Sequential |
         n=n,
         variance=variance,
         log_choices=log_choices,
+        share=share,
     )
 
 
@@ -139,4 +151,4 @@ def alpha_share(estimate: Estimate) -> float:
     """The part of alpha that the test of an estimate has."""
     if isinstance(estimate, Spent):
         return estimate.part
-    return SHARE if isinstance(estimate, Sequential) else 1.0
+    return estimate.share if isinstance(estimate, Sequential) else 1.0

@@ -26,7 +26,7 @@ from .anytime import log_e
 from .comparison import Comparison
 from .effects import PAIRED, Estimate, welch_precision
 from .rules import Plan
-from .sequential import SHARE, Sequential, Spent
+from .sequential import SHARE, Sequential, Spent, part_of_alpha
 
 Floats = NDArray[np.float64]
 
@@ -128,7 +128,8 @@ def _paired(comparison: Comparison, estimate: Estimate, plan: Plan) -> tuple[Kno
         variance=estimate.standard_error**2 * n,
     )
     taken_off = estimate.log_choices if isinstance(estimate, Sequential) else 0.0
-    level = _strictest(comparison.arm.arm, plan) * SHARE * math.exp(-taken_off)
+    share = part_of_alpha(plan)
+    level = _strictest(comparison.arm.arm, plan) * share * math.exp(-taken_off)
     return known, e_value_rule(plan.smallest_effect, level)
 
 

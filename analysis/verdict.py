@@ -21,6 +21,7 @@ from .looking import judge_by_looks
 from .moderation import Prior
 from .noise import Noise
 from .questions import p_target, with_margin, with_worth
+from .race import Standing, follow_race, judge_race
 from .rules import Plan
 from .runs import SEED_COLUMNS, ArmRuns, read_runs
 from .sequential import alpha_share, later_estimate, log_e_value
@@ -35,12 +36,19 @@ __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
 def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """Judge every arm of `plan` by its runs and, if it was extended after a look, by its looks.
 
-    See `_judge_once` for the runs. A plan with looks needs their column `seed`.
+    See `judge_once` for the runs. A race, and a plan with looks, needs their column `seed`.
     """
-    return judge_by_looks(runs, plan, _judge_once)
+    if plan.race:
+        return judge_race(runs, plan, judge_once)
+    return judge_by_looks(runs, plan, judge_once)
 
 
-def _judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
+def race_standing(runs: pd.DataFrame, plan: Plan) -> Standing:
+    """How far a race has come: the arms that have left it, and the runs that it needs next."""
+    return follow_race(runs, plan, judge_once)
+
+
+def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """Judge every arm of `plan` by its runs.
 
     `runs` has the columns arm, loss (nats), status (see `runs.STATUSES`) and at least one of

@@ -10,6 +10,7 @@ from benchmarks.gates.paired import error_and_coverage, powers
 from benchmarks.gates.pairs import pairs
 from benchmarks.gates.partly import partly_shared
 from benchmarks.gates.published import published, reference
+from benchmarks.gates.races import races
 from benchmarks.gates.real_runs import same_recipe
 from benchmarks.gates.settling import settling
 from benchmarks.gates.shapes import rounded, shapes, unequal
@@ -34,6 +35,11 @@ GATES: tuple[Gate, ...] = (
         "looking",
         "A look at 3, 5 or 7 seeds and later ones: error at most 0.06; e-values alone: 0.05.",
         looking,
+    ),
+    Gate(
+        "races",
+        "Races: error at most 0.05 over all looks, intervals at the stop 0.95, seeds until decided.",
+        races,
     ),
     Gate("pairs", "Error at most 0.06 where it is fixed in advance whether seeds pair.", pairs),
     Gate("claims", "Negligible, better or worse: any wrong claim in at most 0.06.", wrong_claims),
