@@ -14,7 +14,7 @@ from tests.sources import PACKAGES, ROOT
 
 VAGUE = re.compile(r"\b(nobody|somebody|anybody|whoever)\b", re.IGNORECASE)
 FRAGMENT = re.compile(r"(What|Of|Whether|Those|As)\b")
-KEY = re.compile(r"""\[["'][a-z_]+["']\]""")
+KEY = re.compile(r"""(?<=[\w)\]])\[["'][a-z_]+["']\]""")
 
 
 def sources(package: str) -> list[str]:
