@@ -39,7 +39,8 @@ from sweep.executors.local import LocalExecutor
 from sweep.executors.slots import Slot
 from sweep.progress.terminal import PlainProgress
 from sweep.queue.queue import Queue
-from sweep.running.scheduler import Scheduler, Settings
+from sweep.running.scheduler import Scheduler
+from sweep.running.settings import Settings
 from sweep.store.store import Store
 from sweep.store.url import store_url
 from sweep.study.jobs_section import Jobs

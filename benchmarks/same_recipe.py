@@ -14,7 +14,7 @@ from analysis.verdict import Judgement, Plan, judge
 from sweep.executors.slots import find_slots
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
-from sweep.running.scheduler import Settings
+from sweep.running.settings import Settings
 from sweep.running.train import train_jobs
 from sweep.workload.workload import make_workload
 from sweep.workspace import Workspace, read_plan

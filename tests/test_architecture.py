@@ -54,7 +54,7 @@ HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"
 ROOMS = {
     "sweep": [
         *("__main__", "__init__", "analysis", "notebook", "cli", "commands", "reports", "models"),
-        *("running", "verdicts", "forecast", "upkeep", "importing", "drafting"),
+        *("running", "searching", "verdicts", "forecast", "upkeep", "importing", "drafting"),
         *("queue", "progress", "noise", "history", "workload", "workspace"),
         *("design", "trainers", "executors", "store", "study"),
         *("metrics", "terminal", "machine", "errors", "bootstrap"),

@@ -8,6 +8,7 @@ import typer
 
 EXAMPLES: Mapping[str, str] = {
     "run": "studies/x.toml --slots 2",
+    "search": "studies/search.toml",
     "plan": "studies/x.toml --effect 0.01",
     "report": "x -o x.md",
     "noise": "studies/x.toml --seeds 7",

@@ -68,6 +68,25 @@ def run(
 
 
 @app.command()
+def search(
+    study: StudyFile,
+    override: OverrideOption = None,
+    slots: Slots = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop when a run fails for good.")
+    ] = False,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Tune the fields of a study's [search], then compare the result on fresh seeds."""
+    from sweep.commands.run import RunRequest
+    from sweep.commands.search import search as command
+
+    request = RunRequest(study, slots, read_overrides(override), fail_fast)
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+
+
+@app.command()
 def plan(
     study: StudyFile,
     override: OverrideOption = None,

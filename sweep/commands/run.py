@@ -40,6 +40,10 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
     """
     workspace.check_trainable(request.study)
     plan = read_plan(request.study, request.overrides)
+    if plan.study.search is not None:
+        from sweep.commands.search import search_and_compare
+
+        return search_and_compare(workspace, plan, request, console)
 
     def show(store: Store) -> None:
         print_report(store, store.study(plan.study.name), console)

@@ -20,7 +20,7 @@ from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
 from sweep.reports.forecast_text import disk_warning
-from sweep.running.scheduler import Settings
+from sweep.running.settings import Settings
 from sweep.running.train import train_jobs, unfinished
 from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store

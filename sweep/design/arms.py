@@ -13,6 +13,7 @@ from sweep.design.leave_one_out import leave_one_out
 from sweep.design.one_at_a_time import one_at_a_time
 from sweep.design.pairs import pairs
 from sweep.design.plan import Arm, Plan
+from sweep.design.search import search_mistakes
 from sweep.errors import did_you_mean
 from sweep.study.file import Study, changed_fields
 from sweep.study.mistakes import InvalidStudyError, Keys, Mistake
@@ -61,8 +62,15 @@ def find_arms(
         return (), wrong
     interventions, mistakes = DESIGNS[kind](study)
     arms, wrong = _check_arms(study, interventions, baseline_is_right=baseline_is_right)
+    searched = search_mistakes(study) if baseline_is_right else []
     budgets, wrong_budgets = budget_arms(study, list(interventions)) if arms else ([], [])
-    return (*arms, *budgets), [*mistakes, *wrong, *wrong_budgets, *_twins_of(arms, budgets)]
+    return (*arms, *budgets), [
+        *mistakes,
+        *wrong,
+        *wrong_budgets,
+        *_twins_of(arms, budgets),
+        *searched,
+    ]
 
 
 def build_arms(study: Study, interventions: Mapping[str, Sequence[str]]) -> tuple[Arm, ...]:

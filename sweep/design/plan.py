@@ -51,6 +51,8 @@ class Plan:
     """Baseline fields that the command line set, as `section.field`."""
     stack: Mapping[str, Any] | None = None
     """Origin and predicted effect of a stack, see `sweep.verdicts.stack_choice`; None for other plans."""
+    tuned: Mapping[str, Any] | None = None
+    """Origin of the values that a search has found; None if nothing was searched."""
 
     @property
     def seeds(self) -> list[int]:
@@ -79,6 +81,7 @@ class Plan:
             **({"design": design} if (design := self.design_content()) else {}),
             **({"overrides": dict(self.overrides)} if self.overrides else {}),
             **({"stack": dict(self.stack)} if self.stack else {}),
+            **({"tuned": dict(self.tuned)} if self.tuned else {}),
         }
 
     def design_content(self) -> dict[str, Any] | None:

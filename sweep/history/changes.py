@@ -19,6 +19,7 @@ NOT_DECISIONS = {
     "labels",
     "overrides",
     "stack",
+    "tuned",
     "existed",
     "looks",
     "former_looks",
@@ -56,8 +57,14 @@ def plan_changes(before: PlanContent, after: PlanContent) -> list[PlanChange]:
         *_fields(vars(before.analysis), vars(after.analysis)),
         *_seeds(list(before.seeds), list(after.seeds)),
         *_fields(old, new),
+        *_fields(_search(before), _search(after), "search "),
         *_arms(before.arms, after.arms, after.baseline),
     ]
+
+
+def _search(plan: PlanContent) -> Mapping[str, Any]:
+    """Return what the trials of a search depended on."""
+    return plan.tuned.search if plan.tuned else {}
 
 
 def _value(plan: PlanContent, key: str) -> Any:  # noqa: ANN401  (JSON)

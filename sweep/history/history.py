@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from sweep.design.plan import Plan
+from sweep.design.search import tuned_plan
 from sweep.errors import StudyError
 from sweep.history.changes import PlanChange, plan_changes
 from sweep.history.looks import recorded_looks
@@ -107,9 +109,21 @@ def _compare_file(study: StudyRow, current: PlanContent) -> tuple[FileState, lis
         return FileState.STACK, []
     path = Path(study.path)
     try:
-        plan = read_plan(path, current.overrides)
+        plan = with_tuned(read_plan(path, current.overrides), current)
     except StudyError:
         return (FileState.UNREADABLE if is_there(path) else FileState.GONE), []
     if plan.hash == study.plan_hash:
         return FileState.AS_PLANNED, []
     return FileState.CHANGED, plan_changes(current, PlanContent.from_json(plan.content()))
+
+
+def with_tuned(plan: Plan, stored: PlanContent) -> Plan:
+    """The plan of a file with the values that a search has found; the plan itself without a search.
+
+    Raises StudyError if the values do not fit the file any more.
+    """
+    search, tuned = plan.study.search, stored.tuned
+    if search is None or tuned is None:
+        return plan
+    best = {arm: each.values for arm, each in tuned.arms.items()}
+    return tuned_plan(plan, search, best, {**tuned.json, "search": search.content()})

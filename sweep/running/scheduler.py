@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
@@ -19,17 +18,13 @@ from sweep.queue.changes import Change, Claim, released
 from sweep.queue.control import is_paused
 from sweep.queue.leases import RENEW_SECONDS
 from sweep.queue.queue import Queue
-from sweep.running.attempt import (
-    Running,
-    StopRequest,
-    change_after,
-    prepare,
-)
+from sweep.running.attempt import Running, StopRequest, change_after, prepare
+from sweep.running.job_source import JobSource, NoMoreJobs
 from sweep.running.obstacles import Obstacles
 from sweep.running.retries import MIN_ALIKE, FailurePattern
+from sweep.running.settings import Settings
 from sweep.store.ledger import directory_name
 from sweep.store.states import AttemptOutcome, RunState
-from sweep.study.jobs_section import Jobs
 from sweep.trainers.base import Cause
 from sweep.workload.job import Job
 from trainer.rundir.directory import RunDirectory
@@ -43,17 +38,6 @@ PREPARE_THREADS = 8
 LOST_LEASE_REASON = "cancelled, or taken over by another scheduler"
 EXTRA_CLAIMS = 100
 """Jobs to ask for beyond the free slots, since another scheduler may hold the first ones."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of a scheduler."""
-
-    jobs: Jobs
-    study: str | None = None
-    """Study that the jobs belong to; while it is paused, the scheduler waits."""
-    fail_fast: bool = False
-    """True to stop all runs as soon as one fails for good."""
 
 
 class Scheduler:
@@ -73,6 +57,7 @@ class Scheduler:
         self._pattern = FailurePattern(max(len(executor.slots), MIN_ALIKE))
         self._free = deque(executor.slots)
         self._pending: deque[Job] = deque()
+        self._source: JobSource = NoMoreJobs()
         self._elsewhere: list[Job] = []
         """Jobs that another scheduler holds, or that wait for a retry."""
         self._closed: list[Job] = []
@@ -88,18 +73,22 @@ class Scheduler:
         self._stop = self._stop or Stopping(why)
         self._summary.interrupted = True
 
-    def run(self, jobs: Iterable[Job]) -> Summary:
+    def run(self, jobs: Iterable[Job], source: JobSource | None = None) -> Summary:
         """Work until every job has an outcome, or until `stop` was called and all slots are free.
 
+        `source` gives further jobs while these run.
         Raises StoreError or ExecutionError if it cannot continue; recorded results are kept.
         """
         self._pending.extend(jobs)
+        self._source = source or self._source
         self._executor.prepare()
         try:
             with contextlib.suppress(StoreBusyError):  # the next turn reports it
                 self._check_pause()  # it may have been paused while the executor prepared
             while self._has_work():
                 self._turn()
+                if self._refill():
+                    self._turn()
                 hurry = self._unrecorded and not self._obstacles.database
                 for ended in self._executor.wait(0.001 if hurry else TICK_SECONDS):
                     self._end(ended)
@@ -111,8 +100,22 @@ class Scheduler:
         return self._summary
 
     def _has_work(self) -> bool:
-        waiting = bool(self._pending or self._elsewhere) and not self._stop
+        more = self._pending or self._elsewhere or not self._source.is_over
+        waiting = bool(more) and not self._stop
         return waiting or bool(self._running or self._unrecorded)
+
+    def _refill(self) -> bool:
+        """Ask the source for jobs if a slot is free; True if there are some."""
+        free = len(self._free) - len(self._pending)
+        if self._source.is_over or free <= 0 or self._stop or self._obstacles.waiting():
+            return False
+        try:
+            jobs = self._source.next(free)
+        except StoreBusyError as error:
+            self._obstacles.database = str(error)
+            return False
+        self._pending.extend(jobs)
+        return bool(jobs)
 
     def _turn(self) -> None:
         """Record ended attempts and claim a run for each free slot, in one transaction."""
@@ -170,7 +173,7 @@ class Scheduler:
 
     def _give_up(self, why: Stopping) -> None:
         """Stop for good, if there is anything left to stop."""
-        if self._pending or self._elsewhere or self._running:
+        if self._pending or self._elsewhere or self._running or not self._source.is_over:
             self._stop = self._stop or why
             self._summary.gave_up = self._summary.gave_up or why
 
@@ -212,6 +215,8 @@ class Scheduler:
         for run in self._running.values():
             for event in run.new_events():
                 self._watcher.advanced(run.job, event)
+                with contextlib.suppress(StoreBusyError):  # the next point is as good
+                    self._source.advanced(run.job, event)
 
     def _check_all(self) -> None:
         """Once per `CHECK_SECONDS`: check the disk, the database, and the running attempts."""

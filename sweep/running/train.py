@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 from rich.console import Console
 
@@ -17,7 +18,9 @@ from sweep.progress.watcher import Stop, Summary
 from sweep.queue.owner import this_process
 from sweep.queue.presence import present
 from sweep.queue.queue import Queue
-from sweep.running.scheduler import Scheduler, Settings
+from sweep.running.job_source import JobSource
+from sweep.running.scheduler import Scheduler
+from sweep.running.settings import Settings
 from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
 from sweep.workload.job import Job
@@ -31,15 +34,27 @@ def unfinished(store: Store, jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if states.get(job.run_id) not in over]
 
 
+class GrowingJobs(JobSource, Protocol):
+    """A source of jobs that names them for people."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """ARM/SEED of the jobs that it has given so far, by run. The same mapping each time."""
+
+    @property
+    def total(self) -> int:
+        """Number of runs that there will be at most."""
+
+
 def train_jobs(
     workspace: Workspace,
     store: Store,
-    jobs: Mapping[str, Job],
+    work: Mapping[str, Job] | GrowingJobs,
     slots: Sequence[Slot],
     settings: Settings,
     console: Console,
 ) -> Summary:
-    """Train queued jobs, given by label (ARM/SEED).
+    """Train queued jobs, given by label (ARM/SEED), or the jobs that a source gives.
 
     The first Ctrl-C or SIGTERM stops the runs at their next step, the second ends them at once. A
     closed terminal (SIGHUP) stops them as the first does, unless the signal is ignored (nohup).
@@ -47,19 +62,26 @@ def train_jobs(
     """
     queue = Queue(store, this_process())
     queue.reclaim_lost()
-    labels = {job.run_id: label for label, job in jobs.items()}
+    source = None if isinstance(work, Mapping) else work
+    jobs = list(work.values()) if isinstance(work, Mapping) else []
+    labels = _labels(work) if isinstance(work, Mapping) else work.labels
     executor = EXECUTORS[DEFAULT_EXECUTOR](slots)
     try:
-        times = TimeLeft(list(jobs.values()), len(slots))
+        times = TimeLeft(jobs, len(slots))
         with (
             present(store, settings.study),
-            watch(console, labels, len(jobs), times) as watcher,
+            watch(console, labels, source.total if source else len(jobs), times) as watcher,
         ):
             scheduler = Scheduler(queue, executor, workspace.folder, watcher, settings)
             with stopping_on_signals(scheduler):
-                return scheduler.run(jobs.values())
+                return scheduler.run(jobs, source)
     finally:
         executor.close()
+
+
+def _labels(jobs: Mapping[str, Job]) -> dict[str, str]:
+    """Labels by run."""
+    return {job.run_id: label for label, job in jobs.items()}
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Files with the content of the database, from which `sweep rebuild` makes it again.
 
 RUNS/0123456789abcdef/     a run: its recipe, attempts and result (see `trainer.rundir.directory`)
-RUNS/studies/NAME.json     a study: its plans, arms, members and references, and its runs; those
-                           with a folder of their own as they were before their first attempt
+RUNS/studies/NAME.json     a study: its plans, arms, members, trials and references, and its runs;
+                           those with a folder of their own as they were before their first attempt
 RUNS/noises/NAME.json      the results of `sweep noise` for a study
 
 `sweep.upkeep.ledger_files` reads the last two.
@@ -33,6 +33,7 @@ from sweep.store.schema import (
     references,
     runs,
     studies,
+    trials,
 )
 from sweep.store.select_in import select_in
 from sweep.store.states import RunState
@@ -45,7 +46,7 @@ STUDIES = "studies"
 NOISES = "noises"
 QUEUED_COLUMNS = {column.name for column in runs.c if not column.nullable} | {runs.c.repeat_of.name}
 """Columns of `runs` that a queued run has."""
-OF_STUDY = (studies.c.name, plans.c.study, arms.c.study, references.c.study)
+OF_STUDY = (studies.c.name, plans.c.study, arms.c.study, references.c.study, trials.c.study)
 """Columns with the name of the study."""
 
 PART_OF_RUN = tuple(

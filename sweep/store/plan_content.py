@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweep.metrics.metric import Direction
+from sweep.store.search_content import SearchContent, TunedContent
 from sweep.study.analysis_section import budget_arm, without_unset
 from sweep.study.names import BASELINE
 
@@ -79,6 +80,7 @@ class DesignContent:
 IMPORTED_FACTORIAL = "imported factorial"
 """The kind of a factorial that `sweep import --factors` read."""
 
+
 SEED_LISTS = ("seeds", "baseline", "seen")
 """Fields of `PlannedLook` that list seeds."""
 
@@ -142,6 +144,10 @@ class PlanContent:
     stack: StackContent | None = None
     design: DesignContent | None = None
     """The factors of the design; None for one change at a time."""
+    tuned: TunedContent | None = None
+    """Origin of values that a search has found."""
+    search: SearchContent | None = None
+    """For the trials of a search: what is searched."""
     imported: bool = False
     metric: str | None = None
     """Column of an imported file that holds the losses."""
@@ -172,7 +178,7 @@ class PlanContent:
     @classmethod
     def from_json(cls, json: Mapping[str, Any]) -> PlanContent:
         """Read the column `plans.content`. Raises KeyError if a field is missing."""
-        stack = json.get("stack")
+        stack, tuned, search = json.get("stack"), json.get("tuned"), json.get("search")
         return cls(
             study=json["study"],
             analysis=AnalysisSettings(**json["analysis"]),
@@ -184,6 +190,8 @@ class PlanContent:
             overrides=json.get("overrides", {}),
             stack=StackContent(**stack, json=stack) if stack else None,
             design=DesignContent(**design) if (design := json.get("design")) else None,
+            tuned=TunedContent.from_json(tuned) if tuned else None,
+            search=SearchContent(**search) if search else None,
             imported=json.get("imported", False),
             metric=json.get("metric"),
             direction=Direction(json.get("direction", Direction.MINIMIZE)),

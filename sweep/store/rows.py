@@ -228,6 +228,29 @@ class ReferenceRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialRow:
+    """A trial of a search. Its runs are those of the arm `name`."""
+
+    study: str
+    search: str
+    """Hash of what is searched: the arm, fields and sampler."""
+    number: int
+    arm: str
+    """The arm that is tuned."""
+    name: str
+    field_values: Mapping[str, Any]
+    """Values that were tried, by field."""
+    sampler_state: Mapping[str, Any]
+    """State of Optuna's sampler."""
+    pruned_at: int | None
+    """Step at which it was stopped because its curve was bad."""
+    refused: str | None
+    """Why its values give no valid recipe."""
+    asked: float
+    """Unix time."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoiseRow:
     """A stored noise study."""
 

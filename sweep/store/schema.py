@@ -247,6 +247,22 @@ noises = Table(
     ),
 )
 
+trials = Table(
+    "trials",
+    metadata,
+    Column("study", ForeignKey("studies.name"), primary_key=True),
+    Column("search", String(64), primary_key=True, comment="hash of the arm, fields and sampler"),
+    Column("number", Integer, primary_key=True, comment="from 0"),
+    Column("arm", Text, nullable=False, comment="the arm that is tuned"),
+    Column("name", Text, nullable=False, comment="its arm in this study, which has its runs"),
+    Column("field_values", JSON, nullable=False, comment="recipe fields that were tried"),
+    Column("sampler_state", JSON, nullable=False, comment="what Optuna's sampler remembers"),
+    Column("pruned_at", Integer, comment="step at which it was stopped"),
+    Column("refused", Text, comment="why its values give no valid recipe"),
+    Column("asked", Float, nullable=False, comment="Unix time"),
+)
+"""Trials of searches. Their states and values are those of their runs."""
+
 ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
     2: (
         runs.c.skipped_steps,
@@ -268,7 +284,7 @@ ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
         studies.c.imported,
         references,
     ),
-    4: (metrics, metric_points),
+    4: (metrics, metric_points, trials),
 }
 """Tables, columns and indexes that each version added, in the order in which they are created.
 

@@ -7,7 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
 from model.config import Config
 from sweep.errors import listed
@@ -23,6 +31,7 @@ from sweep.study.mistakes import InvalidStudyError, Lines, Mistake
 from sweep.study.names import Name, Reason
 from sweep.study.parameters_section import Parameters
 from sweep.study.reading import read_study_text
+from sweep.study.search_section import Search
 from sweep.study.tokenizer_paths import name_tokenizers
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.terminal.printable import shown
@@ -62,7 +71,8 @@ class Study(Config):
     metrics: dict[Name, MetricSettings] = Field(default={})
     """The numbers that the script is judged by."""
     baseline: Baseline = Baseline()
-    interventions: dict[Name, Intervention] = Field(min_length=1, examples=["no-dropout"])
+    search: Search | None = None
+    interventions: dict[Name, Intervention] = Field(examples=["no-dropout"])
     stacks: dict[Name, Stack] = Field(default={})
     design: Design
     jobs: Jobs = Jobs()
@@ -100,6 +110,22 @@ class Study(Config):
     def source(self) -> Path:
         """The path of the study file."""
         return Path(self._source)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _search_needs_no_interventions(cls, content: Any) -> Any:  # noqa: ANN401  (any TOML)
+        is_search = isinstance(content, Mapping) and "search" in content
+        return {"interventions": {}, **content} if is_search else content
+
+    @field_validator("interventions")
+    @classmethod
+    def _has_interventions(
+        cls, value: dict[str, Intervention], info: ValidationInfo
+    ) -> dict[str, Intervention]:
+        if not value and info.data.get("search") is None:
+            counts = {"field_type": "Dictionary", "min_length": 1, "actual_length": 0}
+            raise PydanticKnownError("too_short", counts)
+        return value
 
     @property
     def tokenizers(self) -> Mapping[str, bytes]:

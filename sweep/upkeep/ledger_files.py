@@ -67,6 +67,7 @@ class StudyFile(BaseModel):
     arms: Annotated[list[ArmFileRow], Field(min_length=1)]
     members: Annotated[list[MemberFileRow], Field(min_length=1)]
     reference_models: list[FileRow] = []
+    trials: list[FileRow] = []
     runs: list[RunFileRow] = []
     """Runs with a folder of their own are in here as they were before their first attempt."""
     attempts: list[RunPartFileRow] = []

@@ -13,7 +13,8 @@ from rich.console import Console
 from sweep.executors.base import Ended
 from sweep.progress.terminal import PlainProgress
 from sweep.queue.queue import Queue
-from sweep.running.scheduler import Scheduler, Settings
+from sweep.running.scheduler import Scheduler
+from sweep.running.settings import Settings
 from sweep.store.store import Store
 from sweep.study.jobs_section import Jobs
 from sweep.workload.job import Job

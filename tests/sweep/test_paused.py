@@ -19,7 +19,8 @@ from sweep.progress.terminal import PlainProgress
 from sweep.queue import control
 from sweep.queue.presence import is_present, present
 from sweep.queue.queue import Queue
-from sweep.running.scheduler import Scheduler, Settings
+from sweep.running.scheduler import Scheduler
+from sweep.running.settings import Settings
 from sweep.store.schema import runs
 from sweep.store.states import RunState
 from sweep.store.store import Store

@@ -17,7 +17,8 @@ from sweep.executors.inline import InlineExecutor
 from sweep.forecast.pace import measured_pace
 from sweep.progress.terminal import PlainProgress
 from sweep.queue.queue import Queue
-from sweep.running.scheduler import Scheduler, Settings
+from sweep.running.scheduler import Scheduler
+from sweep.running.settings import Settings
 from sweep.store.find_run import find_run
 from sweep.store.store import Store
 from sweep.study.jobs_section import Jobs

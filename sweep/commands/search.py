@@ -1,0 +1,156 @@
+"""`sweep search`: tune fields of a study's arms, then compare the arms on fresh seeds."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from sweep.commands.preparing import prepare_inputs
+from sweep.commands.report import print_report
+from sweep.commands.run import PlanSteps, RunRequest, carry_plan_out
+from sweep.commands.training import (
+    EXIT_DONE,
+    EXIT_INTERRUPTED,
+    EXIT_PAUSED,
+    print_continuation,
+    print_gave_up,
+)
+from sweep.design.plan import Plan
+from sweep.design.search import tuned_plan
+from sweep.errors import StudyError
+from sweep.executors.slots import find_slots
+from sweep.queue.control import is_paused
+from sweep.queue.owner import this_process
+from sweep.queue.queue import Queue
+from sweep.running.settings import Settings
+from sweep.running.train import train_jobs
+from sweep.searching.mirror import Mirror
+from sweep.searching.problem import Problem, problems_of, trials_name
+from sweep.searching.recording import save_search
+from sweep.searching.source import TrialSource
+from sweep.searching.trials import best_trial, read_trials
+from sweep.store.search_content import TunedArm, TunedContent
+from sweep.store.store import Store
+from sweep.study.search_section import Search
+from sweep.terminal.console import say
+from sweep.workload.workload import Workload, make_workload
+from sweep.workspace import Workspace, read_plan
+from trainer.words import counted
+
+
+def search(workspace: Workspace, request: RunRequest, console: Console) -> int:
+    """Run the trials that a study's search still lacks, then compare its arms on fresh seeds.
+
+    Returns the exit status. Raises UserError, before anything is written, if the study is wrong.
+    """
+    workspace.check_trainable(request.study)
+    plan = read_plan(request.study, request.overrides)
+    if plan.study.search is None:
+        raise StudyError(
+            f"{request.study} has no [search]; add one (docs/search.md), or type "
+            f"`sweep run {request.study}` to compare its arms as they are"
+        )
+    return search_and_compare(workspace, plan, request, console)
+
+
+def search_and_compare(
+    workspace: Workspace, plan: Plan, request: RunRequest, console: Console
+) -> int:
+    """Search, then compare; returns the exit status."""
+    settings = plan.study.search
+    assert settings is not None  # noqa: S101  (for the type checker: the callers have checked it)
+    problems = problems_of(plan, settings)
+    workload = make_workload(plan, workspace.cache, online=True)
+    status = _run_trials(workspace, workload, problems, request, console)
+    if status != EXIT_DONE:
+        return status
+    with workspace.open() as store:
+        tuned = _tuned(store, problems)
+    compared = _compared(plan, settings, tuned)
+
+    def show(store: Store) -> None:
+        print_report(store, store.study(plan.study.name), console)
+
+    steps = PlanSteps(request.study, console, show)
+    return carry_plan_out(
+        workspace, compared, steps, slots=request.slots, fail_fast=request.fail_fast
+    )
+
+
+def _compared(plan: Plan, settings: Search, tuned: TunedContent) -> Plan:
+    best = {arm: each.values for arm, each in tuned.arms.items()}
+    return tuned_plan(plan, settings, best, tuned.json)
+
+
+def _run_trials(
+    workspace: Workspace,
+    workload: Workload,
+    problems: list[Problem],
+    request: RunRequest,
+    console: Console,
+) -> int:
+    """Run the trials that are missing; returns the exit status."""
+    plan, jobs = workload.plan, workload.plan.study.jobs
+    name = trials_name(plan.study.name)
+    slots = find_slots(request.slots, jobs.gpus_per_run)
+    store = workspace.open_or_create()
+    save_search(store, plan, problems, request.study.resolve())
+    if is_paused(store, name):
+        say(console, f"{name} is paused. Type `sweep resume {name}`, then this command again.")
+        return EXIT_PAUSED
+    workload = prepare_inputs(workspace, workload, console)
+    workload.inputs.save_small()
+
+    def tell(line: str) -> None:
+        say(console, line, "yellow")
+
+    queue = Queue(store, this_process())
+    source = TrialSource(queue, problems, workload.job, Mirror(workspace.folder, tell))
+    _announce(problems, store, len(slots), console)
+    settings = Settings(jobs, name, request.fail_fast)
+    summary = train_jobs(workspace, store, source, slots, settings, console)
+    source.finish()
+    if summary.interrupted:
+        print_continuation(summary, source.total, console)
+        return EXIT_INTERRUPTED
+    return print_gave_up(summary.gave_up, console) if summary.gave_up else EXIT_DONE
+
+
+def _announce(problems: list[Problem], store: Store, slots: int, console: Console) -> None:
+    """Print what is searched, and how much of it is done."""
+    first = problems[0]
+    name = trials_name(first.study.name)
+    done = sum(
+        each.is_over
+        for problem in problems
+        for each in read_trials(store, name, problem.key, problem.direction)
+    )
+    trials = first.trials * len(problems)
+    arms = "" if len(problems) == 1 else f", {first.trials} for each of {len(problems)} arms"
+    fields = ", ".join(domain.field for domain in first.domains)
+    say(
+        console,
+        f"Search of {fields}: {counted(trials, 'trial')} ({first.search.sampler}{arms}), "
+        f"{done} done; {counted(slots, 'run')} at a time.",
+    )
+
+
+def _tuned(store: Store, problems: list[Problem]) -> TunedContent:
+    """The best trial of each search. Raises StudyError if one has none."""
+    arms = {}
+    for problem in problems:
+        name = trials_name(problem.study.name)
+        found = read_trials(store, name, problem.key, problem.direction)
+        best = best_trial(found, problem.direction)
+        if best is None or best.value is None:
+            raise StudyError(
+                f"no trial of {problem.arm.name!r} has a result, so there is nothing to compare; "
+                f"`sweep status {name}` says why"
+            )
+        arms[problem.arm.name] = TunedArm(
+            trial=best.number, values=dict(best.values), best_seen=best.value
+        )
+    return TunedContent(
+        study=trials_name(problems[0].study.name),
+        search=problems[0].search.content(),
+        arms=arms,
+    )

@@ -1,0 +1,18 @@
+"""Settings of a scheduler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sweep.study.jobs_section import Jobs
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a scheduler."""
+
+    jobs: Jobs
+    study: str | None = None
+    """Study that the jobs belong to; while it is paused, the scheduler waits."""
+    fail_fast: bool = False
+    """True to stop all runs as soon as one fails for good."""
