@@ -185,7 +185,8 @@ class ForkedServer(Forked):
     """A fork server."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        super().__init__(command[-1], [str(os.getpid())])
+        _, _, _, module, *preload = command  # as `sweep.bootstrap.command` makes it
+        super().__init__(module, [*preload, str(os.getpid())])
 
 
 class ForkedChild(Forked):

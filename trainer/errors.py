@@ -8,7 +8,7 @@
     ├── CheckpointError       a checkpoint cannot be written, or belongs to another recipe
     ├── ExecutionSettingError a recipe cannot be trained on this device or with these settings
     ├── DeviceMemoryError     a device ran out of memory during training
-    ├── CommandError          a script's command has a mistake, or cannot be started
+    ├── CommandError          a script cannot be started, or its command has a mistake
     ├── RunTakenError         another process trains this run, or is about to
     └── sweep.errors...       errors of studies, the store and the command line
 
@@ -51,7 +51,7 @@ class DeviceMemoryError(UserError):
 
 
 class CommandError(UserError):
-    """A script's command has a mistake, or cannot be started; another attempt would end alike."""
+    """A script cannot be started; another attempt would end the same way."""
 
 
 class RunTakenError(UserError):

@@ -28,24 +28,28 @@ def follow_umask(path: Path) -> None:
     path.chmod(path.stat().st_mode & stat.S_ISGID | usual & ~UMASK)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write to a temporary file, sync and rename: `path` has all of `content`, or is unchanged."""
+def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write to a temporary file, sync and rename: `path` has all of `content`, or is unchanged.
+
+    Without `durable` that holds for other processes, and not after a power failure.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with aside.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
 
 
-def write_json(path: Path, value: Any) -> None:  # noqa: ANN401  (any JSON value)
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:  # noqa: ANN401  (any JSON value)
     """Write `value` as JSON, whole or not at all. Raises ValueError for NaN, which JSON lacks."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
-    write_whole(path, (text + "\n").encode())
+    write_whole(path, (text + "\n").encode(), durable=durable)
 
 
 def lock(descriptor: int, *, wait: bool) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 from sweep.bootstrap import command as own_command
 
 MODULE = "trainer.processes.forkserver"
+PRELOAD_GPT = ("gpt",)
+"""Stands for all that the built-in trainer imports, torch first of all."""
 
 
 def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -27,12 +29,17 @@ def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 class Server:
-    """A fork server; see `trainer.processes.forkserver`. It imports torch as soon as it is made."""
+    """A fork server; see `trainer.processes.forkserver`. It imports modules as soon as it is made."""
 
-    def __init__(self, command: Sequence[str] | None = None) -> None:
-        """Start it. Benchmarks and tests give the command of a server that trains nothing."""
+    def __init__(
+        self, command: Sequence[str] | None = None, preload: Sequence[str] = PRELOAD_GPT
+    ) -> None:
+        """Start it; `preload`: the modules that it imports before the first run.
+
+        Benchmarks and tests give the command of a server that trains nothing.
+        """
         self._buffer = b""
-        self._process = start(command or own_command(MODULE))
+        self._process = start(command or [*own_command(MODULE), *preload])
         assert self._process.stdin  # noqa: S101  (for the type checker: both are pipes)
         assert self._process.stdout  # noqa: S101
         self._input, self._output = self._process.stdin, self._process.stdout

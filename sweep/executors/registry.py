@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from sweep.executors.base import Executor
+from sweep.executors.fork_server import Server
 from sweep.executors.inline import InlineExecutor
 from sweep.executors.local import LocalExecutor
 from sweep.executors.slots import Slot
@@ -13,7 +15,11 @@ from sweep.executors.slots import Slot
 DEFAULT_EXECUTOR = "local"
 
 
-def _inline(slots: Sequence[Slot]) -> Executor:
+def _local(slots: Sequence[Slot], preload: Sequence[str]) -> Executor:
+    return LocalExecutor(slots, partial(Server, preload=preload))
+
+
+def _inline(slots: Sequence[Slot], preload: Sequence[str]) -> Executor:  # noqa: ARG001  (as others)
     def train(directory: Path) -> int:
         from trainer.processes.run import train_directory  # (brings torch)
 
@@ -22,8 +28,8 @@ def _inline(slots: Sequence[Slot]) -> Executor:
     return InlineExecutor(train, slots=len(slots))
 
 
-EXECUTORS: dict[str, Callable[[Sequence[Slot]], Executor]] = {
-    DEFAULT_EXECUTOR: LocalExecutor,
+EXECUTORS: dict[str, Callable[[Sequence[Slot], Sequence[str]], Executor]] = {
+    DEFAULT_EXECUTOR: _local,
     "inline": _inline,
 }
-"""By name: a function that makes an executor for some slots."""
+"""By name: a function that makes an executor for some slots, and modules that runs import."""

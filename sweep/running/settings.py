@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sweep.executors.fork_server import PRELOAD_GPT
 from sweep.study.jobs_section import Jobs
 
 
@@ -16,3 +18,5 @@ class Settings:
     """Study that the jobs belong to; while it is paused, the scheduler waits."""
     fail_fast: bool = False
     """True to stop all runs as soon as one fails for good."""
+    preload: Sequence[str] = PRELOAD_GPT
+    """Modules that are imported once, before the runs are started."""

@@ -65,7 +65,7 @@ def train_jobs(
     source = None if isinstance(work, Mapping) else work
     jobs = list(work.values()) if isinstance(work, Mapping) else []
     labels = _labels(work) if isinstance(work, Mapping) else work.labels
-    executor = EXECUTORS[DEFAULT_EXECUTOR](slots)
+    executor = EXECUTORS[DEFAULT_EXECUTOR](slots, settings.preload)
     try:
         times = TimeLeft(jobs, len(slots))
         with (

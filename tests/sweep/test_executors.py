@@ -10,6 +10,7 @@ import pytest
 
 from sweep.design.arms import make_plan
 from sweep.executors.base import Ended
+from sweep.executors.fork_server import PRELOAD_GPT
 from sweep.executors.registry import EXECUTORS
 from sweep.executors.slots import Slot
 from sweep.metrics.registry import METRICS, PRIMARY
@@ -27,7 +28,7 @@ def test_every_executor_trains_a_run_and_reports_its_end(
     directory = RunDirectory(tmp_path / "run")
     directory.write_request(Request(recipe=plan.arms[0].spec.recipe))
     directory.lock.announce(1)
-    executor = EXECUTORS[name]([Slot("only", "cpu", 1)])
+    executor = EXECUTORS[name]([Slot("only", "cpu", 1)], PRELOAD_GPT)
     try:
         executor.prepare()
         (slot,) = executor.slots

@@ -18,13 +18,13 @@ from tests.patience import PATIENCE
 class Server:
     """A fork server in a real process, and the conversation with it."""
 
-    def __init__(self, root: Path, group: Path | None = None) -> None:
+    def __init__(self, root: Path, group: Path | None = None, preload: str = "gpt") -> None:
         join = f"echo $$ > {group}/cgroup.procs &&" if group else ""
         self.process = subprocess.Popen(
             [
                 "sh",
                 "-c",
-                f"{join} exec {shlex.join(command('trainer.processes.forkserver'))} {os.getpid()}",
+                f"{join} exec {shlex.join(command('trainer.processes.forkserver'))} {preload} {os.getpid()}",
             ],
             cwd=root,
             stdin=subprocess.PIPE,

@@ -37,9 +37,9 @@ class Attempt(BaseModel):
 
 def main() -> None:
     """Serve until the input ends."""
-    from trainer.processes.forkserver import preload  # noqa: PLC0415  (brings torch; tests only start this)
+    from trainer.processes.forkserver import preload_gpt  # noqa: PLC0415  (brings torch; tests only start this)
 
-    preload()
+    preload_gpt()
     for line in sys.stdin:
         child = os.fork()
         if not child:

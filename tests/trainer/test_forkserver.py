@@ -256,10 +256,10 @@ def test_an_oom_kill_is_distinguished_from_another_sigkill(
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from trainer.processes.forkserver import preload
+from trainer.processes.forkserver import preload_gpt
 from trainer.processes.run import train_directory
 
-preload()
+preload_gpt()
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + 2**26, taken + 2**26))
 sys.exit(train_directory(Path(sys.argv[1]), "cpu", 1))

@@ -26,13 +26,11 @@ def exit_status(train: Callable[[], int]) -> int:
     The exception is printed to standard error, which is the run's log: a UserError as its message,
     anything else with its traceback.
     """
-    from trainer.training.loop import RunStoppedError
-
     try:
         return train()
-    except RunStoppedError:
-        return Exit.STOPPED
     except Exception as error:  # noqa: BLE001  (the run has failed, and the log says why)
+        if _is_stop(error):
+            return Exit.STOPPED
         status = _status(error)
         with contextlib.suppress(OSError):  # the log may be on the full disk
             if isinstance(error, UserError) or status == Exit.DISK_FULL:
@@ -44,16 +42,30 @@ def exit_status(train: Callable[[], int]) -> int:
         return status
 
 
-def _status(error: Exception) -> Exit:
+def _is_stop(error: Exception) -> bool:
+    """True for a RunStoppedError. A process that trains nothing itself has not imported torch."""
+    loop = sys.modules.get("trainer.training.loop")
+    return loop is not None and isinstance(error, loop.RunStoppedError)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, DeviceMemoryError | MemoryError):
+        return True
+    if "torch" not in sys.modules:
+        return False
     from trainer.training.memory import is_out_of_memory
 
+    return is_out_of_memory(error)
+
+
+def _status(error: Exception) -> Exit:
     if _is_full(error):
         return Exit.DISK_FULL
     if isinstance(error, RunTakenError):
         return Exit.TAKEN
     if isinstance(error, CommandError | ExecutionSettingError | WeightsError):
         return Exit.REFUSED
-    if isinstance(error, DeviceMemoryError | MemoryError) or is_out_of_memory(error):
+    if _is_out_of_memory(error):
         return Exit.OUT_OF_MEMORY
     return Exit.FAILED
 

@@ -1,7 +1,8 @@
-"""A process that has imported torch and forks one child for each run.
+"""A process that has imported what runs need, such as torch, and forks one child for each run.
 
 Importing torch takes seconds; forking a process that has imported it takes milliseconds. The client
-starts the server with its own process id, and exchanges lines of JSON with it:
+starts the server with the names of modules to import (`gpt` for all that the built-in trainer needs)
+and its own process id, and exchanges lines of JSON with it:
 
     in    {"start": RUN_DIR, "attempt": 1, "device": "cpu", "threads": 1, "environment": {}}
           {"signal": RUN_DIR, "number": 15}
@@ -11,9 +12,10 @@ starts the server with its own process id, and exchanges lines of JSON with it:
            "out_of_memory": null}
 
 Where a fork is not safe (`trainer.processes.start_method`), a child is a new process of this module,
-whose second argument is the request, and the server does not import torch.
+whose last argument is the request, and the server imports nothing.
 
-When its input ends, because the client is gone, the server kills its children and exits. It does
+When its input ends, because the client is gone, the server kills its children and exits. What a
+killed child has left running becomes a child of the server, which kills it. It does
 not touch CUDA, because a CUDA context does not survive a fork.
 """
 
@@ -36,7 +38,11 @@ from trainer.processes.oom_kills import OomKillCounter, prefer_as_oom_victim
 from trainer.processes.ranks import die_with_parent
 from trainer.processes.run import train_directory
 from trainer.rundir.exits import Exit
+from trainer.scripts import descendants
+from trainer.scripts.processes import die_by
 
+GPT = "gpt"
+"""The name of all modules that the built-in trainer needs."""
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes per unit of `ru_maxrss`."""
 
@@ -68,9 +74,10 @@ class ForkServer:
                 self._reap()
 
     def kill_all(self) -> None:
-        """Kill every child."""
+        """Kill every child, and all that they have started."""
         for pid in self._directories:
             os.kill(pid, signal.SIGKILL)
+        descendants.kill_all_below(os.getpid())
 
     def _read_requests(self) -> bool:
         """Read and handle the requests that have arrived; False at the end of the input."""
@@ -109,10 +116,15 @@ class ForkServer:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
+            if pid not in self._directories:  # a rank of a killed run, or what a script had started
+                continue
             number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+            directory = self._directories.pop(pid)
+            if number is not None:
+                descendants.kill_all_below(os.getpid(), spared=self._directories)
             _send(
                 {
-                    "ended": self._directories.pop(pid),
+                    "ended": directory,
                     "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
                     "signal": number,
                     "peak_bytes": usage.ru_maxrss * _RSS_UNIT,
@@ -134,6 +146,8 @@ def become_run(request: dict[str, Any], server: int) -> NoReturn:
         os.environ.update(request["environment"])
         place = request["device"], request["threads"]
         status = train_directory(directory, *place, request["attempt"])
+        if status < 0:
+            die_by(-status)
     except BaseException:  # noqa: BLE001  (the child must not return into the server's loop)
         with contextlib.suppress(OSError):
             traceback.print_exc()
@@ -146,7 +160,7 @@ def become_run(request: dict[str, Any], server: int) -> NoReturn:
 
 def _spawn(request: dict[str, Any], server: int) -> int:
     """Start a process that becomes the run; returns its id. It inherits blocked signals."""
-    command = [*sys.orig_argv[:-1], str(server), json.dumps(request)]
+    command = [*sys.orig_argv[:-1], str(server), json.dumps(request)]  # the modules stay
     return os.posix_spawn(sys.executable, command, os.environ)
 
 
@@ -167,8 +181,20 @@ def _send(message: dict[str, Any]) -> None:
     os.write(1, (json.dumps(message) + "\n").encode())
 
 
-def preload() -> None:
-    """Import all that a run needs, before the first fork."""
+def preload(module: str) -> None:
+    """Import a module before the first fork, as far as that works: the run itself says what is wrong.
+
+    `gpt` stands for all that the built-in trainer needs.
+    """
+    if module == GPT:
+        preload_gpt()
+        return
+    with contextlib.suppress(Exception):
+        importlib.import_module(module)
+
+
+def preload_gpt() -> None:
+    """Import all that a run of the built-in trainer needs."""
     import torch
 
     # torch's optimisers import torch._dynamo at their first use, which takes seconds.
@@ -187,17 +213,19 @@ def preload() -> None:
 
 
 def main() -> None:
-    """Serve the client on standard input and output; its process id is the first argument.
+    """Serve the client on standard input and output; its process id is the last argument.
 
     `os.getppid()` is no substitute: if the client has died already, the parent is another process.
-    With a request as the second argument, become a run of the server with that process id.
+    With a request after it, become a run of the server with that process id.
     """
-    if len(sys.argv) > 2:
-        become_run(json.loads(sys.argv[2]), int(sys.argv[1]))
-    die_with_parent(int(sys.argv[1]))  # also while torch is still being imported
+    if sys.argv[-1].startswith("{"):
+        become_run(json.loads(sys.argv[-1]), int(sys.argv[-2]))
+    *modules, client = sys.argv[1:]
+    die_with_parent(int(client))  # also while torch is still being imported
+    descendants.become_subreaper()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if not start_method.SPAWNS:
-        preload()
+    for module in modules if not start_method.SPAWNS else ():
+        preload(module)
     server = ForkServer()
     try:
         # The client may end while the server writes to it.

@@ -1,4 +1,4 @@
-"""Train a run directory: read `recipe.json`, write `result.json`."""
+"""Train a run directory: read `recipe.json` or `run.json`, write `result.json`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from trainer.processes.inputs import find_run_corpus, find_run_weights
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory
 from trainer.rundir.exits import Exit
+from trainer.scripts.run import ScriptPlace, is_script, run_script
 from trainer.tokens import TOKENIZER_FILE
 from trainer.words import counted
 
@@ -59,6 +60,7 @@ def train_directory(
 ) -> int:
     """Train the run in `path` and write its result; returns an exit status (`trainer.rundir.exits`).
 
+    For a script that a signal ended, that is the negative number of the signal.
     Failures are printed to standard error, which is the log. A run that has a result is not trained
     again. `attempt` is the attempt's number, if it was announced: see `trainer.rundir.lock`.
     """
@@ -66,7 +68,9 @@ def train_directory(
     stop = StopSignal()
 
     def train() -> int:
-        directory.read_request()  # first, so that a folder without a recipe gets no lock file
+        script = is_script(directory)
+        if not script:
+            directory.read_request()  # first, so that a folder without a recipe gets no lock file
         with directory.lock.hold(attempt, stop):
             result = directory.read_result()
             if result is not None:
@@ -74,6 +78,8 @@ def train_directory(
                 shutil.rmtree(directory.checkpoints, ignore_errors=True)
                 log.info(_already_trained_message(directory, result))
                 return Exit.DONE
+            if script:
+                return run_script(directory, ScriptPlace(device, threads, attempt), stop)
             return _train_all_ranks(directory, device, threads, stop)
 
     return exit_status(train)

@@ -80,8 +80,12 @@ class RunLock:
         """True if a later attempt was announced. Also gives a heartbeat. Cheap."""
         if self._descriptor is not None and time.monotonic() >= self._due:
             self.beat()
-            self._replaced = _latest(self._descriptor) > self._attempt
+            self._replaced = self.find_later_attempt()
         return self._replaced
+
+    def find_later_attempt(self) -> bool:
+        """True if a later attempt was announced; gives no heartbeat."""
+        return self._descriptor is not None and _latest(self._descriptor) > self._attempt
 
     def beat(self) -> None:
         """Give a heartbeat."""

@@ -14,6 +14,15 @@ from pydantic import JsonValue
 
 from trainer.errors import CommandError
 
+PLACEHOLDERS = {
+    "run_dir": "the folder of the run's outputs",
+    "result": "the JSON file of metrics that the script may write",
+    "parameters": "a JSON file of all parameters",
+    "gpus": "the number of GPUs of the run, or of processes without a GPU",
+    "port": "a free port, another one for each run",
+    "attempt": "1 for the first attempt, 2 for the next",
+}
+"""Placeholders beside the parameters and the seeds, which come first if they have such a name."""
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|(?P<alone>[{}])")
 _FORMAT = re.compile(r"[:!\[\]]")
 _BARE = re.compile(r"[\w./+-][\w./:+-]*")

@@ -1,0 +1,82 @@
+"""The log of a run, which is cut in the middle when it grows too long."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from pathlib import Path
+
+from trainer.files import FULL
+
+HEAD_BYTES = 8 * 2**20
+TAIL_BYTES = 8 * 2**20
+LONG_LINE = 65_536
+"""Bytes of a line that is cut within; shorter ones are kept or cut as a whole."""
+LAST_LINES = 3
+"""Lines at the end of the output that a failure's message shows."""
+LINE_CHARACTERS = 200
+"""Characters of such a line."""
+
+
+class OutputLog:
+    """Appends output to `log.txt`, and keeps its first and last megabytes."""
+
+    def __init__(self, path: Path, head: int = HEAD_BYTES, tail: int = TAIL_BYTES) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        self._size = os.lseek(self._file, 0, os.SEEK_END)
+        self._head, self._tail = head, tail
+        self._cut = 0
+        """Bytes cut so far."""
+        self._start = self._marker = 0
+        """Where the line about them begins, and its length; 0 until there is one."""
+        self._line_start = b""
+        self._latest = deque[bytes](maxlen=2)
+        self.disk_full = False
+        """True if output was lost because the disk is full."""
+
+    def write(self, output: bytes) -> None:
+        """Append output; what a full disk does not take is lost."""
+        self._latest.append(output[-65_536:])
+        try:
+            while output:
+                written = os.pwrite(self._file, output, self._size)
+                self._size += written
+                output = output[written:]
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self.disk_full = True
+        if self._size > self._head + 2 * self._tail:
+            self._cut_middle()
+
+    def say(self, sentence: str) -> None:
+        """Append a line of our own, on a line of its own."""
+        latest = self._latest[-1] if self._latest else b"\n"
+        start = "" if latest.endswith(b"\n") else "\n"
+        self.write(f"{start}{sentence}\n".encode(errors="replace"))
+
+    def last_lines(self) -> list[str]:
+        """The last lines with text, in printable characters."""
+        text = b"".join(self._latest).decode(errors="replace")
+        lines = ["".join(c if c.isprintable() else " " for c in line) for line in text.splitlines()]
+        return [line.strip()[:LINE_CHARACTERS] for line in lines if line.strip()][-LAST_LINES:]
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _cut_middle(self) -> None:
+        """Move the last bytes behind the first ones; a line between them says what was cut."""
+        kept = os.pread(self._file, self._tail, self._size - self._tail)
+        kept = kept[kept.find(b"\n", 0, LONG_LINE) + 1 :]
+        if not self._marker:
+            first = os.pread(self._file, self._head, 0)
+            end = first.rfind(b"\n", len(first) - LONG_LINE) + 1
+            self._start = end or len(first)
+            self._line_start = b"" if end else b"\n"
+        self._cut += self._size - self._start - len(kept) - self._marker
+        line = self._line_start + f"[{self._cut:,} bytes of output were cut here]\n".encode()
+        with contextlib.suppress(OSError):  # it was longer before, so the disk has room
+            os.pwrite(self._file, line + kept, self._start)
+            os.ftruncate(self._file, self._start + len(line) + len(kept))
+        self._size, self._marker = self._start + len(line) + len(kept), len(line)
