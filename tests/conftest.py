@@ -6,10 +6,13 @@ Tests that need such data skip where it is absent.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.zygote import Zygote
 
 settings.register_profile("without a deadline", deadline=None)  # other tests run beside each
 settings.load_profile("without a deadline")
@@ -21,6 +24,9 @@ DATA = ROOT.parent / "shared" / "data"
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+
+# Threads that wait for each other must not spin: tests run beside others, on few cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +47,10 @@ def shakespeare() -> Path:
     if not file.exists():
         pytest.skip(f"{file} is not there")
     return file
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """Starts commands without the cost of their imports."""
+    with Zygote() as made:
+        yield made

@@ -2,18 +2,19 @@
 
 A command takes a second to import what it needs, its fork server five, and a test run starts
 hundreds of them. Each child is a process of its own with its own arguments, folder, environment and
-output; only the imports are shared. Tests of imports, signals and terminals start real commands
-instead.
+output; only the imports are shared. Tests of imports and terminals start real commands instead.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
 import math
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -24,7 +25,9 @@ import traceback
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
+
+from tests.forked_command import ForkedCommand, start_command
 
 IMPORTS = (
     *("sweep.cli", "pandas", "scipy.stats", "sqlalchemy", "pyarrow.parquet", "rich.table"),
@@ -32,6 +35,8 @@ IMPORTS = (
 )
 LONGEST = 2**20
 """Bytes of a request, at most."""
+TITLE = 200
+"""Bytes for the arguments that `ps` shows for a forked process."""
 
 
 class Zygote:
@@ -55,32 +60,43 @@ class Zygote:
         self, words: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
         """Run `sweep WORDS` in a folder, as subprocess.run does with captured text."""
-        if self.process is None:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tests.zygote", self.address],
-                env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},
-                stdout=subprocess.PIPE,
-            )
-            assert self.process.stdout
-            with self.process.stdout as said:
-                assert said.readline() == b"ready\n"
-        with tempfile.TemporaryDirectory(dir=self.folder.name) as room:
-            out, err = Path(room, "out"), Path(room, "err")
-            request = {
-                "words": list(words),
-                "folder": str(folder),
-                "environment": dict(environment),
-                "out": str(out),
-                "err": str(err),
-            }
-            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as link:
-                link.settimeout(timeout)
-                link.connect(self.address)
-                link.send(json.dumps(request).encode())
-                status = int(link.recv(100))
-            return subprocess.CompletedProcess(
-                ["sweep", *words], status, out.read_text(), err.read_text()
-            )
+        with self.start(words, folder, environment) as command:
+            out, err = command.communicate(timeout)
+        return subprocess.CompletedProcess(["sweep", *words], command.wait(), out, err)
+
+    def start(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        merged: bool = False,
+        constants: Mapping[str, object] | None = None,
+    ) -> ForkedCommand:
+        """Start `sweep WORDS`, in a session of its own, with standard error in its output or apart.
+
+        `constants` are values of constants of our modules: `{"sweep.queue.leases.LEASE_SECONDS": 2}`.
+        """
+        self._start_process(environment)
+        request = {
+            "words": list(words),
+            "folder": str(folder),
+            "environment": dict(environment),
+            "constants": dict(constants or {}),
+        }
+        return start_command(self.address, request, merged=merged)
+
+    def _start_process(self, environment: Mapping[str, str]) -> None:
+        if self.process is not None:
+            return
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "tests.zygote", self.address, " " * TITLE],
+            env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+        )
+        assert self.process.stdout
+        with self.process.stdout as said:
+            assert said.readline() == b"ready\n"
 
 
 def serve(address: str) -> None:
@@ -103,32 +119,43 @@ def serve(address: str) -> None:
 
 
 def answer(link: socket.socket) -> None:
-    """Run the command in another child, and answer with its exit status."""
-    request = json.loads(link.recv(LONGEST))
+    """Run the command in another child, and answer with its process id and its exit status."""
+    received, files, _, _ = socket.recv_fds(link, LONGEST, 2)
     child = os.fork()
     if child == 0:
         link.close()
-        command(request)
+        command(json.loads(received), files)
+    for file in files:
+        os.close(file)
+    link.send(str(child).encode())
     _, status = os.waitpid(child, 0)
-    link.send(str(os.waitstatus_to_exitcode(status)).encode())
+    with contextlib.suppress(BrokenPipeError):
+        link.send(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
 
 
-def command(request: Mapping[str, object]) -> None:
-    """Become the command: its folder, its environment, its output, its arguments."""
-    os.chdir(str(request["folder"]))
+def command(request: Mapping[str, Any], files: Sequence[int]) -> None:
+    """Become the command: its session, folder, environment, output, and arguments."""
+    os.setsid()
+    os.chdir(request["folder"])
     os.environ.clear()
-    os.environ.update(request["environment"])  # type: ignore[call-overload]
+    os.environ.update(request["environment"])
     time.tzset()
     tempfile.tempdir = None
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(str(request[name]), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
+    for number, file in zip((1, 2), files, strict=True):
+        os.dup2(file, number)
+        os.close(file)
     sys.stdout = TextIOWrapper(os.fdopen(1, "wb", closefd=False), encoding="utf-8")
     sys.stderr = TextIOWrapper(
         os.fdopen(2, "wb", closefd=False), encoding="utf-8", line_buffering=True
     )
-    sys.argv = ["sweep", *request["words"]]  # type: ignore[misc]
+    sys.argv = ["sweep", *request["words"]]
+    set_title(shlex.join(sys.argv))
+    for name, value in request["constants"].items():
+        module, _, constant = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), constant)
+        setattr(sys.modules[module], constant, value)
     from sweep.__main__ import main  # noqa: PLC0415  (in the process of the command)
     from sweep.executors import fork_server  # noqa: PLC0415
     from sweep.models import torch_child  # noqa: PLC0415
@@ -143,6 +170,15 @@ def command(request: Mapping[str, object]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status if isinstance(status, int) else 1 if status else 0)
+
+
+def set_title(title: str) -> None:
+    """Let `ps` show these words as the arguments of this process, where the system allows it."""
+    with contextlib.suppress(OSError):
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        start, end = int(fields[45]), int(fields[46])
+        words = title.encode()[: end - start - 1]
+        ctypes.memmove(start, words.ljust(end - start, b"\0"), end - start)
 
 
 class Forked:
@@ -217,6 +253,7 @@ def become(module: str, arguments: Sequence[str], files: tuple[int, int, int]) -
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(signum, signal.SIG_DFL)
         sys.argv = [module, *arguments]
+        set_title(shlex.join(["sweep", "-m", *sys.argv]))
         sys.stdin = TextIOWrapper(os.fdopen(0, "rb", closefd=False), encoding="utf-8")
         status = importlib.import_module(module).main() or 0
     except SystemExit as end:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +13,8 @@ from benchmarks.processes import PATIENCE, processes, trained_by
 from sweep.store.ledger import directory_name
 from sweep.workload.workload import make_workload
 from sweep.workspace import read_plan
+from tests.forked_command import ForkedCommand
+from tests.zygote import Zygote
 from trainer.rundir.directory import RunDirectory
 
 STEPS = 199
@@ -23,49 +23,31 @@ CORPUS = '\n[baseline.data]\ncorpus = "text.txt"\n'
 TEXT = "".join(f"{number} is {number * number} times one.\n" for number in range(8000))
 NO_PAUSES = "checkpoint_seconds = 0.1\nretry_seconds = 0\n"
 """Settings of `[jobs]`: early checkpoints, and no pause before a retry."""
-DRIVER = """
-import importlib
-from sweep.bootstrap import claim_names
-claim_names()
-from sweep.cli import main
-{constants}
-main()
-"""
-"""Runs a command with some constants changed."""
 
 
 class Terminal:
     """Runs commands in a folder with a study `s.toml` of three arms."""
 
-    def __init__(self, folder: Path, jobs: str = "", *, steps: int = STEPS, seeds: int = 1) -> None:
-        self.folder = folder
-        self.started: list[subprocess.Popen[str]] = []
+    def __init__(
+        self, zygote: Zygote, folder: Path, jobs: str = "", *, steps: int = STEPS, seeds: int = 1
+    ) -> None:
+        self.zygote, self.folder = zygote, folder
+        self.started: list[ForkedCommand] = []
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "text.txt").write_text(TEXT)
         (folder / "s.toml").write_text(small_study(steps, seeds, jobs) + CORPUS)
 
-    def start(self, *words: str, **constants: float) -> subprocess.Popen[str]:
+    def start(self, *words: str, **constants: float) -> ForkedCommand:
         """Start a command; `sweep__queue__leases__LEASE_SECONDS=2` changes that constant in it."""
-        lines = [
-            f"module = importlib.import_module('{module.replace('__', '.')}')\n"
-            f"assert hasattr(module, '{name}')\n"
-            f"module.{name} = {value}"
-            for key, value in constants.items()
-            for module, _, name in [key.rpartition("__")]
-        ]
-        code = DRIVER.format(constants="\n".join(lines))
-        begin = ["-c", code] if constants else ["-m", "sweep"]
-        process = subprocess.Popen(
-            [sys.executable, *begin, *words],
-            cwd=self.folder,
-            env={**os.environ, "COLUMNS": "200"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
+        command = self.zygote.start(
+            words,
+            self.folder,
+            {**os.environ, "COLUMNS": "200"},
+            merged=True,
+            constants={name.replace("__", "."): value for name, value in constants.items()},
         )
-        self.started.append(process)
-        return process
+        self.started.append(command)
+        return command
 
     def sweep(self, *words: str, status: int = 0) -> str:
         """Run a command that must end with `status`; returns its output."""
@@ -96,14 +78,14 @@ class Terminal:
         return self.rows(query.format(run.path.name))
 
 
-def end(process: subprocess.Popen[str], status: int = 0) -> str:
+def end(process: ForkedCommand, status: int = 0) -> str:
     """Wait for a command that must end with `status`; returns its output."""
     out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == status, out
     return out
 
 
-def wait_for(condition: Callable[[], object], command: subprocess.Popen[str] | None = None) -> None:
+def wait_for(condition: Callable[[], object], command: ForkedCommand | None = None) -> None:
     """Wait until a condition is true. The test fails if the command ends before."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
@@ -133,7 +115,7 @@ def send(pid: int, number: int) -> None:
         return
 
 
-def server_of(command: subprocess.Popen[str]) -> Sequence[int]:
+def server_of(command: ForkedCommand) -> Sequence[int]:
     """Return the fork server of a command, if it has one."""
     return [
         pid

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from benchmarks.monkey import differences
 from tests.faults.terminal import NO_PAUSES, Terminal, end, steps, trainers, wait_for
+from tests.forked_command import ForkedCommand
 from trainer.rundir.directory import RunDirectory
 
 Open = Callable[..., Terminal]
 STATES = "SELECT arms.name, state FROM runs JOIN members ON run_id = runs.id JOIN arms ON arms.id = arm_id"
 
 
-def hold(run: RunDirectory, command: subprocess.Popen[str]) -> int:
+def hold(run: RunDirectory, command: ForkedCommand) -> int:
     """Suspend a running run, so that there is time for other commands; returns its process id."""
     wait_for(lambda: steps(run) >= 5, command)
     (pid,) = trainers(run)

@@ -18,6 +18,7 @@ from sweep.commands.gc import ON_REQUEST, GcRequest, gc
 from sweep.workspace import Workspace
 from tests.disks import fill_disk, small_disk
 from tests.faults.terminal import NO_PAUSES, Terminal, end, send, steps, trainers, wait_for
+from tests.forked_command import ForkedCommand
 
 pytestmark = pytest.mark.slow
 
@@ -120,16 +121,14 @@ def test_a_disk_that_stays_too_small_is_tried_less_and_less_often_and_at_once_af
     )
 
 
-def check_waits(command: subprocess.Popen[str], terminal: Terminal) -> None:
+def check_waits(command: ForkedCommand, terminal: Terminal) -> None:
     """Check for some seconds that the command waits and that the database is intact."""
     time.sleep(3)
     assert command.poll() is None
     assert terminal.rows("PRAGMA integrity_check") == [("ok",)]
 
 
-def check_continues(
-    command: subprocess.Popen[str], terminal: Terminal, undisturbed: Terminal
-) -> None:
+def check_continues(command: ForkedCommand, terminal: Terminal, undisturbed: Terminal) -> None:
     """Check that the command continues and ends with the same losses as an undisturbed study."""
     said = end(command)
     assert "3/3" in said

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from sweep.store.store import Store
 from sweep.store.url import store_url
 from sweep.study.file import parse_study
 from sweep.workload.job import Job
+from tests.forked_command import ForkedCommand
 from tests.patience import PATIENCE
 from tests.sweep import postgres
 from tests.sweep.hand_clock import HandClock
@@ -77,6 +79,7 @@ smallest_effect = 0.01
 """
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., ForkedCommand]
 FRESH = {"SWEEP_DEBUG", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "TERM"}
 """Environment variables that would change what a command prints."""
 
@@ -250,16 +253,29 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def sweep(environment: dict[str, str]) -> Iterator[Run]:
+def sweep(environment: dict[str, str], zygote: Zygote) -> Run:
     """Runs the command line in a folder: `sweep(folder, "report", "--format", "json")`."""
-    with Zygote() as zygote:
 
-        def run(
-            folder: Path, *words: object, timeout: float = PATIENCE
-        ) -> subprocess.CompletedProcess[str]:
-            return zygote.run([str(word) for word in words], folder, environment, timeout)
+    def run(
+        folder: Path, *words: object, timeout: float = PATIENCE
+    ) -> subprocess.CompletedProcess[str]:
+        return zygote.run([str(word) for word in words], folder, environment, timeout)
 
-        yield run
+    return run
+
+
+@pytest.fixture
+def start(environment: dict[str, str], zygote: Zygote) -> Iterator[Start]:
+    """Starts the command line in a folder, and kills it at the end: `start(folder, "run", "s.toml")`."""
+    with contextlib.ExitStack() as started:
+
+        def begin(folder: Path, *words: object) -> ForkedCommand:
+            command = zygote.start([str(word) for word in words], folder, environment)
+            started.enter_context(command)
+            started.callback(command.kill)
+            return command
+
+        yield begin
 
 
 @pytest.fixture(scope="session")
