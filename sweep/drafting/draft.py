@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from sweep.drafting.declared import Declared, by_name, declared_flags, normal
 from sweep.drafting.launchers import Launch, read_launcher
 from sweep.drafting.metrics import Proposal, propose_metric
 from sweep.drafting.modules import local_files, parse
-from sweep.drafting.roles import Role, role_of, stream_of
+from sweep.drafting.roles import Role, role_of, streams_of
 from sweep.drafting.values import Value, value_of
 from sweep.errors import UserError
 
-RESERVED = frozenset({"seed", "gpus", "port", "run_dir", "streams", "parameters"})
+RESERVED = frozenset({"seed", "gpus", "port", "run_dir", "attempt", "result", "parameters"})
 """Placeholders that mean something else."""
 MAX_CODE = 12
 """Files of code that are listed by name; more of a folder are given as a pattern."""
@@ -44,7 +45,7 @@ class Draft:
     """The arguments of the command, with placeholders."""
     parameters: dict[str, Parameter] = field(default_factory=dict)
     seeds: dict[str, str] = field(default_factory=dict)
-    """The flag of each stream of random numbers, by placeholder."""
+    """The stream of random numbers of each flag that takes a seed."""
     uses_flags: bool = False
     """True if all parameters are appended as flags."""
     others: list[Declared] = field(default_factory=list)
@@ -81,16 +82,16 @@ def make_draft(command: str, folder: Path) -> Draft:
 
 def _place(draft: Draft, arguments: Sequence[Argument], declared: Mapping[str, Declared]) -> None:
     """Give each argument its place: a parameter, a seed, an output, or as it was typed."""
-    names = _names([each for each in arguments if each.form is not Form.POSITIONAL])
-    seeds = [each for each in arguments if each.value and role_of(each.flag) is Role.SEED]
+    streams = streams_of([each.flag for each in arguments if role_of(each.flag) is Role.SEED])
     draft.uses_flags = _is_all_flags(arguments, declared)
+    flags = [each for each in arguments if each.form is not Form.POSITIONAL]
+    names = _names(flags, RESERVED.union(streams.values()))
     for argument in arguments:
         known = declared.get(normal(argument.flag))
         role = Role.FIXED if _is_fixed(argument) else role_of(argument.flag)
         if role is Role.SEED:
-            stream = "seed" if len(seeds) == 1 else stream_of(argument.flag)
-            draft.seeds[stream] = argument.flag
-            draft.words += argument.words(f"{{{stream}}}")
+            draft.seeds[argument.flag] = streams[argument.flag]
+            draft.words += argument.words(f"{{{streams[argument.flag]}}}")
         elif role in (Role.FOLDER, Role.FILE):
             draft.outputs.append(argument.flag)
             end = f"/{Path(argument.value).name}" if role is Role.FILE else ""
@@ -138,17 +139,17 @@ def _parameter(argument: Argument, known: Declared | None) -> Parameter:
     return Parameter(argument.flag, value, choices if value in choices else ())
 
 
-def _names(arguments: Sequence[Argument]) -> dict[Argument, str]:
+def _names(arguments: Sequence[Argument], reserved: AbstractSet[str]) -> dict[Argument, str]:
     """A name for each argument: that of its flag, as short as it can be."""
     short = Counter(_identifier(each.flag.rpartition(".")[2]) for each in arguments)
     names: dict[Argument, str] = {}
     for argument in arguments:
         last = _identifier(argument.flag.rpartition(".")[2])
         name = last if short[last] == 1 else _identifier(argument.flag)
-        number, taken = 2, set(names.values()) | RESERVED
+        number, taken = 2, set(names.values()) | reserved
         first = name
         while name in taken:
-            name = f"{first}_{number}" if first not in RESERVED else f"{first}_value"
+            name = f"{first}_{number}" if first not in reserved else f"{first}_value"
             number += 1
         names[argument] = name
     return names
@@ -167,7 +168,7 @@ def _add_undeclared(draft: Draft, declared: Sequence[Declared]) -> None:
     missing = [each for each in declared if given.isdisjoint(map(normal, each.names))]
     seeds = [each for each in missing if role_of(each.flag) is Role.SEED]
     if not draft.seeds and len({each.flag for each in seeds}) == 1:
-        draft.seeds["seed"] = seeds[0].flag
+        draft.seeds[seeds[0].flag] = "seed"
         draft.words.append(f"{seeds[0].flag}={{seed}}")
     usable = [each for each in missing if role_of(each.flag) is Role.PARAMETER]
     numbers = [each for each in usable if type(each.default) in (int, float)]

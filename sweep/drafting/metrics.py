@@ -31,6 +31,7 @@ _BESIDE = frozenset(
 )
 """Words of metrics that are no measure of how well a model learnt."""
 _STEPS = frozenset({"step", "steps", "iter", "iteration", "epoch", "it", "update", "round"})
+_NAME = re.compile(r"\w[\w.+-]*")
 _SEPARATORS = " \t\r,;|:-—–>#*="
 _MAX_WORDS = 4
 
@@ -148,14 +149,14 @@ def _json(tree: ast.Module, file: str) -> Iterator[Proposal]:
 def _of_dictionary(
     call: ast.Call, content: ast.Dict, tree: ast.Module, file: str
 ) -> Iterator[Proposal]:
-    called, text = ast.unparse(call.func), ast.unparse(tree)
+    called, has_result = ast.unparse(call.func), "SWEEP_RESULT" in ast.unparse(tree)
     names = [each.value for each in content.keys if isinstance(each, ast.Constant)]
     for name in (each for each in names if isinstance(each, str)):
-        if called.endswith("dumps") and "SWEEP_RESULT" not in text:
-            source = {"line": name}
-        elif called.endswith(("dump", "dumps")) and "SWEEP_RESULT" in text:
+        if has_result and called.endswith(("dump", "dumps")) and _NAME.fullmatch(name):
             yield from _proposed(name, {}, f"{file}, line {call.lineno}", name)
             continue
+        if called.endswith("dumps"):
+            source = {"line": name}
         elif called == "print":
             source = {"regex": rf"{escaped(repr(name))}: (?P<value>{NUMBER})"}
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from sweep.metrics.names import words_of_name
@@ -45,10 +46,12 @@ _ROLES = {
 }
 _SEED_WORDS = frozenset({"seed", "seeds"})
 _SEED_NAMES = frozenset({"randomstate", "rngseed", "randseed", "myseed", "seedeverything"})
-_AFFIXES = frozenset(
-    {"seed", "seeds", "random", "manual", "global", "rng", "torch", "np", "numpy", "base", "train"}
-)
-"""Words around a seed's name that do not tell which stream it is for."""
+_STREAMS = {
+    **dict.fromkeys(("init", "model", "weights", "net"), "init"),
+    **dict.fromkeys(("data", "order", "shuffle", "split", "sampler", "loader"), "data"),
+    "dropout": "dropout",
+}
+"""The stream of random numbers that a word beside `seed` tells."""
 
 
 def role_of(flag: str) -> Role:
@@ -63,7 +66,16 @@ def role_of(flag: str) -> Role:
     return _ROLES.get(joined) or _ROLES.get(last) or Role.PARAMETER
 
 
-def stream_of(flag: str) -> str:
-    """The stream of random numbers that a seed is for: `data` for `--data-seed`."""
-    words = [word for word in words_of_name(flag.rpartition(".")[2]) if word not in _AFFIXES]
-    return "_".join(words) or "main"
+def streams_of(flags: Sequence[str]) -> dict[str, str]:
+    """The stream of random numbers that each seed is for: `data` for `--data-seed`.
+
+    It is `seed` for each if there is only one, or if their names do not tell one stream for each.
+    """
+    told = {
+        flag: next((_STREAMS[word] for word in words_of_name(flag) if word in _STREAMS), "")
+        for flag in flags
+    }
+    streams = set(told.values())
+    if len(told) > 1 and "" not in streams and len(streams) == len(told):
+        return told
+    return dict.fromkeys(flags, "seed")

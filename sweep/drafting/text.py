@@ -44,11 +44,12 @@ def _head(draft: Draft, name: str, path: Path) -> Iterator[str]:
 
 
 def _trainer(draft: Draft, path: Path, folder: Path) -> Iterator[str]:
-    streams = list(draft.seeds)
+    streams = list(dict.fromkeys(draft.seeds.values()))
     yield "[trainer]"
     yield f"command = {_listed([*draft.launch.words, *draft.words])}"
-    yield "# The code: if one of these files changes, runs are new runs."
-    yield f"code = {_listed(draft.code)}"
+    if draft.code:
+        yield "# The code: if one of these files changes, runs are new runs."
+        yield f"code = {_listed(draft.code)}"
     beside = os.path.relpath(folder, path.absolute().parent)
     yield f"workdir = {quoted(beside)}    # where the command runs, relative to this file"
     if draft.uses_flags:
@@ -155,7 +156,7 @@ def guesses(draft: Draft) -> Mapping[str, str]:
         "parameters": ", ".join(
             f"{name} = {toml(each.value)}" for name, each in draft.parameters.items()
         ),
-        "seed": ", ".join(draft.seeds.values()) or _no_seed(draft),
+        "seed": ", ".join(draft.seeds) or _no_seed(draft),
         "metric": f"{metric.name}, {metric.direction.words}; "
         + (f"from {metric.place}" if metric.place else "nothing found that is printed: a guess"),
         "code": ", ".join(draft.code) or "none found",

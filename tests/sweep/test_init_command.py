@@ -116,6 +116,12 @@ def test_several_seeds_are_streams(draft: Draft) -> None:
     assert trainer["command"][-2:] == ["--init-seed={init}", "--data_seed={data}"]
 
 
+def test_seeds_whose_streams_are_not_told_are_one(draft: Draft) -> None:
+    trainer = draft("python train.py --lr=1 --seed=1 --data_seed=2")["trainer"]
+    assert "seed" not in trainer
+    assert trainer["command"][-2:] == ["--seed={seed}", "--data_seed={seed}"]
+
+
 def test_the_code_is_the_script_and_what_it_imports_from_its_folder(draft: Draft) -> None:
     assert draft("python train.py --lr=1")["trainer"]["code"] == ["train.py", "net.py"]
 
@@ -249,6 +255,29 @@ def test_the_command_says_what_it_guessed_and_overwrites_no_file(
         "sweep: train.toml exists already and was not changed; name another file\n"
     )
     assert (tmp_path / "train.toml").read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python train.py --lr=0.2",
+        "OMP_NUM_THREADS=1 python -m train --lr 0.2 --ema --act=gelu --out_dir=o",
+        "python train.py optim.lr=0.2 net.lr=1 init=3 '--note={x} \\\\d'",
+        "python train.py --init-seed=1 --data-seed=2 --betas 0.9 0.95",
+        "python",
+        "python -c 'print(1)' --lr=1",
+    ],
+)
+def test_the_study_that_is_written_can_be_planned(tmp_path: Path, sweep: Run, command: str) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    done = sweep(tmp_path, "init", "s.toml", "--command", command)
+    if command == "python":
+        assert done.returncode == 2
+        return
+    assert (done.returncode, done.stderr) == (0, "")
+    planned = sweep(tmp_path, "plan", "s.toml")
+    assert (planned.returncode, planned.stderr) == (0, "")
+    assert "2 arms × 3 seeds = 6 runs" in planned.stdout
 
 
 def test_without_a_command_the_file_to_write_must_be_named(tmp_path: Path, sweep: Run) -> None:
