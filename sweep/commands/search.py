@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.console import Console
 
 from sweep.commands.preparing import prepare_inputs
@@ -21,7 +23,7 @@ from sweep.executors.slots import find_slots
 from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
-from sweep.running.settings import Settings
+from sweep.running.settings import settings_for
 from sweep.running.train import train_jobs
 from sweep.searching.mirror import Mirror
 from sweep.searching.problem import Problem, problems_of, trials_name
@@ -106,7 +108,7 @@ def _run_trials(
     queue = Queue(store, this_process())
     source = TrialSource(queue, problems, workload.job, Mirror(workspace.folder, tell))
     _announce(problems, store, len(slots), console)
-    settings = Settings(jobs, name, request.fail_fast)
+    settings = replace(settings_for(plan.study, fail_fast=request.fail_fast), study=name)
     summary = train_jobs(workspace, store, source, slots, settings, console)
     source.finish()
     if summary.interrupted:

@@ -20,7 +20,7 @@ from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
 from sweep.reports.forecast_text import disk_warning
-from sweep.running.settings import Settings
+from sweep.running.settings import settings_for
 from sweep.running.train import train_jobs, unfinished
 from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
@@ -93,7 +93,7 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
         steps.announce(store, training, slots)
         workload.inputs.save_small()
         labels = {label: job for label, job in training.jobs.items() if job.run_id in missing}
-        settings = Settings(training.plan.study.jobs, training.plan.study.name, training.fail_fast)
+        settings = settings_for(training.plan.study, fail_fast=training.fail_fast)
         summary = train_jobs(workspace, store, labels, slots, settings, console)
         if summary.interrupted:
             print_continuation(summary, len(labels), console)

@@ -58,7 +58,7 @@ def _columns(change: Change, now: float) -> dict[str, Any]:
     """Return the columns of `runs` that a change sets."""
     columns: dict[str, Any] = {**UNCLAIMED, "state": change.state}
     if change.result:
-        return {**columns, **change.result.model_dump(exclude={"chunk_losses", "metrics"})}
+        return {**columns, **change.result.columns()}
     if change.state is RunState.FAILED:
         return {**columns, "cause": change.reason}
     del columns["failures"]

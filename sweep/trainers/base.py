@@ -173,6 +173,9 @@ class Trainer(Protocol):
     def find_mistakes(self, study: Study) -> list[Mistake]:
         """Return what is wrong with a study for this trainer, whatever its arms are."""
 
+    def preload(self, study: Study) -> Sequence[str]:
+        """Return the modules that its runs need, to be imported once before they are forked."""
+
     def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> RunSpec:
         """The study's baseline with some fields set.
 

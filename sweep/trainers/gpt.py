@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sweep.executors.fork_server import PRELOAD_GPT
 from sweep.study.file import Study, apply
 from sweep.study.mistakes import Mistake
 from sweep.trainers.base import Inputs, RunIdentity, RunSpec
@@ -22,6 +23,9 @@ class GptTrainer:
 
     def find_mistakes(self, study: Study) -> list[Mistake]:  # noqa: ARG002  (its fields are checked)
         return []
+
+    def preload(self, study: Study) -> Sequence[str]:  # noqa: ARG002  (the same for all)
+        return PRELOAD_GPT
 
     def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> GptRun:
         return GptRun(apply(study.baseline, changes, seeds))

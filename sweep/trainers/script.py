@@ -165,6 +165,9 @@ class ScriptRuns:
     def find_mistakes(self, study: Study) -> list[Mistake]:
         return script_mistakes(study)
 
+    def preload(self, study: Study) -> Sequence[str]:  # noqa: ARG002  (a command is a new process)
+        return ()
+
     def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> ScriptRun:
         script, folder = _script(study), script_folder(study)
         values = set_parameters(study.parameters, changes)

@@ -143,8 +143,7 @@ def _attempts(directory: RunDirectory, found: Rebuilt) -> Iterator[AttemptLine]:
 
 
 def _outcome(result: Result) -> Row:
-    fields = result.model_dump(exclude={"chunk_losses", "metrics"})
-    return {key: value for key, value in fields.items() if value is not None}
+    return {key: value for key, value in result.columns().items() if value is not None}
 
 
 def _curves(run_id: str, directory: RunDirectory, result: Result) -> dict[Table, list[Row]]:
