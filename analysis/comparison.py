@@ -257,14 +257,18 @@ class Comparison:
         return moments(self.differences)
 
 
-def compare(arms: Sequence[ArmRuns], baseline: ArmRuns, *, pairs: bool = True) -> list[Comparison]:
+def compare(
+    arms: Sequence[ArmRuns], baseline: ArmRuns, *, pairs: bool = True, least_digit: float = 0.0
+) -> list[Comparison]:
     """Compare every arm with the baseline.
 
     All at once, so that they share random sign patterns, the resolution of the losses, and the
     prior of the variances of single runs. Where runs share seeds, a pair is one of independent
-    seeds: see `independent`. With `pairs` = False, equal seeds do not pair.
+    seeds: see `independent`. With `pairs` = False, equal seeds do not pair. The last digit of the
+    losses is at least `least_digit`.
     """
-    digit = resolution(np.concatenate([runs.observed for runs in (baseline, *arms)]))
+    shown = resolution(np.concatenate([runs.observed for runs in (baseline, *arms)]))
+    digit = max(shown, least_digit)
     held = held_streams([baseline, *arms])
     sides = [independent_sides(arm, baseline, held, pairs=pairs) for arm in arms]
     prior = run_prior([arm for arm, _ in sides] + [other for _, other in sides[:1]], digit)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from .comparison import Comparison
+from .ratios import ratio_interval
 from .runs import Seed
 
 Floats = NDArray[np.float64]
@@ -87,14 +88,9 @@ def fieller(numerators: Floats, denominators: Floats, alpha: float) -> tuple[flo
     interval has no end.
     """
     n = numerators.size
-    (var_x, cov), (_, var_y) = np.cov(numerators, denominators)
+    covariance = np.cov(numerators, denominators) / n
     x, y = float(numerators.mean()), float(denominators.mean())
-    q = float(stdtrit(n - 1, alpha / 2)) ** 2 / n
-    a, half_b, c = y**2 - q * var_y, x * y - q * cov, x**2 - q * var_x
-    if a <= 0:
-        return None
-    root = math.sqrt(max(half_b**2 - a * c, 0.0))
-    return float((half_b - root) / a), float((half_b + root) / a)
+    return ratio_interval(x, y, covariance, float(stdtrit(n - 1, alpha / 2)))
 
 
 def _by_seed(comparison: Comparison) -> dict[Seed, float]:

@@ -56,6 +56,8 @@ class Plan:
     """Nats, above 0: arms are also tested for an improvement by at least this much."""
     target: float | None = None
     """Nats: the mean of every arm, the baseline's included, is tested against it."""
+    resolution: float = 0.0
+    """The size of the last digit that the losses were computed from, if they do not show it: nats."""
     budgets: Mapping[str, float] = field(default_factory=dict)
     """Arms that are the baseline with another budget: their tokens over the baseline's. They turn
     effects into tokens, and are no questions: name them in `outside_family` too."""

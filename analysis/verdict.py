@@ -59,7 +59,12 @@ def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     by_arm = read_runs(runs, (plan.baseline, *plan.arms))
     baseline = by_arm[plan.baseline]
     held = held_streams(by_arm.values())
-    comparisons = compare([by_arm[arm] for arm in plan.arms], baseline, pairs=plan.pairs)
+    comparisons = compare(
+        [by_arm[arm] for arm in plan.arms],
+        baseline,
+        pairs=plan.pairs,
+        least_digit=plan.resolution,
+    )
     streams = _shared_streams(by_arm.values(), held)
     prior = learn_prior(comparisons)
     judged = [_judged(comparison, prior, plan) for comparison in comparisons]

@@ -39,6 +39,8 @@ class Change:
     pause: float = 0.0
     """Seconds before the run may be claimed again."""
     result: Result | None = None
+    primary_value: float | None = None
+    """The metric that the study is about, if a script's run is done."""
     events: Sequence[Event] = ()
 
 
@@ -54,6 +56,7 @@ def recorded(run_id: str, end: End, peak_bytes: int | None) -> Change:
         reason=end.result.cause,
         peak_bytes=peak_bytes,
         result=end.result,
+        primary_value=end.primary_value,
         events=end.events,
     )
 

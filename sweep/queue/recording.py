@@ -6,14 +6,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
 from sweep.queue.changes import Change
+from sweep.store.ledger import Row
 from sweep.store.metrics import add_metrics
-from sweep.store.schema import attempts, chunk_losses, curves, runs
+from sweep.store.schema import attempts, chunk_losses, curves, metric_points, metrics, runs
 from sweep.store.select_in import select_in
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
+from trainer.rundir.directory import Event, Result
 
 UNCLAIMED = {"owner": None, "attempt": None, "beat": None, "retry_at": None, "failures": None}
 """Columns of a run that no scheduler holds and that has not failed yet."""
@@ -58,7 +60,7 @@ def _columns(change: Change, now: float) -> dict[str, Any]:
     """Return the columns of `runs` that a change sets."""
     columns: dict[str, Any] = {**UNCLAIMED, "state": change.state}
     if change.result:
-        return {**columns, **change.result.columns()}
+        return {**columns, **result_columns(change.result, change.primary_value)}
     if change.state is RunState.FAILED:
         return {**columns, "cause": change.reason}
     del columns["failures"]
@@ -76,19 +78,42 @@ def _end(change: Change) -> dict[str, Any]:
     }
 
 
+def result_columns(result: Result, primary_value: float | None) -> dict[str, Any]:
+    """Return the columns of `runs` that a result sets; a script's loss is its primary metric."""
+    columns = result.model_dump(exclude={"chunk_losses", "metrics"})
+    return columns if primary_value is None else {**columns, "test_loss": primary_value}
+
+
+def curve_rows(run_id: str, result: Result, events: Sequence[Event]) -> dict[Table, list[Row]]:
+    """Return the rows of a result in the tables that hang on `runs`."""
+    return {
+        curves: [
+            {"run_id": run_id, **event.model_dump(exclude={"metrics"})}
+            for event in events
+            if event.learning_rate is not None  # a script's events have metrics only
+        ],
+        chunk_losses: [
+            {"run_id": run_id, "chunk": chunk, "loss": loss}
+            for chunk, loss in enumerate(result.chunk_losses)
+        ],
+        metrics: [
+            {"run_id": run_id, "name": name, "value": value}
+            for name, value in result.metrics.items()
+        ],
+        metric_points: [
+            {"run_id": run_id, "name": name, "step": event.step, "value": value}
+            for event in events
+            for name, value in event.metrics.items()
+        ],
+    }
+
+
 def _insert_curves(connection: Connection, changes: Sequence[Change]) -> None:
-    curve = [
-        {"run_id": change.run_id, **event.model_dump(exclude={"metrics"})}
-        for change in changes
-        for event in change.events
-        if event.learning_rate is not None  # a script's events have metrics only
-    ]
-    chunks = [
-        {"run_id": change.run_id, "chunk": chunk, "loss": loss}
-        for change in changes
-        if change.result
-        for chunk, loss in enumerate(change.result.chunk_losses)
-    ]
-    for table, rows in ((curves, curve), (chunk_losses, chunks)):
+    found: dict[Table, list[Row]] = {}
+    for change in changes:
+        if change.result:
+            for table, rows in curve_rows(change.run_id, change.result, change.events).items():
+                found.setdefault(table, []).extend(rows)
+    for table, rows in found.items():
         if rows:
             connection.execute(insert(table), rows)

@@ -73,6 +73,8 @@ class End:
     result: Result | None = None
     events: Sequence[Event] = ()
     """The training curve, if there is a result."""
+    primary_value: float | None = None
+    """Of a script's result: the metric that the study is about; None if the run diverged."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,19 +21,25 @@ CAUSES: Mapping[int, Cause] = {
 """By exit status. Any other status is `Cause.FAILED`."""
 
 
-def find_result(directory: RunDirectory) -> End | None:
-    """Return the result in a directory; see `sweep.trainers.base.RunSpec.find_result`."""
+def find_result(directory: RunDirectory, primary: str | None = None) -> End | None:
+    """Return the result in a directory; see `sweep.trainers.base.RunSpec.find_result`.
+
+    `primary`: the metric of a script that its study is about.
+    """
     result = directory.read_result()
     if result is None:
         return None
     events = directory.read_events()
-    return End(cause=Cause.RESULT, reason=result.cause, result=result, events=events)
+    value = result.metrics.get(primary) if primary and result.state == "done" else None
+    return End(
+        cause=Cause.RESULT, reason=result.cause, result=result, events=events, primary_value=value
+    )
 
 
-def read_end(directory: RunDirectory, ended: Ended) -> End:
+def read_end(directory: RunDirectory, ended: Ended, primary: str | None = None) -> End:
     """Return why a process ended; see `sweep.trainers.base.RunSpec.read_end`."""
     try:
-        found = find_result(directory) if ended.status == Exit.DONE else None
+        found = find_result(directory, primary) if ended.status == Exit.DONE else None
         return found or _end_without_result(directory, ended)
     except (OSError, RunDirectoryError) as error:
         reason = str(error)

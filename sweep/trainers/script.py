@@ -122,10 +122,10 @@ class ScriptRun:
         write_json(directory.script, fields)
 
     def find_result(self, directory: RunDirectory) -> End | None:
-        return find_result(directory)
+        return find_result(directory, self.primary)
 
     def read_end(self, directory: RunDirectory, ended: Ended) -> End:
-        return read_end(directory, ended)
+        return read_end(directory, ended, self.primary)
 
     def _identity(self) -> dict[str, Any]:
         script = self.script.model_dump(

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Table, insert, select
 
 from sweep.queue.queue import run_row
+from sweep.queue.recording import curve_rows, result_columns
 from sweep.store.ledger import Ledger, Row, directory_name
 from sweep.store.metrics import add_metrics
 from sweep.store.schema import (
@@ -26,7 +27,6 @@ from sweep.store.schema import (
     references,
     runs,
     studies,
-    trials,
 )
 from sweep.store.states import FINISHED, OPEN, RunState
 from sweep.trainers.registry import TRAINERS
@@ -117,15 +117,15 @@ def _read_run(job: Job, directory: RunDirectory, found: Rebuilt) -> RunRecord:
     row = {key: value for key, value in run_row(job).items() if value is not None}
     rows = {runs: [row], attempts: [{"run_id": job.run_id, **line.columns()} for line in lines]}
     try:
-        result = directory.read_result()
-    except RunDirectoryError as error:
+        end = job.spec.find_result(directory)
+    except (OSError, RunDirectoryError) as error:
         found.problems.append(str(error))
-        result = None
+        end = None
     state = RunState.QUEUED
-    if result is not None:
-        state = RunState(result.state)
-        row |= _outcome(result)
-        rows |= _curves(job.run_id, directory, result)
+    if end is not None and end.result is not None:
+        state = RunState(end.result.state)
+        row |= _outcome(end.result, end.primary_value)
+        rows |= curve_rows(job.run_id, end.result, end.events)
     elif lines and lines[-1].state in REQUEUED_WITHOUT_RESULT:
         row |= {"failures": lines[-1].failures}
     elif lines:
@@ -142,21 +142,9 @@ def _attempts(directory: RunDirectory, found: Rebuilt) -> Iterator[AttemptLine]:
             found.problems.append(f"{directory.attempts} has a damaged line, which is left out")
 
 
-def _outcome(result: Result) -> Row:
-    return {key: value for key, value in result.columns().items() if value is not None}
-
-
-def _curves(run_id: str, directory: RunDirectory, result: Result) -> dict[Table, list[Row]]:
-    events = directory.read_events()
-    losses = enumerate(result.chunk_losses)
-    return {
-        curves: [
-            {"run_id": run_id, **event.model_dump(exclude={"metrics"})}
-            for event in events
-            if event.learning_rate is not None
-        ],
-        chunk_losses: [{"run_id": run_id, "chunk": chunk, "loss": loss} for chunk, loss in losses],
-    }
+def _outcome(result: Result, primary_value: float | None) -> Row:
+    fields = result_columns(result, primary_value)
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _read_studies(ledger: Ledger, found: Rebuilt) -> Iterator[StudyFile]:
@@ -215,7 +203,6 @@ def _insert_study(connection: Connection, file: StudyFile, known: set[str], foun
     insert_rows(connection, plans, _columns(file.plans))
     insert_rows(connection, arms, (arm.model_dump(exclude={"id"}) for arm in file.arms))
     insert_rows(connection, references, _columns(file.reference_models))
-    insert_rows(connection, trials, _columns(file.trials))
     query = select(arms.c.name, arms.c.id).where(arms.c.study == study.name)
     new_ids = {row.name: row.id for row in connection.execute(query)}
     arm_ids = {arm.id: new_ids[arm.name] for arm in file.arms}

@@ -91,8 +91,6 @@ class Result(Config):
     """Nats per token; None when the run diverged, and for a script."""
     metrics: dict[str, float] = Field(default_factory=dict)
     """Metrics of the run by name; those that are not finite are left out."""
-    primary: str | None = None
-    """The metric of a script that its study is about."""
     bits_per_byte: float | None = None
     chunk_losses: list[float] = Field(default_factory=list)
     """Mean loss of each chunk of test text; empty when the run diverged."""
@@ -123,13 +121,6 @@ class Result(Config):
     """Training speed, without the evaluation."""
     provenance: dict[str, Any]
     """Code, packages, device and corpus of this result."""
-
-    def columns(self) -> dict[str, Any]:
-        """The fields that a list of runs has; a script's primary metric stands as its loss."""
-        fields = self.model_dump(exclude={"chunk_losses", "metrics", "primary"})
-        if self.primary is not None:
-            fields["test_loss"] = self.metrics.get(self.primary)
-        return fields
 
     @property
     def summary(self) -> str:

@@ -101,7 +101,6 @@ def result_of(
     value = metrics[primary]
     diverged = not math.isfinite(value)
     return Result(
-        primary=primary,
         state="diverged" if diverged else "done",
         metrics={name: each for name, each in metrics.items() if math.isfinite(each)},
         cause=f"{primary} is {'not a number' if math.isnan(value) else 'infinite'}"
