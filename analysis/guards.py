@@ -75,7 +75,9 @@ def judge_guard(
     by_arm = read_runs(runs, (plan.baseline, *plan.arms))
     baseline = by_arm[plan.baseline]
     if bound.is_relative and baseline.losses and baseline.observed.min() <= 0:
-        raise ValueError("a bound in percent needs values above zero; give one in the metric's unit")
+        raise ValueError(
+            "a bound in percent needs values above zero; give one in the metric's unit"
+        )
     if is_exact and not any(each.losses and each.varies for each in by_arm.values()):
         return [_exact(by_arm[arm], baseline, bound) for arm in plan.arms]
     digit = resolution(np.concatenate([each.observed for each in by_arm.values()]))

@@ -58,11 +58,11 @@ def verdict_style(verdict: str | None) -> str:
     return STYLES.get(verdict or "", "")
 
 
-def interval_text(low: float | None, high: float | None) -> str:
+def interval_text(low: float | None, high: float | None, digits: int = 4) -> str:
     """`-0.0123, -0.0101`; `unbounded` if it is infinite; empty if there is no interval."""
     if low is not None and math.isinf(low):
         return "unbounded"
-    return "" if low is None else f"{signed(low)}, {signed(high)}"
+    return "" if low is None else f"{signed(low, digits)}, {signed(high, digits)}"
 
 
 def number(value: float | None, digits: int = 4) -> str:

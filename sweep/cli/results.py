@@ -11,7 +11,7 @@ import typer
 from analysis.multiplicity import CorrectionName
 from sweep.cli.app import app
 from sweep.cli.options import RUNS, Database, Folder, home_path, make_console, open_workspace
-from sweep.cli.questions import MarginOption, TargetOption
+from sweep.cli.questions import GuardOption, MarginOption, TargetOption, read_guards
 
 if TYPE_CHECKING:
     from sweep.importing.settings import Settings
@@ -58,7 +58,17 @@ WhereOption = Annotated[
 ]
 StepOption = Annotated[
     float | None,
-    typer.Option(metavar="N", help="The step to use; each run's last if left out."),
+    typer.Option(
+        "--at-step", "--step", metavar="N", help="The step to use; each run's last if left out."
+    ),
+]
+ImportedMetrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="A metric to import, or NAME=COLUMN; the first is compared; repeatable.",
+    ),
 ]
 BaselineOption = Annotated[
     str | None, typer.Option(metavar="ARM", help="The arm that the others are compared with.")
@@ -83,6 +93,7 @@ DirectionOption = Annotated[
     bool | None,
     typer.Option(
         "--higher-is-better/--lower-is-better",
+        "--maximize/--minimize",
         help="The direction in which the metric improves; lower if left out.",
     ),
 ]
@@ -106,6 +117,8 @@ def import_results(
     zero_loss: ZeroLossOption = None,
     negative_loss: NegativeLossOption = None,
     large_loss: LargeLossOption = None,
+    metric: ImportedMetrics = None,
+    guard: GuardOption = None,
     at_step: StepOption = None,
     baseline: BaselineOption = None,
     alpha: AlphaOption = None,
@@ -123,23 +136,30 @@ def import_results(
     """Import results of other programs as a study, for `sweep report` and `sweep noise`."""
     from sweep.commands import import_
     from sweep.importing.columns import parse_columns
+    from sweep.importing.metric_words import parse_metrics
     from sweep.importing.rules import parse_rules
 
     asked = {"alpha": alpha, "smallest_effect": smallest_effect, "margin": margin, "target": target}
-    settings = _settings(baseline, correction, asked, higher=higher_is_better, pairs=pairs)
+    settings = _settings((baseline, correction), asked, guard, higher=higher_is_better, pairs=pairs)
     losses = {"zero_loss": zero_loss, "negative_loss": negative_loss, "large_loss": large_loss}
     rules = parse_rules(status or [], where or [], losses, at_step, replace=replace, reruns=reruns)
     columns = parse_columns(column or [])
     request = import_.ImportRequest(
-        files=files, study=study, regex=regex, columns=columns, settings=settings, rules=rules
+        files=files,
+        study=study,
+        regex=regex,
+        columns=columns,
+        settings=settings,
+        rules=rules,
+        metrics=parse_metrics(metric or []),
     )
     raise typer.Exit(import_.import_results(open_workspace(runs, db), request, make_console()))
 
 
 def _settings(
-    baseline: str | None,
-    correction: str | None,
+    names: tuple[str | None, str | None],
     numbers: Mapping[str, float | None],
+    guards: list[str] | None,
     *,
     higher: bool | None,
     pairs: bool | None,
@@ -147,6 +167,12 @@ def _settings(
     from sweep.importing.settings import Settings, asked_direction
 
     direction = asked_direction(higher=higher)
+    baseline, correction = names
     return Settings(
-        baseline=baseline, correction=correction, direction=direction, pairs=pairs, **numbers
+        baseline=baseline,
+        correction=correction,
+        direction=direction,
+        pairs=pairs,
+        guards=read_guards(guards) or None,
+        **numbers,
     )

@@ -26,7 +26,13 @@ from sweep.cli.options import (
     open_workspace,
     read_overrides,
 )
-from sweep.cli.questions import MarginOption, TargetOption
+from sweep.cli.questions import (
+    GuardOption,
+    MarginOption,
+    MetricOption,
+    TargetOption,
+    read_guards,
+)
 
 PaceOption = Annotated[
     float | None,
@@ -122,6 +128,8 @@ def report(
     form: FormatOption = None,
     output: Output = None,
     target: TargetOption = None,
+    metric: MetricOption = None,
+    guard: GuardOption = None,
     margin: MarginOption = None,
     details: Annotated[
         bool, typer.Option("--details", help="Show further tests below the table.")
@@ -138,7 +146,7 @@ def report(
         study=study,
         form=chosen_format(form, output),
         output=output,
-        questions=Questions(margin=margin, target=target),
+        questions=Questions(margin=margin, target=target, metric=metric, guards=read_guards(guard)),
         details=details,
     )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))

@@ -9,12 +9,15 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from sweep.errors import ResultsError
+from sweep.errors import ResultsError, listed
+from sweep.importing.adding import save_further
 from sweep.importing.baseline import choose_baseline
 from sweep.importing.columns import Chosen, choose_columns
 from sweep.importing.direction import with_direction
 from sweep.importing.fields import SEED_FIELDS, Field, direction_of
 from sweep.importing.files.logs import parse_pattern
+from sweep.importing.further_metrics import read_metrics
+from sweep.importing.metric_words import MetricWord
 from sweep.importing.pairing import EqualSeeds, check_pairs, find_equal_seeds
 from sweep.importing.questions import gathered
 from sweep.importing.reading import read_results, source_of
@@ -52,6 +55,29 @@ class ImportRequest:
     """By field of a run: the column that holds it."""
     settings: Settings = field(default_factory=Settings)
     rules: Rules = field(default_factory=Rules)
+    metrics: Sequence[MetricWord] = ()
+    """Metrics by name, the one that is compared first; none: the column of the loss."""
+
+    @property
+    def asked_columns(self) -> dict[Field, str]:
+        """The columns that the command names. Raises ResultsError if two are the loss."""
+        if not self.metrics:
+            return dict(self.columns)
+        column = self.metrics[0].column
+        if self.columns.get(Field.LOSS, column) != column:
+            raise ResultsError("--metric and --column loss= name two columns; name one")
+        return {**self.columns, Field.LOSS: column}
+
+    @property
+    def direction(self) -> Direction | None:
+        """The direction that is asked for, of the first metric."""
+        given = [each.direction for each in self.metrics[:1] if each.direction]
+        return given[0] if given else self.settings.direction
+
+    def adds_to(self, earlier: PlanContent | None) -> bool:
+        """True if the file has further metrics of runs that the study has."""
+        names = [each.name for each in self.metrics]
+        return earlier is not None and bool(names) and earlier.metric not in names
 
 
 def import_results(workspace: Workspace, request: ImportRequest, console: Console) -> int:
@@ -60,15 +86,21 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
     Raises UserError, before anything is written, if the file cannot be understood.
     """
     _check(request)
-    source = source_of(request.files)
+    source, columns = source_of(request.files), request.asked_columns
     earlier, settings = _earlier_plan(workspace, request.study), request.settings
-    export = read_results(request.files, parse_pattern(request.regex), request.columns)
+    adds = request.adds_to(earlier)
+    export = read_results(request.files, parse_pattern(request.regex), columns)
     with gathered() as questions:
         known = list(earlier.arms) if earlier else []
         reading = Reading(source=source, questions=questions, rules=request.rules, known_arms=known)
-        chosen = choose_columns(export.frame, {**export.columns, **request.columns}, reading)
-        reading = with_direction(reading, chosen.metric, settings.direction, earlier)
+        chosen = choose_columns(export.frame, {**export.columns, **columns}, reading)
+        chosen = replace(chosen, metric=request.metrics[0].name) if request.metrics else chosen
+        reading = with_direction(
+            reading, chosen.metric, request.direction, None if adds else earlier
+        )
         found = read_runs(chosen.cells, reading, chosen.further, chosen.parents())
+        words = request.metrics if adds else request.metrics[1:]
+        further = read_metrics(words, export.frame, found.table, reading)
         baseline = choose_baseline(settings, earlier, found.arms, reading)
     seeds = find_equal_seeds(found.table, baseline, found.seed_fields)
     check_pairs(seeds, settings, earlier, source)
@@ -84,13 +116,29 @@ def import_results(workspace: Workspace, request: ImportRequest, console: Consol
         seed_fields=found.seed_fields,
         settings=settings,
         reruns=found.reruns,
+        further_metrics=further,
         replace=request.rules.replace,
     )
+    if adds:
+        return _add(workspace, request, new, console)
     saved = save_import(workspace.open_or_create(), new)
     understood = [_summary(request, saved), _understood(chosen, seeds, saved.plan)]
     remarks = [*equal_seed_lines(seeds, saved.plan), *export.remarks, *_remarks(found)]
     for line in [*understood, *remarks, f"Next: sweep report {request.study}"]:
         say(console, line)
+    return 0
+
+
+def _add(workspace: Workspace, request: ImportRequest, new: Import, console: Console) -> int:
+    """Store further metrics of known runs, and print what was understood; the exit status."""
+    number = save_further(workspace.open_or_create(), new)
+    names = listed(
+        f"{shown(each.metric.name)} ({each.metric.direction.words})" for each in new.further_metrics
+    )
+    say(console, f"{new.study}: {counted(number, 'new value')} of {names} for its runs.")
+    say(
+        console, f"Next: sweep report {request.study} --metric {new.further_metrics[0].metric.name}"
+    )
     return 0
 
 

@@ -107,4 +107,5 @@ def _script_content(study: Study) -> dict[str, Any]:
         "metric": metric.name,
         "direction": metric.direction.value,
         "pairs": study.trainer.pairs,
+        "metrics": {each.name: each.json for each in study.known_metrics.values()},
     }

@@ -23,6 +23,7 @@ NOT_DECISIONS = {
     "existed",
     "looks",
     "former_looks",
+    "metrics",
 }
 """Keys of a plan's JSON that decide nothing, or only through others."""
 MAX_LISTED_SEEDS = 6
@@ -54,7 +55,8 @@ def plan_changes(before: PlanContent, after: PlanContent) -> list[PlanChange]:
     keys = sorted((before.json.keys() | after.json.keys()) - COMPARED_APART - NOT_DECISIONS)
     old, new = ({key: _value(plan, key) for key in keys} for plan in (before, after))
     return [
-        *_fields(vars(before.analysis), vars(after.analysis)),
+        *_fields(_settings(before), _settings(after)),
+        *_fields(before.analysis.guards, after.analysis.guards, "guard "),
         *_seeds(list(before.seeds), list(after.seeds)),
         *_fields(old, new),
         *_fields(_search(before), _search(after), "search "),
@@ -65,6 +67,11 @@ def plan_changes(before: PlanContent, after: PlanContent) -> list[PlanChange]:
 def _search(plan: PlanContent) -> Mapping[str, Any]:
     """Return what the trials of a search depended on."""
     return plan.tuned.search if plan.tuned else {}
+
+
+def _settings(plan: PlanContent) -> dict[str, Any]:
+    """The settings of the analysis but its guards."""
+    return {key: value for key, value in vars(plan.analysis).items() if key != "guards"}
 
 
 def _value(plan: PlanContent, key: str) -> Any:  # noqa: ANN401  (JSON)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from sweep.errors import ResultsError
 from sweep.history.looks import looks_before
 from sweep.history.record import save_content
 from sweep.importing.fields import Field
+from sweep.importing.further_metrics import FurtherMetric, save_metrics
 from sweep.importing.inserting import NewRuns, insert_members, insert_runs, update_runs
 from sweep.importing.known_runs import (
     KnownRuns,
@@ -27,7 +28,7 @@ from sweep.importing.known_runs import (
 from sweep.importing.numbering import number_seeds
 from sweep.importing.reruns import save_reruns
 from sweep.importing.run_table import RunTable
-from sweep.importing.settings import Settings, chosen_analysis, chosen_pairs
+from sweep.importing.settings import Settings, check_guards, chosen_analysis, chosen_pairs
 from sweep.importing.updating import Changed, find_changed
 from sweep.metrics.metric import Direction
 from sweep.store.plan_content import PlanContent
@@ -64,6 +65,8 @@ class Import:
     settings: Settings
     reruns: RunTable
     """Exact reruns of these runs."""
+    further_metrics: Sequence[FurtherMetric] = ()
+    """Metrics beside the one that is compared."""
     replace: bool = False
     """True if runs that had ended get the results of this file."""
 
@@ -93,18 +96,20 @@ def save_import(store: Store, new: Import) -> Saved:
         if store.file:
             connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
         _widen_names(connection, new)
-        earlier = _earlier_plan(connection, new)
+        earlier = earlier_plan(connection, new)
         counts = count_runs(connection, new.study)
         fresh, changed = _compare(new, read_known_runs(connection, new.study, counts))
         fresh, labels = _numbered(connection, new, fresh, earlier)
         plan = _plan(new, earlier, _add_counts(counts, new, fresh), labels)
         plan = replace(plan, replaced=[*plan.replaced, *changed.replaced()])
-        _save_study(connection, new, plan)
+        save_study(connection, new, plan)
         arm_ids = _save_arms(connection, new.study, plan)
         insert_runs(connection, new.study, fresh, new.further)
         insert_members(connection, fresh, arm_ids)
         save_reruns(connection, new.study, new.reruns)
         update_runs(connection, NewRuns(ids=changed.ids, table=changed.table), new.further)
+        metrics = new.further_metrics
+        save_metrics(connection, new.study, new.table, metrics, replace=new.replace)
         if sum(plan.arms.values()) <= LARGEST_STUDY_FILE:
             store.write_study_file(connection, new.study)
     added = len(fresh.table)
@@ -131,7 +136,7 @@ def _widen_names(connection: Connection, new: Import) -> None:
         connection.exec_driver_sql(f"ALTER TABLE arms ALTER COLUMN name TYPE {kind}")
 
 
-def _earlier_plan(connection: Connection, new: Import) -> PlanContent | None:
+def earlier_plan(connection: Connection, new: Import) -> PlanContent | None:
     """Return the study's plan before this import; None for a new study. Raises ResultsError."""
     row = connection.execute(select(studies).where(studies.c.name == new.study)).mappings().first()
     if row is None:
@@ -191,9 +196,11 @@ def _add_counts(before: Mapping[str, int], new: Import, fresh: NewRuns) -> dict[
 def _plan(
     new: Import, earlier: PlanContent | None, counts: Mapping[str, int], labels: Mapping[str, int]
 ) -> PlanContent:
+    metrics = {each.metric.name: each.metric for each in new.further_metrics}
     return PlanContent(
         study=new.study,
         imported=True,
+        metrics={**(earlier.metrics if earlier else {}), **metrics},
         metric=new.metric,
         direction=new.direction,
         baseline=new.baseline,
@@ -224,15 +231,22 @@ def _plan_json(plan: PlanContent) -> dict[str, Any]:
         content["direction"] = plan.direction.value
     if not plan.pairs:  # as above
         content["pairs"] = False
+    if plan.metrics:  # as above
+        content["metrics"] = {name: metric.json for name, metric in plan.metrics.items()}
     return content
 
 
-def _save_study(connection: Connection, new: Import, plan: PlanContent) -> None:
+def save_study(
+    connection: Connection, new: Import, plan: PlanContent, *, keep_path: bool = False
+) -> None:
+    """Store the plan and the row of a study; raises ResultsError for a guard of no metric."""
+    check_guards(plan)
     content = _plan_json(plan)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     looks = looks_before(connection, plan, digest)
     now = time.time()
-    row = {"path": str(new.path.resolve()), "plan_hash": digest, "last_run": now, "imported": True}
+    row: dict[str, Any] = {"plan_hash": digest, "last_run": now, "imported": True}
+    row |= {} if keep_path else {"path": str(new.path.resolve())}
     known = connection.execute(
         update(studies).where(studies.c.name == new.study).values(**row)
     ).rowcount

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from sweep.errors import ResultsError
+from sweep.metrics.bounds import parse_bound
 from sweep.metrics.metric import Direction
 from sweep.store.plan_content import AnalysisSettings, PlanContent
+from sweep.study.judged_metrics import find_metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +32,8 @@ class Settings:
     """The direction in which the metric improves."""
     pairs: bool | None = None
     """True if runs with equal seeds pair, False if they do not."""
+    guards: Mapping[str, str] | None = None
+    """By metric: how much worse it may be."""
 
     def analysis(self) -> dict[str, Any]:
         """Return the settings of the analysis that are given, by name."""
@@ -58,3 +64,12 @@ def chosen_analysis(settings: Settings, earlier: PlanContent | None) -> Analysis
     """Return the analysis: as given, else as at the import before, else the default."""
     before = earlier.analysis if earlier else DEFAULT_ANALYSIS
     return replace(before, **settings.analysis())
+
+
+def check_guards(plan: PlanContent) -> None:
+    """Raise ResultsError for a guard of a metric that the study does not have, or without a bound."""
+    for name, text in plan.analysis.guards.items():
+        try:
+            parse_bound(text, find_metric(plan.known_metrics, name, "--guard names"))
+        except ValueError as error:
+            raise ResultsError(str(error)) from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 class Direction(Enum):
@@ -38,6 +40,28 @@ class Metric:
     """Smaller effects do not matter; 0: every effect does."""
     is_exact: bool = False
     """True if runs do not vary in it: one run of each arm says all."""
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Its fields, as a plan has them; without those that are not set."""
+        fields = {
+            "title": self.title if self.title != self.name else "",
+            "unit": self.unit,
+            "smallest_effect": self.smallest_effect,
+        }
+        given = {key: value for key, value in fields.items() if value}
+        return {"direction": self.direction.value, **given}
+
+    @classmethod
+    def from_json(cls, name: str, json: Mapping[str, Any]) -> Metric:
+        """Read what `json` has written."""
+        return cls(
+            name=name,
+            title=json.get("title", name),
+            unit=json.get("unit", ""),
+            direction=Direction(json["direction"]),
+            smallest_effect=json.get("smallest_effect", 0.0),
+        )
 
     @property
     def words(self) -> str:

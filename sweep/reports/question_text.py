@@ -49,7 +49,10 @@ def _lines(report: Report) -> Iterator[str]:
             f"{1 - settings.alpha:.0%} intervals by Fieller, not adjusted."
         )
     if report.questions:
-        asked = ", ".join(f"{name} {value:g}" for name, value in report.questions.items())
+        asked = ", ".join(
+            f"{name} {value}" if isinstance(value, str) else f"{name} {value:g}"
+            for name, value in report.questions.items()
+        )
         yield f"Asked on the command line, not in the plan: {asked}."
 
 

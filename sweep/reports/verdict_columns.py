@@ -16,39 +16,51 @@ from analysis.tables.table import (
 )
 from sweep.reports.run_lines import needs_runs
 from sweep.terminal.units import rough_duration
-from sweep.verdicts.judge import ArmReport, Reference
+from sweep.verdicts.judge import ArmReport, Reference, Report
 
 SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>1,000"
 """Written in place of a number of further seeds that cannot be estimated, or if even
 `analysis.settle.MAX_FURTHER` are unlikely to settle it."""
 
+LARGE, VERY_LARGE = 1_000, 100_000
+"""Means from which on one decimal is shown, or none."""
+
 TableRow: TypeAlias = ArmReport | Reference
 
 
-def verdict_columns(*, diverged: bool = False) -> list[Column[TableRow]]:
-    """The columns of a report; `diverged` adds the one with the shares of diverged runs."""
+def decimals(report: Report) -> int:
+    """Decimals of means and effects: fewer for a metric with large numbers, such as a speed."""
+    mean = abs(report.arms[0].mean_loss or 0.0)
+    return 4 if mean < LARGE else 1 if mean < VERY_LARGE else 0
+
+
+def verdict_columns(*, diverged: bool = False, digits: int = 4) -> list[Column[TableRow]]:
+    """The columns of a report; `diverged` adds the one with the shares of diverged runs.
+
+    `digits`: decimals of means and effects.
+    """
     columns = [
         Column("arm", lambda row: row.name, "left"),
-        Column("runs", _of_arms(_runs_done)),
-        Column("mean", lambda row: number(row.mean_loss), spare=1),
-        Column("effect", lambda row: signed(row.effect)),
+        Column("runs", of_arms(_runs_done)),
+        Column("mean", lambda row: number(row.mean_loss, digits), spare=1),
+        Column("effect", lambda row: signed(row.effect, digits)),
         Column(
             "adj. interval",
-            _of_arms(lambda arm: interval_text(*arm.interval)),
+            of_arms(lambda arm: interval_text(*arm.interval, digits)),
         ),
-        Column("pairing", _of_arms(lambda arm: times(arm.result.pairing_gain)), spare=2),
-        Column("p", _of_arms(lambda arm: probability(arm.result.p)), spare=4),
-        Column("p adj.", _of_arms(lambda arm: probability(arm.result.p_adjusted))),
+        Column("pairing", of_arms(lambda arm: times(arm.result.pairing_gain)), spare=2),
+        Column("p", of_arms(lambda arm: probability(arm.result.p)), spare=4),
+        Column("p adj.", of_arms(lambda arm: probability(arm.result.p_adjusted))),
         Column("verdict", _verdict_cell, "left", style=_style),
-        Column("to settle", _of_arms(_time_to_settle), spare=3),
+        Column("to settle", of_arms(_time_to_settle), spare=3),
     ]
     if diverged:
         # Left out first: the verdict has the number of diverged runs, too.
-        columns.insert(2, Column("diverged", _of_arms(_diverged), spare=5))
+        columns.insert(2, Column("diverged", of_arms(_diverged), spare=5))
     return columns
 
 
-def _of_arms(cell: Callable[[ArmReport], str]) -> Callable[[TableRow], str]:
+def of_arms(cell: Callable[[ArmReport], str]) -> Callable[[TableRow], str]:
     """A cell that is empty in the row of a reference."""
     return lambda row: cell(row) if isinstance(row, ArmReport) else ""
 

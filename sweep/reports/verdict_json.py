@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import Any
 
-from sweep.metrics.registry import PRIMARY
+from analysis.guards import GuardVerdict
 from sweep.reports.document import finite
 from sweep.reports.plan_history import history_json
+from sweep.verdicts.guards import Guard
 from sweep.verdicts.judge import ArmReport, Reference, Report
 from sweep.verdicts.settling import Settling
 
@@ -23,7 +24,9 @@ def report_json(report: Report) -> dict[str, Any]:
         "plan": history_json(report.history),
         "alpha": report.analysis.alpha,
         "correction": report.analysis.correction,
-        "metric": report.metric or PRIMARY.name,
+        "metric": report.metric.name,
+        **({} if report.is_primary else {"primary": report.primary.name}),
+        **({"guards": [_guard_json(each) for each in report.guards]} if report.guards else {}),
         "direction": report.direction.value,
         "pairs": report.pairs,
         "family": report.judgement.family,
@@ -53,9 +56,34 @@ def _arms_json(report: Report) -> list[dict[str, Any]]:
     """The arms, each with its number of runs that existed before the plan; None if unknown."""
     existed = report.history.existed
     return [
-        {**_arm_json(arm), "n_existed": existed.by_arm.get(arm.name, 0) if existed else None}
+        {
+            **_arm_json(arm),
+            "n_existed": existed.by_arm.get(arm.name, 0) if existed else None,
+            **({"guards": _answers_json(report, arm.name)} if report.guards else {}),
+        }
         for arm in report.arms
     ]
+
+
+def _guard_json(guard: Guard) -> dict[str, Any]:
+    return {
+        "metric": guard.metric.name,
+        "direction": guard.metric.direction.value,
+        "bound": guard.text,
+        "change": guard.bound.change,
+        "relative": guard.bound.is_relative,
+        "lacking": guard.lacking,
+    }
+
+
+def _answers_json(report: Report, arm: str) -> dict[str, Any]:
+    """The answers of the guards for an arm, by metric."""
+    answers = {guard.metric.name: guard.answers.get(arm) for guard in report.guards}
+    return {
+        name: {key: value for key, value in finite(asdict(each)).items() if key != "arm"}
+        for name, each in answers.items()
+        if each is not None
+    }
 
 
 def _arm_json(arm: ArmReport) -> dict[str, Any]:
@@ -85,7 +113,7 @@ def _reference_json(reference: Reference) -> dict[str, Any]:
 
 def report_records(report: Report) -> list[dict[str, Any]]:
     """A record for each arm, and one for each reference with the fields that it shares with arms."""
-    arms = _arms_json(report)
+    arms = [_flat(arm, report) for arm in _arms_json(report)]
     empty = dict.fromkeys(arms[0])
     references = [
         {
@@ -98,3 +126,14 @@ def report_records(report: Report) -> list[dict[str, Any]]:
         for each in report.references
     ]
     return [*arms, *references]
+
+
+def _flat(arm: dict[str, Any], report: Report) -> dict[str, Any]:
+    """An arm with a column for each figure of each guard: `guard_loss_state`."""
+    answers = arm.pop("guards", {})
+    names = [field.name for field in fields(GuardVerdict) if field.name != "arm"]
+    return arm | {
+        f"guard_{guard.metric.name}_{name}": answers.get(guard.metric.name, {}).get(name)
+        for guard in report.guards
+        for name in names
+    }

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.multiplicity import CORRECTIONS
+from analysis.tables.table import Column
 from sweep.errors import listed
-from sweep.metrics.registry import PRIMARY
 from sweep.reports.basis_text import basis_lines
 from sweep.reports.details_text import details_json, details_parts
 from sweep.reports.divergence_text import any_diverged, unstable_lines
@@ -21,13 +21,19 @@ from sweep.reports.evidence_text import (
     reproducible_lines,
     split_lines,
 )
+from sweep.reports.guard_text import guard_columns, guard_lines
 from sweep.reports.pairing_text import pairing_lines
 from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
 from sweep.reports.question_text import question_parts
 from sweep.reports.run_lines import run_lines
 from sweep.reports.seeds_text import sd_interval, seeds_of, shared_seed_lines
 from sweep.reports.settling_text import settling_lines
-from sweep.reports.verdict_columns import SEEDS_UNKNOWN, TableRow, verdict_columns
+from sweep.reports.verdict_columns import (
+    SEEDS_UNKNOWN,
+    TableRow,
+    decimals,
+    verdict_columns,
+)
 from sweep.reports.verdict_json import report_json, report_records
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.printable import shown
@@ -42,7 +48,7 @@ def report_document(report: Report, details: Details | None = None) -> Document:
     """The document of a report; its CSV has a record for each row of the table."""
     further = details_parts(details, report.analysis.alpha) if details else ()
     rows: list[TableRow] = [*report.arms, *report.references]
-    table = Table(verdict_columns(diverged=any_diverged(report)), rows)
+    table = Table(columns_of(report), rows)
     return Document(
         content={**report_json(report), "details": details_json(details) if details else None},
         records=report_records(report),
@@ -51,24 +57,29 @@ def report_document(report: Report, details: Details | None = None) -> Document:
             *preamble(report),
             table,
             *footnotes(report),
+            *guard_lines(report),
             *question_parts(report),
             *further,
         ],
     )
 
 
+def columns_of(report: Report) -> list[Column[TableRow]]:
+    """The columns of the table: the verdict, then a column for each guard."""
+    columns = verdict_columns(diverged=any_diverged(report), digits=decimals(report))
+    place = 1 + [column.title for column in columns].index("verdict")
+    return [*columns[:place], *guard_columns(report), *columns[place:]]
+
+
 def preamble(result: Report) -> list[str]:
     """The sentences above the table."""
-    settings, noise = result.analysis, result.judgement.noise
-    what = shown(result.metric) if result.metric else f"{PRIMARY.title}, {PRIMARY.unit}"
-    lines = [
-        f"{result.study}: effect = arm − baseline in {what}; {result.direction.better} is better."
-    ]
+    settings, noise, digits = result.analysis, result.judgement.noise, decimals(result)
+    lines = metric_lines(result)
     if (correction := CORRECTIONS[settings.correction]).is_exploratory:
         lines.append(correction.description)
     if noise is not None:
         lines.append(
-            f"Baseline: mean {noise.mean:.4f}, sd {noise.sd:.4f} over {seeds_of(noise, imported=result.imported)} "
+            f"Baseline: mean {noise.mean:.{digits}f}, sd {noise.sd:.{digits}f} over {seeds_of(noise, imported=result.imported)} "
             f"(95% interval of the sd {sd_interval(noise)})."
         )
     lines += shared_seed_lines(result.judgement)
@@ -95,6 +106,23 @@ def preamble(result: Report) -> list[str]:
     lines += confounder_lines(result.facts.confounders)
     lines += equal_loss_lines(result.facts.equal_losses)
     return [*lines, *mixed_attempt_lines(result.facts.mixed_attempts)]
+
+
+def metric_lines(report: Report) -> list[str]:
+    """Says which metric was judged, and if that is not what the study is about."""
+    metric = report.metric
+    what = metric.words if metric.title != metric.name else shown(metric.name)
+    better = report.direction.better
+    lines = [f"{report.study}: effect = arm − baseline in {what}; {better} is better."]
+    if not report.is_primary:
+        lines.append(
+            f"{shown(metric.name)} is not the study's primary metric, which is "
+            f"{shown(report.primary.name)}: claims about it were not planned."
+        )
+    if report.evidence.lacking:
+        runs = counted(report.evidence.lacking, "run")
+        lines.append(f"{runs} without {shown(metric.name)}, counted as failed.")
+    return lines
 
 
 def interval_lines(report: Report) -> list[str]:

@@ -20,7 +20,8 @@ from sqlalchemy import (
 )
 
 from model.config import ModelConfig, parameter_count
-from sweep.metrics.registry import PARAMETERS, PEAK_MEMORY
+from sweep.metrics.registry import PARAMETERS, PEAK_MEMORY, PRIMARY
+from sweep.store.plan_content import PlanContent
 from sweep.store.schema import attempts, metrics, runs
 from sweep.store.select_in import VALUES_PER_STATEMENT
 from sweep.store.states import FINISHED
@@ -93,7 +94,9 @@ def _parameters(recipe: Mapping[str, Any]) -> int | None:
         return None
 
 
-def metric_value(name: str) -> ColumnElement[Any]:
-    """A run's value of a metric, for queries on `runs`; NULL if it has none."""
+def metric_value(plan: PlanContent, name: str) -> ColumnElement[Any]:
+    """The value of a metric that runs of a study have, for queries on `runs`; NULL if none."""
+    if name == PRIMARY.name if plan.metric is None else plan.imported and name == plan.metric:
+        return runs.c.test_loss
     of_run = (metrics.c.run_id == runs.c.id) & (metrics.c.name == name)
     return select(metrics.c.value).where(of_run).scalar_subquery()

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sweep.metrics.metric import Direction
+from sweep.metrics.metric import Direction, Metric
+from sweep.metrics.registry import METRICS, PRIMARY
 from sweep.store.search_content import SearchContent, TunedContent
 from sweep.study.analysis_section import budget_arm, without_unset
 from sweep.study.names import BASELINE
@@ -27,6 +28,10 @@ class AnalysisSettings:
     """In the same unit: the mean of every arm is tested against it."""
     exchange: Sequence[float] = field(default_factory=list)
     """Factors of the baseline's tokens with which it is trained too."""
+    primary: str | None = None
+    """The metric that verdicts are about, if the study names it."""
+    guards: Mapping[str, str] = field(default_factory=dict)
+    """By metric: how much worse it may be, as `sweep.metrics.bounds` reads it."""
 
     def json(self) -> dict[str, Any]:
         """JSON values, as a plan has them."""
@@ -150,9 +155,11 @@ class PlanContent:
     """For the trials of a search: what is searched."""
     imported: bool = False
     metric: str | None = None
-    """Column of an imported file that holds the losses."""
+    """Column of an imported file that holds the losses; of a script, the metric of the verdicts."""
     direction: Direction = Direction.MINIMIZE
     """The direction in which the metric improves."""
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    """Metrics of an import or of a script, by name."""
     seed_columns: Sequence[str] = ()
     """The columns that tell an imported study's runs apart, and by which they pair."""
     pairs: bool = True
@@ -171,6 +178,19 @@ class PlanContent:
     """The stored JSON."""
 
     @property
+    def known_metrics(self) -> Mapping[str, Metric]:
+        """The metrics that runs may have, by name; the primary one is among them."""
+        if self.metric is None:
+            return METRICS
+        own = Metric(name=self.metric, title=self.metric, unit="", direction=self.direction)
+        return {self.metric: own, **self.metrics}
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that verdicts are about."""
+        return self.known_metrics[self.analysis.primary or self.metric or PRIMARY.name]
+
+    @property
     def budgets(self) -> list[str]:
         """The arms that are the baseline with other budgets; they are no questions."""
         return [arm for arm in map(budget_arm, self.analysis.exchange) if arm in self.arms]
@@ -179,6 +199,7 @@ class PlanContent:
     def from_json(cls, json: Mapping[str, Any]) -> PlanContent:
         """Read the column `plans.content`. Raises KeyError if a field is missing."""
         stack, tuned, search = json.get("stack"), json.get("tuned"), json.get("search")
+        named = METRICS.get(json["analysis"].get("primary"), PRIMARY)
         return cls(
             study=json["study"],
             analysis=AnalysisSettings(**json["analysis"]),
@@ -194,7 +215,10 @@ class PlanContent:
             search=SearchContent(**search) if search else None,
             imported=json.get("imported", False),
             metric=json.get("metric"),
-            direction=Direction(json.get("direction", Direction.MINIMIZE)),
+            direction=Direction(json.get("direction", named.direction)),
+            metrics={
+                name: Metric.from_json(name, each) for name, each in json.get("metrics", {}).items()
+            },
             seed_columns=json.get("seed_columns", ()),
             pairs=json.get("pairs", True),
             labels=json.get("labels", {}),

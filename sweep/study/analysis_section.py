@@ -6,10 +6,19 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from analysis.multiplicity import CorrectionName
 from model.config import Config
+
+
+def _as_written(bound: object) -> object:
+    """A bound that is a number, as text."""
+    is_number = isinstance(bound, int | float) and not isinstance(bound, bool)
+    return repr(bound) if is_number else bound
+
+
+BoundText = Annotated[str, BeforeValidator(_as_written)]
 
 
 class Analysis(Config):
@@ -29,6 +38,12 @@ class Analysis(Config):
     """Budgets, as factors of the baseline's tokens: `[0.8, 1.25]` trains the baseline with these
     too, as arms that are no questions, and gives effects in tokens."""
 
+    primary: str | None = Field(default=None, examples=["tokens_per_second"])
+    """The metric that verdicts are about; by default the test loss or, of a script, the metric that
+    is marked as primary, or the first."""
+    guards: dict[str, BoundText] = Field(default={}, examples=[{"tokens_per_second": "-5%"}])
+    """By metric: how much worse than the baseline it may be, in its unit or in percent."""
+
     @model_validator(mode="after")
     def _budgets_are_distinct(self) -> Analysis:
         repeated = [each for each, times in Counter(self.exchange).items() if times > 1]
@@ -43,7 +58,13 @@ class Analysis(Config):
         return without_unset(self.model_dump(mode="json"))
 
 
-UNSET: Mapping[str, object] = {"margin": None, "target": None, "exchange": []}
+UNSET: Mapping[str, object] = {
+    "margin": None,
+    "target": None,
+    "exchange": [],
+    "primary": None,
+    "guards": {},
+}
 """Settings of the analysis that plans did not always have, as they are if they are not set."""
 
 

@@ -18,15 +18,19 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from model.config import Config
-from sweep.errors import listed
 from sweep.metrics.metric import Metric
-from sweep.metrics.registry import PRIMARY
 from sweep.study.analysis_section import Analysis
 from sweep.study.design_section import Design
 from sweep.study.explain import explain
 from sweep.study.field_names import suggest
 from sweep.study.jobs_section import Jobs
-from sweep.study.metrics_section import MetricSettings, metric_named
+from sweep.study.judged_metrics import (
+    check_declared,
+    check_judged,
+    known_metrics,
+    primary_name,
+)
+from sweep.study.metrics_section import MetricSettings
 from sweep.study.mistakes import InvalidStudyError, Lines, Mistake
 from sweep.study.names import Name, Reason
 from sweep.study.parameters_section import Parameters
@@ -83,6 +87,7 @@ class Study(Config):
     @model_validator(mode="after")
     def _tables_belong_to_the_trainer(self) -> Study:
         if self.trainer is None:
+            check_judged({}, self.analysis)
             for name in ("parameters", "metrics"):
                 if getattr(self, name):
                     raise ValueError(
@@ -95,16 +100,19 @@ class Study(Config):
             )
         if self.analysis.exchange:
             raise ValueError("analysis.exchange changes train.tokens, which a script does not have")
-        _check_metrics(self.metrics)
+        check_declared(self.metrics, self.analysis)
+        check_judged(self.metrics, self.analysis)
         return self
 
     @property
     def metric(self) -> Metric:
         """The metric that verdicts are about."""
-        if self.trainer is None:
-            return PRIMARY
-        name = primary_name(self.metrics)
-        return metric_named(name, self.metrics[name])
+        return self.known_metrics[primary_name(self.metrics, self.analysis)]
+
+    @property
+    def known_metrics(self) -> Mapping[str, Metric]:
+        """All metrics of its runs, by name."""
+        return known_metrics(self.metrics)
 
     @property
     def source(self) -> Path:
@@ -143,27 +151,6 @@ class Study(Config):
         self._source = source
         self._tokenizers.update(tokenizers)
         return self
-
-
-def primary_name(metrics: Mapping[str, MetricSettings]) -> str:
-    """The name of the metric that verdicts are about: the one marked so, else the first."""
-    marked = [name for name, each in metrics.items() if each.primary]
-    return next(iter([*marked, *metrics]))
-
-
-def _check_metrics(metrics: Mapping[str, MetricSettings]) -> None:
-    """Raise ValueError if a script's metrics cannot be judged."""
-    if not metrics:
-        raise ValueError("there is no metric; add a table such as [metrics.val_loss]")
-    marked = [name for name, each in metrics.items() if each.primary]
-    if len(marked) > 1:
-        raise ValueError(f"the metrics {listed(marked)} are all primary; choose one")
-    for name, each in metrics.items():
-        if each.way(name) is None:
-            raise ValueError(
-                f"nothing tells whether a higher {name} is better; add to [metrics.{name}]: "
-                'direction = "minimize", or "maximize"'
-            )
 
 
 def load_study(path: Path) -> Study:

@@ -77,4 +77,10 @@ def metric_named(name: str, settings: MetricSettings) -> Metric:
     """The metric with these settings. Its direction must be known."""
     way = settings.way(name)
     assert way is not None  # noqa: S101  (the study was checked)
-    return Metric(name=name, title=settings.title or name, unit=settings.unit, direction=way)
+    return Metric(
+        name=name,
+        title=settings.title or name,
+        unit=settings.unit,
+        direction=way,
+        smallest_effect=settings.smallest_effect or 0.0,
+    )

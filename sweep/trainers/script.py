@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from sweep.errors import StudyError
 from sweep.executors.base import Ended
-from sweep.study.file import Study, primary_name
+from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
 from sweep.study.metrics_section import MetricSettings, SourceSettings
 from sweep.study.mistakes import InvalidStudyError, Mistake
@@ -177,7 +177,7 @@ class ScriptRuns:
             code=_code(script, folder),
             values=cast("dict[str, JsonValue]", values),
             sources={name: metric_source(each) for name, each in study.metrics.items()},
-            primary=primary_name(study.metrics),
+            primary=study.metric.name,
             seeds=seeds,
         )
 

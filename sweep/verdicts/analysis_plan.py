@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sweep.metrics.metric import Direction
+from sweep.metrics.bounds import parse_bound
+from sweep.metrics.metric import Direction, Metric
+from sweep.metrics.registry import PRIMARY
 from sweep.store.plan_content import AnalysisSettings, PlanContent
+from sweep.study.judged_metrics import find_metric
 from sweep.trainers.stored_recipes import flat_recipe, planned_tokens
 
 if TYPE_CHECKING:
@@ -15,16 +18,22 @@ if TYPE_CHECKING:
     from analysis.rules import Plan
 
 
-def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0) -> Plan:
+def analysis_plan(
+    arms: Sequence[str],
+    content: PlanContent,
+    withdrawn: int = 0,
+    metric: Metric | None = None,
+) -> Plan:
     """The part of a plan that the analysis needs.
 
     `arms` starts with the baseline, as `Store.arms` does; `withdrawn` is the number of withdrawn
-    questions.
+    questions. `metric`: the metric to judge by, by default the study's primary one. Only the test
+    loss can be given in tokens.
     """
     from analysis.rules import Plan
 
     baseline, *others = arms
-    looks = _looks(content, others)
+    looks, judged = _looks(content, others), metric or content.primary
     settings = content.analysis
     return Plan(
         arms=tuple(others),
@@ -35,9 +44,9 @@ def analysis_plan(arms: Sequence[str], content: PlanContent, withdrawn: int = 0)
         withdrawn=withdrawn,
         margin=settings.margin,
         target=settings.target,
-        budgets=_budgets(content, others),
+        budgets=_budgets(content, others) if judged == PRIMARY else {},
         outside_family=frozenset(content.budgets) & set(others),
-        higher_is_better=content.direction is Direction.MAXIMIZE,
+        higher_is_better=judged.direction is Direction.MAXIMIZE,
         looks=looks,
         seen_before=frozenset(content.existed or {}) & set(others) - looks.keys(),
         pairs=content.pairs,
@@ -66,18 +75,48 @@ class Questions:
 
     margin: float | None = None
     target: float | None = None
+    metric: str | None = None
+    """The metric to judge by, in place of the study's primary one."""
+    guards: Mapping[str, str] = field(default_factory=dict)
+    """By metric: how much worse it may be; in place of the plan's bound for it."""
 
     @property
-    def asked(self) -> dict[str, float]:
-        """Those that are asked, by name."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+    def asked(self) -> dict[str, float | str]:
+        """Those that are asked, by name, without the metric."""
+        numbers = {"margin": self.margin, "target": self.target}
+        given = {name: value for name, value in numbers.items() if value is not None}
+        return {**given, **{f"guard {name}": bound for name, bound in self.guards.items()}}
 
-    def added_to(self, settings: AnalysisSettings) -> AnalysisSettings:
-        """The settings with these questions. Raises ValueError as `check_settings` does."""
-        margin = settings.margin if self.margin is None else self.margin
-        target = settings.target if self.target is None else self.target
-        changed = replace(settings, margin=margin, target=target)
+    def judged_by(self, plan: PlanContent) -> Metric:
+        """The metric to judge by. Raises ValueError for one that the study does not have."""
+        if self.metric is None:
+            return plan.primary
+        return find_metric(plan.known_metrics, self.metric, "metric names")
+
+    def added_to(self, plan: PlanContent) -> AnalysisSettings:
+        """The plan's settings with these questions.
+
+        Margin, target and smallest effect of the plan are those of its primary metric. Raises
+        ValueError, which begins with the name of a setting, for an impossible value.
+        """
+        settings, metric = plan.analysis, self.judged_by(plan)
+        if metric != plan.primary:
+            settings = replace(
+                settings, margin=None, target=None, smallest_effect=metric.smallest_effect
+            )
+        changed = replace(
+            settings,
+            margin=settings.margin if self.margin is None else self.margin,
+            target=settings.target if self.target is None else self.target,
+            guards={**settings.guards, **self.guards},
+        )
         check_settings(changed)
+        for name, text in self.guards.items():
+            metric = find_metric(plan.known_metrics, name, "guard names")
+            try:
+                parse_bound(text, metric)
+            except ValueError as error:
+                raise ValueError(f"guard {name}: {error}") from error
         return changed
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
+from sweep.store.metrics import metric_value
 from sweep.store.rows import StudyRow
 from sweep.store.schema import arms, members, planned_runs, runs
 from sweep.store.store import Store
@@ -25,12 +26,13 @@ def find_details(store: Store, study: StudyRow, report: Report) -> Details:
 
     content = replace(store.plan(study), analysis=report.analysis)
     names = [arm.name for arm in report.arms]
-    plan = analysis_plan(names, content, report.history.questions_withdrawn)
-    finished = _finished(store, study.name)
+    metric = report.metric
+    plan = analysis_plan(names, content, report.history.questions_withdrawn, metric)
+    finished = _finished(store, study.name, metric_value(content, metric.name))
     return details(report.evidence.judged_runs, plan, report.judgement, finished)
 
 
-def _finished(store: Store, study: str) -> pd.DataFrame | None:
+def _finished(store: Store, study: str, value: ColumnElement[Any]) -> pd.DataFrame | None:
     """The done runs of a study with the time at which each ended; None if that is unknown.
 
     A run that two arms share is one run.
@@ -38,9 +40,9 @@ def _finished(store: Store, study: str) -> pd.DataFrame | None:
     import pandas as pd
 
     query = (
-        select(arms.c.name, members.c.seed, runs.c.test_loss, runs.c.finished)
+        select(arms.c.name, members.c.seed, value, runs.c.finished)
         .select_from(planned_runs)
-        .where(arms.c.study == study, runs.c.test_loss.is_not(None), runs.c.finished.is_not(None))
+        .where(arms.c.study == study, value.is_not(None), runs.c.finished.is_not(None))
         .order_by(arms.c.position, members.c.seed)
     )
     with store.begin() as connection:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Text, case, cast, select
+from sqlalchemy import ColumnElement, Text, case, cast, select
 
+from sweep.store.metrics import metric_value
 from sweep.store.schema import arms, members, planned_runs, runs
+from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.verdicts.provenance import Provenance, parse_provenance
 
@@ -30,12 +32,19 @@ class Evidence:
     """The runs of a study, arm by arm in the study's order."""
 
     frame: pd.DataFrame
-    """A row per arm and seed with the columns `arm`, `seed`, `loss` (nats per token; NaN if there
-    is none), `status`, `seconds` (NaN for a run that has not ended or was not timed), `tokens`
+    """A row per arm and seed with the columns `arm`, `seed`, `loss` (the metric that is judged; NaN
+    if there is none), `status` (`failed` for a run that is done without this metric), `seconds` (NaN for a run that has not ended or was not timed), `tokens`
     (NaN if unknown) and `provenance` (index into `provenances`). If runs can share the seeds of
     single streams, also `STREAM_SEEDS`."""
     provenances: Sequence[Provenance]
     """The different provenances of the runs."""
+    lacking: int = 0
+    """Runs that are done without the metric."""
+
+    @property
+    def lacks_metric(self) -> bool:
+        """True if runs have ended and none has the metric."""
+        return self.lacking > 0 and bool(self.frame["loss"].isna().all())
 
     @property
     def judged_runs(self) -> pd.DataFrame:
@@ -58,16 +67,18 @@ class Evidence:
         return {str(arm): float(total) for arm, total in totals.items()}
 
 
-def read_evidence(store: Store, study: str) -> Evidence:
-    """Read the runs of a study from the store."""
+def read_evidence(store: Store, study: str, metric: str | None = None) -> Evidence:
+    """Read the runs of a study from the store, with one of its metrics; by default the primary one."""
     import pandas as pd
 
+    plan = store.plan(store.study(study))
+    value = metric_value(plan, metric or plan.primary.name)
     common = _common_provenance(store, study)
     streams = STREAM_SEEDS if _streams_may_repeat(store, study) else ()
     numbers: dict[str | None, int] = {common: 0}
     columns: list[list[Any]] = [[] for _ in range(6 + len(streams))]
     provenances: list[int] = []
-    for rows in _rows(store, study, common, streams):
+    for rows in _rows(store, study, common, (value, *streams)):
         *values, texts = zip(*rows, strict=True)
         for column, some in zip(columns, values, strict=True):
             column.extend(some)
@@ -76,7 +87,7 @@ def read_evidence(store: Store, study: str) -> Evidence:
             for text in texts
         ]
     names = {arm.id: arm.name for arm in store.arms(study)}
-    arm, seed, loss, status, seconds, tokens, *stream_seeds = columns
+    arm, seed, status, seconds, tokens, loss, *stream_seeds = columns
     by_stream = {column.name: found for column, found in zip(streams, stream_seeds, strict=True)}
     frame = pd.DataFrame(
         {
@@ -90,7 +101,10 @@ def read_evidence(store: Store, study: str) -> Evidence:
             "provenance": provenances,
         }
     )
-    return Evidence(frame, [parse_provenance(text) for text in numbers])
+    lacking = frame["loss"].isna() & (frame["status"] == RunState.DONE)
+    if lacking.any():
+        frame.loc[lacking, "status"] = RunState.FAILED
+    return Evidence(frame, [parse_provenance(text) for text in numbers], int(lacking.sum()))
 
 
 def _streams_may_repeat(store: Store, study: str) -> bool:
@@ -114,7 +128,7 @@ def _common_provenance(store: Store, study: str) -> str | None:
 
 
 def _rows(
-    store: Store, study: str, common: str | None, streams: Sequence[Column[int]]
+    store: Store, study: str, common: str | None, further: Sequence[ColumnElement[Any]]
 ) -> Iterator[Sequence[Sequence[Any]]]:
     """Batches of rows. `SAME_PROVENANCE` replaces the common text: 100,000 copies are slow."""
     provenance = cast(runs.c.provenance, Text)
@@ -122,11 +136,10 @@ def _rows(
         select(
             members.c.arm_id,
             members.c.seed,
-            runs.c.test_loss,
             runs.c.state,
             runs.c.finished - runs.c.started,
             runs.c.tokens,
-            *streams,
+            *further,
             case((provenance == common, SAME_PROVENANCE), else_=provenance),
         )
         .select_from(planned_runs)

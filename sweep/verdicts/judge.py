@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from sweep.errors import ResultsError
 from sweep.history.history import PlanHistory, plan_history
-from sweep.metrics.metric import Direction
+from sweep.metrics.metric import Direction, Metric
+from sweep.metrics.registry import PRIMARY
 from sweep.noise.records import CitedNoise, cited_noise
 from sweep.noise.setting import stored_setting
 from sweep.store.plan_content import AnalysisSettings, PlanContent, StackContent
@@ -16,12 +18,14 @@ from sweep.store.store import Store
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions, analysis_plan
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.family_growth import FamilyGrowth, find_family_growth
+from sweep.verdicts.guards import Guard, find_guards
 from sweep.verdicts.references import study_references
 from sweep.verdicts.run_facts import RunFacts, find_run_facts
 from sweep.verdicts.settling import Settling, find_settling
 from sweep.verdicts.test_text import MAX_RUNS, ChunkEffects, TextDependence, read_chunk_effects
 
 if TYPE_CHECKING:
+    from analysis.rules import Plan
     from analysis.verdict import ArmVerdict, Judgement
 
 
@@ -116,10 +120,12 @@ class Report:
     """The study's file."""
     seeds: Sequence[int]
     """Planned seeds; empty for an imported study."""
-    metric: str | None
-    """The column that an imported study's losses come from; None if sweep trained the runs."""
-    direction: Direction
-    """The direction in which the metric improves."""
+    metric: Metric
+    """The metric that was judged."""
+    primary: Metric
+    """The metric that the study is about: usually the same."""
+    guards: Sequence[Guard]
+    """Other metrics with a bound each, and the answers for each arm."""
     pairs: bool
     """False if runs with equal seeds do not pair, which only an import can say."""
     noise_on_record: CitedNoise | None
@@ -128,8 +134,18 @@ class Report:
     """True if the results were imported."""
     stack: StackContent | None
     """For a stack: the study that its members come from, and the predicted effect; else None."""
-    questions: Mapping[str, float] = field(default_factory=dict)
-    """Settings of the analysis that the command line gave: `margin`, `target`."""
+    questions: Mapping[str, float | str] = field(default_factory=dict)
+    """Settings of the analysis that the command line gave: `margin`, `target`, `guard NAME`."""
+
+    @property
+    def direction(self) -> Direction:
+        """The direction in which the metric improves."""
+        return self.metric.direction
+
+    @property
+    def is_primary(self) -> bool:
+        """True if the metric is the one that the study is about."""
+        return self.metric == self.primary
 
     def arm(self, name: str) -> ArmReport:
         """The arm of this name. Raises KeyError."""
@@ -145,10 +161,19 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
     plan = _plan(store, study, questions)
     history = plan_history(store, study)
     plan = replace(plan, looks=history.looks)
-    evidence = read_evidence(store, study.name)
-    arms = store.arms(study.name)
-    judgement = _judge(evidence, arms, plan, history.questions_withdrawn)
-    chunk_effects = _chunk_effects(store, study.name, evidence, plan.analysis.alpha)
+    metric = questions.judged_by(plan)
+    evidence = read_evidence(store, study.name, metric.name)
+    arms, withdrawn = store.arms(study.name), history.questions_withdrawn
+    names = [arm.name for arm in arms]
+    judgement = _judge(evidence, analysis_plan(names, plan, withdrawn, metric))
+    guards = find_guards(store, study.name, plan, names, withdrawn)
+    _check_asked(questions, metric, evidence, guards)
+    is_test_loss = metric == PRIMARY
+    chunk_effects = (
+        _chunk_effects(store, study.name, evidence, plan.analysis.alpha)
+        if is_test_loss
+        else ChunkEffects()
+    )
     settling = find_settling(store, study, judgement.arms, evidence)
     made = _arm_reports(judgement, arms, evidence, chunk_effects, plan.analysis.smallest_effect)
     baseline = [planned.run for planned in store.study_runs(study.name, arms[0].name)]
@@ -159,18 +184,27 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         analysis=plan.analysis,
         judgement=judgement,
         arms=[replace(arm, settling=settling.get(arm.name)) for arm in made],
-        family_growth=find_family_growth(store, study, evidence, judgement),
-        references=_references(store, study, judgement.arms[0].mean),
+        family_growth=(
+            find_family_growth(store, study, evidence, judgement)
+            if metric == plan.primary
+            else None
+        ),
+        references=_references(store, study, judgement.arms[0].mean) if is_test_loss else [],
         evidence=evidence,
         facts=find_run_facts(evidence, plan),
         chunk_effects=chunk_effects,
         overrides=plan.overrides,
         path=study.path,
         seeds=plan.seeds,
-        metric=plan.metric,
-        direction=plan.direction,
+        metric=metric,
+        primary=plan.primary,
+        guards=guards,
         pairs=plan.pairs,
-        noise_on_record=cited_noise(store, study.name, stored_setting(plan, baseline)),
+        noise_on_record=(
+            cited_noise(store, study.name, stored_setting(plan, baseline))
+            if metric == plan.primary
+            else None
+        ),
         imported=bool(study.imported),
         stack=plan.stack,
         questions=questions.asked,
@@ -180,15 +214,25 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
 def _plan(store: Store, study: StudyRow, questions: Questions) -> PlanContent:
     """The plan with these questions."""
     plan = store.plan(study)
-    return replace(plan, analysis=questions.added_to(plan.analysis))
+    return replace(plan, analysis=questions.added_to(plan))
 
 
-def _judge(
-    evidence: Evidence, arms: Sequence[ArmRow], content: PlanContent, withdrawn: int
-) -> Judgement:
+def _check_asked(
+    questions: Questions, metric: Metric, evidence: Evidence, guards: Sequence[Guard]
+) -> None:
+    """Raise ResultsError if no run has a metric that the command line names."""
+    asked = {guard.metric.name: guard.lacks_metric for guard in guards}
+    asked = {name: lacks for name, lacks in asked.items() if name in questions.guards}
+    if questions.metric is not None:
+        asked[metric.name] = evidence.lacks_metric
+    for name, lacks in asked.items():
+        if lacks:
+            raise ResultsError(f"no run has the metric {name}: it was not recorded")
+
+
+def _judge(evidence: Evidence, plan: Plan) -> Judgement:
     from analysis.verdict import judge
 
-    plan = analysis_plan([arm.name for arm in arms], content, withdrawn)
     return judge(evidence.judged_runs, plan)
 
 
