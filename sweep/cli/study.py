@@ -258,4 +258,4 @@ def init(
     """Write a commented study file to start from; with --command, for a script of your own."""
     from sweep.commands.init import init as write
 
-    raise typer.Exit(write(study, command, make_console()))
+    raise typer.Exit(write(study, make_console(), command))

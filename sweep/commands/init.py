@@ -15,7 +15,7 @@ from sweep.terminal.console import say
 from trainer.errors import UserError
 
 
-def init(path: Path | None, command: str | None, console: Console) -> int:
+def init(path: Path | None, console: Console, command: str | None = None) -> int:
     """Write a study: the template, or one for a script's command; returns the exit status.
 
     Raises UserError if the file exists, or nothing can be made of the command.

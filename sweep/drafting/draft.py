@@ -14,10 +14,10 @@ from sweep.drafting.command_line import CommandLine, read_command
 from sweep.drafting.declared import Declared, by_name, declared_flags, normal
 from sweep.drafting.launchers import Launch, read_launcher
 from sweep.drafting.metrics import Proposal, propose_metric
-from sweep.drafting.modules import local_files, parse
 from sweep.drafting.roles import Role, role_of, streams_of
 from sweep.drafting.values import Value, value_of
 from sweep.errors import UserError
+from sweep.trainers.local_modules import local_files, parse
 
 RESERVED = frozenset({"seed", "gpus", "port", "run_dir", "attempt", "result", "parameters"})
 """Placeholders that mean something else."""

@@ -47,7 +47,7 @@ class ScriptTrainer(Config):
     """`package.module:train`, called as `train(parameters, seed, run_dir, report)`."""
     code: list[str] | None = None
     """Files that belong to the run's fingerprint, with `*` and `**`. By default those that the
-    command names, or the function's module."""
+    command names, or the function's module, and the modules of the folder that they import."""
     workdir: str = "."
     """The folder in which the command is run, relative to the study file."""
     environment: dict[str, str] = Field(default={})

@@ -10,6 +10,7 @@ from pathlib import Path
 from sweep.errors import StudyError, did_you_mean
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.terminal.printable import shown
+from sweep.trainers.local_modules import local_files
 
 MAX_FILES = 10_000
 """Files that the patterns of one study may match."""
@@ -23,7 +24,8 @@ def find_code(settings: ScriptTrainer, folder: Path) -> dict[str, str]:
     Raises StudyError if a pattern of `trainer.code` matches nothing, or a file cannot be read.
     """
     if settings.code is None:
-        paths = {path for path in _named(settings, folder) if path.is_file()}
+        named = [path for path in _named(settings, folder) if path.is_file()]
+        paths = {each for path in named for each in local_files(path, folder)}
     else:
         paths = {path for pattern in settings.code for path in _matches(pattern, folder)}
     if len(paths) > MAX_FILES:

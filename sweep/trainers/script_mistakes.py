@@ -13,6 +13,7 @@ from sweep.study.mistakes import Mistake
 from sweep.study.names import STREAMS
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.terminal.printable import shown
+from sweep.trainers.function_check import why_no_function
 from sweep.trainers.script_code import find_code, reads_parameters_file
 from trainer.errors import CommandError
 from trainer.scripts.placeholders import names
@@ -29,6 +30,7 @@ def script_mistakes(study: Study) -> list[Mistake]:
         *_wrong_placeholders(study),
         *_wrong_files(study),
         *_wrong_streams(study),
+        *_wrong_function(study),
     ]
 
 
@@ -133,6 +135,13 @@ def _wrong_files(study: Study) -> Iterator[Mistake]:
             f"'trainer.function' = {shown(script.function)}: there is no module {shown(module)} in "
             f"{folder}{near}",
         )
+
+
+def _wrong_function(study: Study) -> Iterator[Mistake]:
+    script = _script(study)
+    folder = study.source.parent / Path(script.workdir).expanduser()
+    if script.function is not None and (wrong := why_no_function(script.function, folder)):
+        yield Mistake(("trainer", "function"), f"'trainer.function': {wrong}")
 
 
 def _wrong_streams(study: Study) -> Iterator[Mistake]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 MAX_FILES = 200
@@ -28,10 +29,21 @@ def local_files(script: Path, folder: Path) -> list[Path]:
     """The script and the files in `folder` that it imports or names, directly or not."""
     found = [script]
     for path in found:
-        if len(found) < MAX_FILES and (tree := parse(path)):
-            roots = [script.parent, folder]
-            new = [each for each in _used(tree, path, roots) if each.is_relative_to(folder)]
+        if len(found) < MAX_FILES:
+            used = _used_by(path, _version(path), (script.parent, folder))
+            new = [each for each in used if each.is_relative_to(folder)]
             found.extend(dict.fromkeys(each for each in new if each not in found))
+    return found
+
+
+def imported_names(path: Path) -> set[str]:
+    """The dotted names that a file imports, those of `from x import y` as `x` and `x.y`."""
+    tree, found = parse(path), set[str]()
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return found
 
 
@@ -43,6 +55,22 @@ def file_of_module(name: str, roots: Sequence[Path]) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Time and size of a file, by which a change is seen."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=1000)
+def _used_by(path: Path, _version: tuple[int, int], roots: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Files that a file uses; one that has not changed is read once."""
+    tree = parse(path)
+    return tuple(dict.fromkeys(_used(tree, path, roots))) if tree else ()
 
 
 def _used(tree: ast.Module, path: Path, roots: Sequence[Path]) -> Iterator[Path]:
