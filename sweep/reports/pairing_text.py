@@ -85,9 +85,9 @@ def equal_seed_lines(found: EqualSeeds, plan: PlanContent) -> list[str]:
 
 
 def pairing_lines(report: Report) -> list[str]:
-    """How equal seeds of an imported study correlate, and how they were compared."""
+    """How equal seeds of an import or a script correlate, and how they were compared."""
     arms = [arm for arm in report.arms if arm.result.n_shared]
-    if not report.imported or not arms:
+    if not (report.imported or report.trained_by_script) or not arms:
         return []
     found = [each for each in map(_correlation, arms) if each]
     if not found and report.pairs:
@@ -96,14 +96,15 @@ def pairing_lines(report: Report) -> list[str]:
     late = ""
     if any(change.what == "pairs" for change in report.history.changes):
         late = ", as decided when results were known (that adds to the error: docs/statistics.md)"
-    return [f"Equal seeds: {measured}{_how(arms, pairs=report.pairs)}{late}."]
+    return [f"Equal seeds: {measured}{_how(report, arms)}{late}."]
 
 
-def _how(arms: Sequence[ArmReport], *, pairs: bool) -> str:
+def _how(report: Report, arms: Sequence[ArmReport]) -> str:
     from analysis.effects import PAIRED
 
-    if not pairs:
-        return "compared as unpaired (--no-pairs)"
+    if not report.pairs:
+        setting = "trainer.pairs = false" if report.trained_by_script else "--no-pairs"
+        return f"compared as unpaired ({setting})"
     methods = [arm.result.method for arm in arms]
     unpaired = [each for each in methods if each is not None and each not in PAIRED]
     if not unpaired:

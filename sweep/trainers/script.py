@@ -22,6 +22,7 @@ from sweep.study.parameters_section import set_parameters
 from sweep.study.trainer_section import ONE_SEED, STREAM_NAMES, ScriptTrainer
 from sweep.trainers.base import Cost, End, Inputs, RunIdentity, RunSpec
 from sweep.trainers.ends import find_result, read_end
+from sweep.trainers.preloads import heavy_imports
 from sweep.trainers.script_code import find_code
 from sweep.trainers.script_mistakes import find_program, script_mistakes
 from trainer.errors import RunDirectoryError
@@ -165,8 +166,9 @@ class ScriptRuns:
     def find_mistakes(self, study: Study) -> list[Mistake]:
         return script_mistakes(study)
 
-    def preload(self, study: Study) -> Sequence[str]:  # noqa: ARG002  (a command is a new process)
-        return ()
+    def preload(self, study: Study) -> Sequence[str]:
+        function = _script(study).function
+        return heavy_imports(function, script_folder(study)) if function else ()
 
     def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> ScriptRun:
         script, folder = _script(study), script_folder(study)

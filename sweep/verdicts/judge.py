@@ -127,11 +127,13 @@ class Report:
     guards: Sequence[Guard]
     """Other metrics with a bound each, and the answers for each arm."""
     pairs: bool
-    """False if runs with equal seeds do not pair, which only an import can say."""
+    """False if runs with equal seeds do not pair, as an import or a script can say."""
     noise_on_record: CitedNoise | None
     """The result of `sweep noise` for this baseline, with a warning if it no longer holds."""
     imported: bool
     """True if the results were imported."""
+    trained_by_script: bool
+    """True if a script of the user trained the runs."""
     stack: StackContent | None
     """For a stack: the study that its members come from, and the predicted effect; else None."""
     questions: Mapping[str, float | str] = field(default_factory=dict)
@@ -206,6 +208,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
             else None
         ),
         imported=bool(study.imported),
+        trained_by_script=not study.imported and plan.metric is not None,
         stack=plan.stack,
         questions=questions.asked,
     )

@@ -24,7 +24,7 @@ class Reproducible:
 def count_reproducible(evidence: Evidence) -> Reproducible:
     """Count the runs of a study that are reproducible, by their provenance.
 
-    A CPU always gives the same bits; a GPU does if `jobs.deterministic` was set. Runs whose attempts
+    Only those of the built-in trainer: of a script nothing is known. A CPU always gives the same bits; a GPU does if `jobs.deterministic` was set. Runs whose attempts
     differ are not counted.
     """
     ended = evidence.frame.status.isin(["done", "diverged"])
@@ -32,7 +32,8 @@ def count_reproducible(evidence: Evidence) -> Reproducible:
     exactly, roughly = Counter[str](), 0
     for number, count in counts.items():
         provenance = evidence.provenances[number]
-        if provenance.device_type is None or provenance.earlier:
+        is_script = not provenance.versions  # what it does with its seed is unknown
+        if provenance.device_type is None or provenance.earlier or is_script:
             continue
         if provenance.device_type == "cpu" or provenance.deterministic:
             exactly[_device_words(provenance)] += count
