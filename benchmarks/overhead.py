@@ -1,9 +1,9 @@
 """Overhead of orchestration: time from claim to first step, and use of the slots.
 
-    python benchmarks/overhead.py
+    python benchmarks/overhead.py [--only scripts]
 
 Trains a study with `sweep run` in a folder of its own, reads the times that were recorded, and
-then starts `sweep train` afresh on some of the same recipes, alternating with forked ones.
+then starts `sweep train` afresh on some of the same recipes, alternating with forked ones. Last, or only, it measures the rate at which scripts that do nothing are run.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if __name__ == "__main__":
 
 from statistics import median
 
+from benchmarks.script_overhead import measure, print_overhead
 from sweep.executors.local import LocalExecutor
 from sweep.executors.slots import find_slots
 from sweep.store.schema import attempts, runs
@@ -39,7 +40,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = ROOT / "studies" / "interventions.toml"
     parser.add_argument("study", type=Path, nargs="?", default=default)
-    study = parser.parse_args().study.resolve()
+    parser.add_argument("--only", choices=["gpt", "scripts"], help="measure one of the trainers")
+    options = parser.parse_args()
+    if options.only != "scripts":
+        _measure_gpt(options.study.resolve())
+    if options.only != "gpt":
+        with tempfile.TemporaryDirectory() as name:
+            print_overhead(measure(Path(name)))
+
+
+def _measure_gpt(study: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         began = time.perf_counter()

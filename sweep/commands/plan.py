@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sweep.design.plan import Plan
 from sweep.errors import ExecutionError
-from sweep.executors.slots import find_slots
+from sweep.executors.slots import slots_for
 from sweep.forecast.disk_space import disk_space_for
 from sweep.forecast.forecast import Forecast
 from sweep.forecast.outline import Outline
@@ -96,7 +96,7 @@ def _workload(made: Plan, workspace: Workspace) -> tuple[Workload | None, str | 
 def _slots(made: Plan, wanted: int | None) -> tuple[int, str | None]:
     """Runs at a time; one, and the reason, if this machine lacks the GPUs of a run."""
     try:
-        return len(find_slots(wanted, made.study.jobs.gpus_per_run)), None
+        return len(slots_for(made.study, wanted)), None
     except ExecutionError as error:
         if wanted is not None:
             raise

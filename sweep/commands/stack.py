@@ -12,7 +12,7 @@ from sweep.commands.run import PlanSteps, carry_plan_out
 from sweep.commands.training import EXIT_DONE
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
-from sweep.executors.slots import find_slots
+from sweep.executors.slots import slots_for
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import find_pace, measured_pace
 from sweep.reports.document import print_document
@@ -81,7 +81,7 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
     pace = measured_pace(store, list(judged.jobs().values()))
     if request.dry_run:
         _print(untrained_result(choice, NotTrained.DRY_RUN, plan.seeds), request, console)
-        slots = len(find_slots(request.slots, plan.study.jobs.gpus_per_run))
+        slots = len(slots_for(plan.study, request.slots))
         outline = Outline(plan, make_workload(plan, workspace.cache), store)
         found = pace or find_pace(store, [], list(outline.costs.values()), slots)
         print_outline(outline, found, slots, log)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sweep.commands.preparing import prepare_large
 from sweep.design.plan import Plan
-from sweep.executors.slots import Slot, find_slots
+from sweep.executors.slots import Slot, slots_for
 from sweep.forecast.disk_space import disk_space_for
 from sweep.machine.processors import why_no_gpu
 from sweep.progress.watcher import Stopping, Summary
@@ -77,8 +77,8 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
     if paused := paused_words(workspace, training):
         say(console, paused, "yellow")
         return EXIT_PAUSED
-    slots = find_slots(training.slots, training.plan.study.jobs.gpus_per_run)
-    if why := why_no_gpu():
+    slots = slots_for(training.plan.study, training.slots)
+    if training.plan.study.trainer is None and (why := why_no_gpu()):
         say(console, f"{why}: training on the CPU.", "yellow")
     warn_of_full_disk(workspace, training, len(slots), console)
     jobs = list(training.jobs.values())

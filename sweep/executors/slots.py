@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sweep.errors import ExecutionError
 from sweep.machine.processors import available_cores, find_gpus
+from sweep.study.file import Study
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,7 @@ class Slot:
     """A place for one run."""
 
     name: str
-    """`gpu 0`, `gpu 0+1` or `cpu 3`."""
+    """`gpu 0`, `gpu 0+1`, `gpu 0 1/4` (the first of four runs on it) or `cpu 3`."""
     device: str
     """A torch device: `cuda` or `cpu`."""
     threads: int
@@ -22,35 +24,81 @@ class Slot:
     """Environment variables of the run."""
 
 
-def find_slots(number: int | None = None, per_run: int = 1) -> list[Slot]:
+@dataclass(frozen=True)
+class Inventory:
+    """What this machine has for runs."""
+
+    gpus: Sequence[str]
+    """As CUDA_VISIBLE_DEVICES names them."""
+    cores: int
+
+    @property
+    def units(self) -> str:
+        """What runs are given."""
+        return "GPUs" if self.gpus else "cores"
+
+    @property
+    def available(self) -> int:
+        """Number of GPUs, or of cores without a GPU."""
+        return len(self.gpus) or self.cores
+
+
+def take_inventory(*, with_torch: bool = True) -> Inventory:
+    """The GPUs and cores that runs may use; `with_torch`: only GPUs that this torch can use."""
+    return Inventory(find_gpus(with_torch=with_torch), available_cores())
+
+
+def slots_for(study: Study, number: int | None = None) -> list[Slot]:
+    """The slots for the runs of a study; see `find_slots`."""
+    there = take_inventory(with_torch=study.trainer is None)
+    return find_slots(number, study.jobs.gpus_per_run, there)
+
+
+def find_slots(
+    number: int | None = None, per_run: float = 1, inventory: Inventory | None = None
+) -> list[Slot]:
     """Make one slot per `per_run` GPUs, or per `per_run` cores without a GPU.
 
-    `number` is the number of slots; None for as many as fit. Without GPUs a run may have more
-    processes than there are cores, so that a study for many GPUs can be tried out.
-    Raises ExecutionError if there are too few GPUs, or fewer cores than slots.
+    With `per_run` = 1/4, each GPU has four slots. `number` is the number of slots; None for as many
+    as fit. Without GPUs a run may have more processes than there are cores, so that a study for many
+    GPUs can be tried out. Raises ExecutionError if there are too few GPUs, or fewer cores than slots.
     """
-    gpus, cores = find_gpus(), available_cores()
-    available, unit = (len(gpus), "GPUs") if gpus else (cores, "cores")
-    most = available // per_run if gpus else max(1, available // per_run)
+    there = inventory or take_inventory()
+    sharing = round(1 / per_run) if per_run < 1 else 1
+    each = max(1, int(per_run))
+    most = there.available // each * (sharing if there.gpus else 1)
+    if not there.gpus:
+        most = max(1, most)
     if not most:
         raise ExecutionError(
-            f"jobs.gpus_per_run = {per_run} is not possible here; this machine has {available} "
-            f"{unit}, so 1 to {available} are allowed"
+            f"jobs.gpus_per_run = {each} is not possible here; this machine has {there.available} "
+            f"{there.units}, so 1 to {there.available} are allowed"
         )
     wanted = most if number is None else number
     if not 1 <= wanted <= most:
-        shared = f", {per_run} for each run" if per_run > 1 else ""
+        shared = f", {each} for each run" if each > 1 else ""
+        shared = f", {sharing} runs on each" if there.gpus and sharing > 1 else shared
         raise ExecutionError(
-            f"--slots {wanted} is not possible here; this machine has {available} {unit}{shared}, "
-            f"so 1 to {most} are allowed"
+            f"--slots {wanted} is not possible here; this machine has {there.available} "
+            f"{there.units}{shared}, so 1 to {most} are allowed"
         )
-    threads = max(1, cores // wanted)
-    if gpus:
-        groups = [gpus[first : first + per_run] for first in range(0, wanted * per_run, per_run)]
-        return [
-            Slot(
-                f"gpu {'+'.join(group)}", "cuda", threads, {"CUDA_VISIBLE_DEVICES": ",".join(group)}
-            )
-            for group in groups
-        ]
+    threads = max(1, there.cores // wanted)
+    if there.gpus:
+        return _gpu_slots(there.gpus, each, sharing, threads)[:wanted]
     return [Slot(f"cpu {index}", "cpu", threads) for index in range(wanted)]
+
+
+def _gpu_slots(gpus: Sequence[str], each: int, sharing: int, threads: int) -> list[Slot]:
+    """All slots; those that share a GPU come last, so that a few runs have a GPU each."""
+    firsts = range(0, len(gpus) // each * each, each)
+    groups = [gpus[first : first + each] for first in firsts]
+    return [
+        Slot(
+            f"gpu {'+'.join(group)}{f' {turn}/{sharing}' if sharing > 1 else ''}",
+            "cuda",
+            threads,
+            {"CUDA_VISIBLE_DEVICES": ",".join(group)},
+        )
+        for turn in range(1, sharing + 1)
+        for group in groups
+    ]

@@ -34,7 +34,7 @@ class TrainingTime:
     """Runs to train."""
     slots: int
     """Runs at a time."""
-    gpus_per_run: int
+    gpus_per_run: float
     seconds: float
     """Training and evaluation, summed over all runs."""
     pace: Pace

@@ -16,13 +16,14 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 """The environment variable that limits the GPUs of a process."""
 
 
-def find_gpus() -> list[str]:
+def find_gpus(*, with_torch: bool = True) -> list[str]:
     """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them.
 
-    None if torch was built without CUDA. The variable limits the GPUs that are there; as for CUDA,
+    None if torch was built without CUDA, unless they are for a script, which may not use torch. The
+    variable limits the GPUs that are there; as for CUDA,
     the first number without a GPU hides itself and all names after it.
     """
-    if not torch_has_cuda():
+    if with_torch and not torch_has_cuda():
         return []
     there = installed_gpus()
     named = _named_gpus()

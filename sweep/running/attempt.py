@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from sweep.executors.base import Ended
 from sweep.queue.changes import Change, Claim, failed, recorded, released
@@ -17,6 +20,8 @@ from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError, RunTakenError
 from trainer.rundir.directory import Event, RunDirectory, parse_events
 
+PREPARE_THREADS = 8
+"""Threads that prepare run directories: a disk syncs several files as fast as one."""
 TAKEN_RETRY_SECONDS = 10.0
 """Seconds before the next attempt at a run that another process trains."""
 DISK_FULL_REASON = "the disk is full"
@@ -91,7 +96,8 @@ class Running:
         """Return a request to stop if the attempt has exceeded a time limit; else None."""
         stall, limit = settings.stall_timeout, settings.timeout
         if self.silent > stall:
-            reason = f"no step for {stall:g} s (jobs.stall_timeout): it hung"
+            missing = "output" if self.directory.script.exists() else "step"
+            reason = f"no {missing} for {stall:g} s (jobs.stall_timeout): it hung"
             return StopRequest(Cause.STALLED, reason)
         if limit is not None and self.seconds > limit:
             return StopRequest(Cause.TIMED_OUT, f"not done after {limit:g} s (jobs.timeout)")
@@ -116,6 +122,14 @@ def prepare(run: Running, settings: Jobs) -> Change | None:
     except (OSError, RunDirectoryError, RunTakenError) as error:
         return change_without_start(run, error, settings)
     return None
+
+
+def prepare_all(ready: Sequence[Running], settings: Jobs) -> list[Change | None]:
+    """Prepare several runs at the same time."""
+    if len(ready) <= 1:
+        return [prepare(run, settings) for run in ready]
+    with ThreadPoolExecutor(PREPARE_THREADS) as pool:
+        return list(pool.map(prepare, ready, repeat(settings)))
 
 
 def change_after(run: Running, ended: Ended, settings: Jobs) -> Change:

@@ -6,8 +6,6 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
 from pathlib import Path
 
 from sweep.errors import StoreBusyError
@@ -18,7 +16,7 @@ from sweep.queue.changes import Change, Claim, released
 from sweep.queue.control import is_paused
 from sweep.queue.leases import RENEW_SECONDS
 from sweep.queue.queue import Queue
-from sweep.running.attempt import Running, StopRequest, change_after, prepare
+from sweep.running.attempt import Running, StopRequest, change_after, prepare_all
 from sweep.running.job_source import JobSource, NoMoreJobs
 from sweep.running.obstacles import Obstacles
 from sweep.running.retries import MIN_ALIKE, FailurePattern
@@ -33,8 +31,6 @@ TICK_SECONDS = 0.2
 """Maximum seconds to wait for a run to end before everything else is checked."""
 CHECK_SECONDS = 1.0
 """Seconds between two checks of other schedulers and of the running attempts."""
-PREPARE_THREADS = 8
-"""Threads that prepare run directories: a disk syncs several files as fast as one."""
 LOST_LEASE_REASON = "cancelled, or taken over by another scheduler"
 EXTRA_CLAIMS = 100
 """Jobs to ask for beyond the free slots, since another scheduler may hold the first ones."""
@@ -188,17 +184,14 @@ class Scheduler:
             )
             for job, claim in claimed
         ]
-        with ThreadPoolExecutor(PREPARE_THREADS) as pool:
-            for run, change in zip(
-                ready, pool.map(prepare, ready, repeat(self._settings.jobs)), strict=True
-            ):
-                if change:
-                    self._free.append(run.slot)
-                    self._add(run.job, change)
-                else:
-                    self._running[run.directory.path.resolve()] = run
-                    self._executor.start(run.directory.path, run.slot, run.claim.attempt)
-                    self._watcher.started(run.job, run.slot, run.steps_before)
+        for run, change in zip(ready, prepare_all(ready, self._settings.jobs), strict=True):
+            if change:
+                self._free.append(run.slot)
+                self._add(run.job, change)
+            else:
+                self._running[run.directory.path.resolve()] = run
+                self._executor.start(run.directory.path, run.slot, run.claim.attempt)
+                self._watcher.started(run.job, run.slot, run.steps_before)
 
     def _end(self, ended: Ended) -> None:
         run = self._running.pop(ended.directory)

@@ -45,11 +45,14 @@ def add_metrics(connection: Connection, run_ids: Sequence[str] | None = None) ->
     """
     for some in _batches(run_ids):
         ended = and_(runs.c.state.in_(FINISHED), *some)
-        for name, value in OF_COLUMNS.items():
-            _add(connection, name, select(runs.c.id, value).where(ended, IS_BUILT_IN))
         peak = func.max(attempts.c.peak_bytes)
         peaks = select(runs.c.id, peak).join(attempts, attempts.c.run_id == runs.c.id)
         _add(connection, PEAK_MEMORY.name, peaks.where(ended).group_by(runs.c.id))
+        built_in = select(runs.c.id).where(ended, IS_BUILT_IN).limit(1)
+        if connection.execute(built_in).first() is None:
+            continue
+        for name, value in OF_COLUMNS.items():
+            _add(connection, name, select(runs.c.id, value).where(ended, IS_BUILT_IN))
         _add_parameters(connection, ended)
 
 

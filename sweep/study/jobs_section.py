@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from model.config import Whole
 from trainer.execution import Execution, RunSettings
+
+
+def _whole_or_share(value: float) -> float:
+    """A whole number of GPUs, or one GPU divided by a whole number; 0.33 is meant as a third."""
+    if value >= 1 and value == int(value):
+        return int(value)
+    runs = round(1 / value)
+    if value >= 1 or abs(1 / value - runs) > 0.02 * runs:
+        raise ValueError(
+            "gpus_per_run is a whole number of GPUs, or 1 divided by the number of runs that share "
+            "one GPU: 0.5, 0.33, 0.25, 0.2"
+        )
+    return 1 / runs
 
 
 class Jobs(RunSettings):
     """How runs are executed; nothing here changes a result."""
 
-    gpus_per_run: Annotated[int, Whole, Field(ge=1, le=1024)] = 1
-    """GPUs per run, each training a part of every batch; processes if there is no GPU."""
+    gpus_per_run: Annotated[float, Field(ge=0.01, le=1024), AfterValidator(_whole_or_share)] = 1
+    """GPUs per run, each training a part of every batch; processes if there is no GPU. 0.25: four runs share one."""
     retries: int = Field(default=2, ge=0, le=100)
     """Times that a failed run is started again, from its last checkpoint."""
     retry_seconds: float = Field(default=2.0, ge=0, le=3600)
@@ -29,4 +41,4 @@ class Jobs(RunSettings):
     def execution(self) -> Execution:
         """The settings of each run."""
         settings = {name: getattr(self, name) for name in RunSettings.model_fields}
-        return Execution(processes=self.gpus_per_run, **settings)
+        return Execution(processes=max(1, int(self.gpus_per_run)), **settings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import RowMapping, select
 
 from sweep.errors import ExecutionError, StudyError
-from sweep.executors.slots import find_slots
+from sweep.executors.slots import find_slots, slots_for
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
 from sweep.store.schema import arms, planned_runs, runs
@@ -18,7 +18,6 @@ from sweep.store.select_in import select_in
 from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
 from sweep.study.file import load_study
-from sweep.study.jobs_section import Jobs
 from sweep.study.names import STREAMS
 from sweep.verdicts.evidence import Evidence
 
@@ -124,10 +123,10 @@ def _elapsed(
 def _slots(study: StudyRow) -> int:
     """Runs at a time that `sweep run` of the study would train here."""
     try:
-        jobs = load_study(Path(study.path)).jobs
+        found = load_study(Path(study.path))
     except StudyError:
-        jobs = Jobs()
+        return len(find_slots())
     try:
-        return len(find_slots(None, jobs.gpus_per_run))
+        return len(slots_for(found))
     except ExecutionError:
         return 1

@@ -173,6 +173,10 @@ def test_too_many_slots_or_gpus_are_refused_with_the_largest_number_allowed(
     assert str(error.value) == sentence
 
 
+WRONG_SHARE = (
+    "jobs.gpus_per_run: gpus_per_run is a whole number of GPUs, or 1 divided by the number of runs "
+    "that share one GPU: 0.5, 0.33, 0.25, 0.2"
+)
 JOBS: dict[str, tuple[str, object, str]] = {
     "a word for a micro-batch": (
         "micro_batch",
@@ -194,7 +198,9 @@ JOBS: dict[str, tuple[str, object, str]] = {
         "all",
         "'jobs.keep' = 'all' must be 'weights' or 'nothing'",
     ),
-    "no GPU for a run": ("gpus_per_run", 0, "'jobs.gpus_per_run' = 0 must be at least 1"),
+    "no GPU for a run": ("gpus_per_run", 0, "'jobs.gpus_per_run' = 0 must be at least 0.01"),
+    "a GPU and a half": ("gpus_per_run", 1.5, WRONG_SHARE),
+    "a share that does not go up": ("gpus_per_run", 0.4, WRONG_SHARE),
     "a negative time between checkpoints": (
         "checkpoint_seconds",
         -1,

@@ -22,6 +22,7 @@ not touch CUDA, because a CUDA context does not survive a fork.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -40,6 +41,7 @@ from trainer.processes.run import train_directory
 from trainer.rundir.exits import Exit
 from trainer.scripts import descendants
 from trainer.scripts.processes import die_by
+from trainer.scripts.provenance import device_name
 
 GPT = "gpt"
 """The name of all modules that the built-in trainer needs."""
@@ -193,6 +195,11 @@ def preload(module: str) -> None:
         importlib.import_module(module)
 
 
+def preload_scripts() -> None:
+    """Find out what every run of a script would find out again."""
+    device_name("cpu")
+
+
 def preload_gpt() -> None:
     """Import all that a run of the built-in trainer needs."""
     import torch
@@ -202,14 +209,15 @@ def preload_gpt() -> None:
         "torch._dynamo",
         "torch.optim",
         "trainer.corpora.corpus",
+        "trainer.processes.inputs",
         "trainer.training.loop",
     ):
         importlib.import_module(module)
-    from trainer.training.provenance import code, device_name
+    from trainer.training import provenance
 
     torch.set_num_threads(1)  # a pool of threads does not survive a fork
-    code()
-    device_name(torch.device("cpu"))
+    provenance.code()
+    provenance.device_name(torch.device("cpu"))
 
 
 def main() -> None:
@@ -226,6 +234,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in modules if not start_method.SPAWNS else ():
         preload(module)
+    preload_scripts()
+    gc.collect()
+    gc.freeze()  # or else each child copies the memory of all objects when it collects garbage
     server = ForkServer()
     try:
         # The client may end while the server writes to it.

@@ -14,11 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from trainer.corpora.corpus import Corpus, CorpusInfo
 from trainer.errors import CheckpointError
 from trainer.files import write_whole
 from trainer.processes.failures import exit_status
-from trainer.processes.inputs import find_run_corpus, find_run_weights
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory
 from trainer.rundir.exits import Exit
@@ -27,6 +25,7 @@ from trainer.tokens import TOKENIZER_FILE
 from trainer.words import counted
 
 if TYPE_CHECKING:
+    from trainer.corpora.corpus import Corpus, CorpusInfo
     from trainer.training.trainer import Trainer
     from trainer.training.world import Place
     from trainer.weights.pretrained import Pretrained
@@ -103,6 +102,7 @@ def _train_all_ranks(
     """Train in this process, or in one process per rank."""
     import torch
 
+    from trainer.processes.inputs import find_run_corpus, find_run_weights
     from trainer.training.precision import be_deterministic
     from trainer.training.world import Place, World, join
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from trainer.scripts.output import json_keys
 from trainer.scripts.request import MetricSource
 from trainer.scripts.written_files import state_of
 
-EVENT_FILES = "*tfevents*"
+EVENT_FILE = "tfevents"
+"""Part of the name of each of TensorBoard's files."""
 INSTALL = "pip install 'gpt-sweep[tensorboard]'"
 
 
@@ -45,8 +47,13 @@ class EventFiles:
                     self._curves.add(name, value, step)
         return True
 
-    def _files(self) -> Iterator[Path]:
-        return self._folder.rglob(EVENT_FILES)
+    def _files(self) -> list[Path]:
+        return [
+            Path(folder, name)
+            for folder, _, names in os.walk(self._folder)
+            for name in names
+            if EVENT_FILE in name
+        ]
 
     def _has_grown(self, path: Path) -> bool:
         state = state_of(path)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
 from trainer.errors import CommandError
 
 GROUPS = ("value", "step")
 """Names of the group that is the number."""
+LARGE_BLOCK = 4096
+"""Bytes of output from which it pays to search a block as a whole first."""
 _NOT_FINITE = r"[+-]?(?:[nN]a[nN]|NAN|[iI]nf(?:inity)?|INF)"
 _LOOKS_AROUND = re.compile(r"\(\?<?[=!]|\\[AZbB]|\(\?\(|\(\?[a-zA-Z]")
 """Parts that may match a line by itself, and not the same line among others."""
@@ -27,11 +30,12 @@ class Expression:
         self._compiled = compile_expression(pattern)
         self._group = group_of(self._compiled)
         self._not_finite = _twin_for_not_finite(self._compiled)
-        self._quick = () if _LOOKS_AROUND.search(pattern) else self._as_bytes()
 
     def may_match(self, block: bytes) -> bool:
-        """False if no line of a block of output can match; quick."""
-        return not self._quick or any(each.search(block) for each in self._quick)
+        """False if no line of a block of output can match; quick for large blocks."""
+        if len(block) < LARGE_BLOCK or not self._quick:
+            return True
+        return any(each.search(block) for each in self._quick)
 
     def numbers(self, line: str) -> Iterator[float]:
         """Yield the numbers that a line has, in order. A match that is no number is left out."""
@@ -43,13 +47,13 @@ class Expression:
             if number is not None:
                 yield number
 
-    def _as_bytes(self) -> tuple[re.Pattern[bytes], ...]:
+    @cached_property
+    def _quick(self) -> tuple[re.Pattern[bytes], ...]:
+        """Expressions for a block of lines; none if that is another search than one line by line."""
+        if _LOOKS_AROUND.search(self.pattern) or not self.pattern.isascii():
+            return ()
         compiled = [each for each in (self._compiled, self._not_finite) if each]
-        return tuple(
-            re.compile(each.pattern.encode(), re.MULTILINE)
-            for each in compiled
-            if each.pattern.isascii()
-        )
+        return tuple(re.compile(each.pattern.encode(), re.MULTILINE) for each in compiled)
 
 
 def compile_expression(pattern: str) -> re.Pattern[str]:

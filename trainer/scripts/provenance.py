@@ -40,4 +40,4 @@ def device_name(device: str) -> str:
     except OSError:
         lines = []
     models = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.processor() or platform.machine())
+    return next(models, "") or platform.processor() or platform.machine()

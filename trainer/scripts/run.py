@@ -8,10 +8,11 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from trainer.errors import CommandError, RunDirectoryError
+from trainer.errors import RunDirectoryError
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.scripts import descendants
@@ -63,23 +64,22 @@ def run_script(directory: RunDirectory, place: ScriptPlace, stop: Callable[[], b
     request = read_script(directory)
     descendants.become_subreaper()
     with _marked(directory):
-        if request.function is not None:
-            function = importlib.import_module("trainer.scripts.function")
-            return int(function.call_function(directory, request, place, stop))
-        return _run_command(directory, request, place, stop)
+        return _run(directory, request, place, stop)
 
 
-def _run_command(
+def _run(
     directory: RunDirectory, request: ScriptRequest, place: ScriptPlace, stop: Callable[[], bool]
 ) -> int:
-    if not request.command:
-        raise CommandError("the command is empty; write its program and arguments under [trainer]")
     log, measured = OutputLog(directory.log), measure(directory, request)
     supervisor = Supervisor(directory, measured, log, stop)
 
     def start() -> Command:
         attempt = place.attempt or 1
         given = Invocation(request, measured.outputs, attempt, place.threads, free_port())
+        if request.function is not None:
+            calls: Any = importlib.import_module("trainer.scripts.function")
+            call: Command = calls.Call(request, measured.outputs, given.environment())
+            return call
         return Command(given.arguments(), request.folder, given.environment())
 
     try:
