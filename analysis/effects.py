@@ -23,10 +23,13 @@ Method = Literal[
     "moderated Welch t",
     "Welch t",
     "small-sample t",
+    "pooled t",
+    "Lenth",
     "prediction t",
     "e-value",
 ]
-"""`small-sample t`: Welch's t on the degrees of freedom of the side with fewer runs."""
+"""`small-sample t`: Welch's t on the degrees of freedom of the side with fewer runs. `pooled t`, `Lenth`: of
+factorials, see `factorials`."""
 PAIRED: frozenset[Method] = frozenset({"moderated paired t", "paired t", "e-value"})
 """Methods that compare arm and baseline by pairs."""
 

@@ -3,6 +3,7 @@
 from benchmarks.gates.apart import apart, single_runs
 from benchmarks.gates.clusters import clusters
 from benchmarks.gates.divergence import divergence
+from benchmarks.gates.factorials import factorials
 from benchmarks.gates.gate import Gate
 from benchmarks.gates.looking import looking
 from benchmarks.gates.many_questions import missed_intervals, worth_in_tokens, wrong_claims
@@ -53,6 +54,11 @@ GATES: tuple[Gate, ...] = (
     Gate("divergence", "Null arms that diverge as the baseline: any verdict in 0.06.", divergence),
     Gate("settling", "Stated chances of further seeds come true within 10 points.", settling),
     Gate("stacks", "A stack's predicted interval holds the true sum in at least 0.93.", stacks),
+    Gate(
+        "factorials",
+        "Main effects and interactions: error at most 0.06 each, worst coverage 0.93.",
+        factorials,
+    ),
     Gate("published", "Published numbers, to the printed digits.", published),
     Gate("reference", "The published single runs: noise, prediction t, Holm.", reference),
     Gate(

@@ -28,6 +28,10 @@ ColumnsOption = Annotated[
     list[str] | None,
     typer.Option(metavar="FIELD=COLUMN", help="The column that holds a field; repeatable."),
 ]
+FactorsOption = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,C", help="Columns with the levels of a factorial's factors."),
+]
 RegexOption = Annotated[
     str | None,
     typer.Option(
@@ -111,6 +115,7 @@ def import_results(
     files: FilesArgument,
     study: Annotated[str, typer.Option(metavar="NAME", help="Name of the new study.")],
     column: ColumnsOption = None,
+    factors: FactorsOption = None,
     regex: RegexOption = None,
     status: StatusesOption = None,
     where: WhereOption = None,
@@ -136,6 +141,7 @@ def import_results(
     """Import results of other programs as a study, for `sweep report` and `sweep noise`."""
     from sweep.commands import import_
     from sweep.importing.columns import parse_columns
+    from sweep.importing.factors import parse_factors
     from sweep.importing.metric_words import parse_metrics
     from sweep.importing.rules import parse_rules
 
@@ -152,6 +158,7 @@ def import_results(
         settings=settings,
         rules=rules,
         metrics=parse_metrics(metric or []),
+        factors=parse_factors(factors),
     )
     raise typer.Exit(import_.import_results(open_workspace(runs, db), request, make_console()))
 

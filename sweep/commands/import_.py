@@ -14,6 +14,7 @@ from sweep.importing.adding import save_further
 from sweep.importing.baseline import choose_baseline
 from sweep.importing.columns import Chosen, choose_columns
 from sweep.importing.direction import with_direction
+from sweep.importing.factors import arm_of_factors, read_factors, with_low_baseline
 from sweep.importing.fields import SEED_FIELDS, Field, direction_of
 from sweep.importing.files.logs import parse_pattern
 from sweep.importing.further_metrics import read_metrics
@@ -58,6 +59,9 @@ class ImportRequest:
     metrics: Sequence[MetricWord] = ()
     """Metrics by name, the one that is compared first; none: the column of the loss."""
 
+    factors: Sequence[str] = ()
+    """Columns with the levels of the factors of a factorial."""
+
     @property
     def asked_columns(self) -> dict[Field, str]:
         """The columns that the command names. Raises ResultsError if two are the loss."""
@@ -80,53 +84,87 @@ class ImportRequest:
         return earlier is not None and bool(names) and earlier.metric not in names
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A file that was understood."""
+
+    new: Import
+    chosen: Chosen
+    found: Runs
+    seeds: EqualSeeds
+    remarks: Sequence[str]
+    """Sentences of the readers of files and of factors."""
+
+
 def import_results(workspace: Workspace, request: ImportRequest, console: Console) -> int:
     """Read a file, store its new runs, and print what was understood; the exit status.
 
     Raises UserError, before anything is written, if the file cannot be understood.
     """
     _check(request)
+    earlier = _earlier_plan(workspace, request.study)
+    read = _read(request, earlier)
+    if request.adds_to(earlier):
+        return _add(workspace, request, read.new, console)
+    saved = save_import(workspace.open_or_create(), read.new)
+    understood = [_summary(request, saved), _understood(read.chosen, read.seeds, saved.plan)]
+    remarks = [*equal_seed_lines(read.seeds, saved.plan), *read.remarks, *_remarks(read.found)]
+    for line in [*understood, *remarks, f"Next: sweep report {request.study}"]:
+        say(console, line)
+    return 0
+
+
+def _read(request: ImportRequest, earlier: PlanContent | None) -> _Read:
     source, columns = source_of(request.files), request.asked_columns
-    earlier, settings = _earlier_plan(workspace, request.study), request.settings
-    adds = request.adds_to(earlier)
+    adds, settings = request.adds_to(earlier), request.settings
+    columns |= arm_of_factors(request.factors, request.columns)
     export = read_results(request.files, parse_pattern(request.regex), columns)
+    factors = read_factors(export.frame, request.factors, source) if request.factors else None
+    frame = factors.frame if factors else export.frame
     with gathered() as questions:
         known = list(earlier.arms) if earlier else []
         reading = Reading(source=source, questions=questions, rules=request.rules, known_arms=known)
-        chosen = choose_columns(export.frame, {**export.columns, **columns}, reading)
+        chosen = choose_columns(frame, {**export.columns, **columns}, reading)
         chosen = replace(chosen, metric=request.metrics[0].name) if request.metrics else chosen
         reading = with_direction(
             reading, chosen.metric, request.direction, None if adds else earlier
         )
         found = read_runs(chosen.cells, reading, chosen.further, chosen.parents())
         words = request.metrics if adds else request.metrics[1:]
-        further = read_metrics(words, export.frame, found.table, reading)
+        further = read_metrics(words, frame, found.table, reading)
+        design = factors.design(found.table.arm, found.table.row) if factors else None
+        settings = with_low_baseline(settings, earlier, design)
         baseline = choose_baseline(settings, earlier, found.arms, reading)
     seeds = find_equal_seeds(found.table, baseline, found.seed_fields)
     check_pairs(seeds, settings, earlier, source)
+    new = _import(request, replace(settings, baseline=baseline), chosen, found, reading)
+    return _Read(
+        new=replace(new, further_metrics=further, design=design),
+        chosen=chosen,
+        found=found,
+        seeds=seeds,
+        remarks=[*export.remarks, *(factors.remarks if factors else [])],
+    )
+
+
+def _import(
+    request: ImportRequest, settings: Settings, chosen: Chosen, found: Runs, reading: Reading
+) -> Import:
+    """The runs to store; `settings` name the baseline."""
     named_seeds = Field.SEED in found.seed_fields and found.table.seed.isna().any()
-    new = Import(
+    return Import(
         study=request.study,
         path=request.files[0],
         table=found.table,
         further=chosen.further_with_seeds() if named_seeds else chosen.further,
-        baseline=baseline,
+        baseline=settings.baseline or "",
         metric=chosen.metric,
         direction=reading.rules.direction,
         seed_fields=found.seed_fields,
         settings=settings,
         reruns=found.reruns,
-        further_metrics=further,
         replace=request.rules.replace,
     )
-    if adds:
-        return _add(workspace, request, new, console)
-    saved = save_import(workspace.open_or_create(), new)
-    understood = [_summary(request, saved), _understood(chosen, seeds, saved.plan)]
-    remarks = [*equal_seed_lines(seeds, saved.plan), *export.remarks, *_remarks(found)]
-    for line in [*understood, *remarks, f"Next: sweep report {request.study}"]:
-        say(console, line)
-    return 0
 
 
 def _add(workspace: Workspace, request: ImportRequest, new: Import, console: Console) -> int:

@@ -11,11 +11,13 @@ from rich.console import Console
 from sweep.design.plan import Plan
 from sweep.errors import ExecutionError
 from sweep.executors.slots import slots_for
+from sweep.forecast.designs import compare_designs
 from sweep.forecast.disk_space import disk_space_for
 from sweep.forecast.forecast import Forecast
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace, find_pace, given_pace
 from sweep.forecast.price import Price, training_time, wanted_effect
+from sweep.reports.design_text import design_json
 from sweep.reports.document import as_json, publish
 from sweep.reports.forecast_text import print_forecast
 from sweep.study.names import BASELINE
@@ -54,7 +56,8 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
     """
     forecast = _forecast(workspace, request)
     if request.form == "json":
-        publish(as_json(forecast.to_json()), None, console)
+        design = {"design": design_json(forecast.matrix)} if forecast.matrix else {}
+        publish(as_json({**forecast.to_json(), **design}), None, console)
     else:
         print_forecast(forecast, workspace.folder, console)
     return EXIT_CANNOT_RUN if forecast.problems else 0
@@ -75,6 +78,7 @@ def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
         effect=effect,
         wanted=wanted_effect(outline, effect, price) if effect else None,
         disk=disk_space_for(outline.missing, workload, made.study.jobs, slots, workspace.folder),
+        designs=compare_designs(outline, price),
         problems=[problem for problem in (missing_input, missing_device) if problem],
     )
 

@@ -40,6 +40,7 @@ from sweep.verdicts.stack_result import (
     trained_result,
     untrained_result,
 )
+from sweep.verdicts.stackable import check_stackable
 from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 from trainer.words import counted
@@ -65,8 +66,10 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
     """
     store = workspace.open_to_read()
     study = parent_of(store, store.study(workspace.study_name(request.study)))
+    report = make_report(store, study)
+    check_stackable(report)
     choice = choose(
-        make_report(store, study),
+        report,
         {arm.name: arm.changes for arm in store.arms(study.name)},
     )
     if not study.imported:

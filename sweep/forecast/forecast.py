@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sweep.forecast.designs import DesignMatrix, DesignOption, matrix_of
 from sweep.forecast.disk_space import DiskSpace
 from sweep.forecast.outline import Outline
 from sweep.forecast.price import Price, TrainingTime, WantedEffect
@@ -24,8 +25,15 @@ class Forecast:
     wanted: WantedEffect | None
     """The seeds that detect it; None without an effect, or if the noise is unknown."""
     disk: DiskSpace
+    designs: Sequence[DesignOption]
+    """Designs of the same interventions and seeds."""
     problems: Sequence[str]
     """Reasons why this machine cannot run the study now."""
+
+    @property
+    def matrix(self) -> DesignMatrix | None:
+        """The design, if it combines interventions."""
+        return matrix_of(self.outline.plan)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `sweep plan --format json`."""
@@ -48,6 +56,7 @@ class Forecast:
             "cost": time.cost,
             "power": power.visible.to_json() if power else None,
             "wanted": asdict(self.wanted) if self.wanted else None,
+            "designs": [asdict(each) for each in self.designs],
             "disk": self.disk.to_json(),
             "problems": list(self.problems),
         }

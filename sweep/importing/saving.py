@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, inspect, select, update
 from sweep.errors import ResultsError
 from sweep.history.looks import looks_before
 from sweep.history.record import save_content
+from sweep.importing.factors import design_of
 from sweep.importing.fields import Field
 from sweep.importing.further_metrics import FurtherMetric, save_metrics
 from sweep.importing.inserting import NewRuns, insert_members, insert_runs, update_runs
@@ -31,7 +32,7 @@ from sweep.importing.run_table import RunTable
 from sweep.importing.settings import Settings, check_guards, chosen_analysis, chosen_pairs
 from sweep.importing.updating import Changed, find_changed
 from sweep.metrics.metric import Direction
-from sweep.store.plan_content import PlanContent
+from sweep.store.plan_content import DesignContent, PlanContent
 from sweep.store.rows import StudyRow
 from sweep.store.schema import LONGEST_ARM_NAME, arms, plans, studies
 from sweep.store.store import Store
@@ -69,6 +70,8 @@ class Import:
     """Metrics beside the one that is compared."""
     replace: bool = False
     """True if runs that had ended get the results of this file."""
+    design: DesignContent | None = None
+    """The factors of a factorial."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +212,7 @@ def _plan(
         pairs=chosen_pairs(new.settings, earlier),
         labels=labels,
         replaced=earlier.replaced if earlier else (),
+        design=design_of(new.design, earlier.design if earlier else None),
         arms={new.baseline: counts[new.baseline], **counts},
     )
 
@@ -224,6 +228,7 @@ def _plan_json(plan: PlanContent) -> dict[str, Any]:
         "seed_columns": list(plan.seed_columns),
         "labels": dict(plan.labels),
         "arms": dict(plan.arms),
+        **({"design": asdict(plan.design)} if plan.design else {}),
     }
     if plan.replaced:
         content["replaced"] = list(plan.replaced)

@@ -76,7 +76,12 @@ def print_document(document: Document, form: Format, output: Path | None, consol
 
 def print_parts(document: Document, console: Console) -> None:
     """Print sentences and tables, as wide as the console."""
-    for part in document.shown_parts:
+    print_some(document.shown_parts, console)
+
+
+def print_some(parts: Sequence[str | Table[Any]], console: Console) -> None:
+    """Print these sentences and tables, as wide as the console."""
+    for part in parts:
         if isinstance(part, str):
             say(console, part)
         else:

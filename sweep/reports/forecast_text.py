@@ -17,6 +17,8 @@ from sweep.forecast.outline import ArmOutline, Outline
 from sweep.forecast.pace import Pace
 from sweep.forecast.power import Power
 from sweep.forecast.price import Price, SeedsNeeded, TrainingTime, training_time
+from sweep.reports.design_text import comparison_parts, design_parts
+from sweep.reports.document import print_some
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
@@ -32,12 +34,16 @@ NUMBERS = ("done", "parameters", "steps")
 
 def print_forecast(forecast: Forecast, folder: Path, console: Console) -> None:
     """Print all that `sweep plan` has to say; `folder` is the folder of runs."""
-    outline = forecast.outline
-    print_arms(outline, console)
+    outline, matrix = forecast.outline, forecast.matrix
+    if matrix:
+        print_some(design_parts(matrix, outline), console)
+    else:
+        print_arms(outline, console)
     _print_lines(_outline_lines(outline, forecast.time), console)
     if outline.power and outline.power.noise.warning:
         say(console, outline.power.noise.warning)
     _print_lines(_wanted_lines(forecast), console)
+    print_some(comparison_parts(forecast.designs), console)
     if warning := disk_warning(forecast.disk, folder):
         say(console, warning, "yellow")
     for problem in forecast.problems:

@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.guards import GuardVerdict
 from sweep.reports.document import finite
+from sweep.reports.effects_text import effect_records, effects_json
 from sweep.reports.plan_history import history_json
 from sweep.verdicts.guards import Guard
 from sweep.verdicts.judge import ArmReport, Reference, Report
@@ -43,6 +44,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "spread": None if (spread := report.judgement.spread) is None else asdict(spread),
         "noise_on_record": known.as_json() if known else None,
         "stack": report.stack.json if report.stack else None,
+        **({"design": effects_json(report.effects)} if report.effects else {}),
         "reproducible": asdict(report.facts.reproducible),
         "confounders": [asdict(each) for each in report.facts.confounders],
         "equal_losses": [asdict(each) for each in report.facts.equal_losses],
@@ -112,7 +114,12 @@ def _reference_json(reference: Reference) -> dict[str, Any]:
 
 
 def report_records(report: Report) -> list[dict[str, Any]]:
-    """A record for each arm, and one for each reference with the fields that it shares with arms."""
+    """A record for each arm, and one for each reference with the fields that it shares with arms.
+
+    Of a factorial, a record for each effect.
+    """
+    if report.effects and report.effects.of_all_arms:
+        return effect_records(report.effects)
     arms = [_flat(arm, report) for arm in _arms_json(report)]
     empty = dict.fromkeys(arms[0])
     references = [

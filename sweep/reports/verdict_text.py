@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.multiplicity import CORRECTIONS
 from analysis.tables.table import Column
@@ -12,6 +12,7 @@ from sweep.reports.basis_text import basis_lines
 from sweep.reports.details_text import details_json, details_parts
 from sweep.reports.divergence_text import any_diverged, unstable_lines
 from sweep.reports.document import Document, Table
+from sweep.reports.effects_text import cells_table, effect_parts
 from sweep.reports.evidence_text import (
     chunk_effect_lines,
     confounder_lines,
@@ -47,21 +48,27 @@ if TYPE_CHECKING:
 def report_document(report: Report, details: Details | None = None) -> Document:
     """The document of a report; its CSV has a record for each row of the table."""
     further = details_parts(details, report.analysis.alpha) if details else ()
-    rows: list[TableRow] = [*report.arms, *report.references]
-    table = Table(columns_of(report), rows)
     return Document(
         content={**report_json(report), "details": details_json(details) if details else None},
         records=report_records(report),
         names=[arm.name for arm in report.arms],
-        parts=[
-            *preamble(report),
-            table,
-            *footnotes(report),
-            *guard_lines(report),
-            *question_parts(report),
-            *further,
-        ],
+        parts=[*preamble(report), *_tables(report), *question_parts(report), *further],
     )
+
+
+def _tables(report: Report) -> list[str | Table[Any]]:
+    """The arms with their verdicts, and the effects of a design; of a factorial, means and effects."""
+    effects = effect_parts(report.effects, decimals(report)) if report.effects else []
+    if report.effects and report.effects.of_all_arms:
+        missing = sum(arm.result.n_missing for arm in report.arms)
+        return [
+            *effects,
+            cells_table(report.arms, decimals(report)),
+            *missing_lines(report, missing),
+        ]
+    rows: list[TableRow] = [*report.arms, *report.references]
+    table = Table(columns_of(report), rows)
+    return [table, *footnotes(report), *guard_lines(report), *effects]
 
 
 def columns_of(report: Report) -> list[Column[TableRow]]:
@@ -74,6 +81,7 @@ def columns_of(report: Report) -> list[Column[TableRow]]:
 def preamble(result: Report) -> list[str]:
     """The sentences above the table."""
     settings, noise, digits = result.analysis, result.judgement.noise, decimals(result)
+    by_effects = result.effects is not None and result.effects.of_all_arms
     lines = metric_lines(result)
     if (correction := CORRECTIONS[settings.correction]).is_exploratory:
         lines.append(correction.description)
@@ -86,9 +94,9 @@ def preamble(result: Report) -> list[str]:
     if (known := result.noise_on_record) is not None:
         lines.append(f"Noise on record: sd {known.noise.sd:.4f} ({known.source}).")
         lines += [known.warning] if known.warning else []
+    family = "" if by_effects else f" over a family of {result.judgement.family}"
     lines.append(
-        f"alpha {settings.alpha:g}, {settings.correction} over a family of "
-        f"{result.judgement.family}; smallest effect worth having "
+        f"alpha {settings.alpha:g}, {settings.correction}{family}; smallest effect worth having "
         f"{settings.smallest_effect:g}; plan {result.plan_hash[:12]}."
     )
     lines += interval_lines(result)
@@ -113,7 +121,9 @@ def metric_lines(report: Report) -> list[str]:
     metric = report.metric
     what = metric.words if metric.title != metric.name else shown(metric.name)
     better = report.direction.better
-    lines = [f"{report.study}: effect = arm − baseline in {what}; {better} is better."]
+    by_effects = report.effects is not None and report.effects.of_all_arms
+    effect = "effects" if by_effects else "effect = arm − baseline"
+    lines = [f"{report.study}: {effect} in {what}; {better} is better."]
     if not report.is_primary:
         lines.append(
             f"{shown(metric.name)} is not the study's primary metric, which is "
@@ -161,16 +171,7 @@ def footnotes(report: Report) -> list[str]:
     tested = [arm for arm in undecided if arm.result.runs_to_test is None]
     lines = [*basis_lines(report), *_mark_lines(report), *run_lines(report.judgement)]
     lines += withdrawn_lines(report.history)
-    missing = sum(arm.result.n_missing for arm in report.arms)
-    if missing:
-        what = (
-            "had not ended when the file was exported"
-            if report.imported
-            else f"{'is' if missing == 1 else 'are'} still to be trained"
-        )
-        provisional = any(arm.result.basis == "provisional" for arm in report.arms)
-        end = ": these verdicts are provisional" if provisional else ""
-        lines.append(f"{counted(missing, 'run')} {what}{end}.")
+    lines += missing_lines(report, sum(arm.result.n_missing for arm in report.arms))
     lines += settling_lines(report)
     unknown = [arm for arm in tested if not (arm.has_yet_to_run or arm.lacks_baseline)]
     if any(arm.result.ci_low is None for arm in unknown):
@@ -180,6 +181,20 @@ def footnotes(report: Report) -> list[str]:
         *reproducible_lines(report.facts.reproducible),
         *reference_lines(report.references),
     ]
+
+
+def missing_lines(report: Report, missing: int) -> list[str]:
+    """Says how many runs are still to be trained; empty if none is."""
+    if not missing:
+        return []
+    what = (
+        "had not ended when the file was exported"
+        if report.imported
+        else f"{'is' if missing == 1 else 'are'} still to be trained"
+    )
+    provisional = any(arm.result.basis == "provisional" for arm in report.arms)
+    end = ": these verdicts are provisional" if provisional else ""
+    return [f"{counted(missing, 'run')} {what}{end}."]
 
 
 def _mark_lines(report: Report) -> list[str]:

@@ -16,6 +16,7 @@ from sweep.store.plan_content import AnalysisSettings, PlanContent, StackContent
 from sweep.store.rows import ArmRow, ReferenceRow, StudyRow
 from sweep.store.store import Store
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions, analysis_plan
+from sweep.verdicts.effects import DesignEffects, find_effects
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.family_growth import FamilyGrowth, find_family_growth
 from sweep.verdicts.guards import Guard, find_guards
@@ -136,6 +137,8 @@ class Report:
     """True if a script of the user trained the runs."""
     stack: StackContent | None
     """For a stack: the study that its members come from, and the predicted effect; else None."""
+    effects: DesignEffects | None = None
+    """The effects of a design that combines interventions; None for one change at a time."""
     questions: Mapping[str, float | str] = field(default_factory=dict)
     """Settings of the analysis that the command line gave: `margin`, `target`, `guard NAME`."""
 
@@ -210,6 +213,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         imported=bool(study.imported),
         trained_by_script=not study.imported and plan.metric is not None,
         stack=plan.stack,
+        effects=find_effects(plan, arms, evidence, metric),
         questions=questions.asked,
     )
 

@@ -35,7 +35,7 @@ def study_of(names: int | list[str], kind: str, **design: Any) -> dict[str, Any]
         "name": "designed",
         "baseline": {"model": {"dropout": 0.1}},
         "interventions": {name: {"because": "x", "set": SETTINGS[name]} for name in chosen},
-        "design": {"kind": kind, "seeds": 2, **design},
+        "design": {"seeds": 2, "kind": kind, **design},
         "analysis": {"smallest_effect": 0.01},
     }
 

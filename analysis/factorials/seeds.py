@@ -1,0 +1,129 @@
+"""Effects of a factorial whose arms share seeds: each seed gives an estimate of every effect.
+
+The estimate of a seed is a contrast of its runs. Everything that the arms of one seed have in common
+cancels, as in a difference of two arms, and the spread of the contrasts over seeds is the noise of the
+effect: no common variance of all arms is assumed, which would be wrong (section 1 of
+`docs/statistics.md`). Contrasts are judged as paired differences are: moderated where there are
+enough of them, adjusted over the family, by e-values after a look.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ..arm_verdict import ArmVerdict
+from ..digits import centred, rounding
+from ..looks import Look
+from ..rules import Plan
+from ..verdict import judge
+from .result import Effect, Family
+
+REFERENCE = "no effect"
+"""The arm with which contrasts are compared: zero for every seed."""
+OPEN = frozenset({"queued", "running", "cancelled"})
+Seed = Hashable
+Weights = Mapping[str, float]
+"""Of an effect, by arm; they add up to zero."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """An effect that is asked for."""
+
+    name: str
+    family: Family
+    aliases: tuple[str, ...] = ()
+
+
+WeightsOf = Callable[[frozenset[str]], Sequence[Weights | None]]
+"""For the arms that a seed has: the weights of each question; None for one that they cannot tell."""
+
+
+def judge_seeds(
+    runs: pd.DataFrame, questions: Sequence[Question], weights_of: WeightsOf, plan: Plan
+) -> list[Effect]:
+    """Judge the effects by their contrasts in every seed; `plan` has the rules and the looks."""
+    table = _contrasts(runs, questions, weights_of)
+    found: dict[str, Effect] = {}
+    for family in ("main", "interaction"):
+        chosen = [each for each in questions if each.family == family]
+        if not chosen:
+            continue
+        names = [each.name for each in chosen]
+        rules = _rules(plan, names)
+        judged = judge(table[table["arm"].isin([REFERENCE, *names])], rules)
+        rows = zip(chosen, judged.arms[1:], strict=True)
+        found |= {question.name: _effect(question, row) for question, row in rows}
+    return [found[each.name] for each in questions]
+
+
+def _rules(plan: Plan, names: Sequence[str]) -> Plan:
+    """The plan's rules for effects: they had the looks of the arms, of which the first one counts."""
+    look = _common_look(list(plan.looks.values()))
+    seen = frozenset(names) if plan.seen_before and look is None else frozenset[str]()
+    return Plan(
+        arms=tuple(names),
+        baseline=REFERENCE,
+        alpha=plan.alpha,
+        correction=plan.correction,
+        smallest_effect=plan.smallest_effect,
+        higher_is_better=plan.higher_is_better,
+        looks=dict.fromkeys(names, look) if look else {},
+        seen_before=seen,
+    )
+
+
+def _common_look(looks: Sequence[Look]) -> Look | None:
+    if not looks:
+        return None
+    seeds = frozenset.intersection(*(look.seeds for look in looks))
+    return Look(
+        seeds=seeds,
+        baseline=seeds,
+        extension=max(look.extension for look in looks),
+        dropped=max(look.dropped for look in looks),
+    )
+
+
+def _contrasts(
+    runs: pd.DataFrame, questions: Sequence[Question], weights_of: WeightsOf
+) -> pd.DataFrame:
+    """A row for each seed and effect, with the columns that `judge` reads."""
+    known: dict[frozenset[str], Sequence[Weights | None]] = {}
+    rows: list[tuple[str, Seed, float, str]] = []
+    for seed, own in runs.groupby("seed", sort=True):
+        done = own[own["status"] == "done"]
+        losses = dict(zip(done["arm"], centred(done["loss"].to_numpy(float)), strict=True))
+        arms = frozenset(losses)
+        missing = "queued" if own["status"].isin(OPEN).any() else "failed"
+        scale = float(np.abs(done["loss"].to_numpy(float)).max(initial=0.0))
+        weights = known.setdefault(arms, weights_of(arms)) if arms not in known else known[arms]
+        for question, each in zip(questions, weights, strict=True):
+            value = np.nan if each is None else _sum(each, losses, scale)
+            rows.append((question.name, seed, value, missing if each is None else "done"))
+        rows.append((REFERENCE, seed, 0.0, "done"))
+    return pd.DataFrame(rows, columns=["arm", "seed", "loss", "status"])
+
+
+def _sum(weights: Weights, losses: Mapping[str, float], scale: float) -> float:
+    total = float(np.sum([weight * losses[arm] for arm, weight in weights.items()]))
+    return 0.0 if abs(total) <= rounding(scale) else total
+
+
+def _effect(question: Question, row: ArmVerdict) -> Effect:
+    effect = Effect(
+        name=question.name,
+        family=question.family,
+        aliases=question.aliases,
+        n=row.n_done,
+        n_missing=row.n_missing + row.n_failed,
+        verdict=row.verdict or "undecided",
+    )
+    shared = (
+        *("effect", "standard_error", "df", "ci_low", "ci_high", "ci_low_adjusted"),
+        *("ci_high_adjusted", "ci_level", "p", "p_adjusted", "p_negligible_adjusted", "method"),
+        *("basis", "real_but_negligible", "sensitive", "seeds_to_settle", "chance_to_settle"),
+    )
+    return replace(effect, **{name: getattr(row, name) for name in shared})
