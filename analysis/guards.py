@@ -35,11 +35,7 @@ Floats = NDArray[np.float64]
 GuardState = Literal["not worse", "worse", "open"]
 LARGEST_ALPHA = 0.499
 """Twice alpha is at most this: the rules of an analysis allow no more."""
-STATES: dict[str | None, GuardState] = {
-    "better": "not worse",
-    "worse": "worse",
-    "identical": "not worse",
-}
+STATES: dict[str | None, GuardState] = {"better": "not worse", "worse": "worse"}
 """By the verdict on an arm beside the worst that is allowed; "open" for all others."""
 
 
@@ -151,11 +147,12 @@ def _answer(row: ArmVerdict, arm: ArmRuns, baseline: ArmRuns, bound: Bound) -> G
         return _unanswered(row.arm)
     gain = row.effect if bound.higher_is_better else -row.effect
     half = None if row.p_adjusted is None else row.p_adjusted / 2
-    toward, away = (half, None if half is None else 1 - half)
+    toward, away = half, None if half is None else 1 - half
+    is_same = row.verdict == "identical" and bound.amount == 0  # as the baseline, to the last bit
     low, high = _interval(row, arm, baseline, bound)
     return GuardVerdict(
         arm=row.arm,
-        state=STATES.get(row.verdict, "open"),
+        state="not worse" if is_same else STATES.get(row.verdict, "open"),
         change=_change(row, bound),
         low=low,
         high=high,

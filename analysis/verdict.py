@@ -59,12 +59,8 @@ def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     by_arm = read_runs(runs, (plan.baseline, *plan.arms))
     baseline = by_arm[plan.baseline]
     held = held_streams(by_arm.values())
-    comparisons = compare(
-        [by_arm[arm] for arm in plan.arms],
-        baseline,
-        pairs=plan.pairs,
-        least_digit=plan.resolution,
-    )
+    arms, digit = [by_arm[arm] for arm in plan.arms], plan.resolution
+    comparisons = compare(arms, baseline, pairs=plan.pairs, least_digit=digit)
     streams = _shared_streams(by_arm.values(), held)
     prior = learn_prior(comparisons)
     judged = [_judged(comparison, prior, plan) for comparison in comparisons]

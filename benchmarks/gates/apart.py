@@ -98,6 +98,12 @@ class Study:
         p = 2 * stdtr(found.df, -np.abs(difference) / np.sqrt(found.squared_error))
         return np.asarray(adjust(p, "holm") < ALPHA)
 
+    def shown_above(self, found: Precision, alpha: float) -> NDArray[np.bool_]:
+        """True where an arm is above the baseline after Holm, two-sided at this level."""
+        difference = np.asarray(self.arms.mean) - np.asarray(self.baseline.mean)
+        p = 2 * stdtr(found.df, -np.abs(difference) / np.sqrt(found.squared_error))
+        return np.asarray((adjust(p, "holm") < alpha) & (difference > 0))
+
 
 def apart(settings: Settings) -> list[Line]:
     """Error of each cell, and power where Welch's t keeps the error whatever the variances."""

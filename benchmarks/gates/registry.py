@@ -5,6 +5,7 @@ from benchmarks.gates.clusters import clusters
 from benchmarks.gates.divergence import divergence
 from benchmarks.gates.factorials import factorials
 from benchmarks.gates.gate import Gate
+from benchmarks.gates.guards import guards
 from benchmarks.gates.looking import looking
 from benchmarks.gates.many_questions import missed_intervals, worth_in_tokens, wrong_claims
 from benchmarks.gates.paired import error_and_coverage, powers
@@ -46,6 +47,7 @@ GATES: tuple[Gate, ...] = (
     Gate("claims", "Negligible, better or worse: any wrong claim in at most 0.06.", wrong_claims),
     Gate("intervals", "Any of eight printed intervals misses in at most 0.06.", missed_intervals),
     Gate("tokens", "Intervals of effects in tokens cover 0.94 to 0.97.", worth_in_tokens),
+    Gate("guards", "Arms at the bound of a guard: any is called not worse in 0.06.", guards),
     Gate(
         "clusters",
         "Runs that share seeds: error at most 0.06, coverage of the noise at least 0.93.",

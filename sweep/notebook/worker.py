@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.notebook.client import EXIT_REFUSED
+from sweep.store.metrics import study_metrics
 from sweep.workspace import Workspace
 from trainer.errors import UserError
 
@@ -17,7 +18,7 @@ def load_runs(study: str | None, runs: str, db: str | None) -> list[dict[str, An
     """The runs of a study with arm, seed, and everything recorded about them."""
     with Workspace(Path(runs), db).open_to_read() as store:
         name = store.study(study).name
-        planned, metrics = store.study_runs(name), store.study_metrics(name)
+        planned, metrics = store.study_runs(name), study_metrics(store, name)
     return [
         {
             "arm": each.arm,

@@ -13,6 +13,8 @@ from sweep.verdicts.guards import Guard
 from sweep.verdicts.judge import ArmReport, Report
 from trainer.words import counted
 
+SMALL_PERCENT = 0.1
+"""Smaller changes are shown with one digit that is not zero."""
 NOT_WORSE = "not worse"
 """The answer of a guard that holds."""
 
@@ -55,7 +57,12 @@ def _style(guard: Guard) -> Callable[[ArmReport], str]:
 
 
 def _change(change: float, guard: Guard) -> str:
-    return f"{100 * change:+.2g}%" if guard.bound.is_relative else f"{change:+.3g}"
+    if not guard.bound.is_relative:
+        return f"{change:+.3g}"
+    percent = 100 * change
+    return (
+        f"{percent:+.1f}%" if abs(percent) >= SMALL_PERCENT or change == 0 else f"{percent:+.1g}%"
+    )
 
 
 def guard_lines(report: Report) -> Iterator[str]:

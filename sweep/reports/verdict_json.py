@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import Any
 
-from analysis.guards import GuardVerdict
 from sweep.reports.document import finite
 from sweep.reports.effects_text import effect_records, effects_json
 from sweep.reports.plan_history import history_json
@@ -137,6 +136,8 @@ def report_records(report: Report) -> list[dict[str, Any]]:
 
 def _flat(arm: dict[str, Any], report: Report) -> dict[str, Any]:
     """An arm with a column for each figure of each guard: `guard_loss_state`."""
+    from analysis.guards import GuardVerdict
+
     answers = arm.pop("guards", {})
     names = [field.name for field in fields(GuardVerdict) if field.name != "arm"]
     return arm | {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from sqlalchemy import (
@@ -22,10 +22,13 @@ from sqlalchemy import (
 from model.config import ModelConfig, parameter_count
 from sweep.metrics.registry import PARAMETERS, PEAK_MEMORY, PRIMARY
 from sweep.store.plan_content import PlanContent
-from sweep.store.schema import attempts, metrics, runs
+from sweep.store.schema import arms, attempts, members, metrics, runs
 from sweep.store.select_in import VALUES_PER_STATEMENT
 from sweep.store.states import FINISHED
 from trainer.recipe import DataConfig, vocabulary_size
+
+if TYPE_CHECKING:
+    from sweep.store.database import Database
 
 OF_COLUMNS: Mapping[str, ColumnElement[Any]] = {
     "test_loss": runs.c.test_loss,
@@ -103,3 +106,17 @@ def metric_value(plan: PlanContent, name: str) -> ColumnElement[Any]:
         return runs.c.test_loss
     of_run = (metrics.c.run_id == runs.c.id) & (metrics.c.name == name)
     return select(metrics.c.value).where(of_run).scalar_subquery()
+
+
+def study_metrics(store: Database, study: str) -> dict[str, dict[str, float]]:
+    """Return all metrics of a study's runs, by run and name."""
+    found: dict[str, dict[str, float]] = {}
+    with store.begin() as connection:
+        for row in connection.execute(select(metrics).where(_of_study(study))):
+            found.setdefault(row.run_id, {})[row.name] = row.value
+    return found
+
+
+def _of_study(study: str) -> ColumnElement[bool]:
+    """True for metrics of a study's runs."""
+    return metrics.c.run_id.in_(select(members.c.run_id).join(arms).where(arms.c.study == study))

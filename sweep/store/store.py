@@ -42,7 +42,6 @@ from sweep.store.schema import (
     chunk_losses,
     curves,
     members,
-    metrics,
     planned_runs,
     plans,
     runs,
@@ -142,22 +141,6 @@ class Store(Database):
         query = _of_study(study, runs.c.state, runs.c.test_loss, *seeds)
         with self.begin() as connection:
             return [LossRow._make(row) for row in connection.execute(query)]
-
-    def study_metrics(self, study: str) -> dict[str, dict[str, float]]:
-        """Return all metrics of a study's runs, by run and name."""
-        of_study = select(members.c.run_id).join(arms).where(arms.c.study == study)
-        found: dict[str, dict[str, float]] = {}
-        with self.begin() as connection:
-            for row in connection.execute(select(metrics).where(metrics.c.run_id.in_(of_study))):
-                found.setdefault(row.run_id, {})[row.name] = row.value
-        return found
-
-    def metric_names(self, study: str) -> list[str]:
-        """Return the names of the metrics that runs of a study have."""
-        of_study = select(members.c.run_id).join(arms).where(arms.c.study == study)
-        query = select(metrics.c.name).where(metrics.c.run_id.in_(of_study)).distinct()
-        with self.begin() as connection:
-            return sorted(connection.scalars(query))
 
     def run_ids(self, study: str) -> list[tuple[str, str]]:
         """Return arm and run id of every run of a study."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from analysis.rules import Plan
     from analysis.verdict import ArmVerdict, Judgement
 
+NO_CHUNKS = ChunkEffects()
+"""Nothing is known of the test text."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArmReport:
@@ -160,28 +163,19 @@ class Report:
 def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIONS) -> Report:
     """Judge a study by the runs that the store has so far.
 
-    `questions` take the place of the plan's own. Raises ValueError, which begins with its name, for
-    one with an impossible value.
+    `questions` take the place of the plan's own. Raises ValueError for an impossible one.
     """
-    plan = _plan(store, study, questions)
     history = plan_history(store, study)
-    plan = replace(plan, looks=history.looks)
-    metric = questions.judged_by(plan)
-    evidence = read_evidence(store, study.name, metric.name)
-    arms, withdrawn = store.arms(study.name), history.questions_withdrawn
-    names = [arm.name for arm in arms]
+    plan = replace(_plan(store, study, questions), looks=history.looks)
+    metric, arms = questions.judged_by(plan), store.arms(study.name)
+    evidence = _evidence(store, study, metric, asked=questions.metric is not None)
+    names, withdrawn = [arm.name for arm in arms], history.questions_withdrawn
     judgement = _judge(evidence, analysis_plan(names, plan, withdrawn, metric))
-    guards = find_guards(store, study.name, plan, names, withdrawn)
-    _check_asked(questions, metric, evidence, guards)
-    is_test_loss = metric == PRIMARY
-    chunk_effects = (
-        _chunk_effects(store, study.name, evidence, plan.analysis.alpha)
-        if is_test_loss
-        else ChunkEffects()
-    )
+    guards = _guards(find_guards(store, study.name, plan, names, withdrawn), questions)
+    is_planned, is_test_loss = metric == plan.primary, metric == PRIMARY
+    chunk_effects = _chunk_effects(store, study.name, evidence, plan) if is_test_loss else NO_CHUNKS
     settling = find_settling(store, study, judgement.arms, evidence)
     made = _arm_reports(judgement, arms, evidence, chunk_effects, plan.analysis.smallest_effect)
-    baseline = [planned.run for planned in store.study_runs(study.name, arms[0].name)]
     return Report(
         study=study.name,
         plan_hash=study.plan_hash,
@@ -189,11 +183,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         analysis=plan.analysis,
         judgement=judgement,
         arms=[replace(arm, settling=settling.get(arm.name)) for arm in made],
-        family_growth=(
-            find_family_growth(store, study, evidence, judgement)
-            if metric == plan.primary
-            else None
-        ),
+        family_growth=find_family_growth(store, study, evidence, judgement) if is_planned else None,
         references=_references(store, study, judgement.arms[0].mean) if is_test_loss else [],
         evidence=evidence,
         facts=find_run_facts(evidence, plan),
@@ -205,11 +195,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         primary=plan.primary,
         guards=guards,
         pairs=plan.pairs,
-        noise_on_record=(
-            cited_noise(store, study.name, stored_setting(plan, baseline))
-            if metric == plan.primary
-            else None
-        ),
+        noise_on_record=_cited(store, plan, names[0]) if is_planned else None,
         imported=bool(study.imported),
         trained_by_script=not study.imported and plan.metric is not None,
         stack=plan.stack,
@@ -224,17 +210,27 @@ def _plan(store: Store, study: StudyRow, questions: Questions) -> PlanContent:
     return replace(plan, analysis=questions.added_to(plan))
 
 
-def _check_asked(
-    questions: Questions, metric: Metric, evidence: Evidence, guards: Sequence[Guard]
-) -> None:
-    """Raise ResultsError if no run has a metric that the command line names."""
-    asked = {guard.metric.name: guard.lacks_metric for guard in guards}
-    asked = {name: lacks for name, lacks in asked.items() if name in questions.guards}
-    if questions.metric is not None:
-        asked[metric.name] = evidence.lacks_metric
-    for name, lacks in asked.items():
-        if lacks:
-            raise ResultsError(f"no run has the metric {name}: it was not recorded")
+def _evidence(store: Store, study: StudyRow, metric: Metric, *, asked: bool) -> Evidence:
+    """The runs with their values of a metric.
+
+    Raises ResultsError if no run has it although the command line asked for it.
+    """
+    found = read_evidence(store, study.name, metric.name)
+    _check_recorded(metric, lacks=asked and found.lacks_metric)
+    return found
+
+
+def _guards(guards: Sequence[Guard], questions: Questions) -> Sequence[Guard]:
+    """The guards. Raises ResultsError if no run has the metric of one that was asked for."""
+    for guard in guards:
+        asked = guard.metric.name in questions.guards
+        _check_recorded(guard.metric, lacks=asked and guard.lacks_metric)
+    return guards
+
+
+def _check_recorded(metric: Metric, *, lacks: bool) -> None:
+    if lacks:
+        raise ResultsError(f"no run has the metric {metric.name}: it was not recorded")
 
 
 def _judge(evidence: Evidence, plan: Plan) -> Judgement:
@@ -243,11 +239,18 @@ def _judge(evidence: Evidence, plan: Plan) -> Judgement:
     return judge(evidence.judged_runs, plan)
 
 
-def _chunk_effects(store: Store, study: str, evidence: Evidence, alpha: float) -> ChunkEffects:
+def _cited(store: Store, plan: PlanContent, baseline: str) -> CitedNoise | None:
+    """The noise on record of the baseline."""
+    found = [planned.run for planned in store.study_runs(plan.study, baseline)]
+    return cited_noise(store, plan.study, stored_setting(plan, found))
+
+
+def _chunk_effects(store: Store, study: str, evidence: Evidence, plan: PlanContent) -> ChunkEffects:
+    """The uncertainty from the test text; it is left out for many runs."""
     if len(evidence.frame) > MAX_RUNS:
-        return ChunkEffects()
+        return NO_CHUNKS
     baseline, *_ = store.arms(study)
-    return read_chunk_effects(store, study, baseline.name, alpha)
+    return read_chunk_effects(store, study, baseline.name, plan.analysis.alpha)
 
 
 def _arm_reports(

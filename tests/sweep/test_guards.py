@@ -92,8 +92,8 @@ def test_each_arm_is_shown_to_be_not_worse_or_worse_in_the_table(guarded: Traine
     (header,) = (line for line in table.splitlines() if " verdict " in line)
     places = [header.index(title) for title in ("verdict", "tokens_per_second", "parameters")]
     assert places == sorted(places)
-    assert "not worse (+1%)" in table
-    assert "worse (-20%)" in table
+    assert "not worse (+1.0%)" in table
+    assert "worse (-20.0%)" in table
     assert "Guards: 'tokens_per_second' lower by at most 5%; 'parameters' higher by" in table
     assert (
         "Better in 'test_loss' and not worse in 'tokens_per_second' and 'parameters': no-dropout."
