@@ -10,12 +10,14 @@ from rich.console import Console
 from sweep.errors import ResultsError
 from sweep.reports.document import print_document
 from sweep.reports.formats import DEFAULT_FORMAT, Format
+from sweep.reports.search_text import search_document
 from sweep.reports.verdict_text import report_document
+from sweep.searching.results import Tuning, search_result, tuning_of
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions
 from sweep.verdicts.details import find_details
-from sweep.verdicts.judge import make_report
+from sweep.verdicts.judge import Report, make_report
 from sweep.verdicts.test_text import MAX_RUNS
 from sweep.workspace import Workspace
 
@@ -40,6 +42,8 @@ def report(workspace: Workspace, request: ReportRequest, console: Console) -> in
     """
     store = workspace.open_to_read()
     study = store.study(workspace.study_name(request.study))
+    if store.plan(study).search is not None:
+        return _report_search(store, study, request, console)
     try:
         made = make_report(store, study, request.questions)
     except ValueError as error:
@@ -47,10 +51,25 @@ def report(workspace: Workspace, request: ReportRequest, console: Console) -> in
     is_small = len(made.evidence.frame) <= MAX_RUNS
     wanted = request.details or (request.form == "json" and is_small)
     details = find_details(store, study, made) if wanted else None
-    print_document(report_document(made, details), request.form, request.output, console)
+    document = report_document(made, details, _tuning(store, study, made))
+    print_document(document, request.form, request.output, console)
     return 0
+
+
+def _report_search(store: Store, study: StudyRow, request: ReportRequest, console: Console) -> int:
+    """Print the trials of a search: they are no arms that a verdict could be about."""
+    result = search_result(store, study)
+    assert result is not None  # noqa: S101  (for the type checker: the plan has a search)
+    print_document(search_document(result), request.form, request.output, console)
+    return 0
+
+
+def _tuning(store: Store, study: StudyRow, made: Report) -> Tuning:
+    return tuning_of(store, study, {arm.name: arm.mean_loss for arm in made.arms})
 
 
 def print_report(store: Store, study: StudyRow, console: Console) -> None:
     """Print the verdicts on a study as a table for a terminal."""
-    print_document(report_document(make_report(store, study)), DEFAULT_FORMAT, None, console)
+    made = make_report(store, study)
+    document = report_document(made, tuning=_tuning(store, study, made))
+    print_document(document, DEFAULT_FORMAT, None, console)

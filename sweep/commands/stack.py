@@ -66,6 +66,7 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
     """
     store = workspace.open_to_read()
     study = parent_of(store, store.study(workspace.study_name(request.study)))
+    _check_untuned(store, study)
     report = make_report(store, study)
     check_stackable(report)
     choice = choose(
@@ -96,6 +97,16 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
 
     steps = PlanSteps(path, log, show, pace)
     return carry_plan_out(workspace, plan, steps, slots=request.slots)
+
+
+def _check_untuned(store: Store, study: StudyRow) -> None:
+    """Raise StudyError for a study with a search: its arms differ in more than interventions."""
+    plan = store.plan(study)
+    if plan.search or plan.tuned:
+        raise StudyError(
+            f"{study.name} has a search, and a stack needs arms that differ in nothing but their "
+            "interventions; put the values that were found into a study of their own, and stack that"
+        )
 
 
 def _untrainable(study: StudyRow, choice: Choice) -> NotTrained | None:

@@ -27,6 +27,7 @@ from sweep.reports.pairing_text import pairing_lines
 from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
 from sweep.reports.question_text import question_parts
 from sweep.reports.run_lines import run_lines
+from sweep.reports.search_text import tuned_columns, tuning_json, tuning_parts
 from sweep.reports.seeds_text import sd_interval, seeds_of, shared_seed_lines
 from sweep.reports.settling_text import settling_lines
 from sweep.reports.verdict_columns import (
@@ -36,6 +37,7 @@ from sweep.reports.verdict_columns import (
     verdict_columns,
 )
 from sweep.reports.verdict_json import report_json, report_records
+from sweep.searching.results import NOT_TUNED, Tuning
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.printable import shown
 from sweep.verdicts.judge import ArmReport, Report
@@ -45,18 +47,31 @@ if TYPE_CHECKING:
     from analysis.details import Details
 
 
-def report_document(report: Report, details: Details | None = None) -> Document:
+def report_document(
+    report: Report, details: Details | None = None, tuning: Tuning = NOT_TUNED
+) -> Document:
     """The document of a report; its CSV has a record for each row of the table."""
     further = details_parts(details, report.analysis.alpha) if details else ()
+    search = {"search": tuning_json(tuning)} if tuning.result else {}
     return Document(
-        content={**report_json(report), "details": details_json(details) if details else None},
+        content={
+            **report_json(report),
+            "details": details_json(details) if details else None,
+            **search,
+        },
         records=report_records(report),
         names=[arm.name for arm in report.arms],
-        parts=[*preamble(report), *_tables(report), *question_parts(report), *further],
+        parts=[
+            *preamble(report),
+            *_tables(report, tuning),
+            *question_parts(report),
+            *further,
+            *tuning_parts(tuning),
+        ],
     )
 
 
-def _tables(report: Report) -> list[str | Table[Any]]:
+def _tables(report: Report, tuning: Tuning) -> list[str | Table[Any]]:
     """The arms with their verdicts, and the effects of a design; of a factorial, means and effects."""
     effects = effect_parts(report.effects, decimals(report)) if report.effects else []
     if report.effects and report.effects.of_all_arms:
@@ -67,7 +82,7 @@ def _tables(report: Report) -> list[str | Table[Any]]:
             *missing_lines(report, missing),
         ]
     rows: list[TableRow] = [*report.arms, *report.references]
-    table = Table(columns_of(report), rows)
+    table = Table([*columns_of(report), *tuned_columns(tuning)], rows)
     return [table, *footnotes(report), *guard_lines(report), *effects]
 
 

@@ -175,15 +175,10 @@ class Scheduler:
 
     def _begin(self, claimed: Sequence[tuple[Job, Claim]]) -> None:
         """Start the claimed runs, except those that have a result already or cannot start."""
-        ready = [
-            Running(
-                job,
-                self._free.popleft(),
-                RunDirectory(self._folder / directory_name(job.run_id)),
-                claim,
-            )
-            for job, claim in claimed
-        ]
+        ready = []
+        for job, claim in claimed:
+            directory = RunDirectory(self._folder / directory_name(job.run_id))
+            ready.append(Running(job, self._free.popleft(), directory, claim))
         for run, change in zip(ready, prepare_all(ready, self._settings.jobs), strict=True):
             if change:
                 self._free.append(run.slot)

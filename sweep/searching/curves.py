@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import Any
 
 from sqlalchemy import select
 
@@ -41,8 +42,10 @@ def _stored(store: Store, ids: Sequence[str]) -> dict[str, dict[int, float]]:
     found: dict[str, dict[int, float]] = defaultdict(dict)
     with store.begin() as connection:
         for row in select_in(connection, query, curves.c.run_id, ids):
-            if row["loss"] is not None and math.isfinite(row["loss"]):
-                found[row["run_id"]][row["step"]] = row["loss"]
+            point: list[Any] = [*row.values()]
+            run_id, step, loss = point
+            if loss is not None and math.isfinite(loss):
+                found[run_id][step] = loss
     return found
 
 

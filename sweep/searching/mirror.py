@@ -82,7 +82,7 @@ class Mirror:
                 storage.delete_study(study)
                 study, known = _find_study(storage, problem), []
             for trial in trials:
-                frozen = frozen_trial(problem, trial, curves.get(trial.name, {}))
+                frozen = frozen_trial(problem.domains, trial, curves.get(trial.name, {}))
                 if trial.number >= len(known):
                     storage.create_new_trial(study, template_trial=frozen)
                 elif trial.is_over and not known[trial.number].state.is_finished():

@@ -7,6 +7,7 @@ pruned. It keeps nothing between two questions that could not be built again.
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sweep.metrics.metric import Direction
 from sweep.searching.problem import Problem
-from sweep.searching.samplers import PRUNERS, SAMPLERS, distributions, plain
+from sweep.searching.samplers import PRUNERS, SAMPLERS, Space, distributions, plain
 from sweep.searching.trials import Outcome, Trial
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ RUNS = "sweep_runs"
 """User attribute of a trial: the ids of its runs."""
 NAME = "sweep_arm"
 """User attribute of a trial: its arm in the study of the trials."""
+
+MIN_FOR_IMPORTANCE = 4
+"""Complete trials that the importance of fields is estimated from, at least."""
 
 Curves = Mapping[str, Mapping[int, float]]
 """Training loss by step, by trial name."""
@@ -86,7 +91,7 @@ def build_study(problem: Problem, trials: Sequence[Trial], curves: Curves, numbe
     )
     memory = Memory(study, storage, storage.get_study_id_from_name(problem.arm.name))
     for trial in trials:
-        study.add_trial(frozen_trial(problem, trial, curves.get(trial.name, {})))
+        study.add_trial(frozen_trial(problem.domains, trial, curves.get(trial.name, {})))
         for key, value in trial.sampler_state.get("study", {}).items():
             storage.set_study_system_attr(memory.id, key, value)
     return memory
@@ -110,7 +115,30 @@ def ask(problem: Problem, trials: Sequence[Trial], curves: Curves) -> Asked:
     )
 
 
-def frozen_trial(problem: Problem, trial: Trial, curve: Mapping[int, float]) -> FrozenTrial:
+def importance_of(
+    space: Space, trials: Sequence[Trial], direction: Direction
+) -> dict[str, float] | None:
+    """The importance of each field, the largest first; they add up to 1.
+
+    PED-ANOVA (Watanabe, Bansal and Hutter 2023): how much the values of the best tenth of the trials
+    differ from those of all. None if there are fewer complete trials than `MIN_FOR_IMPORTANCE`, or
+    if they are all equal.
+    """
+    complete = [each for each in trials if each.value is not None and math.isfinite(each.value)]
+    if len(complete) < MIN_FOR_IMPORTANCE or len({each.value for each in complete}) == 1:
+        return None
+    import optuna
+
+    with quiet_optuna():
+        study = optuna.create_study(direction=direction.value)
+        for trial in complete:
+            study.add_trial(frozen_trial(space, trial, {}))
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {name: float(share) for name, share in found.items()}
+
+
+def frozen_trial(space: Space, trial: Trial, curve: Mapping[int, float]) -> FrozenTrial:
     """A trial as Optuna has it, with our runs as user attributes."""
     from optuna.trial import create_trial
 
@@ -118,7 +146,7 @@ def frozen_trial(problem: Problem, trial: Trial, curve: Mapping[int, float]) -> 
         state=_state(trial.outcome),
         value=trial.value,
         params=dict(trial.values),
-        distributions=distributions(problem.domains),
+        distributions=distributions(space),
         system_attrs=dict(trial.sampler_state.get("trial", {})),
         user_attrs=user_attributes(trial),
         intermediate_values=dict(curve),

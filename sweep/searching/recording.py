@@ -41,7 +41,7 @@ def save_search(store: Store, plan: Plan, problems: Sequence[Problem], path: Pat
     """
     content = _content(plan, problems)
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    name = content["study"]
+    name = trials_name(plan.study.name)
     row = {"path": str(path), "plan_hash": digest, "last_run": time.time()}
     with store.write() as connection:
         _check_name(connection, name, path)

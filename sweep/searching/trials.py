@@ -103,8 +103,8 @@ def _runs(connection: Connection, study: str, names: Sequence[str]) -> dict[str,
     )
     found: dict[str, list[TrialRun]] = defaultdict(list)
     for row in select_in(connection, query, arms.c.name, names):
-        run = TrialRun(row["id"], row["seed"], row["state"], row["test_loss"])
-        found[row["name"]].append(run)
+        name, *run = [*row.values()]
+        found[str(name)].append(TrialRun._make(run))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -131,5 +132,7 @@ def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:  # noqa: ANN
     is_named = get_origin(annotation) is dict
     if is_named:
         annotation = get_args(annotation)[1]
+    if isinstance(annotation, UnionType) and len(get_args(annotation)) == 2:
+        annotation = next(each for each in get_args(annotation) if each is not NoneType)
     is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
     return (annotation if is_model else None), is_named
