@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from sweep.cli.app import app
+from sweep.cli.budget import MaxHours, MaxRuns, read_budget
 from sweep.cli.numbers import Range, number_option
 from sweep.cli.options import (
     RUNS,
@@ -62,6 +63,8 @@ def run(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop when a run fails for good.")
     ] = False,
+    max_runs: MaxRuns = None,
+    max_hours: MaxHours = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -69,7 +72,8 @@ def run(
     from sweep.commands.run import RunRequest
     from sweep.commands.run import run as command
 
-    request = RunRequest(study, slots, read_overrides(override), fail_fast)
+    budget = read_budget(max_runs, max_hours)
+    request = RunRequest(study, slots, read_overrides(override), fail_fast, budget)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 

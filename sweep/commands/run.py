@@ -9,16 +9,19 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.commands.report import print_report
-from sweep.commands.training import Steps, Training, carry_out, label_jobs
+from sweep.commands.training import Steps, Training, carry_out
 from sweep.design.plan import Plan
 from sweep.executors.slots import Slot
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace, find_pace, measured_pace
 from sweep.history.record import save_plan
 from sweep.reports.forecast_text import print_outline
+from sweep.running.budget import NO_BUDGET, Budget
+from sweep.running.race import Race, asked_cells
 from sweep.store.store import Store
 from sweep.study.overrides import Overrides
 from sweep.terminal.console import say
+from sweep.workload.job import label_jobs
 from sweep.workload.workload import make_workload
 from sweep.workspace import Workspace, read_plan
 
@@ -31,6 +34,7 @@ class RunRequest:
     slots: int | None
     overrides: Overrides
     fail_fast: bool = False
+    budget: Budget = NO_BUDGET
 
 
 def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
@@ -49,7 +53,14 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
         print_report(store, store.study(plan.study.name), console)
 
     steps = PlanSteps(request.study, console, show)
-    return carry_plan_out(workspace, plan, steps, slots=request.slots, fail_fast=request.fail_fast)
+    return carry_plan_out(
+        workspace,
+        plan,
+        steps,
+        slots=request.slots,
+        fail_fast=request.fail_fast,
+        budget=request.budget,
+    )
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,15 @@ class PlanSteps(Steps):
     """The pace of similar runs, if it is known."""
 
     def before(self, store: Store, training: Training) -> None:
-        ids = {key: job.run_id for key, job in training.workload.jobs().items()}
+        asked = {job.run_id for job in training.jobs.values()}
+        jobs = training.workload.jobs()
+        ids = {cell: job.run_id for cell, job in jobs.items() if job.run_id in asked}
         save_plan(store, training.plan, self.study.resolve(), ids)
 
     def nothing_to_train(self, training: Training) -> None:
         runs, name = len(training.jobs), training.plan.study.name
-        say(self.console, f"All {runs} runs of {name} are done: nothing to train.")
+        over = "The race is over" if training.supplier else "nothing to train"
+        say(self.console, f"All {runs} runs of {name} are done: {over[0].lower()}{over[1:]}.")
 
     def announce(self, store: Store, training: Training, slots: Sequence[Slot]) -> None:
         outline = Outline(training.plan, training.workload, store)
@@ -87,10 +101,21 @@ def carry_plan_out(
     *,
     slots: int | None,
     fail_fast: bool = False,
+    budget: Budget = NO_BUDGET,
 ) -> int:
-    """Train all runs of a plan; returns the exit status."""
+    """Train all runs of a plan, of a race those that it needs; returns the exit status."""
     workload = make_workload(plan, workspace.cache, online=True)
+    is_race = plan.study.design.race is not None
+    jobs = workload.jobs()
+    if is_race:
+        asked = asked_cells(workspace.open_to_read_if_any(), plan)
+        jobs = {cell: job for cell, job in jobs.items() if cell in asked}
     training = Training(
-        workload=workload, jobs=label_jobs(workload.jobs()), slots=slots, fail_fast=fail_fast
+        workload=workload,
+        jobs=label_jobs(jobs),
+        slots=slots,
+        fail_fast=fail_fast,
+        budget=budget,
+        supplier=Race if is_race else None,
     )
     return carry_out(workspace, training, steps, steps.console)

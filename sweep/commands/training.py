@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import Console
@@ -20,7 +20,9 @@ from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
 from sweep.reports.forecast_text import disk_warning
+from sweep.running.budget import NO_BUDGET, Budget
 from sweep.running.settings import settings_for
+from sweep.running.supplier import NoSupplier, Supplier
 from sweep.running.train import train_jobs, unfinished
 from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
@@ -49,6 +51,9 @@ class Training:
     """Maximum number of runs at the same time; None for as many as fit this machine."""
     fail_fast: bool = False
     """Stop at the first run that fails for good."""
+    budget: Budget = NO_BUDGET
+    supplier: Callable[[Store, Queue, Workload], Supplier] | None = None
+    """Makes what decides on further runs by the results; None if all runs are known."""
 
     @property
     def plan(self) -> Plan:
@@ -85,29 +90,44 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
     workload = prepare_large(workspace, training.workload, jobs, console)
     training = replace(training, workload=workload)
     store = workspace.open_or_create()
-    Queue(store, this_process()).enqueue(jobs)
+    queue = Queue(store, this_process())
+    queue.enqueue(jobs)
     steps.before(store, training)
-    missing = {job.run_id for job in unfinished(store, jobs)}
-    gave_up = None
+    supplier = training.supplier(store, queue, workload) if training.supplier else NoSupplier()
+    missing, training = _to_train(store, training, supplier)
+    summary = Summary()
     if missing:
         steps.announce(store, training, slots)
         workload.inputs.save_small()
-        labels = {label: job for label, job in training.jobs.items() if job.run_id in missing}
         settings = settings_for(training.plan.study, fail_fast=training.fail_fast)
-        summary = train_jobs(workspace, store, labels, slots, settings, console)
+        settings = replace(settings, budget=training.budget, supplier=supplier)
+        summary = train_jobs(workspace, store, missing, slots, settings, console)
         if summary.interrupted:
-            print_continuation(summary, len(labels), console)
+            print_continuation(summary, len(missing) + len(summary.jobs), console)
             return EXIT_INTERRUPTED
-        gave_up = summary.gave_up
     else:
         steps.nothing_to_train(training)
     try:
         steps.show(store, training)
     finally:  # if `show` raises, the runs that failed may explain why
-        status = conclude(store, training.jobs, console)
-        if gave_up:
-            status = print_gave_up(gave_up, console)
+        status = conclude(store, {**training.jobs, **summary.jobs}, console)
+        if summary.gave_up:
+            status = print_gave_up(summary.gave_up, console)
+    if summary.spent:
+        say(console, f"The budget is spent. To go on: {_this_command()}")
     return status
+
+
+def _to_train(
+    store: Store, training: Training, supplier: Supplier
+) -> tuple[dict[str, Job], Training]:
+    """The runs without a result by label, and the training with those that the supplier adds."""
+    ids = {job.run_id for job in unfinished(store, list(training.jobs.values()))}
+    missing = {label: job for label, job in training.jobs.items() if job.run_id in ids}
+    if missing:
+        return missing, training
+    further = supplier.more(training.budget.max_runs).jobs
+    return dict(further), replace(training, jobs={**training.jobs, **further})
 
 
 def paused_words(workspace: Workspace, training: Training) -> str | None:
@@ -138,11 +158,6 @@ def warn_of_full_disk(
     disk = disk_space_for(missing, training.workload, settings, slots, folder)
     if warning := disk_warning(disk, folder):
         say(console, warning, "yellow")
-
-
-def label_jobs(jobs: Mapping[tuple[str, int], Job]) -> dict[str, Job]:
-    """Jobs by label: ARM/SEED."""
-    return {f"{arm}/{seed}": job for (arm, seed), job in jobs.items()}
 
 
 def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:
@@ -181,8 +196,12 @@ def print_continuation(summary: Summary, total: int, console: Console) -> None:
     say(
         console,
         f"Stopped: {summary.finished} of {counted(total, 'run')} finished and are kept. "
-        f"To continue: {shlex.join(['sweep', *sys.argv[1:]])}",
+        f"To continue: {_this_command()}",
     )
+
+
+def _this_command() -> str:
+    return shlex.join(["sweep", *sys.argv[1:]])
 
 
 def _id(job: Job) -> str:

@@ -14,6 +14,7 @@ from sweep.design.one_at_a_time import one_at_a_time
 from sweep.design.pairs import pairs
 from sweep.design.plan import Arm, Plan
 from sweep.design.search import search_mistakes
+from sweep.design.seeds import seeds_by_arm, wrong_seeds
 from sweep.errors import did_you_mean
 from sweep.study.file import Study, changed_fields
 from sweep.study.mistakes import InvalidStudyError, Keys, Mistake
@@ -95,17 +96,23 @@ def _check_arms(
     arms: list[Arm] = []
     mistakes, unusable = _wrong_alone(study, interventions)
     wrong = unusable if baseline_is_right else {BASELINE, *unusable}
+    seeds = seeds_by_arm(study, interventions)
     for name, members in interventions.items():
         if len(members) > 1 and wrong & {BASELINE, *members}:
             continue
         try:
-            arms.append(_arm(study, name, tuple(members)))
+            arms.append(_arm(study, name, tuple(members), seeds[name]))
         except InvalidStudyError as error:
             all_ = BASELINE not in wrong
             mistakes += [each for each in error.mistakes if all_ or _has_field(each)]
             wrong.add(name)
     twins = [] if BASELINE in wrong else _twins(study, arms)
-    return tuple(arms), [*mistakes, *_wrong_seeds(study, arms), *twins]
+    return tuple(arms), [
+        *mistakes,
+        *wrong_seeds(study, interventions),
+        *_idle_seeds(study, arms),
+        *twins,
+    ]
 
 
 def _wrong_alone(
@@ -124,7 +131,7 @@ def _wrong_alone(
         if tuple(interventions.get(name, ())) == (name,):
             continue
         try:
-            _arm(study, name, (name,))
+            _arm(study, name, (name,), study.design.seed_list())
         except InvalidStudyError as error:
             found = [each for each in error.mistakes if every or _has_field(each)]
             mistakes += found
@@ -132,12 +139,12 @@ def _wrong_alone(
     return mistakes, wrong
 
 
-def _arm(study: Study, name: str, interventions: tuple[str, ...]) -> Arm:
+def _arm(study: Study, name: str, interventions: tuple[str, ...], own_seeds: Sequence[int]) -> Arm:
     changes: dict[str, Any] = {}
     keys = _keys_of(study, name, interventions)
     try:
         design = study.design
-        seeds = {seed: design.streams(seed) for seed in design.seed_list()}
+        seeds = {seed: design.streams(seed) for seed in own_seeds}
         for each in interventions:
             changes.update(changed_fields(study.interventions[each]))
         spec = trainer_of(study).make_spec(study, changes, next(iter(seeds.values())))
@@ -168,7 +175,7 @@ def _has_field(mistake: Mistake) -> bool:
     return len(mistake.keys) > len(("interventions", "name", "set"))
 
 
-def _wrong_seeds(study: Study, arms: list[Arm]) -> Iterator[Mistake]:
+def _idle_seeds(study: Study, arms: list[Arm]) -> Iterator[Mistake]:
     for arm in arms:
         idle = arm.spec.idle_streams()
         if "init" in idle and set(study.design.vary) == {"init"}:

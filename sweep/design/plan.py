@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from sweep.design.factors import find_factors
 from sweep.study.design_section import DEFAULT_KIND
 from sweep.study.file import Study
+from sweep.study.seeds import joined
 from sweep.trainers.base import RunSpec
 
 
@@ -54,10 +55,49 @@ class Plan:
     tuned: Mapping[str, Any] | None = None
     """Origin of the values that a search has found; None if nothing was searched."""
 
+    settled: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """By arm: the seeds that `sweep settle` added to those of the file."""
+
     @property
     def seeds(self) -> list[int]:
-        """The seeds, equal for all arms."""
+        """The seeds of arms that have none of their own; those of a race, up to its most."""
         return self.study.design.seed_list()
+
+    @property
+    def cells(self) -> list[tuple[str, int]]:
+        """All runs as arm and seed: all arms with the first seed, then with the second, ..."""
+        order = joined([self.seeds, *(list(arm.specs) for arm in self.arms)])
+        return [(arm.name, seed) for seed in order for arm in self.arms if seed in arm.specs]
+
+    @property
+    def first_cells(self) -> list[tuple[str, int]]:
+        """The runs that are trained whatever the results are: of a race, those of its start."""
+        race = self.study.design.race
+        start = set(self.seeds[: race.start]) if race else set()
+        return [cell for cell in self.cells if race is None or cell[1] in start]
+
+    def with_settled(self, seeds: Mapping[str, Sequence[int]]) -> Plan:
+        """The plan with further seeds for some arms, and for the baseline where it lacks them."""
+        further = {
+            arm.name: [seed for seed in seeds.get(arm.name, ()) if seed not in arm.specs]
+            for arm in self.arms[1:]
+        }
+        found = {arm: added for arm, added in further.items() if added}
+        if not found:
+            return self
+        baseline, *others = self.arms
+        arms = [self._extended(arm, found.get(arm.name, ())) for arm in others]
+        longest = self._extended(baseline, joined(list(arm.specs) for arm in arms))
+        settled = {
+            arm: [*self.settled.get(arm, ()), *found.get(arm, ())]
+            for arm in dict.fromkeys([*self.settled, *found])
+        }
+        return replace(self, arms=(longest, *arms), settled=settled)
+
+    def _extended(self, arm: Arm, seeds: Sequence[int]) -> Arm:
+        streams = self.study.design.streams
+        more = {seed: arm.spec.with_seeds(streams(seed)) for seed in seeds if seed not in arm.specs}
+        return replace(arm, specs={**arm.specs, **more}) if more else arm
 
     @property
     def compared(self) -> list[Arm]:
@@ -79,6 +119,7 @@ class Plan:
             "arms": {arm.name: json.loads(arm.identity) for arm in self.arms},
             **_script_content(self.study),
             **({"design": design} if (design := self.design_content()) else {}),
+            **self._seed_content(),
             **({"overrides": dict(self.overrides)} if self.overrides else {}),
             **({"stack": dict(self.stack)} if self.stack else {}),
             **({"tuned": dict(self.tuned)} if self.tuned else {}),
@@ -91,6 +132,19 @@ class Plan:
             return None
         factors = find_factors(self.study)
         return {"kind": kind, "factors": {each.name: list(each.levels) for each in factors}}
+
+    def _seed_content(self) -> dict[str, Any]:
+        """What a plan says of the seeds of single arms and of a race; nothing for other plans."""
+        own = {
+            arm.name: [seed for seed in arm.specs if seed not in self.settled.get(arm.name, ())]
+            for arm in self.arms[1:]
+        }
+        found = {
+            "arm_seeds": {arm: seeds for arm, seeds in own.items() if seeds != self.seeds},
+            "settled": {arm: list(seeds) for arm, seeds in self.settled.items()},
+            "race": {"start": race.start} if (race := self.study.design.race) else None,
+        }
+        return {key: value for key, value in found.items() if value}
 
     @cached_property
     def hash(self) -> str:

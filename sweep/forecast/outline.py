@@ -73,13 +73,13 @@ class Outline:
     @cached_property
     def missing(self) -> list[Cost]:
         """The runs that are still to be trained, arm by arm."""
-        planned = [(arm.name, seed) for arm in self.plan.arms for seed in self.plan.seeds]
+        planned = [(arm.name, seed) for arm in self.plan.arms for seed in arm.specs]
         return [self.costs[arm] for arm, seed in planned if (arm, seed) not in self.done]
 
     @property
     def runs(self) -> int:
         """Number of planned runs."""
-        return len(self.plan.arms) * len(self.plan.seeds)
+        return sum(len(arm.specs) for arm in self.plan.arms)
 
     @property
     def tokens(self) -> int:
@@ -102,6 +102,6 @@ class Outline:
             changes=arm.changes,
             parameters=cost.parameters,
             steps=cost.steps,
-            runs=len(self.plan.seeds),
-            done=sum((arm.name, seed) in self.done for seed in self.plan.seeds),
+            runs=len(arm.specs),
+            done=sum((arm.name, seed) in self.done for seed in arm.specs),
         )

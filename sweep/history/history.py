@@ -99,7 +99,11 @@ def _existed(plan: PlanContent) -> Existed | None:
     if plan.existed is None:
         return None
     counts = {arm: len(seeds) for arm, seeds in plan.existed.items()}
-    return Existed(runs=sum(counts.values()), of=len(plan.arms) * len(plan.seeds), by_arm=counts)
+    return Existed(
+        runs=sum(counts.values()),
+        of=sum(len(plan.seeds_of(arm)) for arm in plan.arms),
+        by_arm=counts,
+    )
 
 
 def _compare_file(study: StudyRow, current: PlanContent) -> tuple[FileState, list[PlanChange]]:
@@ -110,6 +114,7 @@ def _compare_file(study: StudyRow, current: PlanContent) -> tuple[FileState, lis
     path = Path(study.path)
     try:
         plan = with_tuned(read_plan(path, current.overrides), current)
+        plan = plan.with_settled(current.settled)
     except StudyError:
         return (FileState.UNREADABLE if is_there(path) else FileState.GONE), []
     if plan.hash == study.plan_hash:

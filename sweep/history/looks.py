@@ -81,7 +81,8 @@ def _looks_at(connection: Connection, plan: PlanContent) -> dict[str, PlannedLoo
         if look is None:
             was_seen = bool((plan.existed or {}).get(arm))
             seeds, baseline = planned[arm], planned[plan.baseline]
-            look = PlannedLook(seeds=[] if was_seen else seeds, baseline=baseline)
+            is_open = was_seen or plan.race_start is not None  # a race fixes no seeds
+            look = PlannedLook(seeds=[] if is_open else seeds, baseline=baseline)
         now = sorted({*look.seen, *seen.get(arm, [])})
         found[_key(plan, arm)] = replace(look, seen=now, later_plans=later)
     return found

@@ -19,9 +19,9 @@ from sweep.store.store import Store
 
 
 def save_plan(store: Store, plan: Plan, path: Path, run_ids: Mapping[tuple[str, int], str]) -> None:
-    """Store a study's plan, its arms, and the run of each arm and seed.
+    """Store a study's plan, its arms, and their runs.
 
-    `run_ids` has the runs, which exist already, by arm and seed. Raises StudyError if the name
+    `run_ids` has the runs, which exist already, by arm and seed; of a race, those so far. Raises StudyError if the name
     belongs to an imported study, to a stack (for a study), or to a study (for a stack).
     """
     name = plan.study.name
@@ -36,10 +36,36 @@ def save_plan(store: Store, plan: Plan, path: Path, run_ids: Mapping[tuple[str, 
             arm_id = _save_arm(connection, name, position, arm)
             rows = [
                 {"arm_id": arm_id, "seed": seed, "run_id": run_ids[arm.name, seed]}
-                for seed in plan.seeds
+                for seed in arm.specs
+                if (arm.name, seed) in run_ids
             ]
             connection.execute(insert(members), rows)
         store.write_study_file(connection, name)
+
+
+def add_members(store: Store, plan: Plan, run_ids: Mapping[tuple[str, int], str]) -> bool:
+    """Add runs, which exist already, to a study that has this plan; False if it has another one.
+
+    Two schedulers may add the same ones.
+    """
+    name = plan.study.name
+    with store.write() as connection:
+        row = connection.execute(select(studies.c.plan_hash).where(studies.c.name == name))
+        if row.scalar() != plan.hash:
+            return False
+        query = select(arms.c.name, arms.c.id).where(arms.c.study == name)
+        ids = {row.name: row.id for row in connection.execute(query)}
+        known = select(members.c.arm_id, members.c.seed).where(members.c.arm_id.in_(ids.values()))
+        there = {(arm_id, seed) for arm_id, seed in connection.execute(known)}
+        rows = [
+            {"arm_id": ids[arm], "seed": seed, "run_id": run_id}
+            for (arm, seed), run_id in run_ids.items()
+            if (ids[arm], seed) not in there
+        ]
+        if rows:
+            connection.execute(insert(members), rows)
+            store.write_study_file(connection, name)
+    return True
 
 
 def save_content(

@@ -125,6 +125,14 @@ class PlainProgress:
         self._hold(None)
         self._print("Resumed.", "yellow")
 
+    def supplied(self, jobs: Mapping[str, Job], news: Sequence[str]) -> None:
+        for line in news:
+            self._print(line, "bold")
+        self.labels = {**self.labels, **{job.run_id: label for label, job in jobs.items()}}
+        self.total += len(jobs)
+        self.times.add(list(jobs.values()))
+        self._changed()
+
     def _hold(self, why: Waiting | Stopping | None) -> None:
         self.held = why
         self._changed()
@@ -202,7 +210,7 @@ class LiveProgress(PlainProgress):
         if time.monotonic() - since > SECONDS_BETWEEN_ESTIMATES:
             words = time_left_words(self.held, self.times.seconds())
             self._left = words, time.monotonic()
-        self._bar.update(self._task, completed=self.ended, left=words)
+        self._bar.update(self._task, total=self.total, completed=self.ended, left=words)
         self._shown = sorted(self.busy.values(), key=lambda each: each.slot)
 
     def _hold(self, why: Waiting | Stopping | None) -> None:

@@ -67,6 +67,10 @@ class TimeLeft:
         self._ended_elsewhere = 0
         self._wanted = max(1, min(self._slots, math.ceil(len(jobs) / 10)))
 
+    def add(self, jobs: Sequence[Job]) -> None:
+        """Note further runs that wait."""
+        self._waiting.update({job.run_id: job for job in jobs})
+
     def started(self, job: Job, steps: int) -> None:
         """Note that a run starts, of which earlier attempts have done so many steps."""
         self._waiting.pop(job.run_id, None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
@@ -85,6 +86,9 @@ class Watcher(Protocol):
     def resumed(self) -> None:
         """The hindrance has passed."""
 
+    def supplied(self, jobs: Mapping[str, Job], news: Sequence[str]) -> None:
+        """Further jobs follow, by label; `news` are sentences on the results so far."""
+
     def failed(self, job: Job, reason: str, *, pause: float | None) -> None:
         """An attempt failed; `pause`: seconds until the next one, None if there is none."""
 
@@ -96,5 +100,9 @@ class Summary:
     finished: int = 0
     failed: int = 0
     interrupted: bool = False
+    spent: bool = False
+    """True if the budget ended before the jobs."""
+    jobs: dict[str, Job] = field(default_factory=dict)
+    """Jobs that were decided while it worked, by label."""
     gave_up: Stopping | None = None
     """Why the remaining runs were not tried; None if all were."""

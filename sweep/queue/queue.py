@@ -76,6 +76,16 @@ class Queue:
                 )
         return len(fresh) + len(again)
 
+    def add_new(self, jobs: Iterable[Job]) -> int:
+        """Insert runs that do not exist yet; returns how many. Failed ones stay as they are."""
+        wanted = {job.run_id: job for job in jobs}
+        with self.store.write() as connection:
+            known = self.store.states(list(wanted))
+            fresh = [run_row(job) for run_id, job in wanted.items() if run_id not in known]
+            if fresh:
+                connection.execute(insert(runs), fresh)
+        return len(fresh)
+
     def turn(self, changes: Sequence[Change], wanted: Sequence[str] = (), number: int = 0) -> Turn:
         """Record changes and claim up to `number` of the wanted runs, in one transaction.
 

@@ -38,7 +38,8 @@ def _basis_words(arm: ArmReport, *, imported: bool) -> str:
         return f"on all runs, tested at alpha / {1 / result.alpha_share:g} as a later look"
     if result.basis == "looks":
         seeds = counted(result.n_shared or 0, "seed")
-        return f"on e-values over {seeds} (p = 2 / e-value), which hold at every look"
+        p = f"{1 / (result.alpha_share or 0.5):g} / e-value"
+        return f"on e-values over {seeds} (p = {p}), which hold at every look"
     share = result.n_independent is not None and result.n_independent < result.n_done
     are_runs = share or (imported and not result.n_shared)
     planned = counted(result.n_planned or 0, "run" if are_runs else "seed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sweep.errors import StoreBusyError
@@ -17,23 +17,17 @@ from sweep.queue.control import is_paused
 from sweep.queue.leases import RENEW_SECONDS
 from sweep.queue.queue import Queue
 from sweep.running.attempt import Running, StopRequest, change_after, prepare_all
+from sweep.running.budget import Spending
 from sweep.running.job_source import JobSource, NoMoreJobs
 from sweep.running.obstacles import Obstacles
 from sweep.running.retries import MIN_ALIKE, FailurePattern
-from sweep.running.settings import Settings
+from sweep.running.rounds import Rounds
+from sweep.running.settings import CHECK_SECONDS, EXTRA_CLAIMS, TICK_SECONDS, Settings
 from sweep.store.ledger import directory_name
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.trainers.base import Cause
 from sweep.workload.job import Job
 from trainer.rundir.directory import RunDirectory
-
-TICK_SECONDS = 0.2
-"""Maximum seconds to wait for a run to end before everything else is checked."""
-CHECK_SECONDS = 1.0
-"""Seconds between two checks of other schedulers and of the running attempts."""
-LOST_LEASE_REASON = "cancelled, or taken over by another scheduler"
-EXTRA_CLAIMS = 100
-"""Jobs to ask for beyond the free slots, since another scheduler may hold the first ones."""
 
 
 class Scheduler:
@@ -47,6 +41,7 @@ class Scheduler:
         self._folder = folder
         self._watcher = watcher
         self._settings = settings
+        self._spending = Spending(settings.budget)
         self._stop: Stopping | None = None
         self._reported: Stopping | Waiting | None = None
         self._obstacles = Obstacles(folder)
@@ -63,6 +58,7 @@ class Scheduler:
         """Changes that are not in the database yet."""
         self._renewed = self._checked = time.monotonic()
         self._summary = Summary()
+        self._rounds = Rounds(settings.supplier, watcher, self._summary)
 
     def stop(self, why: Stop = Stop.KEYBOARD) -> None:
         """Claim no more runs; running ones stop at their next step. Safe in a signal handler."""
@@ -81,7 +77,7 @@ class Scheduler:
         try:
             with contextlib.suppress(StoreBusyError):  # the next turn reports it
                 self._check_pause()  # it may have been paused while the executor prepared
-            while self._has_work():
+            while self._has_work() or self._gets_more():
                 self._turn()
                 if self._refill():
                     self._turn()
@@ -97,16 +93,28 @@ class Scheduler:
 
     def _has_work(self) -> bool:
         more = self._pending or self._elsewhere or not self._source.is_over
-        waiting = bool(more) and not self._stop
+        waiting = bool(more) and not self._stop and self._spending.room != 0
         return waiting or bool(self._running or self._unrecorded)
+
+    def _gets_more(self) -> bool:
+        """Ask for the next round of jobs, when all have ended; False if there is none."""
+        if self._stop:
+            return False
+        room, waiting = self._spending.room, bool(self._pending or self._elsewhere)
+        got = self._take(lambda: self._rounds.next(room, waiting=waiting))
+        return got or bool(self._obstacles.database)
 
     def _refill(self) -> bool:
         """Ask the source for jobs if a slot is free; True if there are some."""
         free = len(self._free) - len(self._pending)
         if self._source.is_over or free <= 0 or self._stop or self._obstacles.waiting():
             return False
+        return self._take(lambda: self._source.next(free))
+
+    def _take(self, give: Callable[[], Sequence[Job]]) -> bool:
+        """Add the jobs that `give` returns; True if there are some."""
         try:
-            jobs = self._source.next(free)
+            jobs = give()
         except StoreBusyError as error:
             self._obstacles.database = str(error)
             return False
@@ -119,7 +127,8 @@ class Scheduler:
         outcomes = [change.outcome for _, change in self._unrecorded]
         failing = AttemptOutcome.FAILED in outcomes  # it may end the study
         cannot_start = self._stop or obstacles.disk_full or obstacles.paused or failing
-        number = 0 if cannot_start else len(self._free)
+        free, room = len(self._free), self._spending.room
+        number = 0 if cannot_start else free if room is None else min(free, room)
         wanted = {
             job.run_id: job for job in list(self._pending)[: number and number + EXTRA_CLAIMS]
         }
@@ -177,6 +186,7 @@ class Scheduler:
         """Start the claimed runs, except those that have a result already or cannot start."""
         ready = []
         for job, claim in claimed:
+            self._spending.saw_start(job.run_id)
             directory = RunDirectory(self._folder / directory_name(job.run_id))
             ready.append(Running(job, self._free.popleft(), directory, claim))
         for run, change in zip(ready, prepare_all(ready, self._settings.jobs), strict=True):
@@ -223,7 +233,8 @@ class Scheduler:
         lost = self._queue.lost()
         for run in self._running.values():
             if run.job.run_id in lost:
-                self._ask_to_stop(run, StopRequest(Cause.STOPPED, LOST_LEASE_REASON))
+                why = "cancelled, or taken over by another scheduler"
+                self._ask_to_stop(run, StopRequest(Cause.STOPPED, why))
         self._check_pause()
         if self._elsewhere:
             self._queue.reclaim_lost()
@@ -282,9 +293,7 @@ class Scheduler:
         """Kill the runs that are left if the scheduler ends early, and queue them again."""
         for run in self._running.values():
             self._executor.stop(run.directory.path, now=True)
-        early = [
-            released(run.job.run_id, Cause.STOPPED, "its scheduler ended early")
-            for run in self._running.values()
-        ]
+        ids, why = [run.job.run_id for run in self._running.values()], "its scheduler ended early"
+        early = [released(run_id, Cause.STOPPED, why) for run_id in ids]
         with contextlib.suppress(StoreBusyError):  # otherwise their leases expire
             self._queue.turn([*early, *(change for _, change in self._unrecorded)])

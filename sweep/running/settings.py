@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sweep.executors.fork_server import PRELOAD_GPT
+from sweep.running.budget import NO_BUDGET, Budget
+from sweep.running.supplier import NoSupplier, Supplier
 from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
 from sweep.trainers.registry import trainer_of
+
+TICK_SECONDS = 0.2
+"""Maximum seconds to wait for a run to end before everything else is checked."""
+CHECK_SECONDS = 1.0
+"""Seconds between two checks of other schedulers and of the running attempts."""
+PREPARE_THREADS = 8
+"""Threads that prepare run directories: a disk syncs several files as fast as one."""
+EXTRA_CLAIMS = 100
+"""Jobs to ask for beyond the free slots, since another scheduler may hold the first ones."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +33,9 @@ class Settings:
     """True to stop all runs as soon as one fails for good."""
     preload: Sequence[str] = PRELOAD_GPT
     """Modules that are imported once, before the runs are started."""
+    budget: Budget = NO_BUDGET
+    supplier: Supplier = field(default_factory=NoSupplier)
+    """Decides which jobs come after the first ones."""
 
 
 def settings_for(study: Study, *, fail_fast: bool) -> Settings:

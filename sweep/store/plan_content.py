@@ -140,6 +140,12 @@ class PlanContent:
     """By arm: its recipe without seeds as nested JSON; for an imported study its number of runs."""
     baseline: str = BASELINE
     seeds: Sequence[int] = ()
+    arm_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """The seeds of arms that the study's file gives others than `seeds`."""
+    settled: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """By arm: the seeds that `sweep settle` added."""
+    race_start: int | None = None
+    """Seeds that every arm of a race has; None for a fixed plan."""
     vary: Sequence[str] = ()
     """Random streams that differ between seeds."""
     hold: int = 0
@@ -195,6 +201,13 @@ class PlanContent:
         """The arms that are the baseline with other budgets; they are no questions."""
         return [arm for arm in map(budget_arm, self.analysis.exchange) if arm in self.arms]
 
+    def seeds_of(self, arm: str) -> list[int]:
+        """The seeds of an arm, in the order in which it gets them; the baseline has those of all."""
+        if arm == self.baseline:
+            others = (self.seeds_of(each) for each in self.arms if each != arm)
+            return list(dict.fromkeys(seed for seeds in (self.seeds, *others) for seed in seeds))
+        return [*self.arm_seeds.get(arm, self.seeds), *self.settled.get(arm, ())]
+
     @classmethod
     def from_json(cls, json: Mapping[str, Any]) -> PlanContent:
         """Read the column `plans.content`. Raises KeyError if a field is missing."""
@@ -206,6 +219,9 @@ class PlanContent:
             arms=json["arms"],
             baseline=json.get("baseline", BASELINE),
             seeds=json.get("seeds", ()),
+            arm_seeds=json.get("arm_seeds", {}),
+            settled=json.get("settled", {}),
+            race_start=(json.get("race") or {}).get("start"),
             vary=json.get("vary", ()),
             hold=json.get("hold", 0),
             overrides=json.get("overrides", {}),

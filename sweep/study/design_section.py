@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from model.config import Config, Whole
 from sweep.study.names import STREAMS, Name
+from sweep.study.seeds import RaceSeeds, SeedList, SeedNumber, further_seeds
 from trainer.recipe import Seed, Seeds
 
 DEFAULT_KIND = "one-at-a-time"
@@ -31,8 +31,9 @@ class Design(Config):
     """For `fractional`: the number of arms, in place of a resolution."""
     arms: list[list[Name]] | None = Field(default=None, examples=[[["one"], ["one", "another"]]])
     """For `explicit`: the interventions of each arm. The baseline is always there."""
-    seeds: list[Seed] | Annotated[int, Whole, Field(ge=1, le=10_000)] = Field(examples=[5])
-    """A number n for the seeds 1 to n, or a list of seeds."""
+    seeds: SeedList | SeedNumber | RaceSeeds = Field(examples=[5])
+    """A number n for the seeds 1 to n, a list of seeds, or `{ start = 3, most = 12 }` for a race:
+    every arm has the first 3, and undecided ones get further seeds up to 12."""
     vary: list[Literal["init", "order", "dropout"]] = Field(
         default=["init", "order", "dropout"], min_length=1
     )
@@ -40,17 +41,10 @@ class Design(Config):
     hold: Seed = 0
     """Seed of the streams that do not vary."""
 
-    @model_validator(mode="after")
-    def _seeds_are_distinct(self) -> Design:
-        if isinstance(self.seeds, list):
-            if not self.seeds:
-                raise ValueError("seeds is empty; give at least one seed, or a number of seeds")
-            repeated = sorted(seed for seed, times in Counter(self.seeds).items() if times > 1)
-            if repeated:
-                raise ValueError(
-                    f"seed {repeated[0]} is repeated; a run is not evidence twice, so name it once"
-                )
-        return self
+    @property
+    def race(self) -> RaceSeeds | None:
+        """The seeds of a race; None for a fixed plan."""
+        return self.seeds if isinstance(self.seeds, RaceSeeds) else None
 
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> Design:
@@ -60,8 +54,20 @@ class Design(Config):
         return self
 
     def seed_list(self) -> list[int]:
-        """The seeds, in the order in which they are run."""
-        return self.seeds if isinstance(self.seeds, list) else list(range(1, self.seeds + 1))
+        """The seeds, in the order in which they are run; those of a race, up to its most."""
+        if isinstance(self.seeds, list):
+            return self.seeds
+        most = self.seeds.most if isinstance(self.seeds, RaceSeeds) else self.seeds
+        return list(range(1, most + 1))
+
+    def own_seeds(self, seeds: list[int] | int | None) -> list[int]:
+        """The seeds of an arm that has its own; a number continues or shortens those of the design."""
+        if isinstance(seeds, list):
+            return seeds
+        usual = self.seed_list()
+        if seeds is None:
+            return usual
+        return [*usual, *further_seeds(usual, max(0, seeds - len(usual)))][:seeds]
 
     def streams(self, seed: int) -> Seeds:
         """The seeds of the three streams for one seed of the study."""

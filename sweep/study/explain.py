@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sweep.errors import did_you_mean
-from sweep.study.field_names import model_at, suggest
+from sweep.study.field_names import is_union_at, model_at, suggest
 from sweep.study.mistakes import Keys, Mistake
 from sweep.study.other_names import OTHER_VALUES
 from sweep.terminal.printable import shown
@@ -86,7 +86,7 @@ def _mistake(
     keys: Keys, findings: list[ErrorDetails], model: type[BaseModel], must: str
 ) -> Mistake:
     key = printable_key(keys)
-    first = findings[0]
+    first = next((each for each in findings if each["type"] == "value_error"), findings[0])
     kind, value = first["type"], first["input"]
     if kind == "extra_forbidden":
         return _unknown(keys, value, model)
@@ -111,10 +111,13 @@ def _path(finding: ErrorDetails, model: type[BaseModel]) -> Keys:
     It adds the branch of a union that it tried, and `[key]` if the key itself is wrong.
     """
     path: list[str] = []
-    for part in finding["loc"]:
+    parts = iter(finding["loc"])
+    for part in parts:
         if isinstance(part, str) and path and model_at(path, model) is None:
             continue
         path.append(str(part))
+        if is_union_at(path, model):
+            next(parts, None)
     is_key = len(path) > 1 and path[-1] == "[key]" and finding["type"] != "extra_forbidden"
     return tuple(path[:-1] if is_key else path)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -121,6 +121,15 @@ def model_at(keys: Sequence[str], model: type[BaseModel]) -> type[BaseModel] | N
     return model
 
 
+def is_union_at(keys: Sequence[str], model: type[BaseModel]) -> bool:
+    """True if the value at `keys` is a table or something else, such as a number."""
+    above = model_at(keys[:-1], model) if keys else None
+    field = above.model_fields.get(keys[-1]) if above else None
+    annotation = field.annotation if field else None
+    branches = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return len({*branches} - {NoneType}) > 1 and _model_of(annotation) is not None
+
+
 def snake_case(name: str) -> str:
     """`learningRate`, `learning-rate` and `Learning rate` as `learning_rate`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip(" -"))
@@ -132,7 +141,13 @@ def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:  # noqa: ANN
     is_named = get_origin(annotation) is dict
     if is_named:
         annotation = get_args(annotation)[1]
-    if isinstance(annotation, UnionType) and len(get_args(annotation)) == 2:
-        annotation = next(each for each in get_args(annotation) if each is not NoneType)
-    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return (annotation if is_model else None), is_named
+    return _model_of(annotation), is_named
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  (a type)
+    """The model that a type is, or that one branch of a union is."""
+    branches = (
+        get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    )
+    models = (each for each in branches if isinstance(each, type) and issubclass(each, BaseModel))
+    return next(models, None)

@@ -36,6 +36,7 @@ from sweep.study.names import Name, Reason
 from sweep.study.parameters_section import Parameters
 from sweep.study.reading import read_study_text
 from sweep.study.search_section import Search
+from sweep.study.seeds import SeedList, SeedNumber
 from sweep.study.tokenizer_paths import name_tokenizers
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.terminal.printable import shown
@@ -54,6 +55,8 @@ class Intervention(Config):
     """Why it is expected to help."""
     set: dict[str, Any] = Field(min_length=1, examples=[{"model.dropout": 0.0}])
     """Recipe fields and their values: `"model.dropout" = 0.0`."""
+    seeds: SeedList | SeedNumber | None = None
+    """Seeds of this arm instead of `design.seeds`: a number, or a list. The baseline has them too."""
 
 
 class Stack(Config):
@@ -61,6 +64,8 @@ class Stack(Config):
 
     combine: list[Name] = Field(min_length=2, examples=[["one", "another"]])
     """Names of interventions; they must not set a field to different values."""
+    seeds: SeedList | SeedNumber | None = None
+    """Seeds of this arm instead of `design.seeds`, as those of an intervention."""
 
 
 class Study(Config):

@@ -15,7 +15,7 @@ from sweep.trainers.stored_recipes import flat_recipe, planned_tokens
 
 if TYPE_CHECKING:
     from analysis.looks import Look
-    from analysis.rules import Plan
+    from analysis.rules import Plan, Race
 
 
 def analysis_plan(
@@ -48,6 +48,7 @@ def analysis_plan(
         outside_family=frozenset(content.budgets) & set(others),
         higher_is_better=judged.direction is Direction.MAXIMIZE,
         looks=looks,
+        race=_race(content, arms),
         seen_before=frozenset(content.existed or {}) & set(others) - looks.keys(),
         pairs=content.pairs,
     )
@@ -62,11 +63,21 @@ def _looks(content: PlanContent, arms: Sequence[str]) -> dict[str, Look]:
             seeds=frozenset(look.seeds),
             baseline=frozenset(look.baseline),
             extension=look.later_plans + 1,
-            dropped=0 if content.imported else len(set(look.seen) - set(content.seeds)),
+            dropped=0 if content.imported else len(set(look.seen) - set(content.seeds_of(arm))),
         )
         for arm, look in (content.looks or {}).items()
         if arm in arms
     }
+
+
+def _race(content: PlanContent, arms: Sequence[str]) -> Race | None:
+    """The race of a plan; None for a fixed plan."""
+    from analysis.rules import Race
+
+    if content.race_start is None:
+        return None
+    seeds = {arm: tuple(content.seeds_of(arm)) for arm in arms}
+    return Race(start=content.race_start, seeds=seeds)
 
 
 @dataclass(frozen=True, kw_only=True)

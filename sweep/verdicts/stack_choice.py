@@ -182,7 +182,10 @@ def stack_plan(parent: Plan, content: StackContent, seeds: Sequence[int]) -> Pla
     study = parent.study.model_copy(
         update={
             "name": stack_name(parent.study.name),
-            "interventions": {name: parent.study.interventions[name] for name in members},
+            "interventions": {
+                name: parent.study.interventions[name].model_copy(update={"seeds": None})
+                for name in members
+            },
             "stacks": {},
             "analysis": parent.study.analysis.model_copy(update={"exchange": []}),
             "design": parent.study.design.model_copy(
@@ -224,7 +227,7 @@ def fresh_seeds(store: Store, workload: Workload, number: int, given: Sequence[i
     columns = [runs.c[f"{stream}_seed"] for stream in plan.study.design.vary]
     with store.begin() as connection:
         rows = connection.execute(select(*columns).where(runs.c.family.in_(families))).all()
-    used = {*plan.seeds, *given, *(seed for row in rows for seed in row)}
+    used = {*plan.arms[0].specs, *given, *(seed for row in rows for seed in row)}
     return [*given, *islice((seed for seed in count(1) if seed not in used), number)][:number]
 
 

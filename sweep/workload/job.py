@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sweep.trainers.base import RunIdentity, RunSpec
@@ -12,3 +13,8 @@ class Job(RunIdentity):
     """A run to be trained: its ids and its specification."""
 
     spec: RunSpec
+
+
+def label_jobs(jobs: Mapping[tuple[str, int], Job]) -> dict[str, Job]:
+    """Jobs by label: ARM/SEED."""
+    return {f"{arm}/{seed}": job for (arm, seed), job in jobs.items()}

@@ -44,13 +44,11 @@ class Workload:
 
         In this order a study that is interrupted has results for every arm.
         """
-        arms, seeds = self.plan.arms, self.plan.seeds
-        of_arms = [self._jobs([arm.specs[seed] for seed in seeds]) for arm in arms]
-        return {
-            (arm.name, seed): of_arm[number]
-            for number, seed in enumerate(seeds)
-            for arm, of_arm in zip(arms, of_arms, strict=True)
+        of_arms = {
+            arm.name: dict(zip(arm.specs, self._jobs(list(arm.specs.values())), strict=True))
+            for arm in self.plan.arms
         }
+        return {(arm, seed): of_arms[arm][seed] for arm, seed in self.plan.cells}
 
     def check(self) -> None:
         """Raise StudyError if an arm does not fit its inputs, as far as is known.
@@ -60,7 +58,7 @@ class Workload:
         seen: dict[str, str] = {}
         for arm in self.plan.arms:
             self._check_arm(arm)
-            twin = seen.setdefault(self.job(arm.spec).run_id, arm.name)
+            twin = seen.setdefault(self.job(arm.spec).family, arm.name)
             if twin != arm.name:
                 raise StudyError(
                     f"{self.plan.source}: arm {arm.name!r} is the same as arm {twin!r}: their corpora "

@@ -1,0 +1,270 @@
+"""A race with a real store, queue and scheduler, and an executor that trains nothing."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from sweep.design.arms import make_plan
+from sweep.design.plan import Plan
+from sweep.history.record import save_plan
+from sweep.progress.terminal import PlainProgress
+from sweep.progress.watcher import Summary
+from sweep.queue.queue import Queue
+from sweep.running.budget import NO_BUDGET, Budget
+from sweep.running.race import Race, asked_cells
+from sweep.running.scheduler import Scheduler
+from sweep.running.settings import Settings
+from sweep.running.train import unfinished
+from sweep.store.store import Store
+from sweep.study.file import parse_study
+from sweep.study.jobs_section import Jobs
+from sweep.trainers.base import RunIdentity, RunSpec
+from sweep.verdicts.racing import race_standing
+from sweep.workload.job import label_jobs
+from sweep.workload.workload import Workload
+from tests.sweep.rehearsal import Behaviour, Rehearsal
+from tests.sweep.stores import Trainer
+from trainer.rundir.directory import Event, Result, RunDirectory
+from trainer.rundir.exits import Exit
+
+EFFECTS = {"baseline": 0.0, "no-dropout": -0.5, "clip": 0.0}
+MOST = 6
+Cell = tuple[str, int]
+Content = dict[str, Any]
+
+
+class Inputs:
+    """Identifies runs without a corpus."""
+
+    def identify(self, specs: Sequence[Any]) -> list[tuple[RunIdentity, RunSpec]]:
+        jobs = [Trainer.job(spec.identity, spec.recipe) for spec in specs]
+        return [
+            (RunIdentity(run_id=j.run_id, family=j.family, corpus_hash=j.corpus_hash), j.spec)
+            for j in jobs
+        ]
+
+
+def arm_of(recipe: Any) -> str:  # noqa: ANN401  (a Recipe)
+    if recipe.optimizer.clip_norm is not None:
+        return "clip"
+    return "baseline" if recipe.model.dropout else "no-dropout"
+
+
+@pytest.fixture
+def behave(make_result: Callable[..., Result], events: list[Event]) -> Behaviour:
+    """`no-dropout` is far better in every seed; `clip` is now better, now worse."""
+
+    def run(directory: RunDirectory, _number: int) -> int:
+        recipe = directory.read_request().recipe
+        arm, seed = arm_of(recipe), recipe.seeds.init
+        noise = 0.01 * (-1) ** seed if arm == "clip" else 0.001 * seed * len(arm)
+        loss = 2.5 + seed / 16 + EFFECTS[arm] + noise
+        directory.events.write_text("".join(f"{event.model_dump_json()}\n" for event in events))
+        directory.write_result(make_result(test_loss=loss))
+        return Exit.DONE
+
+    return run
+
+
+@pytest.fixture
+def race_content(content: Content) -> Content:
+    content["baseline"].setdefault("model", {})["dropout"] = 0.1
+    content["design"]["seeds"] = {"start": 3, "most": MOST}
+    content["analysis"]["smallest_effect"] = 1e-6
+    return content
+
+
+def planned(content: Content) -> Plan:
+    return make_plan(parse_study(deepcopy(content), "s.toml"), "s.toml")
+
+
+class Command:
+    """What `sweep run` does with a race, but for the trainer."""
+
+    def __init__(self, store: Store, folder: Path, content: Content, behave: Behaviour) -> None:
+        self.store, self.folder = store, folder
+        self.workload = Workload(planned(content), Inputs())  # type: ignore[arg-type]
+        self.executor = Rehearsal(behave)
+        self.seen = io.StringIO()
+
+    def __call__(self, owner: str = "me:1:1", budget: Budget = NO_BUDGET) -> Summary:
+        plan, every = self.workload.plan, self.workload.jobs()
+        asked = asked_cells(self.store, plan)
+        jobs = {cell: job for cell, job in every.items() if cell in asked}
+        queue = Queue(self.store, owner)
+        queue.enqueue(jobs.values())
+        ids = {cell: job.run_id for cell, job in jobs.items()}
+        save_plan(self.store, plan, self.folder / "s.toml", ids)
+        race = Race(self.store, queue, self.workload)
+        settings = Settings(Jobs(retries=0), "tiny", budget=budget, supplier=race)
+        watcher = PlainProgress(Console(file=self.seen, width=200), {}, len(jobs))
+        self.scheduler = Scheduler(queue, self.executor, self.folder / "runs", watcher, settings)
+        watcher.labels = {job.run_id: label for label, job in label_jobs(jobs).items()}
+        return self.scheduler.run(unfinished(self.store, list(jobs.values())))
+
+    @property
+    def cells(self) -> set[Cell]:
+        """The runs that the study has."""
+        return {(each.arm, each.seed) for each in self.store.study_runs("tiny")}
+
+
+Make = Callable[..., Command]
+
+
+@pytest.fixture
+def make(store: Store, tmp_path: Path, race_content: Content, behave: Behaviour) -> Make:
+    def command(content: Content = race_content, of: Store = store) -> Command:
+        return Command(of, tmp_path, content, behave)
+
+    return command
+
+
+EXPECTED = {
+    *(("no-dropout", seed) for seed in (1, 2, 3)),
+    *((arm, seed) for arm in ("baseline", "clip") for seed in range(1, MOST + 1)),
+}
+
+
+def test_only_undecided_arms_and_the_baseline_get_further_seeds(make: Make) -> None:
+    command = make()
+    summary = command()
+    assert command.cells == EXPECTED
+    assert summary.finished == len(command.executor.started) == len(EXPECTED)
+    said = command.seen.getvalue()
+    assert "better after 3 seeds: no-dropout" in said
+    assert f"{len(EXPECTED)}/{len(EXPECTED)}  " in said
+    standing = race_standing(command.store, command.store.study("tiny"))
+    assert (standing.look, standing.active, standing.wanted) == (MOST, ["clip"], [])
+
+
+def test_the_same_command_trains_nothing_twice(make: Make) -> None:
+    make()()
+    again = make()
+    assert again().finished == 0
+    assert not again.executor.started
+    assert again.cells == EXPECTED
+
+
+@pytest.mark.parametrize("after", [1, 4, 9, 11])
+def test_an_interrupted_race_goes_on_where_it_was(make: Make, after: int) -> None:
+    first = make()
+    first.executor.behave = stopping_after(first, after)
+    assert first().interrupted
+    second = make()
+    second()
+    assert second.cells == EXPECTED
+    started = [path.name for path in first.executor.started + second.executor.started]
+    finished = first.executor.started[: after - 1]
+    assert not {path.name for path in finished} & {path.name for path in second.executor.started}
+    assert len(set(started)) == len(EXPECTED)
+
+
+def stopping_after(command: Command, runs: int) -> Behaviour:
+    behave = command.executor.behave
+
+    def run(directory: RunDirectory, number: int) -> int | None:
+        if len(command.executor.started) >= runs:
+            command.scheduler.stop()
+        return behave(directory, number)
+
+    return run
+
+
+def test_two_schedulers_race_together_and_train_each_run_once(
+    make: Make, open_store: Callable[[], Store]
+) -> None:
+    commands = [make(of=open_store()) for _ in range(2)]
+    threads = [
+        threading.Thread(target=command, args=(f"me:{number}:{number}",))
+        for number, command in enumerate(commands, 1)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert commands[0].cells == EXPECTED
+    started = Counter(path.name for each in commands for path in each.executor.started)
+    assert len(started) == len(EXPECTED)
+    assert set(started.values()) == {1}
+
+
+def test_a_budget_of_runs_ends_a_race_before_a_round_that_does_not_fit(make: Make) -> None:
+    command = make()
+    summary = command(budget=Budget(max_runs=12))
+    assert summary.spent
+    assert summary.finished == 11  # a round of two runs follows the nine of the start
+    standing = race_standing(command.store, command.store.study("tiny"))
+    assert (standing.look, standing.verdicts) == (4, {"no-dropout": "better"})
+    assert not make()(budget=Budget(max_runs=12)).spent
+    assert command.cells == EXPECTED
+
+
+def test_a_budget_within_the_start_leaves_whole_seeds(make: Make) -> None:
+    command = make()
+    assert command(budget=Budget(max_runs=6)).spent
+    runs = command.store.study_runs("tiny")
+    assert {each.seed for each in runs if each.run.state == "done"} == {1, 2}
+
+
+def test_no_run_starts_after_the_time_is_over(make: Make) -> None:
+    command = make()
+    summary = command(budget=Budget(max_seconds=0.0))
+    assert summary.spent
+    assert not command.executor.started
+
+
+def test_more_seeds_later_go_to_the_arms_that_are_open(make: Make, race_content: Content) -> None:
+    make()()
+    race_content["design"]["seeds"]["most"] = MOST + 2
+    later = make(race_content)
+    later()
+    further = {(arm, MOST + n) for arm in ("baseline", "clip") for n in (1, 2)}
+    assert later.cells == EXPECTED | further
+    assert len(later.executor.started) == len(further)
+    standing = race_standing(later.store, later.store.study("tiny"))
+    assert standing.verdicts == {"no-dropout": "better"}
+
+
+def test_a_failed_run_does_not_hold_up_a_race(make: Make) -> None:
+    command = make()
+    behave = command.executor.behave
+
+    def failing(directory: RunDirectory, number: int) -> int | None:
+        recipe = directory.read_request().recipe
+        if (arm_of(recipe), recipe.seeds.init) == ("clip", 2):
+            return 1
+        return behave(directory, number)
+
+    command.executor.behave = failing
+    summary = command()
+    assert (summary.failed, command.cells) == (1, EXPECTED)
+    again = make()
+    assert again().finished == 1  # and the same command tries it again
+
+
+def test_runs_of_another_study_are_not_trained_again(make: Make, race_content: Content) -> None:
+    race_content["name"] = "other"
+    race_content["design"]["seeds"] = 4
+    other = make(race_content)
+    with other.store:
+        queue = Queue(other.store, "me:1:1")
+        queue.enqueue(other.workload.jobs().values())
+        watcher = PlainProgress(Console(file=io.StringIO()), {}, 12)
+        folder = other.folder / "runs"
+        scheduler = Scheduler(queue, other.executor, folder, watcher, Settings(Jobs()))
+        scheduler.run(other.workload.jobs().values())
+    race_content["name"] = "tiny"
+    race_content["design"]["seeds"] = {"start": 3, "most": MOST}
+    command = make(race_content)
+    command()
+    assert command.cells == EXPECTED
+    assert len(command.executor.started) == 2 * (MOST - 4)
