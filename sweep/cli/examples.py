@@ -12,6 +12,7 @@ EXAMPLES: Mapping[str, str] = {
     "plan": "studies/x.toml --effect 0.01",
     "report": "x -o x.md",
     "noise": "studies/x.toml --seeds 7",
+    "settle": "no-dropout --study x --max-runs 40",
     "stack": "x --dry-run",
     "init": "studies/x.toml",
     "import": "runs.csv --study x --column arm=config.name",

@@ -19,6 +19,7 @@ from sweep.cli.options import (
     OverrideOption,
     Slots,
     StudyFile,
+    StudyOption,
     StudyWord,
     TableOrJson,
     chosen_format,
@@ -193,6 +194,29 @@ def noise(
     request = NoiseRequest(study, seeds, slots, chosen, output, read_overrides(override), question)
     progress = make_console(stderr=chosen != "table" and output is None)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console(), progress))
+
+
+@app.command()
+def settle(
+    arm: Annotated[
+        str | None,
+        typer.Argument(metavar="[ARM]", help="An undecided arm; all of them if left out."),
+    ] = None,
+    study: StudyOption = None,
+    slots: Slots = None,
+    max_runs: MaxRuns = None,
+    max_hours: MaxHours = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Train the further seeds that undecided arms need, and print the verdicts."""
+    from sweep.commands.settle import SettleRequest
+    from sweep.commands.settle import settle as command
+
+    request = SettleRequest(
+        arm=arm, study=study, slots=slots, budget=read_budget(max_runs, max_hours)
+    )
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 
 @app.command()

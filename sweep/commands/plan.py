@@ -18,6 +18,7 @@ from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace, find_pace, given_pace
 from sweep.forecast.price import Price, training_time, wanted_effect
 from sweep.reports.design_text import design_json
+from sweep.history.settled import with_settled_seeds
 from sweep.reports.document import as_json, publish
 from sweep.reports.forecast_text import print_forecast
 from sweep.study.names import BASELINE
@@ -66,6 +67,7 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
 def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
     workspace.check_trainable(request.study)
     made = read_plan(request.study, request.overrides)
+    made = with_settled_seeds(workspace.open_to_read_if_any(), made)
     workload, missing_input = _workload(made, workspace)
     slots, missing_device = _slots(made, request.slots)
     outline = Outline(made, workload, workspace.open_to_read_if_any(), request.sd)

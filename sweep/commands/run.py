@@ -15,6 +15,7 @@ from sweep.executors.slots import Slot
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace, find_pace, measured_pace
 from sweep.history.record import save_plan
+from sweep.history.settled import with_settled_seeds
 from sweep.reports.forecast_text import print_outline
 from sweep.running.budget import NO_BUDGET, Budget
 from sweep.running.race import Race, asked_cells
@@ -48,6 +49,7 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
         from sweep.commands.search import search_and_compare
 
         return search_and_compare(workspace, plan, request, console)
+    plan = with_settled_seeds(workspace.open_to_read_if_any(), plan)
 
     def show(store: Store) -> None:
         print_report(store, store.study(plan.study.name), console)

@@ -129,7 +129,8 @@ def _check_finished(store: Store, study: StudyRow) -> None:
 
 def _judged_plan(store: Store, study: StudyRow, path: Path) -> Plan:
     """Read the plan of the verdicts from the study's file. Raises StudyError if it has changed."""
-    plan = read_plan(path, store.plan(study).overrides)
+    stored = store.plan(study)
+    plan = read_plan(path, stored.overrides).with_settled(stored.settled)
     if plan.hash != study.plan_hash:
         raise StudyError(
             f"{path} has changed since its verdicts were reached; `sweep run {path}` reaches those "

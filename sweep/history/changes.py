@@ -11,7 +11,7 @@ from sweep.store.plan_content import PlanContent
 from sweep.terminal.printable import harmless
 from sweep.trainers.stored_recipes import FlatRecipe, flat_recipe
 
-COMPARED_APART = {"analysis", "seeds", "arms"}
+COMPARED_APART = {"analysis", "seeds", "arms", "arm_seeds", "settled", "race"}
 """Keys of a plan's JSON that are compared in their own ways."""
 NOT_DECISIONS = {
     "study",
@@ -58,6 +58,8 @@ def plan_changes(before: PlanContent, after: PlanContent) -> list[PlanChange]:
         *_fields(_settings(before), _settings(after)),
         *_fields(before.analysis.guards, after.analysis.guards, "guard "),
         *_seeds(list(before.seeds), list(after.seeds)),
+        *_fields({"start": before.race_start}, {"start": after.race_start}, "race "),
+        *_seeds_of_arms(before, after),
         *_fields(old, new),
         *_fields(_search(before), _search(after), "search "),
         *_arms(before.arms, after.arms, after.baseline),
@@ -103,6 +105,16 @@ def _seeds(before: list[int], after: list[int]) -> Iterator[PlanChange]:
         yield _changed("seeds", *lengths)
     else:
         yield _changed("seeds", before, after)
+
+
+def _seeds_of_arms(before: PlanContent, after: PlanContent) -> Iterator[PlanChange]:
+    """The numbers of seeds of arms that have some of their own in one of the plans."""
+    own = {arm: None for plan in (before, after) for arm in (*plan.arm_seeds, *plan.settled)}
+    for arm in own:
+        if arm in before.arms and arm in after.arms:
+            numbers = [len(plan.seeds_of(arm)) for plan in (before, after)]
+            if numbers[0] != numbers[1]:
+                yield _changed(f"seeds of {harmless(arm)}", *numbers)
 
 
 def _arms(

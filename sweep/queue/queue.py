@@ -31,6 +31,8 @@ from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.workload.job import Job
 
+EXTRA_CLAIMS = 100
+"""Jobs to ask for beyond the free slots, since another scheduler may hold the first ones."""
 MAX_PAUSE = 3600.0
 """Maximum seconds between two attempts. A longer remaining pause means that the clock was set."""
 

@@ -140,10 +140,22 @@ def _changes(fields: Mapping[str, Any]) -> str:
 def _work_line(outline: Outline) -> str:
     plan = outline.plan
     return (
-        f"{plan.study.name}: {counted(len(plan.arms), 'arm')} × {counted(len(plan.seeds), 'seed')} = "
-        f"{outline.runs} runs, {len(outline.done)} done already, {len(outline.missing)} to train"
+        f"{plan.study.name}: {_size_words(outline)}, {len(outline.done)} done already, {len(outline.missing)} to train"
         f"{_work_words(outline)}."
     )
+
+
+def _size_words(outline: Outline) -> str:
+    """`9 arms × 5 seeds = 45 runs`; the fewest and the most runs of a race."""
+    plan, arms = outline.plan, counted(len(outline.plan.arms), "arm")
+    if race := plan.study.design.race:
+        return (
+            f"{arms} race with {race.start} to {counted(race.most, 'seed')}: "
+            f"{len(plan.first_cells)} to {outline.runs} runs"
+        )
+    if outline.runs != len(plan.arms) * len(plan.seeds):
+        return f"{arms}, some with seeds of their own: {outline.runs} runs"
+    return f"{arms} × {counted(len(plan.seeds), 'seed')} = {outline.runs} runs"
 
 
 def _work_words(outline: Outline) -> str:

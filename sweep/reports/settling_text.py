@@ -38,7 +38,7 @@ def settling_lines(report: Report) -> list[str]:
 
 
 def _imported(arms: Sequence[ArmReport]) -> str:
-    chances = [f"{arm.result.seeds_to_settle} {_chance(arm)}" for arm in arms]
+    chances = [f"{arm.result.seeds_to_settle} has {_chance(arm)}" for arm in arms]
     return f"{FIRST} {_list(chances)}. Import their losses too."
 
 
@@ -47,12 +47,18 @@ def _trained(report: Report, arms: Sequence[ArmReport]) -> str:
     known = [(arm, arm.settling) for arm in arms if arm.settling]
     known.sort(key=lambda each: each[1].runs)
     costs = [
-        f"{_how(settling, report)} {_chance(arm)} ({_amount(settling)})" for arm, settling in known
+        f"{_how(settling, arm, report)} {_chance(arm)} ({_amount(settling)})"
+        for arm, settling in known
     ]
     slots = known[0][1].slots
     at_once = "one run at a time" if slots == 1 else f"{slots} runs at a time"
-    command = f"sweep stack {harmless(report.stack.of)}" if report.stack else "sweep run"
-    return f"{FIRST} `{command}` trains them for all arms, {at_once}: {_list(costs)}."
+    if report.stack:
+        command = f"`sweep stack {harmless(report.stack.of)}` trains them for all arms"
+    elif len(known) == 1:
+        command = f"`sweep settle {harmless(known[0][0].name)}` trains them"
+    else:
+        command = "`sweep settle ARM` trains them for one arm, `sweep settle` for all"
+    return f"{FIRST} {command}, {at_once}: {_list(costs)}."
 
 
 def _hopeless(arms: Sequence[ArmReport]) -> str:
@@ -68,23 +74,22 @@ def _list(words: Sequence[str]) -> str:
 
 
 def _chance(arm: ArmReport) -> str:
-    """`has a 60% chance to settle clip`."""
+    """`a 60% chance to settle clip`."""
     percent = _percent(arm)
     article = "an" if percent.startswith("8") else "a"
-    return f"has {article} {percent} chance to settle {harmless(arm.name)}"
+    return f"{article} {percent} chance to settle {harmless(arm.name)}"
 
 
 def _percent(arm: ArmReport) -> str:
     return f"{arm.result.chance_to_settle or 0:.0%}"
 
 
-def _how(settling: Settling, report: Report) -> str:
-    """`design.seeds = 51`: what makes the command train the further seeds."""
+def _how(settling: Settling, arm: ArmReport, report: Report) -> str:
+    """`46 more seeds have`: what the command trains; of a stack, the option that does it."""
     if report.stack:
-        return f"--seeds {settling.seeds}"
-    if list(report.seeds) == list(range(1, len(report.seeds) + 1)):
-        return f"design.seeds = {settling.seeds}"
-    return f"a list of {settling.seeds} design.seeds"
+        return f"--seeds {settling.seeds} has"
+    further = arm.result.seeds_to_settle or 0
+    return f"{counted(further, 'more seed')} {'has' if further == 1 else 'have'}"
 
 
 def _amount(settling: Settling) -> str:

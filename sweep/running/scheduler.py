@@ -15,14 +15,14 @@ from sweep.progress.words import stop_words
 from sweep.queue.changes import Change, Claim, released
 from sweep.queue.control import is_paused
 from sweep.queue.leases import RENEW_SECONDS
-from sweep.queue.queue import Queue
+from sweep.queue.queue import EXTRA_CLAIMS, Queue
 from sweep.running.attempt import Running, StopRequest, change_after, prepare_all
 from sweep.running.budget import Spending
 from sweep.running.job_source import JobSource, NoMoreJobs
 from sweep.running.obstacles import Obstacles
 from sweep.running.retries import MIN_ALIKE, FailurePattern
 from sweep.running.rounds import Rounds
-from sweep.running.settings import CHECK_SECONDS, EXTRA_CLAIMS, TICK_SECONDS, Settings
+from sweep.running.settings import CHECK_SECONDS, TICK_SECONDS, Settings
 from sweep.store.ledger import directory_name
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.trainers.base import Cause
@@ -238,15 +238,13 @@ class Scheduler:
         self._check_pause()
         if self._elsewhere:
             self._queue.reclaim_lost()
-        states = self._queue.store.states([job.run_id for job in self._elsewhere + self._closed])
+        known = self._elsewhere + self._closed
+        states = self._queue.store.states([job.run_id for job in known])
         for job in self._elsewhere:
             if not states[job.run_id].is_open:
                 self._watcher.elsewhere(job, states[job.run_id])
-        self._pending += [job for job in self._elsewhere if states[job.run_id].is_open]
-        self._pending += [job for job in self._closed if states[job.run_id].is_open]
-        self._closed = [
-            job for job in self._elsewhere + self._closed if states[job.run_id].is_closed
-        ]
+        self._pending += [job for job in known if states[job.run_id].is_open]
+        self._closed = [job for job in known if states[job.run_id].is_closed]
         self._elsewhere.clear()
 
     def _check_pause(self) -> None:

@@ -16,8 +16,6 @@ TICK_SECONDS = 0.2
 """Maximum seconds to wait for a run to end before everything else is checked."""
 CHECK_SECONDS = 1.0
 """Seconds between two checks of other schedulers and of the running attempts."""
-EXTRA_CLAIMS = 100
-"""Jobs to ask for beyond the free slots, since another scheduler may hold the first ones."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""What the command costs that may settle an undecided verdict: all arms train the further seeds."""
+"""What the command costs that may settle an undecided verdict.
+
+`sweep settle` trains the further seeds of the arm and of the baseline; for a stack, `sweep stack`
+trains them for all of its arms.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
 from sweep.study.file import load_study
 from sweep.study.names import STREAMS
+from sweep.study.seeds import further_seeds
 from sweep.verdicts.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -30,9 +35,9 @@ class Settling:
     """The further training that may settle an undecided arm: see `analysis.settle`."""
 
     seeds: int
-    """Seeds that the study then has."""
+    """Seeds that the arm then has; of a stack, all of its arms."""
     runs: int
-    """Runs that the command trains: of all arms, without those that are done."""
+    """Runs that the command trains, without those that are done."""
     seconds: float | None
     """From start to end, with `slots` runs at a time; None if no run was timed."""
     slots: int
@@ -52,13 +57,16 @@ def find_settling(
     open_now = _runs_to_train(evidence)
     found = {}
     for arm, further in wanted.items():
-        seeds = set(_next_seeds(plan.seeds, further))
+        own = plan.seeds_of(arm)
+        seeds = set(further_seeds(own, further))
+        planned = set(plan.seeds_of(plan.baseline))
+        trains = plan.arms if plan.stack else (plan.baseline, arm)
         numbers = {
-            name: open_now.get(name, 0) + len(seeds - trained.get(name, set()))
-            for name in plan.arms
+            name: open_now.get(name, 0) + len(seeds - trained.get(name, set())) for name in trains
         }
+        numbers[plan.baseline] -= _queued(seeds & planned, trained.get(plan.baseline, set()))
         found[arm] = Settling(
-            seeds=len(plan.seeds) + further,
+            seeds=len(own) + further,
             runs=sum(numbers.values()),
             seconds=_elapsed(numbers, evidence.seconds_per_run, slots),
             slots=slots,
@@ -66,11 +74,9 @@ def find_settling(
     return found
 
 
-def _next_seeds(seeds: Sequence[int], number: int) -> list[int]:
-    """The seeds that follow: n+1, n+2, ... after 1 to n, else the smallest ones that are unused."""
-    known = set(seeds)
-    unused = (seed for seed in range(1, len(known) + number + 1) if seed not in known)
-    return [seed for seed, _ in zip(unused, range(number), strict=False)]
+def _queued(planned: set[int], trained: set[int]) -> int:
+    """Seeds that the baseline has in its plan already, without a result: not to be counted twice."""
+    return len(planned - trained)
 
 
 def _trained_seeds(store: Store, study: str, plan: PlanContent) -> dict[str, set[int]]:

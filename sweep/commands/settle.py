@@ -1,0 +1,185 @@
+"""`sweep settle`: train the further seeds that undecided arms need, and print the verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from sweep.commands.report import print_report
+from sweep.commands.run import PlanSteps
+from sweep.commands.training import EXIT_DONE, Training, carry_out
+from sweep.design.plan import Plan
+from sweep.errors import NotFoundError, StudyError, did_you_mean, listed
+from sweep.executors.slots import find_slots
+from sweep.history.record import save_plan
+from sweep.running.budget import Budget
+from sweep.running.race import Race, asked_cells
+from sweep.store.rows import StudyRow
+from sweep.store.states import FINISHED
+from sweep.store.store import Store
+from sweep.study.seeds import further_seeds
+from sweep.terminal.console import say
+from sweep.terminal.printable import harmless
+from sweep.verdicts.further import Costs, affordable_seeds
+from sweep.verdicts.judge import ArmReport, Report, make_report
+from sweep.workload.job import label_jobs
+from sweep.workload.workload import Workload, make_workload
+from sweep.workspace import Workspace, check_trained, read_plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettleRequest:
+    """The arguments of `sweep settle`."""
+
+    arm: str | None
+    study: str | None
+    slots: int | None
+    budget: Budget
+
+
+@dataclass(frozen=True)
+class SettleSteps(PlanSteps):
+    """Stores the plan with all of its runs; only those of the settled arms are trained."""
+
+    def before(self, store: Store, training: Training) -> None:
+        wanted = {job.run_id for job in training.jobs.values()}
+        asked = asked_cells(store, training.plan)
+        jobs = training.workload.jobs()
+        known = store.states([job.run_id for job in jobs.values()])
+        ids = {
+            cell: job.run_id
+            for cell, job in jobs.items()
+            if job.run_id in wanted or (cell in asked and job.run_id in known)
+        }
+        save_plan(store, training.plan, self.study.resolve(), ids)
+
+
+def settle(workspace: Workspace, request: SettleRequest, console: Console) -> int:
+    """Give undecided arms the seeds that the report asks for, and judge; returns the exit status.
+
+    Raises UserError, before anything is written, if the study's file has changed, or if the budget
+    has no room for a seed.
+    """
+    with workspace.open_to_read() as store:
+        study = store.study(workspace.study_name(request.study))
+        _check(store, study)
+        report = make_report(store, study)
+        arms = _undecided(report, request.arm)
+        if not arms:
+            say(console, _nothing_to_settle(report, request.arm))
+            return EXIT_DONE
+        plan = _stored_plan(store, study)
+        wanted = {arm.name: _wanted(plan, arm) for arm in arms}
+        workload = make_workload(plan.with_settled(wanted), workspace.cache, online=True)
+        slots = len(find_slots(request.slots, plan.study.jobs.gpus_per_run))
+        costs = _costs(store, workload, report, request.budget, slots)
+        seeds = affordable_seeds(wanted, costs)
+    if not seeds:
+        raise StudyError(
+            f"the budget has no room for one more seed: that is a run of {harmless(arms[0].name)} and "
+            "one of the baseline; raise --max-runs or --max-hours"
+        )
+    say(console, _announcement(seeds, wanted))
+    workload = Workload(plan.with_settled(seeds), workload.inputs)
+    return _train(workspace, workload, list(seeds), request, console)
+
+
+def _train(
+    workspace: Workspace,
+    workload: Workload,
+    arms: list[str],
+    request: SettleRequest,
+    console: Console,
+) -> int:
+    plan = workload.plan
+    own = {plan.arms[0].name, *arms}
+    is_race = plan.study.design.race is not None
+    jobs = {cell: job for cell, job in workload.jobs().items() if cell[0] in own}
+
+    def show(store: Store) -> None:
+        print_report(store, store.study(plan.study.name), console)
+
+    steps = SettleSteps(Path(plan.source), console, show)
+    training = Training(
+        workload=workload,
+        jobs=label_jobs(jobs),
+        slots=request.slots,
+        budget=request.budget,
+        supplier=Race if is_race else None,
+    )
+    return carry_out(workspace, training, steps, console)
+
+
+def _check(store: Store, study: StudyRow) -> None:
+    """Raise StudyError for a study that this command cannot train."""
+    check_trained(study)
+    if stack := store.plan(study).stack:
+        raise StudyError(
+            f"{study.name} is the stack of {stack.of}; `sweep stack {stack.of} --seeds N` gives it "
+            "further seeds"
+        )
+
+
+def _undecided(report: Report, arm: str | None) -> list[ArmReport]:
+    """The arms with a number of seeds that may settle them. Raises NotFoundError."""
+    names = [each.name for each in report.arms[1:]]
+    if arm is not None and arm not in names:
+        advice = did_you_mean(arm, names) or f"; its arms are {listed(names)}"
+        raise NotFoundError(f"{report.study} has no arm {arm!r} to settle{advice}")
+    chosen = [each for each in report.arms[1:] if arm in (None, each.name)]
+    return [each for each in chosen if each.result.seeds_to_settle]
+
+
+def _nothing_to_settle(report: Report, arm: str | None) -> str:
+    if arm is None:
+        return f"No arm of {report.study} can be settled by further seeds: see `sweep report`."
+    result = report.arm(arm).result
+    if result.verdict != "undecided":
+        return f"{harmless(arm)} is {result.verdict} already: there is nothing to settle."
+    return (
+        f"{harmless(arm)} is undecided, and no number of further seeds is likely to settle it: see "
+        "`sweep report`."
+    )
+
+
+def _stored_plan(store: Store, study: StudyRow) -> Plan:
+    """The plan of the verdicts, from the study's file. Raises StudyError if that has changed."""
+    stored = store.plan(study)
+    plan = read_plan(Path(study.path), stored.overrides).with_settled(stored.settled)
+    if plan.hash != study.plan_hash:
+        raise StudyError(
+            f"{study.path} has changed since its verdicts were reached; `sweep run {study.path}` "
+            "judges the changed study, and then seeds can be added"
+        )
+    return plan
+
+
+def _wanted(plan: Plan, arm: ArmReport) -> list[int]:
+    """The further seeds that the report asks for."""
+    return further_seeds(list(plan.arm(arm.name).specs), arm.result.seeds_to_settle or 0)
+
+
+def _costs(store: Store, workload: Workload, report: Report, budget: Budget, slots: int) -> Costs:
+    jobs = workload.jobs()
+    states = store.states([job.run_id for job in jobs.values()])
+    return Costs(
+        baseline=workload.plan.arms[0].name,
+        trained={cell for cell, job in jobs.items() if states.get(job.run_id) in FINISHED},
+        slots=slots,
+        seconds=report.evidence.seconds_per_run,
+        max_runs=budget.max_runs,
+        max_seconds=budget.max_seconds,
+    )
+
+
+def _announcement(seeds: Mapping[str, Sequence[int]], wanted: Mapping[str, Sequence[int]]) -> str:
+    """`Further seeds, also for the baseline: clip 12 of 46.`"""
+    numbers = [
+        f"{harmless(arm)} {len(some)}"
+        + (f" of {len(wanted[arm])}" if len(some) < len(wanted[arm]) else "")
+        for arm, some in seeds.items()
+    ]
+    return f"Further seeds, also for the baseline: {listed(numbers)}."

@@ -1,0 +1,35 @@
+"""Seeds that `sweep settle` gave to arms: later plans of the study's file keep them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from sweep.design.plan import Plan
+from sweep.store.plan_content import PlanContent
+from sweep.store.store import Store
+
+
+def with_settled_seeds(store: Store | None, plan: Plan) -> Plan:
+    """A plan with the seeds that `sweep settle` has added to its study.
+
+    An arm that has another recipe now, or whose seeds stand for other random streams, has none.
+    """
+    study = next(
+        (each for each in (store.studies() if store else ()) if each.name == plan.study.name), None
+    )
+    if store is None or study is None or study.imported:
+        return plan
+    return plan.with_settled(_kept(store.plan(study), plan))
+
+
+def _kept(stored: PlanContent, plan: Plan) -> Mapping[str, Sequence[int]]:
+    design = plan.study.design
+    if (list(stored.vary), stored.hold) != (sorted(set(design.vary)), design.hold):
+        return {}
+    recipes = {arm.name: json.loads(arm.identity) for arm in plan.arms}
+    return {
+        arm: seeds
+        for arm, seeds in stored.settled.items()
+        if recipes.get(arm) == stored.arms.get(arm)
+    }
