@@ -17,8 +17,8 @@ from sweep.forecast.forecast import Forecast
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace, find_pace, given_pace
 from sweep.forecast.price import Price, training_time, wanted_effect
-from sweep.reports.design_text import design_json
 from sweep.history.settled import with_settled_seeds
+from sweep.reports.design_text import design_json
 from sweep.reports.document import as_json, publish
 from sweep.reports.forecast_text import print_forecast
 from sweep.study.names import BASELINE
