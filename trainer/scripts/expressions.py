@@ -62,7 +62,7 @@ def compile_expression(pattern: str) -> re.Pattern[str]:
         compiled = re.compile(pattern)
     except re.error as error:
         raise CommandError(
-            f"the expression {pattern!r} is no regular expression ({error}); see "
+            f"the expression '{pattern}' is no regular expression ({error}); see "
             "https://docs.python.org/3/library/re.html#regular-expression-syntax"
         ) from error
     group_of(compiled)
@@ -77,7 +77,7 @@ def group_of(compiled: re.Pattern[str]) -> int | str:
     if compiled.groups == 1:
         return 1
     raise CommandError(
-        f"the expression {compiled.pattern!r} has {compiled.groups or 'no'} groups; put the number "
+        f"the expression '{compiled.pattern}' has {compiled.groups or 'no'} groups; put the number "
         "into a group called value, as in 'val loss (?P<value>[0-9.]+)'"
     )
 

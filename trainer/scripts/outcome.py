@@ -121,7 +121,7 @@ def why_missing(measured: Measurements) -> str:
     name = measured.request.primary
     source = measured.request.metrics.get(name, MetricSource())
     if source.regex is not None:
-        return f"no line of its output matched {source.regex!r}, the expression of {name}"
+        return f"no line of its output matched '{source.regex}', the expression of {name}"
     if source.json_file:
         file, _, path = source.json_file.partition(":")
         return f"it wrote no {path or name} into {file} in the folder $SWEEP_RUN_DIR, where {name} is read"
