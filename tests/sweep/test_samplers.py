@@ -134,7 +134,7 @@ def test_the_importance_of_a_field_is_large_if_results_depend_on_it(study_text: 
     assert importance
     assert next(iter(importance)) == "optimizer.learning_rate"
     assert sum(importance.values()) == pytest.approx(1)
-    assert importance_of(problem.domains, trials[:3], problem.direction) is None
+    assert importance_of(problem.domains, trials[:9], problem.direction) is None
 
 
 def test_only_what_trials_depend_on_begins_a_new_search(study_text: str) -> None:
