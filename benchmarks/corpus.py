@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.rounds import Promise, Spread
+from benchmarks.promises import Promise
+from benchmarks.rounds import Spread
 
 PREPARE = """
 import sys

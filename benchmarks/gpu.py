@@ -26,7 +26,8 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # or else files beside this one would pass for others of their name
 
 from benchmarks.contenders import Contender, NanoGPTStyle, Ours, Textbook
-from benchmarks.rounds import Promise, Turns, wait
+from benchmarks.promises import Promise
+from benchmarks.rounds import Turns, wait
 from model.config import ModelConfig
 from trainer.corpora.corpus import Corpus, CorpusInfo
 from trainer.recipe import DataConfig, Recipe, Seeds, TrainConfig, vocabulary_size

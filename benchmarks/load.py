@@ -30,7 +30,7 @@ if __name__ == "__main__":
 from statistics import median
 
 from benchmarks.noop_server import train_nothing
-from benchmarks.rounds import Promise
+from benchmarks.promises import Promise
 from benchmarks.wide_store import fill
 from sweep.executors.base import Executor
 from sweep.executors.fork_server import Server

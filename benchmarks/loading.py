@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # or else trainer.py beside this file would pass for the package
 
 from benchmarks.contenders import Ours
-from benchmarks.rounds import Promise, Spread, Turns
+from benchmarks.promises import Promise
+from benchmarks.rounds import Spread, Turns
 from sweep.study.file import apply, load_study
 from trainer.corpora.corpus import open_corpus, save_corpus
 from trainer.corpora.prepare import load_small

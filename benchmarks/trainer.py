@@ -23,7 +23,8 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # or else files beside this one would pass for others of their name
 
 from benchmarks.contenders import Contender, Ours, Textbook, Transformers
-from benchmarks.rounds import Promise, Spread, Turns
+from benchmarks.promises import Promise
+from benchmarks.rounds import Spread, Turns
 from model.linear import Linear
 from sweep.study.file import apply, load_study
 from trainer.corpora.corpus import Corpus

@@ -4,7 +4,8 @@ import time
 
 import torch
 
-from benchmarks.rounds import Promise, Spread, Turns
+from benchmarks.promises import Promise
+from benchmarks.rounds import Spread, Turns
 
 CPU = torch.device("cpu")
 
