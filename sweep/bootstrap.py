@@ -32,6 +32,9 @@ FOLDERS = {
 class OwnPackages:
     """A finder for `sys.meta_path` that knows our packages, and nothing else in their folders."""
 
+    CLAIMS_NAMES = True
+    """Marks it for `trainer.scripts.user_names`, which gives the names back."""
+
     @staticmethod
     def find_spec(
         name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None

@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from trainer.errors import CommandError
 from trainer.scripts.environment import find_program
@@ -25,6 +26,19 @@ _CANNOT = {
 }
 
 
+class Process(Protocol):
+    """As much of `subprocess.Popen` as a Command needs."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Exit status, or signal as a negative number; None while it runs."""
+
+    def wait(self) -> int:
+        """Wait for its end; returns the same."""
+
+
 class Command:
     """A running command."""
 
@@ -37,7 +51,7 @@ class Command:
         with contextlib.suppress(OSError, AttributeError):
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         try:
-            self._process = subprocess.Popen(  # noqa: S603  (the user's own command, and no shell)
+            self._process: Process = subprocess.Popen(  # noqa: S603  (the user's own command, and no shell)
                 [program, *arguments[1:]],
                 cwd=folder,
                 env=environment,

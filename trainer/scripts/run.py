@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.scripts import descendants
 from trainer.scripts.environment import RUN_DIR, Invocation, free_port, outputs_of
+from trainer.scripts.function import Call
 from trainer.scripts.outcome import Measurements, measure, result_of, why_missing
 from trainer.scripts.output_log import OutputLog
 from trainer.scripts.processes import Command
@@ -27,6 +27,7 @@ from trainer.words import counted
 
 WRONG_ARGUMENTS = 2
 """Exit status of argparse, and of Python for a script that does not exist: no retry helps."""
+_SILENT_CALL = "the function ended its process before it returned"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def run_script(directory: RunDirectory, place: ScriptPlace, stop: Callable[[], b
 def _run(
     directory: RunDirectory, request: ScriptRequest, place: ScriptPlace, stop: Callable[[], bool]
 ) -> int:
+    if not request.command and not request.function:
+        raise CommandError("the command is empty; write its program and arguments under [trainer]")
     log, measured = OutputLog(directory.log), measure(directory, request)
     supervisor = Supervisor(directory, measured, log, stop)
 
@@ -77,9 +80,7 @@ def _run(
         attempt = place.attempt or 1
         given = Invocation(request, measured.outputs, attempt, place.threads, free_port())
         if request.function is not None:
-            calls: Any = importlib.import_module("trainer.scripts.function")
-            call: Command = calls.Call(request, measured.outputs, given.environment())
-            return call
+            return Call(request, measured.outputs, given.environment())
         return Command(given.arguments(), request.folder, given.environment())
 
     try:
@@ -110,6 +111,10 @@ def _conclude(
     said = log.last_lines()
     if status < 0:
         return status
+    if measured.request.function is not None:
+        if status == 0 or not said:
+            log.say(_SILENT_CALL)
+        return Exit.DISK_FULL if log.disk_full else status or Exit.FAILED
     if status:
         reason = f"{said[-1]} (exit status {status})" if said else _silent(status)
     else:
