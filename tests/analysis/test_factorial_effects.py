@@ -17,9 +17,7 @@ from analysis.factorials.lenth import null_of, pseudo_standard_error
 from analysis.factorials.result import FactorialResult
 from analysis.factorials.terms import Factors
 from analysis.rules import Plan
-from benchmarks.gates import factorials as gate
 from benchmarks.published import FILTRATION
-from benchmarks.simulation import ALPHA, FAMILYWISE
 
 PILOT = ([59, 74, 50, 69, 50, 81, 46, 79], [61, 70, 58, 67, 54, 85, 44, 81])
 """Box, Hunter and Hunter (1978), table 10.2: temperature, concentration, catalyst; two runs each."""
@@ -289,38 +287,3 @@ def test_every_effect_of_a_full_factorial_is_the_difference_of_two_halves() -> N
             signs = np.array([prod(2 * row[f] - 1 for f in chosen) for row in rows])
             name = " × ".join("ABCD"[f] for f in chosen)
             assert found[name] == pytest.approx(values[signs > 0].mean() - values[signs < 0].mean())
-
-
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_the_gate_judges_as_the_analysis_does(seeds: int) -> None:
-    levels, matrix, mains, two = gate._design("2^(8-4)")
-    losses = gate.by_factor(np.random.default_rng(seeds), 1, seeds, levels)
-    rows = [tuple(map(int, row)) for row in levels]
-    factors = factors_of("ABCDEFGH", rows)
-    found = judge_factorial(paired_runs(rows, losses[0]), factors, PLAN, paired=True)
-    main, interactions, _ = gate.paired("2^(8-4)", "noise by factor", seeds, 1)
-    smallest = {
-        family: min(each.p_adjusted or 1.0 for each in found.effects if each.family == family)
-        for family in ("main", "interaction")
-    }
-    assert smallest["main"] == pytest.approx(main[0])
-    assert smallest["interaction"] == pytest.approx(interactions[0])
-    assert (len(matrix), mains, two) == (15, 8, 15)
-
-
-@pytest.mark.parametrize("noise", gate.NOISES)
-def test_the_familywise_error_of_main_effects_is_at_most_six_percent(noise: str) -> None:
-    studies = 4000
-    widened = FAMILYWISE + 2.5 * (FAMILYWISE * (1 - FAMILYWISE) / studies) ** 0.5
-    for design in gate.DESIGNS:
-        mains, interactions, missed = gate.paired(design, noise, 3, studies)
-        assert (mains < ALPHA).mean() <= widened
-        assert (interactions < ALPHA).mean() <= widened
-        assert missed.mean(axis=0).max() <= 1 - gate.WORST_COVERAGE + 0.012
-
-
-@pytest.mark.parametrize("design", gate.DESIGNS)
-def test_one_run_of_each_combination_keeps_the_error_too(design: str) -> None:
-    mains, interactions, _ = gate.unreplicated(design, "equal noise", 4000)
-    assert (mains < ALPHA).mean() <= FAMILYWISE
-    assert (interactions < ALPHA).mean() <= FAMILYWISE

@@ -71,8 +71,6 @@ def run_script(directory: RunDirectory, place: ScriptPlace, stop: Callable[[], b
 def _run(
     directory: RunDirectory, request: ScriptRequest, place: ScriptPlace, stop: Callable[[], bool]
 ) -> int:
-    if not request.command and not request.function:
-        raise CommandError("the command is empty; write its program and arguments under [trainer]")
     log, measured = OutputLog(directory.log), measure(directory, request)
     supervisor = Supervisor(directory, measured, log, stop)
 
