@@ -146,6 +146,12 @@ def _wrong_function(study: Study) -> Iterator[Mistake]:
 
 def _wrong_streams(study: Study) -> Iterator[Mistake]:
     script, vary = _script(study), study.design.vary
+    if study.design.race is not None and not script.pairs:
+        yield Mistake(
+            ("design", "seeds"),
+            "'design.seeds' is a race, whose test needs pairs of runs; set trainer.pairs = true if equal "
+            "seeds share their randomness, or give a number of seeds",
+        )
     if script.takes_one_seed and set(vary) != set(STREAMS):
         yield Mistake(
             ("design", "vary"),

@@ -159,6 +159,7 @@ def test_a_run_is_known_again_from_its_directory(content: dict[str, Any], folder
         (("trainer", "function"), "a:b", "give either 'command' or 'function'"),
         (("trainer", "seed"), ["init", "inti"], "'inti' is not a stream"),
         (("design", "vary"), ["init"], "this one takes a single seed"),
+        (("design", "seeds"), {"start": 3, "most": 5}, "a race, whose test needs pairs of runs"),
         (("parameters", "lr"), "fast", "'lr' = 1, which must be text in quotes"),
         (("parameters", "seed"), 1, "which sweep fills in itself"),
         (("parameters", "act", "choices"), ["gelu"], "which must be 'gelu'"),
