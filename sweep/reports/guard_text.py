@@ -1,72 +1,72 @@
-"""Guards in a report: a column for each, and the sentences that explain them."""
+"""Guards in a report: a column for each, a table of their figures, and sentences that explain them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from analysis.tables.table import Column
+from analysis.tables.table import Column, probability
 from sweep.errors import listed
 from sweep.metrics.bounds import worst_words
+from sweep.reports.document import Table
 from sweep.reports.verdict_columns import TableRow, of_arms
 from sweep.terminal.printable import harmless, shown
 from sweep.verdicts.guards import Guard
 from sweep.verdicts.judge import ArmReport, Report
 from trainer.words import counted
 
+if TYPE_CHECKING:
+    from analysis.guards import GuardVerdict
+
 SMALL_PERCENT = 0.1
 """Smaller changes are shown with one digit that is not zero."""
 NOT_WORSE = "not worse"
 """The answer of a guard that holds."""
+STYLES = {NOT_WORSE: "green", "worse": "bold red", "open": "yellow"}
+"""Rich styles of answers."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of one guard for one arm, as a row."""
+
+    guard: Guard
+    verdict: GuardVerdict
+
+    def change(self, value: float | None) -> str:
+        """A change of the metric: `-1.2%` or `+0.0013`."""
+        if value is None:
+            return ""
+        if not self.guard.bound.is_relative:
+            return f"{value:+.3g}"
+        percent = 100 * value
+        few = abs(percent) < SMALL_PERCENT and value != 0
+        return f"{percent:+.1g}%" if few else f"{percent:+.1f}%"
 
 
 def guard_columns(report: Report) -> list[Column[TableRow]]:
-    """A column for each guard: `not worse (-1.2%)`."""
+    """A column for each guard: `not worse`, `worse` or `open`."""
     return [
-        Column(
-            harmless(guard.metric.name),
-            of_arms(_cell(guard)),
-            "left",
-            style=of_arms(_style(guard)),
-        )
+        Column(_title(guard), of_arms(_state(guard)), "left", style=of_arms(_style(guard)))
         for guard in report.guards
     ]
 
 
-def _cell(guard: Guard) -> Callable[[ArmReport], str]:
-    def cell(arm: ArmReport) -> str:
-        answer = guard.answers.get(arm.name)
-        if answer is None:
-            return ""
-        return (
-            answer.state
-            if answer.change is None
-            else f"{answer.state} ({_change(answer.change, guard)})"
-        )
+def _title(guard: Guard) -> str:
+    return harmless(guard.metric.title)
 
-    return cell
+
+def _state(guard: Guard) -> Callable[[ArmReport], str]:
+    return lambda arm: guard.answers[arm.name].state if arm.name in guard.answers else ""
 
 
 def _style(guard: Guard) -> Callable[[ArmReport], str]:
-    styles = {"not worse": "green", "worse": "bold red", "open": "yellow"}
-
-    def style(arm: ArmReport) -> str:
-        answer = guard.answers.get(arm.name)
-        return styles[answer.state] if answer else ""
-
-    return style
+    return lambda arm: STYLES.get(_state(guard)(arm), "")
 
 
-def _change(change: float, guard: Guard) -> str:
-    if not guard.bound.is_relative:
-        return f"{change:+.3g}"
-    percent = 100 * change
-    return (
-        f"{percent:+.1f}%" if abs(percent) >= SMALL_PERCENT or change == 0 else f"{percent:+.1g}%"
-    )
-
-
-def guard_lines(report: Report) -> Iterator[str]:
-    """Sentences below the table: the bounds, the claims that they allow, and runs that do not count."""
+def guard_parts(report: Report) -> Iterator[str | Table[Answer]]:
+    """Bounds, figures and claims, below the table of verdicts; nothing without guards."""
     if not report.guards:
         return
     bounds = "; ".join(
@@ -74,22 +74,59 @@ def guard_lines(report: Report) -> Iterator[str]:
     )
     yield (
         f"Guards: {bounds}. Not worse, or worse, than that is shown one-sided at alpha "
-        f"{report.analysis.alpha:g}, adjusted as p is; open is neither. In brackets: arm − baseline."
+        f"{report.analysis.alpha:g}, adjusted as p is; open is neither."
     )
+    answers = [
+        Answer(guard, guard.answers[arm.name])
+        for guard in report.guards
+        for arm in report.arms
+        if arm.name in guard.answers
+    ]
+    if answers:
+        yield Table(_figures(), answers)
+    yield from _claims(report)
+    yield from _lacking(report)
+
+
+def _figures() -> list[Column[Answer]]:
+    return [
+        Column("guard", lambda row: _title(row.guard), "left"),
+        Column("arm", lambda row: harmless(row.verdict.arm), "left"),
+        Column("change", lambda row: row.change(row.verdict.change)),
+        Column("adj. interval", _interval),
+        Column("p not worse", lambda row: probability(row.verdict.p_not_worse)),
+        Column("p worse", lambda row: probability(row.verdict.p_worse)),
+        Column("shown", lambda row: row.verdict.state, "left", style=_style_of_row),
+    ]
+
+
+def _interval(row: Answer) -> str:
+    ends = [row.change(end) for end in (row.verdict.low, row.verdict.high)]
+    return ", ".join(ends) if all(ends) and row.verdict.method != "exact" else ""
+
+
+def _style_of_row(row: Answer) -> str:
+    return STYLES[row.verdict.state]
+
+
+def _claims(report: Report) -> Iterator[str]:
     names = listed(shown(guard.metric.name) for guard in report.guards)
     kept = [arm.name for arm in report.arms if _is_kept(arm, report)]
     if kept:
         yield f"Better in {shown(report.metric.name)} and not worse in {names}: {listed(kept)}."
+
+
+def _is_kept(arm: ArmReport, report: Report) -> bool:
+    """True for a better arm for which all guards hold."""
+    held = all(_state(guard)(arm) == NOT_WORSE for guard in report.guards)
+    return held and arm.result.verdict == "better"
+
+
+def _lacking(report: Report) -> Iterator[str]:
+    """Runs that do not count for a guard."""
     for guard in report.guards:
         if guard.lacks_metric:
             yield f"No run has the metric {shown(guard.metric.name)}: its guard stays open."
         elif guard.lacking:
             runs = counted(guard.lacking, "run")
             yield f"{runs} without {shown(guard.metric.name)}: they do not count for its guard."
-
-
-def _is_kept(arm: ArmReport, report: Report) -> bool:
-    """True for a better arm for which all guards hold."""
-    answers = [guard.answers.get(arm.name) for guard in report.guards]
-    held = all(answer is not None and answer.state == NOT_WORSE for answer in answers)
-    return held and arm.result.verdict == "better"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.multiplicity import CORRECTIONS
@@ -22,7 +23,7 @@ from sweep.reports.evidence_text import (
     reproducible_lines,
     split_lines,
 )
-from sweep.reports.guard_text import guard_columns, guard_lines
+from sweep.reports.guard_text import guard_columns, guard_parts
 from sweep.reports.pairing_text import pairing_lines
 from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
 from sweep.reports.question_text import question_parts
@@ -83,12 +84,14 @@ def _tables(report: Report, tuning: Tuning) -> list[str | Table[Any]]:
         ]
     rows: list[TableRow] = [*report.arms, *report.references]
     table = Table([*columns_of(report), *tuned_columns(tuning)], rows)
-    return [table, *footnotes(report), *guard_lines(report), *effects]
+    return [table, *footnotes(report), *guard_parts(report), *effects]
 
 
 def columns_of(report: Report) -> list[Column[TableRow]]:
     """The columns of the table: the verdict, then a column for each guard."""
     columns = verdict_columns(diverged=any_diverged(report), digits=decimals(report))
+    if len(report.guards) > 1:  # on a narrow terminal, answers go before intervals
+        columns = [replace(c, spare=6) if c.title == "adj. interval" else c for c in columns]
     place = 1 + [column.title for column in columns].index("verdict")
     return [*columns[:place], *guard_columns(report), *columns[place:]]
 
