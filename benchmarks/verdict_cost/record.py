@@ -67,7 +67,10 @@ class Record:
 
 
 def read(path: Path) -> Record:
-    """Read a record; the JSON lies beside the CSV."""
+    """Read a record; the JSON lies beside the CSV. Raises sweep.errors.NotFoundError."""
+    for file in (path, path.with_suffix(".json")):
+        if not file.is_file():
+            raise NotFoundError(f"{file} is missing; record a study with --record RUNS")
     table = pd.read_csv(path)
     about = json.loads(path.with_suffix(".json").read_text())
     losses = table.pivot_table(index="seed", columns="arm", values="test_loss")
