@@ -20,6 +20,7 @@ from benchmarks.verdict_cost.record import Record, read
 from benchmarks.verdict_cost.replays import Source, moments_of
 from benchmarks.verdict_cost.tables import BEGIN, END, Figures, blocks, replace_blocks
 from benchmarks.verdict_cost.ways import Floats, moderated, paired, race, welch
+from sweep.errors import NotFoundError
 from sweep.study.file import load_study
 from trainer.recipe_forms import to_dotted, to_nested
 
@@ -190,6 +191,11 @@ def test_the_committed_record_is_of_the_default_study() -> None:
         }
     assert len(found.losses) >= 3
     assert np.isfinite(found.losses).all()
+
+
+def test_a_record_that_is_missing_is_named_with_what_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"absent.csv is missing; record a study with --record"):
+        read(tmp_path / "absent.csv")
 
 
 def test_both_pages_have_a_place_for_the_tables() -> None:
