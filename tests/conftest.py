@@ -5,18 +5,26 @@ Tests that need such data skip where it is absent.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.forked_command import ForkedCommand
+from tests.patience import PATIENCE
 from tests.zygote import Zygote
 
 settings.register_profile("without a deadline", deadline=None)  # other tests run beside each
 settings.load_profile("without a deadline")
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., ForkedCommand]
+FRESH = {"SWEEP_DEBUG", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "TERM"}
+"""Environment variables that would change what a command prints."""
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 
@@ -54,3 +62,39 @@ def zygote() -> Iterator[Zygote]:
     """Starts commands without the cost of their imports."""
     with Zygote() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The environment of a command: no terminal, no colours."""
+    return {name: value for name, value in os.environ.items() if name not in FRESH}
+
+
+@pytest.fixture(scope="session")
+def sweep(environment: dict[str, str], zygote: Zygote) -> Run:
+    """Runs the command line in a folder: `sweep(folder, "report", "--format", "json")`."""
+
+    def run(
+        folder: Path,
+        *words: object,
+        timeout: float = PATIENCE,
+        variables: Mapping[str, str] = environment,
+    ) -> subprocess.CompletedProcess[str]:
+        return zygote.run([str(word) for word in words], folder, variables, timeout)
+
+    return run
+
+
+@pytest.fixture
+def start(environment: dict[str, str], zygote: Zygote) -> Iterator[Start]:
+    """Starts the command line in a folder, and kills it at the end: `start(folder, "run", "s.toml")`."""
+    with contextlib.ExitStack() as started:
+
+        def begin(folder: Path, *words: object, merged: bool = False) -> ForkedCommand:
+            called = [str(word) for word in words]
+            command = zygote.start(called, folder, environment, merged=merged)
+            started.enter_context(command)
+            started.callback(command.kill)
+            return command
+
+        yield begin

@@ -14,6 +14,7 @@ import importlib
 import json
 import math
 import os
+import runpy
 import shlex
 import signal
 import socket
@@ -64,6 +65,14 @@ class Zygote:
             out, err = command.communicate(timeout)
         return subprocess.CompletedProcess(["sweep", *words], command.wait(), out, err)
 
+    def run_script(
+        self, script: Path, words: Sequence[str], folder: Path, timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script of Python in a folder, with our packages and torch imported already."""
+        with self.start(words, folder, os.environ, script=script) as command:
+            out, err = command.communicate(timeout)
+        return subprocess.CompletedProcess([str(script), *words], command.wait(), out, err)
+
     def start(
         self,
         words: Sequence[str],
@@ -72,10 +81,12 @@ class Zygote:
         *,
         merged: bool = False,
         constants: Mapping[str, object] | None = None,
+        script: Path | None = None,
     ) -> ForkedCommand:
         """Start `sweep WORDS`, in a session of its own, with standard error in its output or apart.
 
         `constants` are values of constants of our modules: `{"sweep.queue.leases.LEASE_SECONDS": 2}`.
+        A `script` is run in place of `sweep`.
         """
         self._start_process(environment)
         request = {
@@ -83,6 +94,7 @@ class Zygote:
             "folder": str(folder),
             "environment": dict(environment),
             "constants": dict(constants or {}),
+            "script": str(script or ""),
         }
         return start_command(self.address, request, merged=merged)
 
@@ -150,7 +162,7 @@ def command(request: Mapping[str, Any], files: Sequence[int]) -> None:
     sys.stderr = TextIOWrapper(
         os.fdopen(2, "wb", closefd=False), encoding="utf-8", line_buffering=True
     )
-    sys.argv = ["sweep", *request["words"]]
+    sys.argv = [request["script"] or "sweep", *request["words"]]
     set_title(shlex.join(sys.argv))
     for name, value in request["constants"].items():
         module, _, constant = name.rpartition(".")
@@ -164,12 +176,21 @@ def command(request: Mapping[str, Any], files: Sequence[int]) -> None:
     torch_child.start = ForkedChild  # type: ignore[assignment]
     status: object = 0
     try:
-        main()
+        run_script(request["script"]) if request["script"] else main()
     except SystemExit as end:
         status = end.code
+    except BaseException:  # noqa: BLE001  (the child must not return into the zygote)
+        traceback.print_exc()
+        status = 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status if isinstance(status, int) else 1 if status else 0)
+
+
+def run_script(script: str) -> None:
+    """Run a script as Python does."""
+    sys.path.insert(0, str(Path(script).parent))
+    runpy.run_path(script, run_name="__main__")
 
 
 def set_title(title: str) -> None:

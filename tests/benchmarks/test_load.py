@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks.load import command
+from benchmarks import load
 from benchmarks.wide_store import fill
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 MEGABYTE = 1e6
 SMALL = "--scale 0.002 --rounds 1"
 
@@ -33,16 +33,27 @@ def test_another_finished_run_costs_so_many_bytes(
     stores: dict[int, Path], name: str, most: int
 ) -> None:
     peaks = {
-        number: command(["-m", "sweep", name, "--runs", str(folder)])[1]
+        number: load.command(["-m", "sweep", name, "--runs", str(folder)])[1]
         for number, folder in stores.items()
     }
     assert (peaks[4000] - peaks[200]) / 3800 < most + 2 * MEGABYTE / 3800
 
 
-def test_every_part_is_measured_and_every_figure_printed(tmp_path: Path) -> None:
-    script = [sys.executable, str(ROOT / "benchmarks" / "load.py"), *SMALL.split()]
-    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == 0, done.stderr
+def test_every_part_is_measured_and_every_figure_printed(
+    tmp_path: Path, sweep: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(words: list[str]) -> tuple[float, int, float]:
+        """Run a command as `load.command` does, in a process that has the imports already."""
+        done = sweep(tmp_path, *words[2:])
+        assert done.returncode == 0, done.stderr
+        return 0.5, 100_000_000, 0.25
+
+    monkeypatch.setattr(load, "command", run)
+    monkeypatch.setattr("sys.argv", ["load.py", *SMALL.split()])
+    with pytest.raises(SystemExit) as end:
+        load.main()
+    assert not end.value.code
+    said = capsys.readouterr().out
     for figure in (
         r"200 finished runs in ten studies: [\d.]+ GB, written in \d+ s\n",
         r"  sweep status: [\d.]+ s, of which [\d.]+ s of CPU time; \d+ MB at its peak\n",
@@ -53,4 +64,4 @@ def test_every_part_is_measured_and_every_figure_printed(tmp_path: Path) -> None
         r"kept: megabytes of sweep status, runs in one study is \d+\.\d\d, promised at most 500",
         r"(kept|NOT KEPT): runs a second in a process each is \d+",
     ):
-        assert re.search(figure, done.stdout), (figure, done.stdout)
+        assert re.search(figure, said), (figure, said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +12,30 @@ import pytest
 
 from benchmarks.gates.registry import GATES
 from benchmarks.same_recipe import ARMS, SEEDS, error_rate, judged, own_seeds, placebos, wrong
+from tests.patience import PATIENCE
+from tests.zygote import Zygote
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "benchmarks" / "statistics.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+
+@pytest.fixture(scope="module")
+def run(zygote: Zygote) -> Run:
+    """Runs the script from another folder: `run(folder, "--only", "paired")`."""
+
+    def run_script(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        script = ROOT / "benchmarks" / "statistics.py"
+        return zygote.run_script(script, arguments, folder, PATIENCE)
+
+    return run_script
 
 
 def test_all_gates_are_printed_with_figures_and_the_ones_not_kept_fail_a_check(
     tmp_path: Path,
+    run: Run,
 ) -> None:
     study = (ROOT / "studies" / "interventions.toml").read_text()
     for field, value in {"layers": 1, "width": 16, "chunks": 2}.items():
@@ -43,7 +54,7 @@ def test_all_gates_are_printed_with_figures_and_the_ones_not_kept_fail_a_check(
     assert done.returncode == ("NOT KEPT" in gates.values())
 
 
-def test_the_reference_gate_reads_the_published_runs(tmp_path: Path) -> None:
+def test_the_reference_gate_reads_the_published_runs(tmp_path: Path, run: Run) -> None:
     path = ROOT.parent / "shared" / "data" / "reference_interventions.csv"
     if not path.exists():
         pytest.skip("the reference results lie outside the repository, in ../shared/data: absent")

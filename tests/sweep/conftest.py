@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 import subprocess
 import tomllib
@@ -19,15 +17,12 @@ from sweep.store.store import Store
 from sweep.store.url import store_url
 from sweep.study.file import parse_study
 from sweep.workload.job import Job
-from tests.forked_command import ForkedCommand
-from tests.patience import PATIENCE
 from tests.sweep import postgres
 from tests.sweep.hand_clock import HandClock
 from tests.sweep.importer import Importer
 from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.stores import Trainer, fill
-from tests.zygote import Zygote
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Event, Result
 
@@ -79,9 +74,6 @@ smallest_effect = 0.01
 """
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., ForkedCommand]
-FRESH = {"SWEEP_DEBUG", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "TERM"}
-"""Environment variables that would change what a command prints."""
 
 
 @pytest.fixture(scope="session")
@@ -244,38 +236,6 @@ def events() -> list[Event]:
         Event(step=1, loss=3.0, learning_rate=0.1, grad_norm=1.5, tokens_per_second=100.0),
         Event(step=2, loss=None, learning_rate=0.1, grad_norm=None, tokens_per_second=100.0),
     ]
-
-
-@pytest.fixture(scope="session")
-def environment() -> dict[str, str]:
-    """The environment of a command: no terminal, no colours."""
-    return {name: value for name, value in os.environ.items() if name not in FRESH}
-
-
-@pytest.fixture(scope="session")
-def sweep(environment: dict[str, str], zygote: Zygote) -> Run:
-    """Runs the command line in a folder: `sweep(folder, "report", "--format", "json")`."""
-
-    def run(
-        folder: Path, *words: object, timeout: float = PATIENCE
-    ) -> subprocess.CompletedProcess[str]:
-        return zygote.run([str(word) for word in words], folder, environment, timeout)
-
-    return run
-
-
-@pytest.fixture
-def start(environment: dict[str, str], zygote: Zygote) -> Iterator[Start]:
-    """Starts the command line in a folder, and kills it at the end: `start(folder, "run", "s.toml")`."""
-    with contextlib.ExitStack() as started:
-
-        def begin(folder: Path, *words: object) -> ForkedCommand:
-            command = zygote.start([str(word) for word in words], folder, environment)
-            started.enter_context(command)
-            started.callback(command.kill)
-            return command
-
-        yield begin
 
 
 @pytest.fixture(scope="session")

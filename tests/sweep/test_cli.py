@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from sweep.workload.workload import make_workload
+from sweep.workspace import read_plan
 from tests.sweep.said import loads
 
 Done = subprocess.CompletedProcess[str]
@@ -250,13 +252,6 @@ def test_a_run_that_cannot_be_trained_is_retried_reported_and_kept_for_the_next_
 
 def id_of(folder: Path, label: str) -> str:
     """The id that a run of the folder's study has or will have."""
-    code = (
-        "import sys; from pathlib import Path; from sweep.workload.workload import make_workload;"
-        "from sweep.workspace import read_plan; w = make_workload(read_plan(Path('s.toml')),"
-        "Path('runs/cache')); print(w.jobs()[sys.argv[1], int(sys.argv[2])].run_id)"
-    )
     arm, _, seed = label.partition("/")
-    command = [sys.executable, "-c", code, arm, seed]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    workload = make_workload(read_plan(folder / "s.toml"), folder / "runs" / "cache")
+    return workload.jobs()[arm, int(seed)].run_id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,18 +20,12 @@ def test_the_error_for_an_unknown_study_suggests_a_similar_one(folder: Path, swe
 
 
 def test_an_error_is_wrapped_between_words_on_a_terminal(
-    folder: Path, environment: dict[str, str]
+    folder: Path, sweep: Run, environment: dict[str, str]
 ) -> None:
-    command = [sys.executable, "-m", "sweep", "show", "clip/9"]
-    terminal = {**environment, "FORCE_COLOR": "1"}
-    done = subprocess.run(
-        command, cwd=folder, env=terminal, capture_output=True, text=True, check=False
-    )
+    done = sweep(folder, "show", "clip/9", variables={**environment, "FORCE_COLOR": "1"})
     lines = [line.rstrip() for line in done.stderr.splitlines()]
     assert 40 < max(map(len, lines)) <= 80
-    plain = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    plain = sweep(folder, "show", "clip/9")
     assert " ".join(lines) == plain.stderr.rstrip()
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forked_command import ForkedCommand
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def kill_a_run(command: subprocess.Popen[str], folder: Path, after: int) -> None:
+def kill_a_run(command: ForkedCommand, folder: Path, after: int) -> None:
     """SIGKILL for one of the processes that train, once so many steps were written."""
     wait_for(lambda: steps_written(folder) >= after)
     [server] = children(command.pid)
@@ -80,27 +80,19 @@ def kill_a_run(command: subprocess.Popen[str], folder: Path, after: int) -> None
 
 
 def test_killed_runs_and_an_interrupted_command_change_no_bit_of_a_study(
-    empty: Path, text: str, sweep: Run, uninterrupted: Path, environment: dict[str, str]
+    empty: Path,
+    text: str,
+    sweep: Run,
+    uninterrupted: Path,
+    start: Callable[..., ForkedCommand],
 ) -> None:
     (empty / "s.toml").write_text(text + CHECKPOINTS)
-    command = subprocess.Popen(
-        [sys.executable, "-m", "sweep", "run", "s.toml"],
-        cwd=empty,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        kill_a_run(command, empty, after=20)
-        kill_a_run(command, empty, after=70)
-        wait_for(lambda: steps_written(empty) >= 130)
-        os.killpg(command.pid, signal.SIGINT)  # as a terminal does
-        out, err = command.communicate(timeout=PATIENCE)
-    finally:
-        command.kill()
-        command.communicate()
+    command = start(empty, "run", "s.toml")
+    kill_a_run(command, empty, after=20)
+    kill_a_run(command, empty, after=70)
+    wait_for(lambda: steps_written(empty) >= 130)
+    os.killpg(command.pid, signal.SIGINT)  # as a terminal does
+    out, err = command.communicate(timeout=PATIENCE)
     assert command.returncode == 130, err
     assert out.count("killed by signal 9 (SIGKILL)") == 2
     stopped = list(empty.glob("runs/*/checkpoints/step-*"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sweep.executors.local import MAX_RESTARTS
+from tests.forked_command import ForkedCommand
 from tests.patience import PATIENCE
 
 Done = subprocess.CompletedProcess[str]
@@ -53,33 +53,20 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.fixture
-def long_run(
-    empty: Path, study_text: str, environment: dict[str, str]
-) -> Iterator[subprocess.Popen[str]]:
+def long_run(empty: Path, study_text: str, start: Callable[..., ForkedCommand]) -> ForkedCommand:
     """`sweep run` of a study of some seconds, stopped at its first finished run."""
     text = study_text.replace("tokens = 2048", "tokens = 24_000")
     (empty / "s.toml").write_text(text)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sweep", "run", "s.toml", "--db", "sqlite:///runs/sweep.db"],
-        cwd=empty,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout
+    process = start(empty, "run", "s.toml", "--db", "sqlite:///runs/sweep.db")
     for line in process.stdout:
         if line.startswith("1/6"):
             break
-    yield process
-    process.kill()
-    process.communicate()
+    return process
 
 
 @pytest.mark.slow
 def test_an_interrupt_keeps_what_is_finished_and_the_command_continues(
-    long_run: subprocess.Popen[str], empty: Path, sweep: Run
+    long_run: ForkedCommand, empty: Path, sweep: Run
 ) -> None:
     children = descendants(long_run.pid)
     assert children
@@ -112,7 +99,7 @@ def test_an_interrupt_keeps_what_is_finished_and_the_command_continues(
 
 @pytest.mark.slow
 def test_a_killed_command_leaves_no_process_and_continues(
-    long_run: subprocess.Popen[str], empty: Path, sweep: Run, study_text: str
+    long_run: ForkedCommand, empty: Path, sweep: Run, study_text: str
 ) -> None:
     children = descendants(long_run.pid)
     assert children
@@ -132,7 +119,7 @@ def test_a_killed_command_leaves_no_process_and_continues(
 
 @pytest.mark.slow
 def test_a_command_whose_fork_server_is_killed_starts_another_and_spends_no_retry(
-    long_run: subprocess.Popen[str], empty: Path, sweep: Run
+    long_run: ForkedCommand, empty: Path, sweep: Run
 ) -> None:
     (server,) = children_of(long_run.pid)
     os.kill(server, signal.SIGKILL)
@@ -145,7 +132,7 @@ def test_a_command_whose_fork_server_is_killed_starts_another_and_spends_no_retr
 
 @pytest.mark.slow
 def test_a_command_whose_fork_servers_end_one_after_the_other_says_so_and_gives_its_runs_back(
-    long_run: subprocess.Popen[str], empty: Path, sweep: Run
+    long_run: ForkedCommand, empty: Path, sweep: Run
 ) -> None:
     killed: set[int] = set()
     while long_run.poll() is None:

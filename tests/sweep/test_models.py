@@ -211,19 +211,14 @@ def test_without_login_or_network_an_upload_is_refused_at_once(
     sentence: str,
     folder: Path,
     tmp_path: Path,
+    sweep: Run,
     environment: dict[str, str],
 ) -> None:
     no_login = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": "http://127.0.0.1:9"}
     inherited = {k: v for k, v in environment.items() if not k.startswith("HF_")}
     to, began = tmp_path / "m", time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "sweep", "export", "baseline/1", "--to", to, "--push", "me/model"],
-        cwd=folder,
-        env={**inherited, **no_login, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("export", "baseline/1", "--to", to, "--push", "me/model")
+    done = sweep(folder, *words, variables={**inherited, **no_login, **variables})
     assert time.monotonic() - began < 60
     assert done.returncode == 2
     assert done.stderr.startswith(f"sweep: {sentence}")

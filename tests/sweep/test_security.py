@@ -26,6 +26,7 @@ from sweep.store.schema import arms, attempts, runs, studies
 from sweep.store.store import Store
 from sweep.store.url import store_url
 from sweep.study.file import parse_study
+from tests.forked_command import ForkedCommand
 from tests.sweep.stores import fill
 from trainer.rundir.directory import Event, Result
 
@@ -218,17 +219,12 @@ def family(root: int) -> set[int]:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_processes_of_a_study_accept_no_connections(
-    tmp_path: Path, study_text: str, environment: dict[str, str]
+    tmp_path: Path, study_text: str, start: Callable[..., ForkedCommand]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)):
         assert listening(os.getpid())  # an open port is seen
     (tmp_path / "s.toml").write_text(study_text.replace("tokens = 2048", "tokens = 65536"))
-    running = subprocess.Popen(
-        [sys.executable, "-m", "sweep", "run", "s.toml"],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
+    running = start(tmp_path, "run", "s.toml")
     most, ports = 0, set[str]()
     while running.poll() is None:
         pids = family(running.pid)

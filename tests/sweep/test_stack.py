@@ -8,7 +8,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.forked_command import ForkedCommand
 from tests.patience import PATIENCE
 from tests.sweep.said import content
 
@@ -169,18 +169,9 @@ def studies(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_an_interrupted_stack_continues_with_the_same_plan(
-    fresh: Path, sweep: Run, environment: dict[str, str]
+    fresh: Path, sweep: Run, start: Callable[..., ForkedCommand]
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sweep", "stack", "--slots", "1"],
-        cwd=fresh,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout
+    process = start(fresh, "stack", "--slots", "1", merged=True)
     said = ""
     for line in process.stdout:
         said += line

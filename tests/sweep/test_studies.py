@@ -22,9 +22,9 @@ SMALL = {
     "model.layers": 1,
     "model.heads": 2,
     "model.width": 16,
-    "model.context": 16,
+    "model.context": 4,
     "train.batch_size": 6,
-    "train.tokens": 6 * 16 * 20,  # the fewest steps of which a twentieth is a step of warm-up
+    "train.tokens": 6 * 4 * 20,  # the fewest steps of which a twentieth is a step of warm-up
     "evaluation.chunks": 2,
     "evaluation.chunk_tokens": 64,
 }
