@@ -17,10 +17,12 @@ from sweep.drafting.metrics import Proposal, propose_metric
 from sweep.drafting.roles import Role, role_of, streams_of
 from sweep.drafting.values import Value, value_of
 from sweep.errors import UserError
-from sweep.trainers.local_modules import local_files, parse
+from sweep.trainers.local_modules import MAX_BYTES, local_files, parse
 
 RESERVED = frozenset({"seed", "gpus", "port", "run_dir", "attempt", "result", "parameters"})
 """Placeholders that mean something else."""
+CONFIGURATIONS = frozenset({".py", ".yaml", ".yml", ".json", ".toml", ".cfg", ".ini", ".conf"})
+"""Suffixes of files of settings, which belong to the code of a run."""
 MAX_CODE = 12
 """Files of code that are listed by name; more of a folder are given as a pattern."""
 
@@ -71,13 +73,19 @@ def make_draft(command: str, folder: Path) -> Draft:
         for flag in declared_flags(tree, text)
     ]
     draft = Draft(line=line, metric=propose_metric(files, folder), launch=read_launcher(line))
-    draft.reads_seed = any("SWEEP_SEED" in text for text in texts)
     _place(draft, read_arguments(line.arguments, by_name(declared)), by_name(declared))
     _add_undeclared(draft, declared)
-    named = [folder / each.value for each in read_arguments(line.arguments, {}) if each.value]
-    configs = [path.resolve() for path in named if path.is_file()]
+    configs = _configurations(line.arguments, folder)
+    draft.reads_seed = any(b"SWEEP_SEED" in path.read_bytes() for path in [*files, *configs])
     draft.code = _patterns([*files, *configs], folder)
     return draft
+
+
+def _configurations(words: Sequence[str], folder: Path) -> list[Path]:
+    """Files of settings that arguments name; data is not among them."""
+    values = [each.value for each in read_arguments(words, {})]
+    named = [folder / value for value in values if Path(value).suffix in CONFIGURATIONS]
+    return [path.resolve() for path in named if path.is_file() and path.stat().st_size <= MAX_BYTES]
 
 
 def _place(draft: Draft, arguments: Sequence[Argument], declared: Mapping[str, Declared]) -> None:

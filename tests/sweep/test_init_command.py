@@ -110,6 +110,21 @@ def test_the_flag_of_the_seed_is_found_also_if_only_the_script_has_it(
     assert word in draft(f"python train.py {typed}")["trainer"]["command"]
 
 
+def test_a_script_or_its_configuration_may_read_the_seed_itself(
+    draft: Draft, tmp_path: Path
+) -> None:
+    (tmp_path / "conf.py").write_text("import os\nseed = int(os.environ['SWEEP_SEED'])\n")
+    path = tmp_path / "s.toml"
+    (tmp_path / "train.py").write_text("")
+    found = make_draft("python train.py conf.py --lr=1", tmp_path)
+    assert found.reads_seed
+    assert "No flag for a seed" not in study_text(found, "s", path, tmp_path)
+    assert "No flag for a seed" in study_text(
+        make_draft("python train.py --lr=1", tmp_path), "s", path, tmp_path
+    )
+    assert draft("python train.py conf.py --lr=1")["trainer"]["code"][-1] == "conf.py"
+
+
 def test_several_seeds_are_streams(draft: Draft) -> None:
     trainer = draft("python train.py --lr=1 --init-seed=1 --data_seed=2")["trainer"]
     assert trainer["seed"] == ["init", "data"]
