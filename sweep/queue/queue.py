@@ -31,6 +31,7 @@ from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.workload.job import Job
 
+FEW_EXTRA_CLAIMS = 8
 EXTRA_CLAIMS = 100
 """Jobs to ask for beyond the free slots, since another scheduler may hold the first ones."""
 MAX_PAUSE = 3600.0

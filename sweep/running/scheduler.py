@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 from sweep.errors import StoreBusyError
@@ -15,7 +16,7 @@ from sweep.progress.words import stop_words
 from sweep.queue.changes import Change, Claim, released
 from sweep.queue.control import is_paused
 from sweep.queue.leases import RENEW_SECONDS
-from sweep.queue.queue import EXTRA_CLAIMS, Queue
+from sweep.queue.queue import EXTRA_CLAIMS, FEW_EXTRA_CLAIMS, Queue
 from sweep.running.attempt import Running, StopRequest, change_after, prepare_all
 from sweep.running.budget import Spending
 from sweep.running.job_source import JobSource, NoMoreJobs
@@ -56,6 +57,7 @@ class Scheduler:
         self._running: dict[Path, Running] = {}
         self._unrecorded: list[tuple[Job, Change]] = []
         """Changes that are not in the database yet."""
+        self._extra_claims = FEW_EXTRA_CLAIMS
         self._renewed = self._checked = time.monotonic()
         self._summary = Summary()
         self._rounds = Rounds(settings.supplier, watcher, self._summary)
@@ -130,7 +132,7 @@ class Scheduler:
         free, room = len(self._free), self._spending.room
         number = 0 if cannot_start else free if room is None else min(free, room)
         wanted = {
-            job.run_id: job for job in list(self._pending)[: number and number + EXTRA_CLAIMS]
+            job.run_id: job for job in islice(self._pending, number and number + self._extra_claims)
         }
         try:
             turn = self._queue.turn([change for _, change in self._unrecorded], [*wanted], number)
@@ -138,6 +140,7 @@ class Scheduler:
             obstacles.database = str(error)
             return
         obstacles.database = None
+        self._extra_claims = EXTRA_CLAIMS if turn.unavailable else FEW_EXTRA_CLAIMS
         settled, self._unrecorded = self._unrecorded, []
         for job, change in settled:
             self._settle(job, change, kept=change.run_id in turn.kept)

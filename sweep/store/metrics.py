@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Insert,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     insert,
@@ -30,6 +33,8 @@ from trainer.recipe import DataConfig, vocabulary_size
 if TYPE_CHECKING:
     from sweep.store.database import Database
 
+CHOSEN = "chosen_runs"
+"""Parameter of the statements: ids of runs."""
 OF_COLUMNS: Mapping[str, ColumnElement[Any]] = {
     "test_loss": runs.c.test_loss,
     "bits_per_byte": runs.c.bits_per_byte,
@@ -46,48 +51,76 @@ def add_metrics(connection: Connection, run_ids: Sequence[str] | None = None) ->
 
     Without `run_ids`, those of every run that has ended with a result.
     """
-    for some in _batches(run_ids):
-        ended = and_(runs.c.state.in_(FINISHED), *some)
-        peak = func.max(attempts.c.peak_bytes)
-        peaks = select(runs.c.id, peak).join(attempts, attempts.c.run_id == runs.c.id)
-        _add(connection, PEAK_MEMORY.name, peaks.where(ended).group_by(runs.c.id))
-        built_in = select(runs.c.id).where(ended, IS_BUILT_IN).limit(1)
-        if connection.execute(built_in).first() is None:
+    for chosen in _batches(run_ids):
+        statements = _statements(every_run=run_ids is None)
+        connection.execute(statements.peaks, chosen)
+        if connection.execute(statements.first_built_in, chosen).first() is None:
             continue
-        for name, value in OF_COLUMNS.items():
-            _add(connection, name, select(runs.c.id, value).where(ended, IS_BUILT_IN))
-        _add_parameters(connection, ended)
+        for statement in statements.of_columns:
+            connection.execute(statement, chosen)
+        _add_parameters(connection, statements.ended, chosen)
 
 
-def _batches(run_ids: Sequence[str] | None) -> Iterator[list[ColumnElement[bool]]]:
-    """Yield conditions that choose some of the runs each."""
+def _batches(run_ids: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    """Yield parameters of the statements that choose some of the runs each."""
     if run_ids is None:
-        yield []
+        yield {}
         return
     for first in range(0, len(run_ids), VALUES_PER_STATEMENT):
-        yield [runs.c.id.in_(run_ids[first : first + VALUES_PER_STATEMENT])]
+        yield {CHOSEN: run_ids[first : first + VALUES_PER_STATEMENT]}
 
 
-def _add(connection: Connection, name: str, values: Select[Any]) -> None:
+class _Statements(NamedTuple):
+    """What `add_metrics` executes at the end of every run, made once: making it takes longer."""
+
+    ended: ColumnElement[bool]
+    """True for the chosen runs that have a result."""
+    peaks: Insert
+    first_built_in: Select[Any]
+    of_columns: Sequence[Insert]
+
+
+@cache
+def _statements(*, every_run: bool) -> _Statements:
+    ended: ColumnElement[bool] = runs.c.state.in_(FINISHED)
+    if not every_run:
+        ended = and_(ended, runs.c.id.in_(bindparam(CHOSEN, expanding=True)))
+    peak = func.max(attempts.c.peak_bytes)
+    peaks = select(runs.c.id, peak).join(attempts, attempts.c.run_id == runs.c.id)
+    return _Statements(
+        ended,
+        _adding(PEAK_MEMORY.name, peaks.where(ended).group_by(runs.c.id)),
+        select(runs.c.id).where(ended, IS_BUILT_IN).limit(1),
+        [
+            _adding(name, select(runs.c.id, value).where(ended, IS_BUILT_IN))
+            for name, value in OF_COLUMNS.items()
+        ],
+    )
+
+
+def _adding(name: str, values: Select[Any]) -> Insert:
     """Store one metric of the runs that do not have it; `values` selects run ids and values."""
     found: FromClause = values.subquery()
     run_id, number = found.columns
     known = exists().where(metrics.c.run_id == run_id, metrics.c.name == name)
     rows = select(run_id, literal(name), number).where(number.is_not(None), ~known)
-    connection.execute(insert(metrics).from_select(["run_id", "name", "value"], rows))
+    return insert(metrics).from_select(["run_id", "name", "value"], rows)
 
 
-def _add_parameters(connection: Connection, ended: ColumnElement[bool]) -> None:
+def _add_parameters(
+    connection: Connection, ended: ColumnElement[bool], some: Mapping[str, Any]
+) -> None:
     """Store the number of parameters: the same for all runs of a family."""
     chosen = and_(ended, IS_BUILT_IN)
     known = exists().where(metrics.c.run_id == runs.c.id, metrics.c.name == PARAMETERS.name)
     families = select(runs.c.family, func.min(runs.c.id)).where(chosen, ~known)
-    for family, run_id in connection.execute(families.group_by(runs.c.family)).all():
+    for family, run_id in connection.execute(families.group_by(runs.c.family), some).all():
         recipe = connection.execute(select(runs.c.recipe).where(runs.c.id == run_id)).scalar_one()
         number = _parameters(recipe)
         if number is not None:
             rows = select(runs.c.id, literal(float(number)))
-            _add(connection, PARAMETERS.name, rows.where(chosen, runs.c.family == family))
+            of_family = rows.where(chosen, runs.c.family == family)
+            connection.execute(_adding(PARAMETERS.name, of_family), some)
 
 
 def _parameters(recipe: Mapping[str, Any]) -> int | None:
