@@ -152,6 +152,8 @@ def _unpaired(comparison: Comparison, estimate: Estimate, plan: Plan) -> tuple[K
     var_baseline = baseline.moments[1]
     # A single run shows no variance: assume that of the baseline.
     var_arm = arm.moments[1] if sizes[0] > 1 else var_baseline
+    if var_arm + var_baseline == 0:  # equal losses: the estimate has the variance of rounding
+        var_arm = var_baseline = estimate.standard_error**2 / (1 / sizes[0] + 1 / sizes[1])
     variance = estimate.standard_error**2 * sizes[0]
     # The next plan has half the part of alpha of the last one: see `sequential.Spent`.
     part = estimate.part if isinstance(estimate, Spent) else SHARE

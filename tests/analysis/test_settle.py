@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.settle import MAX_FURTHER, Known, Outlook, e_value_rule, outlook
@@ -89,3 +90,19 @@ def test_forty_arms_take_well_under_a_second() -> None:
     for arm in range(40):
         outlook(paired(arm / 40), rules)
     assert time.process_time() - started < 0.6
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_equal_losses_of_runs_that_do_not_pair_are_judged(n: int) -> None:
+    frame = pd.DataFrame(
+        {
+            "arm": ["baseline"] * 5 + ["same"] * n,
+            "seed": [*range(5), *range(n)],
+            "loss": 1.0,
+            "status": "done",
+        }
+    )
+    plan = Plan(arms=("same",), smallest_effect=0.1, pairs=False)
+    [_, arm] = judge(frame, plan).arms
+    assert arm.verdict != "better"
+    assert arm.effect == 0
