@@ -12,7 +12,7 @@ from ..rules import Plan
 from .model import Chain, Model, choose_model, solver, without
 from .result import Effect, FactorialResult, Point
 from .runs import fit, judge_fit
-from .seeds import Question, Weights, judge_seeds
+from .seeds import OPEN, Question, Weights, judge_seeds
 from .terms import Factors, Term
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,11 @@ def judge_factorial(
         chosen = _choose_seeds(known, factors)
         if chosen is not None:
             return _judge_paired(known, chosen, plan)
-    return _judge_unpaired(known, factors, plan, blocks=paired or blocks)
+    found = _judge_unpaired(known, factors, plan, blocks=paired or blocks)
+    if not known["status"].isin(OPEN).any():
+        return found
+    effects = [replace(each, basis="provisional") for each in found.effects]
+    return replace(found, effects=effects)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,8 @@ class _Chosen:
 
 def _choose_seeds(runs: pd.DataFrame, factors: Factors) -> _Chosen | None:
     """Leave out arms with few results until most seeds can be used; None if two cannot."""
-    done = runs[runs["status"] == "done"]
+    waiting = runs.loc[runs["status"].isin(OPEN), "seed"]
+    done = runs[(runs["status"] == "done") & ~runs["seed"].isin(waiting)]
     by_seed = {seed: frozenset(own["arm"]) for seed, own in done.groupby("seed")}
     counts = done["arm"].value_counts().to_dict()
     arms = [arm for arm in factors.cells if counts.get(arm)]

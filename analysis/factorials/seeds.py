@@ -22,7 +22,8 @@ from .result import Effect, Family
 
 REFERENCE = "no effect"
 """The arm with which contrasts are compared: zero for every seed."""
-OPEN = frozenset({"queued", "running", "cancelled"})
+OPEN = frozenset({"queued", "running"})
+"""A seed with such a run has no estimate yet: it would change when the run ends."""
 Seed = Hashable
 Weights = Mapping[str, float]
 """Of an effect, by arm; they add up to zero."""
@@ -97,10 +98,13 @@ def _contrasts(
         done = own[own["status"] == "done"]
         losses = dict(zip(done["arm"], centred(done["loss"].to_numpy(float)), strict=True))
         arms = frozenset(losses)
-        missing = "queued" if own["status"].isin(OPEN).any() else "failed"
+        waits = bool(own["status"].isin(OPEN).any())
+        missing = "queued" if waits else "failed"
         scale = float(np.abs(done["loss"].to_numpy(float)).max(initial=0.0))
-        weights = known.setdefault(arms, weights_of(arms)) if arms not in known else known[arms]
-        for question, each in zip(questions, weights, strict=True):
+        if arms not in known:
+            known[arms] = weights_of(arms)
+        for question, found in zip(questions, known[arms], strict=True):
+            each = None if waits else found
             value = np.nan if each is None else _sum(each, losses, scale)
             rows.append((question.name, seed, value, missing if each is None else "done"))
         rows.append((REFERENCE, seed, 0.0, "done"))

@@ -138,6 +138,7 @@ def _left_out(result: FactorialResult) -> Iterator[str]:
 def _notes(design: DesignEffects) -> Iterator[str]:
     result = design.result
     yield _how_tested(result)
+    yield from _looks(result)
     if result.defining_relation:
         words = shortened(list(result.defining_relation), WORDS_LISTED)
         yield f"A fraction of all combinations; these are the same in every run (I): {words}."
@@ -164,6 +165,24 @@ def _notes(design: DesignEffects) -> Iterator[str]:
         yield (
             f"They act on each other: {shortened(real, NAMES_LISTED)}. Their main effects are averages "
             "over both levels of the other one, so look at the means of the arms."
+        )
+
+
+def _looks(result: FactorialResult) -> Iterator[str]:
+    """Says which verdicts hold at every look, and what an undecided one needs."""
+    later = [each.name for each in result.effects if each.basis == "looks"]
+    if later:
+        names = "all of them" if len(later) == len(result.effects) else ", ".join(later)
+        yield f"By e-values, which hold at every look (p = 2 / e-value): {names}."
+    open_ = [each for each in result.effects if each.seeds_to_settle]
+    if open_:
+        most = max(each.seeds_to_settle or 0 for each in open_)
+        total = max(each.n + (each.seeds_to_settle or 0) for each in open_)
+        chance = min(each.chance_to_settle or 0.0 for each in open_)
+        yield (
+            f"(+n) n more seeds of every arm may settle it: with {counted(most, 'more seed')}, "
+            f"design.seeds = {total}, each effect has a {chance:.0%} chance or more, if the noise stays "
+            "as it is."
         )
 
 
