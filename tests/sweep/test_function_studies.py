@@ -1,0 +1,91 @@
+"""A study of a Python function, from its file to the verdict."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.sweep.said import content
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+STUDY = """\
+name = "fn"
+[trainer]
+function = "fit:train"
+[parameters]
+lr = 0.5
+[metrics.val_loss]
+[interventions.big]
+because = "It is bigger."
+set = { lr = 2.5 }
+[design]
+seeds = 2
+[analysis]
+smallest_effect = 0.01
+"""
+FIT = """\
+import analysis, model, sweep, trainer
+
+def train(parameters, seed, run_dir, report):
+    assert [each.WHO for each in (analysis, model, sweep, trainer)] == ["user"] * 4
+    for step in (1, 2):
+        report(step, val_loss=10 / step)
+    if parameters["lr"] > 2 and seed == 2:
+        raise ValueError("the learning rate is too high")
+    return {"val_loss": parameters["lr"] + seed}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A study whose folder has modules with the names of our packages."""
+    (tmp_path / "s.toml").write_text(STUDY)
+    (tmp_path / "fit.py").write_text(FIT)
+    (tmp_path / "trainer").mkdir()
+    for name in ("analysis.py", "model.py", "sweep.py", "trainer/__init__.py"):
+        (tmp_path / name).write_text("WHO = 'user'\n")
+    return tmp_path
+
+
+def test_a_function_trains_and_what_it_raises_is_shown_without_its_traceback(
+    folder: Path, sweep: Run
+) -> None:
+    (folder / "s.toml").write_text(STUDY + "[jobs]\nretries = 0\n")
+    done = sweep(folder, "run", "s.toml")
+    assert done.returncode == 1, done.stderr
+    assert "ValueError: the learning rate is too high" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Traceback" in sweep(folder, "log", "big/2").stdout
+    arms = content(sweep(folder, "report", "--format", "json"))["arms"]
+    assert [(each["arm"], each["n_done"], each["mean"]) for each in arms] == [
+        ("baseline", 2, 2.0),
+        ("big", 1, 3.5),
+    ]
+
+
+def test_another_file_that_the_function_uses_makes_other_runs(folder: Path, sweep: Run) -> None:
+    before = content(sweep(folder, "plan", "s.toml", "--format", "json"))
+    (folder / "trainer" / "__init__.py").write_text("WHO = 'user'\nVERSION = 2\n")
+    after = content(sweep(folder, "plan", "s.toml", "--format", "json"))
+    assert before["plan_hash"] != after["plan_hash"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("fit:train", "fit:trian", "fit.py has no function 'trian'; did you mean 'train'?"),
+        ("fit:train", "fti:train", "there is no module 'fti' in"),
+        ("fit:train", "fit", "'trainer.function'"),
+    ],
+)
+def test_a_function_that_does_not_exist_is_refused_before_anything_runs(
+    folder: Path, sweep: Run, old: str, new: str, said: str
+) -> None:
+    (folder / "s.toml").write_text(STUDY.replace(old, new))
+    done = sweep(folder, "run", "s.toml")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (folder / "runs").exists()
