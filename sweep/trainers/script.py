@@ -23,7 +23,7 @@ from sweep.study.trainer_section import ONE_SEED, STREAM_NAMES, ScriptTrainer
 from sweep.trainers.base import Cost, End, Inputs, RunIdentity, RunSpec
 from sweep.trainers.ends import find_result, read_end
 from sweep.trainers.preloads import heavy_imports
-from sweep.trainers.script_code import find_code
+from sweep.trainers.script_code import find_code, mentions
 from sweep.trainers.script_mistakes import find_program, script_mistakes
 from trainer.errors import RunDirectoryError
 from trainer.files import write_json
@@ -287,7 +287,10 @@ def _hashed(content: Mapping[str, Any]) -> str:
 def _notes(study: Study) -> Iterable[str]:
     script = _script(study)
     words = " ".join([*(script.command or []), *script.environment.values()])
-    if script.command and not any(f"{{{name}}}" in words for name in script.seed):
+    folder = script_folder(study)
+    files = (folder / path for path in _code(script, folder))
+    is_given = any(f"{{{name}}}" in words for name in script.seed)
+    if script.command and not is_given and not mentions(b"SWEEP_SEED", files):
         yield (
             "Nothing in the command uses "
             + " or ".join(f"{{{name}}}" for name in script.seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -103,6 +103,6 @@ def _hash(path: Path, _changed: int, _size: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def reads_parameters_file(code: Sequence[Path]) -> bool:
-    """True if a script seems to read the file at $SWEEP_PARAMETERS, which has all parameters."""
-    return any(b"SWEEP_PARAMETERS" in path.read_bytes() for path in code)
+def mentions(word: bytes, code: Iterable[Path]) -> bool:
+    """True if a file of a script has a word, such as the name of a variable that it reads."""
+    return any(word in path.read_bytes() for path in code)

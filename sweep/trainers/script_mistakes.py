@@ -14,7 +14,7 @@ from sweep.study.names import STREAMS
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.terminal.printable import shown
 from sweep.trainers.function_check import why_no_function
-from sweep.trainers.script_code import find_code, reads_parameters_file
+from sweep.trainers.script_code import find_code, mentions
 from trainer.errors import CommandError
 from trainer.scripts.placeholders import names
 
@@ -109,7 +109,8 @@ def _uses_all(study: Study) -> bool:
         return True
     folder = study.source.parent / Path(script.workdir).expanduser()
     try:
-        return reads_parameters_file([folder / path for path in find_code(script, folder)])
+        files = [folder / path for path in find_code(script, folder)]
+        return mentions(b"SWEEP_PARAMETERS", files)
     except (StudyError, OSError):
         return True  # that the code is wrong is a mistake of its own
 
