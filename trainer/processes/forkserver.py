@@ -76,9 +76,14 @@ class ForkServer:
                 self._reap()
 
     def kill_all(self) -> None:
-        """Kill every child, and all that they have started."""
+        """End every child, and all that they have started.
+
+        This process is about to be killed, too, if its client was. So the supervisor of a script is
+        not killed, but told to kill what it has started; that signal ends any other child.
+        """
         for pid in self._directories:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, descendants.PARENT_DIED)
+        descendants.wait_for_children(self._directories)
         descendants.kill_all_below(os.getpid())
 
     def _read_requests(self) -> bool:

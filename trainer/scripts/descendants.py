@@ -22,6 +22,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_GET_PDEATHSIG = 2
 _PR_SET_CHILD_SUBREAPER = 36
 _PROC = Path("/proc")
+PARENT_DIED = signal.SIGUSR1
+"""Signal that lets a supervisor kill what it has started, and end."""
 KILL_TIMEOUT = 5.0
 """Seconds to wait for killed processes to end: one in an uninterruptible sleep takes its time."""
 
@@ -48,16 +50,16 @@ def parent_watched() -> Iterator[Callable[[], bool]]:
     its parent is left alone.
     """
     gone = [False]
-    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: gone.__setitem__(0, True))
+    before = signal.signal(PARENT_DIED, lambda _number, _frame: gone.__setitem__(0, True))
     softened = _death_signal() == signal.SIGKILL
     if softened:
-        signal_at_death_of(os.getppid(), signal.SIGUSR1)
+        signal_at_death_of(os.getppid(), PARENT_DIED)
     try:
         yield lambda: gone[0]
     finally:
         if softened:
             signal_at_death_of(os.getppid(), signal.SIGKILL)
-        signal.signal(signal.SIGUSR1, before)
+        signal.signal(PARENT_DIED, before)
 
 
 def _death_signal() -> int:
@@ -99,6 +101,22 @@ def kill_all_below(root: int, spared: Collection[int] = ()) -> int:
                 killed.add(pid)
         time.sleep(0.001)
     return len(killed)
+
+
+def wait_for_children(pids: Collection[int]) -> None:
+    """Wait until children of this process have ended, at most `KILL_TIMEOUT` seconds."""
+    left = set(pids)
+    deadline = time.monotonic() + KILL_TIMEOUT
+    while left and time.monotonic() < deadline:
+        left = {pid for pid in left if _is_running(pid)}
+        time.sleep(0.001)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == 0
+    except ChildProcessError:
+        return False
 
 
 def kill_marked(variable: str, value: str) -> int:
