@@ -48,7 +48,7 @@ def search(workspace: Workspace, request: RunRequest, console: Console) -> int:
     plan = read_plan(request.study, request.overrides)
     if plan.study.search is None:
         raise StudyError(
-            f"{request.study} has no [search]; add one (docs/search.md), or type "
+            f"{request.study} has no [search]; add one (docs/designs.md), or type "
             f"`sweep run {request.study}` to compare its arms as they are"
         )
     return search_and_compare(workspace, plan, request, console)
@@ -109,8 +109,10 @@ def _run_trials(
     source = TrialSource(queue, problems, workload.job, Mirror(workspace.folder, tell))
     _announce(problems, store, len(slots), console)
     settings = replace(settings_for(plan.study, fail_fast=request.fail_fast), study=name)
-    summary = train_jobs(workspace, store, source, slots, settings, console)
-    source.finish()
+    try:
+        summary = train_jobs(workspace, store, source, slots, settings, console)
+    finally:
+        source.finish()
     if summary.interrupted:
         print_continuation(summary, source.total, console)
         return EXIT_INTERRUPTED

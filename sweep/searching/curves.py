@@ -5,24 +5,34 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from statistics import fmean
 from typing import Any
 
 from sqlalchemy import select
 
 from sweep.searching.trials import Outcome, Trial
-from sweep.store.schema import curves
+from sweep.store.schema import curves, metric_points
 from sweep.store.select_in import select_in
 from sweep.store.store import Store
 from trainer.errors import RunDirectoryError
+from trainer.rundir.directory import Event
 
 
-def search_curves(store: Store, trials: Sequence[Trial]) -> dict[str, dict[int, float]]:
-    """Return the mean training loss of each finished trial by step, by the trial's name."""
-    stored = _stored(store, [run.run_id for each in trials for run in each.runs])
+def search_curves(
+    store: Store, trials: Sequence[Trial], metric: str
+) -> dict[str, dict[int, float]]:
+    """Return the mean curve of each finished trial by step, by the trial's name.
+
+    It is the training loss or, for a script, the metric at that step.
+    """
+    stored = _stored(store, [run.run_id for each in trials for run in each.runs], metric)
     return {
         each.name: mean_curve(
-            [stored.get(run.run_id) or _of_directory(store, run.run_id) for run in each.runs]
+            [
+                stored.get(run.run_id) or _of_directory(store, run.run_id, metric)
+                for run in each.runs
+            ]
         )
         for each in trials
         if each.outcome in {Outcome.COMPLETE, Outcome.PRUNED}
@@ -37,19 +47,30 @@ def mean_curve(of_runs: Sequence[Mapping[int, float]]) -> dict[int, float]:
     return {step: fmean(curve[step] for curve in of_runs) for step in sorted(steps)}
 
 
-def _stored(store: Store, ids: Sequence[str]) -> dict[str, dict[int, float]]:
-    query = select(curves.c.run_id, curves.c.step, curves.c.loss)
+def point_of(event: Event, metric: str) -> float | None:
+    """The value of a curve at an event: a script's metric, else the training loss."""
+    return event.metrics.get(metric, event.loss)
+
+
+def _stored(store: Store, ids: Sequence[str], metric: str) -> dict[str, dict[int, float]]:
+    of_loss = select(curves.c.run_id, curves.c.step, curves.c.loss)
+    points = metric_points.c
+    of_metric = select(points.run_id, points.step, points.value).where(points.name == metric)
     found: dict[str, dict[int, float]] = defaultdict(dict)
     with store.begin() as connection:
-        for row in select_in(connection, query, curves.c.run_id, ids):
+        rows = chain(
+            select_in(connection, of_loss, curves.c.run_id, ids),
+            select_in(connection, of_metric, points.run_id, ids),
+        )
+        for row in rows:
             point: list[Any] = [*row.values()]
-            run_id, step, loss = point
-            if loss is not None and math.isfinite(loss):
-                found[run_id][step] = loss
+            run_id, step, value = point
+            if value is not None and math.isfinite(value):
+                found[run_id][step] = value
     return found
 
 
-def _of_directory(store: Store, run_id: str) -> dict[int, float]:
+def _of_directory(store: Store, run_id: str, metric: str) -> dict[int, float]:
     """Return the curve of a run without a result, which only its directory has."""
     if store.ledger is None:
         return {}
@@ -57,4 +78,5 @@ def _of_directory(store: Store, run_id: str) -> dict[int, float]:
         events = store.ledger.run(run_id).read_events()
     except (OSError, RunDirectoryError):
         return {}
-    return {each.step: each.loss for each in events if each.loss is not None}
+    points = {event.step: point_of(event, metric) for event in events}
+    return {step: value for step, value in points.items() if value is not None}

@@ -44,27 +44,36 @@ class Mirror:
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self.file = folder / FILE
         self._say = say
-        self._said = False
+        self._said = self._failed = False
         self._written: dict[str, list[Standing]] = {}
         """By search: the outcomes that the storage has."""
+        self._open: tuple[int, RDBStorage] | None = None
+        """The storage and the inode of its file; opening it takes longer than writing a trial."""
 
     def write(self, problem: Problem, trials: Sequence[Trial], curves: Curves) -> None:
-        """Write the trials that have changed; says once that this is impossible, if it is."""
+        """Write the trials that have changed; if that fails, says so once and stops trying."""
         from optuna.exceptions import OptunaError, StorageInternalError
         from sqlalchemy.exc import SQLAlchemyError
 
         outcomes = [each.standing for each in trials]
-        if self._written.get(problem.key) == outcomes and self.file.exists():
+        unchanged = self._written.get(problem.key) == outcomes and self.file.exists()
+        if unchanged or self._failed:
             return
         try:
             with quiet_optuna():
                 self._write(problem, trials, curves)
         except (OptunaError, StorageInternalError, SQLAlchemyError, OSError, KeyError) as error:
+            self.close()
             self._tell(error)
         else:
             self._written[problem.key] = outcomes
 
+    def try_again(self) -> None:
+        """Let the next call of `write` try, although one has failed: the wait for each adds up."""
+        self._failed = False
+
     def _tell(self, error: Exception) -> None:
+        self._failed = True
         if not self._said:
             self._said = True
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -74,20 +83,32 @@ class Mirror:
             )
 
     def _write(self, problem: Problem, trials: Sequence[Trial], curves: Curves) -> None:
-        storage = _open(self.file)
-        try:
-            study = _find_study(storage, problem)
-            known = storage.get_all_trials(study, deepcopy=False)
-            if not _agree(known, trials):
-                storage.delete_study(study)
-                study, known = _find_study(storage, problem), []
-            for trial in trials:
-                frozen = frozen_trial(problem.domains, trial, curves.get(trial.name, {}))
-                if trial.number >= len(known):
-                    storage.create_new_trial(study, template_trial=frozen)
-                elif trial.is_over and not known[trial.number].state.is_finished():
-                    _finish(storage, known[trial.number], trial, frozen)
-        finally:
+        storage = self._storage()
+        study = _find_study(storage, problem)
+        known = storage.get_all_trials(study, deepcopy=False)
+        if not _agree(known, trials):
+            storage.delete_study(study)
+            study, known = _find_study(storage, problem), []
+        for trial in trials:
+            frozen = frozen_trial(problem.domains, trial, curves.get(trial.name, {}))
+            if trial.number >= len(known):
+                storage.create_new_trial(study, template_trial=frozen)
+            elif trial.is_over and not known[trial.number].state.is_finished():
+                _finish(storage, known[trial.number], trial, frozen)
+
+    def _storage(self) -> RDBStorage:
+        """The storage, opened again if its file was deleted or replaced."""
+        inode = self.file.stat().st_ino if self.file.exists() else -1
+        if self._open is None or self._open[0] != inode:
+            self.close()
+            storage = _open(self.file)
+            self._open = self.file.stat().st_ino, storage
+        return self._open[1]
+
+    def close(self) -> None:
+        """Close the storage; the next write opens it."""
+        if self._open is not None:
+            storage, self._open = self._open[1], None
             storage.remove_session()
             storage.engine.dispose()
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sweep.queue.control import cancel
-from sweep.searching.curves import mean_curve, search_curves
+from sweep.searching.curves import mean_curve, point_of, search_curves
 from sweep.searching.optuna_study import (
     Memory,
     build_study,
@@ -65,7 +65,7 @@ class Pruning:
 
     def _build(self, problem: Problem, trials: Sequence[Trial]) -> Memory:
         """Optuna's study, with what its pruner has noted about the trials so far."""
-        curves = search_curves(self._store, trials)
+        curves = search_curves(self._store, trials, problem.study.metric.name)
         running = [replace(each, outcome=Outcome.RUNNING, value=None) for each in trials]
         memory = build_study(problem, running, {}, len(trials))
         for trial in trials:
@@ -79,9 +79,12 @@ class Pruning:
     def advanced(self, run_id: str, event: Event) -> None:
         """Note a point of a run's curve, and stop its trial if the pruner says so."""
         watched = self._watched.get(run_id)
-        if watched is None or event.loss is None or not math.isfinite(event.loss):
+        if watched is None:
             return
-        watched.curves[run_id][event.step] = event.loss
+        value = point_of(event, watched.problem.study.metric.name)
+        if value is None or not math.isfinite(value):
+            return
+        watched.curves[run_id][event.step] = value
         if len(watched.curves) < len(watched.trial.runs):
             return
         curve = mean_curve(list(watched.curves.values()))

@@ -62,38 +62,50 @@ class TrialSource:
     def next(self, free: int) -> Sequence[Job]:
         """Return the runs of trials that another scheduler stored, and ask for trials if needed."""
         jobs: list[Job] = []
-        lacking: list[tuple[Problem, list[Trial]]] = []
+        known: dict[str, list[Trial]] = {}
         for problem in self._problems:
-            found = self._read(problem)
+            found = known[problem.key] = self._read(problem)
             self._mirror.write(problem, found, self._curves(problem, found))
+            jobs += [job for trial in found for job in self._unknown_jobs(problem, trial)]
+        while len(jobs) < free and (next_one := self._lacking(known)):
+            jobs += self._ask(next_one, known[next_one.key])
+            known[next_one.key] = self._read(next_one)
+        for problem in self._problems:
+            found = known[problem.key]
             self._pruning.update(problem, found)
             jobs += [job for trial in found for job in self._unknown_jobs(problem, trial)]
-            if len(found) < problem.trials:
-                lacking.append((problem, found))
-        self._over = not lacking
-        lacking.sort(key=lambda each: len(each[1]))  # the arms are tuned side by side
-        for problem, found in lacking:
-            if len(jobs) >= free:
-                break
-            jobs += self._ask(problem, found)
+        self._over = self._lacking(known) is None
         return jobs
+
+    def _lacking(self, known: Mapping[str, Sequence[Trial]]) -> Problem | None:
+        """The search with the fewest trials, so that arms are tuned side by side; None if all are
+        complete.
+        """
+        lacking = [each for each in self._problems if len(known[each.key]) < each.trials]
+        return min(lacking, key=lambda each: len(known[each.key]), default=None)
 
     def advanced(self, job: Job, event: Event) -> None:
         """Stop the trial of this job if the pruner says so."""
         self._pruning.advanced(job.run_id, event)
 
     def finish(self) -> None:
-        """Write the last results to the Optuna storage."""
+        """Write the last results to the Optuna storage, and close it."""
+        self._mirror.try_again()
         for problem in self._problems:
             found = self._read(problem)
             self._mirror.write(problem, found, self._curves(problem, found))
+        self._mirror.close()
 
     def _read(self, problem: Problem) -> list[Trial]:
         name = trials_name(problem.study.name)
         return read_trials(self._store, name, problem.key, problem.direction)
 
     def _curves(self, problem: Problem, found: Sequence[Trial]) -> dict[str, dict[int, float]]:
-        return {} if problem.search.pruner == "none" else search_curves(self._store, found)
+        return (
+            {}
+            if problem.search.pruner == "none"
+            else search_curves(self._store, found, problem.study.metric.name)
+        )
 
     def _unknown_jobs(self, problem: Problem, trial: Trial) -> list[Job]:
         """The unfinished runs of a trial that the scheduler was not given yet."""
