@@ -98,7 +98,9 @@ def test_each_arm_is_compared_at_its_own_best_setting(
 ) -> None:
     folder, said = searched(study_text, sweep, tmp_path, "true")
     assert "9 trials (tpe, 3 for each of 3 arms)" in said
-    assert re.search(r"^clip, tuned: learning_rate [\d.e-]+ \(baseline [\d.e-]+\)\.$", said, re.MULTILINE)
+    assert re.search(
+        r"^clip, tuned: learning_rate [\d.e-]+ \(baseline [\d.e-]+\)\.$", said, re.MULTILINE
+    )
     content = report(sweep, folder, "tiny")
     assert isinstance(content["search"], dict)
     assert [each["arm"] for each in content["search"]["tuned"]] == [
