@@ -27,6 +27,7 @@ from sweep.store.schema import (
     references,
     runs,
     studies,
+    trials,
 )
 from sweep.store.states import FINISHED, OPEN, RunState
 from sweep.trainers.registry import TRAINERS
@@ -203,6 +204,7 @@ def _insert_study(connection: Connection, file: StudyFile, known: set[str], foun
     insert_rows(connection, plans, _columns(file.plans))
     insert_rows(connection, arms, (arm.model_dump(exclude={"id"}) for arm in file.arms))
     insert_rows(connection, references, _columns(file.reference_models))
+    insert_rows(connection, trials, _columns(file.trials))
     query = select(arms.c.name, arms.c.id).where(arms.c.study == study.name)
     new_ids = {row.name: row.id for row in connection.execute(query)}
     arm_ids = {arm.id: new_ids[arm.name] for arm in file.arms}
