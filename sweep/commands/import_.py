@@ -266,6 +266,8 @@ def _remarks(found: Runs) -> Iterator[str]:
         yield f"Numbers written in two ways are one arm: {shortened(united, ARMS_LISTED)}."
     if found.ends.by_arm:
         yield _ends(found.ends)
+    elif (step := found.last_step) is not None:
+        yield f"Each run counts at step {step_text(step)}, its last one unless --step N says another."
 
 
 def _ends(ends: Ends) -> str:

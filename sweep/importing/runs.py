@@ -70,6 +70,12 @@ class Runs:
     """The last steps of the runs, if they differ."""
 
     @property
+    def last_step(self) -> float | None:
+        """The step that all done runs count at; None if they differ, or the file has none."""
+        steps = self.table.step[self.table.state == RunState.DONE].unique().tolist()
+        return steps[0] if len(steps) == 1 and steps[0] == steps[0] else None
+
+    @property
     def arms(self) -> list[str]:
         """The arms, in the order of the file."""
         return list(map(str, self.table.arm.unique()))

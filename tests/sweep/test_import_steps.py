@@ -37,6 +37,18 @@ def test_runs_are_compared_at_the_step_that_is_asked_for(importer: Importer) -> 
     assert importer.report()["confounders"] == []
 
 
+def test_the_step_that_all_runs_count_at_is_told(importer: Importer) -> None:
+    rows = "".join(
+        f"{arm},{seed},{step},{3 - step / 100}\n"
+        for arm in ("baseline", "clip")
+        for seed in (1, 2)
+        for step in (10, 20)
+    )
+    said = importer(f"arm,seed,step,loss\n{rows}")
+    assert "Each run counts at step 20, its last one unless --step N says another." in said
+    assert importer.arms()["clip"]["mean"] == pytest.approx(2.8)
+
+
 def test_a_run_without_a_loss_at_the_step_has_failed(importer: Importer) -> None:
     importer(PANEL, rules=Rules(at_step=200))
     assert [run["state"].value for run in importer.runs()] == ["done"] * 3 + ["failed"] * 3

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+import torch
+
 from trainer.corpora.corpus import Corpus
 from trainer.errors import CheckpointError
 from trainer.recipe import Recipe
@@ -168,6 +170,13 @@ def _outcome(trainer: Trainer, corpus: Corpus, session: Session) -> dict[str, An
     }
 
 
+def _peak_of_gpu(place: Place) -> dict[str, float]:
+    """The most memory that tensors had on this process's GPU; on a CPU, the scheduler measures it."""
+    if place.device.type != "cuda":
+        return {}
+    return {"peak_memory_bytes": float(torch.cuda.max_memory_allocated(place.device))}
+
+
 def _result(trainer: Trainer, corpus: Corpus, session: Session, outcome: dict[str, Any]) -> Result:
     recipe, progress, place = trainer.recipe, trainer.progress, trainer.place
     tokens = progress.steps * recipe.tokens_per_step
@@ -184,5 +193,6 @@ def _result(trainer: Trainer, corpus: Corpus, session: Session, outcome: dict[st
         first_step=progress.first_step,
         finished=time.time(),
         tokens_per_second=tokens / max(progress.seconds, 1e-9),
+        metrics=_peak_of_gpu(place),
         provenance=provenance(corpus.info, session.weights, progress.attempts),
     )
