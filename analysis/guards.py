@@ -87,7 +87,7 @@ def judge_guard(
         higher_is_better=bound.higher_is_better,
         resolution=digit,
     )
-    judged = judge(_with_worst_allowed(runs, plan.baseline, bound), rules)
+    judged = judge(_with_worst_allowed(runs, plan.baseline, bound), rules, is_primary=False)
     return [_answer(row, by_arm[row.arm], baseline, bound) for row in judged.arms[1:]]
 
 

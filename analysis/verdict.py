@@ -33,14 +33,25 @@ from .variance.shared import noise_of_runs
 __all__ = ["ArmVerdict", "Judgement", "Plan", "judge"]
 
 
-def judge(runs: pd.DataFrame, plan: Plan) -> Judgement:
+def judge(runs: pd.DataFrame, plan: Plan, *, is_primary: bool = True) -> Judgement:
     """Judge every arm of `plan` by its runs and, if it was extended after a look, by its looks.
 
-    See `judge_once` for the runs. A race, and a plan with looks, needs their column `seed`.
+    See `judge_once` for the runs. A race, and a plan with looks, needs their column `seed`. With
+    `is_primary` = False, the losses are another metric than the one that a race follows: all runs
+    count, by their e-values.
     """
+    if plan.race and not is_primary:
+        return _judge_beside_race(runs, plan)
     if plan.race:
         return judge_race(runs, plan, judge_once)
     return judge_by_looks(runs, plan, judge_once)
+
+
+def _judge_beside_race(runs: pd.DataFrame, plan: Plan) -> Judgement:
+    """Judge a metric that did not decide which runs a race had: e-values hold at any stop."""
+    found = judge_once(runs, replace(plan, by_looks=True))
+    rows = [replace(row, basis="looks", n_planned=0, sensitive=False) for row in found.arms[1:]]
+    return replace(found, arms=(found.arms[0], *rows))
 
 
 def race_standing(runs: pd.DataFrame, plan: Plan) -> Standing:

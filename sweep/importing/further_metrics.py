@@ -100,7 +100,7 @@ def _save(
     }
     query = select(metrics).where(metrics.c.name == name)
     rows = select_in(connection, query, metrics.c.run_id, list(wanted))
-    known = {row["run_id"]: row["value"] for row in rows}
+    known = {row[metrics.c.run_id]: row[metrics.c.value] for row in rows}
     changed = [run_id for run_id, value in known.items() if value != wanted[run_id]]
     if changed and not replace:
         first = changed[0]

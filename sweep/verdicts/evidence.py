@@ -44,7 +44,7 @@ class Evidence:
     @property
     def lacks_metric(self) -> bool:
         """True if runs have ended and none has the metric."""
-        return self.lacking > 0 and bool(self.frame["loss"].isna().all())
+        return self.lacking > 0 and bool(self.frame.loss.isna().all())
 
     @property
     def judged_runs(self) -> pd.DataFrame:
@@ -101,7 +101,7 @@ def read_evidence(store: Store, study: str, metric: str | None = None) -> Eviden
             "provenance": provenances,
         }
     )
-    lacking = frame["loss"].isna() & (frame["status"] == RunState.DONE)
+    lacking = frame.loss.isna() & (frame.status == RunState.DONE)
     if lacking.any():
         frame.loc[lacking, "status"] = RunState.FAILED
     return Evidence(frame, [parse_provenance(text) for text in numbers], int(lacking.sum()))

@@ -161,18 +161,16 @@ class Report:
 
 
 def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIONS) -> Report:
-    """Judge a study by the runs that the store has so far.
-
-    `questions` take the place of the plan's own. Raises ValueError for an impossible one.
-    """
+    """Judge a study by its runs so far. Raises ValueError for an impossible one of `questions`."""
     history = plan_history(store, study)
     plan = replace(_plan(store, study, questions), looks=history.looks)
     metric, arms = questions.judged_by(plan), store.arms(study.name)
     evidence = _evidence(store, study, metric, asked=questions.metric is not None)
     names, withdrawn = [arm.name for arm in arms], history.questions_withdrawn
-    judgement = _judge(evidence, analysis_plan(names, plan, withdrawn, metric))
-    guards = _guards(find_guards(store, study.name, plan, names, withdrawn), questions)
     is_planned, is_test_loss = metric == plan.primary, metric == PRIMARY
+    rules = analysis_plan(names, plan, withdrawn, metric)
+    judgement = _judge(evidence, rules, is_primary=is_planned)
+    guards = _guards(find_guards(store, study.name, plan, names, withdrawn), questions)
     chunk_effects = _chunk_effects(store, study.name, evidence, plan) if is_test_loss else NO_CHUNKS
     settling = find_settling(store, study, judgement.arms, evidence)
     made = _arm_reports(judgement, arms, evidence, chunk_effects, plan.analysis.smallest_effect)
@@ -233,10 +231,10 @@ def _check_recorded(metric: Metric, *, lacks: bool) -> None:
         raise ResultsError(f"no run has the metric {metric.name}: it was not recorded")
 
 
-def _judge(evidence: Evidence, plan: Plan) -> Judgement:
+def _judge(evidence: Evidence, plan: Plan, *, is_primary: bool) -> Judgement:
     from analysis.verdict import judge
 
-    return judge(evidence.judged_runs, plan)
+    return judge(evidence.judged_runs, plan, is_primary=is_primary)
 
 
 def _cited(store: Store, plan: PlanContent, baseline: str) -> CitedNoise | None:

@@ -9,7 +9,7 @@ import pytest
 from analysis.bounds import Bound
 from analysis.guards import GuardVerdict, judge_guard
 from analysis.looks import Look
-from analysis.rules import Plan
+from analysis.rules import Plan, Race
 from benchmarks.gates.guards import RATIO, speeds
 from benchmarks.simulation import ALPHA, Decisions
 
@@ -123,6 +123,19 @@ def test_seeds_after_a_look_need_e_values() -> None:
     (answer,) = judged(values, SPEED, looks={"a": look})
     assert answer.method == "e-value"
     assert answer.state == "not worse"
+
+
+def test_a_guard_of_a_race_takes_all_runs_whenever_an_arm_left() -> None:
+    baseline = [100.0, 100.1, 99.9, 100.2, 99.8, 100.0, 100.1, 99.9]
+    values = {
+        "baseline": baseline,
+        "left": [each - 1 + 0.05 * (-1) ** i for i, each in enumerate(baseline[:5])],
+        "stays": [each - 20 + 0.05 * (-1) ** i for i, each in enumerate(baseline)],
+    }
+    race = Race(start=3, seeds={arm: list(range(8)) for arm in values})
+    left, stays = judged(values, SPEED, race=race)
+    assert (left.state, left.method) == ("not worse", "e-value")
+    assert stays.state == "worse"
 
 
 @pytest.mark.parametrize(
