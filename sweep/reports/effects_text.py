@@ -115,7 +115,7 @@ def _design_line(design: DesignEffects) -> str:
     factors = counted(len(design.factors), "factor")
     questions = design.result.families
     asked = listed(
-        f"{count} {'main effects' if family == 'main' else 'interactions of two'}"
+        counted(count, "main effect" if family == "main" else "interaction")
         for family, count in questions.items()
     )
     families = f"; p is adjusted over {asked}" if asked else ""
@@ -202,6 +202,7 @@ def _how_tested(result: FactorialResult) -> str:
             "values)."
         )
     return (
-        "No run is repeated and there are too few effects, or too few that are zero, to take their "
-        "noise from: no effect is tested. Run every arm with two seeds or more."
+        "No effect is tested: no run is repeated, and Lenth's method needs every combination of the "
+        "design, three effects or more, and that not most of them are equal to zero. Run every arm "
+        "twice or more."
     )
