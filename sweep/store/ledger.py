@@ -15,10 +15,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, RowMapping, Table, func, select
+from sqlalchemy import Column, Connection, RowMapping, Select, Table, func, select
 
 from sweep.store.schema import (
     arms,
@@ -119,17 +120,22 @@ class Ledger:
 
     def note_attempts(self, connection: Connection, ids: Sequence[str]) -> None:
         """Add a line on the latest attempt at each run, and its state after it, to its directory."""
-        each = attempts.alias()
-        latest = select(func.max(each.c.number)).where(each.c.run_id == attempts.c.run_id)
-        query = (
-            select(attempts, runs.c.state, runs.c.cause, runs.c.failures)
-            .join(runs, runs.c.id == attempts.c.run_id)
-            .where(attempts.c.number == latest.scalar_subquery())
-        )
-        for row in select_in(connection, query, attempts.c.run_id, ids):
+        for row in select_in(connection, _latest_attempts(), attempts.c.run_id, ids):
             # On a full disk the run goes on without a line of its history, as without a curve.
             with contextlib.suppress(OSError):
                 self.run(row[attempts.c.run_id]).note_attempt(_filled(row))
+
+
+@cache
+def _latest_attempts() -> Select[Any]:
+    """Select the latest attempt at each run, and the state of the run; made once."""
+    each = attempts.alias()
+    latest = select(func.max(each.c.number)).where(each.c.run_id == attempts.c.run_id)
+    return (
+        select(attempts, runs.c.state, runs.c.cause, runs.c.failures)
+        .join(runs, runs.c.id == attempts.c.run_id)
+        .where(attempts.c.number == latest.scalar_subquery())
+    )
 
 
 def directory_name(run_id: str) -> str:
