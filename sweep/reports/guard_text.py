@@ -94,8 +94,8 @@ def _figures() -> list[Column[Answer]]:
         Column("arm", lambda row: harmless(row.verdict.arm), "left"),
         Column("change", lambda row: row.change(row.verdict.change)),
         Column("adj. interval", _interval),
-        Column("p not worse", lambda row: probability(row.verdict.p_not_worse)),
-        Column("p worse", lambda row: probability(row.verdict.p_worse)),
+        Column("p not worse", lambda row: probability(row.verdict.p_not_worse), spare=1),
+        Column("p worse", lambda row: probability(row.verdict.p_worse), spare=2),
         Column("shown", lambda row: row.verdict.state, "left", style=_style_of_row),
     ]
 
