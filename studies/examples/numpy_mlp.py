@@ -13,7 +13,7 @@ parser.add_argument("--momentum", type=float, default=0.0)
 parser.add_argument("--hidden", type=int, default=32)
 parser.add_argument("--weight-decay", type=float, default=0.0)
 parser.add_argument("--act", choices=["tanh", "relu"], default="tanh")
-parser.add_argument("--steps", type=int, default=300)
+parser.add_argument("--steps", type=int, default=1000)
 parser.add_argument("--seed", type=int, default=0)
 args = parser.parse_args()
 
@@ -37,6 +37,7 @@ def hidden(x):
 
 
 for step in range(1, args.steps + 1):
+    lr = args.lr * (1 - step / args.steps)
     rows = random.integers(0, len(train_x), 32)
     x, y = train_x[rows], train_y[rows]
     h = hidden(x)
@@ -46,8 +47,8 @@ for step in range(1, args.steps + 1):
     gradients = [x.T @ back, back.sum(0), h.T @ error]
     for weight, gradient, speed in zip(weights, gradients, velocity, strict=True):
         speed *= args.momentum
-        speed -= args.lr * (gradient + args.weight_decay * weight)
+        speed -= lr * (gradient + args.weight_decay * weight)
         weight += speed
-    if step % 50 == 0:
+    if step % 100 == 0 or step == args.steps:
         loss = np.mean((hidden(val_x) @ weights[2] - val_y) ** 2)
         print(f"step {step} val loss {loss:.6f}", flush=True)
