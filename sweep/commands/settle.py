@@ -13,7 +13,7 @@ from sweep.commands.run import PlanSteps
 from sweep.commands.training import EXIT_DONE, Training, carry_out
 from sweep.design.plan import Plan
 from sweep.errors import NotFoundError, StudyError, did_you_mean, listed
-from sweep.executors.slots import find_slots
+from sweep.executors.slots import slots_for
 from sweep.history.record import save_plan
 from sweep.running.budget import Budget
 from sweep.running.race import Race, asked_cells
@@ -74,7 +74,7 @@ def settle(workspace: Workspace, request: SettleRequest, console: Console) -> in
         plan = _stored_plan(store, study)
         wanted = {arm.name: _wanted(plan, arm) for arm in arms}
         workload = make_workload(plan.with_settled(wanted), workspace.cache, online=True)
-        slots = len(find_slots(request.slots, plan.study.jobs.gpus_per_run))
+        slots = len(slots_for(plan.study, request.slots))
         costs = _costs(store, workload, report, request.budget, slots)
         seeds = affordable_seeds(wanted, costs)
     if not seeds:
@@ -130,13 +130,15 @@ def _undecided(report: Report, arm: str | None) -> list[ArmReport]:
         advice = did_you_mean(arm, names) or f"; its arms are {listed(names)}"
         raise NotFoundError(f"{report.study} has no arm {arm!r} to settle{advice}")
     chosen = [each for each in report.arms[1:] if arm in (None, each.name)]
-    return [each for each in chosen if each.result.seeds_to_settle]
+    return [each for each in chosen if each.settling]
 
 
 def _nothing_to_settle(report: Report, arm: str | None) -> str:
     if arm is None:
         return f"No arm of {report.study} can be settled by further seeds: see `sweep report`."
     result = report.arm(arm).result
+    if report.race_start is not None and result.seeds_to_settle:
+        return f"{harmless(arm)} is still in the race: `sweep run {report.path}` goes on with it."
     if result.verdict != "undecided":
         return f"{harmless(arm)} is {result.verdict} already: there is nothing to settle."
     return (

@@ -24,6 +24,27 @@ def basis_lines(report: Report) -> list[str]:
     return [f"Verdicts rest {'; '.join(parts)}."]
 
 
+def race_lines(report: Report) -> list[str]:
+    """How far a race has come; nothing for a fixed plan."""
+    if report.race_start is None:
+        return []
+    arms, most = report.arms[1:], len(report.seeds)
+    undecided = [arm for arm in arms if arm.result.verdict in ("undecided", "unstable")]
+    line = (
+        f"Race with {report.race_start} to {counted(most, 'seed')}: {len(arms) - len(undecided)} of "
+        f"{counted(len(arms), 'arm')} decided"
+    )
+    racing = [arm for arm in undecided if _ended(arm) < most]
+    if racing:
+        return [f"{line}; `sweep run` goes on with {_named(racing)}."]
+    return [f"{line}; it is over." if undecided else f"{line}."]
+
+
+def _ended(arm: ArmReport) -> int:
+    result = arm.result
+    return result.n_done + result.n_diverged + result.n_failed
+
+
 def _groups(arms: Sequence[ArmReport], *, imported: bool) -> dict[str, list[ArmReport]]:
     """The arms by what their verdicts rest on, in words, in the order of the table."""
     groups: dict[str, list[ArmReport]] = {}

@@ -23,7 +23,8 @@ def settling_lines(report: Report) -> list[str]:
         for arm in report.arms
         if arm.result.verdict == "undecided" and arm.result.runs_to_test is None
     ]
-    countable = [arm for arm in undecided if arm.result.seeds_to_settle]
+    priced = [arm for arm in undecided if arm.settling or report.imported]
+    countable = [arm for arm in priced if arm.result.seeds_to_settle]
     hopeless = [
         arm
         for arm in undecided

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.multiplicity import CORRECTIONS
 from analysis.tables.table import Column
 from sweep.errors import listed
-from sweep.reports.basis_text import basis_lines
+from sweep.reports.basis_text import basis_lines, race_lines
 from sweep.reports.details_text import details_json, details_parts
 from sweep.reports.divergence_text import any_diverged, unstable_lines
 from sweep.reports.document import Document, Table
@@ -187,7 +187,12 @@ def footnotes(report: Report) -> list[str]:
         return [f"The study has one arm, and nothing to compare it with; {noise}."]
     undecided = [arm for arm in report.arms if arm.result.verdict == "undecided"]
     tested = [arm for arm in undecided if arm.result.runs_to_test is None]
-    lines = [*basis_lines(report), *_mark_lines(report), *run_lines(report.judgement)]
+    lines = [
+        *basis_lines(report),
+        *race_lines(report),
+        *_mark_lines(report),
+        *run_lines(report.judgement),
+    ]
     lines += withdrawn_lines(report.history)
     lines += missing_lines(report, sum(arm.result.n_missing for arm in report.arms))
     lines += settling_lines(report)

@@ -122,6 +122,8 @@ class Report:
     """Baseline fields that the command line set when the plan was made."""
     path: str
     """The study's file."""
+    race_start: int | None
+    """Seeds that every arm of a race has; None for a fixed plan."""
     seeds: Sequence[int]
     """Planned seeds; empty for an imported study."""
     metric: Metric
@@ -188,6 +190,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         chunk_effects=chunk_effects,
         overrides=plan.overrides,
         path=study.path,
+        race_start=plan.race_start,
         seeds=plan.seeds,
         metric=metric,
         primary=plan.primary,

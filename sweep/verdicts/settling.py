@@ -47,11 +47,18 @@ class Settling:
 def find_settling(
     store: Store, study: StudyRow, verdicts: Sequence[ArmVerdict], evidence: Evidence
 ) -> dict[str, Settling]:
-    """The training that settles each undecided arm; empty for an imported study."""
-    wanted = {arm.arm: arm.seeds_to_settle for arm in verdicts if arm.seeds_to_settle}
+    """The training that settles each undecided arm; empty for an imported study.
+
+    Arms that are still in a race have none: the race goes on with them.
+    """
+    plan = store.plan(study)
+    wanted = {
+        arm.arm: arm.seeds_to_settle
+        for arm in verdicts
+        if arm.seeds_to_settle and not is_racing(arm, plan)
+    }
     if not wanted or study.imported:
         return {}
-    plan = store.plan(study)
     slots = _slots(study)
     trained = _trained_seeds(store, study.name, plan)
     open_now = _runs_to_train(evidence)
@@ -72,6 +79,14 @@ def find_settling(
             slots=slots,
         )
     return found
+
+
+def is_racing(arm: ArmVerdict, plan: PlanContent) -> bool:
+    """True if an undecided arm of a race has not had all of its seeds: `sweep run` goes on with it."""
+    if plan.race_start is None or arm.verdict != "undecided":
+        return False
+    ended = arm.n_done + arm.n_diverged + arm.n_failed
+    return ended < len(plan.seeds_of(arm.arm))
 
 
 def _queued(planned: set[int], trained: set[int]) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from sweep.commands.report import print_report
 from sweep.design.arms import make_plan
 from sweep.design.plan import Plan
 from sweep.history.record import save_plan
@@ -268,3 +269,25 @@ def test_runs_of_another_study_are_not_trained_again(make: Make, race_content: C
     command()
     assert command.cells == EXPECTED
     assert len(command.executor.started) == 2 * (MOST - 4)
+
+
+def test_the_report_says_how_far_a_race_has_come(make: Make) -> None:
+    command = make()
+    command(budget=Budget(max_runs=9))
+    assert "Race with 3 to 6 seeds: 1 of 2 arms decided; `sweep run` goes on with clip." in table(
+        command
+    )
+    command(budget=NO_BUDGET)
+    said = table(command)
+    assert "Race with 3 to 6 seeds: 1 of 2 arms decided; it is over." in said
+    assert (
+        "on e-values over 3 seeds (p = 1 / e-value), which hold at every look: no-dropout" in said
+    )
+    assert "`sweep settle clip` trains them" in said
+
+
+def table(command: Command) -> str:
+    console = Console(file=io.StringIO(), width=400, markup=False, highlight=False)
+    with console.capture() as said:
+        print_report(command.store, command.store.study("tiny"), console)
+    return said.get()

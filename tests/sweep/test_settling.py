@@ -23,7 +23,7 @@ def noisy(arm: str, seed: int) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def two_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "find_slots", lambda _number, _per_run: ["cpu 0", "cpu 1"])
+    monkeypatch.setattr(settling, "find_slots", lambda *_words: ["cpu 0", "cpu 1"])
 
 
 def of_clip(train: Trainer) -> tuple[int, int, int, float]:
