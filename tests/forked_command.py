@@ -15,10 +15,19 @@ from collections.abc import Mapping
 from typing import IO, Any, Self
 
 
-def start_command(address: str, request: Mapping[str, Any], *, merged: bool) -> ForkedCommand:
-    """Ask the zygote at an address for a command; with `merged`, both outputs are one."""
+def start_command(
+    address: str, request: Mapping[str, Any], *, merged: bool, output: IO[bytes] | None = None
+) -> ForkedCommand:
+    """Ask the zygote at an address for a command; with `merged`, both outputs are one.
+
+    They are pipes, or both are the file `output`.
+    """
     link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     link.connect(address)
+    if output:
+        files = [output.fileno()] * 2
+        socket.send_fds(link, [json.dumps(request).encode()], files)
+        return ForkedCommand(link, None, None)
     read, write = os.pipe()
     read_errors, write_errors = (None, write) if merged else os.pipe()
     socket.send_fds(link, [json.dumps(request).encode()], [write, write_errors])
@@ -31,7 +40,7 @@ def start_command(address: str, request: Mapping[str, Any], *, merged: bool) -> 
 class ForkedCommand:
     """As much of `subprocess.Popen[str]` as tests need."""
 
-    def __init__(self, link: socket.socket, stdout: IO[str], stderr: IO[str] | None) -> None:
+    def __init__(self, link: socket.socket, stdout: IO[str] | None, stderr: IO[str] | None) -> None:
         self._link = link
         self.stdout, self.stderr = stdout, stderr
         self.returncode: int | None = None

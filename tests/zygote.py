@@ -82,11 +82,12 @@ class Zygote:
         merged: bool = False,
         constants: Mapping[str, object] | None = None,
         script: Path | None = None,
+        output: IO[bytes] | None = None,
     ) -> ForkedCommand:
         """Start `sweep WORDS`, in a session of its own, with standard error in its output or apart.
 
         `constants` are values of constants of our modules: `{"sweep.queue.leases.LEASE_SECONDS": 2}`.
-        A `script` is run in place of `sweep`.
+        A `script` is run in place of `sweep`; `output` is a file for both outputs.
         """
         self._start_process(environment)
         request = {
@@ -96,7 +97,7 @@ class Zygote:
             "constants": dict(constants or {}),
             "script": str(script or ""),
         }
-        return start_command(self.address, request, merged=merged)
+        return start_command(self.address, request, merged=merged, output=output)
 
     def _start_process(self, environment: Mapping[str, str]) -> None:
         if self.process is not None:
