@@ -137,7 +137,7 @@ def _nothing_to_settle(report: Report, arm: str | None) -> str:
     if arm is None:
         return f"No arm of {report.study} can be settled by further seeds: see `sweep report`."
     result = report.arm(arm).result
-    if report.race_start is not None and result.seeds_to_settle:
+    if report.plan.race_start is not None and result.seeds_to_settle:
         return f"{harmless(arm)} is still in the race: `sweep run {report.path}` goes on with it."
     if result.verdict != "undecided":
         return f"{harmless(arm)} is {result.verdict} already: there is nothing to settle."

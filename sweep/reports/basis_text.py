@@ -26,12 +26,12 @@ def basis_lines(report: Report) -> list[str]:
 
 def race_lines(report: Report) -> list[str]:
     """How far a race has come; nothing for a fixed plan."""
-    if report.race_start is None:
+    if report.plan.race_start is None:
         return []
     arms, most = report.arms[1:], len(report.seeds)
     undecided = [arm for arm in arms if arm.result.verdict in ("undecided", "unstable")]
     line = (
-        f"Race with {report.race_start} to {counted(most, 'seed')}: {len(arms) - len(undecided)} of "
+        f"Race with {report.plan.race_start} to {counted(most, 'seed')}: {len(arms) - len(undecided)} of "
         f"{counted(len(arms), 'arm')} decided"
     )
     racing = [arm for arm in undecided if _ended(arm) < most]

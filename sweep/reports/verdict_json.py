@@ -37,7 +37,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "target": report.analysis.target,
         "exchange": list(report.analysis.exchange),
         "asked": dict(report.questions),
-        "overrides": dict(report.overrides),
+        "overrides": dict(report.plan.overrides),
         "resolution": report.judgement.resolution,
         "noise": None if noise is None else asdict(noise),
         "spread": None if (spread := report.judgement.spread) is None else asdict(spread),

@@ -118,8 +118,8 @@ def preamble(result: Report) -> list[str]:
         f"{settings.smallest_effect:g}; plan {result.plan_hash[:12]}."
     )
     lines += interval_lines(result)
-    if result.overrides:
-        lines.append(f"Overridden on the command line: {shown_overrides(result.overrides)}.")
+    if result.plan.overrides:
+        lines.append(f"Overridden on the command line: {shown_overrides(result.plan.overrides)}.")
     if result.stack:
         of, promise = result.stack.of, result.stack.promised_effect
         lines.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweep.errors import ResultsError
 from sweep.history.history import PlanHistory, plan_history
@@ -118,34 +118,47 @@ class Report:
     evidence: Evidence
     facts: RunFacts
     chunk_effects: ChunkEffects
-    overrides: Mapping[str, Any]
-    """Baseline fields that the command line set when the plan was made."""
+    plan: PlanContent
+    """The plan that was last run."""
     path: str
     """The study's file."""
-    race_start: int | None
-    """Seeds that every arm of a race has; None for a fixed plan."""
-    seeds: Sequence[int]
-    """Planned seeds; empty for an imported study."""
     metric: Metric
     """The metric that was judged."""
-    primary: Metric
-    """The metric that the study is about: usually the same."""
     guards: Sequence[Guard]
     """Other metrics with a bound each, and the answers for each arm."""
-    pairs: bool
-    """False if runs with equal seeds do not pair, as an import or a script can say."""
     noise_on_record: CitedNoise | None
     """The result of `sweep noise` for this baseline, with a warning if it no longer holds."""
     imported: bool
     """True if the results were imported."""
-    trained_by_script: bool
-    """True if a script of the user trained the runs."""
-    stack: StackContent | None
-    """For a stack: the study that its members come from, and the predicted effect; else None."""
     effects: DesignEffects | None = None
     """The effects of a design that combines interventions; None for one change at a time."""
     questions: Mapping[str, float | str] = field(default_factory=dict)
     """Settings of the analysis that the command line gave: `margin`, `target`, `guard NAME`."""
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """Planned seeds; empty for an imported study."""
+        return self.plan.seeds
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that the study is about."""
+        return self.plan.primary
+
+    @property
+    def pairs(self) -> bool:
+        """False if runs with equal seeds do not pair, as an import or a script can say."""
+        return self.plan.pairs
+
+    @property
+    def stack(self) -> StackContent | None:
+        """For a stack: the study that its members come from, and the predicted effect."""
+        return self.plan.stack
+
+    @property
+    def trained_by_script(self) -> bool:
+        """True if a script of the user trained the runs."""
+        return not self.imported and self.plan.metric is not None
 
     @property
     def direction(self) -> Direction:
@@ -188,18 +201,12 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         evidence=evidence,
         facts=find_run_facts(evidence, plan),
         chunk_effects=chunk_effects,
-        overrides=plan.overrides,
+        plan=plan,
         path=study.path,
-        race_start=plan.race_start,
-        seeds=plan.seeds,
         metric=metric,
-        primary=plan.primary,
         guards=guards,
-        pairs=plan.pairs,
         noise_on_record=_cited(store, plan, names[0]) if is_planned else None,
         imported=bool(study.imported),
-        trained_by_script=not study.imported and plan.metric is not None,
-        stack=plan.stack,
         effects=find_effects(plan, arms, evidence, metric),
         questions=questions.asked,
     )

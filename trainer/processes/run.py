@@ -115,8 +115,7 @@ def _train_all_ranks(
     inputs = corpus, find_run_weights(directory, request, corpus)
     if request.execution.deterministic:
         be_deterministic()
-    threads = threads or torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // size))
+    torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // size))
     if size == 1:
         place = Place(torch.device(device), request.execution)
         _train(directory, request, inputs, place, _make_should_stop(directory, stop))
