@@ -102,7 +102,6 @@ def _train_all_ranks(
     """Train in this process, or in one process per rank."""
     import torch
 
-    from trainer.processes.inputs import find_run_corpus, find_run_weights
     from trainer.training.precision import be_deterministic
     from trainer.training.world import Place, World, join
 
@@ -110,9 +109,7 @@ def _train_all_ranks(
     directory.remove_leftovers()
     size = request.execution.processes
     World(0, size).part(request.recipe.train.batch_size)
-    corpus = find_run_corpus(directory, request)
-    corpus.check_fits(request.recipe)
-    inputs = corpus, find_run_weights(directory, request, corpus)
+    inputs = _find_inputs(directory, request)
     if request.execution.deterministic:
         be_deterministic()
     torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // size))
@@ -136,6 +133,15 @@ def _train_all_ranks(
         return run_ranks(size, lambda rank: exit_status(lambda: train_rank(rank)), stop)
     finally:
         rendezvous.unlink(missing_ok=True)
+
+
+def _find_inputs(directory: RunDirectory, request: Request) -> tuple[Corpus, Pretrained | None]:
+    """The corpus and the initial weights of a run."""
+    from trainer.processes.inputs import find_run_corpus, find_run_weights
+
+    corpus = find_run_corpus(directory, request)
+    corpus.check_fits(request.recipe)
+    return corpus, find_run_weights(directory, request, corpus)
 
 
 def _train(
