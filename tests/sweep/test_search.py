@@ -119,3 +119,51 @@ def test_a_study_without_a_search_says_so(study_text: str, sweep: Run, tmp_path:
     assert "s.toml has no [search]; add one (docs/designs.md), or type `sweep run s.toml`" in (
         refused.stderr
     )
+
+
+SCRIPT = """
+name = "script"
+
+[trainer]
+command = ["python", "train.py", "--lr", "{lr}", "--seed", "{seed}"]
+
+[parameters]
+lr = 0.1
+
+[metrics.accuracy]
+source = { regex = 'accuracy (\\S+)' }
+direction = "maximize"
+
+[search]
+trials = 4
+fields = { lr = { low = 1e-3, high = 1.0, log = true } }
+
+[design]
+seeds = 2
+
+[analysis]
+smallest_effect = 0.001
+"""
+TRAIN = """
+import argparse, random
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float)
+parser.add_argument("--seed", type=int)
+args = parser.parse_args()
+print("accuracy", 1 - abs(args.lr - 0.03) + random.Random(args.seed).random() / 1000)
+"""
+
+
+def test_the_parameters_of_a_script_are_searched_in_the_direction_of_its_metric(
+    sweep: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "s.toml").write_text(SCRIPT)
+    (tmp_path / "train.py").write_text(TRAIN)
+    done = sweep(tmp_path, "search", "s.toml")
+    assert done.returncode == 0, done.stderr + done.stdout
+    content = report(sweep, tmp_path, "script-trials")
+    assert isinstance(content["search"], dict)
+    (arm,) = content["search"]["arms"]
+    values = [trial["value"] for trial in arm["trials"]]
+    assert len(values) == 4
+    assert values[arm["best"][0]] == max(values) == arm["best_so_far"][-1]
