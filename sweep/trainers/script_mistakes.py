@@ -16,10 +16,8 @@ from sweep.terminal.printable import shown
 from sweep.trainers.function_check import why_no_function
 from sweep.trainers.script_code import find_code, mentions
 from trainer.errors import CommandError
-from trainer.scripts.placeholders import names
+from trainer.scripts.placeholders import PLACEHOLDERS, names
 
-OURS = ("run_dir", "gpus", "port", "attempt", "seed")
-"""Placeholders that sweep fills in, besides parameters and streams."""
 COMMAND = ("trainer", "command")
 
 
@@ -60,7 +58,7 @@ def find_program(script: ScriptTrainer, folder: Path) -> None:
 def _wrong_names(study: Study) -> Iterator[Mistake]:
     script = _script(study)
     for name in study.parameters:
-        if name in {*OURS, *script.seed}:
+        if name in {*PLACEHOLDERS, "seed", *script.seed}:
             yield Mistake(
                 ("parameters", name),
                 f"[parameters] has {shown(name)}, which sweep fills in itself; remove it, or use "
@@ -71,7 +69,7 @@ def _wrong_names(study: Study) -> Iterator[Mistake]:
 def _wrong_placeholders(study: Study) -> Iterator[Mistake]:
     """Unknown placeholders, and parameters that nothing uses."""
     script = _script(study)
-    known = [*study.parameters, *script.seed, *OURS]
+    known = [*study.parameters, *script.seed, "seed", *PLACEHOLDERS]
     texts: list[tuple[tuple[str, ...], str]] = [(COMMAND, each) for each in script.command or []]
     texts += [(("trainer", "environment", k), v) for k, v in script.environment.items()]
     used: set[str] = set()
@@ -91,7 +89,7 @@ def _wrong_placeholders(study: Study) -> Iterator[Mistake]:
                     f"'{'.'.join(keys)}' has the placeholder {{{name}}}, which is not declared under "
                     f"[parameters]{advice} (a brace itself is written twice: {{{{)",
                 )
-    if not _uses_all(study):
+    if not ("parameters" in used or _uses_all(study)):
         for name in study.parameters:
             if name not in used:
                 yield Mistake(
