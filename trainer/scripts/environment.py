@@ -58,6 +58,8 @@ def prepare_outputs(directory: RunDirectory, request: ScriptRequest) -> Outputs:
     """Make the folder of outputs; an earlier attempt's metrics are removed, all else is kept."""
     outputs = outputs_of(directory)
     outputs.folder.mkdir(exist_ok=True)
+    if outputs.result.is_dir() and not outputs.result.is_symlink():
+        shutil.rmtree(outputs.result)
     outputs.result.unlink(missing_ok=True)
     write_json(outputs.parameters, request.parameters, durable=False)
     return outputs

@@ -10,7 +10,7 @@ from typing import Any
 from trainer.scripts.curves import Curves
 from trainer.scripts.output import json_keys
 from trainer.scripts.request import MetricSource
-from trainer.scripts.written_files import state_of
+from trainer.scripts.written_files import is_regular, state_of
 
 EVENT_FILE = "tfevents"
 """Part of the name of each of TensorBoard's files."""
@@ -52,7 +52,7 @@ class EventFiles:
             Path(folder, name)
             for folder, _, names in os.walk(self._folder)
             for name in names
-            if EVENT_FILE in name
+            if EVENT_FILE in name and is_regular(Path(folder, name))
         ]
 
     def _has_grown(self, path: Path) -> bool:

@@ -20,6 +20,9 @@ from trainer.scripts.written_files import (
     read_object,
 )
 
+MAX_VALUE = 1e100
+"""Largest metric of a run: sums of squares of larger ones may overflow."""
+
 
 @dataclass
 class Measurements:
@@ -99,13 +102,11 @@ def result_of(
     """The result of a run that has its primary metric."""
     primary = measured.request.primary
     value = metrics[primary]
-    diverged = not math.isfinite(value)
+    diverged = not abs(value) <= MAX_VALUE  # true for NaN, too
     return Result(
         state="diverged" if diverged else "done",
-        metrics={name: each for name, each in metrics.items() if math.isfinite(each)},
-        cause=f"{primary} is {'not a number' if math.isnan(value) else 'infinite'}"
-        if diverged
-        else None,
+        metrics={name: each for name, each in metrics.items() if abs(each) <= MAX_VALUE},
+        cause=f"{primary} is {_beyond(value)}" if diverged else None,
         diverged_at=measured.curves[primary].first_not_finite if diverged else None,
         processes=measured.request.processes,
         notes=notes,
@@ -114,6 +115,13 @@ def result_of(
         finished=time.time(),
         provenance=provenance,
     )
+
+
+def _beyond(value: float) -> str:
+    """What a value is that is no result."""
+    if math.isfinite(value):
+        return f"{value:g}, beyond ±{MAX_VALUE:g}"
+    return "not a number" if math.isnan(value) else "infinite"
 
 
 def why_missing(measured: Measurements) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from trainer.scripts.curves import Curves
 from trainer.scripts.expressions import Expression, to_number
 from trainer.scripts.request import MetricSource
+from trainer.scripts.search_limit import search_limit
 
 LINE_BYTES = 16_384
 """Bytes of a line that are searched: an expression may be slow on a long one."""
@@ -44,11 +47,21 @@ class MetricReader:
         self._rest = b""
 
     def _read_lines(self, block: bytes) -> None:
+        limited = search_limit(self._patterns) if self._by_regex else contextlib.nullcontext()
+        with limited:
+            self._search(block)
+
+    def _search(self, block: bytes) -> None:
         searched = [each for each in self._by_regex if _may_match(each, block)]
         with_json = self._json.may_match(block)
         if searched or with_json:
             for line in block.split(b"\n"):
                 self._read_line(line[:LINE_BYTES], searched, with_json=with_json)
+
+    def _patterns(self) -> list[str]:
+        """All expressions."""
+        found = [each for _, *pair in self._by_regex for each in pair if each is not None]
+        return [each.pattern for each in found]
 
     def _read_line(
         self,
@@ -121,7 +134,12 @@ def number_of(value: Any) -> float | None:  # noqa: ANN401  (any JSON value)
     if isinstance(value, str):
         number = to_number(value)
         return number if number is not None and number - number != 0 else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf if value > 0 else -math.inf
 
 
 def _is_whole(value: Any) -> bool:  # noqa: ANN401  (any JSON value)

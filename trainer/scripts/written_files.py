@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from trainer.scripts.output import MetricReader, number_of
 from trainer.scripts.request import MetricSource
 
 READ_BYTES = 2**20
+MAX_JSON_BYTES = 100_000_000
+"""Largest JSON file that is read."""
 State = tuple[int, int, int] | None
 """Identity, size and time of a file, by which a change is seen; None if there is no file."""
 
@@ -30,6 +33,7 @@ def state_of(path: Path) -> State:
 def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object; empty if there is no file. Raises RunDirectoryError if it is none."""
     try:
+        _check_is_readable(path)
         fields = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
@@ -46,6 +50,28 @@ def read_object(path: Path) -> dict[str, Any]:
             '{"val_loss": 3.2}'
         )
     return fields
+
+
+def is_regular(path: Path) -> bool:
+    """True for a file that has an end: no folder, no FIFO that waits, no device."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _check_is_readable(path: Path) -> None:
+    """Raise RunDirectoryError for what is no file or too large, FileNotFoundError for nothing."""
+    size = path.stat().st_size
+    if not is_regular(path):
+        raise RunDirectoryError(
+            f"{path.name} is no file, but must be one, with an object of numbers"
+        )
+    if size > MAX_JSON_BYTES:
+        raise RunDirectoryError(
+            f"{path.name} has {size:,} bytes, and at most {MAX_JSON_BYTES:,} are read; the script must "
+            "write one object of numbers"
+        )
 
 
 def checked_number(value: Any, name: str, file: str) -> float:  # noqa: ANN401  (any JSON value)
@@ -111,6 +137,8 @@ class GrowingFile:
         self._reader.close()
 
     def _blocks(self) -> Iterator[bytes]:
+        if not is_regular(self._path):
+            return
         try:
             with self._path.open("rb") as file:
                 if file.seek(0, os.SEEK_END) < self._at:  # begun afresh
