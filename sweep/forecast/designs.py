@@ -66,8 +66,9 @@ class DesignOption:
     """Of a fraction."""
     arms: int
     runs: int
-    hours: float
-    """Training and evaluation, summed over all runs, if every run takes as long as the average one."""
+    hours: float | None
+    """Training and evaluation, summed over all runs, if every run takes as long as the average one;
+    None if unknown, as before the first run of a script."""
     effect: float | None
     """The smallest effect of one intervention that is detected with 80% power; None if unknown, or
     if none is."""
@@ -104,7 +105,7 @@ def compare_designs(outline: Outline, price: Price) -> list[DesignOption]:
             resolution=each.resolution,
             arms=each.arms,
             runs=each.arms * seeds,
-            hours=each.arms * seeds * per_run / 3600,
+            hours=None if math.isnan(per_run) else each.arms * seeds * per_run / 3600,
             effect=_visible(outline.power, each, seeds),
             measures=each.measures,
             chosen=each.kind == kind and each.arms == own,

@@ -73,7 +73,7 @@ def comparison_parts(options: Sequence[DesignOption]) -> list[str | Table[Any]]:
         Column("design", _name, "left"),
         Column("arms", lambda each: str(each.arms)),
         Column("runs", lambda each: f"{each.runs:,}"),
-        Column("training", lambda each: duration(each.hours * 3600)),
+        Column("training", lambda each: "" if each.hours is None else duration(each.hours * 3600)),
         Column("visible", lambda each: "" if each.effect is None else f"{each.effect:.4f}"),
         Column("effects", lambda each: each.measures, "left", spare=1),
     ]

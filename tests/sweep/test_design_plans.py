@@ -10,7 +10,7 @@ from sweep.design.arms import DESIGNS, make_plan
 from sweep.design.plan import Plan
 from sweep.forecast.designs import DesignOption, compare_designs, matrix_of
 from sweep.forecast.outline import Outline
-from sweep.forecast.pace import given_pace
+from sweep.forecast.pace import UNKNOWN_PACE, given_pace
 from sweep.forecast.price import Price
 from sweep.reports.design_text import comparison_parts, design_json, design_parts
 from sweep.reports.document import Document
@@ -34,7 +34,10 @@ def words_of(plan: Plan) -> str:
     matrix = matrix_of(plan)
     assert matrix is not None
     outline = Outline(plan, None, None)
-    parts = [*design_parts(matrix, outline), *comparison_parts(options_of(plan, 0.01))]
+    return written([*design_parts(matrix, outline), *comparison_parts(options_of(plan, 0.01))])
+
+
+def written(parts: list[Any]) -> str:
     text = FORMATS["table"].write(Document(content={}, records=[], parts=parts))
     return " ".join(text.split())
 
@@ -87,6 +90,8 @@ def test_designs_are_compared_by_runs_time_and_smallest_effect() -> None:
     alone, fraction = options[0], options[3]
     assert alone.effect is not None
     assert fraction.effect == pytest.approx(alone.effect * (2 / 16) ** 0.5)
+    assert fraction.hours
+    assert alone.hours
     assert fraction.hours / alone.hours == pytest.approx(80 / 45)
 
 
@@ -94,6 +99,13 @@ def test_the_smallest_effect_is_left_out_while_the_noise_is_unknown() -> None:
     options = options_of(plan_of(study_of(3, "factorial")))
     assert {each.effect for each in options} == {None}
     assert [each.kind for each in options if each.chosen] == ["factorial"]
+
+
+def test_the_time_is_left_out_while_it_is_unknown_as_before_the_first_run_of_a_script() -> None:
+    outline = Outline(plan_of(study_of(3, "one-at-a-time")), None, None)
+    options = compare_designs(outline, Price(pace=UNKNOWN_PACE, per_hour=None))
+    assert {each.hours for each in options} == {None}
+    assert "design arms runs effects" in written(comparison_parts(options))
 
 
 @pytest.mark.parametrize("kind", DESIGNS)
