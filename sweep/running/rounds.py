@@ -21,14 +21,11 @@ class Rounds:
     def next(self, room: int | None, *, waiting: bool) -> Sequence[Job]:
         """Return the jobs of the next round, when the others have ended; none if it is the end.
 
-        `room`: the number of jobs that the budget has left; with 0, `waiting` ones stay. Raises
-        StoreBusyError.
+        `room`: the number of jobs that the budget has left; with 0, `waiting` ones stay, and only
+        rounds whose results exist already are taken. Raises StoreBusyError.
         """
-        self.summary.spent = room == 0 and waiting
-        if self.summary.spent:
-            return ()
         found = self.supplier.more(room)
         self.summary.jobs.update(found.jobs)
-        self.summary.spent = not found.fits
+        self.summary.spent = not found.fits or (room == 0 and waiting)
         self.watcher.supplied(found.jobs, found.news)
         return list(found.jobs.values())

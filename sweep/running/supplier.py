@@ -25,7 +25,7 @@ class Supplier(Protocol):
     """Decides by the results that are stored which jobs come next."""
 
     def more(self, room: int | None) -> Round:
-        """Return the next jobs; called when all earlier ones have ended.
+        """Return the next jobs; called when all earlier ones have ended, or wait for a budget.
 
         `room`: the largest number of jobs that may be started; None for no limit. Raises
         StoreBusyError if the database cannot be written for now.
