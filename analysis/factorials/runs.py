@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..decision import Decision, decide
-from ..digits import centred, rounding
+from ..digits import centred, resolution, rounding
 from ..effects import Estimate
 from ..rules import Plan
+from ..unpaired import run_variance
 from .lenth import MIN_CONTRASTS, LenthEstimate, null_of, pseudo_standard_error
 from .model import Model, solver, without
 from .result import Effect, LenthMargins, Mode
@@ -50,10 +51,11 @@ def fit(
     residuals = y - columns @ effects
     scale = float(np.abs(values).max(initial=0.0))
     noise = float(np.sqrt(residuals @ residuals / df)) if df > 0 else None
+    least = max(rounding(scale), float(np.sqrt(run_variance(resolution(values)))))
     return Fit(
         effects=np.where(np.abs(effects) <= rounding(scale), 0.0, effects),
         errors=np.sqrt((inverse**2).sum(axis=1)),
-        noise=None if noise is None else max(noise, rounding(scale)),
+        noise=None if noise is None else max(noise, least),
         df=float(df),
         scale=scale,
     )

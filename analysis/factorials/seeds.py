@@ -7,6 +7,7 @@ effect: no common variance of all arms is assumed, which would be wrong (section
 enough of them, adjusted over the family, by e-values after a look.
 """
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..arm_verdict import ArmVerdict
-from ..digits import centred, rounding
+from ..digits import centred, resolution, rounding
 from ..looks import Look
 from ..rules import Plan
 from ..verdict import judge
@@ -47,21 +48,27 @@ def judge_seeds(
 ) -> list[Effect]:
     """Judge the effects by their contrasts in every seed; `plan` has the rules and the looks."""
     table = _contrasts(runs, questions, weights_of)
+    done = runs.loc[runs["status"] == "done", "loss"].to_numpy(float)
+    last_digit = max(resolution(done), plan.resolution)
     found: dict[str, Effect] = {}
     for family in ("main", "interaction"):
         chosen = [each for each in questions if each.family == family]
         if not chosen:
             continue
         names = [each.name for each in chosen]
-        rules = _rules(plan, names)
-        judged = judge(table[table["arm"].isin([REFERENCE, *names])], rules)
+        own = table[table["arm"].isin([REFERENCE, *names])]
+        digit = last_digit * float(own["roundings"].max()) if len(own) else 0.0
+        judged = judge(own.drop(columns="roundings"), _rules(plan, names, digit))
         rows = zip(chosen, judged.arms[1:], strict=True)
         found |= {question.name: _effect(question, row) for question, row in rows}
     return [found[each.name] for each in questions]
 
 
-def _rules(plan: Plan, names: Sequence[str]) -> Plan:
-    """The plan's rules for effects: they had the looks of the arms, of which the first one counts."""
+def _rules(plan: Plan, names: Sequence[str], digit: float) -> Plan:
+    """The plan's rules for effects: they had the looks of the arms, of which the first one counts.
+
+    `digit`: the last digit of a difference that rounding makes as uncertain as these contrasts.
+    """
     look = _common_look(list(plan.looks.values()))
     seen = frozenset(names) if plan.seen_before and look is None else frozenset[str]()
     return Plan(
@@ -73,6 +80,7 @@ def _rules(plan: Plan, names: Sequence[str]) -> Plan:
         higher_is_better=plan.higher_is_better,
         looks=dict.fromkeys(names, look) if look else {},
         seen_before=seen,
+        resolution=digit,
     )
 
 
@@ -91,9 +99,13 @@ def _common_look(looks: Sequence[Look]) -> Look | None:
 def _contrasts(
     runs: pd.DataFrame, questions: Sequence[Question], weights_of: WeightsOf
 ) -> pd.DataFrame:
-    """A row for each seed and effect, with the columns that `judge` reads."""
+    """A row for each seed and effect, with the columns that `judge` reads, and `roundings`.
+
+    Digits of contrasts do not show how the losses were rounded: `roundings` is the spread that it
+    gives a contrast, beside that of a difference of two runs.
+    """
     known: dict[frozenset[str], Sequence[Weights | None]] = {}
-    rows: list[tuple[str, Seed, float, str]] = []
+    rows: list[tuple[str, Seed, float, str, float]] = []
     for seed, own in runs.groupby("seed", sort=True):
         done = own[own["status"] == "done"]
         losses = dict(zip(done["arm"], centred(done["loss"].to_numpy(float)), strict=True))
@@ -106,9 +118,14 @@ def _contrasts(
         for question, found in zip(questions, known[arms], strict=True):
             each = None if waits else found
             value = np.nan if each is None else _sum(each, losses, scale)
-            rows.append((question.name, seed, value, missing if each is None else "done"))
-        rows.append((REFERENCE, seed, 0.0, "done"))
-    return pd.DataFrame(rows, columns=["arm", "seed", "loss", "status"])
+            status = missing if each is None else "done"
+            rows.append((question.name, seed, value, status, _roundings(each or {})))
+        rows.append((REFERENCE, seed, 0.0, "done", 0.0))
+    return pd.DataFrame(rows, columns=["arm", "seed", "loss", "status", "roundings"])
+
+
+def _roundings(weights: Weights) -> float:
+    return math.sqrt(sum(weight**2 for weight in weights.values()) / 2)
 
 
 def _sum(weights: Weights, losses: Mapping[str, float], scale: float) -> float:
