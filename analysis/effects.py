@@ -44,6 +44,8 @@ FLIPS_PER_BATCH = 2_000
 """Random sign patterns that are in memory at once."""
 TINY = float(np.finfo(float).tiny)
 """The smallest normal double: keeps a division by zero finite."""
+LARGEST_P = 0.9
+"""Standard errors are widened up to this p, which no level comes near."""
 TIE = 1e-12
 """Sums of flipped differences closer than this, relative to sum |d|, are ties."""
 
@@ -82,10 +84,14 @@ class Estimate:
         return self.effect - margin, self.effect + margin
 
     def with_p_at_least(self, p: float) -> Estimate:
-        """The estimate with a standard error so large that its two-sided p is not below `p`."""
-        if self.effect == 0 or p <= self.p:
+        """The estimate with a standard error so large that its two-sided p is not below `p`.
+
+        Not below `LARGEST_P`, if that is less: a p of 1 would be an interval without ends.
+        """
+        least = min(p, LARGEST_P)
+        if self.effect == 0 or least <= self.p:
             return self
-        t = max(-float(stdtrit(self.df, p / 2)), TINY)
+        t = -float(stdtrit(self.df, least / 2))
         return replace(self, standard_error=abs(self.effect) / t)
 
     def p_below(self, limit: float) -> float:

@@ -100,3 +100,20 @@ def test_equal_losses_on_both_sides_have_the_variance_of_rounding_without_pairs(
 def test_identical_rounded_losses_are_identical() -> None:
     row = verdict_on(BASE, BASE)
     assert (row.verdict, row.p, row.hidden_by_rounding) == ("identical", None, False)
+
+
+def test_one_difference_of_a_single_digit_is_undecided_with_an_interval_that_ends() -> None:
+    """Seven differences of zero and one of 0.01: all flips of signs are as large, so their p is 1."""
+    losses = [0.41, 0.43, 0.52, 0.44, 0.45, 0.46, 0.47, 0.48]
+    others = [*losses[:3], 0.45, *losses[4:]]
+    rows = [
+        (arm, seed, loss, "done")
+        for arm, own in (("baseline", losses), ("a", others))
+        for seed, loss in enumerate(own)
+    ]
+    runs = pd.DataFrame(rows, columns=["arm", "seed", "loss", "status"])
+    row = judge(runs, Plan(arms=("a",), smallest_effect=0.0)).arms[1]
+    assert row.verdict == "undecided"
+    assert row.p == pytest.approx(0.9)
+    assert row.ci_high is not None
+    assert row.ci_high < 0.03
