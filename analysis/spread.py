@@ -54,4 +54,5 @@ def _p(ratios: ArrayLike, df: ArrayLike) -> float:
     if (q == 0).any():
         return 0.0
     correction = 1 + ((1 / n).sum() - 1 / n.sum()) / (3 * (n.size - 1))
-    return float(chdtrc(n.size - 1, -(n * np.log(q)).sum() / correction))
+    # Equal variances give a statistic of zero, which rounding may carry below it.
+    return float(chdtrc(n.size - 1, max(0.0, -(n * np.log(q)).sum() / correction)))

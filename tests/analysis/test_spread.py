@@ -44,3 +44,12 @@ def test_equal_variances_are_rejected_in_one_study_of_twenty() -> None:
     draws = np.random.default_rng(3).standard_normal((2000, 8, 5))
     p = [found.p_bartlett for study in draws if (found := common_spread(list(study)))]
     assert 0.035 < np.mean(np.array(p) < 0.05) < 0.065
+
+
+def test_arms_that_differ_by_a_constant_alone_have_a_p_of_one() -> None:
+    """Their variances agree but for rounding, which may carry the statistic below zero."""
+    noise = np.random.default_rng(3).normal(0.0, 0.03, (200, 4))
+    for losses in noise:
+        spread = common_spread([losses + 1.0116, losses + 1.0777])
+        assert spread is not None
+        assert spread.p_bartlett == pytest.approx(1.0)
