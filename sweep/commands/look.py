@@ -20,6 +20,7 @@ from analysis.tables.names import WRAP_WIDTH, short_names
 from sweep.errors import listed
 from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
+from sweep.store.metrics import count_points, run_metrics
 from sweep.store.rows import AttemptRow, RunNotice, RunRow, StudyRow
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
@@ -135,7 +136,9 @@ def show(workspace: Workspace, word: str, study: str | None, console: Console) -
         **vars(run),
         "attempts": [vars(attempt) for attempt in store.attempts(run.id)],
         "chunk_losses": f"{len(store.chunk_losses(run.id))} in the table chunk_losses",
+        "metrics": run_metrics(store, run.id),
         "curve": f"{counted(len(store.curve(run.id)), 'point')} in the table curves",
+        "metric_points": f"{counted(count_points(store, run.id), 'point')} in the table metric_points",
         "directory": str(workspace.folder / directory_name(run.id)),
     }
     console.print_json(json.dumps(fields))

@@ -104,6 +104,11 @@ class Plan:
         """The arms that are questions: neither the baseline nor the baseline with other budgets."""
         return [arm for arm in self.arms if arm.interventions]
 
+    @property
+    def pairs(self) -> bool:
+        """True if runs of two arms with the same seed are compared as a pair."""
+        return self.study.trainer is None or self.study.trainer.pairs
+
     def arm(self, name: str) -> Arm:
         """The arm with this name. Raises KeyError."""
         return {arm.name: arm for arm in self.arms}[name]

@@ -10,6 +10,7 @@ from sweep.store.ledger import directory_name
 from sweep.store.rows import RunRow
 from sweep.store.states import RunState
 from sweep.store.store import Store
+from sweep.trainers.stored_recipes import is_script
 from sweep.workspace import Workspace
 
 
@@ -38,6 +39,13 @@ def finished_run(store: Store, word: str, study: str | None) -> RunRow:
 
 
 def _finished(run: RunRow, word: str) -> RunRow:
+    if not run.recipe:
+        raise NotFoundError(f"run {word!r} was imported, and its weights are not here")
+    if is_script(run.recipe):
+        raise NotFoundError(
+            f"run {word!r} is one of a script, whose models `sweep` cannot read; "
+            f"what it wrote is in {directory_name(run.id)}/output of the folder of runs"
+        )
     if run.state == RunState.DIVERGED:
         raise NotFoundError(f"run {word!r} diverged, and a diverged run keeps no weights")
     if run.state != RunState.DONE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -83,10 +84,20 @@ def paired_differences(runs: NoiseRuns) -> PairedDifferences:
     if not arms:
         reason = "no arm has run with two of the baseline's seeds yet"
         if not runs.pairs:
-            reason = "the plan says that equal seeds do not pair (--no-pairs)"
+            setting = "--no-pairs" if runs.imported else "trainer.pairs = false"
+            reason = f"the plan says that equal seeds do not pair ({setting})"
+        elif _shared_seeds(runs) >= FEWEST_SEEDS:
+            reason = "every arm that has run differs from the baseline by the same in all seeds"
         return PairedDifferences(arm=None, sd=None, reason=reason, arms=[], pairs=runs.pairs)
     median = arms[len(arms) // 2]
     return PairedDifferences(arm=median.arm, sd=median.sd, reason=None, arms=arms)
+
+
+def _shared_seeds(runs: NoiseRuns) -> int:
+    """How many of the baseline's seeds some arm has."""
+    baseline = {run.seed for run in runs.arms if run.arm == runs.baseline_arm}
+    found = Counter(run.arm for run in runs.arms if run.seed in baseline)
+    return max((found[arm] for arm in runs.family), default=0)
 
 
 def _arm_differences(runs: NoiseRuns) -> list[ArmDifferences]:

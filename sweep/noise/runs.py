@@ -124,6 +124,7 @@ def trained_runs(store: Store, workload: Workload) -> NoiseRuns:
         family=family,
         alpha=plan.study.analysis.alpha,
         correction=plan.study.analysis.correction,
+        pairs=plan.pairs,
     )
 
 

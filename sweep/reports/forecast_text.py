@@ -230,6 +230,8 @@ def _power_lines(power: Power | None) -> Iterator[str]:
 
 def _paired_words(power: Power) -> str:
     visible = power.visible
+    if not power.plan.pairs:
+        return "the verdicts compare runs as unpaired (trainer.pairs = false)"
     if not visible.arms:
         return "paired, as in the verdicts, usually smaller: known once arms have run"
     low, high = visible.arms[0], visible.arms[-1]
@@ -279,7 +281,8 @@ def _wanted_lines(forecast: Forecast) -> Iterator[str]:
     if wanted is not None:
         start = f"To see {wanted.effect:g} with 80% power"
         unknown = "unknown until arms have run"
-        yield f"{start} paired, in the median arm: {_needed_words(wanted.paired, unknown)}."
+        if forecast.outline.plan.pairs:
+            yield f"{start} paired, in the median arm: {_needed_words(wanted.paired, unknown)}."
         yield f"{start} unpaired: {_needed_words(wanted.unpaired, 'more than 10,000 seeds')}."
 
 

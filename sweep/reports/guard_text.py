@@ -88,6 +88,16 @@ def guard_parts(report: Report) -> Iterator[str | Table[Answer]]:
     yield from _lacking(report)
 
 
+def unanswered_guards(report: Report) -> Iterator[str]:
+    """A sentence on the guards of a factorial, whose arms are not compared with the baseline."""
+    if report.guards:
+        names = listed(shown(guard.metric.name) for guard in report.guards)
+        yield (
+            f"Guards ({names}) are questions about single arms, and are not answered for a "
+            "factorial; `sweep report --metric NAME` shows the effects in another metric."
+        )
+
+
 def _figures() -> list[Column[Answer]]:
     return [
         Column("guard", lambda row: _title(row.guard), "left"),

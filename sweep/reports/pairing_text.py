@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LONGEST = 40
 """Characters of an arm's name in a sentence."""
+MOST_GAIN = 1000
+"""A larger worth of a pair is not written out."""
 
 
 def correlation_text(found: Sequence[SeedCorrelation]) -> str:
@@ -40,12 +42,17 @@ def correlation_text(found: Sequence[SeedCorrelation]) -> str:
 
 def _worth(found: Sequence[SeedCorrelation]) -> str:
     gains = sorted(
-        {f"{each.gain:.1f}": each.gain for each in found if each.gain}.items(), key=itemgetter(1)
+        {_gain(each.gain): each.gain for each in found if each.gain}.items(), key=itemgetter(1)
     )
     if not gains:
         return ""
     (least, _), (most, _) = gains[0], gains[-1]
     return f", a pair is worth {least if least == most else f'{least} to {most}'} unpaired runs"
+
+
+def _gain(gain: float) -> str:
+    """More than is worth a number: the arm differs from the baseline by the same in every seed."""
+    return f"over {MOST_GAIN:,}" if gain > MOST_GAIN else f"{gain:.1f}"
 
 
 def _interval(found: SeedCorrelation) -> str:

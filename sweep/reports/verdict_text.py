@@ -23,7 +23,7 @@ from sweep.reports.evidence_text import (
     reproducible_lines,
     split_lines,
 )
-from sweep.reports.guard_text import guard_columns, guard_parts
+from sweep.reports.guard_text import guard_columns, guard_parts, unanswered_guards
 from sweep.reports.pairing_text import pairing_lines
 from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
 from sweep.reports.question_text import question_parts
@@ -81,6 +81,7 @@ def _tables(report: Report, tuning: Tuning) -> list[str | Table[Any]]:
             *effects,
             cells_table(report.arms, decimals(report)),
             *missing_lines(report, missing),
+            *unanswered_guards(report),
         ]
     rows: list[TableRow] = [*report.arms, *report.references]
     table = Table([*columns_of(report), *tuned_columns(tuning)], rows)

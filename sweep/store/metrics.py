@@ -25,7 +25,7 @@ from sqlalchemy import (
 from model.config import ModelConfig, parameter_count
 from sweep.metrics.registry import PARAMETERS, PEAK_MEMORY, PRIMARY
 from sweep.store.plan_content import PlanContent
-from sweep.store.schema import arms, attempts, members, metrics, runs
+from sweep.store.schema import arms, attempts, members, metric_points, metrics, runs
 from sweep.store.select_in import VALUES_PER_STATEMENT
 from sweep.store.states import FINISHED
 from trainer.recipe import DataConfig, vocabulary_size
@@ -153,3 +153,17 @@ def study_metrics(store: Database, study: str) -> dict[str, dict[str, float]]:
 def _of_study(study: str) -> ColumnElement[bool]:
     """True for metrics of a study's runs."""
     return metrics.c.run_id.in_(select(members.c.run_id).join(arms).where(arms.c.study == study))
+
+
+def run_metrics(store: Database, run_id: str) -> dict[str, float]:
+    """Return all metrics of a run by name."""
+    query = select(metrics).where(metrics.c.run_id == run_id).order_by(metrics.c.name)
+    with store.begin() as connection:
+        return {row.name: row.value for row in connection.execute(query)}
+
+
+def count_points(store: Database, run_id: str) -> int:
+    """How many points the curves of a run's metrics have."""
+    query = select(func.count()).where(metric_points.c.run_id == run_id)
+    with store.begin() as connection:
+        return connection.execute(query).scalar_one()

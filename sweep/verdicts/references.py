@@ -68,8 +68,13 @@ def find_setup(store: Store, study: StudyRow) -> EvaluationSetup | None:
 
 
 def require_setup(store: Store, study: StudyRow) -> EvaluationSetup:
-    """How a study evaluates. Raises StudyError if it was imported or its runs are lost."""
+    """How a study evaluates. Raises StudyError if it trains a script, was imported or lost its runs."""
     setup = find_setup(store, study)
+    if setup is None and not study.imported and is_script(store.plan(study).arms[BASELINE]):
+        raise StudyError(
+            f"{shown(study.name)} trains a script, and has no test text for a GPT-2; "
+            "a study without [trainer] has one"
+        )
     if setup is None:
         raise StudyError(
             f"the test text of {shown(study.name)} is unknown: its results were imported, or its "
@@ -125,6 +130,11 @@ def remove_reference(store: Store, study: str, name: str) -> None:
 def study_references(store: Store, study: StudyRow) -> list[ReferenceRow]:
     """References measured on the test text of a study, the lowest loss first."""
     setup = find_setup(store, study)
+    if setup is None and not study.imported and is_script(store.plan(study).arms[BASELINE]):
+        raise StudyError(
+            f"{shown(study.name)} trains a script, and has no test text for a GPT-2; "
+            "a study without [trainer] has one"
+        )
     if setup is None:
         return []
     query = (

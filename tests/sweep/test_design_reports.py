@@ -52,9 +52,20 @@ def test_a_factorial_reports_main_effects_and_interactions(
     assert found["no-dropout × clip"]["effect"] == pytest.approx(0.02, abs=0.001)
     assert [found[name]["verdict"] for name in ("no-dropout", "clip")] == ["better", "worse"]
     table = train.table()
+    assert "Guards" not in table
     assert "average effect over the other factors" in table
     assert "They act on each other: no-dropout × clip." in table
     assert "no-dropout+clip+bias" in table
+
+
+def test_a_factorial_says_that_it_answers_no_guard(
+    train: Trainer, designed: dict[str, Any]
+) -> None:
+    designed["design"] |= {"kind": "factorial", "seeds": 2}
+    designed["analysis"]["guards"] = {"tokens_per_second": "-5%"}
+    train(designed, outcome)
+    table = " ".join(train.table().split())
+    assert "Guards ('tokens_per_second') are questions about single arms, and are not" in table
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sweep.commands.look import show
+from sweep.errors import NotFoundError, StudyError
+from sweep.models.find import model_folder
+from sweep.noise.measure import paired_differences
+from sweep.noise.runs import trained_runs
+from sweep.terminal.console import SafeConsole
+from sweep.verdicts.references import require_setup
+from sweep.workload.workload import make_workload
+from sweep.workspace import Workspace, read_plan
 from tests.sweep.said import content
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -64,6 +75,26 @@ def test_a_function_trains_and_what_it_raises_is_shown_without_its_traceback(
         ("baseline", 2, 2.0),
         ("big", 1, 3.5),
     ]
+    commands_speak_of_what_it_has(folder)
+
+
+def commands_speak_of_what_it_has(folder: Path) -> None:
+    """Its runs have metrics and curves, and neither a recipe, a GPT nor a test text."""
+    workspace, console = Workspace(folder / "runs"), SafeConsole(file=io.StringIO())
+    store = workspace.open_to_read()
+    with console.capture() as captured:
+        show(workspace, "baseline/1", None, console)
+    known = json.loads(captured.get())
+    assert known["metrics"]["val_loss"] == 1.5
+    assert known["metric_points"] == "2 points in the table metric_points"
+    of_script = "run 'baseline/1' is one of a script, whose models `sweep` cannot read; what it"
+    with pytest.raises(NotFoundError, match=of_script):
+        model_folder(workspace, "baseline/1", "fn")
+    with pytest.raises(StudyError, match="'fn' trains a script, and has no test text"):
+        require_setup(store, store.study("fn"))
+    workload = make_workload(read_plan(folder / "s.toml"), folder / "cache")
+    reason = paired_differences(trained_runs(store, workload)).reason
+    assert "equal seeds do not pair (trainer.pairs = false)" in (reason or "")
 
 
 def test_another_file_that_the_function_uses_makes_other_runs(folder: Path, sweep: Run) -> None:
@@ -89,3 +120,14 @@ def test_a_function_that_does_not_exist_is_refused_before_anything_runs(
     assert done.returncode == 2
     assert said in done.stderr
     assert not (folder / "runs").exists()
+
+
+def test_a_plan_says_that_the_runs_of_a_script_are_compared_as_unpaired(
+    folder: Path, sweep: Run
+) -> None:
+    planned = " ".join(
+        sweep(folder, "plan", "s.toml", "--sd", "0.1", "--effect", "0.1").stdout.split()
+    )
+    assert "unpaired; the verdicts compare runs as unpaired (trainer.pairs = false)." in planned
+    assert "80% power unpaired" in planned
+    assert "80% power paired" not in planned

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from analysis.correlation import fisher_interval
+from analysis.correlation import SeedCorrelation, fisher_interval
 from sweep.cli import app
 from sweep.errors import ResultsError
+from sweep.reports.pairing_text import correlation_text
 from tests.sweep.importer import PAIRED, Importer, csv
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ def test_import_and_report_give_the_correlation_with_its_interval_and_its_worth(
     assert words in said
     assert words in importer.table()
     assert f"worth {clip['pairing_gain']:.1f} unpaired runs" in said
+
+
+def test_a_pair_of_arms_that_differ_by_the_same_everywhere_is_worth_no_long_number() -> None:
+    found = [SeedCorrelation(arm="x", r=1.0, low=-1.0, high=1.0, n=3, gain=7.8e25)]
+    assert correlation_text(found).endswith(", a pair is worth over 1,000 unpaired runs")
 
 
 @pytest.mark.parametrize("pairs", [True, False])

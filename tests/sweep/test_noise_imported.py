@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sweep.noise.measure import paired_differences
 from sweep.noise.records import Record
+from sweep.noise.runs import ArmLoss, NoiseRuns
 from sweep.noise.setting import DEFAULT, Setting
 from sweep.store.rows import NoiseRow
 from tests.sweep.said import content
@@ -144,3 +146,17 @@ def test_noise_on_record_is_cited_without_its_decomposition_being_read() -> None
     assert (record.noise.sd, record.source[:27]) == (0.1, "`sweep noise tiny`, 3 seeds")
     with pytest.raises(KeyError):
         _ = record.decomposition
+
+
+@pytest.mark.parametrize(
+    ("shared", "reason"), [(4, "by the same in all seeds"), (1, "baseline's seeds yet")]
+)
+def test_arms_without_a_spread_of_differences_are_told_from_those_without_common_seeds(
+    shared: int, reason: str
+) -> None:
+    losses = [ArmLoss("baseline", seed, float(seed)) for seed in range(4)]
+    losses += [ArmLoss("fast", 3 - seed, 1.0 - seed) for seed in range(shared)]
+    runs = NoiseRuns(
+        study="s", baseline=[], arms=losses, family=["fast"], alpha=0.05, correction="holm"
+    )
+    assert (paired_differences(runs).reason or "").endswith(reason)
