@@ -42,13 +42,11 @@ PaceOption = Annotated[
 ]
 SdOption = Annotated[
     float | None,
-    number_option(
-        Range(float, 1e-12, 1e6, above_zero=True), "SD of baseline runs, if known", "NATS"
-    ),
+    number_option(Range(float, 1e-12, 1e6, above_zero=True), "SD of baseline runs, if known", "N"),
 ]
 EffectOption = Annotated[
     float | None,
-    number_option(Range(float, 1e-12, 1e6, above_zero=True), "An effect to find seeds for", "NATS"),
+    number_option(Range(float, 1e-12, 1e6, above_zero=True), "An effect to find seeds for", "N"),
 ]
 PriceOption = Annotated[
     float | None,

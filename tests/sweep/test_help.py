@@ -21,6 +21,7 @@ def test_help_of_every_command_has_plain_ranges_and_an_example_that_parses(name:
     done = CliRunner().invoke(app, [*name.split(), "--help"])
     assert done.exit_code == 0
     assert "<=" not in done.stdout
+    assert "NATS" not in done.stdout  # an effect has the unit of the metric
     assert "Example: sweep " in done.stdout
     command = GROUP
     for word in name.split():
