@@ -147,8 +147,9 @@ def _tuned(store: Store, problems: list[Problem]) -> TunedContent:
         best = best_trial(found, problem.direction)
         if best is None or best.value is None:
             raise StudyError(
-                f"no trial of {problem.arm.name!r} has a result, so there is nothing to compare; "
-                f"`sweep status {name}` says why"
+                f"no trial of {problem.arm.name!r} has a result, so that it has no best setting to "
+                f"compare; `sweep status {name}` says why: correct it, or remove it from the study, and "
+                "repeat the command, which keeps the other trials"
             )
         arms[problem.arm.name] = TunedArm(
             trial=best.number, values=dict(best.values), best_seen=best.value

@@ -214,7 +214,7 @@ class Scheduler:
 
     def _show_progress(self) -> None:
         for run in self._running.values():
-            for event in run.new_events():
+            for event in run.progress():
                 self._watcher.advanced(run.job, event)
                 with contextlib.suppress(StoreBusyError):  # the next point is as good
                     self._source.advanced(run.job, event)

@@ -115,6 +115,9 @@ def test_the_watcher_gets_each_line_of_the_curve_as_it_is_written(
     directory = RunDirectory(tmp_path)
     running = Running(make_job(1), "place 0", directory, Claim("run", 1, 0))
     assert running.new_events() == []
+    directory.events.mkdir()  # by the script
+    assert running.progress() == []
+    directory.events.rmdir()
     line = events[0].model_dump_json()
     directory.events.write_text(f"{line}\n{line[:10]}")
     assert running.new_events() == events[:1]
