@@ -51,7 +51,7 @@ def _arm_parts(
 ) -> Iterator[str | Table[Any]]:
     counts = [f"{arm.counts[each]} {words}" for each, words in OUTCOMES.items() if arm.counts[each]]
     rest = arm.planned - len(arm.trials)
-    counts += [f"{rest} to come"] if rest else []
+    counts += [f"{rest} to come"] if rest > 0 else []  # fewer trials may be asked for later
     seeds = counted(result.search.seeds_per_trial, "seed")
     yield (
         f"Search for {arm.arm}: {counted(arm.planned, 'trial')} of {result.search.sampler} with "
