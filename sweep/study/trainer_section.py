@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -29,6 +30,14 @@ def _check_streams(names: list[str]) -> list[str]:
     return names
 
 
+def _check_function(name: str) -> str:
+    if not re.fullmatch(r"[\w.]+:[\w.]+", name):
+        raise ValueError(
+            f'function = {shown(name)} must name a module and a function in it, as in "fit:train"'
+        )
+    return name
+
+
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -43,7 +52,7 @@ class ScriptTrainer(Config):
         default=None, min_length=1, examples=[["python", "train.py", "--seed={seed}"]]
     )
     """Program and arguments, without a shell. `{name}` stands for a parameter or a seed."""
-    function: str | None = Field(default=None, pattern=r"^[\w.]+:[\w.]+$")
+    function: Annotated[str, AfterValidator(_check_function)] | None = None
     """`package.module:train`, called as `train(parameters, seed, run_dir, report)`."""
     code: list[str] | None = None
     """Files that belong to the run's fingerprint, with `*` and `**`. By default those that the

@@ -156,6 +156,7 @@ def test_a_run_is_known_again_from_its_directory(content: dict[str, Any], folder
         (("trainer", "command"), ["python", "{lr"], "has a { that nothing closes"),
         (("trainer", "code"), ["trian.py"], "matches no file in "),
         (("trainer", "workdir"), "elsewhere", "does not exist"),
+        (("trainer", "function"), "x", "must name a module and a function in it"),
         (("trainer", "function"), "a:b", "give either 'command' or 'function'"),
         (("trainer", "seed"), ["init", "inti"], "'inti' is not a stream"),
         (("design", "vary"), ["init"], "this one takes a single seed"),
