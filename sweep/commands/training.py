@@ -21,7 +21,9 @@ from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
 from sweep.reports.forecast_text import disk_warning
 from sweep.running.budget import NO_BUDGET, Budget
-from sweep.running.settings import settings_for
+from sweep.running.job_source import NO_SOURCE
+from sweep.running.settings import Settings, settings_for
+from sweep.running.stop_worse import WorseArms, worse_arms
 from sweep.running.supplier import NoSupplier, Supplier
 from sweep.running.train import train_jobs, unfinished
 from sweep.store.states import FINISHED, RunState
@@ -94,13 +96,13 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
     queue.enqueue(jobs)
     steps.before(store, training)
     supplier = training.supplier(store, queue, workload) if training.supplier else NoSupplier()
+    worse = worse_arms(store, workload)
     missing, training = _to_train(store, training, supplier)
     summary = Summary()
     if missing:
         steps.announce(store, training, slots)
         workload.inputs.save_small()
-        settings = settings_for(training.plan.study, fail_fast=training.fail_fast)
-        settings = replace(settings, budget=training.budget, supplier=supplier)
+        settings = replace(_settings(training), supplier=supplier, source=worse or NO_SOURCE)
         summary = train_jobs(workspace, store, missing, slots, settings, console)
         if summary.interrupted:
             print_continuation(summary, len(missing) + len(summary.jobs), console)
@@ -110,12 +112,17 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
     try:
         steps.show(store, training)
     finally:  # if `show` raises, the runs that failed may explain why
-        status = conclude(store, {**training.jobs, **summary.jobs}, console)
+        status = conclude(store, _wanted({**training.jobs, **summary.jobs}, worse), console)
         if summary.gave_up:
             status = print_gave_up(summary.gave_up, console)
     if summary.spent:
         say(console, f"The budget is spent. To go on: {_this_command()}")
     return status
+
+
+def _settings(training: Training) -> Settings:
+    settings = settings_for(training.plan.study, fail_fast=training.fail_fast)
+    return replace(settings, budget=training.budget)
 
 
 def _to_train(
@@ -158,6 +165,12 @@ def warn_of_full_disk(
     disk = disk_space_for(missing, training.workload, settings, slots, folder)
     if warning := disk_warning(disk, folder):
         say(console, warning, "yellow")
+
+
+def _wanted(jobs: Mapping[str, Job], worse: WorseArms | None) -> dict[str, Job]:
+    """The jobs without those of arms that were stopped early: these are not missing."""
+    stopped = worse.stopped if worse else ()
+    return {label: job for label, job in jobs.items() if label.rpartition("/")[0] not in stopped}
 
 
 def conclude(store: Store, jobs: Mapping[str, Job], console: Console) -> int:

@@ -15,6 +15,7 @@ from sweep.design.pairs import pairs
 from sweep.design.plan import Arm, Plan
 from sweep.design.search import search_mistakes
 from sweep.design.seeds import seeds_by_arm, wrong_seeds
+from sweep.design.stop_worse import stop_worse_mistakes
 from sweep.errors import did_you_mean
 from sweep.study.file import Study, changed_fields
 from sweep.study.mistakes import InvalidStudyError, Keys, Mistake
@@ -64,6 +65,7 @@ def find_arms(
     interventions, mistakes = DESIGNS[kind](study)
     arms, wrong = _check_arms(study, interventions, baseline_is_right=baseline_is_right)
     searched = search_mistakes(study) if baseline_is_right else []
+    stopped = list(stop_worse_mistakes(study, interventions))
     budgets, wrong_budgets = budget_arms(study, list(interventions)) if arms else ([], [])
     return (*arms, *budgets), [
         *mistakes,
@@ -71,6 +73,7 @@ def find_arms(
         *wrong_budgets,
         *_twins_of(arms, budgets),
         *searched,
+        *stopped,
     ]
 
 

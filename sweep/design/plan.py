@@ -125,6 +125,7 @@ class Plan:
             **_script_content(self.study),
             **({"design": design} if (design := self.design_content()) else {}),
             **self._seed_content(),
+            **({"stop_worse": rules} if (rules := self._stop_worse_content()) else {}),
             **({"overrides": dict(self.overrides)} if self.overrides else {}),
             **({"stack": dict(self.stack)} if self.stack else {}),
             **({"tuned": dict(self.tuned)} if self.tuned else {}),
@@ -150,6 +151,10 @@ class Plan:
             "race": {"start": race.start} if (race := self.study.design.race) else None,
         }
         return {key: value for key, value in found.items() if value}
+
+    def _stop_worse_content(self) -> dict[str, Any] | None:
+        rules = self.study.design.stop_worse
+        return None if rules is None else rules.model_dump(exclude_defaults=True)
 
     @cached_property
     def hash(self) -> str:

@@ -22,6 +22,7 @@ NOT_DECISIONS = {
     "tuned",
     "existed",
     "looks",
+    "stopped",
     "former_looks",
     "metrics",
 }

@@ -16,19 +16,21 @@ from sweep.store.states import CLOSED, OPEN, AttemptOutcome, RunState
 from sweep.store.store import Store
 
 
-def cancel(store: Store, ids: Sequence[str]) -> int:
-    """Cancel runs; returns how many were cancelled. Runs with a result keep it."""
+def cancel(store: Store, ids: Sequence[str], cause: str | None = None) -> int:
+    """Cancel runs; returns how many were cancelled. Runs with a result keep it.
+
+    `cause`: why, as a few words for people.
+    """
+    ended = {"state": RunState.CANCELLED, **({"cause": cause} if cause else {})}
     changed: list[str] = []
     with store.write() as connection:
         for run_id in ids:
             cancellable = update(runs).where(
                 runs.c.id == run_id, runs.c.state.in_(OPEN | {RunState.FAILED})
             )
-            if connection.execute(
-                cancellable.values(UNCLAIMED | {"state": RunState.CANCELLED})
-            ).rowcount:
+            if connection.execute(cancellable.values(UNCLAIMED | ended)).rowcount:
                 changed.append(run_id)
-        end = {"outcome": AttemptOutcome.CANCELLED, "reason": "cancelled"}
+        end = {"outcome": AttemptOutcome.CANCELLED, "reason": cause or "cancelled"}
         end_attempts(store, connection, dict.fromkeys(changed, end))
         _write_study_files(store, connection, changed)
     return len(changed)

@@ -14,7 +14,7 @@ MAX_ARMS = 6
 
 def basis_lines(report: Report) -> list[str]:
     """What the verdicts rest on; nothing for an import whose verdicts all rest on its file."""
-    arms = report.arms[1:]
+    arms = [arm for arm in report.arms[1:] if not arm.stopped]
     if not arms or (report.imported and all(arm.result.basis == "planned" for arm in arms)):
         return []
     groups = _groups(arms, imported=report.imported)

@@ -19,6 +19,7 @@ from sweep.forecast.power import Power
 from sweep.forecast.price import Price, SeedsNeeded, TrainingTime, training_time
 from sweep.reports.design_text import comparison_parts, design_parts
 from sweep.reports.document import print_some
+from sweep.reports.stopped_text import stop_worse_lines
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
@@ -129,6 +130,7 @@ def _outline_lines(outline: Outline, time: TrainingTime) -> Iterator[str]:
         yield from (f"{note}." for note in inputs.notes(arm.spec for arm in outline.plan.arms))
     if time.runs:
         yield _time_line(time)
+    yield from stop_worse_lines(outline.plan)
     yield from _power_lines(outline.power)
 
 

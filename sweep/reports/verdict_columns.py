@@ -87,7 +87,8 @@ def _time_to_settle(arm: ArmReport) -> str:
 def _runs_done(arm: ArmReport) -> str:
     """`5`, or `4 of 5` if runs are missing."""
     result = arm.result
-    total = result.n_done + result.n_diverged + result.n_failed + result.n_missing
+    ended = result.n_done + result.n_diverged + result.n_failed
+    total = ended + result.n_missing + (arm.stopped.runs if arm.stopped else 0)
     return str(total) if result.n_done == total else f"{result.n_done} of {total}"
 
 
@@ -111,6 +112,7 @@ def _verdict_cell(row: TableRow) -> str:
         return "reference"
     result = row.result
     words = [_with_basis(_verdict_words(row), row)] if result.verdict else []
+    words += [f"{row.stopped.runs} stopped"] if row.stopped else []
     words += [f"{result.n_diverged} diverged"] if result.n_diverged else []
     words += [f"{result.n_failed} failed"] if result.n_failed else []
     marks = " *" if result.sensitive else ""
@@ -127,6 +129,8 @@ def _with_basis(words: str, arm: ArmReport) -> str:
 
 def _verdict_words(arm: ArmReport) -> str:
     result = arm.result
+    if arm.stopped:
+        return f"worse ({arm.stopped.decision.words})"
     if result.verdict == "undecided":
         return _undecided_words(arm)
     if result.verdict == "unstable" and result.p is not None:

@@ -97,6 +97,11 @@ def _arm_json(arm: ArmReport) -> dict[str, Any]:
         "seconds_to_settle": arm.seconds_to_settle,
         "seconds": arm.seconds,
         **_settling_json(arm.settling),
+        **(
+            {"stopped": {**arm.stopped.decision.json, "runs": arm.stopped.runs}}
+            if arm.stopped
+            else {}
+        ),
     }
 
 
@@ -138,7 +143,7 @@ def _flat(arm: dict[str, Any], report: Report) -> dict[str, Any]:
     """An arm with a column for each figure of each guard: `guard_loss_state`."""
     from analysis.guards import GuardVerdict
 
-    answers = arm.pop("guards", {})
+    answers, _ = arm.pop("guards", {}), arm.pop("stopped", None)
     names = [field.name for field in fields(GuardVerdict) if field.name != "arm"]
     return arm | {
         f"guard_{guard.metric.name}_{name}": answers.get(guard.metric.name, {}).get(name)

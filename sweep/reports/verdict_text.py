@@ -31,6 +31,7 @@ from sweep.reports.run_lines import run_lines
 from sweep.reports.search_text import tuned_columns, tuning_json, tuning_parts
 from sweep.reports.seeds_text import sd_interval, seeds_of, shared_seed_lines
 from sweep.reports.settling_text import settling_lines
+from sweep.reports.stopped_text import stopped_lines
 from sweep.reports.verdict_columns import (
     SEEDS_UNKNOWN,
     TableRow,
@@ -192,6 +193,7 @@ def footnotes(report: Report) -> list[str]:
         *basis_lines(report),
         *race_lines(report),
         *_mark_lines(report),
+        *stopped_lines(report.arms),
         *run_lines(report.judgement),
     ]
     lines += withdrawn_lines(report.history)

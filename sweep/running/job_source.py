@@ -23,8 +23,11 @@ class JobSource(Protocol):
     def next(self, free: int) -> Sequence[Job]:
         """Queue and return further jobs; about `free` of them can start now."""
 
-    def advanced(self, job: Job, event: Event) -> None:
-        """A job has taken some steps. Called for each point of its curve."""
+    def advanced(self, job: Job, event: Event) -> Sequence[str]:
+        """A job has taken some steps; returns sentences for people on what follows from it.
+
+        Called for each point of its curve. Raises StoreBusyError.
+        """
 
 
 class NoMoreJobs:
@@ -35,5 +38,9 @@ class NoMoreJobs:
     def next(self, free: int) -> Sequence[Job]:  # noqa: ARG002  (there are none)
         return ()
 
-    def advanced(self, job: Job, event: Event) -> None:
+    def advanced(self, job: Job, event: Event) -> Sequence[str]:  # noqa: ARG002
         """Curves decide nothing."""
+        return ()
+
+
+NO_SOURCE = NoMoreJobs()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sweep.design.plan import Plan
@@ -46,7 +46,7 @@ class Race:
             if study.plan_hash != self._plan.hash:
                 return Round(news=news)
             standing = race_standing(self._store, study)
-            news += self._news(standing)
+            news += self._news(standing, self._store.plan(study).stopped)
             wanted = {cell: self._jobs[cell] for cell in standing.wanted}
             missing = {cell: wanted[cell] for cell in self._open(wanted)}
             if not wanted or (room is not None and len(missing) > room):
@@ -68,9 +68,9 @@ class Race:
             if job.run_id not in states or states[job.run_id].is_open
         ]
 
-    def _news(self, standing: Standing) -> list[str]:
-        """Say which arms have left since the last call."""
-        fresh = [arm for arm in standing.left if arm not in self._told]
+    def _news(self, standing: Standing, stopped: Collection[str]) -> list[str]:
+        """Say which arms have left since the last call, but for those that were stopped early."""
+        fresh = [arm for arm in standing.left if arm not in self._told and arm not in stopped]
         self._told.update(fresh)
         return [left_words(arm, standing) for arm in fresh]
 

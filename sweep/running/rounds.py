@@ -18,6 +18,11 @@ class Rounds:
     watcher: Watcher
     summary: Summary
 
+    def tell(self, news: Sequence[str]) -> None:
+        """Show sentences on the results so far, if there are any."""
+        if news:
+            self.watcher.supplied({}, news)
+
     def next(self, room: int | None, *, waiting: bool) -> Sequence[Job]:
         """Return the jobs of the next round, when the others have ended; none if it is the end.
 

@@ -19,7 +19,7 @@ from sweep.queue.leases import RENEW_SECONDS
 from sweep.queue.queue import EXTRA_CLAIMS, FEW_EXTRA_CLAIMS, Queue
 from sweep.running.attempt import Running, StopRequest, change_after, prepare_all
 from sweep.running.budget import Spending
-from sweep.running.job_source import JobSource, NoMoreJobs
+from sweep.running.job_source import JobSource
 from sweep.running.obstacles import Obstacles
 from sweep.running.retries import MIN_ALIKE, FailurePattern
 from sweep.running.rounds import Rounds
@@ -49,14 +49,13 @@ class Scheduler:
         self._pattern = FailurePattern(max(len(executor.slots), MIN_ALIKE))
         self._free = deque(executor.slots)
         self._pending: deque[Job] = deque()
-        self._source: JobSource = NoMoreJobs()
+        self._source = settings.source
         self._elsewhere: list[Job] = []
         """Jobs that another scheduler holds, or that wait for a retry."""
         self._closed: list[Job] = []
         """Jobs that have failed or were cancelled; `sweep retry` may queue them again."""
         self._running: dict[Path, Running] = {}
         self._unrecorded: list[tuple[Job, Change]] = []
-        """Changes that are not in the database yet."""
         self._extra_claims = FEW_EXTRA_CLAIMS
         self._renewed = self._checked = time.monotonic()
         self._summary = Summary()
@@ -84,9 +83,10 @@ class Scheduler:
                 if self._refill():
                     self._turn()
                 hurry = self._unrecorded and not self._obstacles.database
-                for ended in self._executor.wait(0.001 if hurry else TICK_SECONDS):
+                over = self._executor.wait(0.001 if hurry else TICK_SECONDS)
+                self._show_progress()  # also the last points of the runs that have ended
+                for ended in over:
                     self._end(ended)
-                self._show_progress()
                 self._check_all()
                 self._report()
         finally:
@@ -217,7 +217,7 @@ class Scheduler:
             for event in run.progress():
                 self._watcher.advanced(run.job, event)
                 with contextlib.suppress(StoreBusyError):  # the next point is as good
-                    self._source.advanced(run.job, event)
+                    self._rounds.tell(self._source.advanced(run.job, event))
 
     def _check_all(self) -> None:
         """Once per `CHECK_SECONDS`: check the disk, the database, and the running attempts."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sweep.executors.fork_server import PRELOAD_GPT
 from sweep.running.budget import NO_BUDGET, Budget
+from sweep.running.job_source import NO_SOURCE, JobSource
 from sweep.running.supplier import NoSupplier, Supplier
 from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
@@ -32,6 +33,8 @@ class Settings:
     budget: Budget = NO_BUDGET
     supplier: Supplier = field(default_factory=NoSupplier)
     """Decides which jobs come after the first ones."""
+    source: JobSource = NO_SOURCE
+    """Gives further jobs while others run, and may stop some."""
 
 
 def settings_for(study: Study, *, fail_fast: bool) -> Settings:

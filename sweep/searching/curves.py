@@ -26,17 +26,15 @@ def search_curves(
 
     It is the training loss or, for a script, the metric at that step.
     """
-    stored = _stored(store, [run.run_id for each in trials for run in each.runs], metric)
-    return {
-        each.name: mean_curve(
-            [
-                stored.get(run.run_id) or _of_directory(store, run.run_id, metric)
-                for run in each.runs
-            ]
-        )
-        for each in trials
-        if each.outcome in {Outcome.COMPLETE, Outcome.PRUNED}
-    }
+    ended = [each for each in trials if each.outcome in {Outcome.COMPLETE, Outcome.PRUNED}]
+    found = run_curves(store, [run.run_id for each in ended for run in each.runs], metric)
+    return {each.name: mean_curve([found[run.run_id] for run in each.runs]) for each in ended}
+
+
+def run_curves(store: Store, ids: Sequence[str], metric: str) -> dict[str, dict[int, float]]:
+    """Return the curve of each run by step, also of runs that have not ended; empty if unknown."""
+    stored = _stored(store, ids, metric)
+    return {each: stored.get(each) or _of_directory(store, each, metric) for each in ids}
 
 
 def mean_curve(of_runs: Sequence[Mapping[int, float]]) -> dict[int, float]:

@@ -84,9 +84,10 @@ class TrialSource:
         lacking = [each for each in self._problems if len(known[each.key]) < each.trials]
         return min(lacking, key=lambda each: len(known[each.key]), default=None)
 
-    def advanced(self, job: Job, event: Event) -> None:
+    def advanced(self, job: Job, event: Event) -> Sequence[str]:
         """Stop the trial of this job if the pruner says so."""
         self._pruning.advanced(job.run_id, event)
+        return ()
 
     def finish(self) -> None:
         """Write the last results to the Optuna storage, and close it."""

@@ -9,6 +9,7 @@ from typing import Any
 from sweep.metrics.metric import Direction, Metric
 from sweep.metrics.registry import METRICS, PRIMARY
 from sweep.store.search_content import SearchContent, TunedContent
+from sweep.store.stopped_content import StoppedContent, read_stopped
 from sweep.study.analysis_section import budget_arm, without_unset
 from sweep.study.names import BASELINE
 
@@ -146,6 +147,8 @@ class PlanContent:
     """By arm: the seeds that `sweep settle` added."""
     race_start: int | None = None
     """Seeds that every arm of a race has; None for a fixed plan."""
+    stopped: Mapping[str, StoppedContent] = field(default_factory=dict)
+    """By arm: the decision to stop it early."""
     vary: Sequence[str] = ()
     """Random streams that differ between seeds."""
     hold: int = 0
@@ -222,6 +225,7 @@ class PlanContent:
             arm_seeds=json.get("arm_seeds", {}),
             settled=json.get("settled", {}),
             race_start=(json.get("race") or {}).get("start"),
+            stopped=read_stopped(json.get("stopped", {})),
             vary=json.get("vary", ()),
             hold=json.get("hold", 0),
             overrides=json.get("overrides", {}),

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from model.config import Config, Whole
 from sweep.study.names import STREAMS, Name
 from sweep.study.seeds import RaceSeeds, SeedList, SeedNumber, further_seeds
+from sweep.study.stop_worse import StopWorse
 from trainer.recipe import Seed, Seeds
 
 DEFAULT_KIND = "one-at-a-time"
@@ -40,6 +41,11 @@ class Design(Config):
     """Streams of random numbers that a seed sets."""
     hold: Seed = 0
     """Seed of the streams that do not vary."""
+    stop_worse: StopWorse | None = Field(
+        default=None, examples=[{"at": [0.3, 0.6], "margin": 0.05}]
+    )
+    """`{ at = [0.3, 0.6], margin = 0.05 }`: an arm whose curve is shown to be worse than the
+    baseline's by more than the margin is stopped there. Left out: every run ends by itself."""
 
     @property
     def race(self) -> RaceSeeds | None:

@@ -40,6 +40,8 @@ class Evidence:
     """The different provenances of the runs."""
     lacking: int = 0
     """Runs that are done without the metric."""
+    stopped: frozenset[str] = frozenset()
+    """Arms that were stopped early."""
 
     @property
     def lacks_metric(self) -> bool:
@@ -48,9 +50,19 @@ class Evidence:
 
     @property
     def judged_runs(self) -> pd.DataFrame:
-        """The columns that `analysis.verdict.judge` reads: `JUDGED_COLUMNS`, and `STREAM_SEEDS`."""
+        """The columns that `analysis.verdict.judge` reads: `JUDGED_COLUMNS`, and `STREAM_SEEDS`.
+
+        Arms that were stopped early have no results here: which runs they have depends on how bad
+        they are, so a test of these would not hold.
+        """
         streams = [column.name for column in STREAM_SEEDS if column.name in self.frame]
-        return self.frame[[*JUDGED_COLUMNS, *streams]]
+        found = self.frame[[*JUDGED_COLUMNS, *streams]]
+        if not self.stopped:
+            return found
+        hidden = found.arm.isin(self.stopped)
+        return found.assign(
+            loss=found.loss.mask(hidden), status=found.status.mask(hidden, RunState.CANCELLED)
+        )
 
     @cached_property
     def seconds_per_run(self) -> dict[str, float]:
@@ -101,10 +113,17 @@ def read_evidence(store: Store, study: str, metric: str | None = None) -> Eviden
             "provenance": provenances,
         }
     )
+    lacking = _mark_failed(frame)
+    provenance = [parse_provenance(text) for text in numbers]
+    return Evidence(frame, provenance, lacking, frozenset(plan.stopped))
+
+
+def _mark_failed(frame: pd.DataFrame) -> int:
+    """Let runs without the metric count as failed; returns how many are done."""
     lacking = frame.loss.isna() & (frame.status == RunState.DONE)
     if lacking.any():
         frame.loc[lacking, "status"] = RunState.FAILED
-    return Evidence(frame, [parse_provenance(text) for text in numbers], int(lacking.sum()))
+    return int(lacking.sum())
 
 
 def _streams_may_repeat(store: Store, study: str) -> bool:

@@ -23,6 +23,7 @@ from sweep.verdicts.guards import Guard, find_guards
 from sweep.verdicts.references import study_references
 from sweep.verdicts.run_facts import RunFacts, find_run_facts
 from sweep.verdicts.settling import Settling, find_settling
+from sweep.verdicts.stopped import StoppedArm, find_stopped, with_stopped
 from sweep.verdicts.test_text import MAX_RUNS, ChunkEffects, TextDependence, read_chunk_effects
 
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ class ArmReport:
     their number or the time of a run is unknown. `settling` has what the study's command takes."""
     seconds: float | None
     """Training time of all its runs so far; None if no run was timed."""
-    settling: Settling | None
+    settling: Settling | None = None
     """What the command costs that would settle an undecided verdict; None if that is unknown."""
+    stopped: StoppedArm | None = None
+    """The decision to stop it early; None for other arms."""
 
     @property
     def name(self) -> str:
@@ -184,11 +187,12 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
     names, withdrawn = [arm.name for arm in arms], history.questions_withdrawn
     is_planned, is_test_loss = metric == plan.primary, metric == PRIMARY
     rules = analysis_plan(names, plan, withdrawn, metric)
-    judgement = _judge(evidence, rules, is_primary=is_planned)
+    judged = _judge(evidence, rules, is_primary=is_planned)
+    judgement = with_stopped(judged, evidence)
     guards = _guards(find_guards(store, study.name, plan, names, withdrawn), questions)
     chunk_effects = _chunk_effects(store, study.name, evidence, plan) if is_test_loss else NO_CHUNKS
     settling = find_settling(store, study, judgement.arms, evidence)
-    made = _arm_reports(judgement, arms, evidence, chunk_effects, plan.analysis.smallest_effect)
+    made = _arm_reports(judgement, arms, evidence, chunk_effects, plan)
     return Report(
         study=study.name,
         plan_hash=study.plan_hash,
@@ -196,7 +200,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         analysis=plan.analysis,
         judgement=judgement,
         arms=[replace(arm, settling=settling.get(arm.name)) for arm in made],
-        family_growth=find_family_growth(store, study, evidence, judgement) if is_planned else None,
+        family_growth=find_family_growth(store, study, evidence, judged) if is_planned else None,
         references=_references(store, study, judgement.arms[0].mean) if is_test_loss else [],
         evidence=evidence,
         facts=find_run_facts(evidence, plan),
@@ -266,21 +270,21 @@ def _arm_reports(
     arms: Sequence[ArmRow],
     evidence: Evidence,
     chunk_effects: ChunkEffects,
-    smallest_effect: float,
+    plan: PlanContent,
 ) -> list[ArmReport]:
     from analysis.cost import seconds_to_settle
 
-    baseline, per_run = arms[0].name, evidence.seconds_per_run
+    per_run, stopped = evidence.seconds_per_run, find_stopped(plan, evidence)
     return [
         ArmReport(
             interventions=list(arm.interventions),
             result=result,
-            text=chunk_effects.text_dependence(result, smallest_effect),
+            text=chunk_effects.text_dependence(result, plan.analysis.smallest_effect),
             seconds_to_settle=seconds_to_settle(
-                result.seeds_to_settle, arm.name, baseline, per_run
+                result.seeds_to_settle, arm.name, arms[0].name, per_run
             ),
             seconds=evidence.seconds_spent.get(arm.name),
-            settling=None,
+            stopped=stopped.get(arm.name),
         )
         for arm, result in zip(arms, judgement.arms, strict=True)
     ]
