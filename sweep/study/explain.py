@@ -69,7 +69,7 @@ def printable_key(keys: Keys) -> str:
 def paste(keys: Keys, model: type[BaseModel]) -> tuple[str, ...]:
     """The line of a missing field, or those of a missing table, with an example of each field."""
     *table, name = keys
-    found = model_at(keys, model)
+    found = _table_at(keys, model)
     if found is not None:
         required = [field for field, info in found.model_fields.items() if info.is_required()]
         return (
@@ -82,6 +82,11 @@ def paste(keys: Keys, model: type[BaseModel]) -> tuple[str, ...]:
     return (_assignment(name, above),)
 
 
+def _table_at(keys: Keys, model: type[BaseModel]) -> type[BaseModel] | None:
+    """The model of a table; None for a value that may be something else, such as a number."""
+    return None if is_union_at(keys, model) else model_at(keys, model)
+
+
 def _mistake(
     keys: Keys, findings: list[ErrorDetails], model: type[BaseModel], must: str
 ) -> Mistake:
@@ -92,7 +97,7 @@ def _mistake(
         return _unknown(keys, value, model)
     if kind == "missing":
         table = f" to {_header(keys[:-1])}" if len(keys) > 1 else " above the first table"
-        where = "" if model_at(keys, model) else table
+        where = "" if _table_at(keys, model) else table
         return Mistake(keys, f"'{key}' is missing; add{where}:", paste(keys, model))
     if kind == "value_error":
         reason = str(first["ctx"]["error"])

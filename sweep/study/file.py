@@ -22,7 +22,7 @@ from sweep.metrics.metric import Metric
 from sweep.study.analysis_section import Analysis
 from sweep.study.design_section import Design
 from sweep.study.explain import explain
-from sweep.study.field_names import suggest
+from sweep.study.field_names import NAME, suggest
 from sweep.study.jobs_section import Jobs
 from sweep.study.judged_metrics import (
     check_declared,
@@ -232,5 +232,6 @@ def recipe_advice(key: str) -> str:
         inside = ", ".join(each for each in RECIPE_FIELDS if each.startswith(f"{fields[0]}."))
         return f"; the fields of {fields[0]!r} are {inside}"
     if fields and found.certain:
-        return f"; a study file sets {fields[0]!r}, the same for all arms"
+        general = min(fields, key=lambda each: NAME in each)  # rather than of one arm
+        return f"; a study file sets {general!r}, the same for all arms"
     return found.words() if found.note else "; docs/recipe.md lists them"

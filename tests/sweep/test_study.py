@@ -161,11 +161,15 @@ CHANGES = {
         "[interventions.baseline]",
         "[interventions.baseline]: that is the name of the arm without interventions; use another name",
     ),
-    "no seeds": ("seeds = 2", "seeds = 0", "'design.seeds' = 0 must be a list or at least 1"),
+    "no seeds": (
+        "seeds = 2",
+        "seeds = 0",
+        "'design.seeds' = 0 must be a list or at least 1 or a table",
+    ),
     "an empty list of seeds": (
         "seeds = 2",
         "seeds = []",
-        "design: seeds is empty; give at least one seed, or a number of seeds",
+        "design.seeds: seeds is empty; give at least one seed, or a number of seeds",
     ),
     "seeds left out": (
         "seeds = 2\n",
@@ -175,7 +179,7 @@ CHANGES = {
     "a repeated seed": (
         "seeds = 2",
         "seeds = [3, 1, 3]",
-        "design: seed 3 is repeated; a run is not evidence twice, so name it once",
+        "design.seeds: seed 3 is repeated; a run is not evidence twice, so name it once",
     ),
     "a negative seed": (
         "seeds = 2",
