@@ -22,6 +22,8 @@ INSIDE = {
     "safe_df",
     "chi_square_interval",
     "visible_shift",
+    "judge_once",
+    "race_standing",
 }
 """Functions that only other modules of the package call."""
 

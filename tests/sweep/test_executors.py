@@ -15,7 +15,7 @@ from sweep.executors.registry import EXECUTORS
 from sweep.executors.slots import Slot
 from sweep.metrics.registry import METRICS, PRIMARY
 from sweep.study.file import parse_study
-from trainer.rundir.directory import Request, Result, RunDirectory
+from trainer.rundir.directory import Request, RunDirectory
 from trainer.rundir.exits import Exit
 
 
@@ -48,10 +48,10 @@ def test_every_executor_trains_a_run_and_reports_its_end(
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_every_metric_is_recorded_and_has_words(name: str) -> None:
+def test_every_metric_has_words(name: str) -> None:
     metric = METRICS[name]
-    assert metric.name in Result.model_fields
+    assert metric.name == name
     assert metric.title
-    assert metric.unit
+    assert metric.unit or metric.is_exact
     assert metric.direction.better in {"negative", "positive"}
     assert PRIMARY in METRICS.values()

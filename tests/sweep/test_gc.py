@@ -18,7 +18,17 @@ from sqlalchemy import delete, insert, select, update
 
 from sweep.machine.disk import size_of
 from sweep.queue.control import cancel
-from sweep.store.schema import arms, attempts, chunk_losses, curves, members, runs, studies
+from sweep.store.schema import (
+    arms,
+    attempts,
+    chunk_losses,
+    curves,
+    members,
+    metric_points,
+    metrics,
+    runs,
+    studies,
+)
 from sweep.store.store import Store
 from tests.disks import fill_disk, small_disk
 from tests.sweep.conftest import CORPUS_HASH
@@ -194,7 +204,7 @@ def test_runs_that_the_database_does_not_know_are_freed_on_request(
 ) -> None:
     name = folders["done"].path.name
     with filled.write() as connection:
-        for table in (members, curves, chunk_losses, attempts):
+        for table in (members, curves, chunk_losses, attempts, metrics, metric_points):
             connection.execute(delete(table).where(table.c.run_id.startswith(name)))
         connection.execute(delete(runs).where(runs.c.id.startswith(name)))
     kept = gc(sweep, tmp_path)["kept"]
