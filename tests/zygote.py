@@ -199,7 +199,7 @@ def set_title(title: str) -> None:
     with contextlib.suppress(OSError):
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         start, end = int(fields[45]), int(fields[46])
-        words = title.encode()[: end - start - 1]
+        words = os.fsencode(title)[: end - start - 1]
         ctypes.memmove(start, words.ljust(end - start, b"\0"), end - start)
 
 

@@ -20,7 +20,7 @@ def runs_frame(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     renamed = {"test_loss": "loss", "state": "status", "id": "run"}
-    own = {renamed.get(name, name) for name in runs[0]} if runs else set()
+    own = {each for name in (runs[0] if runs else ()) for each in (name, renamed.get(name, name))}
     frame = pd.DataFrame([_row(run, own) for run in runs]).rename(columns=renamed)
     first = [column for column in COLUMNS if column in frame]
     frame["loss"] = frame["loss"].astype(float)
