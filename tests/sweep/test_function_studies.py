@@ -109,7 +109,7 @@ def test_another_file_that_the_function_uses_makes_other_runs(folder: Path, swee
     [
         ("fit:train", "fit:trian", "fit.py has no function 'trian'; did you mean 'train'?"),
         ("fit:train", "fti:train", "there is no module 'fti' in"),
-        ("fit:train", "fit", "'trainer.function'"),
+        ("fit:train", "fit", "trainer.function: 'fit' must name a module and a function"),
     ],
 )
 def test_a_function_that_does_not_exist_is_refused_before_anything_runs(
