@@ -33,7 +33,7 @@ def _check_streams(names: list[str]) -> list[str]:
 def _check_function(name: str) -> str:
     if not re.fullmatch(r"[\w.]+:[\w.]+", name):
         raise ValueError(
-            f'function = {shown(name)} must name a module and a function in it, as in "fit:train"'
+            f'{shown(name)} must name a module and a function in it, as in "fit:train"'
         )
     return name
 
