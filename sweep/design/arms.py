@@ -15,6 +15,7 @@ from sweep.design.pairs import pairs
 from sweep.design.plan import Arm, Plan
 from sweep.design.search import search_mistakes
 from sweep.design.seeds import seeds_by_arm, wrong_seeds
+from sweep.design.specs import make_specs
 from sweep.design.stop_worse import stop_worse_mistakes
 from sweep.errors import did_you_mean
 from sweep.study.file import Study, changed_fields
@@ -146,14 +147,11 @@ def _arm(study: Study, name: str, interventions: tuple[str, ...], own_seeds: Seq
     changes: dict[str, Any] = {}
     keys = _keys_of(study, name, interventions)
     try:
-        design = study.design
-        seeds = {seed: design.streams(seed) for seed in own_seeds}
         for each in interventions:
             changes.update(changed_fields(study.interventions[each]))
-        spec = trainer_of(study).make_spec(study, changes, next(iter(seeds.values())))
+        specs = make_specs(study, changes, own_seeds)
     except InvalidStudyError as error:
         raise InvalidStudyError([_of_arm(keys, name, each) for each in error.mistakes]) from error
-    specs = {seed: spec.with_seeds(each) for seed, each in seeds.items()}
     return Arm(name, interventions, changes, specs)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sweep.design.plan import Arm
+from sweep.design.specs import make_specs
 from sweep.study.analysis_section import budget_arm
 from sweep.study.file import Study
 from sweep.study.mistakes import InvalidStudyError, Mistake
-from sweep.trainers.registry import trainer_of
 
 KEYS = ("analysis", "exchange")
 
@@ -38,12 +38,8 @@ def budget_arms(study: Study, others: Sequence[str]) -> tuple[list[Arm], list[Mi
 
 
 def _arm(study: Study, name: str, factor: float) -> Arm:
-    design = study.design
-    seeds = {seed: design.streams(seed) for seed in design.seed_list()}
     changes = {"train.tokens": round(factor * study.baseline.train.tokens)}
-    spec = trainer_of(study).make_spec(study, changes, next(iter(seeds.values())))
-    specs = {seed: spec.with_seeds(each) for seed, each in seeds.items()}
-    return Arm(name, (), changes, specs)
+    return Arm(name, (), changes, make_specs(study, changes, study.design.seed_list()))
 
 
 def _same_steps(arms: Sequence[Arm]) -> Iterator[Mistake]:

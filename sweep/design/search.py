@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, Literal
 
 from sweep.design.plan import Arm, Plan
+from sweep.design.specs import make_specs
 from sweep.study.file import Study, changed_fields
 from sweep.study.mistakes import InvalidStudyError, Mistake
 from sweep.study.names import BASELINE
@@ -213,7 +214,5 @@ def tuned_plan(
 
 def _with_values(plan: Plan, arm: Arm, values: Mapping[str, Any]) -> Arm:
     """The arm with further fields set."""
-    study, changes = plan.study, {**arm.changes, **values}
-    make = trainer_of(study).make_spec
-    specs = {seed: make(study, changes, study.design.streams(seed)) for seed in arm.specs}
-    return replace(arm, changes=changes, specs=specs)
+    changes = {**arm.changes, **values}
+    return replace(arm, changes=changes, specs=make_specs(plan.study, changes, arm.specs))
