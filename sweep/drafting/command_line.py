@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.errors import UserError, did_you_mean
+from sweep.study.local_modules import file_of_module
 from sweep.terminal.printable import shown
-from sweep.trainers.local_modules import file_of_module
 
 SUFFIXES = frozenset({".py", ".sh", ".bash", ".jl", ".R", ".r", ".js", ".lua", ".pl", ".rb"})
 """Suffixes of scripts."""

@@ -17,7 +17,7 @@ from sweep.drafting.metrics import Proposal, propose_metric
 from sweep.drafting.roles import Role, role_of, streams_of
 from sweep.drafting.values import Value, value_of
 from sweep.errors import UserError
-from sweep.trainers.local_modules import MAX_BYTES, local_files, parse
+from sweep.study.local_modules import MAX_BYTES, local_files, parse
 
 RESERVED = frozenset({"seed", "gpus", "port", "run_dir", "attempt", "result", "parameters"})
 """Placeholders that mean something else."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from sweep.drafting.printed import Field, Printed, printed_texts
 from sweep.metrics.metric import Direction
 from sweep.metrics.names import direction_of_name, words_of_name
-from sweep.trainers.local_modules import parse
+from sweep.study.local_modules import parse
 
 NUMBER = r"[-+\w.]+"
 """Matches a number, and also nan and inf, which count as diverged."""

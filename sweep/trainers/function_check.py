@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sweep.errors import did_you_mean
+from sweep.study.local_modules import file_of_module
 from sweep.terminal.printable import shown
-from sweep.trainers.local_modules import file_of_module
 
 CALL = "(parameters, seed, run_dir, report)"
 ARGUMENTS = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sweep.trainers.local_modules import file_of_module, imported_names, local_files
+from sweep.study.local_modules import file_of_module, imported_names, local_files
 
 HEAVY = {
     "torch": ("torch", "torch.optim"),

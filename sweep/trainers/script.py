@@ -19,11 +19,11 @@ from sweep.study.metrics_section import MetricSettings, SourceSettings
 from sweep.study.mistakes import InvalidStudyError, Mistake
 from sweep.study.names import STREAMS
 from sweep.study.parameters_section import set_parameters
+from sweep.study.script_code import find_code, mentions
 from sweep.study.trainer_section import ONE_SEED, STREAM_NAMES, ScriptTrainer
 from sweep.trainers.base import Cost, End, Inputs, RunIdentity, RunSpec
 from sweep.trainers.ends import find_result, read_end
 from sweep.trainers.preloads import heavy_imports
-from sweep.trainers.script_code import find_code, mentions
 from sweep.trainers.script_mistakes import find_program, script_mistakes
 from trainer.errors import RunDirectoryError
 from trainer.files import write_json

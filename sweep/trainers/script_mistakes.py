@@ -11,10 +11,10 @@ from sweep.errors import StudyError, did_you_mean
 from sweep.study.file import Study
 from sweep.study.mistakes import Mistake
 from sweep.study.names import STREAMS
+from sweep.study.script_code import find_code, mentions
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.terminal.printable import shown
 from sweep.trainers.function_check import why_no_function
-from sweep.trainers.script_code import find_code, mentions
 from trainer.errors import CommandError
 from trainer.scripts.placeholders import PLACEHOLDERS, names
 

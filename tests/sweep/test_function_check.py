@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sweep.study.local_modules import local_files
+from sweep.study.script_code import find_code
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.trainers.function_check import why_no_function
-from sweep.trainers.local_modules import local_files
 from sweep.trainers.preloads import heavy_imports
-from sweep.trainers.script_code import find_code
 
 TRAIN = "def train(parameters, seed, run_dir, report):\n    return {}\n"
 

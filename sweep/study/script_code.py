@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from sweep.errors import StudyError, did_you_mean
+from sweep.study.local_modules import local_files
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.terminal.printable import shown
-from sweep.trainers.local_modules import local_files
 
 MAX_FILES = 10_000
 """Files that the patterns of one study may match."""
