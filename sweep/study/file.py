@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from sweep.study.mistakes import InvalidStudyError, Lines, Mistake
 from sweep.study.names import Name, Reason
 from sweep.study.parameters_section import Parameters
 from sweep.study.reading import read_study_text
+from sweep.study.script_code import find_code
 from sweep.study.search_section import Search
 from sweep.study.seeds import SeedList, SeedNumber
 from sweep.study.tokenizer_paths import name_tokenizers
@@ -123,6 +125,25 @@ class Study(Config):
     def source(self) -> Path:
         """The path of the study file."""
         return Path(self._source)
+
+    @property
+    def script(self) -> ScriptTrainer:
+        """The script that trains its runs. Only for a study that has one."""
+        assert self.trainer is not None  # noqa: S101  (for the type checker)
+        return self.trainer
+
+    @property
+    def script_folder(self) -> Path:
+        """The folder in which its script is run, absolute."""
+        return (self.source.parent / Path(self.script.workdir).expanduser()).resolve()
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """SHA-256 of the files of its script, by path: read once, so that all arms have the same.
+
+        Raises StudyError as `find_code` does.
+        """
+        return find_code(self.script, self.script_folder)
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sweep.errors import StudyError, did_you_mean
-from sweep.study.local_modules import local_files
+from sweep.study.local_modules import file_of_module, local_files
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.terminal.printable import shown
 
@@ -36,24 +36,23 @@ def find_code(settings: ScriptTrainer, folder: Path) -> dict[str, str]:
     return {_relative(path, folder): _hash_of(path) for path in sorted(paths)}
 
 
-def module_file(function: str, folder: Path) -> Path:
-    """Return the file of the module of `package.module:train`, which need not exist."""
-    module = folder.joinpath(*function.partition(":")[0].split("."))
-    package = module / "__init__.py"
-    return package if package.is_file() else module.with_suffix(".py")
-
-
 def _named(settings: ScriptTrainer, folder: Path) -> Iterator[Path]:
-    """Yield the files that a command or a function names, whether they exist or not."""
+    """Yield the files that a command or a function names; those of a command need not exist."""
     if settings.function is not None:
-        yield module_file(settings.function, folder)
+        yield from _module(settings.function.partition(":")[0], folder)
         return
     command = settings.command or []
     for word, following in zip(command, [*command[1:], ""], strict=True):
         if word == "-m":
-            yield module_file(following, folder)
+            yield from _module(following, folder)
         elif not word.startswith("-") and "{" not in word and len(word) < 1000:
             yield folder / word
+
+
+def _module(name: str, folder: Path) -> Iterator[Path]:
+    found = file_of_module(name, [folder])
+    if found is not None:
+        yield found
 
 
 def _matches(pattern: str, folder: Path) -> list[Path]:

@@ -16,10 +16,10 @@ from sweep.executors.base import Ended
 from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
 from sweep.study.metrics_section import MetricSettings, SourceSettings
-from sweep.study.mistakes import InvalidStudyError, Mistake
+from sweep.study.mistakes import Mistake
 from sweep.study.names import STREAMS
 from sweep.study.parameters_section import set_parameters
-from sweep.study.script_code import find_code, mentions
+from sweep.study.script_code import mentions
 from sweep.study.trainer_section import ONE_SEED, STREAM_NAMES, ScriptTrainer
 from sweep.trainers.base import Cost, End, Inputs, RunIdentity, RunSpec
 from sweep.trainers.ends import find_result, read_end
@@ -167,16 +167,15 @@ class ScriptRuns:
         return script_mistakes(study)
 
     def preload(self, study: Study) -> Sequence[str]:
-        function = _script(study).function
-        return heavy_imports(function, script_folder(study)) if function else ()
+        function = study.script.function
+        return heavy_imports(function, study.script_folder) if function else ()
 
     def make_spec(self, study: Study, changes: Mapping[str, Any], seeds: Seeds) -> ScriptRun:
-        script, folder = _script(study), script_folder(study)
         values = set_parameters(study.parameters, changes)
         return ScriptRun(
-            script=script,
-            folder=folder,
-            code=_code(script, folder),
+            script=study.script,
+            folder=study.script_folder,
+            code=study.code,
             values=cast("dict[str, JsonValue]", values),
             sources={name: metric_source(each) for name, each in study.metrics.items()},
             primary=study.metric.name,
@@ -206,7 +205,7 @@ class ScriptRuns:
         *,
         online: bool,  # noqa: ARG002
     ) -> NoInputs:
-        find_program(_script(study), script_folder(study))
+        find_program(study.script, study.script_folder)
         return NoInputs(study)
 
 
@@ -215,11 +214,6 @@ def script_run(spec: RunSpec) -> ScriptRun:
     if not isinstance(spec, ScriptRun):
         raise StudyError("this works for runs of a script only")
     return spec
-
-
-def script_folder(study: Study) -> Path:
-    """The folder in which a study's script is run, absolute."""
-    return (study.source.parent / Path(_script(study).workdir).expanduser()).resolve()
 
 
 def metric_source(settings: MetricSettings) -> MetricSource:
@@ -268,27 +262,14 @@ def _spec_of(request: ScriptRequest) -> ScriptRun:
     )
 
 
-def _script(study: Study) -> ScriptTrainer:
-    assert study.trainer is not None  # noqa: S101  (the registry chose this trainer)
-    return study.trainer
-
-
-def _code(script: ScriptTrainer, folder: Path) -> dict[str, str]:
-    try:
-        return find_code(script, folder)
-    except StudyError as error:
-        raise InvalidStudyError([Mistake(("trainer", "code"), str(error))]) from error
-
-
 def _hashed(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _notes(study: Study) -> Iterable[str]:
-    script = _script(study)
+    script = study.script
     words = " ".join([*(script.command or []), *script.environment.values()])
-    folder = script_folder(study)
-    files = (folder / path for path in _code(script, folder))
+    files = (study.script_folder / path for path in study.code)
     is_given = any(f"{{{name}}}" in words for name in script.seed)
     if script.command and not is_given and not mentions(b"SWEEP_SEED", files):
         yield (

@@ -11,7 +11,7 @@ from sweep.errors import StudyError, did_you_mean
 from sweep.study.file import Study
 from sweep.study.mistakes import Mistake
 from sweep.study.names import STREAMS
-from sweep.study.script_code import find_code, mentions
+from sweep.study.script_code import mentions
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.terminal.printable import shown
 from sweep.trainers.function_check import why_no_function
@@ -56,7 +56,7 @@ def find_program(script: ScriptTrainer, folder: Path) -> None:
 
 
 def _wrong_names(study: Study) -> Iterator[Mistake]:
-    script = _script(study)
+    script = study.script
     for name in study.parameters:
         if name in {*PLACEHOLDERS, "seed", *script.seed}:
             yield Mistake(
@@ -68,7 +68,7 @@ def _wrong_names(study: Study) -> Iterator[Mistake]:
 
 def _wrong_placeholders(study: Study) -> Iterator[Mistake]:
     """Unknown placeholders, and parameters that nothing uses."""
-    script = _script(study)
+    script = study.script
     known = [*study.parameters, *script.seed, "seed", *PLACEHOLDERS]
     texts: list[tuple[tuple[str, ...], str]] = [(COMMAND, each) for each in script.command or []]
     texts += [(("trainer", "environment", k), v) for k, v in script.environment.items()]
@@ -102,27 +102,25 @@ def _wrong_placeholders(study: Study) -> Iterator[Mistake]:
 
 def _uses_all(study: Study) -> bool:
     """True if the script gets all parameters, or seems to read their file."""
-    script = _script(study)
+    script = study.script
     if script.function or script.flags or script.overrides:
         return True
-    folder = study.source.parent / Path(script.workdir).expanduser()
     try:
-        files = [folder / path for path in find_code(script, folder)]
+        files = [study.script_folder / path for path in study.code]
         return mentions(b"SWEEP_PARAMETERS", files)
     except (StudyError, OSError):
         return True  # that the code is wrong is a mistake of its own
 
 
 def _wrong_files(study: Study) -> Iterator[Mistake]:
-    script = _script(study)
-    folder = study.source.parent / Path(script.workdir).expanduser()
+    script, folder = study.script, study.script_folder
     if not folder.is_dir():
         yield Mistake(
             ("trainer", "workdir"), f"'trainer.workdir': the folder {folder} does not exist"
         )
         return
     try:
-        found = find_code(script, folder)
+        found = study.code
     except StudyError as error:
         yield Mistake(("trainer", "code"), str(error))
         return
@@ -137,14 +135,13 @@ def _wrong_files(study: Study) -> Iterator[Mistake]:
 
 
 def _wrong_function(study: Study) -> Iterator[Mistake]:
-    script = _script(study)
-    folder = study.source.parent / Path(script.workdir).expanduser()
-    if script.function is not None and (wrong := why_no_function(script.function, folder)):
+    function = study.script.function
+    if function is not None and (wrong := why_no_function(function, study.script_folder)):
         yield Mistake(("trainer", "function"), f"'trainer.function': {wrong}")
 
 
 def _wrong_streams(study: Study) -> Iterator[Mistake]:
-    script, vary = _script(study), study.design.vary
+    script, vary = study.script, study.design.vary
     if study.design.race is not None and not script.pairs:
         yield Mistake(
             ("design", "seeds"),
@@ -162,8 +159,3 @@ def _wrong_streams(study: Study) -> Iterator[Mistake]:
             ("design", "vary"),
             f"'design.vary' names none of the streams that the script takes ({', '.join(script.seed)})",
         )
-
-
-def _script(study: Study) -> ScriptTrainer:
-    assert study.trainer is not None  # noqa: S101  (the registry chose this trainer)
-    return study.trainer
