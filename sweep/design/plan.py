@@ -140,7 +140,7 @@ class Plan:
         return {"kind": kind, "factors": {each.name: list(each.levels) for each in factors}}
 
     def _seed_content(self) -> dict[str, Any]:
-        """What a plan says of the seeds of single arms and of a race; nothing for other plans."""
+        """The keys of a plan with seeds of single arms or with a race; empty for other plans."""
         own = {
             arm.name: [seed for seed in arm.specs if seed not in self.settled.get(arm.name, ())]
             for arm in self.arms[1:]
@@ -163,7 +163,7 @@ class Plan:
 
 
 def _script_content(study: Study) -> dict[str, Any]:
-    """What a plan says of a script's metric; nothing for the built-in trainer."""
+    """The keys of a plan on a script's metric; empty for the built-in trainer."""
     if study.trainer is None:
         return {}
     metric = study.metric

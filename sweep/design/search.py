@@ -93,7 +93,7 @@ def number_of_trials(study: Study, search: Search) -> int:
 
 
 def search_mistakes(study: Study) -> list[Mistake]:
-    """What is wrong with a study's search; empty without one."""
+    """The mistakes of a study's search; empty without one."""
     search = study.search
     if search is None:
         return []
@@ -135,7 +135,7 @@ def _owners(study: Study, field: str) -> Iterator[str]:
 
 
 def _wrong_with(study: Study, field: str, value: Any) -> list[str]:  # noqa: ANN401  (any TOML value)
-    """What is wrong with the baseline if the field has this value, and right without it."""
+    """The mistakes that this value of the field makes in the baseline, as sentences."""
     make = trainer_of(study).make_spec
     seeds = study.design.streams(study.design.seed_list()[0])
     try:

@@ -29,11 +29,12 @@ class Analysis(Config):
     correction: CorrectionName = "holm"
     """Adjustment of p-values for the number of interventions; see `analysis.multiplicity`."""
     smallest_effect: float = Field(gt=0, examples=[0.005])
-    """Nats per token; smaller effects do not matter."""
+    """In the unit of the primary metric (nats per token of the test loss); smaller effects do not
+    matter."""
     margin: float | None = Field(default=None, gt=0, examples=[0.005])
-    """Nats per token; arms are also tested for an improvement by at least this much."""
+    """In the same unit; arms are also tested for an improvement by at least this much."""
     target: float | None = Field(default=None, examples=[3.28])
-    """Nats per token; the mean loss of every arm is tested for being below it."""
+    """In the same unit; the mean of every arm is tested for being better than it."""
     exchange: list[Annotated[float, Field(ge=0.1, le=10)]] = Field(default=[], max_length=8)
     """Budgets, as factors of the baseline's tokens: `[0.8, 1.25]` trains the baseline with these
     too, as arms that are no questions, and gives effects in tokens."""

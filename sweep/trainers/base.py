@@ -74,7 +74,7 @@ class End:
     events: Sequence[Event] = ()
     """The training curve, if there is a result."""
     primary_value: float | None = None
-    """Of a script's result: the metric that the study is about; None if the run diverged."""
+    """For the result of a script: the metric that the study is about; None if the run diverged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ class RunSpec(Protocol):
 
 
 class Inputs(Protocol):
-    """What the runs of a plan read: corpora, initial weights."""
+    """The corpora and initial weights that the runs of a plan read."""
 
     @property
     def supplies(self) -> Sequence[Supply]:
