@@ -24,8 +24,6 @@ PREPARE_THREADS = 8
 """Threads that prepare run directories: a disk syncs several files as fast as one."""
 TAKEN_RETRY_SECONDS = 10.0
 """Seconds before the next attempt at a run that another process trains."""
-PREPARE_THREADS = 8
-"""Threads that prepare run directories: a disk syncs several files as fast as one."""
 DISK_FULL_REASON = "the disk is full"
 
 
