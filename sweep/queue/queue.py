@@ -15,7 +15,7 @@ See docs/decisions/0007-leases.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,28 +66,28 @@ class Queue:
         """Insert new runs and queue failed ones again; returns how many were queued."""
         wanted = {job.run_id: job for job in jobs}
         with self.store.write() as connection:  # another command may queue the same runs
-            known = self.store.states(list(wanted))
-            fresh = [run_row(job) for run_id, job in wanted.items() if run_id not in known]
+            known = self._insert_new(connection, wanted)
             again = [run_id for run_id, state in known.items() if state == RunState.FAILED]
-            if fresh:
-                connection.execute(insert(runs), fresh)
             for run_id in again:
                 connection.execute(
                     update(runs)
                     .where(runs.c.id == run_id, runs.c.state == RunState.FAILED)
                     .values(UNCLAIMED | {"state": RunState.QUEUED, "cause": None})
                 )
-        return len(fresh) + len(again)
+        return len(wanted) - len(known) + len(again)
 
-    def add_new(self, jobs: Iterable[Job]) -> int:
-        """Insert runs that do not exist yet; returns how many. Failed ones stay as they are."""
-        wanted = {job.run_id: job for job in jobs}
+    def add_new(self, jobs: Iterable[Job]) -> None:
+        """Insert runs that do not exist yet. Failed ones stay as they are."""
         with self.store.write() as connection:
-            known = self.store.states(list(wanted))
-            fresh = [run_row(job) for run_id, job in wanted.items() if run_id not in known]
-            if fresh:
-                connection.execute(insert(runs), fresh)
-        return len(fresh)
+            self._insert_new(connection, {job.run_id: job for job in jobs})
+
+    def _insert_new(self, connection: Connection, wanted: Mapping[str, Job]) -> dict[str, RunState]:
+        """Insert the runs that do not exist yet; returns the states of the others."""
+        known = self.store.states(list(wanted))
+        fresh = [run_row(job) for run_id, job in wanted.items() if run_id not in known]
+        if fresh:
+            connection.execute(insert(runs), fresh)
+        return known
 
     def turn(self, changes: Sequence[Change], wanted: Sequence[str] = (), number: int = 0) -> Turn:
         """Record changes and claim up to `number` of the wanted runs, in one transaction.
