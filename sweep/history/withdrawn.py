@@ -68,6 +68,12 @@ def find_withdrawn(
     ]
 
 
+def questions_withdrawn(store: Store, current: PlanContent) -> int:
+    """Number of withdrawn arms that count in the family of a study's current plan."""
+    plans = [PlanContent.from_json(row.content) for row in store.plans(current.study)]
+    return sum(arm.in_family for arm in find_withdrawn(store, current, plans))
+
+
 def _removed(current: PlanContent, plans: Sequence[PlanContent]) -> dict[str, _LastUse]:
     """The last use of each recipe that is not in the current plan, by the recipe's key."""
     kept = {_key(recipe) for recipe in current.arms.values()}

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from sweep.design.stop_worse import stoppable_arms
-from sweep.history.history import plan_history
 from sweep.history.stopped import record_stops
+from sweep.history.withdrawn import questions_withdrawn
 from sweep.metrics.metric import Direction
 from sweep.queue.control import cancel
 from sweep.running.job_source import NoMoreJobs
 from sweep.searching.curves import run_curves
+from sweep.store.plan_content import PlanContent
 from sweep.store.schema import arms, members
 from sweep.store.select_in import select_in
 from sweep.store.states import RunState
@@ -85,7 +86,8 @@ class WorseArms(NoMoreJobs):
             return ()
         states = self._store.states([*self._ids])
         self._read_points(states)
-        stopped, shown = self._store.plan(study).stopped, self._find(states)
+        plan = self._store.plan(study)
+        stopped, shown = plan.stopped, self._find(plan, states)
         found = {arm: each for arm, each in shown.items() if self._is_open(arm, states)}
         if found.keys() - stopped.keys():
             stopped = record_stops(self._store, study.name, study.plan_hash, found)
@@ -125,12 +127,11 @@ class WorseArms(NoMoreJobs):
                 if point is not None:
                     self._points[job.run_id, number] = point
 
-    def _find(self, states: Mapping[str, RunState]) -> dict[str, StoppedContent]:
+    def _find(self, plan: PlanContent, states: Mapping[str, RunState]) -> dict[str, StoppedContent]:
         """The arms that are shown to be worse, each at its first checkpoint."""
         from analysis.worse import find_worse
 
-        study = self._store.study(self._plan.study.name)
-        questions = len(self._tested) + plan_history(self._store, study).questions_withdrawn
+        questions = len(self._tested) + questions_withdrawn(self._store, plan)
         alpha = self._plan.study.analysis.alpha / len(self._rules.at)
         found: dict[str, StoppedContent] = {}
         for number in range(len(self._rules.at)):
