@@ -17,9 +17,9 @@ from sweep.commands.training import (
     print_gave_up,
 )
 from sweep.design.plan import Plan
-from sweep.design.search import tuned_plan
 from sweep.errors import StudyError
 from sweep.executors.slots import find_slots
+from sweep.history.history import with_tuned
 from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
@@ -29,10 +29,9 @@ from sweep.searching.mirror import Mirror
 from sweep.searching.problem import Problem, problems_of, trials_name
 from sweep.searching.recording import save_search
 from sweep.searching.source import TrialSource
-from sweep.searching.trials import best_trial, read_trials
+from sweep.searching.trials import best_trial, trials_of
 from sweep.store.search_content import TunedArm, TunedContent
 from sweep.store.store import Store
-from sweep.study.search_section import Search
 from sweep.terminal.console import say
 from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
@@ -67,7 +66,7 @@ def search_and_compare(
         return status
     with workspace.open() as store:
         tuned = _tuned(store, problems)
-    compared = _compared(plan, settings, tuned)
+    compared = with_tuned(plan, tuned)
 
     def show(store: Store) -> None:
         print_report(store, store.study(plan.study.name), console)
@@ -76,11 +75,6 @@ def search_and_compare(
     return carry_plan_out(
         workspace, compared, steps, slots=request.slots, fail_fast=request.fail_fast
     )
-
-
-def _compared(plan: Plan, settings: Search, tuned: TunedContent) -> Plan:
-    best = {arm: each.values for arm, each in tuned.arms.items()}
-    return tuned_plan(plan, settings, best, tuned.json)
 
 
 def _run_trials(
@@ -122,12 +116,7 @@ def _run_trials(
 def _announce(problems: list[Problem], store: Store, slots: int, console: Console) -> None:
     """Print what is searched, and how much of it is done."""
     first = problems[0]
-    name = trials_name(first.study.name)
-    done = sum(
-        each.is_over
-        for problem in problems
-        for each in read_trials(store, name, problem.key, problem.direction)
-    )
+    done = sum(each.is_over for problem in problems for each in trials_of(store, problem))
     trials = first.trials * len(problems)
     arms = "" if len(problems) == 1 else f", {first.trials} for each of {len(problems)} arms"
     fields = ", ".join(domain.field for domain in first.domains)
@@ -142,14 +131,12 @@ def _tuned(store: Store, problems: list[Problem]) -> TunedContent:
     """The best trial of each search. Raises StudyError if one has none."""
     arms = {}
     for problem in problems:
-        name = trials_name(problem.study.name)
-        found = read_trials(store, name, problem.key, problem.direction)
-        best = best_trial(found, problem.direction)
+        best = best_trial(trials_of(store, problem), problem.direction)
         if best is None or best.value is None:
             raise StudyError(
                 f"no trial of {problem.arm.name!r} has a result, so that it has no best setting to "
-                f"compare; `sweep status {name}` says why: correct it, or remove it from the study, and "
-                "repeat the command, which keeps the other trials"
+                f"compare; `sweep status {trials_name(problem.study.name)}` says why: correct it, or "
+                "remove it from the study, and repeat the command, which keeps the other trials"
             )
         arms[problem.arm.name] = TunedArm(
             trial=best.number, values=dict(best.values), best_seen=best.value

@@ -15,6 +15,7 @@ from sweep.history.looks import recorded_looks
 from sweep.history.withdrawn import WithdrawnArm, find_withdrawn
 from sweep.store.plan_content import PlanContent, PlannedLook
 from sweep.store.rows import StudyRow
+from sweep.store.search_content import TunedContent
 from sweep.store.store import Store
 from sweep.workspace import is_there, read_plan
 
@@ -113,7 +114,7 @@ def _compare_file(study: StudyRow, current: PlanContent) -> tuple[FileState, lis
         return FileState.STACK, []
     path = Path(study.path)
     try:
-        plan = with_tuned(read_plan(path, current.overrides), current)
+        plan = with_tuned(read_plan(path, current.overrides), current.tuned)
         plan = plan.with_settled(current.settled)
     except StudyError:
         return (FileState.UNREADABLE if is_there(path) else FileState.GONE), []
@@ -122,12 +123,12 @@ def _compare_file(study: StudyRow, current: PlanContent) -> tuple[FileState, lis
     return FileState.CHANGED, plan_changes(current, PlanContent.from_json(plan.content()))
 
 
-def with_tuned(plan: Plan, stored: PlanContent) -> Plan:
+def with_tuned(plan: Plan, tuned: TunedContent | None) -> Plan:
     """The plan of a file with the values that a search has found; the plan itself without a search.
 
     Raises StudyError if the values do not fit the file any more.
     """
-    search, tuned = plan.study.search, stored.tuned
+    search = plan.study.search
     if search is None or tuned is None:
         return plan
     best = {arm: each.values for arm, each in tuned.arms.items()}

@@ -10,10 +10,10 @@ from sweep.queue.queue import Queue
 from sweep.searching.curves import search_curves
 from sweep.searching.mirror import Mirror
 from sweep.searching.optuna_study import ask
-from sweep.searching.problem import Problem, trials_name
+from sweep.searching.problem import Problem
 from sweep.searching.pruning import Pruning
 from sweep.searching.recording import NewTrial, save_trial
-from sweep.searching.trials import Trial, read_trials
+from sweep.searching.trials import Trial, trials_of
 from sweep.store.states import FINISHED, RunState
 from sweep.study.mistakes import InvalidStudyError
 from sweep.trainers.base import RunSpec
@@ -64,12 +64,12 @@ class TrialSource:
         jobs: list[Job] = []
         known: dict[str, list[Trial]] = {}
         for problem in self._problems:
-            found = known[problem.key] = self._read(problem)
+            found = known[problem.key] = trials_of(self._store, problem)
             self._mirror.write(problem, found, self._curves(problem, found))
             jobs += [job for trial in found for job in self._unknown_jobs(problem, trial)]
         while len(jobs) < free and (next_one := self._lacking(known)):
             jobs += self._ask(next_one, known[next_one.key])
-            known[next_one.key] = self._read(next_one)
+            known[next_one.key] = trials_of(self._store, next_one)
         for problem in self._problems:
             found = known[problem.key]
             self._pruning.update(problem, found)
@@ -93,13 +93,9 @@ class TrialSource:
         """Write the last results to the Optuna storage, and close it."""
         self._mirror.try_again()
         for problem in self._problems:
-            found = self._read(problem)
+            found = trials_of(self._store, problem)
             self._mirror.write(problem, found, self._curves(problem, found))
         self._mirror.close()
-
-    def _read(self, problem: Problem) -> list[Trial]:
-        name = trials_name(problem.study.name)
-        return read_trials(self._store, name, problem.key, problem.direction)
 
     def _curves(self, problem: Problem, found: Sequence[Trial]) -> dict[str, dict[int, float]]:
         return (

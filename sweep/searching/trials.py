@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select
 
 from sweep.metrics.metric import Direction
+from sweep.searching.problem import Problem, trials_name
 from sweep.store.rows import TrialRow
 from sweep.store.schema import arms, members, runs, trials
 from sweep.store.select_in import select_in
@@ -81,17 +82,17 @@ class Trial:
         return Standing(self.number, self.outcome, self.value)
 
 
+def trials_of(store: Store, problem: Problem) -> list[Trial]:
+    """Return the trials of a search that were asked for so far, in that order."""
+    return read_trials(store, trials_name(problem.study.name), problem.key, problem.direction)
+
+
 def read_trials(store: Store, study: str, key: str, direction: Direction) -> list[Trial]:
     """Return the trials of one arm's search, in the order in which they were asked for."""
-    with store.begin() as connection:
-        return trials_in(connection, study, key, direction)
-
-
-def trials_in(connection: Connection, study: str, key: str, direction: Direction) -> list[Trial]:
-    """Return the trials of one arm's search, in an open transaction."""
     query = select(trials).where(trials.c.study == study, trials.c.search == key)
-    rows = [TrialRow(**row) for row in connection.execute(query.order_by("number")).mappings()]
-    found = _runs(connection, study, [row.name for row in rows])
+    with store.begin() as connection:
+        rows = [TrialRow(**row) for row in connection.execute(query.order_by("number")).mappings()]
+        found = _runs(connection, study, [row.name for row in rows])
     return [_trial(row, found.get(row.name, []), direction) for row in rows]
 
 
