@@ -15,6 +15,7 @@ from sweep.design.plan import Plan
 from sweep.errors import NotFoundError, StudyError, did_you_mean, listed
 from sweep.executors.slots import slots_for
 from sweep.history.record import save_plan
+from sweep.history.settled import judged_plan
 from sweep.running.budget import Budget
 from sweep.running.race import Race, asked_cells
 from sweep.store.rows import StudyRow
@@ -27,7 +28,7 @@ from sweep.verdicts.further import Costs, affordable_seeds
 from sweep.verdicts.judge import ArmReport, Report, make_report
 from sweep.workload.job import label_jobs
 from sweep.workload.workload import Workload, make_workload
-from sweep.workspace import Workspace, check_trained, read_plan
+from sweep.workspace import Workspace, check_trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,8 @@ def settle(workspace: Workspace, request: SettleRequest, console: Console) -> in
         if not arms:
             say(console, _nothing_to_settle(report, request.arm))
             return EXIT_DONE
-        plan = _stored_plan(store, study)
+        then = "judges the changed study, and then seeds can be added"
+        plan = judged_plan(store, study, Path(study.path), then)
         wanted = {arm.name: _wanted(plan, arm) for arm in arms}
         workload = make_workload(plan.with_settled(wanted), workspace.cache, online=True)
         slots = len(slots_for(plan.study, request.slots))
@@ -145,18 +147,6 @@ def _nothing_to_settle(report: Report, arm: str | None) -> str:
         f"{harmless(arm)} is undecided, and no number of further seeds is likely to settle it: see "
         "`sweep report`."
     )
-
-
-def _stored_plan(store: Store, study: StudyRow) -> Plan:
-    """The plan of the verdicts, from the study's file. Raises StudyError if that has changed."""
-    stored = store.plan(study)
-    plan = read_plan(Path(study.path), stored.overrides).with_settled(stored.settled)
-    if plan.hash != study.plan_hash:
-        raise StudyError(
-            f"{study.path} has changed since its verdicts were reached; `sweep run {study.path}` "
-            "judges the changed study, and then seeds can be added"
-        )
-    return plan
 
 
 def _wanted(plan: Plan, arm: ArmReport) -> list[int]:

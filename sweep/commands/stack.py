@@ -15,6 +15,7 @@ from sweep.errors import StudyError
 from sweep.executors.slots import slots_for
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import find_pace, measured_pace
+from sweep.history.settled import judged_plan
 from sweep.reports.document import print_document
 from sweep.reports.forecast_text import print_outline
 from sweep.reports.formats import Format
@@ -42,7 +43,7 @@ from sweep.verdicts.stack_result import (
 )
 from sweep.verdicts.stackable import check_stackable
 from sweep.workload.workload import Workload, make_workload
-from sweep.workspace import Workspace, read_plan
+from sweep.workspace import Workspace
 from trainer.words import counted
 
 
@@ -80,7 +81,8 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
         _print(untrained_result(choice, not_trained), request, console)
         return EXIT_DONE
     path = workspace.study_file(request.study)
-    judged = make_workload(_judged_plan(store, study, path), workspace.cache, online=True)
+    parent = judged_plan(store, study, path, "reaches those that a stack can be made of")
+    judged = make_workload(parent, workspace.cache, online=True)
     plan = _plan(store, judged, choice, request)
     pace = measured_pace(store, list(judged.jobs().values()))
     if request.dry_run:
@@ -125,18 +127,6 @@ def _check_finished(store: Store, study: StudyRow) -> None:
             f"{'is' if missing == 1 else 'are'} still to be trained, and a "
             f"stack is chosen by all of them; `sweep run {study.path}` trains them"
         )
-
-
-def _judged_plan(store: Store, study: StudyRow, path: Path) -> Plan:
-    """Read the plan of the verdicts from the study's file. Raises StudyError if it has changed."""
-    stored = store.plan(study)
-    plan = read_plan(path, stored.overrides).with_settled(stored.settled)
-    if plan.hash != study.plan_hash:
-        raise StudyError(
-            f"{path} has changed since its verdicts were reached; `sweep run {path}` reaches those "
-            "that a stack can be made of"
-        )
-    return plan
 
 
 def _plan(store: Store, workload: Workload, choice: Choice, request: StackRequest) -> Plan:

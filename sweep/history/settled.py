@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from sweep.design.plan import Plan
+from sweep.errors import StudyError
 from sweep.store.plan_content import PlanContent
+from sweep.store.rows import StudyRow
 from sweep.store.store import Store
+from sweep.workspace import read_plan
 
 
 def with_settled_seeds(store: Store | None, plan: Plan) -> Plan:
@@ -33,3 +37,17 @@ def _kept(stored: PlanContent, plan: Plan) -> Mapping[str, Sequence[int]]:
         for arm, seeds in stored.settled.items()
         if recipes.get(arm) == stored.arms.get(arm)
     }
+
+
+def judged_plan(store: Store, study: StudyRow, path: Path, then: str) -> Plan:
+    """Read the plan of a study's verdicts from its file, with the seeds that were added.
+
+    Raises StudyError if the file has changed; `then` says what `sweep run` of it does.
+    """
+    stored = store.plan(study)
+    plan = read_plan(path, stored.overrides).with_settled(stored.settled)
+    if plan.hash != study.plan_hash:
+        raise StudyError(
+            f"{path} has changed since its verdicts were reached; `sweep run {path}` {then}"
+        )
+    return plan
