@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +50,10 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
 
         return search_and_compare(workspace, plan, request, console)
     plan = with_settled_seeds(workspace.open_to_read_if_any(), plan)
-
-    def show(store: Store) -> None:
-        print_report(store, store.study(plan.study.name), console)
-
-    steps = PlanSteps(request.study, console, show)
     return carry_plan_out(
         workspace,
         plan,
-        steps,
+        PlanSteps(request.study, console),
         slots=request.slots,
         fail_fast=request.fail_fast,
         budget=request.budget,
@@ -67,11 +62,10 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
 
 @dataclass(frozen=True)
 class PlanSteps(Steps):
-    """Stores the plan, prints what will be trained, and shows the result with `result`."""
+    """Stores the plan, and prints what will be trained and, at the end, the verdicts."""
 
     study: Path
     console: Console
-    result: Callable[[Store], None]
     pace: Pace | None = None
     """The pace of similar runs, if it is known."""
 
@@ -83,8 +77,8 @@ class PlanSteps(Steps):
 
     def nothing_to_train(self, training: Training) -> None:
         runs, name = len(training.jobs), training.plan.study.name
-        over = "The race is over" if training.supplier else "nothing to train"
-        say(self.console, f"All {runs} runs of {name} are done: {over[0].lower()}{over[1:]}.")
+        over = "the race is over" if training.supplier else "nothing to train"
+        say(self.console, f"All {runs} runs of {name} are done: {over}.")
 
     def announce(self, store: Store, training: Training, slots: Sequence[Slot]) -> None:
         outline = Outline(training.plan, training.workload, store)
@@ -92,8 +86,8 @@ class PlanSteps(Steps):
         pace = measured_pace(store, jobs) or self.pace or find_pace(store, [], costs, len(slots))
         print_outline(outline, pace, len(slots), self.console)
 
-    def show(self, store: Store, training: Training) -> None:  # noqa: ARG002  (the plan is known)
-        self.result(store)
+    def show(self, store: Store, training: Training) -> None:
+        print_report(store, store.study(training.plan.study.name), self.console)
 
 
 def carry_plan_out(

@@ -7,7 +7,6 @@ from dataclasses import replace
 from rich.console import Console
 
 from sweep.commands.preparing import prepare_inputs
-from sweep.commands.report import print_report
 from sweep.commands.run import PlanSteps, RunRequest, carry_plan_out
 from sweep.commands.training import (
     EXIT_DONE,
@@ -67,11 +66,7 @@ def search_and_compare(
     with workspace.open() as store:
         tuned = _tuned(store, problems)
     compared = with_tuned(plan, tuned)
-
-    def show(store: Store) -> None:
-        print_report(store, store.study(plan.study.name), console)
-
-    steps = PlanSteps(request.study, console, show)
+    steps = PlanSteps(request.study, console)
     return carry_plan_out(
         workspace, compared, steps, slots=request.slots, fail_fast=request.fail_fast
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep.commands.report import print_report
 from sweep.commands.run import PlanSteps
 from sweep.commands.training import EXIT_DONE, Training, carry_out
 from sweep.design.plan import Plan
@@ -100,11 +99,7 @@ def _train(
     own = {plan.arms[0].name, *arms}
     is_race = plan.study.design.race is not None
     jobs = {cell: job for cell, job in workload.jobs().items() if cell[0] in own}
-
-    def show(store: Store) -> None:
-        print_report(store, store.study(plan.study.name), console)
-
-    steps = SettleSteps(Path(plan.source), console, show)
+    steps = SettleSteps(Path(plan.source), console)
     training = Training(
         workload=workload,
         jobs=label_jobs(jobs),

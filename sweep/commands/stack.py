@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.commands.run import PlanSteps, carry_plan_out
-from sweep.commands.training import EXIT_DONE
+from sweep.commands.training import EXIT_DONE, Training
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
 from sweep.executors.slots import slots_for
@@ -92,13 +92,21 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
         found = pace or find_pace(store, [], list(outline.costs.values()), slots)
         print_outline(outline, found, slots, log)
         return EXIT_DONE
-
-    def show(store: Store) -> None:
-        trained = load_stack(store, stack_name(choice.study))
-        _print(trained_result(choice, trained), request, console)
-
-    steps = PlanSteps(path, log, show, pace)
+    steps = StackSteps(path, log, pace, choice=choice, request=request, output=console)
     return carry_plan_out(workspace, plan, steps, slots=request.slots)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackSteps(PlanSteps):
+    """Prints the trained stack beside its prediction instead of the verdicts."""
+
+    choice: Choice
+    request: StackRequest
+    output: Console
+
+    def show(self, store: Store, training: Training) -> None:  # noqa: ARG002  (the plan is known)
+        trained = load_stack(store, stack_name(self.choice.study))
+        _print(trained_result(self.choice, trained), self.request, self.output)
 
 
 def _check_untuned(store: Store, study: StudyRow) -> None:
