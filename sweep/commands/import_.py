@@ -186,8 +186,8 @@ def _earlier_plan(workspace: Workspace, name: str) -> PlanContent | None:
     if store is None:
         return None
     with store:
-        found = [each for each in store.studies() if each.name == name and each.imported]
-        return store.plan(found[0]) if found else None
+        found = store.study_if_any(name)
+        return store.plan(found) if found and found.imported else None
 
 
 def _check(request: ImportRequest) -> None:

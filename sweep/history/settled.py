@@ -19,9 +19,7 @@ def with_settled_seeds(store: Store | None, plan: Plan) -> Plan:
 
     An arm that has another recipe now, or whose seeds stand for other random streams, has none.
     """
-    study = next(
-        (each for each in (store.studies() if store else ()) if each.name == plan.study.name), None
-    )
+    study = store.study_if_any(plan.study.name) if store else None
     if store is None or study is None or study.imported:
         return plan
     return plan.with_settled(_kept(store.plan(study), plan))

@@ -87,7 +87,7 @@ def asked_cells(store: Store | None, plan: Plan) -> set[Cell]:
     cells = set(plan.first_cells)
     if store is None:
         return cells
-    known = next((each for each in store.studies() if each.name == plan.study.name), None)
+    known = store.study_if_any(plan.study.name)
     if known is None or known.plan_hash != plan.hash:
         return cells
     return cells | {(each.arm, each.seed) for each in store.study_runs(plan.study.name)}

@@ -105,6 +105,10 @@ class Store(Database):
             f" (it has: {', '.join(names) or 'none'})"
         )
 
+    def study_if_any(self, name: str) -> StudyRow | None:
+        """Return the study called `name`; None if there is none."""
+        return next((study for study in self.studies() if study.name == name), None)
+
     def plan(self, study: StudyRow) -> PlanContent:
         """Return the plan that a study was last run with."""
         same = (plans.c.study == study.name) & (plans.c.hash == study.plan_hash)

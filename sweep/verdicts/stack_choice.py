@@ -204,8 +204,7 @@ def stack_plan(parent: Plan, content: StackContent, seeds: Sequence[int]) -> Pla
 
 def stored_stack(store: Store, choice: Choice) -> PlanContent | None:
     """The stored plan of the stack if study, plan and members are those of `choice`, else None."""
-    name = stack_name(choice.study)
-    study = next((study for study in store.studies() if study.name == name), None)
+    study = store.study_if_any(stack_name(choice.study))
     content = store.plan(study) if study else None
     stack = content.stack if content else None
     if stack is None or (stack.of, stack.plan) != (choice.study, choice.plan_hash):
