@@ -21,8 +21,9 @@ from sweep.store.store import Store
 def save_plan(store: Store, plan: Plan, path: Path, run_ids: Mapping[tuple[str, int], str]) -> None:
     """Store a study's plan, its arms, and their runs.
 
-    `run_ids` has the runs, which exist already, by arm and seed; of a race, those so far. Raises StudyError if the name
-    belongs to an imported study, to a stack (for a study), or to a study (for a stack).
+    `run_ids` has the runs, which exist already, by arm and seed; of a race, those so far. Raises
+    StudyError if the name belongs to an imported study, to a stack (for a study), or to a study (for
+    a stack).
     """
     name = plan.study.name
     with store.write() as connection:
@@ -33,7 +34,7 @@ def save_plan(store: Store, plan: Plan, path: Path, run_ids: Mapping[tuple[str, 
         save_content(connection, plan.hash, {**plan.content(), **record}, looks)
         connection.execute(delete(arms).where(arms.c.study == name))
         for position, arm in enumerate(plan.arms):
-            arm_id = _save_arm(connection, name, position, arm)
+            arm_id = save_arm(connection, name, position, arm)
             rows = [
                 {"arm_id": arm_id, "seed": seed, "run_id": run_ids[arm.name, seed]}
                 for seed in arm.specs
@@ -105,7 +106,7 @@ def _save_study(connection: Connection, plan: Plan, path: Path) -> None:
     connection.execute(update(studies).where(studies.c.name == name).values(**row))
 
 
-def _save_arm(connection: Connection, study: str, position: int, arm: Arm) -> int:
+def save_arm(connection: Connection, study: str, position: int, arm: Arm) -> int:
     """Store an arm; returns its id."""
     added = connection.execute(
         insert(arms).values(

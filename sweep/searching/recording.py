@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
+from sweep.history.looks import last_plan
+from sweep.history.record import save_arm
 from sweep.searching.optuna_study import Asked
 from sweep.searching.problem import Problem, search_content, trials_name
-from sweep.store.plan_content import PlanContent
 from sweep.store.schema import arms, members, plans, studies, trials
 from sweep.store.store import Store
 from sweep.workload.job import Job
@@ -67,14 +68,12 @@ def _content(plan: Plan, problems: Sequence[Problem]) -> dict[str, Any]:
 
 
 def _check_name(connection: Connection, name: str, path: Path) -> None:
-    query = select(plans.c.content, studies.c.path).join(
-        studies, (studies.c.name == plans.c.study) & (studies.c.plan_hash == plans.c.hash)
-    )
-    row = connection.execute(query.where(studies.c.name == name)).first()
-    if row and PlanContent.from_json(row.content).search is None:
+    plan = last_plan(connection, name)
+    if plan is not None and plan.search is None:
+        other = connection.execute(select(studies.c.path).where(studies.c.name == name)).scalar()
         raise StudyError(
             f"{path}: the trials of the search would be the study {name!r}, which is the name of the "
-            f"one in {row.path}; give that study another name"
+            f"one in {other}; give that study another name"
         )
 
 
@@ -96,16 +95,9 @@ def save_trial(store: Store, problem: Problem, new: NewTrial) -> bool:
         if connection.execute(count).scalar_one() != new.number:
             return False
         position = select(func.count()).select_from(arms).where(arms.c.study == study)
-        added = connection.execute(
-            insert(arms).values(
-                study=study,
-                name=name,
-                position=connection.execute(position).scalar_one(),
-                interventions=list(problem.arm.interventions),
-                changes={**problem.arm.changes, **new.asked.values},
-            )
-        )
-        (arm_id,) = added.inserted_primary_key or (None,)
+        changes = {**problem.arm.changes, **new.asked.values}
+        arm = replace(problem.arm, name=name, changes=changes)
+        arm_id = save_arm(connection, study, connection.execute(position).scalar_one(), arm)
         runs = [
             {"arm_id": arm_id, "seed": seed, "run_id": job.run_id} for seed, job in new.jobs.items()
         ]
