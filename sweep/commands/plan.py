@@ -66,11 +66,11 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
 
 def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
     workspace.check_trainable(request.study)
-    made = read_plan(request.study, request.overrides)
-    made = with_settled_seeds(workspace.open_to_read_if_any(), made)
+    store = workspace.open_to_read_if_any()
+    made = with_settled_seeds(store, read_plan(request.study, request.overrides))
     workload, missing_input = _workload(made, workspace)
     slots, missing_device = _slots(made, request.slots)
-    outline = Outline(made, workload, workspace.open_to_read_if_any(), request.sd)
+    outline = Outline(made, workload, store, request.sd)
     price = Price(pace=_pace(outline, request, slots), per_hour=request.price_per_hour)
     effect = request.effect
     return Forecast(
