@@ -12,16 +12,12 @@ from sqlalchemy import Connection, Table, insert, select
 
 from sweep.queue.queue import run_row
 from sweep.queue.recording import curve_rows, result_columns
-from sweep.store.ledger import Ledger, Row, directory_name
+from sweep.store.ledger import PART_OF_RUN, Ledger, Row, directory_name
 from sweep.store.metrics import add_metrics
 from sweep.store.schema import (
     arms,
     attempts,
-    chunk_losses,
-    curves,
     members,
-    metric_points,
-    metrics,
     noises,
     plans,
     references,
@@ -31,14 +27,14 @@ from sweep.store.schema import (
 )
 from sweep.store.states import FINISHED, OPEN, RunState
 from sweep.trainers.registry import TRAINERS
-from sweep.upkeep.ledger_files import AttemptLine, FileRow, NoiseFile, StudyFile
+from sweep.upkeep.ledger_files import AttemptLine, FileRow, NoiseFile, RunPartFileRow, StudyFile
 from sweep.workload.job import Job
 from trainer.errors import RunDirectoryError
 from trainer.rundir.directory import Result, RunDirectory
 
 BATCH = 500
 """Number of runs that are inserted at once."""
-PARTS = (runs, attempts, curves, chunk_losses, metrics, metric_points)
+PARTS = (runs, *(column.table for column in PART_OF_RUN))
 """Tables that a run has rows in; `runs` comes first, because the others refer to it."""
 REQUEUED_WITHOUT_RESULT = OPEN | FINISHED
 """If the last attempt left one of these states and there is no result, the run is queued again."""
@@ -171,13 +167,8 @@ def _read_noises(ledger: Ledger, found: Rebuilt) -> Iterator[Row]:
 def _runs_without_a_folder(file: StudyFile, known: set[str]) -> Iterator[RunRecord]:
     """Return the runs that are only in a study's file: never started, or imported."""
     parts: dict[str, dict[Table, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for table, rows in (
-        (attempts, file.attempts),
-        (curves, file.curves),
-        (chunk_losses, file.chunk_losses),
-        (metrics, file.metrics),
-        (metric_points, file.metric_points),
-    ):
+    for table in PARTS[1:]:
+        rows: Sequence[RunPartFileRow] = getattr(file, table.name)
         for row in rows:
             parts[row.run_id][table].append(row.columns())
     for run in file.runs:
