@@ -135,7 +135,9 @@ def _parameters(recipe: Mapping[str, Any]) -> int | None:
 
 def metric_value(plan: PlanContent, name: str) -> ColumnElement[Any]:
     """The value of a metric that runs of a study have, for queries on `runs`; NULL if none."""
-    if name == PRIMARY.name if plan.metric is None else plan.imported and name == plan.metric:
+    of_trainer = plan.metric is None and name == PRIMARY.name
+    of_import = plan.imported and name == plan.metric
+    if of_trainer or of_import:
         return runs.c.test_loss
     of_run = (metrics.c.run_id == runs.c.id) & (metrics.c.name == name)
     return select(metrics.c.value).where(of_run).scalar_subquery()
