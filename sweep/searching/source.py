@@ -106,9 +106,9 @@ class TrialSource:
 
     def _unknown_jobs(self, problem: Problem, trial: Trial) -> list[Job]:
         """The unfinished runs of a trial that the scheduler was not given yet."""
-        waiting = {run.seed for run in trial.runs if run.state.is_open} if not trial.is_over else ()
-        fresh = {run.seed for run in trial.runs if run.run_id not in self._given} & set(waiting)
-        if not fresh:
+        unknown = [run for run in trial.runs if run.run_id not in self._given]
+        fresh = [run.seed for run in unknown if run.state.is_open]
+        if trial.is_over or not fresh:
             return []
         specs = problem.specs(trial.values)
         return [self._give(trial.name, seed, self._make_job(specs[seed])) for seed in sorted(fresh)]
