@@ -130,11 +130,6 @@ def remove_reference(store: Store, study: str, name: str) -> None:
 def study_references(store: Store, study: StudyRow) -> list[ReferenceRow]:
     """References measured on the test text of a study, the lowest loss first."""
     setup = find_setup(store, study)
-    if setup is None and not study.imported and is_script(store.plan(study).arms[BASELINE]):
-        raise StudyError(
-            f"{shown(study.name)} trains a script, and has no test text for a GPT-2; "
-            "a study without [trainer] has one"
-        )
     if setup is None:
         return []
     query = (

@@ -16,7 +16,7 @@ from sweep.models.find import model_folder
 from sweep.noise.measure import paired_differences
 from sweep.noise.runs import trained_runs
 from sweep.terminal.console import SafeConsole
-from sweep.verdicts.references import require_setup
+from sweep.verdicts.references import require_setup, study_references
 from sweep.workload.workload import make_workload
 from sweep.workspace import Workspace, read_plan
 from tests.sweep.said import content
@@ -92,6 +92,7 @@ def commands_speak_of_what_it_has(folder: Path) -> None:
         model_folder(workspace, "baseline/1", "fn")
     with pytest.raises(StudyError, match="'fn' trains a script, and has no test text"):
         require_setup(store, store.study("fn"))
+    assert study_references(store, store.study("fn")) == []  # as a report on it asks
     workload = make_workload(read_plan(folder / "s.toml"), folder / "cache")
     reason = paired_differences(trained_runs(store, workload)).reason
     assert "equal seeds do not pair (trainer.pairs = false)" in (reason or "")
