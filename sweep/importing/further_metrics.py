@@ -111,7 +111,7 @@ def _save(
     for start in range(0, len(changed), VALUES_PER_STATEMENT):
         some = metrics.c.run_id.in_(changed[start : start + VALUES_PER_STATEMENT])
         connection.execute(delete(metrics).where(metrics.c.name == name, some))
-    fresh = [run_id for run_id in wanted if run_id not in known or run_id in set(changed)]
+    fresh = [run_id for run_id, value in wanted.items() if known.get(run_id) != value]
     if fresh:
         values = [{"run_id": each, "name": name, "value": wanted[each]} for each in fresh]
         connection.execute(insert(metrics), values)
