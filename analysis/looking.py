@@ -84,12 +84,15 @@ def _later_looks(
     judged = judge_once(runs[runs["arm"].isin([rules.baseline, *rules.arms])], rules)
     grown = plan.baseline in first and judged.arms[0].n_done > first[plan.baseline].n_done
     return {
-        row.arm: replace(
-            row, basis="looks", n_planned=_n_planned(first.get(row.arm)), sensitive=False
-        )
+        row.arm: by_e_values(row, _n_planned(first.get(row.arm)))
         for row in judged.arms[1:]
         if row.arm not in first or (row.arm in arms and _has_more(row, first[row.arm], grown))
     }
+
+
+def by_e_values(row: ArmVerdict, n_planned: int = 0) -> ArmVerdict:
+    """The row of an arm that a look judged, of which so many seeds were planned before the first."""
+    return replace(row, basis="looks", n_planned=n_planned, sensitive=False)
 
 
 def later_rules(plan: Plan, first: Mapping[str, ArmVerdict], arms: Sequence[str]) -> Plan:

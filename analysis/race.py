@@ -9,7 +9,7 @@ If a fixed sample was looked at before the race, its verdicts stay, and the othe
 alpha / 2, as those of any plan that is extended (`analysis.looking`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,15 @@ import pandas as pd
 
 from .arm_verdict import ArmVerdict, Judgement
 from .decision import Verdict
-from .looking import DECIDED, first_look, is_open, later_rules, merged
+from .looking import (
+    DECIDED,
+    JudgeOnce,
+    by_e_values,
+    first_look,
+    is_open,
+    later_rules,
+    merged,
+)
 from .looks import lost_looks
 from .rules import Plan
 
@@ -25,7 +33,6 @@ CLOSED = frozenset({"done", "diverged", "failed", "cancelled"})
 """Statuses of runs that a look does not wait for."""
 LEAVES = DECIDED | {"identical"}
 """Verdicts with which an arm leaves a race."""
-JudgeOnce = Callable[[pd.DataFrame, Plan], Judgement]
 Cell = tuple[str, Any]
 """An arm and a seed."""
 
@@ -68,10 +75,7 @@ def follow_race(runs: pd.DataFrame, plan: Plan, judge_once: JudgeOnce) -> Standi
         course.look(judged)
     if judged is None:
         judged = judge_once(runs[runs["arm"].isin([rules.baseline, *rules.arms])], rules)
-    rows = {
-        row.arm: replace(row, basis="looks", n_planned=0, sensitive=False) for row in judged.arms
-    }
-    rows |= fixed
+    rows = {row.arm: by_e_values(row) for row in judged.arms} | fixed
     return Standing(
         look=at,
         left={**course.left, **dict.fromkeys(fixed, 0)},

@@ -17,7 +17,7 @@ from .decision import (
 )
 from .divergence import add_divergence
 from .independent import clusters_of, held_streams, n_independent
-from .looking import judge_by_looks
+from .looking import by_e_values, judge_by_looks
 from .moderation import Prior
 from .noise import Noise
 from .questions import p_target, with_margin, with_worth
@@ -50,8 +50,7 @@ def judge(runs: pd.DataFrame, plan: Plan, *, is_primary: bool = True) -> Judgeme
 def _judge_beside_race(runs: pd.DataFrame, plan: Plan) -> Judgement:
     """Judge a metric that did not decide which runs a race had: e-values hold at any stop."""
     found = judge_once(runs, replace(plan, by_looks=True))
-    rows = [replace(row, basis="looks", n_planned=0, sensitive=False) for row in found.arms[1:]]
-    return replace(found, arms=(found.arms[0], *rows))
+    return replace(found, arms=(found.arms[0], *map(by_e_values, found.arms[1:])))
 
 
 def race_standing(runs: pd.DataFrame, plan: Plan) -> Standing:
