@@ -136,6 +136,11 @@ class ArmVerdict:
     sensitive: bool = False
     """True if another method gives another verdict: see `decision.depends_on_method`."""
 
+    @property
+    def n_ended(self) -> int:
+        """Number of runs that are done, diverged or failed."""
+        return self.n_done + self.n_diverged + self.n_failed
+
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:

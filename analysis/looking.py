@@ -18,7 +18,7 @@ from dataclasses import replace
 import pandas as pd
 
 from .arm_verdict import ArmVerdict, Judgement
-from .looks import lost_looks, runs_of_looks, without
+from .looks import Basis, lost_looks, runs_of_looks, without
 from .rules import Plan
 
 JudgeOnce = Callable[[pd.DataFrame, Plan], Judgement]
@@ -129,8 +129,8 @@ def _planned_rows(rows: Sequence[ArmVerdict]) -> tuple[ArmVerdict, ...]:
 
 def _planned_row(row: ArmVerdict, baseline: ArmVerdict) -> ArmVerdict:
     ended = not (row.n_missing or baseline.n_missing)
-    planned = row.n_done + row.n_diverged + row.n_failed + row.n_missing
-    return replace(row, basis="planned" if ended else "provisional", n_planned=planned)
+    basis: Basis = "planned" if ended else "provisional"
+    return replace(row, basis=basis, n_planned=row.n_ended + row.n_missing)
 
 
 def is_open(row: ArmVerdict) -> bool:

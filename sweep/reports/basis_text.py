@@ -34,15 +34,10 @@ def race_lines(report: Report) -> list[str]:
         f"Race with {report.plan.race_start} to {counted(most, 'seed')}: {len(arms) - len(undecided)} of "
         f"{counted(len(arms), 'arm')} decided"
     )
-    racing = [arm for arm in undecided if _ended(arm) < most]
+    racing = [arm for arm in undecided if arm.result.n_ended < most]
     if racing:
         return [f"{line}; `sweep run` goes on with {_named(racing)}."]
     return [f"{line}; it is over." if undecided else f"{line}."]
-
-
-def _ended(arm: ArmReport) -> int:
-    result = arm.result
-    return result.n_done + result.n_diverged + result.n_failed
 
 
 def _groups(arms: Sequence[ArmReport], *, imported: bool) -> dict[str, list[ArmReport]]:

@@ -106,7 +106,7 @@ def _verdict(row: Effect) -> str:
 
 def _runs(arm: ArmReport) -> str:
     result = arm.result
-    total = result.n_done + result.n_diverged + result.n_failed + result.n_missing
+    total = result.n_ended + result.n_missing
     diverged = f", {result.n_diverged} diverged" if result.n_diverged else ""
     return f"{result.n_done} of {total}{diverged}" if total > result.n_done else str(total)
 

@@ -87,8 +87,7 @@ def _time_to_settle(arm: ArmReport) -> str:
 def _runs_done(arm: ArmReport) -> str:
     """`5`, or `4 of 5` if runs are missing."""
     result = arm.result
-    ended = result.n_done + result.n_diverged + result.n_failed
-    total = ended + result.n_missing + (arm.stopped.runs if arm.stopped else 0)
+    total = result.n_ended + result.n_missing + (arm.stopped.runs if arm.stopped else 0)
     return str(total) if result.n_done == total else f"{result.n_done} of {total}"
 
 

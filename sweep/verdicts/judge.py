@@ -75,8 +75,7 @@ class ArmReport:
     @property
     def has_yet_to_run(self) -> bool:
         """True if no run has ended."""
-        ended = self.result.n_done or self.result.n_diverged or self.result.n_failed
-        return bool(self.result.n_missing) and not ended
+        return bool(self.result.n_missing) and not self.result.n_ended
 
     @property
     def lacks_baseline(self) -> bool:

@@ -85,8 +85,7 @@ def is_racing(arm: ArmVerdict, plan: PlanContent) -> bool:
     """True if an undecided arm of a race has not had all of its seeds: `sweep run` goes on with it."""
     if plan.race_start is None or arm.verdict != "undecided":
         return False
-    ended = arm.n_done + arm.n_diverged + arm.n_failed
-    return ended < len(plan.seeds_of(arm.arm))
+    return arm.n_ended < len(plan.seeds_of(arm.arm))
 
 
 def _queued(planned: set[int], trained: set[int]) -> int:
