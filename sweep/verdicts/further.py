@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -12,7 +12,7 @@ Cell = tuple[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """What runs cost, and how much may be spent. None for no limit."""
+    """The costs of runs, and the limits on them; a limit of None is none."""
 
     baseline: str
     trained: Collection[Cell]
@@ -29,20 +29,25 @@ class Costs:
             return False
         if self.max_seconds is None or not self.seconds:
             return True
-        mean = sum(self.seconds.values()) / len(self.seconds)
-        total = sum(self.seconds.get(arm, mean) for arm, _ in cells)
-        return total / self.slots <= self.max_seconds
+        each = or_average(self.seconds, {arm for arm, _ in cells})
+        return sum(each[arm] for arm, _ in cells) / self.slots <= self.max_seconds
+
+
+def or_average(seconds: Mapping[str, float], arms: Iterable[str]) -> dict[str, float]:
+    """The seconds of a run of each arm; an arm without a timed run is taken for an average one."""
+    mean = sum(seconds.values()) / len(seconds)
+    return {arm: seconds.get(arm, mean) for arm in arms}
 
 
 def affordable_seeds(wanted: Mapping[str, Sequence[int]], costs: Costs) -> dict[str, list[int]]:
     """The first of the `wanted` seeds of each arm, as many as fit; arms without any are left out."""
     kept: dict[str, list[int]] = {}
-    cells: set[Cell] = set()
+    cells, trained = set[Cell](), set(costs.trained)
     rounds = zip_longest(*([(arm, seed) for seed in seeds] for arm, seeds in wanted.items()))
     for arm, seed in (each for some in rounds for each in some if each):
-        pair = {(costs.baseline, seed), (arm, seed)}
-        if not costs.fits(cells | (pair - set(costs.trained))):
+        more = cells | ({(costs.baseline, seed), (arm, seed)} - trained)
+        if not costs.fits(more):
             break
-        cells |= pair - set(costs.trained)
+        cells = more
         kept.setdefault(arm, []).append(seed)
     return kept

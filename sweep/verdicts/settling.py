@@ -25,6 +25,7 @@ from sweep.study.file import load_study
 from sweep.study.names import STREAMS
 from sweep.study.seeds import further_seeds
 from sweep.verdicts.evidence import Evidence
+from sweep.verdicts.further import or_average
 
 if TYPE_CHECKING:
     from analysis.verdict import ArmVerdict
@@ -131,11 +132,10 @@ def _runs_to_train(evidence: Evidence) -> dict[str, int]:
 def _elapsed(
     numbers: Mapping[str, int], seconds_per_run: Mapping[str, float], slots: int
 ) -> float | None:
-    """Seconds of so many runs by arm; an arm without a timed run is taken for an average one."""
+    """Seconds of so many runs by arm; None if no run was timed."""
     if not seconds_per_run:
         return None
-    mean = sum(seconds_per_run.values()) / len(seconds_per_run)
-    each = {arm: seconds_per_run.get(arm, mean) for arm in numbers}
+    each = or_average(seconds_per_run, numbers)
     total = sum(number * each[arm] for arm, number in numbers.items())
     return max(total / slots, *each.values())
 
