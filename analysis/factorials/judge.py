@@ -152,14 +152,7 @@ def _judge_unpaired(
     model = choose_model(kept, rows, nuisance)
     found = fit(kept, model, rows, done["loss"].to_numpy(float), nuisance)
     questions = _questions(kept, model)
-    rules = Plan(
-        arms=(),
-        alpha=plan.alpha,
-        correction=plan.correction,
-        smallest_effect=plan.smallest_effect,
-        higher_is_better=plan.higher_is_better,
-    )
-    mode, effects, margins = judge_fit(questions, found, model, rules, len(rows))
+    mode, effects, margins = judge_fit(questions, found, model, plan, len(rows))
     result = _result(kept, model, effects, found.effects)
     return replace(
         result, mode=mode, lenth=margins, arms_left_out=gone, residual_df=max(found.df, 0.0)

@@ -18,7 +18,7 @@ from ..unpaired import run_variance
 from .lenth import MIN_CONTRASTS, LenthEstimate, null_of, pseudo_standard_error
 from .model import Model, solver, without
 from .result import Effect, LenthMargins, Mode
-from .seeds import Question
+from .seeds import Question, fixed_rules
 from .terms import Factors, Levels
 
 Floats = NDArray[np.float64]
@@ -76,7 +76,7 @@ def judge_fit(
     for family in ("main", "interaction"):
         places = [place for place, each in enumerate(questions) if each.family == family]
         chosen = [estimates[place] for place in places]
-        rules = replace(plan, arms=tuple(questions[place].name for place in places))
+        rules = fixed_rules(plan, [questions[place].name for place in places])
         judged = [(each, np.nan if each is None else each.p) for each in chosen]
         decisions = decide(judged, rules)
         effects += [

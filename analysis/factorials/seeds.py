@@ -71,6 +71,16 @@ def _rules(plan: Plan, names: Sequence[str], digit: float) -> Plan:
     """
     look = _common_look(list(plan.looks.values()))
     seen = frozenset(names) if plan.seen_before and look is None else frozenset[str]()
+    return replace(
+        fixed_rules(plan, names),
+        looks=dict.fromkeys(names, look) if look else {},
+        seen_before=seen,
+        resolution=digit,
+    )
+
+
+def fixed_rules(plan: Plan, names: Sequence[str]) -> Plan:
+    """The plan's rules for effects of these names that had no look."""
     return Plan(
         arms=tuple(names),
         baseline=REFERENCE,
@@ -78,9 +88,6 @@ def _rules(plan: Plan, names: Sequence[str], digit: float) -> Plan:
         correction=plan.correction,
         smallest_effect=plan.smallest_effect,
         higher_is_better=plan.higher_is_better,
-        looks=dict.fromkeys(names, look) if look else {},
-        seen_before=seen,
-        resolution=digit,
     )
 
 
