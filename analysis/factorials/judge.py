@@ -182,7 +182,7 @@ def _aliases(factors: Factors, chain: Chain) -> list[str]:
     named = [
         f"{'+' if sign > 0 else '-'} {factors.label(term)}"
         for sign, term in chain.aliases
-        if term.order <= max(most, 2)
+        if term.order <= most
     ]
     further = len(named) - MAX_ALIASES
     return [*named[:MAX_ALIASES], *([f"{further} more"] if further > 0 else [])]
