@@ -41,13 +41,10 @@ class Null:
     largest: Floats
     """The largest one of each study, ascending."""
 
-    def p(self, ratio: float) -> float:
-        """The share of single contrasts that are at least as large."""
-        return _share_above(self.each, ratio)
-
-    def p_of_largest(self, ratio: float) -> float:
-        """The share of studies in which any contrast is at least as large."""
-        return _share_above(self.largest, ratio)
+    def p(self, ratios: ArrayLike) -> Floats:
+        """The share of single contrasts that are at least as large; never zero."""
+        above = self.each.size - np.searchsorted(self.each, np.asarray(ratios, float))
+        return np.asarray((above + 1) / (self.each.size + 1), float)
 
     def margin(self, level: float) -> float:
         """The ratio that a single contrast exceeds with probability `level`."""
@@ -79,7 +76,7 @@ class LenthEstimate(Estimate):
     @property
     def p(self) -> float:
         """Two-sided p-value of no effect."""
-        return null_of(self.contrasts).p(abs(self.effect) / self.standard_error)
+        return float(null_of(self.contrasts).p(abs(self.effect) / self.standard_error))
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """The 1 - alpha interval."""
@@ -95,11 +92,5 @@ class LenthEstimate(Estimate):
         return self._one_sided((self.effect - limit) / self.standard_error)
 
     def _one_sided(self, ratio: float) -> float:
-        half = null_of(self.contrasts).p(abs(ratio)) / 2
+        half = float(null_of(self.contrasts).p(abs(ratio))) / 2
         return half if ratio > 0 else 1 - half
-
-
-def _share_above(ascending: Floats, ratio: float) -> float:
-    """The share of values of at least `ratio`, counted so that it is never zero."""
-    above = ascending.size - int(np.searchsorted(ascending, ratio, side="left"))
-    return (above + 1) / (ascending.size + 1)

@@ -133,8 +133,7 @@ def unreplicated(design: str, noise: str, studies: int) -> tuple[Floats, Floats,
     found = losses @ matrix.T
     null = null_of(found.shape[1])
     ratios = np.abs(found) / pseudo_standard_error(found)[:, None]
-    above = null.each.size - np.searchsorted(null.each, ratios)
-    p = (above + 1) / (null.each.size + 1)
+    p = null.p(ratios)
     missed = ratios[:, :mains] > null.margin(ALPHA)
     return _smallest(p[:, :mains]), _smallest(p[:, mains:two]), np.asarray(missed, float)
 
