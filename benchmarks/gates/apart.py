@@ -94,15 +94,21 @@ class Study:
 
     def decided(self, found: Precision, effect: float = 0.0) -> NDArray[np.bool_]:
         """True where an arm with this effect is better or worse after Holm."""
-        difference = np.asarray(self.arms.mean) - np.asarray(self.baseline.mean) + effect
-        p = 2 * stdtr(found.df, -np.abs(difference) / np.sqrt(found.squared_error))
-        return np.asarray(adjust(p, "holm") < ALPHA)
+        return self._p_adjusted(self._differences + effect, found) < ALPHA
 
     def shown_above(self, found: Precision, alpha: float) -> NDArray[np.bool_]:
         """True where an arm is above the baseline after Holm, two-sided at this level."""
-        difference = np.asarray(self.arms.mean) - np.asarray(self.baseline.mean)
-        p = 2 * stdtr(found.df, -np.abs(difference) / np.sqrt(found.squared_error))
-        return np.asarray((adjust(p, "holm") < alpha) & (difference > 0))
+        differences = self._differences
+        return (self._p_adjusted(differences, found) < alpha) & (differences > 0)
+
+    @property
+    def _differences(self) -> Floats:
+        return np.asarray(self.arms.mean) - np.asarray(self.baseline.mean)
+
+    @staticmethod
+    def _p_adjusted(differences: Floats, found: Precision) -> Floats:
+        p = 2 * stdtr(found.df, -np.abs(differences) / np.sqrt(found.squared_error))
+        return np.asarray(adjust(p, "holm"), float)
 
 
 def apart(settings: Settings) -> list[Line]:
