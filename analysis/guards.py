@@ -12,7 +12,6 @@ interval excludes the bound exactly where the test decides.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
@@ -196,9 +195,9 @@ def _fieller(
     error, df, level = row.standard_error, row.df, row.ci_level
     if error is None or df is None or level is None or row.method in ("e-value", "prediction t"):
         return None
-    seeds: Sequence[object] = [seed for seed in arm.losses if seed in baseline.losses]
     if row.method in PAIRED:
-        sides = arm.at(seeds), baseline.at(seeds)  # type: ignore[arg-type]
+        seeds = [seed for seed in arm.losses if seed in baseline.losses]
+        sides = arm.at(seeds), baseline.at(seeds)
         covariance = np.cov(*sides) / len(seeds)
     else:
         sides = arm.observed, baseline.observed
