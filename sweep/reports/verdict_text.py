@@ -77,11 +77,10 @@ def _tables(report: Report, tuning: Tuning) -> list[str | Table[Any]]:
     """The arms with their verdicts, and the effects of a design; of a factorial, means and effects."""
     effects = effect_parts(report.effects, decimals(report)) if report.effects else []
     if report.effects and report.effects.of_all_arms:
-        missing = sum(arm.result.n_missing for arm in report.arms)
         return [
             *effects,
             cells_table(report.arms, decimals(report)),
-            *missing_lines(report, missing),
+            *missing_lines(report),
             *unanswered_guards(report),
         ]
     rows: list[TableRow] = [*report.arms, *report.references]
@@ -197,7 +196,7 @@ def footnotes(report: Report) -> list[str]:
         *run_lines(report.judgement),
     ]
     lines += withdrawn_lines(report.history)
-    lines += missing_lines(report, sum(arm.result.n_missing for arm in report.arms))
+    lines += missing_lines(report)
     lines += settling_lines(report)
     unknown = [arm for arm in tested if not (arm.has_yet_to_run or arm.lacks_baseline)]
     if any(arm.result.ci_low is None for arm in unknown):
@@ -209,8 +208,9 @@ def footnotes(report: Report) -> list[str]:
     ]
 
 
-def missing_lines(report: Report, missing: int) -> list[str]:
+def missing_lines(report: Report) -> list[str]:
     """Says how many runs are still to be trained; empty if none is."""
+    missing = sum(arm.result.n_missing for arm in report.arms)
     if not missing:
         return []
     what = (
