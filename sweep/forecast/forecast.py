@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from sweep.forecast.designs import DesignMatrix, DesignOption, matrix_of
 from sweep.forecast.disk_space import DiskSpace
 from sweep.forecast.outline import Outline
 from sweep.forecast.price import Price, TrainingTime, WantedEffect
+from sweep.noise.measure import finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +46,11 @@ class Forecast:
             "done": len(outline.done),
             "tokens": outline.tokens,
             "flops": outline.flops,
-            "hours": _known(time.hours),
-            "hours_here": _known(time.elapsed_hours),
+            "hours": finite(time.hours),
+            "hours_here": finite(time.elapsed_hours),
             "hours_here_range": [
-                _known(time.elapsed_hours / time.pace.spread),
-                _known(time.elapsed_hours * time.pace.spread),
+                finite(time.elapsed_hours / time.pace.spread),
+                finite(time.elapsed_hours * time.pace.spread),
             ],
             "pace": time.pace.source,
             "cost": time.cost,
@@ -60,7 +60,3 @@ class Forecast:
             "disk": self.disk.to_json(),
             "problems": list(self.problems),
         }
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
