@@ -18,7 +18,7 @@ from sweep.importing.fields import (
     is_test_metric,
     recognise,
 )
-from sweep.importing.questions import Questions
+from sweep.importing.questions import COLUMNS_LISTED, Questions, no_column
 from sweep.importing.rules import Reading
 from sweep.importing.run_names import arms_without_seeds, split_run_names
 from sweep.importing.selection import (
@@ -42,8 +42,6 @@ LIKELY_ARMS = frozenset(
     | {"description", "run_id", "file", "condition", "setting", "intervention", "optimizer"}
 )
 """Columns that a message offers for the arm, in lower case and without prefix."""
-_LISTED = 30
-"""Column names that a message lists."""
 PARENT = "parentrunid"
 """Ends the name of a column with the ids of parents: `tags.mlflow.parentRunId`."""
 JOINED = frozenset({Field.ARM, Field.SEED, Field.RUN})
@@ -216,10 +214,7 @@ def _check_present(
         parts = _parts(column) if field in JOINED else [column]
         for part in parts:
             if part not in present:
-                questions.ask(
-                    f"{source} has no column {shown(part)} for {field}"
-                    f"{did_you_mean(part, present)} (it has: {shown_first(present, _LISTED)})"
-                )
+                questions.ask(no_column(part, present, source, field))
 
 
 def _find_loss(
@@ -230,12 +225,12 @@ def _find_loss(
     others = [name for name in present if is_test_metric(name)]
     if loss and not found and others and not is_test_metric(loss):
         questions.ask(
-            f"{source} has {shown(loss)}, which may be the training loss, beside {shown_first(others, _LISTED)}; "
+            f"{source} has {shown(loss)}, which may be the training loss, beside {shown_first(others, COLUMNS_LISTED)}; "
             f"choose one with --column loss={quoted(others[0])} or --column loss={quoted(loss)}"
         )
     if len(found) > 1:
         questions.ask(
-            f"{source} has the losses {shown_first(found, _LISTED)}; choose one with --column "
+            f"{source} has the losses {shown_first(found, COLUMNS_LISTED)}; choose one with --column "
             f"loss={quoted(found[0])}"
         )
     return found[0] if found else loss
@@ -250,7 +245,7 @@ def _missing(field: Field, present: list[str], source: str) -> str:
     near = did_you_mean(field, present, f"--column {field}=")
     return (
         f"{source} has no column '{field}'{near or _candidates(field, present)} (it has: "
-        f"{shown_first(present, _LISTED)})"
+        f"{shown_first(present, COLUMNS_LISTED)})"
     )
 
 

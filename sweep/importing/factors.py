@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sweep.errors import ResultsError, did_you_mean
+from sweep.errors import ResultsError
 from sweep.importing.fields import Field
+from sweep.importing.questions import no_column
 from sweep.importing.settings import Settings
 from sweep.store.plan_content import IMPORTED_FACTORIAL, DesignContent, PlanContent
-from sweep.terminal.printable import shown, shown_first
+from sweep.terminal.printable import shown
 from trainer.words import counted, shortened
 
 if TYPE_CHECKING:
@@ -91,10 +92,7 @@ def read_factors(frame: pd.DataFrame, names: Sequence[str], source: str) -> Fact
     present = [str(name) for name in frame.columns]
     for name in names:
         if name not in present:
-            raise ResultsError(
-                f"{source} has no column {shown(name)} for --factors{did_you_mean(name, present)} "
-                f"(it has: {shown_first(present, NAMES_LISTED)})"
-            )
+            raise ResultsError(no_column(name, present, source, "--factors"))
     frame = frame.reset_index(drop=True)
     frame = frame.assign(**{name: _spelled(frame[name], name, source) for name in names})
     frame, remarks = _without_centre(frame, names)

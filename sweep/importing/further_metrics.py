@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from sweep.errors import ResultsError, did_you_mean
+from sweep.errors import ResultsError
 from sweep.importing.cells import read_numbers
 from sweep.importing.fields import Field
 from sweep.importing.known_runs import run_ids
 from sweep.importing.metric_words import MetricWord
+from sweep.importing.questions import no_column
 from sweep.importing.rules import Reading
 from sweep.importing.run_table import RunTable
 from sweep.metrics.metric import Metric
 from sweep.store.schema import arms, members, metrics
 from sweep.store.select_in import VALUES_PER_STATEMENT, select_in
-from sweep.terminal.printable import shown, shown_first
+from sweep.terminal.printable import shown
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LISTED = 30
-"""Columns that a message lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +46,7 @@ def read_metrics(
     present = [str(name) for name in frame.columns]
     for word in words:
         if word.column not in present:
-            reading.questions.ask(
-                f"{reading.source} has no column {shown(word.column)} for --metric"
-                f"{did_you_mean(word.column, present)} (it has: {shown_first(present, LISTED)})"
-            )
+            reading.questions.ask(no_column(word.column, present, reading.source, "--metric"))
             continue
         metric = as_metric(word, reading)
         cells = frame[word.column].reset_index(drop=True).iloc[table.row.to_numpy() - 1]

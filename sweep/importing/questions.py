@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sweep.errors import ResultsError
+from sweep.errors import ResultsError, did_you_mean
+from sweep.terminal.printable import shown, shown_first
+
+COLUMNS_LISTED = 30
+"""Columns of a file that a sentence lists."""
+
+
+def no_column(
+    column: str, present: Sequence[str], source: str, use: str, most: int = COLUMNS_LISTED
+) -> str:
+    """Says that a file lacks a column, and which of its columns may be meant; `use`: what it is for."""
+    return (
+        f"{source} has no column {shown(column)} for {use}{did_you_mean(column, present)} (it has: "
+        f"{shown_first(present, most)})"
+    )
 
 
 class Questions:

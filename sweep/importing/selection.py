@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sweep.errors import ResultsError, did_you_mean
 from sweep.importing.cells import plain_name
 from sweep.importing.fields import Field, bare_name, is_test_metric, is_test_split
+from sweep.importing.questions import no_column
 from sweep.metrics.names import words_of_name
 from sweep.terminal.printable import shown, shown_first
 
@@ -114,10 +115,7 @@ def _split(word: str, present: Sequence[str], source: str) -> tuple[str, str]:
         column = "=".join(parts[:end]).strip()
         if column in present:
             return column, "=".join(parts[end:]).strip()
-    raise ResultsError(
-        f"{source} has no column {shown(parts[0])} for --where {word}"
-        f"{did_you_mean(parts[0], present)} (it has: {shown_first(present, VALUES_LISTED)})"
-    )
+    raise ResultsError(no_column(parts[0], present, source, f"--where {word}", VALUES_LISTED))
 
 
 def _no_such_value(cells: pd.Series[Any], column: str, value: str, source: str) -> str:
