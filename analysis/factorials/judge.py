@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ..rules import Plan
-from .model import Chain, Model, choose_model, solver, without
+from .model import RANK_TOLERANCE, Chain, Model, choose_model, solver, without
 from .result import Effect, FactorialResult, Point
 from .runs import fit, judge_fit
 from .seeds import OPEN, Question, Weights, judge_seeds
@@ -108,7 +108,7 @@ def _weights(factors: Factors, model: Model, arms: frozenset[str]) -> list[Weigh
         return None
     rows = [factors.cells[arm] for arm in present]
     columns = without(factors.columns(terms, rows), np.ones((len(rows), 1)))
-    if np.linalg.matrix_rank(columns, tol=1e-8) < len(terms):
+    if np.linalg.matrix_rank(columns, tol=RANK_TOLERANCE) < len(terms):
         return None
     return [dict(zip(present, row.tolist(), strict=True)) for row in solver(columns)]
 

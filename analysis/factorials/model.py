@@ -11,7 +11,9 @@ from .terms import Factors, Levels, Term
 Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-9
-"""Of cosines between columns, and of ranks."""
+"""Tolerance of the sizes of columns, and of cosines between them."""
+RANK_TOLERANCE = 1e-8
+"""Tolerance of ranks of columns of unit size."""
 MAX_COLUMNS = 5_000
 """Interactions of three and more factors are looked at while there are so few terms."""
 
@@ -96,7 +98,7 @@ def without(columns: Floats, nuisance: Floats) -> Floats:
 def solver(columns: Floats) -> Floats:
     """The matrix that gives the least-squares coefficients, shape (terms, rows).
 
-    Of orthogonal columns without the rounding of a decomposition: their values are powers of two.
+    For orthogonal columns, whose values are powers of two, there is no rounding of a decomposition.
     """
     products = columns.T @ columns
     sizes = np.diag(products)
@@ -151,7 +153,9 @@ class _Chooser:
         """Leave out chosen terms that are combinations of those before them."""
         kept: list[int] = []
         for place in range(len(self.chosen)):
-            if np.linalg.matrix_rank(self.columns[:, [*kept, place]], tol=1e-8) > len(kept):
+            if np.linalg.matrix_rank(self.columns[:, [*kept, place]], tol=RANK_TOLERANCE) > len(
+                kept
+            ):
                 kept.append(place)
         dropped = [term for place, term in enumerate(self.chosen) if place not in kept]
         self._keep(kept)
@@ -171,7 +175,7 @@ class _Chooser:
     @property
     def full_rank(self) -> bool:
         """True if all chosen terms can be estimated together."""
-        return bool(np.linalg.matrix_rank(self.columns, tol=1e-8) == len(self.chosen))
+        return bool(np.linalg.matrix_rank(self.columns, tol=RANK_TOLERANCE) == len(self.chosen))
 
     @property
     def orthogonal(self) -> bool:
