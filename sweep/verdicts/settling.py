@@ -1,4 +1,4 @@
-"""What the command costs that may settle an undecided verdict.
+"""The cost of the command that may settle an undecided verdict.
 
 `sweep settle` trains the further seeds of the arm and of the baseline; for a stack, `sweep stack`
 trains them for all of its arms.
@@ -62,17 +62,17 @@ def find_settling(
         return {}
     slots = _slots(study)
     trained = _trained_seeds(store, study.name, plan)
-    open_now = _runs_to_train(evidence)
+    open_now, planned = _runs_to_train(evidence), set(plan.seeds_of(plan.baseline))
     found = {}
     for arm, further in wanted.items():
         own = plan.seeds_of(arm)
         seeds = set(further_seeds(own, further))
-        planned = set(plan.seeds_of(plan.baseline))
         trains = plan.arms if plan.stack else (plan.baseline, arm)
         numbers = {
             name: open_now.get(name, 0) + len(seeds - trained.get(name, set())) for name in trains
         }
-        numbers[plan.baseline] -= _queued(seeds & planned, trained.get(plan.baseline, set()))
+        # Some of these are runs of the plan that the baseline has not ended: `open_now` has them.
+        numbers[plan.baseline] -= len((seeds & planned) - trained.get(plan.baseline, set()))
         found[arm] = Settling(
             seeds=len(own) + further,
             runs=sum(numbers.values()),
@@ -87,11 +87,6 @@ def is_racing(arm: ArmVerdict, plan: PlanContent) -> bool:
     if plan.race_start is None or arm.verdict != "undecided":
         return False
     return arm.n_ended < len(plan.seeds_of(arm.arm))
-
-
-def _queued(planned: set[int], trained: set[int]) -> int:
-    """Seeds that the baseline has in its plan already, without a result: not to be counted twice."""
-    return len(planned - trained)
 
 
 def _trained_seeds(store: Store, study: str, plan: PlanContent) -> dict[str, set[int]]:
