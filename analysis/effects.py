@@ -28,8 +28,8 @@ Method = Literal[
     "prediction t",
     "e-value",
 ]
-"""`small-sample t`: Welch's t on the degrees of freedom of the side with fewer runs. `pooled t`, `Lenth`: of
-factorials, see `factorials`."""
+"""`small-sample t`: Welch's t on the degrees of freedom of the side with fewer runs. `pooled t` and
+`Lenth` are those of `factorials`."""
 PAIRED: frozenset[Method] = frozenset({"moderated paired t", "paired t", "e-value"})
 """Methods that compare arm and baseline by pairs."""
 

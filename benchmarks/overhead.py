@@ -3,7 +3,8 @@
     python benchmarks/overhead.py [--only scripts]
 
 Trains a study with `sweep run` in a folder of its own, reads the times that were recorded, and
-then starts `sweep train` afresh on some of the same recipes, alternating with forked ones. Last, or only, it measures the rate at which scripts that do nothing are run.
+then starts `sweep train` afresh on some of the same recipes, alternating with forked ones. At the
+end it measures how many runs a second scripts have that do nothing; with `--only scripts`, only this.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ OPEN = frozenset({"queued", "running"})
 """A seed with such a run has no estimate yet: it would change when the run ends."""
 Seed = Hashable
 Weights = Mapping[str, float]
-"""Of an effect, by arm; they add up to zero."""
+"""The weights of an effect, by arm; they add up to zero."""
 
 
 @dataclass(frozen=True, kw_only=True)

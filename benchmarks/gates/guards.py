@@ -24,7 +24,7 @@ NOISES = (0.002, 0.02, 0.1)
 RUNS = ((4, 4), (5, 7), (10, 10), (3, 3))
 """Runs of each arm, and of the baseline, without shared seeds."""
 COVERAGE = (0.88, 0.92)
-"""Of intervals with 0.05 on either side."""
+"""Coverage of intervals with 0.05 on either side."""
 COVERED = 2_000
 """Most studies whose intervals are computed one by one."""
 

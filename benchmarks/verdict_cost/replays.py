@@ -31,7 +31,7 @@ class Moments:
     means: Floats
     """Shape (studies, 1 + arms), the baseline first."""
     variances: Floats
-    """Of the losses; the same shape."""
+    """Variances of the losses; the same shape."""
     paired: Floats
     """Variances of the differences to the baseline, shape (studies, arms)."""
 

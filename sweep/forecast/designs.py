@@ -63,7 +63,7 @@ class DesignOption:
 
     kind: str
     resolution: int | None
-    """Of a fraction."""
+    """The resolution of a fraction; None for other designs."""
     arms: int
     runs: int
     hours: float | None
@@ -73,7 +73,7 @@ class DesignOption:
     """The smallest effect of one intervention that is detected with 80% power; None if unknown, or
     if none is."""
     measures: str
-    """What its effects are, in words."""
+    """Its effects in words."""
     chosen: bool
     """True for the plan's own."""
 
@@ -152,7 +152,7 @@ def _layouts(factors: Sequence[Factor]) -> Iterator[_Layout]:
 
 
 def _share(arms: int, most_levels: int) -> float:
-    """Of the effect of a level against the first one, each of which arms / (levels + 1) arms have."""
+    """The share of a level against the first one: arms / (levels + 1) arms have each of them."""
     return (most_levels + 1) / arms
 
 

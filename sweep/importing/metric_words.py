@@ -19,7 +19,7 @@ class MetricWord:
     column: str
     """The column of the file that holds it."""
     direction: Direction | None
-    """As it was given; None if its name has to tell."""
+    """The direction that was given; None if the name has to tell it."""
 
     @property
     def told(self) -> Direction | None:

@@ -25,7 +25,7 @@ MOST_ROWS = 64
 WORDS_LISTED = 15
 """Words of the defining relation, and chains of aliases, that are listed."""
 SIGNS = ("-", "+")
-"""Of a factor with two levels."""
+"""Signs of the levels of a factor that has two."""
 
 
 def design_parts(matrix: DesignMatrix, outline: Outline) -> list[str | Table[Any]]:

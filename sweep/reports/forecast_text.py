@@ -161,7 +161,7 @@ def _size_words(outline: Outline) -> str:
 
 
 def _work_words(outline: Outline) -> str:
-    """What the missing runs amount to; empty if their trainer does not say."""
+    """Tokens and operations of the missing runs; empty if their trainer does not count them."""
     if outline.missing and not outline.tokens:
         return ""
     return f"; {outline.tokens:,} tokens, {outline.flops:.2g} floating-point operations"

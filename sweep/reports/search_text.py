@@ -173,7 +173,7 @@ def tuned_lines(settings: Sequence[TunedSetting]) -> list[str]:
 
 
 def tuning_parts(tuning: Tuning) -> list[str | Table[Any]]:
-    """What a report on tuned arms says about their search, below its table."""
+    """Sentences and tables on the search of tuned arms, for the end of a report."""
     parts = search_parts(tuning.result) if tuning.result else []
     return [*tuned_lines(tuning.settings), *parts]
 

@@ -120,7 +120,7 @@ def _reference_json(reference: Reference) -> dict[str, Any]:
 def report_records(report: Report) -> list[dict[str, Any]]:
     """A record for each arm, and one for each reference with the fields that it shares with arms.
 
-    Of a factorial, a record for each effect.
+    A factorial has a record for each effect in their place.
     """
     if report.effects and report.effects.of_all_arms:
         return effect_records(report.effects)

@@ -93,7 +93,7 @@ class Questions:
 
     @property
     def asked(self) -> dict[str, float | str]:
-        """Those that are asked, by name, without the metric."""
+        """The questions that are asked, by name, without the metric."""
         numbers = {"margin": self.margin, "target": self.target}
         given = {name: value for name, value in numbers.items() if value is not None}
         return {**given, **{f"guard {name}": bound for name, bound in self.guards.items()}}

@@ -33,9 +33,10 @@ class Evidence:
 
     frame: pd.DataFrame
     """A row per arm and seed with the columns `arm`, `seed`, `loss` (the metric that is judged; NaN
-    if there is none), `status` (`failed` for a run that is done without this metric), `seconds` (NaN for a run that has not ended or was not timed), `tokens`
-    (NaN if unknown) and `provenance` (index into `provenances`). If runs can share the seeds of
-    single streams, also `STREAM_SEEDS`."""
+    if there is none), `status` (`failed` for a run that is done without this metric), `seconds`
+    (NaN for a run that has not ended or was not timed), `tokens` (NaN if unknown) and `provenance`
+    (index into `provenances`). If runs can share the seeds of single streams, also
+    `STREAM_SEEDS`."""
     provenances: Sequence[Provenance]
     """The different provenances of the runs."""
     lacking: int = 0

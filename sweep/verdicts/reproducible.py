@@ -24,8 +24,8 @@ class Reproducible:
 def count_reproducible(evidence: Evidence) -> Reproducible:
     """Count the runs of a study that are reproducible, by their provenance.
 
-    Only those of the built-in trainer: of a script nothing is known. A CPU always gives the same bits; a GPU does if `jobs.deterministic` was set. Runs whose attempts
-    differ are not counted.
+    A CPU always gives the same bits; a GPU does if `jobs.deterministic` was set. Runs of a script are
+    not counted, because nothing is known of it, and neither are runs whose attempts differ.
     """
     ended = evidence.frame.status.isin(["done", "diverged"])
     counts = Counter(evidence.frame.provenance[ended].tolist())
