@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import torch
 from model.gpt import GPT
 from model.init import initialise
 from tests.patience import PATIENCE
+from tests.trainer.fork_server import Server
 from tests.trainer.killer import request
+from tests.trainer.scripts import MakeScript, Script, script_server
 from trainer.corpora.corpus import Corpus, save_corpus
 from trainer.corpora.prepare import load_small
 from trainer.execution import Execution
@@ -120,6 +123,19 @@ def make_weights(make_recipe: Callable[..., Recipe]) -> Callable[..., tuple[RunD
         return run, model.eval()
 
     return make
+
+
+@pytest.fixture(scope="module")
+def bare_server(root: Path) -> Iterator[Server]:
+    """A fork server that imports nothing for its runs."""
+    with script_server(root) as started:
+        yield started
+
+
+@pytest.fixture
+def script(bare_server: Server, tmp_path: Path) -> MakeScript:
+    """Makes a script in a run directory, to be started by that server."""
+    return partial(Script, bare_server, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,10 @@ def wait_until(condition: Any, awaited: str) -> None:  # noqa: ANN401  (a functi
     while not condition():
         assert time.monotonic() < until, f"waited for {awaited}"
         time.sleep(0.01)
+
+
+MakeScript = Callable[..., Script]
+"""Makes a script from its source, and fields of its request."""
 
 
 @contextlib.contextmanager

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.trainer.fork_server import Server
-from tests.trainer.scripts import Script, script_server
+from tests.trainer.scripts import MakeScript
 from trainer.errors import CommandError
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
@@ -18,19 +15,6 @@ from trainer.scripts import search_limit, written_files
 from trainer.scripts.curves import Curves
 from trainer.scripts.output import MetricReader
 from trainer.scripts.request import MetricSource
-
-MakeScript = Callable[..., Script]
-
-
-@pytest.fixture(scope="module")
-def server(root: Path) -> Iterator[Server]:
-    with script_server(root) as started:
-        yield started
-
-
-@pytest.fixture
-def script(server: Server, tmp_path: Path) -> MakeScript:
-    return partial(Script, server, tmp_path)
 
 
 def test_a_whole_number_that_no_float_holds_is_a_divergence(script: MakeScript) -> None:

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.trainer.fork_server import Server
-from tests.trainer.scripts import Script, script_server
+from tests.trainer.scripts import MakeScript
 from trainer.rundir.exits import Exit
-
-MakeScript = Callable[..., Script]
-
-
-@pytest.fixture(scope="module")
-def server(root: Path) -> Iterator[Server]:
-    with script_server(root) as started:
-        yield started
-
-
-@pytest.fixture
-def script(server: Server, tmp_path: Path) -> MakeScript:
-    return partial(Script, server, tmp_path)
 
 
 @pytest.mark.parametrize("word", ["nan", "-inf", "NaN"])

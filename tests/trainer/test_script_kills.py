@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from tests.trainer.fork_server import Server
 from tests.trainer.scripts import (
     SIGKILL,
     SIGTERM,
+    MakeScript,
     Script,
     processes_of,
     script_server,
@@ -23,8 +22,6 @@ from tests.trainer.scripts import (
 from trainer.rundir.exits import Exit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
-MakeScript = Callable[..., Script]
-
 FAMILY = r"""
 import os, signal, subprocess, sys, time
 
@@ -58,17 +55,6 @@ CHILDREN = (
     "child-False-True-True",
 )
 WAITING = FAMILY + "note('ready'); print('val loss 1', flush=True); time.sleep(10_000)"
-
-
-@pytest.fixture(scope="module")
-def server(root: Path) -> Iterator[Server]:
-    with script_server(root) as started:
-        yield started
-
-
-@pytest.fixture
-def script(server: Server, tmp_path: Path) -> MakeScript:
-    return partial(Script, server, tmp_path)
 
 
 def start(made: Script) -> int:
@@ -152,9 +138,9 @@ def test_the_fork_server_kills_what_a_killed_supervisor_leaves(script: MakeScrip
     assert made.processes() == []
 
 
-def test_other_runs_survive_the_kill_of_one(server: Server, tmp_path: Path) -> None:
-    first = Script(server, tmp_path / "a", WAITING)
-    second = Script(server, tmp_path / "b", WAITING)
+def test_other_runs_survive_the_kill_of_one(bare_server: Server, tmp_path: Path) -> None:
+    first = Script(bare_server, tmp_path / "a", WAITING)
+    second = Script(bare_server, tmp_path / "b", WAITING)
     killed = start(first)
     start(second)
     os.kill(killed, SIGKILL)
@@ -184,7 +170,7 @@ def test_nothing_is_left_when_the_fork_server_is_killed(root: Path, tmp_path: Pa
 
 
 def test_the_next_attempt_kills_what_is_left_when_all_were_killed(
-    root: Path, tmp_path: Path, server: Server
+    root: Path, tmp_path: Path, bare_server: Server
 ) -> None:
     with script_server(root) as own:
         made = Script(
@@ -198,7 +184,7 @@ def test_the_next_attempt_kills_what_is_left_when_all_were_killed(
     time.sleep(0.1)
     left = set(processes_of(made.outputs.folder))
     assert left
-    made.server = server
+    made.server = bare_server
     assert made.run()["status"] == Exit.FAILED
     assert "ZeroDivisionError" in made.reason
     assert made.processes() == []

@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
 
 import pytest
 
-from tests.trainer.fork_server import Server
-from tests.trainer.scripts import Script, numbers, script_server
+from tests.trainer.scripts import MakeScript, numbers
 from trainer.rundir.exits import Exit
-
-MakeScript = Callable[..., Script]
-
-
-@pytest.fixture(scope="module")
-def server(root: Path) -> Iterator[Server]:
-    with script_server(root) as started:
-        yield started
-
-
-@pytest.fixture
-def script(server: Server, tmp_path: Path) -> MakeScript:
-    return partial(Script, server, tmp_path)
 
 
 def test_a_script_gets_its_folder_files_seed_port_and_parameters(script: MakeScript) -> None:
