@@ -46,6 +46,7 @@ OverrideOption = Annotated[
         "--override", metavar="KEY=VALUE", help="Set a baseline field for this command; repeatable."
     ),
 ]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop when a run fails for good.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", parser=home_path, help="A study file.")]
 StudyWord = Annotated[
     str | None,

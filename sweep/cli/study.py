@@ -13,6 +13,7 @@ from sweep.cli.numbers import Range, number_option
 from sweep.cli.options import (
     RUNS,
     Database,
+    FailFast,
     Folder,
     FormatOption,
     Output,
@@ -59,9 +60,7 @@ def run(
     study: StudyFile,
     override: OverrideOption = None,
     slots: Slots = None,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop when a run fails for good.")
-    ] = False,
+    fail_fast: FailFast = False,
     max_runs: MaxRuns = None,
     max_hours: MaxHours = None,
     runs: Folder = RUNS,
@@ -81,9 +80,7 @@ def search(
     study: StudyFile,
     override: OverrideOption = None,
     slots: Slots = None,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop when a run fails for good.")
-    ] = False,
+    fail_fast: FailFast = False,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
