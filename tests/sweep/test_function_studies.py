@@ -20,23 +20,10 @@ from sweep.verdicts.references import require_setup, study_references
 from sweep.workload.workload import make_workload
 from sweep.workspace import Workspace, read_plan
 from tests.sweep.said import content
+from tests.sweep.script_study import script_study
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-STUDY = """\
-name = "fn"
-[trainer]
-function = "fit:train"
-[parameters]
-lr = 0.5
-[metrics.val_loss]
-[interventions.big]
-because = "It is bigger."
-set = { lr = 2.5 }
-[design]
-seeds = 2
-[analysis]
-smallest_effect = 0.01
-"""
+STUDY = script_study('function = "fit:train"')
 FIT = """\
 import analysis, model, sweep, trainer
 
