@@ -47,11 +47,6 @@ class Argument:
             return [self.flag, value]
         return [self.flag] if self.form is Form.BARE else [value]
 
-    @property
-    def is_override(self) -> bool:
-        """True for `lr=0.1` without dashes."""
-        return self.form is Form.JOINED and not self.flag.startswith("-")
-
 
 def read_arguments(words: Sequence[str], declared: Mapping[str, Declared]) -> list[Argument]:
     """The arguments in the words after a script; flags that the script declares, by name."""

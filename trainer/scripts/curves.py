@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from trainer.files import FULL, write_whole
 from trainer.rundir.directory import Event, RunDirectory
@@ -29,7 +29,7 @@ class Curve:
     total: float = 0.0
     first_not_finite: int | None = None
     """Step of the first value that is not finite."""
-    is_new: bool = field(default=False)
+    is_new: bool = False
     """True once this attempt has added a value."""
 
     def add(self, value: float, step: int) -> None:
@@ -65,7 +65,6 @@ class Curves:
     def __init__(self, directory: RunDirectory, metrics: dict[str, MetricSource]) -> None:
         self._directory = directory
         self._before = directory.read_events()
-        self._metrics = metrics
         self._curves = {name: Curve(source) for name, source in metrics.items()}
         self._begun = False
         self._pending = bytearray()
