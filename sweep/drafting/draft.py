@@ -18,8 +18,9 @@ from sweep.drafting.roles import Role, role_of, streams_of
 from sweep.drafting.values import Value, value_of
 from sweep.errors import UserError
 from sweep.study.local_modules import MAX_BYTES, local_files, parse
+from trainer.scripts.placeholders import PLACEHOLDERS, escape
 
-RESERVED = frozenset({"seed", "gpus", "port", "run_dir", "attempt", "result", "parameters"})
+RESERVED = frozenset({"seed", *PLACEHOLDERS})
 """Placeholders that mean something else."""
 CONFIGURATIONS = frozenset({".py", ".yaml", ".yml", ".json", ".toml", ".cfg", ".ini", ".conf"})
 """Suffixes of files of settings, which belong to the code of a run."""
@@ -204,8 +205,3 @@ def _patterns(files: Sequence[Path], folder: Path) -> list[str]:
     tops = [path.parts[0] for path in inside if len(path.parts) > 1]
     alone = [str(path) for path in inside if len(path.parts) == 1]
     return [*dict.fromkeys(alone), *(f"{top}/**/*.py" for top in dict.fromkeys(tops))]
-
-
-def escape(word: str) -> str:
-    """A word in which braces are braces."""
-    return word.replace("{", "{{").replace("}", "}}")

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from sweep.drafting.command_line import CommandLine
+from trainer.scripts.placeholders import escape
 
 _PROCESSES = re.compile(r"--(nproc[_-]per[_-]node|num[_-]processes|num[_-]gpus)(=(.*))?")
 _PORT = re.compile(r"--(master[_-]port|main[_-]process[_-]port)(=.*)?")
@@ -30,7 +31,7 @@ class Launch:
 
 def read_launcher(line: CommandLine) -> Launch:
     """The words up to the script; launchers of several processes get `{gpus}` and `{port}`."""
-    words = [word.replace("{", "{{").replace("}", "}}") for word in line.launcher]
+    words = [escape(word) for word in line.launcher]
     launcher = next((each for each in words if each.rpartition("/")[2] in _LAUNCHERS), None)
     if launcher is None:
         return Launch(tuple(words))

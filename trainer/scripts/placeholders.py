@@ -42,6 +42,11 @@ def fill(template: str, values: Mapping[str, JsonValue]) -> str:
     )
 
 
+def escape(word: str) -> str:
+    """A word as a template, in which its braces are braces."""
+    return word.replace("{", "{{").replace("}", "}}")
+
+
 def as_text(value: JsonValue) -> str:
     """A value as a command has it."""
     if isinstance(value, str):
