@@ -66,16 +66,17 @@ def make_draft(command: str, folder: Path) -> Draft:
     """The draft of a study for a command that is typed in `folder`. Raises UserError."""
     line = read_command(command, folder)
     files = local_files(folder / line.script, folder) if line.script else []
-    texts = [path.read_text(errors="replace") for path in files]
-    trees = [tree for path in files if (tree := parse(path))]
     declared = [
         flag
-        for tree, text in zip(trees, texts, strict=False)
-        for flag in declared_flags(tree, text)
+        for path in files
+        if (tree := parse(path))
+        for flag in declared_flags(tree, path.read_text(errors="replace"))
     ]
+    known = by_name(declared)
+    arguments = read_arguments(line.arguments, known)
     draft = Draft(line=line, metric=propose_metric(files, folder), launch=read_launcher(line))
-    _place(draft, read_arguments(line.arguments, by_name(declared)), by_name(declared))
-    _add_undeclared(draft, declared)
+    _place(draft, arguments, known)
+    _add_undeclared(draft, arguments, declared)
     configs = _configurations(line.arguments, folder)
     draft.reads_seed = any(b"SWEEP_SEED" in path.read_bytes() for path in [*files, *configs])
     draft.code = _patterns([*files, *configs], folder)
@@ -169,11 +170,11 @@ def _identifier(flag: str) -> str:
     return re.sub(r"\W+", "_", flag.lstrip("-+")).strip("_") or "value"
 
 
-def _add_undeclared(draft: Draft, declared: Sequence[Declared]) -> None:
+def _add_undeclared(
+    draft: Draft, arguments: Sequence[Argument], declared: Sequence[Declared]
+) -> None:
     """Add the seed and, if the command has no parameters, flags that the script declares."""
-    given = {
-        normal(each.flag) for each in read_arguments(draft.line.arguments, by_name([*declared]))
-    }
+    given = {normal(each.flag) for each in arguments}
     missing = [each for each in declared if given.isdisjoint(map(normal, each.names))]
     seeds = [each for each in missing if role_of(each.flag) is Role.SEED]
     if not draft.seeds and len({each.flag for each in seeds}) == 1:

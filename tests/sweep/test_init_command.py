@@ -243,3 +243,15 @@ def test_a_script_that_is_no_python_is_still_given_a_study(tmp_path: Path, scrip
     found = make_draft("python train.py --lr=1 --seed=1", tmp_path)
     assert list(found.parameters) == ["lr"]
     assert found.metric.place == ""
+
+
+def test_a_file_that_is_no_python_hides_no_flags_of_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import old, settings\n")
+    (tmp_path / "old.py").write_text("print 'hello'\n")
+    (tmp_path / "settings.py").write_text(
+        "from transformers import HfArgumentParser\n"
+        "@dataclass\nclass Settings:\n    lr: float = 0.1\n    seed: int = 0\n"
+    )
+    found = make_draft("python train.py", tmp_path)
+    assert list(found.parameters) == ["lr"]
+    assert found.seeds == {"--seed": "seed"}
