@@ -55,7 +55,11 @@ def propose_metric(files: Sequence[Path], folder: Path) -> Proposal:
     for path in files:
         if tree := parse(path):
             name = str(path.relative_to(folder) if path.is_relative_to(folder) else path)
-            found += [*_printed(tree, name), *_json(tree, name), *_trainer(tree, name)]
+            text = ast.unparse(tree)
+            found += _printed(tree, name)
+            found += _json(tree, name, writes_result="SWEEP_RESULT" in text)
+            if "transformers" in text:
+                found += _trainer(tree, name)
     guess = Proposal(
         name="loss",
         direction=Direction.MINIMIZE,
@@ -128,7 +132,7 @@ def _step_expression(pieces: Printed) -> str:
     return ""
 
 
-def _json(tree: ast.Module, file: str) -> Iterator[Proposal]:
+def _json(tree: ast.Module, file: str, *, writes_result: bool) -> Iterator[Proposal]:
     """Metrics in dictionaries that a file prints or writes as JSON, or prints as they are."""
     dictionaries = {
         target.id: node.value
@@ -143,16 +147,16 @@ def _json(tree: ast.Module, file: str) -> Iterator[Proposal]:
             if isinstance(argument, ast.Name):
                 argument = dictionaries.get(argument.id, argument)
             if isinstance(argument, ast.Dict):
-                yield from _of_dictionary(node, argument, tree, file)
+                yield from _of_dictionary(node, argument, file, writes_result=writes_result)
 
 
 def _of_dictionary(
-    call: ast.Call, content: ast.Dict, tree: ast.Module, file: str
+    call: ast.Call, content: ast.Dict, file: str, *, writes_result: bool
 ) -> Iterator[Proposal]:
-    called, has_result = ast.unparse(call.func), "SWEEP_RESULT" in ast.unparse(tree)
+    called = ast.unparse(call.func)
     names = [each.value for each in content.keys if isinstance(each, ast.Constant)]
     for name in (each for each in names if isinstance(each, str)):
-        if has_result and called.endswith(("dump", "dumps")) and _NAME.fullmatch(name):
+        if writes_result and called.endswith(("dump", "dumps")) and _NAME.fullmatch(name):
             yield from _proposed(name, {}, f"{file}, line {call.lineno}", name)
             continue
         if called.endswith("dumps"):
@@ -166,8 +170,6 @@ def _of_dictionary(
 
 def _trainer(tree: ast.Module, file: str) -> Iterator[Proposal]:
     """The loss that the Trainer of Hugging Face prints when it evaluates."""
-    if "transformers" not in ast.unparse(tree):
-        return
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr == "evaluate":
             source = {"regex": rf"'eval_loss': '?(?P<value>{NUMBER})"}
