@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sweep.drafting.printed import called_name
+
 PLAIN = (bool, int, float, str)
 """Types of values that a parameter can have."""
 _TYPES: Mapping[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
@@ -62,8 +64,7 @@ def normal(flag: str) -> str:
 
 def _of_call(node: ast.Call) -> Iterator[Declared]:
     """The flag that a call declares."""
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    called = node.func.id if isinstance(node.func, ast.Name) else called
+    called = called_name(node.func)
     words = [each.value for each in node.args if isinstance(each, ast.Constant)]
     texts = [word for word in words if isinstance(word, str)]
     if called.startswith("DEFINE_") and texts:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 _PRINTING = frozenset({"print", "info", "warning", "log", "write", "echo", "debug"})
 _PERCENT = re.compile(r"%(?:\((\w+)\))?[-+ #0]*\d*(?:\.\d+)?[diouxXeEfFgGrs]")
-
 _WIDTH = re.compile(r"[ >^=+-]*\d")
 """Begins a format with a width: `8.4f`, `>8`."""
 
@@ -32,13 +31,14 @@ Printed = list[str | Field]
 def printed_texts(tree: ast.Module) -> Iterator[tuple[int, Printed]]:
     """Each printed text with fields, and the line where it is printed."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _name(node.func) in _PRINTING and node.args:
+        if isinstance(node, ast.Call) and called_name(node.func) in _PRINTING and node.args:
             pieces = _joined(node.args)
             if any(isinstance(piece, Field) for piece in pieces):
                 yield node.lineno, pieces
 
 
-def _name(called: ast.expr) -> str:
+def called_name(called: ast.expr) -> str:
+    """The last name of what is called: `info` for `log.info`; empty for another expression."""
     if isinstance(called, ast.Attribute):
         return called.attr
     return called.id if isinstance(called, ast.Name) else ""
@@ -66,7 +66,7 @@ def _pieces(node: ast.expr) -> Printed:
         return [Field(ast.unparse(node.value), bool(_WIDTH.match(spec)))]
     if isinstance(node, ast.BinOp) and (found := _operation(node)):
         return found
-    if isinstance(node, ast.Call) and _name(node.func) == "format":
+    if isinstance(node, ast.Call) and called_name(node.func) == "format":
         return _formatted(node)
     return [Field(ast.unparse(node))]
 
