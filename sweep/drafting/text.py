@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -76,7 +77,14 @@ def _parameters(draft: Draft) -> Iterator[str]:
     if draft.others:
         flags = ", ".join(dict.fromkeys(each.flag for each in draft.others))
         yield f"# {draft.line.title} has further flags, which the command does not give:"
-        yield from _wrapped(flags)
+        yield textwrap.fill(
+            flags,
+            93,
+            initial_indent="# ",
+            subsequent_indent="# ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def _metric(draft: Draft) -> Iterator[str]:
@@ -137,16 +145,6 @@ def _listed(words: list[str]) -> str:
     if len(line) <= 88:
         return line
     return "[\n" + "".join(f"    {toml(word)},\n" for word in words) + "]"
-
-
-def _wrapped(text: str) -> Iterator[str]:
-    line = ""
-    for word in text.split():
-        if len(line) + len(word) > 90:
-            yield f"# {line}"
-            line = ""
-        line = f"{line} {word}".strip()
-    yield f"# {line}"
 
 
 def guesses(draft: Draft) -> Mapping[str, str]:
