@@ -84,7 +84,7 @@ class ForkServer:
         for pid in self._directories:
             os.kill(pid, descendants.PARENT_DIED)
         descendants.wait_for_children(self._directories)
-        descendants.kill_all_below(os.getpid())
+        descendants.kill_descendants()
 
     def _read_requests(self) -> bool:
         """Read and handle the requests that have arrived; False at the end of the input."""
@@ -128,7 +128,7 @@ class ForkServer:
             number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
             directory = self._directories.pop(pid)
             if number is not None:
-                descendants.kill_all_below(os.getpid(), spared=self._directories)
+                descendants.kill_descendants(spared=self._directories)
             _send(
                 {
                     "ended": directory,

@@ -84,23 +84,17 @@ def children() -> set[int]:
     return {pid for pid in _pids() if _parent(pid) == os.getpid()}
 
 
-def kill_all_below(root: int, spared: Collection[int] = ()) -> int:
-    """Kill the descendants of `root`, this process, except those of `spared` and below.
+def kill_descendants(spared: Collection[int] = ()) -> int:
+    """Kill the descendants of this process, except those of `spared` and below.
 
     They are all waited for. Returns the number of processes that were killed.
     """
-    killed = set[int]()
-    deadline = time.monotonic() + KILL_TIMEOUT
-    while has_children() and time.monotonic() < deadline:
-        found = [pid for pid in _below(root, spared) if not _reaped(pid)]
-        if not found:
-            break
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-                killed.add(pid)
-        time.sleep(0.001)
-    return len(killed)
+
+    def left() -> list[int]:
+        below = _descendants(spared) if has_children() else []
+        return [pid for pid in below if not _reaped(pid)]
+
+    return _kill_until_none(left)
 
 
 def wait_for_children(pids: Collection[int]) -> None:
@@ -122,12 +116,18 @@ def _is_running(pid: int) -> bool:
 def kill_marked(variable: str, value: str) -> int:
     """Kill the processes of this user whose environment sets `variable` to `value`."""
     mark = f"{variable}={value}".encode()
+
+    def left() -> list[int]:
+        return [pid for pid in _pids() if pid != os.getpid() and mark in _environment(pid)]
+
+    return _kill_until_none(left)
+
+
+def _kill_until_none(find: Callable[[], list[int]]) -> int:
+    """Kill the processes found until there are none, at most for `KILL_TIMEOUT`; returns how many."""
     killed = set[int]()
     deadline = time.monotonic() + KILL_TIMEOUT
-    while time.monotonic() < deadline:
-        found = [pid for pid in _pids() if pid != os.getpid() and mark in _environment(pid)]
-        if not found:
-            break
+    while time.monotonic() < deadline and (found := find()):
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -144,12 +144,12 @@ def _reaped(pid: int) -> bool:
         return False
 
 
-def _below(root: int, spared: Collection[int]) -> list[int]:
-    """Ids of all descendants of a process."""
+def _descendants(spared: Collection[int]) -> list[int]:
+    """Ids of all descendants of this process, without those of `spared` and below."""
     children = dict[int, list[int]]()
     for pid in _pids():
         children.setdefault(_parent(pid), []).append(pid)
-    found, ahead = list[int](), [root]
+    found, ahead = list[int](), [os.getpid()]
     while ahead:
         below = [pid for pid in children.get(ahead.pop(), ()) if pid not in spared]
         found += below

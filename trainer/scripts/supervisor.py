@@ -64,10 +64,10 @@ class Supervisor:
             command = start()
             try:
                 self._follow(command, wakeups, parent_is_gone)
-                self.left_running = descendants.kill_all_below(os.getpid(), present)
+                self.left_running = descendants.kill_descendants(present)
                 self._read_rest(command)
             finally:
-                descendants.kill_all_below(os.getpid(), present)
+                descendants.kill_descendants(present)
                 command.close()
         return command.status or 0
 
