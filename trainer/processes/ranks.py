@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -13,8 +12,7 @@ from types import FrameType
 from trainer.errors import ExecutionSettingError
 from trainer.processes import start_method
 from trainer.rundir.exits import Exit
-
-_PR_SET_PDEATHSIG = 1
+from trainer.scripts.descendants import set_death_signal
 
 
 def run_ranks(size: int, train: Callable[[int], int], should_stop: Callable[[], bool]) -> int:
@@ -84,7 +82,6 @@ def _send(pids: set[int], number: int) -> None:
 
 def die_with_parent(parent: int) -> None:
     """Make the kernel kill this process when `parent` dies (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    set_death_signal(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(Exit.FAILED)

@@ -34,10 +34,15 @@ def become_subreaper() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def signal_at_death_of(parent: int, number: int) -> None:
+def set_death_signal(number: int) -> None:
     """Let the kernel send a signal to this process when its parent dies (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+
+
+def signal_at_death_of(parent: int, number: int) -> None:
+    """Get a signal when `parent` dies, or at once if it is dead already."""
+    set_death_signal(number)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
 
