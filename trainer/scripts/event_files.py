@@ -23,7 +23,7 @@ class EventFiles:
     def __init__(self, folder: Path, metrics: dict[str, MetricSource], curves: Curves) -> None:
         self._folder = folder
         self._curves = curves
-        self._names = dict(json_keys(metrics))
+        self._names = json_keys(metrics)
         self._states = {path: state_of(path) for path in self._files()}
         """Files of an earlier attempt are read once they grow, and then from the start."""
         self._loaders: dict[Path, Any] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator
 from typing import Any
 
 from trainer.scripts.curves import Curves
@@ -88,7 +87,7 @@ class JsonLines:
 
     def __init__(self, metrics: dict[str, MetricSource], curves: Curves) -> None:
         self._curves = curves
-        self._keys = dict(json_keys(metrics))
+        self._keys = json_keys(metrics)
         self._quoted = [json.dumps(key).encode() for key in self._keys]
 
     def may_match(self, block: bytes) -> bool:
@@ -114,14 +113,14 @@ class JsonLines:
                     self._curves.add(name, value, None if step is None else int(step))
 
 
-def json_keys(metrics: dict[str, MetricSource]) -> Iterator[tuple[str, list[str]]]:
+def json_keys(metrics: dict[str, MetricSource]) -> dict[str, list[str]]:
     """Keys of JSON lines, and the metrics that each is; one without a source has its own name."""
     keys = dict[str, list[str]]()
     for name, source in metrics.items():
         named = source.line or (None if has_source(source) else name)
         if named:
             keys.setdefault(named, []).append(name)
-    yield from keys.items()
+    return keys
 
 
 def has_source(source: MetricSource) -> bool:
