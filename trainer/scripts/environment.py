@@ -123,12 +123,17 @@ class Invocation:
         return {**own, **self.request.seeds, **self.request.parameters}
 
 
-def find_program(name: str, folder: str, environment: Mapping[str, str]) -> str:
-    """The absolute path of a program. Raises CommandError if it cannot be started."""
+def check_folder(folder: str) -> None:
+    """Raise CommandError if the working folder does not exist."""
     if not Path(folder).is_dir():
         raise CommandError(
             f"the working folder {folder} does not exist; correct workdir under [trainer]"
         )
+
+
+def find_program(name: str, folder: str, environment: Mapping[str, str]) -> str:
+    """The absolute path of a program. Raises CommandError if it cannot be started."""
+    check_folder(folder)
     searched = environment.get("PATH", os.defpath)
     if "/" not in name:
         found = shutil.which(name, path=searched)

@@ -15,12 +15,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NoReturn
 
-from trainer.errors import CommandError
 from trainer.rundir.exits import Exit
-from trainer.scripts.environment import Outputs
+from trainer.scripts.environment import Outputs, check_folder
 from trainer.scripts.processes import Command
 from trainer.scripts.request import ScriptRequest
 from trainer.scripts.returned import Report, write_returned
@@ -63,10 +61,7 @@ class Call(Command):
         self, request: ScriptRequest, outputs: Outputs, environment: Mapping[str, str]
     ) -> None:
         """Start it. Raises CommandError if its folder does not exist."""
-        if not Path(request.folder).is_dir():
-            raise CommandError(
-                f"the working folder {request.folder} does not exist; correct workdir under [trainer]"
-            )
+        check_folder(request.folder)
         self.at_end = False
         self.output, writing = os.pipe()
         sys.stdout.flush()
