@@ -17,7 +17,7 @@ from tests.trainer.fork_server import Server
 from trainer.files import write_json
 from trainer.rundir.directory import Result, RunDirectory
 from trainer.scripts.environment import RUN_DIR, outputs_of
-from trainer.scripts.request import REQUEST_FILE, ScriptRequest
+from trainer.scripts.request import ScriptRequest
 
 VAL_LOSS = {"val_loss": {"regex": r"val loss (?P<value>[0-9.]+)"}}
 
@@ -44,7 +44,7 @@ class Script:
         }
         made = ScriptRequest.model_validate(fields)
         write_json(
-            self.directory.path / REQUEST_FILE,
+            self.directory.script,
             made.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         )
 

@@ -127,7 +127,7 @@ def _call(request: ScriptRequest, outputs: Outputs) -> int:
 
 def _refused(sentence: str) -> int:
     """Print why another call would end the same way."""
-    print(sentence, file=sys.stderr)  # noqa: T201  (the log)
+    _print_error(sentence)
     return Exit.REFUSED
 
 

@@ -8,9 +8,6 @@ from pydantic import Field, JsonValue
 
 from model.config import Config, Count
 
-REQUEST_FILE = "run.json"
-"""Its name in a run directory; a run of the built-in trainer has `recipe.json` instead."""
-
 
 class MetricSource(Config):
     """Where a metric of a run is read.

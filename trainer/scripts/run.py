@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -20,7 +19,7 @@ from trainer.scripts.outcome import Measurements, measure, result_of, why_missin
 from trainer.scripts.output_log import OutputLog
 from trainer.scripts.processes import Command
 from trainer.scripts.provenance import provenance
-from trainer.scripts.request import REQUEST_FILE, ScriptRequest
+from trainer.scripts.request import ScriptRequest
 from trainer.scripts.supervisor import ParentGoneError, Supervisor
 from trainer.words import counted
 
@@ -40,20 +39,19 @@ class ScriptPlace:
 
 def is_script(directory: RunDirectory) -> bool:
     """True if a run directory holds a script's request."""
-    return _request_file(directory).exists()
+    return directory.script.exists()
 
 
 def read_script(directory: RunDirectory) -> ScriptRequest:
     """Read `run.json`. Raises RunDirectoryError if it is missing or invalid."""
-    file = _request_file(directory)
     try:
-        return ScriptRequest.model_validate_json(file.read_bytes())
+        return ScriptRequest.model_validate_json(directory.script.read_bytes())
     except OSError as error:
-        raise RunDirectoryError(f"{file} cannot be read ({error.strerror})") from error
+        raise RunDirectoryError(f"{directory.script} cannot be read ({error.strerror})") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RunDirectoryError(f"{file}: {where}: {first['msg']}") from error
+        raise RunDirectoryError(f"{directory.script}: {where}: {first['msg']}") from error
 
 
 def run_script(directory: RunDirectory, place: ScriptPlace, stop: Callable[[], bool]) -> int:
@@ -151,7 +149,3 @@ def _marked(directory: RunDirectory) -> Iterator[None]:
         yield
     finally:
         mark.unlink(missing_ok=True)
-
-
-def _request_file(directory: RunDirectory) -> Path:
-    return directory.path / REQUEST_FILE
