@@ -169,12 +169,7 @@ class RunDirectory:
                 "a run directory holds a recipe.json that says what to train"
             ) from error
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            message = first["msg"].removeprefix("Value error, ")
-            raise RunDirectoryError(
-                ": ".join(filter(None, [str(self.recipe), where, message]))
-            ) from error
+            raise RunDirectoryError(first_mistake(self.recipe, error)) from error
 
     def write_result(self, result: Result) -> None:
         """Write `result.json`, whole or not at all. Raises RunDirectoryError if that fails."""
@@ -253,6 +248,14 @@ class RunDirectory:
             return ""
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+
+def first_mistake(file: Path, error: ValidationError) -> str:
+    """The first mistake in a file, with the file and the field."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return ": ".join(filter(None, [str(file), where, message]))
 
 
 def parse_events(text: bytes) -> list[Event]:

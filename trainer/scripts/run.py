@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from trainer.errors import RunDirectoryError
-from trainer.rundir.directory import RunDirectory
+from trainer.rundir.directory import RunDirectory, first_mistake
 from trainer.rundir.exits import Exit
 from trainer.scripts import descendants
 from trainer.scripts.environment import RUN_DIR, Invocation, free_port, outputs_of
@@ -49,9 +49,7 @@ def read_script(directory: RunDirectory) -> ScriptRequest:
     except OSError as error:
         raise RunDirectoryError(f"{directory.script} cannot be read ({error.strerror})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RunDirectoryError(f"{directory.script}: {where}: {first['msg']}") from error
+        raise RunDirectoryError(first_mistake(directory.script, error)) from error
 
 
 def run_script(directory: RunDirectory, place: ScriptPlace, stop: Callable[[], bool]) -> int:
