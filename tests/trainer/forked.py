@@ -17,8 +17,9 @@ from trainer.rundir.directory import RunDirectory
 class ForkedRun:
     """`train_directory` in a child, with its words in the run's log."""
 
-    def __init__(self, run: RunDirectory) -> None:
+    def __init__(self, run: RunDirectory, attempt: int | None = None) -> None:
         self.run = run
+        self._attempt = attempt
         # As the fork server does: an early SIGTERM waits until the run listens for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         with warnings.catch_warnings():
@@ -36,7 +37,7 @@ class ForkedRun:
             os.dup2(log, 1)
             os.dup2(log, 2)
             sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-            status = train_directory(self.run.path, "cpu", 1)
+            status = train_directory(self.run.path, "cpu", 1, self._attempt)
         finally:
             os._exit(status)
 

@@ -142,7 +142,8 @@ def test_if_the_supervising_process_is_killed_the_ranks_end_and_a_new_attempt_su
     assert_end(pids)
     (child.run.path / ".ranks-1").write_bytes(b"of an attempt that was killed earlier")
     again = make_run("long", processes=2)
-    assert train(again) == 0
+    again.lock.announce(2)  # as a scheduler does: an attempt waits for the lock of the one before
+    assert ForkedRun(again, attempt=2).wait() == 0
     assert_nothing_left(again)
 
 

@@ -44,7 +44,13 @@ def test_a_result_file_with_nan_is_a_divergence(script: MakeScript, text: str) -
 def test_status_0_without_the_metric_is_a_failure_with_expression_and_last_lines(
     script: MakeScript,
 ) -> None:
-    made = script("print('one'); print('two'); print('loss: 3'); print('bye')")
+    made = script("""
+        import time
+
+        for line in ("one", "two", "loss: 3", "bye"):
+            print(line, flush=True)
+            time.sleep(0.05)  # so that each is read as a block of its own
+    """)
     assert made.run()["status"] == Exit.FAILED
     assert made.directory.read_result() is None
     assert made.reason == (

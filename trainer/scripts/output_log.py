@@ -15,6 +15,8 @@ LONG_LINE = 65_536
 """Bytes of a line that is cut within; shorter ones are kept or cut as a whole."""
 LAST_LINES = 3
 """Lines at the end of the output that a failure's message shows."""
+LATEST_BYTES = 65_536
+"""Bytes of output in which those lines are searched."""
 LINE_CHARACTERS = 200
 """Characters of such a line."""
 
@@ -31,13 +33,14 @@ class OutputLog:
         self._start = self._marker = 0
         """Where the line about them begins, and its length; 0 until there is one."""
         self._line_start = b""
-        self._latest = deque[bytes](maxlen=2)
+        self._latest = deque[bytes]()
+        self._latest_bytes = 0
         self.disk_full = False
         """True if output was lost because the disk is full."""
 
     def write(self, output: bytes) -> None:
         """Append output; what a full disk does not take is lost."""
-        self._latest.append(output[-65_536:])
+        self._keep(output[-LATEST_BYTES:])
         try:
             while output:
                 written = os.pwrite(self._file, output, self._size)
@@ -64,6 +67,13 @@ class OutputLog:
 
     def close(self) -> None:
         os.close(self._file)
+
+    def _keep(self, block: bytes) -> None:
+        """Keep the latest blocks: a script may write each line as a block of its own."""
+        self._latest.append(block)
+        self._latest_bytes += len(block)
+        while self._latest_bytes - len(self._latest[0]) >= LATEST_BYTES:
+            self._latest_bytes -= len(self._latest.popleft())
 
     def _cut_middle(self) -> None:
         """Move the last bytes behind the first ones; a line between them says what was cut."""
