@@ -17,10 +17,11 @@ from sweep.forecast.forecast import Forecast
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace, find_pace, given_pace
 from sweep.forecast.price import Price, training_time, wanted_effect
-from sweep.history.settled import with_settled_seeds
+from sweep.history.settled import with_search_result, with_settled_seeds
 from sweep.reports.design_text import design_json
 from sweep.reports.document import as_json, publish
 from sweep.reports.forecast_text import print_forecast
+from sweep.searching.price import trials_time
 from sweep.study.names import BASELINE
 from sweep.study.overrides import Overrides
 from sweep.workload.workload import Workload, make_workload
@@ -67,7 +68,8 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
 def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
     workspace.check_trainable(request.study)
     store = workspace.open_to_read_if_any()
-    made = with_settled_seeds(store, read_plan(request.study, request.overrides))
+    made = with_search_result(store, read_plan(request.study, request.overrides))
+    made = with_settled_seeds(store, made)
     workload, missing_input = _workload(made, workspace)
     slots, missing_device = _slots(made, request.slots)
     outline = Outline(made, workload, store, request.sd)
@@ -77,6 +79,7 @@ def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
         outline=outline,
         price=price,
         time=training_time(outline, price, slots),
+        trials=trials_time(made, store, price, slots),
         effect=effect,
         wanted=wanted_effect(outline, effect, price) if effect else None,
         disk=disk_space_for(outline.missing, workload, made.study.jobs, slots, workspace.folder),

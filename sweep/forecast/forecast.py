@@ -20,6 +20,8 @@ class Forecast:
     outline: Outline
     price: Price
     time: TrainingTime
+    trials: TrainingTime | None
+    """Time of the runs of a search that are still to be trained; None without a search."""
     effect: float | None
     """The effect that the design should detect, nats per token; None if not given."""
     wanted: WantedEffect | None
@@ -54,9 +56,22 @@ class Forecast:
             ],
             "pace": time.pace.source,
             "cost": time.cost,
+            "search": _search_json(self.trials),
             "power": power.visible.to_json() if power else None,
             "wanted": asdict(self.wanted) if self.wanted else None,
             "designs": [asdict(each) for each in self.designs],
             "disk": self.disk.to_json(),
             "problems": list(self.problems),
         }
+
+
+def _search_json(time: TrainingTime | None) -> dict[str, Any] | None:
+    """Runs, hours and cost of the trials, which are not part of the other figures."""
+    if time is None:
+        return None
+    return {
+        "runs": time.runs,
+        "hours": finite(time.hours),
+        "hours_here": finite(time.elapsed_hours),
+        "cost": time.cost,
+    }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweep.design.plan import Plan
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace
-from sweep.study.names import BASELINE
+from sweep.trainers.base import Cost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,15 +73,19 @@ class TrainingTime:
 
 def training_time(outline: Outline, price: Price, slots: int) -> TrainingTime:
     """Estimate how long the missing runs take, and their cost."""
-    plan, missing = outline.plan, outline.missing
-    seconds = sum(price.pace.seconds(run) for run in missing)
+    return time_of(outline.missing, outline.plan, price, slots)
+
+
+def time_of(runs: Sequence[Cost], plan: Plan, price: Price, slots: int) -> TrainingTime:
+    """Estimate how long some runs of a plan take, and their cost."""
+    seconds = sum(price.pace.seconds(run) for run in runs)
     return TrainingTime(
-        runs=len(missing),
+        runs=len(runs),
         slots=slots,
         gpus_per_run=plan.study.jobs.gpus_per_run,
         seconds=seconds,
         pace=price.pace,
-        tokens_per_second=price.pace.tokens_per_second(outline.costs[BASELINE]),
+        tokens_per_second=price.pace.tokens_per_second(plan.arms[0].spec.cost),
         cost=price.cost(plan, seconds),
     )
 

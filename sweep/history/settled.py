@@ -8,10 +8,21 @@ from pathlib import Path
 
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
+from sweep.history.history import with_tuned
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.workspace import read_plan
+
+
+def with_search_result(store: Store | None, plan: Plan) -> Plan:
+    """A plan with the best values of its study's search, if the search has ended as it stands now."""
+    study = store.study_if_any(plan.study.name) if store else None
+    if store is None or study is None or study.imported or plan.study.search is None:
+        return plan
+    tuned = store.plan(study).tuned
+    ended = tuned is not None and tuned.search == plan.study.search.content()
+    return with_tuned(plan, tuned) if ended else plan
 
 
 def with_settled_seeds(store: Store | None, plan: Plan) -> Plan:
@@ -43,7 +54,7 @@ def judged_plan(store: Store, study: StudyRow, path: Path, then: str) -> Plan:
     Raises StudyError if the file has changed; `then` says what `sweep run` of it does.
     """
     stored = store.plan(study)
-    plan = read_plan(path, stored.overrides).with_settled(stored.settled)
+    plan = with_tuned(read_plan(path, stored.overrides), stored.tuned).with_settled(stored.settled)
     if plan.hash != study.plan_hash:
         raise StudyError(
             f"{path} has changed since its verdicts were reached; `sweep run {path}` {then}"

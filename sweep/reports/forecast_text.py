@@ -16,14 +16,15 @@ from sweep.forecast.forecast import Forecast
 from sweep.forecast.outline import ArmOutline, Outline
 from sweep.forecast.pace import Pace
 from sweep.forecast.power import Power
-from sweep.forecast.price import Price, SeedsNeeded, TrainingTime, training_time
+from sweep.forecast.price import Price, TrainingTime, training_time
 from sweep.reports.design_text import comparison_parts, design_parts
 from sweep.reports.document import print_some
+from sweep.reports.price_text import search_line, time_line, wanted_lines
 from sweep.reports.stopped_text import stop_worse_lines
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
-from sweep.terminal.units import duration, rough_duration, shown_size
+from sweep.terminal.units import shown_size
 from sweep.trainers.supply import Supply
 from trainer.words import counted
 
@@ -41,9 +42,11 @@ def print_forecast(forecast: Forecast, folder: Path, console: Console) -> None:
     else:
         print_arms(outline, console)
     _print_lines(_outline_lines(outline, forecast.time), console)
+    if forecast.trials:
+        say(console, search_line(forecast.trials))
     if outline.power and outline.power.noise.warning:
         say(console, outline.power.noise.warning)
-    _print_lines(_wanted_lines(forecast), console)
+    _print_lines(wanted_lines(forecast), console)
     print_some(comparison_parts(forecast.designs), console)
     if warning := disk_warning(forecast.disk, folder):
         say(console, warning, "yellow")
@@ -129,7 +132,7 @@ def _outline_lines(outline: Outline, time: TrainingTime) -> Iterator[str]:
         yield from map(_corpus_line, inputs.supplies)
         yield from (f"{note}." for note in inputs.notes(arm.spec for arm in outline.plan.arms))
     if time.runs:
-        yield _time_line(time)
+        yield time_line(time)
     yield from stop_worse_lines(outline.plan)
     yield from _power_lines(outline.power)
 
@@ -182,34 +185,6 @@ def _corpus_line(supply: Supply) -> str:
         f"Corpus {info.corpus} ({info.tokenizer}): {info.train_tokens:,} training and "
         f"{info.test_tokens:,} test tokens in {info.extent}."
     )
-
-
-def _time_line(time: TrainingTime) -> str:
-    at_once = "one run at a time" if time.slots == 1 else f"{time.slots} runs at a time"
-    several = time.gpus_per_run > 1
-    shared = f" on {time.gpus_per_run} GPUs" if several else ""
-    if not time.pace.is_known:
-        return f"Time: {time.pace.source}; {at_once}."
-    doubt = "" if time.pace.spread == 1.0 else "; the first runs will tell"
-    gpu_hours = f" ({time.gpu_hours:,.1f} GPU-hours)" if several else ""
-    return (
-        f"Time: {_elapsed_words(time)}, {at_once}{shared}; "
-        f"{time.hours:,.3g} hours of training and evaluation{gpu_hours}{_speed(time)} "
-        f"({time.pace.source}{doubt})."
-    )
-
-
-def _speed(time: TrainingTime) -> str:
-    speed = time.tokens_per_second
-    return f" at {speed:,.0f} tokens a second" if speed else ""
-
-
-def _elapsed_words(time: TrainingTime) -> str:
-    """`about 6 min`, or `3 min to 12 min` if the pace is a guess."""
-    seconds, spread = time.elapsed_seconds, time.pace.spread
-    if spread == 1.0:
-        return f"about {duration(seconds)}"
-    return f"{rough_duration(seconds / spread)} to {rough_duration(seconds * spread)}"
 
 
 def _power_lines(power: Power | None) -> Iterator[str]:
@@ -268,29 +243,3 @@ def _level_words(power: Power) -> str:
 
 def _effect(effect: float | None) -> str:
     return "nothing" if effect is None else f"{effect:.4f}"
-
-
-def _wanted_lines(forecast: Forecast) -> Iterator[str]:
-    """The cost, and the seeds that detect the wanted effect, if the user asked for them."""
-    cost, effect, wanted = forecast.time.cost, forecast.effect, forecast.wanted
-    if cost is not None:
-        yield f"Cost of the runs to train: {cost:,.2f}, at {forecast.price.per_hour:g} an hour."
-    if effect is not None and wanted is None:
-        yield (
-            f"The seeds that detect an effect of {effect:g} depend on the noise, which is unknown: "
-            "give it with --sd, or measure it with `sweep noise`."
-        )
-    if wanted is not None:
-        start = f"To see {wanted.effect:g} with 80% power"
-        unknown = "unknown until arms have run"
-        if forecast.outline.plan.pairs:
-            yield f"{start} paired, in the median arm: {_needed_words(wanted.paired, unknown)}."
-        yield f"{start} unpaired: {_needed_words(wanted.unpaired, 'more than 10,000 seeds')}."
-
-
-def _needed_words(needed: SeedsNeeded, unknown: str) -> str:
-    if needed.seeds is None:
-        return unknown
-    cost = "" if needed.cost is None else f", {needed.cost:,.2f}"
-    hours = "" if needed.hours is None else f", {needed.hours:,.3g} hours"
-    return f"{needed.seeds} seeds, {needed.runs:,} runs{hours}{cost}"

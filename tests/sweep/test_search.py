@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,36 @@ def test_the_tuned_baseline_is_one_more_arm_on_fresh_seeds(
     assert content["plan"]["file"] == "as planned"
     states = sweep(folder, "status", "tiny").stdout
     assert "1000000001" not in states
+
+
+def test_a_plan_prices_the_trials_until_they_are_done(
+    tuned: tuple[Path, str], sweep: Run, tmp_path: Path
+) -> None:
+    folder, _ = tuned
+
+    def plan(*options: str) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads(
+            sweep(folder, "plan", "s.toml", "--format", "json", *options).stdout
+        )
+        return read
+
+    before, after = plan("--runs", str(tmp_path)), plan()
+    seeds = before["arms"][0]["runs"]
+    assert before["search"]["runs"] == 3 + seeds  # the trials, and the arm `tuned`
+    assert before["search"]["hours"] > 0
+    assert after["search"]["runs"] == 0
+    assert {arm["arm"]: arm["done"] for arm in after["arms"]}["tuned"] == seeds
+    said = sweep(folder, "plan", "s.toml", "--runs", str(tmp_path), "--price-per-hour", "2").stdout
+    assert f"{3 + seeds} runs to train: " in said
+    assert " for the search, at 2 an hour." in said
+
+
+def test_further_seeds_of_a_tuned_study_are_planned_with_its_best_values(
+    tuned: tuple[Path, str], sweep: Run
+) -> None:
+    folder, _ = tuned
+    said = sweep(folder, "settle", "tuned", "--study", "tiny", "--max-runs", "1")
+    assert "has changed" not in said.stdout + said.stderr
 
 
 def test_a_search_that_is_done_trains_nothing(tuned: tuple[Path, str], sweep: Run) -> None:

@@ -1,0 +1,78 @@
+"""Print the time and the price of training, and of the seeds that detect an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sweep.forecast.forecast import Forecast
+from sweep.forecast.price import SeedsNeeded, TrainingTime
+from sweep.terminal.units import duration, rough_duration
+from trainer.words import counted
+
+
+def time_line(time: TrainingTime) -> str:
+    """The time from start to end, and what it is estimated from."""
+    at_once = "one run at a time" if time.slots == 1 else f"{time.slots} runs at a time"
+    several = time.gpus_per_run > 1
+    shared = f" on {time.gpus_per_run} GPUs" if several else ""
+    if not time.pace.is_known:
+        return f"Time: {time.pace.source}; {at_once}."
+    doubt = "" if time.pace.spread == 1.0 else "; the first runs will tell"
+    gpu_hours = f" ({time.gpu_hours:,.1f} GPU-hours)" if several else ""
+    return (
+        f"Time: {_elapsed_words(time)}, {at_once}{shared}; "
+        f"{time.hours:,.3g} hours of training and evaluation{gpu_hours}{_speed(time)} "
+        f"({time.pace.source}{doubt})."
+    )
+
+
+def search_line(time: TrainingTime) -> str:
+    """The runs that a search still trains before the arms are compared."""
+    if not time.runs:
+        return "Search: all trials are done."
+    took = f": {_elapsed_words(time)}" if time.pace.is_known else ""
+    return (
+        "Search, before that: the trials and the arm tuned with their best values, "
+        f"{counted(time.runs, 'run')} to train{took}."
+    )
+
+
+def _speed(time: TrainingTime) -> str:
+    speed = time.tokens_per_second
+    return f" at {speed:,.0f} tokens a second" if speed else ""
+
+
+def _elapsed_words(time: TrainingTime) -> str:
+    """`about 6 min`, or `3 min to 12 min` if the pace is a guess."""
+    seconds, spread = time.elapsed_seconds, time.pace.spread
+    if spread == 1.0:
+        return f"about {duration(seconds)}"
+    return f"{rough_duration(seconds / spread)} to {rough_duration(seconds * spread)}"
+
+
+def wanted_lines(forecast: Forecast) -> Iterator[str]:
+    """The cost, and the seeds that detect the wanted effect, if the user asked for them."""
+    cost, effect, wanted = forecast.time.cost, forecast.effect, forecast.wanted
+    if cost is not None:
+        trials = forecast.trials.cost if forecast.trials else None
+        more = f", and {trials:,.2f} for the search" if trials else ""
+        yield f"Cost of the runs to train: {cost:,.2f}{more}, at {forecast.price.per_hour:g} an hour."
+    if effect is not None and wanted is None:
+        yield (
+            f"The seeds that detect an effect of {effect:g} depend on the noise, which is unknown: "
+            "give it with --sd, or measure it with `sweep noise`."
+        )
+    if wanted is not None:
+        start = f"To see {wanted.effect:g} with 80% power"
+        unknown = "unknown until arms have run"
+        if forecast.outline.plan.pairs:
+            yield f"{start} paired, in the median arm: {_needed_words(wanted.paired, unknown)}."
+        yield f"{start} unpaired: {_needed_words(wanted.unpaired, 'more than 10,000 seeds')}."
+
+
+def _needed_words(needed: SeedsNeeded, unknown: str) -> str:
+    if needed.seeds is None:
+        return unknown
+    cost = "" if needed.cost is None else f", {needed.cost:,.2f}"
+    hours = "" if needed.hours is None else f", {needed.hours:,.3g} hours"
+    return f"{needed.seeds} seeds, {needed.runs:,} runs{hours}{cost}"
