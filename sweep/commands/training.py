@@ -206,10 +206,12 @@ def print_gave_up(why: Stopping, console: Console) -> int:
 
 def print_continuation(summary: Summary, total: int, console: Console) -> None:
     """Print how many runs an interrupted command has finished, and how to continue it."""
+    left = summary.left_running
+    going_on = f"{counted(left, 'run')} {'goes' if left == 1 else 'go'} on without this command. "
     say(
         console,
         f"Stopped: {summary.finished} of {counted(total, 'run')} finished and are kept. "
-        f"To continue: {_this_command()}",
+        f"{going_on if left else ''}To continue: {_this_command()}",
     )
 
 

@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sweep.executors.base import Ended
+from sweep.executors.base import Ended, OfThisMachine
 from trainer.rundir.exits import Exit
 
 Train = Callable[[Path], int]
 """Trains a run directory; returns an exit status as a process would."""
 
 
-class InlineExecutor:
+class InlineExecutor(OfThisMachine):
     """Calls `train` for each run, within `wait`, which passes on its exceptions.
 
     A run can be stopped only before it begins.
     """
+
+    can_stop = False
 
     def __init__(self, train: Train, slots: int = 1) -> None:
         self._train = train

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.errors import RunnerLostError
-from sweep.executors.base import Ended
+from sweep.executors.base import Ended, OfThisMachine
 from sweep.executors.fork_server import Server
 from sweep.executors.slots import Slot
 
@@ -19,7 +19,7 @@ KILL_TIMEOUT = 10.0
 """Seconds in which the server must kill a run. After that it is assumed to hang."""
 
 
-class LocalExecutor:
+class LocalExecutor(OfThisMachine):
     """One process per run. If the server ends, it is replaced and its runs are reported as lost."""
 
     def __init__(self, slots: Sequence[Slot], start_server: Callable[[], Server] = Server) -> None:

@@ -16,9 +16,9 @@ class Stop(Enum):
     """Why a scheduler starts no further runs and asks the running ones to stop."""
 
     KEYBOARD = auto()
-    """Ctrl-C, or SIGTERM."""
+    """Ctrl-C, or SIGTERM if runs end with their scheduler."""
     HANGUP = auto()
-    """The terminal was closed: SIGHUP."""
+    """The terminal was closed: SIGHUP; also SIGTERM if runs go on without their scheduler."""
     ALL_FAIL_ALIKE = auto()
     """The first runs all failed for the same reason."""
     FAIL_FAST = auto()
@@ -35,6 +35,8 @@ class Hindrance(Enum):
     """The database cannot be written."""
     PAUSED = auto()
     """The study was paused."""
+    EXECUTOR = auto()
+    """The executor can start no run for now."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Waiting:
 
     hindrance: Hindrance
     where: str
-    """The folder of runs, the study, or the error message of the database."""
+    """The folder of runs, the study, or the message of the database or the executor."""
     room: int = 0
     """Free bytes at the last try, for DISK_FULL_AGAIN."""
 
@@ -100,6 +102,8 @@ class Summary:
     finished: int = 0
     failed: int = 0
     interrupted: bool = False
+    left_running: int = 0
+    """Runs that go on after an interruption, for the next scheduler to adopt."""
     spent: bool = False
     """True if the budget ended before the jobs."""
     jobs: dict[str, Job] = field(default_factory=dict)

@@ -37,7 +37,7 @@ def waiting_words(waiting: Waiting) -> str:
             )
         case Hindrance.DISK_FULL:
             return f"the disk of {where} is full: free some space. {CONTINUES}"
-        case Hindrance.DATABASE:
+        case Hindrance.DATABASE | Hindrance.EXECUTOR:
             return f"{where.rstrip('.')}. {CONTINUES}"
         case Hindrance.PAUSED:
             return f"{where} is paused: `sweep resume {where}` continues it"

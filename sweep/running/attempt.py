@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
 
-from sweep.executors.base import Ended
+from sweep.executors.base import Ended, Executor
 from sweep.queue.changes import Change, Claim, failed, recorded, released
 from sweep.queue.leases import MAX_SECONDS_BETWEEN_CHECKS
 from sweep.running.obstacles import is_disk_full
@@ -61,6 +62,8 @@ class Running:
     """Seconds since its last sign of life."""
     stopping: float = 0.0
     """Seconds since it was asked to stop."""
+    waiting: str | None = None
+    """Why it has not begun, or waits again; None while it runs."""
     _beat: int | None = field(default=None, init=False)
 
     def new_events(self) -> list[Event]:
@@ -89,15 +92,24 @@ class Running:
         """Check for a sign of life and add up times; `passed`: seconds since the last call.
 
         The run's own clock is never used. Time in which this process was suspended does not
-        count, because the run may have been suspended too.
+        count, because the run may have been suspended too. Nor does time in which it waits.
         """
         passed = min(passed, MAX_SECONDS_BETWEEN_CHECKS)
         beat = self.directory.lock.last_beat()
-        self.silent = self.silent + passed if beat == self._beat else 0.0
+        is_silent = beat == self._beat and not self.waiting
+        self.silent = self.silent + passed if is_silent else 0.0
         self._beat = beat
-        self.seconds += passed
+        self.seconds += 0.0 if self.waiting else passed
         if self.stop:
             self.stopping += passed
+
+    def note_waiting(self, reason: str | None) -> None:
+        """Note why it waits, also in its directory, for other processes."""
+        if reason == self.waiting:
+            return
+        self.waiting = reason
+        with contextlib.suppress(OSError):  # it is only shown
+            self.directory.note_waiting(reason)
 
     def exceeded_limit(self, settings: Jobs) -> StopRequest | None:
         """Return a request to stop if the attempt has exceeded a time limit; else None."""
@@ -111,32 +123,37 @@ class Running:
         return None
 
 
-def prepare(run: Running, settings: Jobs) -> Change | None:
+def prepare(run: Running, settings: Jobs, executor: Executor) -> Change | None:
     """Write the request into the run's directory; None if the run can start.
 
     Otherwise returns the change to record: the directory holds a result already, or an error
-    prevents the start.
+    prevents the start. Nothing is written for a job that the executor adopts: to announce this
+    attempt would end the one that is running.
     """
     job, directory = run.job, run.directory
     try:
         if found := job.spec.find_result(directory):  # a scheduler ended before it recorded it
             shutil.rmtree(directory.checkpoints, ignore_errors=True)
             return recorded(job.run_id, found, None)
-        directory.path.mkdir(parents=True, exist_ok=True)
-        directory.lock.announce(run.claim.attempt)
-        job.spec.write_request(directory, job, settings)
+        if not executor.adopts(directory.path):
+            directory.path.mkdir(parents=True, exist_ok=True)
+            directory.lock.announce(run.claim.attempt)
+            job.spec.write_request(directory, job, settings)
+        directory.note_waiting(None)
         run.steps_before = max((event.step for event in run.new_events()), default=0)
     except (OSError, RunDirectoryError, RunTakenError) as error:
         return change_without_start(run, error, settings)
     return None
 
 
-def prepare_all(ready: Sequence[Running], settings: Jobs) -> list[Change | None]:
+def prepare_all(
+    ready: Sequence[Running], settings: Jobs, executor: Executor
+) -> list[Change | None]:
     """Prepare several runs at the same time."""
     if len(ready) <= 1:
-        return [prepare(run, settings) for run in ready]
+        return [prepare(run, settings, executor) for run in ready]
     with ThreadPoolExecutor(PREPARE_THREADS) as pool:
-        return list(pool.map(prepare, ready, repeat(settings)))
+        return list(pool.map(prepare, ready, repeat(settings), repeat(executor)))
 
 
 def change_after(run: Running, ended: Ended, settings: Jobs) -> Change:

@@ -1,4 +1,4 @@
-"""Conditions that pause scheduling: a full disk, a locked database, a paused study."""
+"""Conditions that pause scheduling: a full disk, a locked database, a paused study, a full cluster."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Obstacles:
     """Error message of the database while it cannot be written."""
     paused: str | None = None
     """Name of the study while it is paused."""
+    executor: str | None = None
+    """What the executor says while it can start no run."""
     _full_again: int = field(default=0, init=False)
     """Times that the disk was full again before any run had ended."""
     _tried_with: int = field(default=0, init=False)
@@ -60,6 +62,8 @@ class Obstacles:
             return Waiting(Hindrance.DATABASE, self.database)
         if self.paused:
             return Waiting(Hindrance.PAUSED, self.paused)
+        if self.executor:
+            return Waiting(Hindrance.EXECUTOR, self.executor)
         return None
 
     def check_disk(self) -> None:

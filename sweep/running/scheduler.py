@@ -10,25 +10,24 @@ from itertools import islice
 from pathlib import Path
 
 from sweep.errors import StoreBusyError
-from sweep.executors.base import Ended, Executor
+from sweep.executors.base import Executor
 from sweep.progress.watcher import Stop, Stopping, Summary, Waiting, Watcher
 from sweep.progress.words import stop_words
 from sweep.queue.changes import Change, Claim, released
 from sweep.queue.control import is_paused
 from sweep.queue.leases import RENEW_SECONDS
 from sweep.queue.queue import EXTRA_CLAIMS, FEW_EXTRA_CLAIMS, Queue
-from sweep.running.attempt import Running, StopRequest, change_after, prepare_all
+from sweep.running.attempt import StopRequest
+from sweep.running.attempts import Attempts
 from sweep.running.budget import Spending
 from sweep.running.job_source import JobSource
 from sweep.running.obstacles import Obstacles
 from sweep.running.retries import MIN_ALIKE, FailurePattern
 from sweep.running.rounds import Rounds
 from sweep.running.settings import CHECK_SECONDS, TICK_SECONDS, Settings
-from sweep.store.ledger import directory_name
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.trainers.base import Cause
 from sweep.workload.job import Job
-from trainer.rundir.directory import RunDirectory
 
 
 class Scheduler:
@@ -39,22 +38,20 @@ class Scheduler:
     ) -> None:
         self._queue = queue
         self._executor = executor
-        self._folder = folder
         self._watcher = watcher
         self._settings = settings
         self._spending = Spending(settings.budget)
         self._stop: Stopping | None = None
         self._reported: Stopping | Waiting | None = None
         self._obstacles = Obstacles(folder)
-        self._pattern = FailurePattern(max(len(executor.slots), MIN_ALIKE))
-        self._free = deque(executor.slots)
+        self._pattern = FailurePattern()
+        self._attempts = Attempts(executor, folder, settings.jobs)
         self._pending: deque[Job] = deque()
         self._source = settings.source
         self._elsewhere: list[Job] = []
         """Jobs that another scheduler holds, or that wait for a retry."""
         self._closed: list[Job] = []
         """Jobs that have failed or were cancelled; `sweep retry` may queue them again."""
-        self._running: dict[Path, Running] = {}
         self._unrecorded: list[tuple[Job, Change]] = []
         self._extra_claims = FEW_EXTRA_CLAIMS
         self._renewed = self._checked = time.monotonic()
@@ -86,7 +83,7 @@ class Scheduler:
                 over = self._executor.wait(0.001 if hurry else TICK_SECONDS)
                 self._show_progress()  # also the last points of the runs that have ended
                 for ended in over:
-                    self._end(ended)
+                    self._add(*self._attempts.end(ended))
                 self._check_all()
                 self._report()
         finally:
@@ -96,7 +93,13 @@ class Scheduler:
     def _has_work(self) -> bool:
         more = self._pending or self._elsewhere or not self._source.is_over
         waiting = bool(more) and not self._stop and self._spending.room != 0
-        return waiting or bool(self._running or self._unrecorded)
+        return waiting or bool(self._unrecorded or (self._attempts and not self._leaves))
+
+    @property
+    def _leaves(self) -> bool:
+        """True if it ends now and leaves its runs to the next scheduler."""
+        lasting = self._executor.outlives_scheduler
+        return lasting and self._stop is not None and self._stop.stop is Stop.HANGUP
 
     def _gets_more(self) -> bool:
         """Ask for the next round of jobs, when all have ended; False if there is none."""
@@ -108,7 +111,7 @@ class Scheduler:
 
     def _refill(self) -> bool:
         """Ask the source for jobs if a slot is free; True if there are some."""
-        free = len(self._free) - len(self._pending)
+        free = len(self._attempts.free) - len(self._pending)
         if self._source.is_over or free <= 0 or self._stop or self._obstacles.waiting():
             return False
         return self._take(lambda: self._source.next(free))
@@ -129,7 +132,7 @@ class Scheduler:
         outcomes = [change.outcome for _, change in self._unrecorded]
         failing = AttemptOutcome.FAILED in outcomes  # it may end the study
         cannot_start = self._stop or obstacles.disk_full or obstacles.paused or failing
-        free, room = len(self._free), self._spending.room
+        free, room = len(self._attempts.free), self._spending.room
         number = 0 if cannot_start else free if room is None else min(free, room)
         wanted = {
             job.run_id: job for job in islice(self._pending, number and number + self._extra_claims)
@@ -173,6 +176,7 @@ class Scheduler:
         again, reason = change.state is RunState.QUEUED, change.reason or ""
         self._watcher.failed(job, reason, pause=change.pause if again else None)
         self._summary.failed += not again
+        self._pattern.min_alike = max(len(self._executor.slots), MIN_ALIKE)
         (self._pending if again else self._closed).append(job)
         if self._pattern.saw_failure(change, for_good=not again):
             self._give_up(Stopping(Stop.ALL_FAIL_ALIKE, self._pattern.failed, reason))
@@ -181,30 +185,19 @@ class Scheduler:
 
     def _give_up(self, why: Stopping) -> None:
         """Stop for good, if there is anything left to stop."""
-        if self._pending or self._elsewhere or self._running or not self._source.is_over:
+        if self._pending or self._elsewhere or self._attempts or not self._source.is_over:
             self._stop = self._stop or why
             self._summary.gave_up = self._summary.gave_up or why
 
     def _begin(self, claimed: Sequence[tuple[Job, Claim]]) -> None:
         """Start the claimed runs, except those that have a result already or cannot start."""
-        ready = []
-        for job, claim in claimed:
+        for job, _ in claimed:
             self._spending.saw_start(job.run_id)
-            directory = RunDirectory(self._folder / directory_name(job.run_id))
-            ready.append(Running(job, self._free.popleft(), directory, claim))
-        for run, change in zip(ready, prepare_all(ready, self._settings.jobs), strict=True):
+        for run, change in self._attempts.begin(claimed):
             if change:
-                self._free.append(run.slot)
                 self._add(run.job, change)
             else:
-                self._running[run.directory.path.resolve()] = run
-                self._executor.start(run.directory.path, run.slot, run.claim.attempt)
                 self._watcher.started(run.job, run.slot, run.steps_before)
-
-    def _end(self, ended: Ended) -> None:
-        run = self._running.pop(ended.directory)
-        self._free.append(run.slot)
-        self._add(run.job, change_after(run, ended, self._settings.jobs))
 
     def _add(self, job: Job, change: Change) -> None:
         """Record a change in the next turn."""
@@ -213,7 +206,7 @@ class Scheduler:
         self._unrecorded.append((job, change))
 
     def _show_progress(self) -> None:
-        for run in self._running.values():
+        for run in self._attempts:
             for event in run.progress():
                 self._watcher.advanced(run.job, event)
                 with contextlib.suppress(StoreBusyError):  # the next point is as good
@@ -226,18 +219,15 @@ class Scheduler:
             return
         self._checked = time.monotonic()
         self._obstacles.check_disk()
+        self._obstacles.executor = self._executor.hindrance()
         with contextlib.suppress(StoreBusyError):  # the next turn reports it
             self._check_others()
             self._renew_leases()
-        self._check_runs(passed)
+        self._attempts.check(passed)
 
     def _check_others(self) -> None:
         """Check which runs were lost, and which jobs of other schedulers are finished or free."""
-        lost = self._queue.lost()
-        for run in self._running.values():
-            if run.job.run_id in lost:
-                why = "cancelled, or taken over by another scheduler"
-                self._ask_to_stop(run, StopRequest(Cause.STOPPED, why))
+        self._check_lost()
         self._check_pause()
         if self._elsewhere:
             self._queue.reclaim_lost()
@@ -250,6 +240,22 @@ class Scheduler:
         self._closed = [job for job in known if states[job.run_id].is_closed]
         self._elsewhere.clear()
 
+    def _check_lost(self) -> None:
+        """Stop the runs that were cancelled, or taken over; a job that was taken over is let go."""
+        lost = self._queue.lost()
+        states = self._queue.store.states([*lost]) if lost else {}
+        for run in self._attempts:
+            if run.job.run_id not in lost:
+                continue
+            why = "cancelled, or taken over by another scheduler"
+            is_cancelled = states[run.job.run_id] is RunState.CANCELLED
+            if is_cancelled or not self._executor.outlives_scheduler:
+                self._attempts.ask_to_stop(run, StopRequest(Cause.STOPPED, why))
+            else:
+                self._attempts.let_go(run)
+                self._elsewhere.append(run.job)
+                self._watcher.stopped(run.job, "another scheduler watches it")
+
     def _check_pause(self) -> None:
         paused = is_paused(self._queue.store, self._settings.study)
         self._obstacles.paused = self._settings.study if paused else None
@@ -259,24 +265,11 @@ class Scheduler:
             self._queue.renew()
             self._renewed = time.monotonic()
 
-    def _check_runs(self, passed: float) -> None:
-        jobs = self._settings.jobs
-        for run in self._running.values():
-            run.update_times(passed)
-            exceeded = run.exceeded_limit(jobs)
-            if exceeded and not run.stop:
-                self._ask_to_stop(run, exceeded)
-            elif run.stopping > jobs.stop_seconds:
-                self._executor.stop(run.directory.path, now=True)
-
-    def _ask_to_stop(self, run: Running, request: StopRequest) -> None:
-        if not run.stop:
-            run.stop = request
-            self._executor.stop(run.directory.path)
-
     def _report(self) -> None:
         """Report once why no run is started, and stop the running ones if necessary."""
         why = self._stop or self._obstacles.waiting()
+        if self._leaves:
+            return
         if why != self._reported:
             self._reported = why
             if why is None:
@@ -287,14 +280,20 @@ class Scheduler:
                 self._watcher.waiting(why)
         if self._stop or self._obstacles.paused:
             reason = stop_words(self._stop) if self._stop else "the study was paused"
-            for run in self._running.values():
-                self._ask_to_stop(run, StopRequest(Cause.STOPPED, reason))
+            for run in self._attempts:
+                self._attempts.ask_to_stop(run, StopRequest(Cause.STOPPED, reason))
 
     def _release_all(self) -> None:
-        """Kill the runs that are left if the scheduler ends early, and queue them again."""
-        for run in self._running.values():
-            self._executor.stop(run.directory.path, now=True)
-        ids, why = [run.job.run_id for run in self._running.values()], "its scheduler ended early"
-        early = [released(run_id, Cause.STOPPED, why) for run_id in ids]
+        """Queue the runs again that are left if the scheduler ends early.
+
+        Those that would end with it are killed. Others go on, unless a second Ctrl-C asks for their
+        end; the next scheduler adopts them.
+        """
+        at_keyboard = self._stop is not None and self._stop.stop is Stop.KEYBOARD
+        leave = self._executor.outlives_scheduler and not at_keyboard
+        left = self._attempts.close(leave=leave)
+        self._summary.left_running = len(left) if leave else 0
+        why = "its scheduler ended early" + (", and its job goes on" if leave else "")
+        early = [released(job.run_id, Cause.STOPPED, why) for job in left]
         with contextlib.suppress(StoreBusyError):  # otherwise their leases expire
             self._queue.turn([*early, *(change for _, change in self._unrecorded)])

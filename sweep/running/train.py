@@ -58,6 +58,7 @@ def train_jobs(
 
     The first Ctrl-C or SIGTERM stops the runs at their next step, the second ends them at once. A
     closed terminal (SIGHUP) stops them as the first does, unless the signal is ignored (nohup).
+    Runs that outlive their scheduler are left alone by SIGTERM and SIGHUP.
     Raises StoreError or ExecutionError if training cannot continue.
     """
     queue = Queue(store, this_process())
@@ -73,7 +74,7 @@ def train_jobs(
             watch(console, labels, source.total if source else len(jobs), times) as watcher,
         ):
             scheduler = Scheduler(queue, executor, workspace.folder, watcher, settings)
-            with stopping_on_signals(scheduler):
+            with stopping_on_signals(scheduler, leaving=executor.outlives_scheduler):
                 return scheduler.run(jobs, source)
     finally:
         executor.close()
@@ -85,8 +86,11 @@ def _labels(jobs: Mapping[str, Job]) -> dict[str, str]:
 
 
 @contextmanager
-def stopping_on_signals(scheduler: Scheduler) -> Iterator[None]:
-    """Pass signals on to a scheduler; `train_jobs` says which."""
+def stopping_on_signals(scheduler: Scheduler, *, leaving: bool = False) -> Iterator[None]:
+    """Pass signals on to a scheduler; `train_jobs` says which.
+
+    `leaving`: SIGTERM ends the scheduler and not its runs.
+    """
     asked = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -99,7 +103,8 @@ def stopping_on_signals(scheduler: Scheduler) -> Iterator[None]:
     def hang_up(_number: int, _frame: FrameType | None) -> None:
         scheduler.stop(Stop.HANGUP)  # kernel and shell may both send it
 
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: hang_up}
+    terminate = hang_up if leaving else stop
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: terminate, signal.SIGHUP: hang_up}
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         del handlers[signal.SIGHUP]
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

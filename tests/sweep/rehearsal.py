@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep.executors.base import Ended
+from sweep.executors.base import Ended, OfThisMachine
 from sweep.progress.terminal import PlainProgress
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler
@@ -25,7 +25,7 @@ Behaviour = Callable[[RunDirectory, int], int | None]
 """Performs the nth attempt at a run, counted from 1; returns its exit status, None if killed."""
 
 
-class Rehearsal:
+class Rehearsal(OfThisMachine):
     """An executor that trains nothing: a run ends at the next wait, or when it is stopped."""
 
     def __init__(self, behave: Behaviour, slots: int = 2, pause: float = 0.0) -> None:

@@ -9,6 +9,9 @@
     weights.safetensors   the final parameters, by name
     tokenizer.json        the tokenizer, if it was made from the corpus (`bpe-N`)
     log.txt               output of the process
+    waiting.txt           why its job has not begun; only while it waits; written by the scheduler
+    worker.json, end-N.json   where an attempt on a cluster ran, and how it ended
+                          (see `trainer.rundir.attempt_end`)
     lock                  held by the process that trains (see `trainer.rundir.lock`)
 
 Attempts, events, log and lock grow; every other file is written whole or not at all.
@@ -143,6 +146,7 @@ class RunDirectory:
         self.events = path / "events.jsonl"
         self.result = path / "result.json"
         self.log = path / "log.txt"
+        self.waiting = path / "waiting.txt"
         self.checkpoints = path / "checkpoints"
         self.weights = path / "weights.safetensors"
         self.tokenizer = path / "tokenizer.json"
@@ -241,6 +245,20 @@ class RunDirectory:
                 fields = json.loads(line)
                 found[fields["number"]] = fields
         return [found[number] for number in sorted(found)]
+
+    def note_waiting(self, reason: str | None) -> None:
+        """Write why the job of this run has not begun; None if it has. Raises OSError."""
+        if reason is None:
+            self.waiting.unlink(missing_ok=True)
+        else:
+            write_whole(self.waiting, f"{reason}\n".encode(), durable=False)
+
+    def read_waiting(self) -> str | None:
+        """Return why the job of this run has not begun; None if it does not wait."""
+        try:
+            return self.waiting.read_text(errors="replace").strip()
+        except OSError:
+            return None
 
     def last_log_line(self) -> str:
         """The last line that the process printed: the error, if it failed."""
