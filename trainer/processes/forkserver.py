@@ -45,7 +45,7 @@ from trainer.scripts.provenance import device_name
 
 GPT = "gpt"
 """The name of all modules that the built-in trainer needs."""
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes per unit of `ru_maxrss`."""
 
 
@@ -134,7 +134,7 @@ class ForkServer:
                     "ended": directory,
                     "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
                     "signal": number,
-                    "peak_bytes": usage.ru_maxrss * _RSS_UNIT,
+                    "peak_bytes": usage.ru_maxrss * RSS_UNIT,
                     "out_of_memory": self._oom_kills.claim() if number == signal.SIGKILL else None,
                 }
             )

@@ -1,0 +1,144 @@
+"""The process that an engine (Slurm, Ray) starts on a node to make one attempt at a run.
+
+    python -P sweep/bootstrap.py trainer.processes.worker '{"directory": RUN_DIR, "attempt": 1}'
+
+It checks the node, forks a process that trains the run directory as the fork server's do, and writes
+how that ended (`trainer.rundir.attempt_end`). Two signals stop the run at its next step, with a
+checkpoint: SIGTERM says that the engine takes the node away, SIGUSR2 that the scheduler asks for it.
+The run's process dies with this one. Quick to start: only the run's process imports torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from pydantic import Field
+
+from model.config import Config
+from trainer.processes.forkserver import RSS_UNIT, become_run
+from trainer.processes.node import folder_problem, torch_problem, torch_version
+from trainer.processes.oom_kills import OomKillCounter
+from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_end, write_note
+from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
+from trainer.scripts import descendants
+
+STOP = signal.SIGUSR2
+"""Signal by which the scheduler stops a run."""
+_AWAITED = {signal.SIGTERM, STOP, signal.SIGCHLD}
+
+
+class Order(Config):
+    """An attempt to make."""
+
+    directory: Path
+    """The run directory, whose lock announces the attempt."""
+    attempt: int
+    device: str = "cpu"
+    """A torch device: `cuda` or `cpu`."""
+    threads: int | None = None
+    """CPU threads; None for as many as torch takes."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Further environment variables of the run."""
+    torch: str | None = None
+    """The version of torch that the node must have; None if any will do, or none is needed."""
+    job: str = ""
+    """The job as its engine names it, for people: `Slurm job 17_3`."""
+    output: str | None = None
+    """The file with the engine's own output."""
+
+
+def carry_out(order: Order) -> AttemptEnd:
+    """Make an attempt and return how it ended; writes no end. Call it in a process of its own."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
+    directory = RunDirectory(order.directory)
+    if problem := _find_problem(order):
+        return _end(order, problem=problem)
+    note = WorkerNote(
+        attempt=order.attempt, host=socket.gethostname(), job=order.job, output=order.output
+    )
+    with contextlib.suppress(OSError):  # it is only shown
+        write_note(directory, note)
+    descendants.become_subreaper()
+    kills = OomKillCounter()
+    pid = _fork(order)
+    noticed, asked = _pass_signals_on(pid)
+    _, status, usage = os.wait4(pid, 0)
+    descendants.kill_descendants()
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    exited = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+    return _end(
+        order,
+        status=exited,
+        signal=number,
+        peak_bytes=usage.ru_maxrss * RSS_UNIT,
+        out_of_memory=kills.claim() if number == signal.SIGKILL else None,
+        noticed=noticed and not asked and exited == Exit.STOPPED,
+    )
+
+
+def _find_problem(order: Order) -> str | None:
+    """Return why this node cannot make the attempt."""
+    directory = RunDirectory(order.directory)
+    if problem := folder_problem(directory.path):
+        return problem
+    if not directory.is_prepared:
+        return f"{socket.gethostname()} sees {directory.path}, but neither recipe.json nor run.json in it"
+    return order.torch and torch_problem(torch_version(), order.torch)
+
+
+def _end(order: Order, **fields: object) -> AttemptEnd:
+    known = {"attempt": order.attempt, "host": socket.gethostname(), "finished": time.time()}
+    return AttemptEnd.model_validate(known | fields)
+
+
+def _fork(order: Order) -> int:
+    """Start the process that trains; returns its id."""
+    worker, pid = os.getpid(), os.fork()
+    if pid == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED - {signal.SIGTERM})
+        request = {
+            "start": str(order.directory),
+            "attempt": order.attempt,
+            "device": order.device,
+            "threads": order.threads,
+            "environment": order.environment,
+        }
+        become_run(request, worker)
+    return pid
+
+
+def _pass_signals_on(pid: int) -> tuple[bool, bool]:
+    """Wait until a child has ended; returns whether the engine and the scheduler asked it to stop."""
+    received = set[int]()
+    while True:
+        number = signal.sigwait(_AWAITED)
+        if number == signal.SIGCHLD:
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                return signal.SIGTERM in received, STOP in received
+            continue
+        received.add(number)
+        os.kill(pid, signal.SIGTERM)
+
+
+def exit_status(end: AttemptEnd) -> int:
+    """The status for a worker to exit with, so that the engine's own tools show a failure."""
+    if end.problem:
+        return Exit.REFUSED
+    return 128 + end.signal if end.signal else end.status or 0
+
+
+def main() -> int:
+    """Carry out the order that is the only argument, and write its end; prints it as JSON, too."""
+    order = Order.model_validate_json(sys.argv[1])
+    end = carry_out(order)
+    with contextlib.suppress(OSError):
+        write_end(RunDirectory(order.directory), end)
+    print(end.model_dump_json(), flush=True)  # noqa: T201  (for the engine)
+    return exit_status(end)
