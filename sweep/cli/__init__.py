@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from sweep.cli import study, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
+from sweep.cli import study, first_steps, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
 from sweep.cli.app import app
 from sweep.cli.examples import add_examples
 from sweep.cli.options import make_console
@@ -15,7 +15,18 @@ from sweep.terminal.output import drop_output, make_output_last
 from trainer.errors import UserError
 from trainer.files import FULL
 
-__all__ = ["app", "control", "data", "look", "main", "models", "results", "study", "upkeep"]
+__all__ = [
+    "app",
+    "control",
+    "data",
+    "first_steps",
+    "look",
+    "main",
+    "models",
+    "results",
+    "study",
+    "upkeep",
+]
 
 add_examples(app)
 add_examples(data.data, "data ")

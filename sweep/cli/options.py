@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sweep.reports.formats import Format, file_suffixes, format_of_file
+from sweep.study.jobs_section import ExecutorName
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sweep.commands.executor_choice import ExecutorChoice
     from sweep.study.overrides import Overrides
     from sweep.workspace import Workspace
 
@@ -39,6 +41,12 @@ Database = Annotated[
 Slots = Annotated[
     int | None,
     typer.Option(metavar="N", help="Runs at the same time; one per GPU or core if left out."),
+]
+ExecutorOption = Annotated[
+    ExecutorName | None,
+    typer.Option(
+        "--executor", help="Where runs are executed, instead of jobs.executor of the study."
+    ),
 ]
 OverrideOption = Annotated[
     list[str] | None,
@@ -98,6 +106,13 @@ def chosen_format(form: Format | None, output: Path | None) -> Format:
     Raises UserError for an unknown suffix.
     """
     return form or format_of_file(output)
+
+
+def executor_choice(name: ExecutorName | None) -> ExecutorChoice:
+    """Return the choice of an executor for `--executor`."""
+    from sweep.commands.executor_choice import ExecutorChoice
+
+    return ExecutorChoice(name)
 
 
 def make_console(*, stderr: bool = False) -> Console:

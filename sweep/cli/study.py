@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -13,6 +12,7 @@ from sweep.cli.numbers import Range, number_option
 from sweep.cli.options import (
     RUNS,
     Database,
+    ExecutorOption,
     FailFast,
     Folder,
     FormatOption,
@@ -24,7 +24,7 @@ from sweep.cli.options import (
     StudyWord,
     TableOrJson,
     chosen_format,
-    home_path,
+    executor_choice,
     make_console,
     open_workspace,
     read_overrides,
@@ -60,6 +60,7 @@ def run(
     study: StudyFile,
     override: OverrideOption = None,
     slots: Slots = None,
+    executor: ExecutorOption = None,
     fail_fast: FailFast = False,
     max_runs: MaxRuns = None,
     max_hours: MaxHours = None,
@@ -71,7 +72,9 @@ def run(
     from sweep.commands.run import run as command
 
     budget = read_budget(max_runs, max_hours)
-    request = RunRequest(study, slots, read_overrides(override), fail_fast, budget)
+    request = RunRequest(
+        study, slots, read_overrides(override), fail_fast, budget, executor_choice(executor)
+    )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 
@@ -80,6 +83,7 @@ def search(
     study: StudyFile,
     override: OverrideOption = None,
     slots: Slots = None,
+    executor: ExecutorOption = None,
     fail_fast: FailFast = False,
     runs: Folder = RUNS,
     db: Database = None,
@@ -88,7 +92,9 @@ def search(
     from sweep.commands.run import RunRequest
     from sweep.commands.search import search as command
 
-    request = RunRequest(study, slots, read_overrides(override), fail_fast)
+    request = RunRequest(
+        study, slots, read_overrides(override), fail_fast, executor=executor_choice(executor)
+    )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 
@@ -102,6 +108,7 @@ def plan(
     price_per_hour: PriceOption = None,
     form: TableOrJson = "table",
     slots: Slots = None,
+    executor: ExecutorOption = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -118,6 +125,7 @@ def plan(
         effect=effect,
         price_per_hour=price_per_hour,
         form=form,
+        executor=executor_choice(executor),
     )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
@@ -176,6 +184,7 @@ def noise(
     form: FormatOption = None,
     output: Output = None,
     slots: Slots = None,
+    executor: ExecutorOption = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -186,7 +195,16 @@ def noise(
 
     question = parse_question(decompose, levels, method) if decompose is not None else None
     chosen = chosen_format(form, output)
-    request = NoiseRequest(study, seeds, slots, chosen, output, read_overrides(override), question)
+    request = NoiseRequest(
+        study,
+        seeds,
+        slots,
+        chosen,
+        output,
+        read_overrides(override),
+        question,
+        executor_choice(executor),
+    )
     progress = make_console(stderr=chosen != "table" and output is None)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console(), progress))
 
@@ -199,6 +217,7 @@ def settle(
     ] = None,
     study: StudyOption = None,
     slots: Slots = None,
+    executor: ExecutorOption = None,
     max_runs: MaxRuns = None,
     max_hours: MaxHours = None,
     runs: Folder = RUNS,
@@ -209,7 +228,11 @@ def settle(
     from sweep.commands.settle import settle as command
 
     request = SettleRequest(
-        arm=arm, study=study, slots=slots, budget=read_budget(max_runs, max_hours)
+        arm=arm,
+        study=study,
+        slots=slots,
+        budget=read_budget(max_runs, max_hours),
+        executor=executor_choice(executor),
     )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
@@ -229,6 +252,7 @@ def stack(
     form: FormatOption = None,
     output: Output = None,
     slots: Slots = None,
+    executor: ExecutorOption = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -237,48 +261,6 @@ def stack(
     from sweep.commands.stack import stack as command
 
     chosen = chosen_format(form, output)
-    request = StackRequest(study, seeds, slots, dry_run, chosen, output)
+    request = StackRequest(study, seeds, slots, dry_run, chosen, output, executor_choice(executor))
     progress = make_console(stderr=chosen != "table" and output is None)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console(), progress))
-
-
-@app.command()
-def train(
-    directory: Annotated[
-        Path, typer.Argument(metavar="RUN_DIR", help="A folder with a recipe.json.")
-    ],
-    device: Annotated[
-        str | None,
-        typer.Option(help="cpu, cuda or cuda:N; a GPU, if there is one, if left out."),
-    ] = None,
-    threads: Annotated[
-        int | None, number_option(Range(int, 1, 2**20), "CPU threads; all cores if left out")
-    ] = None,
-) -> None:
-    """Train the folder of a single run, without a study or a database."""
-    from sweep.commands.train import train as command
-
-    command(directory, device, threads)
-
-
-@app.command()
-def init(
-    study: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[STUDY]",
-            parser=home_path,
-            help="The file to write; with --command, the script's name if left out.",
-        ),
-    ] = None,
-    command: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COMMAND", help="The command that trains your own script once, in quotes."
-        ),
-    ] = None,
-) -> None:
-    """Write a commented study file to start from; with --command, for a script of your own."""
-    from sweep.commands.init import init as write
-
-    raise typer.Exit(write(study, make_console(), command))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
 from sweep.commands.training import EXIT_DONE, Steps, Training, carry_out, conclude
 from sweep.errors import StudyError
 from sweep.noise.decomposition import (
@@ -57,6 +58,7 @@ class NoiseRequest:
     overrides: Overrides = field(default_factory=dict)
     question: Question | None = None
     """The streams to decompose the noise by; None for no decomposition."""
+    executor: ExecutorChoice = OF_THE_STUDY
 
 
 def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Console) -> int:
@@ -71,7 +73,8 @@ def noise(workspace: Workspace, request: NoiseRequest, console: Console, log: Co
         _print(_imported(store, study, request, log), request, console)
         return EXIT_DONE
     path = workspace.study_file(request.study)
-    workload = make_workload(read_plan(path, request.overrides), workspace.cache, online=True)
+    plan = request.executor.applied_to(read_plan(path, request.overrides))
+    workload = make_workload(plan, workspace.cache, online=True)
     layout = _layout(workload, request.question)
     wanted = [*layout.items(), *noise_jobs(workload, request.seeds).items()]
     jobs = {job.run_id: (label, job) for label, job in wanted}  # a run may be in both

@@ -8,9 +8,10 @@ from typing import Literal
 
 from rich.console import Console
 
+from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
 from sweep.design.plan import Plan
 from sweep.errors import ExecutionError
-from sweep.executors.slots import slots_for
+from sweep.executors.registry import slots_for
 from sweep.forecast.designs import compare_designs
 from sweep.forecast.disk_space import disk_space_for
 from sweep.forecast.forecast import Forecast
@@ -48,6 +49,7 @@ class PlanRequest:
     price_per_hour: float | None = None
     """Price of one GPU for an hour."""
     form: Literal["table", "json"] = "table"
+    executor: ExecutorChoice = OF_THE_STUDY
 
 
 def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
@@ -68,7 +70,8 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
 def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
     workspace.check_trainable(request.study)
     store = workspace.open_to_read_if_any()
-    made = with_search_result(store, read_plan(request.study, request.overrides))
+    plan = request.executor.applied_to(read_plan(request.study, request.overrides))
+    made = with_search_result(store, plan)
     made = with_settled_seeds(store, made)
     workload, missing_input = _workload(made, workspace)
     slots, missing_device = _slots(made, request.slots)

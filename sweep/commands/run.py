@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
 from sweep.commands.report import print_report
 from sweep.commands.training import Steps, Training, carry_out
 from sweep.design.plan import Plan
@@ -36,6 +37,7 @@ class RunRequest:
     overrides: Overrides
     fail_fast: bool = False
     budget: Budget = NO_BUDGET
+    executor: ExecutorChoice = OF_THE_STUDY
 
 
 def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
@@ -44,7 +46,7 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
     Raises UserError, before anything is written, if the study is wrong.
     """
     workspace.check_trainable(request.study)
-    plan = read_plan(request.study, request.overrides)
+    plan = request.executor.applied_to(read_plan(request.study, request.overrides))
     if plan.study.search is not None:
         from sweep.commands.search import search_and_compare
 

@@ -17,7 +17,7 @@ from sweep.commands.training import (
 )
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
-from sweep.executors.slots import find_slots
+from sweep.executors.registry import slots_for
 from sweep.history.history import with_tuned
 from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
@@ -43,7 +43,7 @@ def search(workspace: Workspace, request: RunRequest, console: Console) -> int:
     Returns the exit status. Raises UserError, before anything is written, if the study is wrong.
     """
     workspace.check_trainable(request.study)
-    plan = read_plan(request.study, request.overrides)
+    plan = request.executor.applied_to(read_plan(request.study, request.overrides))
     if plan.study.search is None:
         raise StudyError(
             f"{request.study} has no [search]; add one (docs/designs.md), or type "
@@ -80,9 +80,9 @@ def _run_trials(
     console: Console,
 ) -> int:
     """Run the trials that are missing; returns the exit status."""
-    plan, jobs = workload.plan, workload.plan.study.jobs
+    plan = workload.plan
     name = trials_name(plan.study.name)
-    slots = find_slots(request.slots, jobs.gpus_per_run)
+    slots = slots_for(plan.study, request.slots)
     store = workspace.open_or_create()
     save_search(store, plan, problems, request.study.resolve())
     if is_paused(store, name):

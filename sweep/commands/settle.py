@@ -8,11 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
 from sweep.commands.run import PlanSteps
 from sweep.commands.training import EXIT_DONE, Training, carry_out
 from sweep.design.plan import Plan
 from sweep.errors import NotFoundError, StudyError, did_you_mean, listed
-from sweep.executors.slots import slots_for
+from sweep.executors.registry import slots_for
 from sweep.history.record import save_plan
 from sweep.history.settled import judged_plan
 from sweep.running.budget import Budget
@@ -38,6 +39,7 @@ class SettleRequest:
     study: str | None
     slots: int | None
     budget: Budget
+    executor: ExecutorChoice = OF_THE_STUDY
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def settle(workspace: Workspace, request: SettleRequest, console: Console) -> in
             say(console, _nothing_to_settle(report, request.arm))
             return EXIT_DONE
         then = "judges the changed study, and then seeds can be added"
-        plan = judged_plan(store, study, Path(study.path), then)
+        judged = judged_plan(store, study, Path(study.path), then)
+        plan = request.executor.applied_to(judged)
         wanted = {arm.name: _wanted(plan, arm) for arm in arms}
         workload = make_workload(plan.with_settled(wanted), workspace.cache, online=True)
         slots = len(slots_for(plan.study, request.slots))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
 from sweep.commands.run import PlanSteps, carry_plan_out
 from sweep.commands.training import EXIT_DONE, Training
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
-from sweep.executors.slots import slots_for
+from sweep.executors.registry import slots_for
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import find_pace, measured_pace
 from sweep.history.settled import judged_plan
@@ -57,6 +58,7 @@ class StackRequest:
     dry_run: bool = False
     form: Format = "table"
     output: Path | None = None
+    executor: ExecutorChoice = OF_THE_STUDY
 
 
 def stack(workspace: Workspace, request: StackRequest, console: Console, log: Console) -> int:
@@ -81,7 +83,8 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
         _print(untrained_result(choice, not_trained), request, console)
         return EXIT_DONE
     path = workspace.study_file(request.study)
-    parent = judged_plan(store, study, path, "reaches those that a stack can be made of")
+    made = judged_plan(store, study, path, "reaches those that a stack can be made of")
+    parent = request.executor.applied_to(made)
     judged = make_workload(parent, workspace.cache, online=True)
     plan = _plan(store, judged, choice, request)
     pace = measured_pace(store, list(judged.jobs().values()))

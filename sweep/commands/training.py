@@ -11,7 +11,8 @@ from rich.console import Console
 
 from sweep.commands.preparing import prepare_large
 from sweep.design.plan import Plan
-from sweep.executors.slots import Slot, slots_for
+from sweep.executors.registry import slots_for
+from sweep.executors.slots import Slot
 from sweep.forecast.disk_space import disk_space_for
 from sweep.machine.processors import why_no_gpu
 from sweep.progress.watcher import Stopping, Summary

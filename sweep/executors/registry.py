@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -10,26 +11,64 @@ from sweep.executors.base import Executor
 from sweep.executors.fork_server import Server
 from sweep.executors.inline import InlineExecutor
 from sweep.executors.local import LocalExecutor
-from sweep.executors.slots import Slot
-
-DEFAULT_EXECUTOR = "local"
-
-
-def _local(slots: Sequence[Slot], preload: Sequence[str]) -> Executor:
-    return LocalExecutor(slots, partial(Server, preload=preload))
+from sweep.executors.settings import ExecutorSettings
+from sweep.executors.slots import Slot, find_slots, take_inventory
+from sweep.study.file import Study
+from sweep.study.jobs_section import ExecutorName
 
 
-def _inline(slots: Sequence[Slot], preload: Sequence[str]) -> Executor:  # noqa: ARG001  (as others)
+@dataclass(frozen=True)
+class Kind:
+    """A kind of executor."""
+
+    find_slots: Callable[[Study, int | None], list[Slot]]
+    """Returns the slots for the runs of a study, at most as many as asked for.
+
+    Raises ExecutionError if there are none.
+    """
+    make: Callable[[ExecutorSettings], Executor]
+    """Makes an executor. Raises ExecutionError if it cannot be used here."""
+
+
+def slots_for(study: Study, number: int | None = None) -> list[Slot]:
+    """The slots for the runs of a study, in the executor that it names.
+
+    `number`: at most so many; None for as many as there are. Raises ExecutionError.
+    """
+    return EXECUTORS[study.jobs.executor].find_slots(study, number)
+
+
+def make_executor(settings: ExecutorSettings) -> Executor:
+    """Make the executor that a study names. Raises ExecutionError if it cannot be used here."""
+    return EXECUTORS[settings.jobs.executor].make(settings)
+
+
+def _slots_here(study: Study, number: int | None) -> list[Slot]:
+    """The slots of this machine."""
+    there = take_inventory(with_torch=study.trainer is None)
+    return find_slots(number, study.jobs.gpus_per_run, there)
+
+
+def _one_slot(study: Study, number: int | None) -> list[Slot]:
+    """The slot of this process: it trains one run after the other."""
+    return _slots_here(study, number)[:1]
+
+
+def _local(settings: ExecutorSettings) -> Executor:
+    return LocalExecutor(settings.slots, partial(Server, preload=settings.preload))
+
+
+def _inline(settings: ExecutorSettings) -> Executor:
     def train(directory: Path) -> int:
         from trainer.processes.run import train_directory  # (brings torch)
 
-        return train_directory(directory, slots[0].device, slots[0].threads)
+        slot = settings.slots[0]
+        return train_directory(directory, slot.device, slot.threads)
 
-    return InlineExecutor(train, slots=len(slots))
+    return InlineExecutor(train, slots=len(settings.slots))
 
 
-EXECUTORS: dict[str, Callable[[Sequence[Slot], Sequence[str]], Executor]] = {
-    DEFAULT_EXECUTOR: _local,
-    "inline": _inline,
+EXECUTORS: dict[ExecutorName, Kind] = {
+    "local": Kind(_slots_here, _local),
+    "inline": Kind(_one_slot, _inline),
 }
-"""By name: a function that makes an executor for some slots, and modules that runs import."""

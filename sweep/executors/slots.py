@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from sweep.errors import ExecutionError
 from sweep.machine.processors import available_cores, find_gpus
-from sweep.study.file import Study
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,6 @@ class Inventory:
 def take_inventory(*, with_torch: bool = True) -> Inventory:
     """The GPUs and cores that runs may use; `with_torch`: only GPUs that this torch can use."""
     return Inventory(find_gpus(with_torch=with_torch), available_cores())
-
-
-def slots_for(study: Study, number: int | None = None) -> list[Slot]:
-    """The slots for the runs of a study; see `find_slots`."""
-    there = take_inventory(with_torch=study.trainer is None)
-    return find_slots(number, study.jobs.gpus_per_run, there)
 
 
 def find_slots(

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from rich.console import Console
 
-from sweep.executors.registry import DEFAULT_EXECUTOR, EXECUTORS
+from sweep.executors.registry import make_executor
+from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
 from sweep.progress.terminal import watch
 from sweep.progress.time_left import TimeLeft
@@ -66,7 +67,15 @@ def train_jobs(
     source = None if isinstance(work, Mapping) else work
     jobs = list(work.values()) if isinstance(work, Mapping) else []
     labels = _labels(work) if isinstance(work, Mapping) else work.labels
-    executor = EXECUTORS[DEFAULT_EXECUTOR](slots, settings.preload)
+    executor = make_executor(
+        ExecutorSettings(
+            slots=slots,
+            folder=workspace.folder.resolve(),
+            study=settings.study or "sweep",
+            jobs=settings.jobs,
+            preload=settings.preload,
+        )
+    )
     try:
         times = TimeLeft(jobs, len(slots))
         with (

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from trainer.execution import Execution, RunSettings
+
+ExecutorName = Literal["local", "inline"]
+"""An executor: see `sweep.executors.registry`."""
 
 
 def _whole_or_share(value: float) -> float:
@@ -25,6 +28,8 @@ def _whole_or_share(value: float) -> float:
 class Jobs(RunSettings):
     """How runs are executed; nothing here changes a result."""
 
+    executor: ExecutorName = "local"
+    """Where runs are executed: in processes of this machine (`local`), or one after the other in the process of the command (`inline`)."""
     gpus_per_run: Annotated[float, Field(ge=0.01, le=1024), AfterValidator(_whole_or_share)] = 1
     """GPUs per run, each training a part of every batch; processes if there is no GPU. 0.25: four runs share one."""
     retries: int = Field(default=2, ge=0, le=100)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import RowMapping, select
 
 from sweep.errors import ExecutionError, StudyError
-from sweep.executors.slots import find_slots, slots_for
+from sweep.executors.registry import slots_for
+from sweep.executors.slots import find_slots
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
 from sweep.store.schema import arms, planned_runs, runs

@@ -10,11 +10,12 @@ import pytest
 
 from sweep.design.arms import make_plan
 from sweep.executors.base import Ended
-from sweep.executors.fork_server import PRELOAD_GPT
 from sweep.executors.registry import EXECUTORS
+from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
 from sweep.metrics.registry import METRICS, PRIMARY
 from sweep.study.file import parse_study
+from sweep.study.jobs_section import ExecutorName
 from trainer.rundir.directory import Request, RunDirectory
 from trainer.rundir.exits import Exit
 
@@ -22,13 +23,15 @@ from trainer.rundir.exits import Exit
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXECUTORS)
 def test_every_executor_trains_a_run_and_reports_its_end(
-    name: str, tmp_path: Path, content: dict[str, Any]
+    name: ExecutorName, tmp_path: Path, content: dict[str, Any]
 ) -> None:
     plan = make_plan(parse_study(content, "s.toml"), "s.toml")
     directory = RunDirectory(tmp_path / "run")
     directory.write_request(Request(recipe=plan.arms[0].spec.recipe))
     directory.lock.announce(1)
-    executor = EXECUTORS[name]([Slot("only", "cpu", 1)], PRELOAD_GPT)
+    executor = EXECUTORS[name].make(
+        ExecutorSettings(slots=[Slot("only", "cpu", 1)], folder=tmp_path)
+    )
     try:
         executor.prepare()
         (slot,) = executor.slots
