@@ -37,7 +37,7 @@ from sweep.executors.fork_server import Server
 from sweep.executors.inline import InlineExecutor
 from sweep.executors.local import LocalExecutor
 from sweep.executors.slots import Slot
-from sweep.progress.terminal import PlainProgress
+from sweep.progress.plain import PlainProgress
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler
 from sweep.running.settings import Settings

@@ -19,6 +19,9 @@ MAX_SIMULATED = 2_000
 MIN_SHARE = 0.25
 """Smallest part of a run that tells its speed; the start weighs too much in less."""
 
+MIN_GUESSED_SHARE = 0.05
+"""The same for a guess, before runs have ended."""
+
 
 @dataclass(frozen=True)
 class Timed:
@@ -115,9 +118,23 @@ class TimeLeft:
 
         That is one run per slot, or a tenth of the runs if that is less.
         """
-        if len(self._timed) < self._wanted:
+        return None if len(self._timed) < self._wanted else self._seconds(MIN_SHARE)
+
+    def guess(self) -> float | None:
+        """The same before that, from the runs that are under way; None before these tell anything."""
+        if not self._timed and not self._parts(MIN_GUESSED_SHARE):
             return None
-        of_all, of_arms = self._paces()
+        return self._seconds(MIN_GUESSED_SHARE)
+
+    @property
+    def under_way(self) -> float:
+        """Runs that are done in parts, added up: two that are half done are 1."""
+        running = sum(each.share for each in list(self._running.values()))
+        return running + sum(list(self._shares.values()))
+
+    def _seconds(self, least: float) -> float:
+        """Seconds until the last run has ended, by runs of which this share or more is done."""
+        of_all, of_arms = self._paces(least)
 
         def whole(job: Job) -> float:
             return of_arms.get(job.family, of_all) * self._work(job)
@@ -125,11 +142,12 @@ class TimeLeft:
         now = self._clock()
         rests = [
             max(0.0, whole(each.job) * (1 - each.share) - (now - each.seen))
-            for each in self._running.values()
+            for each in list(self._running.values())
         ]
-        slots = [0.0] * (self._slots - len(rests)) + sorted(rests)
-        ours = len(self._timed) / (len(self._timed) + self._ended_elsewhere)
-        runs = [ours * whole(job) * self._share_left(job) for job in self._waiting.values()]
+        slots = [0.0] * max(0, self._slots - len(rests)) + sorted(rests)
+        ended = len(self._timed)
+        ours = ended / (ended + self._ended_elsewhere) if ended else 1.0
+        runs = [ours * whole(job) * self._share_left(job) for job in list(self._waiting.values())]
         if len(runs) > MAX_SIMULATED:
             return (sum(slots) + sum(runs)) / len(slots)
         for seconds in runs:
@@ -160,13 +178,13 @@ class TimeLeft:
     def _share_left(self, job: Job) -> float:
         return 1.0 - self._shares.get(job.run_id, 0.0)
 
-    def _paces(self) -> tuple[float, dict[str, float]]:
+    def _paces(self, least: float) -> tuple[float, dict[str, float]]:
         """Seconds per floating-point operation: of all runs together, and by arm.
 
         The ratios between arms come from all runs, the level from the latest ones: the machine may
         have become busy.
         """
-        under_way = self._under_way()
+        under_way = self._parts(least)
         of_arms: dict[str, list[Timed]] = {}
         for each in [*self._timed, *under_way]:
             of_arms.setdefault(each.family, []).append(each)
@@ -176,12 +194,12 @@ class TimeLeft:
         of_all = _pace([*self._timed, *under_way])
         return level * of_all, {family: level * pace for family, pace in paces.items()}
 
-    def _under_way(self) -> list[Timed]:
+    def _parts(self, least: float) -> list[Timed]:
         """What the running runs have taken so far; the first to end are the quickest ones."""
         return [
             self._time(each, each.seen, each.share)
-            for each in self._running.values()
-            if each.share - each.share_before >= MIN_SHARE
+            for each in list(self._running.values())
+            if each.share - each.share_before >= least
         ]
 
 

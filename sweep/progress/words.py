@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import time
+
 from sweep.progress.watcher import Hindrance, Stop, Stopping, Waiting
-from sweep.terminal.units import rough_duration, shown_size
+from sweep.terminal.units import rough_duration, shown_size, time_of_day
 
 CONTINUES = "The study waits and then continues by itself; no retry is used up"
+
+HELD_WORDS = {
+    Hindrance.PAUSED: "paused",
+    Hindrance.DISK_FULL: "waiting: the disk is full",
+    Hindrance.DISK_FULL_AGAIN: "waiting: the disk is full",
+    Hindrance.DATABASE: "waiting: the database cannot be written",
+}
+"""Why no run is started, in few words."""
 
 
 def stop_words(stopping: Stopping) -> str:
@@ -48,14 +58,23 @@ def is_paused(held: Waiting | Stopping | None) -> bool:
     return isinstance(held, Waiting) and held.hindrance is Hindrance.PAUSED
 
 
-def time_left_words(held: Waiting | Stopping | None, seconds: float | None) -> str:
-    """Say how long the remaining runs take, if that can be known."""
+def time_left_words(
+    held: Waiting | Stopping | None,
+    seconds: float | None,
+    guess: float | None = None,
+    now: float | None = None,
+) -> str:
+    """Say how long the remaining runs take and when they end, if that can be known.
+
+    `guess` is shown while `seconds` is None; `now` is the Unix time, by default the present one.
+    """
     if isinstance(held, Stopping):
         return "stopping"
     if held:
-        return "paused" if is_paused(held) else "waiting"
-    return (
-        "first runs will tell how long"
-        if seconds is None
-        else f"about {rough_duration(seconds)} left"
-    )
+        return HELD_WORDS[held.hindrance]
+    if seconds is not None:
+        end = time_of_day((time.time() if now is None else now) + seconds, now)
+        return f"about {rough_duration(seconds)} left, until {end}"
+    if guess is not None:
+        return f"a guess: {rough_duration(guess)} left"
+    return "first runs will tell how long"

@@ -24,6 +24,7 @@ from sweep.running.scheduler import Scheduler
 from sweep.running.settings import Settings
 from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
+from sweep.verdicts.standings import surroundings_of
 from sweep.workload.job import Job
 from sweep.workspace import Workspace
 
@@ -78,9 +79,11 @@ def train_jobs(
     )
     try:
         times = TimeLeft(jobs, len(slots))
+        total = source.total if source else len(jobs)
+        surroundings = surroundings_of(store, settings.study, workspace.folder)
         with (
             present(store, settings.study),
-            watch(console, labels, source.total if source else len(jobs), times) as watcher,
+            watch(console, labels, total, times, surroundings) as watcher,
         ):
             scheduler = Scheduler(queue, executor, workspace.folder, watcher, settings)
             with stopping_on_signals(scheduler, leaving=executor.outlives_scheduler):

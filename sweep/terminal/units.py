@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 from rich.filesize import decimal
 
 ROUNDED = ((60, 5), (600, 10), (3600, 60), (86_400, 600), (float("inf"), 3600))
@@ -30,3 +33,36 @@ def rough_duration(seconds: float) -> str:
 def shown_size(size: float) -> str:
     """Format a number of bytes: `1.2 GB`."""
     return decimal(int(size))
+
+
+def time_of_day(unix: float, now: float | None = None) -> str:
+    """Format a local time: `14:32`, `tomorrow 03:20`, `Thu 03:20`, or with the date beyond a week."""
+    at, today = time.localtime(unix), time.localtime(now)
+    days = round((_noon(at) - _noon(today)) / 86_400)
+    clock = time.strftime("%H:%M", at)
+    if not days:
+        return clock
+    if days == 1:
+        return f"tomorrow {clock}"
+    return f"{time.strftime('%a' if 0 < days < 7 else '%Y-%m-%d', at)} {clock}"
+
+
+def local_time(unix: float | None) -> str:
+    """Format a local time with its zone: `2026-03-01 14:32:05 +01:00`; empty for None."""
+    if unix is None:
+        return ""
+    at = time.localtime(unix)
+    zone = time.strftime("%z", at)
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', at)} {zone[:3]}:{zone[3:]}"
+
+
+def decimals_of(low: float | None, high: float | None) -> int:
+    """Decimals that an interval supports: two digits of half its width; 4 without an interval."""
+    half = (high - low) / 2 if low is not None and high is not None else math.nan
+    if not (math.isfinite(half) and half > 0):
+        return 4
+    return min(8, max(0, 1 - math.floor(math.log10(half))))
+
+
+def _noon(at: time.struct_time) -> float:
+    return time.mktime((at.tm_year, at.tm_mon, at.tm_mday, 12, 0, 0, 0, 0, -1))

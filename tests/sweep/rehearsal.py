@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.executors.base import Ended, OfThisMachine
-from sweep.progress.terminal import PlainProgress
+from sweep.progress.plain import PlainProgress
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler
 from sweep.running.settings import Settings

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 30.0
-"""Seconds until a test fails; on a machine that is not busy it waits for less than one."""
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(
     shutil.which("tmux") is None, reason="tmux is not installed: no terminal can be resized"
@@ -61,36 +60,47 @@ def bar(lines: list[str]) -> str:
     return found
 
 
-END = "/9 first runs will tell how long"
+END = " 1/9 first runs will tell how long"
 
 
-def is_as_wide_as(width: int) -> Callable[[list[str]], bool]:
-    """True if the whole bar is there, and no row that the terminal has room for is missing."""
+def is_drawn_for(width: int, slots: int) -> Callable[[list[str]], bool]:
+    """True if the bar is as wide as the terminal, and the arms and so many slots are shown."""
 
     def condition(lines: list[str]) -> bool:
-        bars = [line for line in lines if line.startswith("runs ") and line.endswith(END)]
-        return any(len(line) == width - 1 for line in bars) and any("cpu 7" in x for x in lines)
+        bars = [line for line in lines if line.startswith("runs ") and END in line]
+        shown = [line for line in lines if line.startswith("cpu ")]
+        whole = [len(line) for line in bars] == [width - 1] and len(shown) == slots
+        return whole and any(line.startswith("arm-1 ") for line in lines)
 
     return condition
 
 
 def test_a_resized_terminal_has_each_line_once_and_uses_its_width(tmux: Tmux) -> None:
-    for width, height in ((120, 30), (70, 30), (50, 30), (110, 30), (80, 24)):
+    for width, height in ((120, 30), (70, 30), (64, 30), (110, 30), (80, 24)):
         tmux.resize(width, height)
-        lines = tmux.wait_for(is_as_wide_as(width))
-        assert bar(lines).endswith(END)
-        slots = [line for line in lines if line.startswith("  cpu ")]
+        lines = tmux.wait_for(is_drawn_for(width, slots=8))
+        assert bar(lines)
+        slots = [line for line in lines if line.startswith("cpu ")]
         assert [line.split()[1] for line in slots] == list("01234567"), "\n".join(lines)
-        assert all("an-intervention/" in line and "step 3/" in line for line in slots)
-    tmux.resize(80, 7)
+        assert all("an-intervention/" in line and " 3/" in line for line in slots)
+        arms = [line.split()[0] for line in lines if line.startswith(("arm", "baseline"))]
+        assert arms == ["arm", "baseline", "arm-3", "arm-2", "arm-1"], "\n".join(lines)
+
+
+def test_a_terminal_that_was_too_low_shows_nothing_twice_when_it_grows(tmux: Tmux) -> None:
+    tmux.wait_for(is_drawn_for(120, slots=8))
+    tmux.resize(80, 9)
     lines = tmux.wait_for(lambda lines: any("and 5 more runs" in line for line in lines))
     assert bar(lines)
-    assert "  cpu 2  " in "\n".join(lines)
-    assert "  cpu 3  " not in "\n".join(lines)
+    assert [line.split()[1] for line in lines if line.startswith("cpu ")] == ["0", "1", "2"]
+    tmux.resize(120, 40)
+    lines = tmux.wait_for(is_drawn_for(120, slots=8))
+    assert len([line for line in lines if "FAILED: an outcome" in line]) == 1
+    assert len([line for line in lines if line.startswith("arm ")]) == 1
 
 
 def test_nothing_is_left_of_the_display_at_the_end(tmux: Tmux) -> None:
-    tmux.wait_for(is_as_wide_as(120))
+    tmux.wait_for(is_drawn_for(120, slots=8))
     tmux.call("send-keys", "C-d")
     lines = tmux.wait_for(lambda lines: not any("cpu 0" in line for line in lines))
     assert any("FAILED: an outcome" in line for line in lines)

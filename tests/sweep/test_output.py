@@ -13,7 +13,9 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from sweep.progress.terminal import LiveProgress, PlainProgress
+from sweep.progress.drawing import drawn_text
+from sweep.progress.live import LiveProgress
+from sweep.progress.plain import PlainProgress
 from sweep.progress.time_left import TimeLeft
 from sweep.progress.watcher import Hindrance, Stop, Waiting
 from sweep.running.scheduler import Scheduler
@@ -138,11 +140,9 @@ def test_a_paused_study_shows_neither_its_stopped_runs_nor_a_time(jobs: list[Job
         progress.advanced(job, event)
 
     def drawn() -> str:
-        console = Console(file=io.StringIO(), width=100)
-        console.print(progress._draw())
-        return cast("io.StringIO", console.file).getvalue()
+        return drawn_text(progress._draw(100, 30))
 
-    assert drawn().count("loss 3.000") == 2
+    assert drawn().count("3.000") == 2
     assert "first runs will tell" in drawn()
     progress.waiting(Waiting(Hindrance.PAUSED, "tiny"))
     assert drawn().count("stopping") == 2
@@ -152,5 +152,5 @@ def test_a_paused_study_shows_neither_its_stopped_runs_nor_a_time(jobs: list[Job
     assert "0/4 paused" in drawn()
     progress.resumed()
     progress.started(jobs[0], "cpu 0", 5)
-    assert "step 5/" in drawn()
+    assert " 5/" in drawn()
     assert "first runs will tell" in drawn()

@@ -15,7 +15,7 @@ from sweep.commands.look import status
 from sweep.commands.run import RunRequest, run
 from sweep.commands.training import EXIT_PAUSED
 from sweep.executors.base import Ended
-from sweep.progress.terminal import PlainProgress
+from sweep.progress.plain import PlainProgress
 from sweep.queue import control
 from sweep.queue.presence import is_present, present
 from sweep.queue.queue import Queue

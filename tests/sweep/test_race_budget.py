@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from sweep.progress.terminal import PlainProgress
+from sweep.progress.plain import PlainProgress
 from sweep.progress.watcher import Summary
 from sweep.running.rounds import Rounds
 from sweep.running.supplier import NoSupplier, Round

@@ -17,7 +17,7 @@ from sweep.commands.report import print_report
 from sweep.design.arms import make_plan
 from sweep.design.plan import Plan
 from sweep.history.record import save_plan
-from sweep.progress.terminal import PlainProgress
+from sweep.progress.plain import PlainProgress
 from sweep.progress.watcher import Summary
 from sweep.queue.queue import Queue
 from sweep.running.budget import NO_BUDGET, Budget

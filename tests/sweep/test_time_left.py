@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -165,12 +166,39 @@ def test_the_last_runs_do_not_fill_all_slots() -> None:
     assert said[8].estimate == said[8].truth == 10.0
 
 
-def test_an_estimate_is_rounded_and_absent_at_first() -> None:
-    assert time_left_words(None, None) == "first runs will tell how long"
-    assert time_left_words(None, 0.2) == "about 5 s left"
-    assert time_left_words(None, 412) == "about 6 min 50 s left"
-    assert time_left_words(None, 1355) == "about 23 min left"
-    assert time_left_words(None, 9_360) == "about 2 h 40 min left"
+def test_an_estimate_is_rounded_and_says_when_the_runs_end() -> None:
+    now = time.mktime((2026, 3, 4, 12, 0, 0, 0, 0, -1))  # a Wednesday
+    hours = 3_600
+
+    def words(seconds: float) -> str:
+        return time_left_words(None, seconds, now=now)
+
+    assert words(0.2) == "about 5 s left, until 12:00"
+    assert words(412) == "about 6 min 50 s left, until 12:06"
+    assert words(1_355) == "about 23 min left, until 12:22"
+    assert words(2.6 * hours) == "about 2 h 40 min left, until 14:36"
+    assert words(13 * hours).endswith("left, until tomorrow 01:00")
+    assert words(50 * hours).endswith("left, until Fri 14:00")
+    assert words(24 * 20 * hours).endswith("left, until 2026-03-24 12:00")
+
+
+def test_a_guess_is_called_a_guess_until_runs_have_ended() -> None:
+    jobs, clock = jobs_of(1, 10), HandClock()
+    times = TimeLeft(jobs, 1, clock.monotonic)
+    steps = jobs[0].spec.cost.steps
+    times.started(jobs[0], 0)
+    assert (times.seconds(), times.guess()) == (None, None)
+    assert time_left_words(None, None, None) == "first runs will tell how long"
+    clock.pass_seconds(10)
+    times.advanced(jobs[0], steps // 10)
+    assert times.seconds() is None
+    assert times.guess() == pytest.approx(990, rel=0.2)
+    assert times.under_way == pytest.approx(0.1, rel=0.2)
+    assert time_left_words(None, times.seconds(), 990) == "a guess: 16 min left"
+    clock.pass_seconds(90)
+    times.ended(jobs[0])
+    assert times.seconds() == pytest.approx(900)
+    assert times.under_way == 0
 
 
 def test_five_thousand_runs_are_estimated_at_once() -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from sweep.executors.base import Ended
 from sweep.executors.inline import InlineExecutor
 from sweep.forecast.pace import measured_pace
-from sweep.progress.terminal import PlainProgress
+from sweep.progress.plain import PlainProgress
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler
 from sweep.running.settings import Settings

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from trainer.errors import RunDirectoryError, RunTakenError
 from trainer.files import FULL, lock
-from trainer.rundir.lock_holder import kill_holder
+from trainer.rundir.lock_holder import holders_of, kill_holder
 
 HEARTBEAT_SECONDS = 1.0
 """Seconds between two heartbeats, and between two checks for a later attempt."""
@@ -99,6 +99,10 @@ class RunLock:
             return self._path.stat().st_mtime_ns
         except OSError:
             return None
+
+    def holders(self) -> list[int]:
+        """The processes of this machine that hold the lock; empty if that cannot be known."""
+        return holders_of(self._path)
 
     def _take_from_holder(
         self, descriptor: int, attempt: int | None, stopped: Callable[[], bool]

@@ -1,4 +1,4 @@
-"""Kill the process that holds an flock, if it hangs or is suspended."""
+"""Find the process that holds an flock; kill it, if it hangs or is suspended."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ def kill_holder(descriptor: int) -> bool:
         finally:
             os.close(handle)
     return False
+
+
+def holders_of(path: Path) -> list[int]:
+    """Processes of this machine that hold an flock of a file; empty if that cannot be known."""
+    if sys.platform != "linux":
+        return []
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return []
+    try:
+        return list(_holders(descriptor))
+    finally:
+        os.close(descriptor)
 
 
 def _holders(descriptor: int) -> Iterator[int]:
