@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -18,45 +17,16 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
-from sweep.errors import StoreError
+from sweep.store.enumeration import Stored
 from sweep.store.states import AttemptOutcome, RunState
-
-E = TypeVar("E", bound=StrEnum)
 
 SCHEMA_VERSION = 4
 """Version of the tables below. `ADDED` upgrades older ones to it."""
 
 metadata = MetaData()
-
-
-class Stored(TypeDecorator[E]):
-    """A member of an enumeration, stored as its text."""
-
-    impl = String(16)
-    cache_ok = True
-
-    def __init__(self, kind: type[E]) -> None:
-        super().__init__()
-        self.kind = kind
-        self._members = {member.value: member for member in kind}
-
-    def process_bind_param(self, value: str | None, _dialect: object) -> str | None:
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, _dialect: object) -> E | None:
-        if value is None:
-            return None
-        if value not in self._members:
-            raise StoreError(
-                f"the database holds the unknown {self.kind.__name__} {value!r}; it is damaged or "
-                "was edited by hand"
-            )
-        return self._members[value]
-
 
 LONGEST_ARM_NAME = 250
 """Characters: as many as MLflow takes; W&B takes 128. SQLite does not check the length of texts."""
@@ -66,13 +36,13 @@ LONGEST_METRIC_NAME = 128
 versions = Table(
     "schema_version",
     metadata,
-    Column("version", Integer, primary_key=True),
+    Column("version", Integer, primary_key=True, comment="version of these tables"),
 )
 
 studies = Table(
     "studies",
     metadata,
-    Column("name", String(64), primary_key=True),
+    Column("name", String(64), primary_key=True, comment="as commands and reports name it"),
     Column("path", Text, nullable=False, comment="the study file that was last run"),
     Column("plan_hash", String(64), nullable=False, comment="the plan that was last run"),
     Column("last_run", Float, nullable=False, comment="Unix time"),
@@ -84,7 +54,7 @@ plans = Table(
     "plans",
     metadata,
     Column("study", ForeignKey("studies.name"), primary_key=True),
-    Column("hash", String(64), primary_key=True),
+    Column("hash", String(64), primary_key=True, comment="hash of the content"),
     Column(
         "content", JSON, nullable=False, comment="arms, seeds and analysis, fixed before any result"
     ),
@@ -96,9 +66,16 @@ arms = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("study", ForeignKey("studies.name"), nullable=False),
-    Column("name", String(64).with_variant(String(LONGEST_ARM_NAME), "postgresql"), nullable=False),
+    Column(
+        "name",
+        String(64).with_variant(String(LONGEST_ARM_NAME), "postgresql"),
+        nullable=False,
+        comment="as the study names it",
+    ),
     Column("position", Integer, nullable=False, comment="the baseline is 0"),
-    Column("interventions", JSON, nullable=False),
+    Column(
+        "interventions", JSON, nullable=False, comment="names of the interventions that it combines"
+    ),
     Column("changes", JSON, nullable=False, comment="recipe fields that differ from the baseline"),
     UniqueConstraint("study", "name"),
 )
@@ -108,29 +85,41 @@ runs = Table(
     metadata,
     Column("id", String(80), primary_key=True, comment="fingerprint of recipe, corpus and metric"),
     Column("repeat_of", ForeignKey("runs.id"), comment="set for an exact rerun, never evidence"),
-    Column("recipe", JSON, nullable=False),
-    Column("corpus_hash", String(64), nullable=False),
+    Column(
+        "recipe",
+        JSON,
+        nullable=False,
+        comment="every field that determines the result, with the seeds",
+    ),
+    Column(
+        "corpus_hash", String(64), nullable=False, comment="hash of the text and of how it is read"
+    ),
     Column("family", String(64), nullable=False, comment="the fingerprint without the seeds"),
-    Column("init_seed", BigInteger, nullable=False),
-    Column("order_seed", BigInteger, nullable=False),
-    Column("dropout_seed", BigInteger, nullable=False),
-    Column("state", Stored(RunState), nullable=False, comment="see sweep.queue.queue"),
+    Column("init_seed", BigInteger, nullable=False, comment="seed of the initial weights"),
+    Column("order_seed", BigInteger, nullable=False, comment="seed of the order of the text"),
+    Column("dropout_seed", BigInteger, nullable=False, comment="seed of the dropout masks"),
+    Column(
+        "state",
+        Stored(RunState),
+        nullable=False,
+        comment="queued, running, done, diverged, failed, cancelled; see sweep.store.states",
+    ),
     Column("owner", String(128), comment="the scheduler that runs it"),
     Column("attempt", Integer, comment="number of the claim that holds it: the fencing token"),
     Column("beat", Integer, comment="grows while the scheduler that runs it lives"),
     Column("failures", Integer, comment="attempts that failed since a command last queued it"),
     Column("retry_at", Float, comment="Unix time of the next attempt after a failure"),
     Column("test_loss", Float, comment="nats per token; else the primary metric of the study"),
-    Column("bits_per_byte", Float),
+    Column("bits_per_byte", Float, comment="of the test text"),
     Column("diverged_at", Integer, comment="step"),
     Column("cause", Text, comment="why it diverged or failed"),
     Column("last_loss", Float, comment="last finite training loss"),
-    Column("steps", Integer),
-    Column("tokens", BigInteger),
-    Column("tokens_per_second", Float),
+    Column("steps", Integer, comment="steps that it has trained"),
+    Column("tokens", BigInteger, comment="tokens that it has trained on"),
+    Column("tokens_per_second", Float, comment="training speed"),
     Column("skipped_steps", Integer, comment="their gradient was not finite"),
     Column("micro_batch", Integer, comment="sequences per process and pass"),
-    Column("processes", Integer),
+    Column("processes", Integer, comment="data-parallel processes"),
     Column("notes", JSON, comment="remarks on how the run went, as sentences"),
     Column("started", Float, comment="Unix time"),
     Column("first_step", Float, comment="Unix time"),
@@ -159,32 +148,39 @@ attempts = Table(
     "attempts",
     metadata,
     Column("run_id", ForeignKey("runs.id"), primary_key=True),
-    Column("number", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True, comment="from 1"),
     Column("claimed", Float, nullable=False, comment="Unix time"),
     Column("ended", Float, comment="Unix time"),
     Column("outcome", Stored(AttemptOutcome), comment="see sweep.store.states"),
-    Column("reason", Text),
-    Column("peak_bytes", BigInteger),
+    Column("reason", Text, comment="why it ended so, as a sentence"),
+    Column("peak_bytes", BigInteger, comment="largest memory of the run"),
 )
 
 curves = Table(
     "curves",
     metadata,
     Column("run_id", ForeignKey("runs.id"), primary_key=True),
-    Column("step", Integer, primary_key=True),
+    Column("step", Integer, primary_key=True, comment="optimiser steps so far"),
     Column("loss", Float, comment="training loss in nats per token"),
-    Column("learning_rate", Float, nullable=False),
-    Column("grad_norm", Float),
-    Column("clipped", Float, comment="fraction of the steps"),
+    Column("learning_rate", Float, nullable=False, comment="at that step"),
+    Column(
+        "grad_norm", Float, comment="mean over the steps since the point before, before clipping"
+    ),
+    Column("clipped", Float, comment="fraction of those steps"),
     Column("skipped", Integer, comment="steps whose gradient was not finite"),
-    Column("tokens_per_second", Float, nullable=False),
+    Column("tokens_per_second", Float, nullable=False, comment="since the point before"),
 )
 
 metrics = Table(
     "metrics",
     metadata,
     Column("run_id", ForeignKey("runs.id"), primary_key=True),
-    Column("name", String(LONGEST_METRIC_NAME), primary_key=True),
+    Column(
+        "name",
+        String(LONGEST_METRIC_NAME),
+        primary_key=True,
+        comment="such as bits_per_byte, or what a script calls it",
+    ),
     Column("value", Float, nullable=False, comment="in the unit of the metric"),
     sqlite_with_rowid=False,
 )
@@ -194,9 +190,11 @@ metric_points = Table(
     "metric_points",
     metadata,
     Column("run_id", ForeignKey("runs.id"), primary_key=True),
-    Column("name", String(LONGEST_METRIC_NAME), primary_key=True),
-    Column("step", Integer, primary_key=True),
-    Column("value", Float, nullable=False),
+    Column(
+        "name", String(LONGEST_METRIC_NAME), primary_key=True, comment="as in the table metrics"
+    ),
+    Column("step", Integer, primary_key=True, comment="as the script counts it"),
+    Column("value", Float, nullable=False, comment="in the unit of the metric"),
     sqlite_with_rowid=False,
 )
 """Curves of metrics, as scripts report them."""
@@ -205,14 +203,19 @@ chunk_losses = Table(
     "chunk_losses",
     metadata,
     Column("run_id", ForeignKey("runs.id"), primary_key=True),
-    Column("chunk", Integer, primary_key=True),
+    Column("chunk", Integer, primary_key=True, comment="number of the chunk of test text"),
     Column("loss", Float, nullable=False, comment="nats per token"),
 )
 
 references = Table(
     "reference_models",
     metadata,
-    Column("study", ForeignKey("studies.name"), primary_key=True),
+    Column(
+        "study",
+        ForeignKey("studies.name"),
+        primary_key=True,
+        comment="the study whose reports show it",
+    ),
     Column(
         "test_text",
         String(64),
@@ -223,8 +226,8 @@ references = Table(
     Column("name", Text, nullable=False, comment="its name in reports"),
     Column("folder", Text, nullable=False, comment="the folder it was loaded from"),
     Column("test_loss", Float, nullable=False, comment="nats per token"),
-    Column("bits_per_byte", Float, nullable=False),
-    Column("parameters", BigInteger, nullable=False),
+    Column("bits_per_byte", Float, nullable=False, comment="of that text"),
+    Column("parameters", BigInteger, nullable=False, comment="number of its parameters"),
     Column("context", Integer, nullable=False, comment="tokens that it can see"),
     Column("evaluated", Float, nullable=False, comment="Unix time"),
     Column("provenance", JSON, nullable=False, comment="code, device, torch"),
@@ -234,13 +237,13 @@ references = Table(
 noises = Table(
     "noises",
     metadata,
-    Column("study", String(64), primary_key=True),
+    Column("study", String(64), primary_key=True, comment="the study whose baseline was measured"),
     Column(
         "fingerprint", String(64), primary_key=True, comment="hash of all columns but `content`"
     ),
     Column("recipe", JSON, nullable=False, comment="the baseline's, and the streams that vary"),
-    Column("corpus_hash", String(64), nullable=False),
-    Column("device", Text, nullable=False),
+    Column("corpus_hash", String(64), nullable=False, comment="as in the table runs"),
+    Column("device", Text, nullable=False, comment="name of the device"),
     Column("measured", Float, nullable=False, comment="Unix time"),
     Column(
         "content", JSON, nullable=False, comment="the JSON that `sweep noise --format json` prints"
@@ -250,7 +253,9 @@ noises = Table(
 trials = Table(
     "trials",
     metadata,
-    Column("study", ForeignKey("studies.name"), primary_key=True),
+    Column(
+        "study", ForeignKey("studies.name"), primary_key=True, comment="the study that searches"
+    ),
     Column("search", String(64), primary_key=True, comment="hash of the arm, fields and sampler"),
     Column("number", Integer, primary_key=True, comment="from 0"),
     Column("arm", Text, nullable=False, comment="the arm that is tuned"),
