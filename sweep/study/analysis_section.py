@@ -27,7 +27,7 @@ class Analysis(Config):
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Largest probability of calling any intervention real if none is."""
     correction: CorrectionName = "holm"
-    """Adjustment of p-values for the number of interventions; see `analysis.multiplicity`."""
+    """Adjustment of p-values for the number of interventions."""
     smallest_effect: float = Field(gt=0, examples=[0.005])
     """In the unit of the primary metric (nats per token of the test loss); smaller effects do not
     matter."""

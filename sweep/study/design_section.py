@@ -21,8 +21,7 @@ class Design(Config):
     """The arms to run, and their seeds."""
 
     kind: str = DEFAULT_KIND
-    """A name in `sweep.design.arms.DESIGNS`. `one-at-a-time`: the baseline, each intervention
-    alone, and the named stacks. `leave-one-out`: all interventions together, and all but each one.
+    """`one-at-a-time`: the baseline, each intervention alone, and the named stacks. `leave-one-out`: all interventions together, and all but each one.
     `pairs`: each alone, and every two together. `factorial`: every combination. `fractional`: a part
     of them in which each run tells about every factor. `explicit`: the `arms` that are listed."""
     resolution: Annotated[int, Whole, Field(ge=3, le=12)] | None = Field(default=None, examples=[4])

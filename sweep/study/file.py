@@ -74,7 +74,9 @@ class Study(Config):
     """A whole study file."""
 
     name: Name = Field(examples=["my-study"])
+    """The study's name, by which commands find it: letters, digits, `-`, `_`, `.` and `+`."""
     question: str = ""
+    """What you want to know, in a sentence for people who read the file."""
     trainer: ScriptTrainer | None = None
     """The script that trains a run; None for the built-in GPT trainer."""
     parameters: Parameters = Field(default={})

@@ -63,6 +63,7 @@ class MetricSettings(Config):
     title: str = ""
     """Its name in sentences; by default the name itself."""
     unit: str = ""
+    """Its unit in tables, such as `nats`."""
     smallest_effect: Annotated[float, Field(gt=0)] | None = None
     """Smaller effects on this metric do not matter; for the primary one see [analysis]."""
 

@@ -1,0 +1,79 @@
+"""The site: generated parts are current, every page is in its navigation, and it fetches nothing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from docs.tools.commands import COMMANDS
+from docs.tools.database import tables
+from docs.tools.fields import SCHEMA, sections
+from docs.tools.parts import DOCS, PAGES, names, written
+
+ROOT = DOCS.parent
+NAVIGATION = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+FETCHED = re.compile(
+    r"""(?:src|data)=["']?(?:https?:)?//|<link[^>]+stylesheet[^>]+//|url\(["']?http"""
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_generated_parts_of_a_page_are_as_the_code_is_now(page: Path) -> None:
+    assert page.read_text() == written(page.read_text()), "type: python -m docs.tools"
+
+
+def test_every_command_field_and_table_is_on_its_page() -> None:
+    text = {page.name: page.read_text() for page in PAGES}
+    assert sorted(names(text["commands.md"], "options")) == sorted(COMMANDS)
+    assert sorted(names(text["database.md"], "table")) == sorted(tables())
+    shown = {"baseline", *names(text["recipe.md"], "fields")}  # it only has tables
+    assert shown == set(sections())
+
+
+def test_every_field_and_column_has_a_meaning() -> None:
+    assert [
+        f"{section}.{field}"
+        for section, model in sections().items()
+        if model is not SCHEMA
+        for field, content in model["properties"].items()
+        if section != "baseline" and not content.get("description")
+    ] == []
+    assert [
+        f"{table}.{column.name}"
+        for table, content in tables().items()
+        for column in content.columns
+        if not (column.comment or column.foreign_keys or column.primary_key)
+    ] == []
+
+
+def test_the_navigation_has_every_page_once() -> None:
+    listed = re.findall(r"[\w/-]+\.md", NAVIGATION)
+    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
+
+
+def test_the_home_page_leads_to_every_page_but_the_decisions() -> None:
+    home = (DOCS / "index.md").read_text()
+    assert [page.name for page in PAGES if f"({page.name}" not in home] == ["index.md"]
+
+
+def test_the_site_asks_for_no_fonts_of_others_and_for_no_scripts() -> None:
+    settings = (ROOT / "mkdocs.yml").read_text().partition("\nmarkdown_extensions")[0]
+    read = yaml.safe_load(settings)
+    assert read["theme"]["font"] is False
+    assert not {"extra_javascript", "extra_css", "repo_url"} & read.keys()
+
+
+@pytest.mark.slow
+def test_the_built_site_fetches_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="the site needs: pip install -e '.[docs]'")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    pages = sorted(tmp_path.rglob("*.html"))
+    assert len(pages) > len(PAGES)
+    assert [page.name for page in pages if FETCHED.search(page.read_text())] == []
