@@ -25,7 +25,7 @@ MAY_IMPORT = {
 }
 """The arrows: model <- trainer <- sweep -> analysis."""
 LIGHT_FOR_SWEEP = {
-    *(f"trainer.rundir.{name}" for name in ("directory", "exits", "lock")),
+    *(f"trainer.rundir.{name}" for name in ("attempt_end", "directory", "exits", "lock")),
     *(f"trainer.scripts.{name}" for name in ("placeholders", "request")),
     "model.config",
     "trainer.sources.catalogue",
@@ -40,7 +40,9 @@ LIGHT_FOR_SWEEP = {
     "trainer.weights.initial",
     "trainer.corpora.prepare",
     "trainer.corpora.tokenizer_paths",
+    "trainer.processes.node",
     "trainer.processes.run",
+    "trainer.processes.worker",
     "trainer.weights.pretrained",
     "trainer.recipe",
     "trainer.recipe_forms",

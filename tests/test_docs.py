@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from sweep.cli import app
+from sweep.study.slurm_section import Slurm
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -24,6 +26,14 @@ COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 def commands_in_readme() -> list[str]:
     return [line.strip() for line in README.splitlines() if line.startswith("    ")]
+
+
+@pytest.mark.parametrize("name", Slurm.model_fields)
+def test_the_page_on_clusters_has_every_setting_of_slurm(name: str) -> None:
+    info = Slurm.model_fields[name]
+    default = "none" if info.default is None else json.dumps(info.default)
+    expected = f"| `{name}` | `{default}` | {info.description} |"
+    assert expected in (ROOT / "docs" / "clusters.md").read_text().splitlines()
 
 
 def test_ci_runs_the_two_parts_of_the_second_command_of_the_readme() -> None:

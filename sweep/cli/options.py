@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sweep.reports.formats import Format, file_suffixes, format_of_file
-from sweep.study.jobs_section import ExecutorName
+from sweep.study.executor_names import ExecutorName
 
 if TYPE_CHECKING:
     from rich.console import Console

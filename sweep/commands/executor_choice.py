@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sweep.design.plan import Plan
-from sweep.study.jobs_section import ExecutorName
+from sweep.study.executor_names import ExecutorName
 
 
 @dataclass(frozen=True)

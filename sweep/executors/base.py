@@ -21,6 +21,8 @@ class Ended:
     """Largest resident memory."""
     out_of_memory: bool | None = None
     """For a killed process: True if the OOM killer did it; None if unknown."""
+    reason: str | None = None
+    """Why a signal ended it, if the executor knows more: a sentence."""
     lost: str | None = None
     """Set if the run ended through no fault of its own, such as with its node: the reason."""
 

@@ -10,7 +10,7 @@ from sweep.executors.base import Ended, OfThisMachine
 from trainer.rundir.exits import Exit
 
 Train = Callable[[Path], int]
-"""Trains a run directory; returns an exit status as a process would."""
+"""Trains a run directory; returns an exit status as a process would, or minus a signal."""
 
 
 class InlineExecutor(OfThisMachine):
@@ -47,7 +47,7 @@ class InlineExecutor(OfThisMachine):
             time.sleep(seconds)
         while self._waiting:
             path = self._waiting.pop(0)
-            ended.append(Ended(path.resolve(), self._train(path)))
+            ended.append(_ended(path.resolve(), self._train(path)))
             if time.monotonic() > deadline:
                 break
         return ended
@@ -59,3 +59,7 @@ class InlineExecutor(OfThisMachine):
 
     def close(self) -> None:
         self._waiting.clear()
+
+
+def _ended(path: Path, status: int) -> Ended:
+    return Ended(path, status) if status >= 0 else Ended(path, None, -status)

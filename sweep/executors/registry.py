@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,10 @@ from sweep.executors.inline import InlineExecutor
 from sweep.executors.local import LocalExecutor
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot, find_slots, take_inventory
+from sweep.executors.slurm import request
+from sweep.executors.slurm.executor import SlurmExecutor
+from sweep.study.executor_names import ExecutorName
 from sweep.study.file import Study
-from sweep.study.jobs_section import ExecutorName
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class Kind:
     """
     make: Callable[[ExecutorSettings], Executor]
     """Makes an executor. Raises ExecutionError if it cannot be used here."""
+    cancel: Callable[[Path, Sequence[Path]], int] | None = None
+    """Ends jobs of run directories that go on without a scheduler; returns how many there were.
+
+    The first argument is the folder of runs. None if runs end with their scheduler.
+    """
 
 
 def slots_for(study: Study, number: int | None = None) -> list[Slot]:
@@ -71,4 +78,5 @@ def _inline(settings: ExecutorSettings) -> Executor:
 EXECUTORS: dict[ExecutorName, Kind] = {
     "local": Kind(_slots_here, _local),
     "inline": Kind(_one_slot, _inline),
+    "slurm": Kind(request.find_slots, SlurmExecutor, request.cancel_jobs),
 }

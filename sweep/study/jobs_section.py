@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from sweep.study.executor_names import ExecutorName
+from sweep.study.slurm_section import Slurm
 from trainer.execution import Execution, RunSettings
-
-ExecutorName = Literal["local", "inline"]
-"""An executor: see `sweep.executors.registry`."""
 
 
 def _whole_or_share(value: float) -> float:
@@ -29,7 +28,9 @@ class Jobs(RunSettings):
     """How runs are executed; nothing here changes a result."""
 
     executor: ExecutorName = "local"
-    """Where runs are executed: in processes of this machine (`local`), or one after the other in the process of the command (`inline`)."""
+    """Where runs are executed: in processes of this machine (`local`), one after the other in the process of the command (`inline`), or as jobs of a cluster (`slurm`)."""
+    slurm: Slurm | None = None
+    """How runs are submitted to Slurm: the fields of `[jobs.slurm]` (`docs/clusters.md`)."""
     gpus_per_run: Annotated[float, Field(ge=0.01, le=1024), AfterValidator(_whole_or_share)] = 1
     """GPUs per run, each training a part of every batch; processes if there is no GPU. 0.25: four runs share one."""
     retries: int = Field(default=2, ge=0, le=100)

@@ -61,6 +61,8 @@ def _killed(ended: Ended) -> End:
             "jobs.micro_batch, run fewer at once (--slots), or give it more memory"
         )
         return End(cause=Cause.OUT_OF_MEMORY, reason=reason)
+    if ended.reason:
+        return End(cause=Cause.KILLED, reason=ended.reason)
     number = ended.signal or signal.SIGKILL
     reason = f"killed by signal {number} ({signal.Signals(number).name})"
     if ended.out_of_memory is False:

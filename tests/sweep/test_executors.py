@@ -14,8 +14,8 @@ from sweep.executors.registry import EXECUTORS
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
 from sweep.metrics.registry import METRICS, PRIMARY
+from sweep.study.executor_names import ExecutorName
 from sweep.study.file import parse_study
-from sweep.study.jobs_section import ExecutorName
 from trainer.rundir.directory import Request, RunDirectory
 from trainer.rundir.exits import Exit
 

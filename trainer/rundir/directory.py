@@ -10,6 +10,7 @@
     tokenizer.json        the tokenizer, if it was made from the corpus (`bpe-N`)
     log.txt               output of the process
     waiting.txt           why its job has not begun; only while it waits; written by the scheduler
+    job.json              the job of a cluster that trains it (see `sweep.executors.slurm.batch`)
     worker.json, end-N.json   where an attempt on a cluster ran, and how it ended
                           (see `trainer.rundir.attempt_end`)
     lock                  held by the process that trains (see `trainer.rundir.lock`)

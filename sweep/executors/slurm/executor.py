@@ -1,0 +1,255 @@
+"""Run as jobs of Slurm: arrays of jobs, which wait their turn and go on without this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+
+from sweep.executors.base import Ended
+from sweep.executors.node_ends import NodeEnds
+from sweep.executors.settings import ExecutorSettings
+from sweep.executors.slurm.batch import BatchFolder, new_name, read_note, write_batch
+from sweep.executors.slurm.client import Client, Queued, SlurmError
+from sweep.executors.slurm.probe import GRACE_SECONDS, Probe
+from sweep.executors.slurm.request import check_partition, gres_for, slurm_of
+from sweep.executors.slurm.tracked import Asked, Tracked, find_job, tracked
+from trainer.processes.node import torch_version
+from trainer.processes.worker import STOP, Order
+from trainer.rundir.attempt_end import read_end, remove_ends
+from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
+
+FIRST_RETRY_SECONDS = 15.0
+MAX_RETRY_SECONDS = 600.0
+"""Seconds between two submissions while Slurm refuses them; doubled from the first to the last."""
+FEW_JOBS = 32
+LOOK_SECONDS = 1.0
+"""Seconds between two looks into the directories of more than `FEW_JOBS` runs."""
+REPEAT_SECONDS = 20.0
+"""Seconds after which a job is asked to stop again, if it has not."""
+MAX_FAILED_POLLS = 3
+"""Looks at the queue that fail before that is reported."""
+
+
+class SlurmExecutor:
+    """Submits runs as job arrays, and learns their ends from their directories.
+
+    What Slurm says is used for two things: a job that waits is not a dead one, and one that has left
+    the queue without a word is lost.
+    """
+
+    can_stop = True
+    outlives_scheduler = True
+
+    def __init__(self, settings: ExecutorSettings, client: Client | None = None) -> None:
+        self._settings = settings
+        self._client = client or Client()
+        self._slurm = slurm_of(settings.jobs)
+        self._names = [slot.name for slot in settings.slots]
+        self._gres = ""
+        self._device = "cpu"
+        self._largest = 1
+        self._probe: Probe | None = None
+        self._starts: list[tuple[Path, int]] = []
+        """Runs and attempts that are not submitted yet."""
+        self._jobs: dict[Path, Tracked] = {}
+        self._adopted: dict[Path, Tracked] = {}
+        self._over: list[Ended] = []
+        self._ends = NodeEnds()
+        self._queue: Mapping[tuple[str, int], Queued] = {}
+        self._polled = -float("inf")
+        self._looked = -float("inf")
+        self._polling = Lock()
+        self._failed_polls = 0
+        self._trouble: str | None = None
+        """Slurm's words while it refuses submissions."""
+        self._retry_at = 0.0
+        self._retry_seconds = FIRST_RETRY_SECONDS
+
+    @property
+    def slots(self) -> Sequence[str]:
+        return [] if self.hindrance() else self._names
+
+    def prepare(self) -> None:
+        self._client.check()
+        partitions = check_partition(self._client, self._slurm)
+        self._gres = gres_for(self._settings.jobs, self._slurm, gpus=any(partitions.values()))
+        self._largest = self._client.largest_array()
+        self._probe = Probe(self._client, self._settings, self._slurm, self._gres)
+        self._probe.begin()
+        self._poll()
+
+    def adopts(self, directory: Path) -> bool:
+        path = directory.resolve()
+        self._adopted.pop(path, None)
+        note = read_note(path)
+        if note is None or read_end(RunDirectory(path), note.attempt):
+            return False
+        with self._polling:
+            if time.monotonic() - self._polled > self._slurm.poll_seconds:
+                self._poll()
+        found = find_job(self._settings.folder, path, self._queue)
+        if self._failed_polls:  # it cannot be known: it is watched until Slurm answers
+            found = tracked(self._settings.folder, path, note)
+        if found:
+            self._adopted[path] = found
+        return found is not None
+
+    def start(self, directory: Path, slot: str, attempt: int) -> None:  # noqa: ARG002  (Slurm places it)
+        path = directory.resolve()
+        if job := self._adopted.pop(path, None):
+            self._jobs[path] = job
+        else:
+            self._starts.append((path, attempt))
+
+    def waiting(self, directory: Path) -> str | None:
+        path = directory.resolve()
+        if path in self._jobs:
+            return self._jobs[path].waiting()
+        return self._trouble or "it is not submitted yet"
+
+    def hindrance(self) -> str | None:
+        if self._probe and (waiting := self._probe.hindrance()):
+            return waiting
+        if self._trouble:
+            return f"Slurm takes no more jobs for now: {self._trouble}"
+        return None
+
+    def wait(self, seconds: float) -> list[Ended]:
+        self._submit()
+        self._send_requests()
+        if time.monotonic() - self._polled > self._slurm.poll_seconds:
+            with self._polling:
+                self._poll()
+        ended = [*self._over, *self._find_ends()]
+        self._over.clear()
+        for each in ended:
+            self._jobs.pop(each.directory, None)
+        if not ended:
+            time.sleep(seconds)
+        return ended
+
+    def stop(self, directory: Path, *, now: bool = False) -> None:
+        path = directory.resolve()
+        if job := self._jobs.get(path):
+            wanted = Asked.KILL if now else Asked.STOP
+            if job.asked is not wanted:
+                job.asked, job.asked_at = wanted, -float("inf")
+        elif self._forget_start(path):
+            self._over.append(Ended(path, Exit.STOPPED))
+
+    def release(self, directory: Path) -> None:
+        path = directory.resolve()
+        self._forget_start(path)
+        self._jobs.pop(path, None)
+
+    def close(self) -> None:
+        if self._probe:
+            self._probe.close()
+        self._client.cancel([job.task for job in self._jobs.values() if job.task])
+        self._jobs.clear()
+
+    def _forget_start(self, path: Path) -> bool:
+        """Forget a run that is not submitted yet; False if there is none."""
+        before = len(self._starts)
+        self._starts = [start for start in self._starts if start[0] != path]
+        return len(self._starts) < before
+
+    def _submit(self) -> None:
+        """Submit what was started, in as few arrays as possible."""
+        while self._starts and time.monotonic() >= self._retry_at:
+            some = self._starts[: self._largest]
+            folder = BatchFolder(self._settings.folder, new_name(self._settings.study))
+            orders = [self._order(path, attempt) for path, attempt in some]
+            for order in orders:
+                remove_ends(RunDirectory(order.directory))
+            write_batch(folder, orders, self._slurm, self._gres)
+            try:
+                array = self._client.submit(folder.script)
+            except SlurmError as error:
+                self._refused(str(error))
+                return
+            folder.note_id(array)
+            self._trouble, self._retry_seconds = None, FIRST_RETRY_SECONDS
+            del self._starts[: len(some)]
+            for index, (path, attempt) in enumerate(some):
+                self._jobs[path] = Tracked(path, attempt, folder, index, array)
+
+    def _refused(self, words: str) -> None:
+        """Try again later: a limit may be reached. What is wrong for good, the probe has shown."""
+        self._trouble = words
+        self._retry_at = time.monotonic() + self._retry_seconds
+        self._retry_seconds = min(2 * self._retry_seconds, MAX_RETRY_SECONDS)
+
+    def _order(self, path: Path, attempt: int) -> Order:
+        facts = self._probe and self._probe.facts
+        return Order(
+            directory=path,
+            attempt=attempt,
+            device="cuda" if facts and facts.cuda else "cpu",
+            torch=torch_version() if self._settings.needs_torch else None,
+        )
+
+    def _send_requests(self) -> None:
+        """Tell Slurm which jobs to stop, all with the same few commands."""
+        now = time.monotonic()
+        due = [
+            job
+            for job in self._jobs.values()
+            if job.asked is not Asked.NOTHING and job.task and now - job.asked_at > REPEAT_SECONDS
+        ]
+        for job in due:
+            job.asked_at = now
+        tasks = {wanted: [j.task for j in due if j.asked is wanted and j.task] for wanted in Asked}
+        self._client.cancel([*tasks[Asked.STOP], *tasks[Asked.KILL]], state="PENDING")
+        self._client.signal(tasks[Asked.STOP], STOP.name.removeprefix("SIG"))
+        self._client.signal(tasks[Asked.KILL], "KILL", to_all=True)
+        if due:
+            self._polled = -float("inf")
+
+    def _poll(self) -> None:
+        """Ask Slurm once about all jobs."""
+        self._polled = time.monotonic()
+        try:
+            found = self._client.queue()
+        except SlurmError:
+            self._failed_polls += 1
+            return
+        self._failed_polls = 0
+        self._queue = {(each.name, each.task.element): each for each in found}
+        for job in self._jobs.values():
+            job.update(self._queue)
+        if self._probe:
+            self._probe.update(found)
+
+    def _find_ends(self) -> list[Ended]:
+        now = time.monotonic()
+        if len(self._jobs) > FEW_JOBS and now - self._looked < LOOK_SECONDS:
+            return []
+        self._looked = now
+        ended = []
+        for path, job in self._jobs.items():
+            if end := read_end(RunDirectory(path), job.attempt):
+                ended.append(self._ends.ended(path, end))
+            elif job.gone_since is not None and (lost := self._lost(job, job.gone_since)):
+                ended.append(lost)
+        return ended
+
+    def _lost(self, job: Tracked, since: float) -> Ended | None:
+        """Return the end of a job that left the queue without a word; None if one may still come."""
+        asked = job.asked
+        writes_nothing = asked is Asked.KILL or (asked is Asked.STOP and not job.has_begun)
+        if time.monotonic() - since < GRACE_SECONDS and not writes_nothing:
+            return None
+        state = (job.task and self._client.final_state(job.task)) or "unknown to Slurm"
+        if found := job.ended_as(state):
+            return found
+        said = job.folder.last_output(job.index)
+        words = f"Slurm job {job.task} left no result ({state})" + (f": {said}" if said else "")
+        return (
+            Ended(job.directory, None, lost=words)
+            if job.has_begun
+            else self._ends.not_begun(job.directory, words)
+        )

@@ -1,0 +1,117 @@
+"""The node's side: carries out one element of a job array, or looks what the node has.
+
+    python -P sweep/bootstrap.py sweep.executors.slurm.node RUNS/slurm/NAME/batch.json
+    python -P sweep/bootstrap.py sweep.executors.slurm.node --facts RUNS/slurm/NAME [--torch]
+
+Slurm tells a job by SIGTERM that it is about to be stopped. The run then writes a checkpoint, and the
+job asks to be queued again, unless Slurm does that itself (preemption) or ends it (scancel). No end is
+written in these cases: what is in the queue goes on, and the scheduler sees what is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from sweep.executors.slurm.batch import Batch, BatchFolder
+from trainer.files import write_json
+from trainer.processes.node import find_facts
+from trainer.processes.worker import Order, carry_out, exit_status
+from trainer.rundir.attempt_end import AttemptEnd, read_end, write_end
+from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
+
+FACTS = "facts.json"
+SLOW_SECONDS = 60
+"""Seconds that may pass between Slurm's notice and the end of a run that stops at its next step."""
+
+
+def main() -> int:
+    """Carry out what the command line and Slurm's variables say; returns the exit status."""
+    if sys.argv[1] == "--facts":
+        folder = Path(sys.argv[2])
+        facts = find_facts(folder, with_torch="--torch" in sys.argv)
+        write_json(folder / FACTS, facts.model_dump(mode="json"))
+        return 0
+    manifest = Path(sys.argv[1])
+    batch = Batch.model_validate_json(manifest.read_bytes())
+    order = own_order(batch, manifest)
+    directory = RunDirectory(order.directory)
+    if read_end(directory, order.attempt):  # queued again, although it had ended
+        return 0
+    end = carry_out(order)
+    if end.noticed:
+        end = _after_notice(directory, end, batch.notice + SLOW_SECONDS) or end
+    if not end.noticed:
+        _write(directory, end)
+    return exit_status(end)
+
+
+def own_order(batch: Batch, manifest: Path) -> Order:
+    """Return the order of this element of the array."""
+    array, index = os.environ["SLURM_ARRAY_JOB_ID"], int(os.environ["SLURM_ARRAY_TASK_ID"])
+    order = batch.orders[index]
+    output = BatchFolder(manifest.parents[2], manifest.parent.name).output(index)
+    cores = os.environ.get("SLURM_CPUS_PER_TASK") or os.environ.get("SLURM_CPUS_ON_NODE") or "1"
+    return order.model_copy(
+        update={
+            "job": f"Slurm job {array}_{index}",
+            "output": str(output),
+            "threads": order.threads or int(cores),
+        }
+    )
+
+
+def _write(directory: RunDirectory, end: AttemptEnd) -> None:
+    if end.problem:
+        print(end.problem, file=sys.stderr, flush=True)  # noqa: T201  (Slurm's output file)
+    with contextlib.suppress(OSError):  # the disk is full, or the node does not see the directory
+        write_end(directory, end)
+
+
+def _after_notice(directory: RunDirectory, end: AttemptEnd, due: float) -> AttemptEnd | None:
+    """Ask to be queued again. Returns the end of a script that has reached the time limit.
+
+    `due`: seconds before the limit from which on it is the reason for the notice.
+    """
+    job = os.environ["SLURM_JOB_ID"]
+    state, _, left = _slurm("squeue", "--noheader", f"--jobs={job}", "--format=%T|%L").partition(
+        "|"
+    )
+    if state.strip() != "RUNNING":  # preempted, or cancelled
+        return None
+    if directory.script.exists() and _seconds(left.strip()) <= due:
+        # Only a script knows whether it goes on where it was. If not, it would never end.
+        _log(directory, "stopped at the time limit of Slurm; raise jobs.slurm.time")
+        return end.model_copy(update={"status": int(Exit.FAILED), "noticed": False})
+    _slurm("scontrol", "requeue", job)
+    return None
+
+
+def _slurm(*command: str) -> str:
+    """Run a command of Slurm; returns what it printed, empty if it failed."""
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  (no shell)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return ended.stdout.strip()
+
+
+def _seconds(left: str) -> float:
+    """Seconds of a duration as squeue prints it: `1-02:03:04`, `2:03`; infinite for other words."""
+    days, _, rest = left.rpartition("-")
+    parts = rest.split(":")
+    if not all(part.isdigit() for part in parts) or (days and not days.isdigit()):
+        return float("inf")
+    seconds = 0
+    for part in parts:
+        seconds = 60 * seconds + int(part)
+    return seconds + 86_400 * int(days or 0)
+
+
+def _log(directory: RunDirectory, line: str) -> None:
+    with contextlib.suppress(OSError), directory.log.open("a") as file:
+        file.write(line + "\n")

@@ -1,0 +1,155 @@
+"""A small job that looks at a node before the first run: whether it sees the runs, and has torch."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from model.config import Config
+from sweep.errors import ExecutionError
+from sweep.executors.settings import ExecutorSettings
+from sweep.executors.slurm.batch import FOLDER, PREFIX, BatchFolder, naming, resources, script
+from sweep.executors.slurm.client import Client, Phase, Queued, SlurmError, Task
+from sweep.executors.slurm.node import FACTS
+from sweep.study.slurm_section import Slurm
+from trainer.files import write_json, write_whole
+from trainer.processes.node import NodeFacts, compare, find_facts
+
+NAME = f"{PREFIX}-probe"
+TIME_LIMIT = 10
+"""Minutes: so short that the job fits into a gap of the schedule."""
+VALID_SECONDS = 86_400.0
+"""Seconds after which nodes are looked at again."""
+GRACE_SECONDS = 30.0
+"""Seconds in which files of an ended job may still appear on a network file system."""
+
+
+class Passed(Config):
+    """The content of `probe.json`: what was looked at last, and found to be right."""
+
+    key: str
+    """Hash of all that the probe depends on."""
+    at: float
+    """Unix time."""
+    facts: NodeFacts
+
+
+class Probe:
+    """Submits the probe unless one has passed lately, and judges what it finds."""
+
+    def __init__(self, client: Client, settings: ExecutorSettings, slurm: Slurm, gres: str) -> None:
+        self._client = client
+        self._needs_torch = settings.needs_torch
+        self._folder = BatchFolder(settings.folder, NAME)
+        self._record = settings.folder / FOLDER / "probe.json"
+        self._options = resources(slurm, gres)
+        self._script = self._write_script(slurm)
+        self._job: Task | None = None
+        self._gone_since: float | None = None
+        self._reason = "submitted"
+        self.facts: NodeFacts | None = None
+        """What a node has; None until the probe has passed."""
+
+    def begin(self) -> None:
+        """Submit the probe, if necessary. Raises ExecutionError if Slurm refuses it."""
+        self.facts = self._passed_lately()
+        if self.facts:
+            return
+        self._folder.path.mkdir(parents=True, exist_ok=True)
+        for old in (self._folder.path / FACTS, self._folder.output(0)):
+            old.unlink(missing_ok=True)
+        write_whole(self._folder.script, self._script.encode())
+        try:
+            self._job = Task(self._client.submit(self._folder.script), 0)
+        except SlurmError as error:
+            raise ExecutionError(
+                f"Slurm refuses a job with these settings: {error}; correct [jobs.slurm] of the study "
+                "(`sinfo` lists partitions, `sacctmgr show assoc user=$USER` accounts)"
+            ) from error
+
+    def hindrance(self) -> str | None:
+        """Say what it waits for; None if it has passed."""
+        if self.facts:
+            return None
+        return f"Slurm job {self._job} looks at a node before the first run ({self._reason})"
+
+    def update(self, queue: list[Queued]) -> None:
+        """Look whether the job has ended. Raises ExecutionError if the node cannot train."""
+        if self.facts or self._job is None:
+            return
+        if facts := self._read():
+            self._judge(facts)
+            return
+        found = next((each for each in queue if each.task == self._job), None)
+        if found is None or found.phase is Phase.ENDING:
+            self._gone_since = self._gone_since or time.monotonic()
+            if time.monotonic() - self._gone_since > GRACE_SECONDS:
+                raise ExecutionError(self._why_nothing())
+        else:
+            self._gone_since = None
+            self._reason = found.reason if found.phase is Phase.PENDING else "it runs"
+
+    def close(self) -> None:
+        """Cancel the job if it has not ended."""
+        if self._job and not self.facts:
+            self._client.cancel([self._job])
+
+    def _write_script(self, slurm: Slurm) -> str:
+        arguments = ["--facts", str(self._folder.path), *(["--torch"] if self._needs_torch else [])]
+        naming_options = naming(self._folder)
+        limits = ["--array=0-0", "--no-requeue", f"--time={TIME_LIMIT}"]
+        return script([*naming_options, *limits, *self._options], slurm, arguments)
+
+    @property
+    def _here(self) -> NodeFacts:
+        return find_facts(self._folder.path, with_torch=False)
+
+    @property
+    def _key(self) -> str:
+        return hashlib.sha256(f"{self._script}{self._here.torch}".encode()).hexdigest()
+
+    def _passed_lately(self) -> NodeFacts | None:
+        try:
+            passed = Passed.model_validate_json(self._record.read_bytes())
+        except (OSError, ValidationError):
+            return None
+        age = time.time() - passed.at
+        fresh = 0 <= age < VALID_SECONDS and self._folder.path.is_dir()
+        return passed.facts if fresh and passed.key == self._key else None
+
+    def _read(self) -> NodeFacts | None:
+        try:
+            return NodeFacts.model_validate_json((self._folder.path / FACTS).read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def _judge(self, facts: NodeFacts) -> None:
+        problem = compare(facts, self._here, needs_torch=self._needs_torch)
+        if problem:
+            raise ExecutionError(problem)
+        self.facts = facts
+        passed = Passed(key=self._key, at=time.time(), facts=facts)
+        write_json(self._record, passed.model_dump(mode="json"))
+
+    def _why_nothing(self) -> str:
+        state = self._job and self._client.final_state(self._job)
+        said = self._folder.last_output(0)
+        if said:
+            return (
+                f"Slurm job {self._job}, which looks at a node before the first run, failed "
+                f"({state or 'ended'}): {said}. Correct jobs.slurm.setup or jobs.slurm.python; "
+                f"{self._folder.output(0)} has all that it printed"
+            )
+        return (
+            f"Slurm job {self._job}, which looks at a node before the first run, left nothing "
+            f"({state or 'ended'}): the node does not see {self._folder.path}, or cannot write there. "
+            "The folder of runs must be on a disk that all nodes share: name one with --runs"
+        )
+
+
+def forget(folder: Path) -> None:
+    """Let the next command look at a node again."""
+    (folder / FOLDER / "probe.json").unlink(missing_ok=True)

@@ -1,0 +1,74 @@
+"""What a study asks of Slurm, checked against what the cluster has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sweep.errors import ExecutionError, did_you_mean, listed
+from sweep.executors.slots import Slot
+from sweep.executors.slurm.client import Client, Task
+from sweep.executors.slurm.tracked import find_job
+from sweep.study.file import Study
+from sweep.study.jobs_section import Jobs
+from sweep.study.slurm_section import Slurm
+
+
+def slurm_of(jobs: Jobs) -> Slurm:
+    """Return the settings of `[jobs.slurm]`, with a core for each process of a run."""
+    slurm = jobs.slurm or Slurm()
+    return slurm.model_copy(update={"cpus": slurm.cpus or max(1, int(jobs.gpus_per_run))})
+
+
+def find_slots(study: Study, number: int | None) -> list[Slot]:
+    """Return one slot for each job that may be in Slurm's queue at the same time."""
+    slurm = slurm_of(study.jobs)
+    return [
+        Slot(f"job {index}", "slurm", slurm.cpus or 1)
+        for index in range(number or slurm.array_size)
+    ]
+
+
+def check_partition(client: Client, slurm: Slurm) -> dict[str, bool]:
+    """Return the partitions that jobs go to, and whether each has GPUs.
+
+    Raises ExecutionError for one that the cluster does not have.
+    """
+    there = client.partitions()
+    default = client.default_partition()
+    names = slurm.partition.split(",") if slurm.partition else [default] if default else []
+    for name in names:
+        if name not in there:
+            raise ExecutionError(
+                f"jobs.slurm.partition: this cluster has no partition {name!r}; it has "
+                f"{listed(there)}{did_you_mean(name, there)}"
+            )
+    return {name: there[name] for name in names}
+
+
+def gres_for(jobs: Jobs, slurm: Slurm, *, gpus: bool) -> str:
+    """Return the resources that a job asks for; empty for none. Raises ExecutionError."""
+    if slurm.gres:
+        return "" if slurm.gres == "none" else slurm.gres
+    if not gpus:
+        return ""
+    if jobs.gpus_per_run < 1:
+        raise ExecutionError(
+            f"jobs.gpus_per_run = {jobs.gpus_per_run:g}: Slurm gives each job GPUs of its own; where "
+            'it shares them, set jobs.slurm.gres to what it calls a share, such as "shard:1" or '
+            '"mps:25", else jobs.gpus_per_run = 1'
+        )
+    return f"gpu:{int(jobs.gpus_per_run)}"
+
+
+def cancel_jobs(runs: Path, directories: Sequence[Path]) -> int:
+    """Cancel the jobs of some run directories by one `scancel`; returns how many there were.
+
+    Raises SlurmError if Slurm does not answer.
+    """
+    client = Client()
+    queue = {(each.name, each.task.element): each for each in client.queue()}
+    found = [find_job(runs.resolve(), directory, queue) for directory in directories]
+    tasks: list[Task] = [job.task for job in found if job and job.task]
+    client.cancel(tasks)
+    return len(tasks)

@@ -1,0 +1,95 @@
+"""Every executor with all that it needs, and runs of small shell scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sweep.executors.base import Executor
+from sweep.executors.registry import EXECUTORS
+from sweep.executors.settings import ExecutorSettings
+from sweep.executors.slots import Slot
+from sweep.study.executor_names import ExecutorName
+from sweep.study.jobs_section import Jobs
+from sweep.study.slurm_section import Slurm
+from tests.sweep.executors.slurm_cluster import SlurmCluster, missing, running_slurm
+from trainer.files import write_json
+from trainer.rundir.directory import RunDirectory
+from trainer.scripts.request import MetricSource, ScriptRequest
+
+Make = Callable[..., Executor]
+MakeRun = Callable[..., RunDirectory]
+QUICK = Slurm(poll_seconds=0.2, gres="none")
+
+
+@pytest.fixture(scope="session")
+def slurm_session() -> Iterator[SlurmCluster]:
+    """A Slurm that the tests of a session share."""
+    if why := missing():
+        pytest.skip(why)
+    with running_slurm() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def slurm(slurm_session: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> SlurmCluster:
+    """That Slurm, which the commands of Slurm find."""
+    monkeypatch.setenv("SLURM_CONF", str(slurm_session.configuration))
+    monkeypatch.setenv("PATH", slurm_session.environment["PATH"])
+    for module in ("probe", "executor"):  # one disk, which shows files at once
+        monkeypatch.setattr(f"sweep.executors.slurm.{module}.GRACE_SECONDS", 1.0)
+    return slurm_session
+
+
+@pytest.fixture
+def make_executor(
+    name: ExecutorName, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Make]:
+    """Makes executors of a kind, as several commands would; all are closed in the end."""
+    if name == "slurm":
+        request.getfixturevalue("slurm")
+    made: list[Executor] = []
+
+    def make(slots: int = 2) -> Executor:
+        places = [Slot(f"place {number}", "cpu", 1) for number in range(slots)]
+        jobs = Jobs(executor=name, slurm=QUICK)
+        settings = ExecutorSettings(
+            slots=places, folder=(tmp_path / "runs").resolve(), jobs=jobs, preload=()
+        )
+        executor = EXECUTORS[name].make(settings)
+        made.append(executor)
+        executor.prepare()
+        while not executor.slots:
+            executor.wait(0.1)
+        return executor
+
+    yield make
+    for executor in made:
+        executor.close()
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """Makes a run directory for a shell command."""
+
+    def make(name: str, command: str) -> RunDirectory:
+        directory = RunDirectory(tmp_path / "runs" / name)
+        directory.path.mkdir(parents=True)
+        request = ScriptRequest(
+            command=["sh", "-c", command],
+            folder=str(tmp_path),
+            metrics={
+                "loss": MetricSource(
+                    regex=r"loss (?P<value>\S+)", step_regex=r"step (?P<value>\d+)"
+                )
+            },
+            primary="loss",
+            seeds={"seed": 1},
+        )
+        write_json(directory.script, request.model_dump(mode="json", by_alias=True))
+        directory.lock.announce(1)
+        return directory
+
+    return make
