@@ -17,6 +17,7 @@ EXAMPLES: Mapping[str, str] = {
     "init": "studies/x.toml",
     "import": "runs.csv --study x --column arm=config.name",
     "status": "x",
+    "watch": "x",
     "list": "--runs ../runs",
     "show": "no-dropout/1 --study x",
     "log": "no-dropout/1 --all",

@@ -27,6 +27,21 @@ def status(study: StudyWord = None, runs: Folder = RUNS, db: Database = None) ->
     raise typer.Exit(command(open_workspace(runs, db), study, make_console()))
 
 
+@app.command()
+def watch(
+    study: StudyWord = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Print the display once; also without a terminal.")
+    ] = False,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Show the progress of a study that another terminal or machine trains."""
+    from sweep.commands.watch import watch as command
+
+    raise typer.Exit(command(open_workspace(runs, db), study, make_console(), once=once))
+
+
 @app.command(name="list")
 def list_studies(runs: Folder = RUNS, db: Database = None) -> None:
     """List the studies in the folder of results."""

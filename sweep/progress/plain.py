@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sweep.progress.time_left import TimeLeft
 from sweep.progress.watcher import Stopping, Waiting
-from sweep.progress.words import stop_words, waiting_words
+from sweep.progress.words import result_words, stop_words, waiting_words
 from sweep.store.ledger import directory_name
 from sweep.store.states import RunState
 from sweep.terminal.console import say
@@ -84,7 +84,10 @@ class PlainProgress:
     def finished(self, job: Job, result: Result) -> None:
         self.times.ended(job, result.steps if result.test_loss is None else None)
         seconds = result.finished - result.started
-        self._end(job, f"{_outcome(result)}  {seconds:.1f} s{_speed(result.tokens_per_second)}")
+        self._end(
+            job,
+            f"{result_words(result, result.metrics)}  {seconds:.1f} s{_speed(result.tokens_per_second)}",
+        )
         for note in result.notes:
             if note not in self.shown_notes:  # the runs of a study often share a note
                 self.shown_notes.add(note)
@@ -172,15 +175,6 @@ class PlainProgress:
 
     def __exit__(self, *_error: object) -> None:
         pass
-
-
-def _outcome(result: Result) -> str:
-    if result.state == "diverged":
-        at = "" if result.diverged_at is None else f" at step {result.diverged_at}"
-        return f"diverged{at}: {result.cause}"
-    if result.test_loss is None:
-        return "  ".join(f"{name} {value:.6g}" for name, value in result.metrics.items())
-    return f"test loss {result.test_loss:.4f}"
 
 
 def _speed(tokens_per_second: float | None) -> str:

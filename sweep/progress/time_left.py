@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Protocol
 
 from sweep.trainers.base import Cost
-from sweep.workload.job import Job
 
 RECENT_RUNS = 5
 """Runs, at least, that the speed of the machine is estimated from; two per slot if that is more."""
@@ -21,6 +21,30 @@ MIN_SHARE = 0.25
 
 MIN_GUESSED_SHARE = 0.05
 """The same for a guess, before runs have ended."""
+
+
+class HasCost(Protocol):
+    """The specification of a run, as far as its time is concerned."""
+
+    @property
+    def cost(self) -> Cost:
+        """Expected cost."""
+
+
+class Job(Protocol):
+    """A run whose time is estimated: of the queue, or of the database."""
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+
+    @property
+    def family(self) -> str:
+        """The id that all runs of its arm share."""
+
+    @property
+    def spec(self) -> HasCost:
+        """What it does."""
 
 
 @dataclass(frozen=True)

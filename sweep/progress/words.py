@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Protocol
 
 from sweep.progress.watcher import Hindrance, Stop, Stopping, Waiting
 from sweep.terminal.units import rough_duration, shown_size, time_of_day
@@ -72,9 +74,44 @@ def time_left_words(
         return "stopping"
     if held:
         return HELD_WORDS[held.hindrance]
+    return left_words(seconds, guess, now)
+
+
+def left_words(seconds: float | None, guess: float | None, now: float | None = None) -> str:
+    """Say how long the runs take if nothing holds them up."""
     if seconds is not None:
         end = time_of_day((time.time() if now is None else now) + seconds, now)
         return f"about {rough_duration(seconds)} left, until {end}"
     if guess is not None:
         return f"a guess: {rough_duration(guess)} left"
     return "first runs will tell how long"
+
+
+class Outcome(Protocol):
+    """The result of a run: from its directory, or a row of the database."""
+
+    @property
+    def state(self) -> str:
+        """`done` or `diverged`."""
+
+    @property
+    def test_loss(self) -> float | None:
+        """Nats per token; None for a script, and if it diverged."""
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The step at which the divergence was noticed."""
+
+    @property
+    def cause(self) -> str | None:
+        """Why it counts as diverged."""
+
+
+def result_words(result: Outcome, metrics: Mapping[str, float]) -> str:
+    """Say the result of a run; `metrics` are those of a script."""
+    if result.state == "diverged":
+        at = "" if result.diverged_at is None else f" at step {result.diverged_at}"
+        return f"diverged{at}: {result.cause}"
+    if result.test_loss is None:
+        return "  ".join(f"{name} {value:.6g}" for name, value in metrics.items())
+    return f"test loss {result.test_loss:.4f}"

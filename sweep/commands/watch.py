@@ -1,0 +1,118 @@
+"""`sweep watch`: show the progress of a study that another process trains."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from sweep.errors import StoreBusyError
+from sweep.progress.drawing import draw, drawn_text
+from sweep.progress.follower import Follower, News
+from sweep.progress.gauges import Gauge
+from sweep.progress.screen import Screen
+from sweep.queue.presence import is_present
+from sweep.store.store import Store
+from sweep.terminal.console import say
+from sweep.terminal.live import ResizableLive
+from sweep.verdicts.standings import surroundings_of
+from sweep.workspace import Workspace
+
+SECONDS_BETWEEN_READS = 2.0
+PLAIN_WIDTH = 100
+"""Columns of the display if it is printed once, to a file or a pipe."""
+NOTHING = Screen(total=0, ended=0)
+
+
+def watch(workspace: Workspace, word: str | None, console: Console, *, once: bool = False) -> int:
+    """Show a study's progress until all its runs have ended, or until Ctrl-C; the exit status.
+
+    Reads only. With `once`, and if the output is no terminal, the display is printed once.
+    """
+    store = workspace.open_to_read()
+    study = store.study(workspace.study_name(word))
+    surroundings = surroundings_of(store, study.name, workspace.folder)
+    view = View(Follower(workspace, store, study, surroundings), store, study.name, console)
+    view.read()
+    moves_cursor = console.is_terminal and not console.is_dumb_terminal
+    if moves_cursor and not once and not view.follower.is_over:
+        _follow(view, console)
+    view.follower.measure()
+    view.print_now()
+    say(console, _next_words(view.follower, study.name))
+    return 0
+
+
+class View:
+    """The display of a study, and the news on it."""
+
+    def __init__(self, follower: Follower, store: Store, study: str, console: Console) -> None:
+        self.follower = follower
+        self.screen = NOTHING
+        self.news: list[News] = []
+        """News that were not printed yet."""
+        self._store = store
+        self._study = study
+        self._console = console
+        self._reading = Gauge(self.read, None, least=SECONDS_BETWEEN_READS)
+
+    def read(self) -> None:
+        """Read the database; if it is written to at this moment, the last state stays."""
+        try:
+            self.news += self.follower.update()
+            trained = is_present(self._store, self._study)
+            self.screen = self.follower.screen(trained=trained)
+        except StoreBusyError:
+            if self.screen is NOTHING:
+                raise
+
+    def update(self) -> None:
+        """Read what is due. Called by the thread that draws."""
+        self._reading.read()
+        self.follower.measure()
+
+    def draw(self, width: int, height: int) -> Sequence[Text]:
+        """The lines for a terminal of this size."""
+        unicode = self._console.encoding.startswith("utf")
+        return draw(self.screen, width, height - 1, unicode=unicode)
+
+    def print_now(self) -> None:
+        """Print the display as it is now, whole."""
+        self.screen = self.follower.screen(trained=is_present(self._store, self._study))
+        width = self._console.width if self._console.is_terminal else PLAIN_WIDTH
+        lines = draw(self.screen, width, 10_000, unicode=self._console.encoding.startswith("utf"))
+        if self._console.is_terminal:
+            for line in lines:
+                self._console.print(line, soft_wrap=True)
+        else:
+            say(self._console, drawn_text(lines))
+
+
+def _follow(view: View, console: Console) -> None:
+    """Draw until all runs have ended, or until Ctrl-C."""
+    live = ResizableLive(view.draw, console, view.update)
+    live.start()
+    try:
+        while not view.follower.is_over:
+            time.sleep(0.2)
+            _tell(view.news, console)
+    except KeyboardInterrupt:  # the way to leave it
+        pass
+    finally:
+        live.stop()
+    _tell(view.news, console)
+
+
+def _tell(news: list[News], console: Console) -> None:
+    """Print the news, and forget them."""
+    while news:
+        each = news.pop(0)
+        say(console, each.line, each.style)
+
+
+def _next_words(follower: Follower, study: str) -> str:
+    if follower.is_over:
+        return f"All runs of {study} have ended: `sweep report {study}` prints the verdicts."
+    return f"The study is not changed by this: `sweep watch {study}` shows it again."
