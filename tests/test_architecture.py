@@ -55,7 +55,8 @@ LIGHT_FOR_SWEEP = {
 HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"}
 ROOMS = {
     "sweep": [
-        *("__main__", "__init__", "analysis", "notebook", "cli", "commands", "reports", "models"),
+        *("__main__", "__init__", "analysis", "notebook", "cli", "commands", "reports", "pages"),
+        *("figures", "models"),
         *("running", "searching", "verdicts", "forecast", "upkeep", "importing", "drafting"),
         *("queue", "progress", "noise", "history", "workload", "workspace"),
         *("design", "trainers", "executors", "store", "study"),

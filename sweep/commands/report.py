@@ -8,9 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.errors import ResultsError
+from sweep.figures.source import Source
 from sweep.reports.document import print_document
 from sweep.reports.formats import DEFAULT_FORMAT, Format
 from sweep.reports.search_text import search_document
+from sweep.reports.verdict_page import with_page
 from sweep.reports.verdict_text import report_document
 from sweep.searching.results import Tuning, search_result, tuning_of
 from sweep.store.rows import StudyRow
@@ -52,6 +54,8 @@ def report(workspace: Workspace, request: ReportRequest, console: Console) -> in
     wanted = request.details or (request.form == "json" and is_small)
     details = find_details(store, study, made) if wanted else None
     document = report_document(made, details, _tuning(store, study, made))
+    if request.form == "html":
+        document = with_page(document, Source(store, study, made), store.arms(study.name))
     print_document(document, request.form, request.output, console)
     return 0
 

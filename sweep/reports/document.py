@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from rich.console import Console
 
@@ -18,6 +18,9 @@ from sweep.reports.formats import DEFAULT_FORMAT, FORMATS, Format
 from sweep.terminal.console import say
 from trainer.errors import UserError
 from trainer.files import write_whole
+
+if TYPE_CHECKING:
+    from sweep.pages.page import Page
 
 LONGEST_NAME = 48
 """Characters of an arm's name in a sentence."""
@@ -48,6 +51,8 @@ class Document:
     """Sentences, each on a line of its own, and tables, for people."""
     names: Sequence[str] = ()
     """Names of arms that sentences have; long ones are cut in the middle there."""
+    page: Callable[[], Page] | None = None
+    """Makes the page of the document, with figures; None if it has its sentences and tables only."""
 
     @property
     def shown_parts(self) -> list[str | Table[Any]]:

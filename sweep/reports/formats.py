@@ -76,6 +76,13 @@ def _write_latex(document: Document) -> str:
     return printable("\n\n".join([PREAMBLE, *parts])) + "\n"
 
 
+def _write_html(document: Document) -> str:
+    from sweep.pages.render import render
+    from sweep.reports.page_parts import plain_page
+
+    return render(document.page() if document.page else plain_page(document))
+
+
 FORMATS: dict[str, ReportFormat] = {
     each.name: each
     for each in (
@@ -83,6 +90,7 @@ FORMATS: dict[str, ReportFormat] = {
         ReportFormat(name="md", suffixes=(".md",), write=_write_markdown),
         ReportFormat(name="csv", suffixes=(".csv",), write=_write_csv),
         ReportFormat(name="json", suffixes=(".json",), write=_write_json),
+        ReportFormat(name="html", suffixes=(".html", ".htm"), write=_write_html),
         ReportFormat(name="latex", suffixes=(".tex",), write=_write_latex),
     )
 }

@@ -16,22 +16,13 @@ from analysis.tables.table import (
 )
 from sweep.reports.run_lines import needs_runs
 from sweep.terminal.units import rough_duration
-from sweep.verdicts.judge import ArmReport, Reference, Report
+from sweep.verdicts.judge import ArmReport, Reference
 
 SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>1,000"
 """Written in place of a number of further seeds that cannot be estimated, or if even
 `analysis.settle.MAX_FURTHER` are unlikely to settle it."""
 
-LARGE, VERY_LARGE = 1_000, 100_000
-"""Means from which on one decimal is shown, or none."""
-
 TableRow: TypeAlias = ArmReport | Reference
-
-
-def decimals(report: Report) -> int:
-    """Decimals of means and effects: fewer for a metric with large numbers, such as a speed."""
-    mean = abs(report.arms[0].mean_loss or 0.0)
-    return 4 if mean < LARGE else 1 if mean < VERY_LARGE else 0
 
 
 def verdict_columns(*, diverged: bool = False, digits: int = 4) -> list[Column[TableRow]]:

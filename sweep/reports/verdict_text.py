@@ -35,13 +35,13 @@ from sweep.reports.stopped_text import stopped_lines
 from sweep.reports.verdict_columns import (
     SEEDS_UNKNOWN,
     TableRow,
-    decimals,
     verdict_columns,
 )
 from sweep.reports.verdict_json import report_json, report_records
 from sweep.searching.results import NOT_TUNED, Tuning
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.printable import shown
+from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import ArmReport, Report
 from trainer.words import counted
 

@@ -155,7 +155,7 @@ def test_the_suffix_of_the_file_gives_the_format_unless_an_option_does(
 
 
 @pytest.mark.parametrize("command", ["report", "noise", "stack"])
-@pytest.mark.parametrize("name", ["x.html", "x.MD.bak", "x.jsonl"])
+@pytest.mark.parametrize("name", ["x.htmx", "x.MD.bak", "x.jsonl"])
 def test_a_file_with_an_unknown_suffix_is_refused_before_anything_is_done(
     empty: Path, sweep: Run, command: str, name: str
 ) -> None:
@@ -163,7 +163,7 @@ def test_a_file_with_an_unknown_suffix_is_refused_before_anything_is_done(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         f"sweep: -o {name}: no format has the suffix {Path(name).suffix!r}; end the name in .txt, "
-        ".md, .csv, .json or .tex, or name the format with --format\n"
+        ".md, .csv, .json, .html, .htm or .tex, or name the format with --format\n"
     )
     assert [path.name for path in empty.iterdir()] == ["s.toml"]
 

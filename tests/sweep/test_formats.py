@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -116,9 +117,22 @@ def typeset(source: str) -> str:
     return "".join(known.get(token, token.removeprefix("\\")) for token in tokens)
 
 
+def text_of(page: str) -> str:
+    """What a browser shows of HTML, with the minus sign as in the other formats."""
+    body = re.sub(r"<(style|script)>.*?</\1>", "", page, flags=re.DOTALL)
+    return html.unescape(re.sub("<[^>]*>", "", body)).replace("−", "-")
+
+
+def from_html(page: str) -> list[str]:
+    body = page.partition("<tbody")[2].partition("</tbody>")[0]
+    rows = body.split("<tr")[1:]
+    return [" ".join(map(text_of, re.findall(r"<t[hd] .*?</t[hd]>", row))) for row in rows]
+
+
 SHOWN: dict[Format, Callable[[str], str]] = {
     "md": lambda text: re.sub(r"\\([!-/:-@[-`{-~])", r"\1", text),
     "latex": typeset,
+    "html": text_of,
     **dict.fromkeys(("table", "csv", "json"), str),
 }
 """By format: the text that a reader sees, from the text that is printed."""
@@ -128,6 +142,7 @@ READ: dict[Format, Callable[[str], list[str]]] = {
     "csv": from_csv,
     "json": from_json,
     "latex": from_latex,
+    "html": from_html,
 }
 """By format: the lines of the table, from the text that is printed."""
 
@@ -204,7 +219,7 @@ def test_no_two_formats_have_the_same_file_suffix() -> None:
     assert format_of_file(None) == format_of_file(Path("x")) == DEFAULT_FORMAT
 
 
-@pytest.mark.parametrize("form", ["table", "md", "latex"])
+@pytest.mark.parametrize("form", ["table", "md", "latex", "html"])
 def test_formats_for_people_have_the_lines_above_and_below_the_table(
     show: Callable[[Format], str], form: Format
 ) -> None:

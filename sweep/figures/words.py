@@ -1,0 +1,69 @@
+"""Words and signs that several figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from analysis.pictures.figure import Key, Shape, Tone
+from sweep.metrics.metric import Direction
+from sweep.terminal.printable import harmless
+
+if TYPE_CHECKING:
+    from analysis.decision import Verdict
+
+MAX_ROWS = 60
+"""Rows of a figure; further arms are left out, and the summary says so."""
+SIGNS: Mapping[Verdict, tuple[Tone, Shape]] = {
+    "better": ("better", "diamond"),
+    "worse": ("worse", "square"),
+    "unstable": ("worse", "cross"),
+    "undecided": ("undecided", "ring"),
+    "negligible": ("negligible", "circle"),
+    "identical": ("negligible", "circle"),
+}
+"""Colour and shape of verdicts: each is told apart without colour, too."""
+UNJUDGED: tuple[Tone, Shape] = ("muted", "ring")
+
+
+def sign_of(verdict: Verdict | None) -> tuple[Tone, Shape]:
+    """Colour and shape of a verdict."""
+    return SIGNS[verdict] if verdict else UNJUDGED
+
+
+def verdict_keys(verdicts: Sequence[Verdict | None]) -> list[Key]:
+    """Legend entries of the verdicts that occur."""
+    return [
+        Key(label=verdict, tone=tone, shape=shape)
+        for verdict, (tone, shape) in SIGNS.items()
+        if verdict in verdicts
+    ]
+
+
+def shown_number(value: float, digits: int) -> str:
+    """`−0.0165`: a number with its sign, for a figure."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def shown_interval(low: float | None, high: float | None, digits: int) -> str:
+    """`−0.0252 to −0.0072`; empty if there is none."""
+    if low is None or high is None:
+        return ""
+    if abs(low) == abs(high) == float("inf"):
+        return "unbounded"
+    return f"{shown_number(low, digits)} to {shown_number(high, digits)}"
+
+
+def safe(name: str) -> str:
+    """A name as it may stand in a figure: printable."""
+    return harmless(name)
+
+
+def better_side(direction: Direction) -> str:
+    """`← better`: the side of an effect's axis on which improvements are."""
+    return "← better" if direction is Direction.MINIMIZE else "better →"
+
+
+def left_out(number: int, what: str) -> str:
+    """A sentence on rows that are not drawn; empty for none."""
+    return f" {number} more {what} are not drawn." if number > 0 else ""

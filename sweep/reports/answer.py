@@ -1,0 +1,132 @@
+"""The result of a study in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sweep.errors import listed
+from sweep.metrics.metric import Direction
+from sweep.terminal.printable import harmless
+from sweep.verdicts.decimals import decimals
+from sweep.verdicts.judge import Report
+from trainer.words import counted
+
+if TYPE_CHECKING:
+    from analysis.decision import Verdict
+
+MAX_NAMED = 4
+"""Arms that the sentence names for each verdict."""
+MAX_NAME, MAX_UNBROKEN = 40, 20
+"""Characters of a name in the sentence, and of one that stays on one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A change with its effect and verdict."""
+
+    name: str
+    effect: float | None
+    verdict: Verdict | None
+
+
+def answer(report: Report) -> str:
+    """`3 of 9 changes lower the test loss by more than chance: lr-schedule (-0.0376), ...`."""
+    found = _judged(report)
+    if not found:
+        return "The study has one arm, and nothing to compare it with."
+    if all(each.verdict is None for each in found):
+        return f"No verdict yet: {_progress(report)}."
+    better = _of(found, "better")
+    what, does = _what(report)
+    worse, unstable = _of(found, "worse"), _of(found, "unstable")
+    rest = [
+        _part(worse, "worse"),
+        _part(unstable, "unstable"),
+        _count(found, ("negligible", "identical"), "too small to matter"),
+        _count(found, ("undecided", None), "undecided"),
+    ]
+    kinds = [each for each in rest if each]
+    total = counted(len(found), what)
+    if better:
+        verb = does if len(better) > 1 else f"{does}s"
+        first = f"{len(better)} of {total} {verb} {_metric(report)} by more than chance: {_named(better, report)}"
+    else:
+        first = f"None of {total} is shown to {does} {_metric(report)}"
+    return f"{first}; {listed(kinds)}." if kinds else f"{first}."
+
+
+def provisional_lines(report: Report) -> list[str]:
+    """Says that runs are still to come; empty if none are."""
+    missing = sum(arm.result.n_missing for arm in report.arms)
+    return [f"Provisional: {_progress(report)}."] if missing and not report.imported else []
+
+
+def _progress(report: Report) -> str:
+    missing = sum(arm.result.n_missing for arm in report.arms)
+    ended = sum(arm.result.n_ended for arm in report.arms)
+    return f"{ended} of {counted(ended + missing, 'run')} have ended"
+
+
+def _judged(report: Report) -> list[Judged]:
+    if report.effects is not None and report.effects.of_all_arms:
+        return [
+            Judged(name=each.name, effect=each.effect, verdict=each.verdict)
+            for each in report.effects.result.effects
+        ]
+    return [
+        Judged(name=arm.name, effect=arm.effect, verdict=arm.result.verdict)
+        for arm in report.arms[1:]
+    ]
+
+
+def _what(report: Report) -> tuple[str, str]:
+    """The noun for what is compared, and the verb for an improvement."""
+    by_effects = report.effects is not None and report.effects.of_all_arms
+    verb = "lower" if report.direction is Direction.MINIMIZE else "raise"
+    return "effect" if by_effects else "change", verb
+
+
+def _metric(report: Report) -> str:
+    return f"the {harmless(report.metric.title)}" if report.metric.title else "the metric"
+
+
+def _of(found: Sequence[Judged], verdict: Verdict) -> list[Judged]:
+    """The changes with a verdict, the largest effect first."""
+    those = [each for each in found if each.verdict == verdict]
+    return sorted(those, key=lambda each: -abs(each.effect or 0.0))
+
+
+def _named(those: Sequence[Judged], report: Report) -> str:
+    digits = decimals(report)
+    names = [
+        _short(each.name)
+        if each.effect is None
+        else f"{_short(each.name)} ({each.effect:+.{digits}f})".replace("-0.", "−0.")
+        for each in those[:MAX_NAMED]
+    ]
+    rest = len(those) - MAX_NAMED
+    return listed([*names, f"{rest} more"] if rest > 0 else names)
+
+
+def _short(name: str) -> str:
+    """The name as it stands in the sentence; a short one is code, which is not broken."""
+    name = harmless(name)
+    if len(name) > MAX_NAME:
+        return f"{name[: MAX_NAME - 1]}…"
+    return f"`{name}`" if len(name) <= MAX_UNBROKEN and "`" not in name else name
+
+
+def _part(those: Sequence[Judged], word: str) -> str:
+    if not those:
+        return ""
+    verb = "is" if len(those) == 1 else "are"
+    return (
+        f"{len(those)} {verb} {word} ({', '.join(_short(each.name) for each in those[:MAX_NAMED])})"
+    )
+
+
+def _count(found: Sequence[Judged], verdicts: Sequence[Verdict | None], words: str) -> str:
+    number = sum(each.verdict in verdicts for each in found)
+    return f"{number} {'is' if number == 1 else 'are'} {words}" if number else ""

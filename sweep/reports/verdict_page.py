@@ -1,0 +1,177 @@
+"""The page of a report: answer, table of verdicts, figures, plan and provenance."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sweep.figures.registry import FIGURES
+from sweep.figures.source import Source
+from sweep.pages.page import (
+    Cell,
+    Code,
+    Facts,
+    Notes,
+    Page,
+    PageFigure,
+    PageTable,
+    Part,
+    Section,
+)
+from sweep.reports.answer import answer, provisional_lines
+from sweep.reports.captions import caption_of
+from sweep.reports.document import Document, Table
+from sweep.reports.evidence_text import confounder_lines, equal_loss_lines, mixed_attempt_lines
+from sweep.reports.page_parts import page_table
+from sweep.reports.provenance_text import provenance_facts
+from sweep.store.rows import ArmRow
+from sweep.study.names import BASELINE
+from sweep.terminal.printable import harmless, shown
+from sweep.verdicts.judge import Report
+from trainer.words import counted
+
+MAX_PLAN = 60_000
+"""Characters of a stored plan that the page shows."""
+
+
+def with_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> Document:
+    """The document with its page."""
+    return replace(document, page=lambda: verdict_page(document, source, arms))
+
+
+def verdict_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> Page:
+    """The page of a report, given its document and what its figures are made of."""
+    report = source.report
+    warnings = _warnings(report)
+    tables = [part for part in document.parts if isinstance(part, Table)]
+    sentences = [
+        part for part in document.shown_parts if isinstance(part, str) and part not in warnings
+    ]
+    return Page(
+        title=f"{harmless(report.study)}: {_kind(report)}",
+        answer=answer(report),
+        lead=provisional_lines(report),
+        warnings=[f"{counted(len(warnings), 'confounder')} may explain differences; see below."]
+        if warnings
+        else [],
+        sections=[
+            Section(title="Verdicts", parts=_verdict_parts(report, tables, sentences)),
+            *_figure_sections(source),
+            Section(title="Plan", parts=list(_plan_parts(report, arms))),
+            Section(title="Provenance", parts=[Facts(items=provenance_facts(report))]),
+            Section(title="Confounders", parts=[Notes(sentences=warnings or [NO_CONFOUNDERS])]),
+            Section(title="How to reproduce", parts=list(_reproduction(report))),
+        ],
+        foot=f"The last result is of {_local_time(source.last_end)}." if source.last_end else "",
+    )
+
+
+def _local_time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(seconds))
+
+
+NO_CONFOUNDERS = "None found: arms and baseline have the same device, code, packages and test text."
+
+
+def _kind(report: Report) -> str:
+    return "an imported study" if report.imported else "a study with sweep"
+
+
+def _warnings(report: Report) -> list[str]:
+    facts = report.facts
+    return [
+        *confounder_lines(facts.confounders),
+        *equal_loss_lines(facts.equal_losses),
+        *mixed_attempt_lines(facts.mixed_attempts),
+    ]
+
+
+def _verdict_parts(
+    report: Report, tables: Sequence[Table[object]], sentences: Sequence[str]
+) -> list[Part]:
+    """The table of verdicts, all other tables, and the sentences that explain them."""
+    made = [
+        page_table(title, table.columns, table.rows)
+        for table, title in zip(tables, _titles(report, len(tables)), strict=True)
+    ]
+    return [*made[:1], Notes(sentences=sentences, quiet=True), *made[1:]]
+
+
+def _titles(report: Report, number: int) -> Iterator[str]:
+    if number:
+        yield f"Effects on {harmless(report.metric.words)}"
+    for place in range(2, number + 1):
+        yield f"Further results, table {place}"
+
+
+def _figure_sections(source: Source) -> Iterator[Section]:
+    """A section for each figure that the study has."""
+    for kind in FIGURES.values():
+        figure = kind.make(source)
+        if figure is not None:
+            part = PageFigure(figure=figure, caption=caption_of(kind.name))
+            yield Section(title=figure.title, parts=[part])
+
+
+def _plan_parts(report: Report, arms: Sequence[ArmRow]) -> Iterator[Part]:
+    plan, settings = report.plan, report.analysis
+    seeds = [str(seed) for seed in report.seeds]
+    shown_seeds = ", ".join(seeds) if len(seeds) <= 20 else f"{seeds[0]} to {seeds[-1]}"
+    yield Facts(
+        items=[
+            ("Study", f"{harmless(report.study)}, from {harmless(_path(report))}"),
+            ("Plan", f"`{report.plan_hash[:12]}`"),
+            ("Seeds", shown_seeds or "as in the file"),
+            (
+                "Tests",
+                f"alpha {settings.alpha:g}, {settings.correction}, over {report.judgement.family} questions",
+            ),
+            ("Smallest effect worth having", f"{settings.smallest_effect:g}"),
+        ]
+    )
+    if any(arm.changes for arm in arms):
+        yield PageTable(
+            title="What each arm sets",
+            headers=["arm", "fields that differ from the baseline"],
+            numeric=[False, False],
+            rows=[[Cell(text=harmless(arm.name)), Cell(text=_changes(arm))] for arm in arms],
+        )
+    text = json.dumps(plan.json, indent=1, ensure_ascii=False)
+    if plan.json and len(text) <= MAX_PLAN:
+        yield Code(title="The stored plan, with every recipe", text=text, folded=True)
+
+
+def _changes(arm: ArmRow) -> str:
+    if not arm.changes:
+        return "" if arm.name != BASELINE else "nothing: this is the baseline"
+    return ", ".join(f"{harmless(name)} = {shown(value)}" for name, value in arm.changes.items())
+
+
+def _reproduction(report: Report) -> Iterator[Part]:
+    facts = report.facts.reproducible
+    if report.imported:
+        yield "The results were imported: what trained them is not known here."
+    else:
+        yield (
+            f"The study file and the code at the commit above give these runs again. "
+            f"{facts.exactly} of them are equal to the last bit on the same device and version of torch."
+        )
+        yield Code(title="Commands", text=_commands(report))
+        return
+    yield Code(title="Commands", text=f"sweep report {report.study} -o report.html")
+
+
+def _commands(report: Report) -> str:
+    overrides = "".join(
+        f" --override {name}={value}" for name, value in report.plan.overrides.items()
+    )
+    return f"sweep run {_path(report)}{overrides}\nsweep report {report.study} -o report.html"
+
+
+def _path(report: Report) -> str:
+    """The study's file, from the working folder if it is there: a page is read elsewhere."""
+    path = Path(report.path)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else report.path
