@@ -27,6 +27,7 @@ MAY_IMPORT = {
 LIGHT_FOR_SWEEP = {
     *(f"trainer.rundir.{name}" for name in ("attempt_end", "directory", "exits", "lock")),
     *(f"trainer.scripts.{name}" for name in ("placeholders", "request")),
+    *(f"trainer.processes.{name}" for name in ("node", "run", "worker")),
     "model.config",
     "trainer.sources.catalogue",
     "trainer.sources.file_kinds",
@@ -40,9 +41,6 @@ LIGHT_FOR_SWEEP = {
     "trainer.weights.initial",
     "trainer.corpora.prepare",
     "trainer.corpora.tokenizer_paths",
-    "trainer.processes.node",
-    "trainer.processes.run",
-    "trainer.processes.worker",
     "trainer.weights.pretrained",
     "trainer.recipe",
     "trainer.recipe_forms",

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from rich.console import Console
 
+from sweep.executors.base import Executor
 from sweep.executors.registry import make_executor
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
@@ -68,15 +69,7 @@ def train_jobs(
     source = None if isinstance(work, Mapping) else work
     jobs = list(work.values()) if isinstance(work, Mapping) else []
     labels = _labels(work) if isinstance(work, Mapping) else work.labels
-    executor = make_executor(
-        ExecutorSettings(
-            slots=slots,
-            folder=workspace.folder.resolve(),
-            study=settings.study or "sweep",
-            jobs=settings.jobs,
-            preload=settings.preload,
-        )
-    )
+    executor = _executor(workspace, slots, settings)
     try:
         times = TimeLeft(jobs, len(slots))
         total = source.total if source else len(jobs)
@@ -90,6 +83,19 @@ def train_jobs(
                 return scheduler.run(jobs, source)
     finally:
         executor.close()
+
+
+def _executor(workspace: Workspace, slots: Sequence[Slot], settings: Settings) -> Executor:
+    """The executor that the settings of runs choose."""
+    return make_executor(
+        ExecutorSettings(
+            slots=slots,
+            folder=workspace.folder.resolve(),
+            study=settings.study or "sweep",
+            jobs=settings.jobs,
+            preload=settings.preload,
+        )
+    )
 
 
 def _labels(jobs: Mapping[str, Job]) -> dict[str, str]:
