@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +16,12 @@ from docs.tools.commands import COMMANDS
 from docs.tools.database import tables
 from docs.tools.fields import SCHEMA, sections
 from docs.tools.parts import DOCS, PAGES, names, written
+from tests.patience import PATIENCE
 
 ROOT = DOCS.parent
+NOTEBOOK = DOCS / "results.ipynb"
+OF_NO_OUTPUT = 2
+"""Cells that import or train."""
 NAVIGATION = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
 FETCHED = re.compile(
     r"""(?:src|data)=["']?(?:https?:)?//|<link[^>]+stylesheet[^>]+//|url\(["']?http"""
@@ -66,6 +72,24 @@ def test_the_site_asks_for_no_fonts_of_others_and_for_no_scripts() -> None:
     read = yaml.safe_load(settings)
     assert read["theme"]["font"] is False
     assert not {"extra_javascript", "extra_css", "repo_url"} & read.keys()
+
+
+def test_the_notebook_was_executed_from_top_to_bottom() -> None:
+    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if "outputs" in cell]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path: Path) -> None:
+    nbclient = pytest.importorskip("nbclient", reason="executing it takes nbclient")
+    nbformat = pytest.importorskip("nbformat", reason="executing it takes nbclient")
+    pytest.importorskip("ipykernel", reason="executing it takes ipykernel")
+    shutil.copytree(ROOT / "studies", tmp_path / "studies")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    settings = {"timeout": PATIENCE, "resources": {"metadata": {"path": str(tmp_path)}}}
+    nbclient.NotebookClient(notebook, kernel_name="python3", **settings).execute()
+    outputs = [len(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"]
+    assert outputs.count(0) == OF_NO_OUTPUT
 
 
 @pytest.mark.slow

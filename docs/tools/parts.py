@@ -9,9 +9,11 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from docs.tools.cells import cells_of_notebook
 from docs.tools.commands import example_and_options
 from docs.tools.database import columns_of_table
 from docs.tools.fields import fields_of_section
+from docs.tools.notebook import columns_of_function
 
 DOCS = Path(__file__).parent.parent
 PAGES = sorted(DOCS.glob("*.md"))
@@ -19,6 +21,8 @@ KINDS: Mapping[str, Callable[[str], str]] = {
     "options": example_and_options,
     "fields": fields_of_section,
     "table": columns_of_table,
+    "columns": columns_of_function,
+    "notebook": cells_of_notebook,
 }
 """What writes a part, by kind; it is given the name in the marker."""
 PART = re.compile(

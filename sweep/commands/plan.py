@@ -58,7 +58,7 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
     If this machine cannot train it or lacks the corpus, that is printed after the plan, and the
     status is 2, as that of `sweep run` would be.
     """
-    forecast = _forecast(workspace, request)
+    forecast = make_forecast(workspace, request)
     if request.form == "json":
         design = {"design": design_json(forecast.matrix)} if forecast.matrix else {}
         publish(as_json({**forecast.to_json(), **design}), None, console)
@@ -67,7 +67,8 @@ def plan(workspace: Workspace, request: PlanRequest, console: Console) -> int:
     return EXIT_CANNOT_RUN if forecast.problems else 0
 
 
-def _forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
+def make_forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
+    """What a study would run, how long it takes and what it could detect. Trains nothing."""
     workspace.check_trainable(request.study)
     store = workspace.open_to_read_if_any()
     plan = request.executor.applied_to(read_plan(request.study, request.overrides))

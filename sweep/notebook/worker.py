@@ -9,28 +9,37 @@ from pathlib import Path
 from typing import Any
 
 from sweep.notebook.client import EXIT_REFUSED
-from sweep.store.metrics import study_metrics
+from sweep.notebook.tables import arms_planned, curve_points, effects_of, noise_of, runs_of
+from sweep.store.store import Store
 from sweep.workspace import Workspace
 from trainer.errors import UserError
 
-
-def load_runs(study: str | None, runs: str, db: str | None) -> list[dict[str, Any]]:
-    """The runs of a study with arm, seed, and everything recorded about them."""
-    with Workspace(Path(runs), db).open_to_read() as store:
-        name = store.study(study).name
-        planned, metrics = store.study_runs(name), study_metrics(store, name)
-    return [
-        {
-            "arm": each.arm,
-            "seed": each.seed,
-            **vars(each.run),
-            "metrics": metrics.get(each.run.id, {}),
-        }
-        for each in planned
-    ]
+Rows = list[dict[str, Any]]
 
 
-FUNCTIONS: Mapping[str, Callable[..., Any]] = {"load_runs": load_runs}
+def read(table: Callable[[Store, str | None], Rows]) -> Callable[..., Rows]:
+    """Let a function that reads the store be asked with the study, the folder and the database."""
+
+    def answer(study: str | None, runs: str, db: str | None) -> Rows:
+        workspace = Workspace(Path(runs), db)
+        with workspace.open_to_read() as store:
+            return table(store, workspace.study_name(study))
+
+    return answer
+
+
+def plan(study: str | None, runs: str, db: str | None) -> Rows:
+    """The arms of a study, which need not have been run."""
+    return arms_planned(Workspace(Path(runs), db), study)
+
+
+FUNCTIONS: Mapping[str, Callable[..., Rows]] = {
+    "load": read(runs_of),
+    "curves": read(curve_points),
+    "effects": read(effects_of),
+    "noise": read(noise_of),
+    "plan": plan,
+}
 
 
 def main() -> int:
