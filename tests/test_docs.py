@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 
 from sweep.cli import app
 from sweep.study.slurm_section import Slurm
+from tests.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -92,3 +95,34 @@ def test_the_page_on_adding_an_intervention_quotes_the_code_as_it_is(path: str, 
 
 def test_that_page_quotes_every_step() -> None:
     assert {"model/config.py", "model/norm.py", "studies/interventions.toml"} <= dict(QUOTED).keys()
+
+
+MESSAGES = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
+
+
+@cache
+def texts_of_code() -> str:
+    """All texts of the code, one per line; a placeholder is written as …, and ` is left out."""
+    found = []
+    for path in SOURCES:
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        parts = {
+            id(each) for node in nodes if isinstance(node, ast.JoinedStr) for each in node.values
+        }
+        for node in nodes:
+            if isinstance(node, ast.JoinedStr):
+                found.append("".join(map(_text, node.values)))
+            elif isinstance(node, ast.Constant) and id(node) not in parts:
+                found.append(_text(node))
+    return "\n".join(each.replace("`", "").replace("\n", " ") for each in found)
+
+
+def _text(node: ast.expr) -> str:
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return node.value if is_text else "…"
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_the_page_of_errors_has_messages_as_the_code_has_them(message: str) -> None:
+    pattern = ".*".join(re.escape(part) for part in message.split("…"))
+    assert re.search(pattern, texts_of_code())
