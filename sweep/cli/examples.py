@@ -20,6 +20,7 @@ EXAMPLES: Mapping[str, str] = {
     "watch": "x",
     "list": "--runs ../runs",
     "show": "no-dropout/1 --study x",
+    "compare": "baseline no-dropout --study x",
     "log": "no-dropout/1 --all",
     "doctor": "--runs ../runs",
     "cancel": "no-dropout --study x",

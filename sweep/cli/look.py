@@ -14,6 +14,7 @@ from sweep.cli.options import (
     RunWord,
     StudyOption,
     StudyWord,
+    TableOrJson,
     make_console,
     open_workspace,
 )
@@ -51,11 +52,37 @@ def list_studies(runs: Folder = RUNS, db: Database = None) -> None:
 
 
 @app.command()
-def show(run: RunWord, study: StudyOption = None, runs: Folder = RUNS, db: Database = None) -> None:
-    """Show everything that is known about a run."""
-    from sweep.commands.look import show as command
+def show(
+    word: Annotated[
+        str, typer.Argument(metavar="RUN|ARM", help="A run's id, ARM/SEED, or an arm.")
+    ],
+    study: StudyOption = None,
+    form: TableOrJson = "table",
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Show a run or an arm: what it is, its result, its curve and where it comes from."""
+    from sweep.commands.show import ShowRequest
+    from sweep.commands.show import show as command
 
-    raise typer.Exit(command(open_workspace(runs, db), run, study, make_console()))
+    request = ShowRequest(word, study, form)
+    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A run, an arm, or a study.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one of the same kind.")],
+    study: StudyOption = None,
+    form: TableOrJson = "table",
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Show where two runs, arms or studies differ: recipe, loss, curve, gradients, text."""
+    from sweep.commands.compare import CompareRequest, compare_two
+
+    request = CompareRequest(first, second, study, form)
+    raise typer.Exit(compare_two(open_workspace(runs, db), request, make_console()))
 
 
 @app.command()

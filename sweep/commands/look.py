@@ -1,8 +1,7 @@
-"""`sweep status`, `list`, `show` and `log`: show studies and runs."""
+"""`sweep status`, `list` and `log`: show studies and what runs printed."""
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import Counter
@@ -20,7 +19,6 @@ from analysis.tables.names import WRAP_WIDTH, short_names
 from sweep.errors import listed
 from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
-from sweep.store.metrics import count_points, run_metrics
 from sweep.store.rows import AttemptRow, RunNotice, RunRow, StudyRow
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
@@ -124,25 +122,6 @@ def _ago(store: Store, study: StudyRow) -> str:
         return f"imported {duration(time.time() - study.last_run)} ago"
     last = max(study.last_run, store.last_end(study.name))
     return f"{duration(time.time() - last)} ago"
-
-
-def show(workspace: Workspace, word: str, study: str | None, console: Console) -> int:
-    """Print everything that is known about a run, as indented JSON."""
-    store = workspace.open_to_read()
-    found = find_run(store, word, workspace.study_name(study))
-    run, place = found.run, found.place
-    fields = {
-        **({"study": place.study, "arm": place.arm, "seed": place.seed} if place else {}),
-        **vars(run),
-        "attempts": [vars(attempt) for attempt in store.attempts(run.id)],
-        "chunk_losses": f"{len(store.chunk_losses(run.id))} in the table chunk_losses",
-        "metrics": run_metrics(store, run.id),
-        "curve": f"{counted(len(store.curve(run.id)), 'point')} in the table curves",
-        "metric_points": f"{counted(count_points(store, run.id), 'point')} in the table metric_points",
-        "directory": str(workspace.folder / directory_name(run.id)),
-    }
-    console.print_json(json.dumps(fields))
-    return 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Select, select
 
 from sweep.store.rows import AttemptRow, RunRow
-from sweep.store.schema import arms, attempts, members, planned_runs, runs
+from sweep.store.schema import arms, attempts, members, planned_runs, runs, studies
 from sweep.store.select_in import select_in
 from sweep.store.states import RunState
 from sweep.store.store import Store
@@ -58,3 +58,23 @@ def runs_by_id(store: Store, ids: Sequence[str]) -> Mapping[str, RunRow]:
     with store.begin() as connection:
         rows = select_in(connection, select(runs), runs.c.id, ids)
         return {row["id"]: RunRow(**row) for row in rows}
+
+
+class StudyPlace(NamedTuple):
+    """The study, arm and seed of a run."""
+
+    study: str
+    arm: str
+    seed: int
+
+
+def places_of_run(store: Store, run_id: str) -> list[StudyPlace]:
+    """Where a run stands in the studies that have it; those last run come first."""
+    query = (
+        select(arms.c.study, arms.c.name, members.c.seed)
+        .select_from(planned_runs.join(studies, studies.c.name == arms.c.study))
+        .where(runs.c.id == run_id)
+        .order_by(studies.c.last_run.desc(), arms.c.position)
+    )
+    with store.begin() as connection:
+        return [StudyPlace._make(row) for row in connection.execute(query)]

@@ -122,12 +122,14 @@ def test_status_list_show_and_log_describe_a_finished_study(folder: Path, sweep:
     assert line.split()[1:4] == ["3", "6", "6"]
     assert " ago " in line
     assert line.split()[-1] == "s.toml"
-    shown = sweep(folder, "show", "clip/2")
+    shown = sweep(folder, "show", "clip/2", "--format", "json")
     run = loads(shown.stdout)
     assert (run["arm"], run["seed"], run["state"]) == ("clip", 2, "done")
     assert run["recipe"]["optimizer"]["clip_norm"] == 0.5
     assert (folder / run["directory"] / "result.json").exists()
-    assert loads(sweep(folder, "show", run["id"][:10]).stdout)["id"] == run["id"]
+    assert (
+        loads(sweep(folder, "show", run["id"][:10], "--format", "json").stdout)["id"] == run["id"]
+    )
     log = sweep(folder, "log", "clip/2")
     assert log.returncode == 0
     heading, attempt, *_ = log.stdout.splitlines()

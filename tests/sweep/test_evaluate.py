@@ -114,7 +114,7 @@ def test_evaluating_a_run_gives_the_test_loss_of_its_training(copy: Path, sweep:
     assert sweep(copy, "evaluate", "clip/2").returncode == 0
     assert sweep(copy, "evaluate", "clip/2", "--name", "the best").returncode == 0
     [reference] = json.loads(sweep(copy, "report", "--format", "json").stdout)["references"]
-    known = json.loads(sweep(copy, "show", "clip/2").stdout)["test_loss"]
+    known = json.loads(sweep(copy, "show", "clip/2", "--format", "json").stdout)["test_loss"]
     assert reference["name"] == "the best"  # measured twice, it is still one model
     assert reference["test_loss"] == pytest.approx(known, abs=1e-6)
     gone = sweep(copy, "evaluate", "the best", "--remove")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.commands.look import show
+from sweep.commands.show import ShowRequest, show
 from sweep.errors import NotFoundError, StudyError
 from sweep.models.find import model_folder
 from sweep.noise.measure import paired_differences
@@ -70,7 +70,7 @@ def commands_speak_of_what_it_has(folder: Path) -> None:
     workspace, console = Workspace(folder / "runs"), SafeConsole(file=io.StringIO())
     store = workspace.open_to_read()
     with console.capture() as captured:
-        show(workspace, "baseline/1", None, console)
+        show(workspace, ShowRequest("baseline/1", form="json"), console)
     known = json.loads(captured.get())
     assert known["metrics"]["val_loss"] == 1.5
     assert known["metric_points"] == "2 points in the table metric_points"

@@ -36,7 +36,7 @@ def place(finished: tuple[Path, object], tmp_path: Path, study_text: str) -> Pat
 
 
 def runs_of(folder: Path, sweep: Run) -> list[dict[str, object]]:
-    shown = [sweep(folder, "show", f"warm/{seed}") for seed in (1, 2)]
+    shown = [sweep(folder, "show", f"warm/{seed}", "--format", "json") for seed in (1, 2)]
     return [json.loads(done.stdout) for done in shown]
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from sweep.commands.control import retry
-from sweep.commands.look import LogRequest, log, show
+from sweep.commands.look import LogRequest, log
+from sweep.commands.show import ShowRequest, show
 from sweep.commands.training import EXIT_INCOMPLETE, conclude
 from sweep.design.arms import make_plan
 from sweep.errors import NotFoundError
@@ -61,7 +62,9 @@ def test_an_arm_and_seed_that_only_one_study_has_need_no_study(
     workspace: Workspace, filled: Store, said: Callable[..., str]
 ) -> None:
     run_id = find_run(filled, "clip/1", "tiny").run.id
-    shown = json.loads(said(lambda console: show(workspace, "clip/1", None, console)))
+    shown = json.loads(
+        said(lambda console: show(workspace, ShowRequest("clip/1", None, "json"), console))
+    )
     assert (shown["id"], shown["study"]) == (run_id, "tiny")
     told = said(lambda console: log(workspace, LogRequest("clip/1", None), console))
     first, attempt, *_ = told.splitlines()
@@ -73,9 +76,11 @@ def test_the_study_of_an_arm_and_seed_can_be_named(
     workspace: Workspace, later: str, said: Callable[..., str]
 ) -> None:
     layers = {
-        study: json.loads(said(lambda c, study=study: show(workspace, "baseline/1", study, c)))[
-            "recipe"
-        ]["model"]["layers"]
+        study: json.loads(
+            said(
+                lambda c, study=study: show(workspace, ShowRequest("baseline/1", study, "json"), c)
+            )
+        )["recipe"]["model"]["layers"]
         for study in ("tiny", later, None)
     }
     assert layers == {"tiny": 1, later: 2, None: 2}

@@ -44,7 +44,7 @@ def test_the_card_has_recipe_loss_verdict_and_how_to_load_it(
     exported: tuple[Path, Done], folder: Path, sweep: Run
 ) -> None:
     card = (exported[0] / "README.md").read_text()
-    row = json.loads(sweep(folder, "show", "no-dropout/1").stdout)
+    row = json.loads(sweep(folder, "show", "no-dropout/1", "--format", "json").stdout)
     arms = json.loads(sweep(folder, "report", "--format", "json").stdout)["arms"]
     arm = next(arm for arm in arms if arm["arm"] == "no-dropout")
     assert card.startswith("---\nlibrary_name: transformers\npipeline_tag: text-generation\n")

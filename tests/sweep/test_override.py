@@ -135,7 +135,7 @@ def test_every_report_names_the_overrides_until_the_next_run(empty: Path, sweep:
     content = json.loads(sweep(empty, "report", "--format", "json").stdout)
     assert content["overrides"] == {"train.tokens": 1024, "model.norm": "rms"}
     assert "has changed since" not in done.stdout
-    run = json.loads(sweep(empty, "show", "baseline/1").stdout)
+    run = json.loads(sweep(empty, "show", "baseline/1", "--format", "json").stdout)
     assert (run["tokens"], run["recipe"]["model"]["norm"]) == (1024, "rms")
     assert "6 done already" in sweep(empty, "plan", "s.toml", *words).stdout
     assert "0 done already" in sweep(empty, "plan", "s.toml").stdout
