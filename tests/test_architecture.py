@@ -27,7 +27,6 @@ MAY_IMPORT = {
 LIGHT_FOR_SWEEP = {
     *(f"trainer.rundir.{name}" for name in ("attempt_end", "directory", "exits", "lock")),
     *(f"trainer.scripts.{name}" for name in ("placeholders", "request")),
-    *(f"trainer.processes.{name}" for name in ("node", "run", "worker")),
     "model.config",
     "trainer.sources.catalogue",
     "trainer.sources.file_kinds",
@@ -41,6 +40,7 @@ LIGHT_FOR_SWEEP = {
     "trainer.weights.initial",
     "trainer.corpora.prepare",
     "trainer.corpora.tokenizer_paths",
+    *(f"trainer.processes.{name}" for name in ("node", "ranks", "run", "worker")),
     "trainer.weights.pretrained",
     "trainer.recipe",
     "trainer.recipe_forms",

@@ -48,6 +48,13 @@ ExecutorOption = Annotated[
         "--executor", help="Where runs are executed, instead of jobs.executor of the study."
     ),
 ]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Run on this Ray cluster; the one of this machine if left out (--executor ray).",
+    ),
+]
 OverrideOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -108,11 +115,11 @@ def chosen_format(form: Format | None, output: Path | None) -> Format:
     return form or format_of_file(output)
 
 
-def executor_choice(name: ExecutorName | None) -> ExecutorChoice:
-    """Return the choice of an executor for `--executor`."""
+def executor_choice(name: ExecutorName | None, ray_address: str | None) -> ExecutorChoice:
+    """Return the choice of an executor for `--executor` and `--ray-address`."""
     from sweep.commands.executor_choice import ExecutorChoice
 
-    return ExecutorChoice(name)
+    return ExecutorChoice(name, ray_address)
 
 
 def make_console(*, stderr: bool = False) -> Console:

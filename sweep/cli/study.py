@@ -18,6 +18,7 @@ from sweep.cli.options import (
     FormatOption,
     Output,
     OverrideOption,
+    RayAddress,
     Slots,
     StudyFile,
     StudyOption,
@@ -61,6 +62,7 @@ def run(
     override: OverrideOption = None,
     slots: Slots = None,
     executor: ExecutorOption = None,
+    ray_address: RayAddress = None,
     fail_fast: FailFast = False,
     max_runs: MaxRuns = None,
     max_hours: MaxHours = None,
@@ -73,7 +75,12 @@ def run(
 
     budget = read_budget(max_runs, max_hours)
     request = RunRequest(
-        study, slots, read_overrides(override), fail_fast, budget, executor_choice(executor)
+        study,
+        slots,
+        read_overrides(override),
+        fail_fast,
+        budget,
+        executor_choice(executor, ray_address),
     )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
@@ -84,6 +91,7 @@ def search(
     override: OverrideOption = None,
     slots: Slots = None,
     executor: ExecutorOption = None,
+    ray_address: RayAddress = None,
     fail_fast: FailFast = False,
     runs: Folder = RUNS,
     db: Database = None,
@@ -93,7 +101,11 @@ def search(
     from sweep.commands.search import search as command
 
     request = RunRequest(
-        study, slots, read_overrides(override), fail_fast, executor=executor_choice(executor)
+        study,
+        slots,
+        read_overrides(override),
+        fail_fast,
+        executor=executor_choice(executor, ray_address),
     )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
@@ -109,6 +121,7 @@ def plan(
     form: TableOrJson = "table",
     slots: Slots = None,
     executor: ExecutorOption = None,
+    ray_address: RayAddress = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -125,7 +138,7 @@ def plan(
         effect=effect,
         price_per_hour=price_per_hour,
         form=form,
-        executor=executor_choice(executor),
+        executor=executor_choice(executor, ray_address),
     )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
@@ -185,6 +198,7 @@ def noise(
     output: Output = None,
     slots: Slots = None,
     executor: ExecutorOption = None,
+    ray_address: RayAddress = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -203,7 +217,7 @@ def noise(
         output,
         read_overrides(override),
         question,
-        executor_choice(executor),
+        executor_choice(executor, ray_address),
     )
     progress = make_console(stderr=chosen != "table" and output is None)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console(), progress))
@@ -218,6 +232,7 @@ def settle(
     study: StudyOption = None,
     slots: Slots = None,
     executor: ExecutorOption = None,
+    ray_address: RayAddress = None,
     max_runs: MaxRuns = None,
     max_hours: MaxHours = None,
     runs: Folder = RUNS,
@@ -232,7 +247,7 @@ def settle(
         study=study,
         slots=slots,
         budget=read_budget(max_runs, max_hours),
-        executor=executor_choice(executor),
+        executor=executor_choice(executor, ray_address),
     )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
@@ -253,6 +268,7 @@ def stack(
     output: Output = None,
     slots: Slots = None,
     executor: ExecutorOption = None,
+    ray_address: RayAddress = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -261,6 +277,8 @@ def stack(
     from sweep.commands.stack import stack as command
 
     chosen = chosen_format(form, output)
-    request = StackRequest(study, seeds, slots, dry_run, chosen, output, executor_choice(executor))
+    request = StackRequest(
+        study, seeds, slots, dry_run, chosen, output, executor_choice(executor, ray_address)
+    )
     progress = make_console(stderr=chosen != "table" and output is None)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console(), progress))

@@ -11,6 +11,7 @@ from sweep.executors.base import Executor
 from sweep.executors.fork_server import Server
 from sweep.executors.inline import InlineExecutor
 from sweep.executors.local import LocalExecutor
+from sweep.executors.ray.executor import make_ray_executor, ray_slots
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot, find_slots, take_inventory
 from sweep.executors.slurm import request
@@ -79,4 +80,5 @@ EXECUTORS: dict[ExecutorName, Kind] = {
     "local": Kind(_slots_here, _local),
     "inline": Kind(_one_slot, _inline),
     "slurm": Kind(request.find_slots, SlurmExecutor, request.cancel_jobs),
+    "ray": Kind(ray_slots, make_ray_executor),
 }

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Literal
 
-ExecutorName = Literal["local", "inline", "slurm"]
+ExecutorName = Literal["local", "inline", "slurm", "ray"]
 """An executor: see `sweep.executors.registry`."""

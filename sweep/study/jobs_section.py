@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from sweep.study.executor_names import ExecutorName
+from sweep.study.ray_section import Ray
 from sweep.study.slurm_section import Slurm
 from trainer.execution import Execution, RunSettings
 
@@ -28,9 +29,11 @@ class Jobs(RunSettings):
     """How runs are executed; nothing here changes a result."""
 
     executor: ExecutorName = "local"
-    """Where runs are executed: in processes of this machine (`local`), one after the other in the process of the command (`inline`), or as jobs of a cluster (`slurm`)."""
+    """Where runs are executed: in processes of this machine (`local`), one after the other in the process of the command (`inline`), as jobs of a Slurm cluster (`slurm`), or on a Ray cluster (`ray`)."""
     slurm: Slurm | None = None
     """How runs are submitted to Slurm: the fields of `[jobs.slurm]` (`docs/clusters.md`)."""
+    ray: Ray | None = None
+    """How runs are placed on a Ray cluster: the fields of `[jobs.ray]`."""
     gpus_per_run: Annotated[float, Field(ge=0.01, le=1024), AfterValidator(_whole_or_share)] = 1
     """GPUs per run, each training a part of every batch; processes if there is no GPU. 0.25: four runs share one."""
     retries: int = Field(default=2, ge=0, le=100)

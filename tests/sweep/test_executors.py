@@ -21,7 +21,7 @@ from trainer.rundir.exits import Exit
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EXECUTORS)
+@pytest.mark.parametrize("name", ["inline", "local"])  # the others: test_ray.py
 def test_every_executor_trains_a_run_and_reports_its_end(
     name: ExecutorName, tmp_path: Path, content: dict[str, Any]
 ) -> None:

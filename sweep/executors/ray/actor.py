@@ -1,0 +1,90 @@
+"""What is sent to the nodes of a Ray cluster: the actor that holds a run's resources, and a probe.
+
+Ray sends this module to the nodes by its content. So it imports nothing of ours at its top: a node
+may have another version of our packages, or none. The actor imports them from a folder it is told.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "numba", "numpy", "pydantic", "safetensors", "tokenizers", "tiktoken")
+"""Packages that a run of the built-in trainer imports."""
+
+
+class Place:
+    """A place for one run at a time: the actor whose resources Ray reserves on a node.
+
+    It runs in a process of its own. Its methods are called in several threads.
+    """
+
+    def __init__(self, code: str, settings: dict[str, Any]) -> None:
+        """`settings`: those of `sweep.executors.ray.messages.PlaceSettings`."""
+        claim_names(code)
+        import ray
+
+        from sweep.executors.ray.messages import PlaceSettings
+        from sweep.executors.ray.node import Node
+
+        context = ray.get_runtime_context()
+        job = f"Ray actor {context.get_actor_id()}"
+        self._node = Node(PlaceSettings(**settings, node=context.get_node_id(), job=job))
+
+    def start(self, directory: str, attempt: int) -> None:
+        """Start a run. Whether it runs, `wait` and `describe` tell."""
+        self._node.start(directory, attempt)
+
+    def signal(self, directory: str, number: int) -> None:
+        """Send a signal to a run, if it is still running here."""
+        self._node.signal(directory, number)
+
+    def wait(self, seconds: float) -> object:
+        """Return the state after a run has ended, or after some seconds."""
+        return self._node.wait(seconds)
+
+    def forget(self, directory: str) -> None:
+        """Forget the end of a run, which the driver has been told."""
+        self._node.forget(directory)
+
+    def describe(self) -> object:
+        """Return the state at once. Does not count as contact with a driver."""
+        return self._node.state()
+
+
+def claim_names(code: str) -> None:
+    """Make `sweep`, `trainer` and `model` mean the packages in a folder, in this process."""
+    file = Path(code) / "sweep" / "bootstrap.py"
+    spec = importlib.util.spec_from_file_location("sweep_bootstrap", file)
+    assert spec  # noqa: S101  (for the type checker: it is a file of Python)
+    assert spec.loader  # noqa: S101
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.claim_names()
+
+
+def probe(code: str, token: str) -> dict[str, Any]:
+    """Return the fields of `sweep.executors.ray.messages.NodeAnswer` for this node."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        torch = None
+    return {
+        "host": socket.gethostname(),
+        "python": platform.python_version(),
+        "torch": torch,
+        "missing": [name for name in PACKAGES if importlib.util.find_spec(name) is None],
+        "sees_code": (Path(code) / "sweep" / "bootstrap.py").is_file(),
+        "sees_folder": Path(token).is_file(),
+        "can_write": os.access(Path(token).parent, os.W_OK),
+        "clock": time.time(),
+        "executable": sys.executable,
+    }

@@ -1,0 +1,126 @@
+"""Checks of the nodes of a Ray cluster: by a probe that runs there before any run does."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sweep.bootstrap import FOLDERS
+from sweep.executors.ray import actor as ray_actor
+from sweep.executors.ray.messages import NodeAnswer
+from sweep.executors.ray.places import ClusterNode
+from sweep.executors.ray.settings import RaySettings
+from trainer.processes.node import NodeFacts, compare, torch_version
+
+PROBE_SECONDS = 120.0
+"""Seconds in which a node must answer. Its first process takes seconds to start."""
+
+
+def find_mistakes(settings: RaySettings, nodes: Sequence[ClusterNode]) -> dict[str, str]:
+    """Return what prevents nodes from training, in sentences by the node's id.
+
+    Takes seconds at a node that was never asked. Safe in any thread.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    code = str(FOLDERS["sweep"])
+    remote = ray.remote(num_cpus=0, max_retries=0)(ray_actor.probe)
+    found = {}
+    with _token(Path(settings.folder)) as token:
+        sent = time.time()
+        asked = {}
+        for node in nodes:
+            there = NodeAffinitySchedulingStrategy(node.id, soft=False)
+            asked[node] = remote.options(scheduling_strategy=there).remote(code, str(token))
+        for node, reference in asked.items():
+            try:
+                answer = NodeAnswer(**ray.get(reference, timeout=PROBE_SECONDS))
+            except ray.exceptions.RayError as error:
+                found[node.id] = f"{node.address} does not answer: {one_line(error)}"
+                continue
+            if wrong := mistake(answer, settings, code, (sent, time.time())):
+                found[node.id] = f"{node.address} cannot be used: {wrong}"
+    return found
+
+
+def mistake(
+    found: NodeAnswer, settings: RaySettings, code: str, between: tuple[float, float]
+) -> str | None:
+    """Say what prevents a node from training, in a sentence; None if nothing does.
+
+    `between`: the times on this machine between which the node looked at its clock.
+    """
+    here = NodeFacts(
+        host=socket.gethostname(),
+        python=platform.python_version(),
+        torch=torch_version(),
+        executable=sys.executable,
+        cores=1,
+        ahead=0.0,
+    )
+    sent, received = between
+    there = NodeFacts(
+        host=found.host,
+        python=found.python,
+        torch=found.torch,
+        executable=found.executable,
+        cores=1,
+        ahead=max(0.0, found.clock - received) - max(0.0, sent - found.clock),
+    )
+    return (
+        _unseen(found, settings, code)
+        or _missing(found, settings)
+        or compare(there, here, needs_torch=settings.needs_torch)
+    )
+
+
+def _unseen(found: NodeAnswer, settings: RaySettings, code: str) -> str | None:
+    if not found.sees_folder or not found.can_write:
+        what = "cannot write to" if found.sees_folder else "does not see"
+        return (
+            f"{found.host} {what} {settings.folder}; the folder of runs must be on a disk that all "
+            "nodes share: name one with --runs"
+        )
+    if not found.sees_code:
+        return (
+            f"{found.host} does not see sweep itself, {code}; install it on a disk that all nodes "
+            "share"
+        )
+    return None
+
+
+def _missing(found: NodeAnswer, settings: RaySettings) -> str | None:
+    if found.python != platform.python_version():
+        return (
+            f"{found.host} has Python {found.python}, and this machine has "
+            f"{platform.python_version()}; use one version on both"
+        )
+    if settings.needs_torch and found.missing:
+        return (
+            f"{found.host} lacks {', '.join(found.missing)}; install gpt-sweep for "
+            f"{found.executable} there"
+        )
+    return None
+
+
+@contextlib.contextmanager
+def _token(folder: Path) -> Iterator[Path]:
+    """A file in the folder of runs: only a node that shares the disk sees it."""
+    token = folder / f".ray-probe-{secrets.token_hex(4)}"
+    token.touch()
+    try:
+        yield token
+    finally:
+        token.unlink(missing_ok=True)
+
+
+def one_line(error: BaseException) -> str:
+    """Ray's words on one line, without a full stop."""
+    return " ".join(str(error).split())[:400].rstrip(".")

@@ -1,0 +1,187 @@
+"""Train on a Ray cluster: each run in a process that an actor with its resources has forked."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from sweep.bootstrap import command
+from sweep.errors import ExecutionError, RunnerLostError
+from sweep.executors.base import Ended
+from sweep.executors.fork_server import Server
+from sweep.executors.ray.messages import Call, Report
+from sweep.executors.ray.settings import RaySettings
+from sweep.executors.settings import ExecutorSettings
+from sweep.executors.slots import Slot
+from sweep.study.file import Study
+from sweep.study.ray_section import Ray
+
+MODULE = "sweep.executors.ray.bridge"
+PREPARE_SECONDS = 10.0
+"""Seconds to wait for the cluster before saying so."""
+EVERY_PLACE = "every place of the Ray cluster"
+"""Name of the one slot that stands for as many as there are."""
+NOT_INSTALLED = (
+    "Ray is not installed; type `pip install 'gpt-sweep[ray]'`, with the Ray version of the cluster"
+)
+CONNECT_SECONDS = 300.0
+"""Seconds until a cluster that answers must be connected and its nodes checked."""
+FIND_SECONDS = 60.0
+"""Seconds in which it must be known whether the cluster has a run."""
+MAX_LOST = 3
+"""Losses of a run after which the next one counts as its failure: it may be what ends its node."""
+
+
+def ray_slots(study: Study, number: int | None) -> list[Slot]:  # noqa: ARG001  (as others)
+    """The slots that are known before the cluster is asked: those that `--slots` demands."""
+    names = [EVERY_PLACE] if number is None else [f"ray {each + 1}" for each in range(number)]
+    return [Slot(name, "cpu", 1) for name in names]
+
+
+def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:
+    """Make the executor that a study describes. Raises ExecutionError if Ray is not installed."""
+    if importlib.util.find_spec("ray") is None:
+        raise ExecutionError(NOT_INSTALLED)
+    jobs, slots, ray = settings.jobs, settings.slots, settings.jobs.ray or Ray()
+    return RayExecutor(
+        RaySettings(
+            address=ray.address,
+            folder=str(settings.folder),
+            gpus_per_run=jobs.gpus_per_run,
+            cpus_per_run=ray.cpus_per_run,
+            resources=ray.resources,
+            slots=None if slots[0].name == EVERY_PLACE else len(slots),
+            preload=settings.preload,
+            needs_torch=settings.needs_torch,
+        )
+    )
+
+
+class RayExecutor:
+    """Places runs on a Ray cluster through a process that is Ray's driver: see `sweep.executors.ray.bridge`."""
+
+    can_stop = True
+    outlives_scheduler = True
+
+    def __init__(self, settings: RaySettings) -> None:
+        self._settings = settings
+        self._server = Server([*command(MODULE), settings.to_json()])
+        self._slots: list[str] = []
+        self._reasons: dict[Path, str] = {}
+        """Why runs wait for a place."""
+        self._running: set[Path] = set()
+        self._ended: dict[Path, Ended] = {}
+        """Ends to report, of runs that were started or adopted."""
+        self._found: dict[Path, bool] = {}
+        self._lock = threading.Lock()
+        self._losses: Counter[Path] = Counter()
+        self._is_ready = False
+        self._began = time.monotonic()
+
+    @property
+    def slots(self) -> Sequence[str]:
+        return self._slots
+
+    def prepare(self) -> None:
+        deadline = time.monotonic() + PREPARE_SECONDS
+        while not self._is_ready and time.monotonic() < deadline:
+            self._receive(deadline - time.monotonic())
+
+    def adopts(self, directory: Path) -> bool:
+        path = directory.resolve()
+        with self._lock:
+            self._call(Call(kind="find", directory=str(path)))
+            deadline = time.monotonic() + FIND_SECONDS
+            while path not in self._found and time.monotonic() < deadline:
+                self._receive(deadline - time.monotonic())
+            return self._found.pop(path, False)
+
+    def start(self, directory: Path, slot: str, attempt: int) -> None:  # noqa: ARG002  (Ray places it)
+        self._running.add(directory.resolve())
+        self._call(Call(kind="start", directory=str(directory.resolve()), attempt=attempt))
+
+    def waiting(self, directory: Path) -> str | None:
+        return self._reasons.get(directory.resolve())
+
+    def hindrance(self) -> str | None:
+        if self._is_ready:
+            return None
+        if time.monotonic() - self._began > CONNECT_SECONDS:
+            self._server.kill()
+            raise ExecutionError(
+                f"the Ray cluster at {self._settings.address} was not ready within "
+                f"{CONNECT_SECONDS:.0f} s; {self._log_words}"
+            )
+        return f"connecting to the Ray cluster at {self._settings.address}"
+
+    def wait(self, seconds: float) -> list[Ended]:
+        deadline = time.monotonic() + seconds
+        while not self._running & self._ended.keys():
+            if (left := deadline - time.monotonic()) <= 0:
+                return []
+            self._receive(left)
+        ended = [self._ended.pop(path) for path in self._running & self._ended.keys()]
+        self._running -= {each.directory for each in ended}
+        return ended
+
+    def stop(self, directory: Path, *, now: bool = False) -> None:
+        number = signal.SIGKILL if now else signal.SIGTERM
+        self._call(Call(kind="signal", directory=str(directory.resolve()), number=number))
+
+    def release(self, directory: Path) -> None:
+        self._running.discard(directory.resolve())
+        self._call(Call(kind="release", directory=str(directory.resolve())))
+
+    def close(self) -> None:
+        self._call(Call(kind="close"))
+        self._server.close()
+
+    def _receive(self, seconds: float) -> None:
+        """Take messages, after waiting up to `seconds` for the first one."""
+        messages = self._server.receive(max(0.0, seconds))
+        if messages is None:
+            raise RunnerLostError(
+                f"the connection to the Ray cluster at {self._settings.address} was lost; "
+                f"{self._log_words}, and the same command continues"
+            )
+        for message in messages:
+            self._take(Report(**message))
+
+    def _call(self, call: Call) -> None:
+        self._server.send(asdict(call))
+
+    def _take(self, report: Report) -> None:
+        path = Path(report.directory)
+        if report.kind == "error":
+            raise ExecutionError(report.words or "")
+        if report.kind == "slots":
+            self._slots = [f"ray {number}" for number in range(1, report.slots + 1)]
+            self._is_ready = True
+        elif report.kind == "found":
+            self._found[path] = report.is_there
+        elif report.kind == "waiting" and report.words:
+            self._reasons[path] = report.words
+        else:
+            self._reasons.pop(path, None)
+        if report.kind == "ended":
+            self._ended[path] = self._end(path, report)
+
+    def _end(self, directory: Path, report: Report) -> Ended:
+        lost, number = report.words, report.signal
+        if lost:
+            self._losses[directory] += 1
+            if self._losses[directory] > MAX_LOST:
+                lost, number = None, int(signal.SIGKILL)
+        return Ended(
+            directory, report.status, number, report.peak_bytes, report.out_of_memory, lost
+        )
+
+    @property
+    def _log_words(self) -> str:
+        return f"{self._settings.folder}/ray.log has what Ray printed"

@@ -1,0 +1,82 @@
+"""A place for one run at a time on a Ray cluster, as its driver holds it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import ray
+
+from sweep.bootstrap import FOLDERS
+from sweep.executors.ray import actor as ray_actor
+from sweep.executors.ray.messages import PlaceSettings, PlaceState
+
+WAIT_SECONDS = 5.0
+"""Seconds that a call to an actor waits for the end of a run. Each call is a sign of life."""
+THREADS = 8
+"""Calls that an actor carries out at the same time."""
+
+Answer = Callable[["HeldPlace", Future[PlaceState]], None]
+"""Takes the state of a place, or the exception that says that it is gone."""
+
+
+class HeldPlace:
+    """An actor of ours, and the run that it was given."""
+
+    def __init__(self, name: str, actor: Any, answer: Answer) -> None:  # noqa: ANN401  (Ray's handle)
+        self.name = name
+        self.directory: str | None = None
+        """The run that it was given and whose end was not reported yet."""
+        self.has_begun = False
+        """True once Ray has placed it on a node."""
+        self.node: str | None = None
+        """Id of its node; None until Ray has placed it."""
+        self.since = time.monotonic()
+        """When it was given its run, or when it became idle."""
+        self.killed: float | None = None
+        """When its run was first to be killed."""
+        self._actor = actor
+        self._answer = answer
+
+    def start(self, directory: str, attempt: int) -> None:
+        """Give it a run."""
+        self.adopt(directory)
+        self._actor.start.remote(directory, attempt)
+
+    def adopt(self, directory: str) -> None:
+        """Take over the run that it has."""
+        self.directory, self.since, self.killed = directory, time.monotonic(), None
+
+    def signal(self, directory: str, number: int) -> None:
+        self._actor.signal.remote(directory, number)
+
+    def finish(self) -> None:
+        """The end of its run was reported: it can be given another one."""
+        self._actor.forget.remote(self.directory)
+        self.directory, self.since, self.killed = None, time.monotonic(), None
+
+    def ask(self) -> None:
+        """Ask for its state; the answer comes when its run has ended, or after `WAIT_SECONDS`."""
+        future = self._actor.wait.remote(WAIT_SECONDS).future()
+        future.add_done_callback(lambda done: self._answer(self, done))
+
+    def end(self) -> None:
+        """End the actor, and the run that it has."""
+        ray.kill(self._actor)
+
+
+def new_place(
+    name: str, options: dict[str, Any], settings: PlaceSettings, answer: Answer
+) -> HeldPlace:
+    """Have Ray start an actor, on any node that has room now or later. It survives this process."""
+    actor = ray.remote(ray_actor.Place).options(
+        name=name,
+        lifetime="detached",
+        max_restarts=0,
+        max_concurrency=THREADS,
+        **options,
+    )
+    fields = {"preload": settings.preload, "device": settings.device, "threads": settings.threads}
+    return HeldPlace(name, actor.remote(str(FOLDERS["sweep"]), fields), answer)

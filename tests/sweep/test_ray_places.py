@@ -1,0 +1,106 @@
+"""What fits on a Ray cluster, and which of its nodes can train: without a cluster."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from sweep.executors.ray.checks import mistake
+from sweep.executors.ray.connection import ConnectionFailedError, check_address
+from sweep.executors.ray.messages import NodeAnswer
+from sweep.executors.ray.places import ClusterNode, Need, need_of, unplaceable, waiting_words
+from sweep.executors.ray.settings import RaySettings
+
+SETTINGS = RaySettings(address="auto", folder="/runs")
+BOX = ClusterNode("a", "10.0.0.1", {"CPU": 16, "GPU": 2}, {"CPU": 4, "GPU": 0.5})
+
+
+ANSWER = NodeAnswer(
+    host="b",
+    python=platform.python_version(),
+    torch=version("torch"),
+    executable="/usr/bin/python3",
+    missing=[],
+    sees_code=True,
+    sees_folder=True,
+    can_write=True,
+    clock=1000.0,
+)
+"""Of a node that has all that it takes."""
+
+
+@pytest.mark.parametrize(
+    ("need", "runs"),
+    [
+        (need_of(0.25, 1, {}, gpus=True), 8),
+        (need_of(1, 1, {}, gpus=True), 2),
+        (need_of(2, 1, {}, gpus=True), 1),
+        (need_of(4, 1, {}, gpus=True), 0),
+        (need_of(1, 16, {}, gpus=True), 1),
+        (need_of(4, 2, {}, gpus=False), 2),
+        (need_of(1, 1, {"accelerator_type:H100": 0.001}, gpus=True), 0),
+    ],
+)
+def test_runs_that_fit_on_a_node_are_counted_by_their_scarcest_resource(
+    need: Need, runs: int
+) -> None:
+    assert need.fits(BOX.total) == runs
+
+
+def test_a_run_that_no_node_has_room_for_is_refused_with_what_there_is() -> None:
+    assert unplaceable(need_of(2, 1, {}, gpus=True), [BOX]) is None
+    assert unplaceable(need_of(4, 1, {}, gpus=True), [BOX]) == (
+        "a run needs 4 GPUs and 1 CPU on one node, and no node of the Ray cluster has that: "
+        "10.0.0.1 has 2 GPUs and 16 CPUs. jobs.gpus_per_run, jobs.ray.cpus_per_run and "
+        "jobs.ray.resources say what a run needs"
+    )
+
+
+def test_a_run_that_waits_is_told_what_is_free() -> None:
+    assert waiting_words(need_of(1, 1, {}, gpus=True), [BOX]) == (
+        "not started by Ray yet: it needs 1 GPU and 1 CPU, and 10.0.0.1 has 0.5 GPUs and 4 CPUs free"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sees_folder": False}, "b does not see /runs; the folder of runs must be on a disk"),
+        ({"can_write": False}, "b cannot write to /runs; the folder of runs"),
+        ({"sees_code": False}, "b does not see sweep itself, /code; install it on a disk"),
+        ({"python": "3.9.1"}, "b has Python 3.9.1, and this machine has"),
+        ({"torch": None, "missing": ["torch", "numba"]}, "b lacks torch, numba; install gpt-sweep"),
+        ({"torch": "2.0.0"}, "b has torch 2.0.0 and the scheduler"),
+        ({"clock": 700.0}, "are 5 minutes apart"),
+        ({"clock": 1200.0}, "are 3 minutes apart"),
+    ],
+)
+def test_a_node_that_cannot_train_is_refused_with_the_reason(
+    changes: dict[str, Any], words: str
+) -> None:
+    assert words in (mistake(replace(ANSWER, **changes), SETTINGS, "/code", (1000.0, 1020.0)) or "")
+
+
+def test_a_node_may_answer_late_and_a_script_needs_no_torch() -> None:
+    assert mistake(replace(ANSWER, clock=1050.0), SETTINGS, "/code", (1000.0, 1020.0)) is None
+    script = RaySettings(address="auto", folder="/runs", needs_torch=False)
+    without = replace(ANSWER, torch=None, missing=["torch"])
+    assert mistake(without, script, "/code", (1000.0, 1020.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1:1", "nothing answers at 127.0.0.1:1 (Connection refused); `ray status`"),
+        ("ray://10.0.0.1:10001", "--ray-address is HOST:PORT of the cluster's head node"),
+        ("10.0.0.1", "--ray-address is HOST:PORT"),
+    ],
+)
+def test_an_address_without_a_cluster_is_refused_at_once(address: str, words: str) -> None:
+    with pytest.raises(ConnectionFailedError) as caught:
+        check_address(address)
+    assert words in str(caught.value)
