@@ -64,8 +64,7 @@ def _template() -> Template:
     environment: Environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["prose"] = prose
-    environment.filters["kind"] = _kind
+    environment.filters.update(prose=prose, kind=_kind)
     return environment.from_string(_resource("page.html.j2"))
 
 

@@ -10,11 +10,12 @@ from sweep.reports.document import Table
 from sweep.reports.page import Facts, Part, Plot
 from sweep.reports.plot import Series
 from sweep.reports.run_page import changed_words
-from sweep.reports.verdict_columns import decimals, verdict_columns
+from sweep.reports.verdict_columns import verdict_columns
 from sweep.store.find_run import seed_words
 from sweep.store.states import RunState
 from sweep.terminal.units import decimals_of
 from sweep.verdicts.arm_changes import Changed
+from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import ArmReport, Report
 from trainer.words import counted
 
@@ -133,16 +134,8 @@ def _reasoning(sheet: ArmFactsheet) -> Iterator[tuple[str, str]]:
                 f"{report.judgement.family}: {adjusted} (alpha {report.analysis.alpha:g})"
             ),
         )
-    smallest = report.analysis.smallest_effect
-    if smallest and result.p_negligible_adjusted is not None:
-        shown = "is" if result.p_negligible_adjusted < report.analysis.alpha else "is not"
-        yield (
-            "size",
-            (
-                f"{shown} shown to lie within ±{smallest:g} "
-                f"(adjusted p {probability(result.p_negligible_adjusted)})"
-            ),
-        )
+    if size := _size_words(sheet):
+        yield "size", size
     if result.pairing_gain is not None and result.correlation is not None:
         yield (
             "pairing",
@@ -206,3 +199,15 @@ def _further(sheet: ArmFactsheet, *, is_baseline: bool) -> list[str]:
             f"`sweep compare {baseline} {arm} --study {study}` compares gradients, clipping and text."
         )
     return lines
+
+
+def _size_words(sheet: ArmFactsheet) -> str | None:
+    """A sentence part on the smallest effect; None if the study has none."""
+    result, settings = sheet.arm.result, sheet.report.analysis
+    if not settings.smallest_effect or result.p_negligible_adjusted is None:
+        return None
+    shown = "is" if result.p_negligible_adjusted < settings.alpha else "is not"
+    return (
+        f"{shown} shown to lie within ±{settings.smallest_effect:g} "
+        f"(adjusted p {probability(result.p_negligible_adjusted)})"
+    )

@@ -11,8 +11,9 @@ from sweep.errors import listed
 from sweep.reports.comparison_page import recipe_table
 from sweep.reports.document import Table
 from sweep.reports.page import Part
-from sweep.reports.verdict_columns import decimals, verdict_columns
+from sweep.reports.verdict_columns import verdict_columns
 from sweep.verdicts.arm_changes import Changed, recipe_changes
+from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import ArmReport, Report
 
 
