@@ -55,8 +55,8 @@ ROOMS = {
     "sweep": [
         *("__main__", "__init__", "analysis", "notebook", "cli", "commands", "reports", "pages"),
         *("figures", "models"),
-        *("running", "searching", "verdicts", "forecast", "upkeep", "importing", "drafting"),
-        *("queue", "progress", "noise", "history", "workload", "workspace"),
+        *("running", "searching", "trackers", "verdicts", "forecast", "upkeep", "importing"),
+        *("drafting", "queue", "progress", "noise", "history", "workload", "workspace"),
         *("design", "trainers", "executors", "store", "study"),
         *("metrics", "terminal", "machine", "errors", "bootstrap"),
     ],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
 from sweep.reports.formats import Format, file_suffixes, format_of_file
 from sweep.study.executor_names import ExecutorName
+from sweep.study.tracker_names import TrackerName
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +30,14 @@ def home_path(word: str | Path) -> Path:
 def home_word(word: str) -> str:
     """Return a word that may be a path, with the user's home for `~`."""
     return os.path.expanduser(word)  # noqa: PTH111  (leaves all other words as they are)
+
+
+def tracker_name(word: str) -> str:
+    """Return the word if it names a tracker. Raises typer.BadParameter."""
+    names = get_args(TrackerName)
+    if word not in names:
+        raise typer.BadParameter(f"{word!r} is not one of {', '.join(names)}")
+    return word
 
 
 Folder = Annotated[
@@ -96,6 +105,15 @@ TableOrJson = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", parser=home_path, help="Write to a file."),
+]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        metavar="TOOL",
+        parser=tracker_name,
+        help="Show the runs in tensorboard, wandb, mlflow or trackio; repeatable.",
+    ),
 ]
 RUNS = Path("runs")
 

@@ -24,6 +24,7 @@ from sweep.cli.options import (
     StudyOption,
     StudyWord,
     TableOrJson,
+    Track,
     chosen_format,
     executor_choice,
     make_console,
@@ -66,22 +67,18 @@ def run(
     fail_fast: FailFast = False,
     max_runs: MaxRuns = None,
     max_hours: MaxHours = None,
+    track: Track = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
     """Train the runs that a study still lacks, and print its verdicts."""
-    from sweep.commands.run import RunRequest
+    from sweep.commands.run import RunRequest, TrainOptions
     from sweep.commands.run import run as command
 
     budget = read_budget(max_runs, max_hours)
-    request = RunRequest(
-        study,
-        slots,
-        read_overrides(override),
-        fail_fast,
-        budget,
-        executor_choice(executor, ray_address),
-    )
+    options = TrainOptions(slots, fail_fast, budget, track or ())
+    overrides = read_overrides(override)
+    request = RunRequest(study, overrides, options, executor_choice(executor, ray_address))
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 
@@ -93,20 +90,17 @@ def search(
     executor: ExecutorOption = None,
     ray_address: RayAddress = None,
     fail_fast: FailFast = False,
+    track: Track = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
     """Tune the fields of a study's [search], then compare the result on fresh seeds."""
-    from sweep.commands.run import RunRequest
+    from sweep.commands.run import RunRequest, TrainOptions
     from sweep.commands.search import search as command
 
-    request = RunRequest(
-        study,
-        slots,
-        read_overrides(override),
-        fail_fast,
-        executor=executor_choice(executor, ray_address),
-    )
+    options = TrainOptions(slots, fail_fast, track=track or ())
+    overrides = read_overrides(override)
+    request = RunRequest(study, overrides, options, executor_choice(executor, ray_address))
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sweep.errors import ResultsError
 from sweep.figures.source import Source
-from sweep.reports.document import print_document
+from sweep.reports.document import Document, print_document
 from sweep.reports.formats import DEFAULT_FORMAT, Format
 from sweep.reports.search_text import search_document
 from sweep.reports.verdict_page import with_page
@@ -74,6 +74,10 @@ def _tuning(store: Store, study: StudyRow, made: Report) -> Tuning:
 
 def print_report(store: Store, study: StudyRow, console: Console) -> None:
     """Print the verdicts on a study as a table for a terminal."""
+    print_document(made_document(store, study), DEFAULT_FORMAT, None, console)
+
+
+def made_document(store: Store, study: StudyRow) -> Document:
+    """The verdicts on a study as a document."""
     made = make_report(store, study)
-    document = report_document(made, tuning=_tuning(store, study, made))
-    print_document(document, DEFAULT_FORMAT, None, console)
+    return report_document(made, tuning=_tuning(store, study, made))

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
-from sweep.commands.report import print_report
+from sweep.commands.report import made_document, print_report
 from sweep.commands.training import Steps, Training, carry_out
 from sweep.design.plan import Plan
 from sweep.executors.slots import Slot
@@ -17,6 +17,7 @@ from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace, find_pace, measured_pace
 from sweep.history.record import save_plan
 from sweep.history.settled import with_settled_seeds
+from sweep.reports.document import Document
 from sweep.reports.forecast_text import print_outline
 from sweep.running.budget import NO_BUDGET, Budget
 from sweep.running.race import Race, asked_cells
@@ -29,14 +30,23 @@ from sweep.workspace import Workspace, read_plan
 
 
 @dataclass(frozen=True)
+class TrainOptions:
+    """How a command trains the runs of a plan."""
+
+    slots: int | None = None
+    fail_fast: bool = False
+    budget: Budget = NO_BUDGET
+    track: Sequence[str] = ()
+    """Trackers beside those of the study file."""
+
+
+@dataclass(frozen=True)
 class RunRequest:
     """The arguments of `sweep run`."""
 
     study: Path
-    slots: int | None
     overrides: Overrides
-    fail_fast: bool = False
-    budget: Budget = NO_BUDGET
+    options: TrainOptions
     executor: ExecutorChoice = OF_THE_STUDY
 
 
@@ -52,14 +62,7 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
 
         return search_and_compare(workspace, plan, request, console)
     plan = with_settled_seeds(workspace.open_to_read_if_any(), plan)
-    return carry_plan_out(
-        workspace,
-        plan,
-        PlanSteps(request.study, console),
-        slots=request.slots,
-        fail_fast=request.fail_fast,
-        budget=request.budget,
-    )
+    return carry_plan_out(workspace, plan, PlanSteps(request.study, console), request.options)
 
 
 @dataclass(frozen=True)
@@ -91,15 +94,15 @@ class PlanSteps(Steps):
     def show(self, store: Store, training: Training) -> None:
         print_report(store, store.study(training.plan.study.name), self.console)
 
+    def report(self, store: Store, training: Training) -> Document:
+        return made_document(store, store.study(training.plan.study.name))
+
 
 def carry_plan_out(
     workspace: Workspace,
     plan: Plan,
     steps: PlanSteps,
-    *,
-    slots: int | None,
-    fail_fast: bool = False,
-    budget: Budget = NO_BUDGET,
+    options: TrainOptions,
 ) -> int:
     """Train all runs of a plan, of a race those that it needs; returns the exit status."""
     workload = make_workload(plan, workspace.cache, online=True)
@@ -111,9 +114,10 @@ def carry_plan_out(
     training = Training(
         workload=workload,
         jobs=label_jobs(jobs),
-        slots=slots,
-        fail_fast=fail_fast,
-        budget=budget,
+        slots=options.slots,
+        fail_fast=options.fail_fast,
+        budget=options.budget,
         supplier=Race if is_race else None,
+        track=options.track,
     )
     return carry_out(workspace, training, steps, steps.console)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from sweep.commands.preparing import prepare_inputs
 from sweep.commands.run import PlanSteps, RunRequest, carry_plan_out
+from sweep.commands.tracking import tracked, trackers_of
 from sweep.commands.training import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
@@ -32,6 +33,7 @@ from sweep.searching.trials import best_trial, trials_of
 from sweep.store.search_content import TunedArm, TunedContent
 from sweep.store.store import Store
 from sweep.terminal.console import say
+from sweep.trackers.tracking import TrackedStudy
 from sweep.workload.workload import Workload, make_workload
 from sweep.workspace import Workspace, read_plan
 from trainer.words import counted
@@ -67,9 +69,7 @@ def search_and_compare(
         tuned = _tuned(store, problems)
     compared = with_tuned(plan, tuned)
     steps = PlanSteps(request.study, console)
-    return carry_plan_out(
-        workspace, compared, steps, slots=request.slots, fail_fast=request.fail_fast
-    )
+    return carry_plan_out(workspace, compared, steps, request.options)
 
 
 def _run_trials(
@@ -82,7 +82,7 @@ def _run_trials(
     """Run the trials that are missing; returns the exit status."""
     plan = workload.plan
     name = trials_name(plan.study.name)
-    slots = slots_for(plan.study, request.slots)
+    slots = slots_for(plan.study, request.options.slots)
     store = workspace.open_or_create()
     save_search(store, plan, problems, request.study.resolve())
     if is_paused(store, name):
@@ -94,14 +94,18 @@ def _run_trials(
     def tell(line: str) -> None:
         say(console, line, "yellow")
 
-    queue = Queue(store, this_process())
+    queue, options = Queue(store, this_process()), request.options
     source = TrialSource(queue, problems, workload.job, Mirror(workspace.folder, tell))
     _announce(problems, store, len(slots), console)
-    settings = replace(settings_for(plan.study, fail_fast=request.fail_fast), study=name)
-    try:
-        summary = train_jobs(workspace, store, source, slots, settings, console)
-    finally:
-        source.finish()
+    settings = replace(settings_for(plan.study, fail_fast=options.fail_fast), study=name)
+    trials = TrackedStudy(name, source.labels, trackers_of(plan.study, options.track))
+    with tracked(workspace.folder, trials, console) as tracking:
+        settings = replace(settings, watchers=[tracking])
+        try:
+            summary = train_jobs(workspace, store, source, slots, settings, console)
+        finally:
+            source.finish()
+        tracking.conclude([], None)
     if summary.interrupted:
         print_continuation(summary, source.total, console)
         return EXIT_INTERRUPTED

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
-from sweep.commands.run import PlanSteps, carry_plan_out
+from sweep.commands.run import PlanSteps, TrainOptions, carry_plan_out
 from sweep.commands.training import EXIT_DONE, Training
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
@@ -96,7 +96,7 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
         print_outline(outline, found, slots, log)
         return EXIT_DONE
     steps = StackSteps(path, log, pace, choice=choice, request=request, output=console)
-    return carry_plan_out(workspace, plan, steps, slots=request.slots)
+    return carry_plan_out(workspace, plan, steps, TrainOptions(request.slots))
 
 
 @dataclass(frozen=True, kw_only=True)

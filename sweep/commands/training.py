@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 
 from sweep.commands.preparing import prepare_large
+from sweep.commands.tracking import send_rest, tracked, trackers_of
 from sweep.design.plan import Plan
 from sweep.executors.registry import slots_for
 from sweep.executors.slots import Slot
@@ -20,6 +21,7 @@ from sweep.progress.words import stop_words
 from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
+from sweep.reports.document import Document
 from sweep.reports.forecast_text import disk_warning
 from sweep.running.budget import NO_BUDGET, Budget
 from sweep.running.job_source import NO_SOURCE
@@ -30,6 +32,7 @@ from sweep.running.train import train_jobs, unfinished
 from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
+from sweep.trackers.tracking import TrackedStudy
 from sweep.workload.job import Job
 from sweep.workload.workload import Workload
 from sweep.workspace import Workspace
@@ -57,11 +60,20 @@ class Training:
     budget: Budget = NO_BUDGET
     supplier: Callable[[Store, Queue, Workload], Supplier] | None = None
     """Makes what decides on further runs by the results; None if all runs are known."""
+    track: Sequence[str] = ()
+    """Trackers beside those of the study file."""
 
     @property
     def plan(self) -> Plan:
         """The plan that the runs belong to."""
         return self.workload.plan
+
+    @property
+    def tracked(self) -> TrackedStudy:
+        """What trackers are told of."""
+        labels = {job.run_id: label for label, job in self.jobs.items()}
+        study = self.plan.study
+        return TrackedStudy(study.name, labels, trackers_of(study, self.track))
 
 
 class Steps:
@@ -79,15 +91,16 @@ class Steps:
     def show(self, store: Store, training: Training) -> None:
         """Called when the runs have ended, to print what the command is for."""
 
+    def report(self, store: Store, training: Training) -> Document | None:
+        """Return the report that trackers attach; None if there is none."""
+
 
 def carry_out(workspace: Workspace, training: Training, steps: Steps, console: Console) -> int:
     """Train the runs that have no result yet and show the results; returns the exit status."""
     if paused := paused_words(workspace, training):
         say(console, paused, "yellow")
         return EXIT_PAUSED
-    slots = slots_for(training.plan.study, training.slots)
-    if training.plan.study.trainer is None and (why := why_no_gpu()):
-        say(console, f"{why}: training on the CPU.", "yellow")
+    slots = _find_slots(training, console)
     warn_of_full_disk(workspace, training, len(slots), console)
     jobs = list(training.jobs.values())
     workload = prepare_large(workspace, training.workload, jobs, console)
@@ -97,23 +110,49 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
     queue.enqueue(jobs)
     steps.before(store, training)
     supplier = training.supplier(store, queue, workload) if training.supplier else NoSupplier()
-    worse = worse_arms(store, workload)
+    worse, summary = worse_arms(store, workload), Summary()
     missing, training = _to_train(store, training, supplier)
-    summary = Summary()
-    if missing:
-        steps.announce(store, training, slots)
-        workload.inputs.save_small()
-        settings = replace(_settings(training), supplier=supplier, source=worse or NO_SOURCE)
-        summary = train_jobs(workspace, store, missing, slots, settings, console)
-        if summary.interrupted:
-            print_continuation(summary, len(missing) + len(summary.jobs), console)
-            return EXIT_INTERRUPTED
-    else:
-        steps.nothing_to_train(training)
+    with tracked(workspace.folder, training.tracked, console) as tracking:
+        if missing:
+            steps.announce(store, training, slots)
+            workload.inputs.save_small()
+            settings = replace(_settings(training), supplier=supplier, source=worse or NO_SOURCE)
+            settings = replace(settings, watchers=[tracking])
+            summary = train_jobs(workspace, store, missing, slots, settings, console)
+            if summary.interrupted:
+                print_continuation(summary, len(missing) + len(summary.jobs), console)
+                tracking.hurry()
+                return EXIT_INTERRUPTED
+        else:
+            steps.nothing_to_train(training)
+        training = replace(training, jobs={**training.jobs, **summary.jobs})
+        status = _show(store, training, steps, summary, worse, console)
+        if tracking.is_on:
+            send_rest(tracking, store, training.jobs.values(), steps.report(store, training))
+    return status
+
+
+def _find_slots(training: Training, console: Console) -> list[Slot]:
+    """The slots for the runs; says why they are none of a GPU that is there."""
+    study = training.plan.study
+    if study.trainer is None and (why := why_no_gpu()):
+        say(console, f"{why}: training on the CPU.", "yellow")
+    return slots_for(study, training.slots)
+
+
+def _show(
+    store: Store,
+    training: Training,
+    steps: Steps,
+    summary: Summary,
+    worse: WorseArms | None,
+    console: Console,
+) -> int:
+    """Print what the command is for, and which runs have no result; returns the exit status."""
     try:
         steps.show(store, training)
     finally:  # if `show` raises, the runs that failed may explain why
-        status = conclude(store, _wanted({**training.jobs, **summary.jobs}, worse), console)
+        status = conclude(store, _wanted(training.jobs, worse), console)
         if summary.gave_up:
             status = print_gave_up(summary.gave_up, console)
     if summary.spent:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sweep.executors.fork_server import PRELOAD_GPT
+from sweep.progress.watcher import Watcher
 from sweep.running.budget import NO_BUDGET, Budget
 from sweep.running.job_source import NO_SOURCE, JobSource
 from sweep.running.supplier import NoSupplier, Supplier
@@ -35,6 +36,8 @@ class Settings:
     """Decides which jobs come after the first ones."""
     source: JobSource = NO_SOURCE
     """Gives further jobs while others run, and may stop some."""
+    watchers: Sequence[Watcher] = ()
+    """Get every report of the scheduler, beside its display."""
 
 
 def settings_for(study: Study, *, fail_fast: bool) -> Settings:

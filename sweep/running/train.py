@@ -17,6 +17,7 @@ from sweep.executors.slots import Slot
 from sweep.progress.terminal import watch
 from sweep.progress.time_left import TimeLeft
 from sweep.progress.watcher import Stop, Summary
+from sweep.progress.watchers import Watchers
 from sweep.queue.owner import this_process
 from sweep.queue.presence import present
 from sweep.queue.queue import Queue
@@ -76,8 +77,9 @@ def train_jobs(
         surroundings = surroundings_of(store, settings.study, workspace.folder)
         with (
             present(store, settings.study),
-            watch(console, labels, total, times, surroundings) as watcher,
+            watch(console, labels, total, times, surroundings) as display,
         ):
+            watcher = Watchers([display, *settings.watchers])
             scheduler = Scheduler(queue, executor, workspace.folder, watcher, settings)
             with stopping_on_signals(scheduler, leaving=executor.outlives_scheduler):
                 return scheduler.run(jobs, source)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from sweep.study.executor_names import ExecutorName
 from sweep.study.ray_section import Ray
 from sweep.study.slurm_section import Slurm
+from sweep.study.tracker_names import TrackerName
 from trainer.execution import Execution, RunSettings
 
 
@@ -46,6 +47,8 @@ class Jobs(RunSettings):
     """Seconds that one attempt may take; `none` for no limit."""
     stop_seconds: float = Field(default=60.0, gt=0)
     """Seconds that a stopping run has for its step and checkpoint before it is killed."""
+    track: list[TrackerName] = Field(default=[], examples=[["tensorboard"]])
+    """Trackers that show the runs while they train: `"tensorboard"`, `"wandb"`, `"mlflow"`, `"trackio"`."""
 
     def execution(self) -> Execution:
         """The settings of each run."""

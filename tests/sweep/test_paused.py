@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from sweep.commands.control import pause, resume, retry
 from sweep.commands.look import status
-from sweep.commands.run import RunRequest, run
+from sweep.commands.run import RunRequest, TrainOptions, run
 from sweep.commands.training import EXIT_PAUSED
 from sweep.executors.base import Ended
 from sweep.progress.plain import PlainProgress
@@ -59,7 +59,7 @@ def test_run_of_a_paused_study_says_so_and_starts_nothing(
         "`sweep resume tiny` continues it.\n"
     )
     before = sorted(tmp_path.rglob("*")), filled.states([id_ for _, id_ in filled.run_ids("tiny")])
-    assert say(run, HERE, RunRequest(Path("s.toml"), None, {}), status=EXIT_PAUSED) == (
+    assert say(run, HERE, RunRequest(Path("s.toml"), {}, TrainOptions()), status=EXIT_PAUSED) == (
         "tiny is paused, so 6 runs to train are not started. Type `sweep resume tiny`, then this "
         "command again.\n"
     )
