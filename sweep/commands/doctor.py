@@ -186,6 +186,7 @@ def _database(workspace: Workspace) -> Finding:
         return Finding("database", "bad", str(error))
     if store is None:
         return Finding("database", "good", "none yet: the first run creates it")
-    return Finding(
-        "database", "good", f"{counted(len(store.studies()), 'study', 'studies')} in {store.url}"
-    )
+    words = f"{counted(len(store.studies()), 'study', 'studies')} in {store.url}"
+    if store.network:
+        words += f", on {store.network}: use it with one command at a time, or another with --db"
+    return Finding("database", "note" if store.network else "good", words)

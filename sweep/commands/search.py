@@ -13,6 +13,7 @@ from sweep.commands.training import (
     EXIT_DONE,
     EXIT_INTERRUPTED,
     EXIT_PAUSED,
+    open_to_train,
     print_continuation,
     print_gave_up,
 )
@@ -83,7 +84,7 @@ def _run_trials(
     plan = workload.plan
     name = trials_name(plan.study.name)
     slots = slots_for(plan.study, request.options.slots)
-    store = workspace.open_or_create()
+    store = open_to_train(workspace, console)
     save_search(store, plan, problems, request.study.resolve())
     if is_paused(store, name):
         say(console, f"{name} is paused. Type `sweep resume {name}`, then this command again.")

@@ -105,7 +105,7 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
     jobs = list(training.jobs.values())
     workload = prepare_large(workspace, training.workload, jobs, console)
     training = replace(training, workload=workload)
-    store = workspace.open_or_create()
+    store = open_to_train(workspace, console)
     queue = Queue(store, this_process())
     queue.enqueue(jobs)
     steps.before(store, training)
@@ -190,6 +190,21 @@ def paused_words(workspace: Workspace, training: Training) -> str | None:
         f"{name} is paused, so {counted(missing, 'run')} to train {'is' if missing == 1 else 'are'} not "
         f"started. Type `sweep resume {name}`, then this command again."
     )
+
+
+def open_to_train(workspace: Workspace, console: Console) -> Store:
+    """Open or create the store; warns if it is a SQLite file on a network file system."""
+    store = workspace.open_or_create()
+    if store.network:
+        say(
+            console,
+            f"{store.where} is on {store.network}: SQLite relies on file locks, which network file "
+            "systems do not always keep, so only one command at a time should write to it, from one "
+            "machine. For several, put the database on a local disk (--db sqlite:////tmp/sweep.db; the "
+            "runs stay where they are) or use Postgres (--db postgresql+psycopg://user@host/database).",
+            "yellow",
+        )
+    return store
 
 
 def warn_of_full_disk(

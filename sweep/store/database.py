@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError, SQLA
 
 from sweep.errors import EmptyStoreError, OutdatedStoreError, StoreBusyError, StoreError
 from sweep.machine.disk import free_bytes
+from sweep.machine.file_systems import network_file_system
 from sweep.store.health import REBUILD, check
 from sweep.store.ledger import STUDIES
 from sweep.store.migration import migrate
@@ -55,6 +56,8 @@ class Database:
         self.file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
         """The SQLite file; None for a server."""
         self.read_only = read_only
+        self.network = network_file_system(self.file) if self.file else None
+        """The network file system that its SQLite file lies on, such as NFS; None for a local disk."""
         if self.file and create:
             make_file(self.file)
         elif self.file and not self.file.exists():
@@ -199,10 +202,13 @@ class Database:
     def _use_log(self) -> None:
         """Let readers and a writer not wait for each other; the mode is stored in the file.
 
-        Only for databases of sweep, such as one that `sweep backup` wrote.
+        Only for databases of sweep, such as one that `sweep backup` wrote. Not on a network file
+        system: the log needs memory that all processes share (https://sqlite.org/wal.html), and a
+        rollback journal does not.
         """
+        mode = "DELETE" if self.network else "WAL"
         with self.engine.connect() as connection, contextlib.suppress(OperationalError):
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")  # fails while it is locked
+            connection.exec_driver_sql(f"PRAGMA journal_mode = {mode}")  # fails while it is locked
 
     def _create(self) -> None:
         if self.file:
