@@ -175,6 +175,8 @@ class Key:
     label: str
     tone: Tone
     shape: Shape | Literal["line", "dashes", "area"]
+    is_small: bool = False
+    """True for the sign of small points."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,6 +52,8 @@ class PlacedPanel:
 
     panel: Panel
     box: Box
+    top: float
+    """Top of its titles."""
     names_above: bool
     """True if the name of a row is above it, not at its left."""
     has_x_labels: bool
@@ -134,6 +136,7 @@ class _Grid:
                 PlacedPanel(
                     panel=panel,
                     box=box,
+                    top=top,
                     names_above=self._narrow and panel.has_rows,
                     has_x_labels=not self._shares_axes or place >= below,
                     has_y_labels=place == 0 or not self._shares_axes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from .figure import Axis, Tick
 
@@ -11,13 +11,23 @@ PADDING = 0.04
 """Room beyond the outermost values, as a fraction of the range."""
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 """Steps between ticks, times a power of ten."""
-LOG_STEPS = (1.0, 2.0, 5.0)
+LOG_STEPS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
+"""Ticks between powers of ten, from many to few."""
+MOST_LOG_TICKS = 6
 
 
 def linear_axis(
-    values: Iterable[float], title: str = "", *, ticks: int = 5, signed: bool = False
+    values: Iterable[float],
+    title: str = "",
+    *,
+    ticks: int = 5,
+    signed: bool = False,
+    whole: bool = False,
 ) -> Axis:
-    """An axis that holds all finite values, with about `ticks` ticks; `signed` writes `+0.01`."""
+    """An axis that holds all finite values, with about `ticks` ticks.
+
+    `signed` writes `+0.01`; `whole` puts ticks at whole numbers only.
+    """
     finite = [each for each in values if math.isfinite(each)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if low == high:
@@ -25,28 +35,28 @@ def linear_axis(
         low, high = low - margin, high + margin
     padding = PADDING * (high - low)
     low, high = low - padding, high + padding
-    return Axis(low=low, high=high, ticks=_ticks(low, high, ticks, signed=signed), title=title)
+    step = _step((high - low) / max(ticks, 1))
+    step = max(1.0, float(round(step))) if whole else step
+    return Axis(low=low, high=high, ticks=_ticks(low, high, step, signed=signed), title=title)
 
 
-def log_axis(
-    values: Iterable[float], title: str = "", *, steps: Sequence[float] = LOG_STEPS
-) -> Axis:
+def log_axis(values: Iterable[float], title: str = "") -> Axis:
     """A logarithmic axis that holds all positive values."""
     positive = [each for each in values if 0 < each < math.inf]
     low, high = (min(positive), max(positive)) if positive else (1.0, 10.0)
     room = max((high / low) ** PADDING, 1.05)
     low, high = low / room, high * room
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    found = [step * 10.0**power for power in powers for step in steps]
-    within = [value for value in found if low <= value <= high]
-    if len(within) > 7:
-        within = [10.0**power for power in powers if low <= 10.0**power <= high]
+    for steps in LOG_STEPS:
+        found = [step * 10.0**power for power in powers for step in steps]
+        within = [value for value in found if low <= value <= high]
+        if len(within) <= MOST_LOG_TICKS:
+            break
     ticks = [Tick(value=value, label=f"{value:.10g}") for value in within]
     return Axis(low=low, high=high, ticks=ticks, title=title, log=True)
 
 
-def _ticks(low: float, high: float, number: int, *, signed: bool) -> list[Tick]:
-    step = _step((high - low) / max(number, 1))
+def _ticks(low: float, high: float, step: float, *, signed: bool) -> list[Tick]:
     digits = max(0, -math.floor(math.log10(step)))
     if round(step * 10**digits, 6) % 1:  # a step of 2.5
         digits += 1

@@ -62,7 +62,7 @@ def _add_key(root: Element, key: Key, left: float, middle: float) -> None:
             if key.shape == "dashes":
                 line.set("stroke-dasharray", "4 3")
         case _:
-            add_symbol(group, left + 8, middle, key.shape, 5)
+            add_symbol(group, left + 8, middle, key.shape, 2.8 if key.is_small else 5)
     add_text(root, left + KEY_WIDTH, middle + 4, key.label)
 
 
@@ -85,11 +85,10 @@ def _add_panel(root: Element, placed: PlacedPanel) -> None:
     for mark in panel.marks:
         if not canvas.is_ground(mark):
             draw(inside, canvas, mark)
-    top = box.top - 8
     if panel.y.title and not panel.has_rows:
-        add_text(group, box.left, top, _within(panel.y.title, box.width), tone="muted")
-        top -= LINE
+        add_text(group, box.left, box.top - 8, _within(panel.y.title, box.width), tone="muted")
     if panel.title:
+        top = placed.top + SMALL
         title = fitted(panel.title, TEXT, box.width)
         add_text(group, box.left, top, title, tip=_if_cut(panel.title, title)).set("class", "x b")
 

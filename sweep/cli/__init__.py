@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from sweep.cli import study, first_steps, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
+from sweep.cli import study, first_steps, plot, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
 from sweep.cli.app import app
 from sweep.cli.examples import add_examples
 from sweep.cli.options import make_console
@@ -23,6 +23,7 @@ __all__ = [
     "look",
     "main",
     "models",
+    "plot",
     "results",
     "study",
     "upkeep",

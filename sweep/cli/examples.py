@@ -11,6 +11,7 @@ EXAMPLES: Mapping[str, str] = {
     "search": "studies/search.toml",
     "plan": "studies/x.toml --effect 0.01",
     "report": "x -o x.md",
+    "plot": "forest x -o forest.pdf",
     "noise": "studies/x.toml --seeds 7",
     "settle": "no-dropout --study x --max-runs 40",
     "stack": "x --dry-run",

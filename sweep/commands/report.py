@@ -12,7 +12,7 @@ from sweep.figures.source import Source
 from sweep.reports.document import Document, print_document
 from sweep.reports.formats import DEFAULT_FORMAT, Format
 from sweep.reports.search_text import search_document
-from sweep.reports.verdict_page import with_page
+from sweep.reports.verdict_page import with_page, with_search_page
 from sweep.reports.verdict_text import report_document
 from sweep.searching.results import Tuning, search_result, tuning_of
 from sweep.store.rows import StudyRow
@@ -64,7 +64,10 @@ def _report_search(store: Store, study: StudyRow, request: ReportRequest, consol
     """Print the trials of a search: they are no arms that a verdict could be about."""
     result = search_result(store, study)
     assert result is not None  # noqa: S101  (for the type checker: the plan has a search)
-    print_document(search_document(result), request.form, request.output, console)
+    document = search_document(result)
+    if request.form == "html":
+        document = with_search_page(document, Source(store, study))
+    print_document(document, request.form, request.output, console)
     return 0
 
 

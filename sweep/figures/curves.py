@@ -75,7 +75,7 @@ def difference(source: Source) -> Figure | None:
         Key(label="effect on the test result", tone="muted", shape="dashes"),
     ]
     if delta:
-        keys.append(Key(label=f"smaller than ±{delta:g}", tone="band", shape="area"))
+        keys.append(Key(label=f"too small to matter, within ±{delta:g}", tone="band", shape="area"))
     return Figure(
         kind="difference",
         title="Difference to the baseline while training",
@@ -128,7 +128,9 @@ def _panel(title: str, x: Axis, y: Axis, marks: Sequence[Mark]) -> Panel:
 
 
 def _x_axis(every: Sequence[Curve]) -> Axis:
-    return linear_axis([0.0, *(step for curve in every for step in curve.steps)], ticks=3)
+    return linear_axis(
+        [0.0, *(step for curve in every for step in curve.steps)], ticks=3, whole=True
+    )
 
 
 def _y_axis(

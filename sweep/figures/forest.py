@@ -160,9 +160,9 @@ def _within(values: Iterable[float], low: float, high: float) -> list[float]:
 def _keys(rows: Sequence[ForestRow], delta: float) -> list[Key]:
     keys = verdict_keys([row.verdict for row in rows])
     if any(row.seeds for row in rows):
-        keys.append(Key(label="one seed", tone="muted", shape="circle"))
+        keys.append(Key(label="one seed", tone="muted", shape="circle", is_small=True))
     if delta:
-        keys.append(Key(label=f"smaller than ±{delta:g}", tone="band", shape="area"))
+        keys.append(Key(label=f"too small to matter, within ±{delta:g}", tone="band", shape="area"))
     return keys
 
 

@@ -23,6 +23,8 @@ class FigureKind:
     """What a study must have for it."""
     make: Callable[[Source], Figure | None]
     """Returns None if the study has nothing to draw."""
+    shows_trials: bool = False
+    """True if a study of trials, which has no verdicts, may have it."""
 
 
 def _forest(source: Source) -> Figure | None:
@@ -47,6 +49,48 @@ def _difference(source: Source) -> Figure | None:
     from sweep.figures.curves import difference
 
     return difference(source)
+
+
+def _noise(source: Source) -> Figure | None:
+    from sweep.figures.noise import noise
+
+    return noise(source)
+
+
+def _power(source: Source) -> Figure | None:
+    from sweep.figures.power import power
+
+    return power(source)
+
+
+def _design(source: Source) -> Figure | None:
+    from sweep.figures.design import design
+
+    return design(source)
+
+
+def _race(source: Source) -> Figure | None:
+    from sweep.figures.race import race
+
+    return race(source)
+
+
+def _search(source: Source) -> Figure | None:
+    from sweep.figures.search import search
+
+    return search(source)
+
+
+def _stack(source: Source) -> Figure | None:
+    from sweep.figures.stack import stack
+
+    return stack(source)
+
+
+def _guards(source: Source) -> Figure | None:
+    from sweep.figures.guards import guards
+
+    return guards(source)
 
 
 FIGURES: Mapping[str, FigureKind] = {
@@ -75,6 +119,49 @@ FIGURES: Mapping[str, FigureKind] = {
             words="training curves as paired differences to the baseline",
             needs="training curves of arms and baseline with the same seeds, and at most 2,000 runs",
             make=_difference,
+        ),
+        FigureKind(
+            name="noise",
+            words="QQ plot of the baseline, and the spread of runs and of pairs",
+            needs="three runs of the baseline that differ",
+            make=_noise,
+        ),
+        FigureKind(
+            name="power",
+            words="the smallest effect that a number of seeds detects",
+            needs="two runs of the baseline, and an arm",
+            make=_power,
+        ),
+        FigureKind(
+            name="design",
+            words="half-normal plot of a factorial's effects",
+            needs="a factorial design with results",
+            make=_design,
+        ),
+        FigureKind(
+            name="race",
+            words="seeds that each arm of a race needed",
+            needs="a race",
+            make=_race,
+        ),
+        FigureKind(
+            name="search",
+            words="trials of a search, the best so far, importance of fields",
+            needs="a search with a finished trial",
+            make=_search,
+            shows_trials=True,
+        ),
+        FigureKind(
+            name="stack",
+            words="predicted and confirmed effects of a stack",
+            needs="a stack that was trained",
+            make=_stack,
+        ),
+        FigureKind(
+            name="guards",
+            words="changes in the metrics that may not get worse",
+            needs="a guard with an answer",
+            make=_guards,
         ),
     )
 }

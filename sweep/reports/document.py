@@ -101,11 +101,16 @@ def publish(text: str, output: Path | None, console: Console) -> None:
     if output is None:
         console.file.write(text)
         return
+    publish_bytes(text.encode(), output, console)
+
+
+def publish_bytes(content: bytes, output: Path, console: Console) -> None:
+    """Write a file, whole. Raises UserError."""
     try:
         if output.exists() and not output.is_file():  # a device or a pipe: do not replace it
-            output.write_bytes(text.encode())
+            output.write_bytes(content)
         else:
-            write_whole(Path(os.path.realpath(output)), text.encode())
+            write_whole(Path(os.path.realpath(output)), content)
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror}") from error
     say(console, f"Written to {output}.")

@@ -25,7 +25,7 @@ from sweep.reports.answer import answer, provisional_lines
 from sweep.reports.captions import caption_of
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import confounder_lines, equal_loss_lines, mixed_attempt_lines
-from sweep.reports.page_parts import page_table
+from sweep.reports.page_parts import page_table, plain_page
 from sweep.reports.provenance_text import provenance_facts
 from sweep.store.rows import ArmRow
 from sweep.study.names import BASELINE
@@ -40,6 +40,16 @@ MAX_PLAN = 60_000
 def with_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> Document:
     """The document with its page."""
     return replace(document, page=lambda: verdict_page(document, source, arms))
+
+
+def with_search_page(document: Document, source: Source) -> Document:
+    """The document of a search with its page: the figure of its trials, then its tables."""
+
+    def made() -> Page:
+        page = plain_page(document)
+        return replace(page, sections=[*_figure_sections(source), *page.sections])
+
+    return replace(document, page=made)
 
 
 def verdict_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> Page:
@@ -110,6 +120,8 @@ def _titles(report: Report, number: int) -> Iterator[str]:
 def _figure_sections(source: Source) -> Iterator[Section]:
     """A section for each figure that the study has."""
     for kind in FIGURES.values():
+        if source.is_search and not kind.shows_trials:
+            continue
         figure = kind.make(source)
         if figure is not None:
             part = PageFigure(figure=figure, caption=caption_of(kind.name))
@@ -135,7 +147,7 @@ def _plan_parts(report: Report, arms: Sequence[ArmRow]) -> Iterator[Part]:
     if any(arm.changes for arm in arms):
         yield PageTable(
             title="What each arm sets",
-            headers=["arm", "fields that differ from the baseline"],
+            headers=["arm", "sets"],
             numeric=[False, False],
             rows=[[Cell(text=harmless(arm.name)), Cell(text=_changes(arm))] for arm in arms],
         )

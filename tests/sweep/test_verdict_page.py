@@ -76,6 +76,7 @@ def test_the_page_begins_with_the_answer_and_goes_on_in_the_order_of_the_manual(
     titles = re.findall(r"<h2 id=[^>]*>(.*?)</h2>", page)
     assert titles == [
         *("Verdicts", "Effects on loss", "Loss of every seed"),
+        *("Noise", "Effects that can be detected"),
         *("Plan", "Provenance", "Confounders", "How to reproduce"),
     ]
     assert page.index('class="answer"') < page.index("<h2")
@@ -115,7 +116,7 @@ def test_every_figure_has_a_text_and_every_table_has_headers(outline: Outline) -
     figures = [
         attributes for tag, attributes in outline.tags if tag == "svg" and "role" in attributes
     ]
-    assert len(figures) == 2 * 2  # one for a screen and one for a phone
+    assert len(figures) == 2 * 4  # one for a screen and one for a phone
     ids = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     for figure in figures:

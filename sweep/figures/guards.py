@@ -1,0 +1,101 @@
+"""Guards: the change of each arm in another metric, and how much worse it may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from analysis.pictures.figure import (
+    Dots,
+    Figure,
+    Interval,
+    Key,
+    Mark,
+    Panel,
+    Rule,
+    Shape,
+    Tone,
+    row_axis,
+)
+from analysis.pictures.scale import linear_axis
+from sweep.figures.source import Source
+from sweep.figures.words import MAX_ROWS, safe
+from sweep.metrics.bounds import worst_words
+from sweep.verdicts.guards import Guard
+
+if TYPE_CHECKING:
+    from analysis.guards import GuardVerdict
+
+ROW_HEIGHT = 28.0
+SIGNS: Mapping[str, tuple[Tone, Shape]] = {
+    "not worse": ("better", "diamond"),
+    "worse": ("worse", "square"),
+    "open": ("undecided", "ring"),
+}
+
+
+def guards(source: Source) -> Figure | None:
+    """A panel for each guard with an answer; None without any."""
+    found = [guard for guard in source.report.guards if _drawn(guard)]
+    if not found:
+        return None
+    return Figure(
+        kind="guards",
+        title="Guards",
+        summary=" ".join(map(_summary, found)),
+        panels=[_panel(guard) for guard in found],
+        keys=[
+            *(Key(label=state, tone=tone, shape=shape) for state, (tone, shape) in SIGNS.items()),
+            Key(label="how much worse it may be", tone="worse", shape="dashes"),
+        ],
+    )
+
+
+def _drawn(guard: Guard) -> list[GuardVerdict]:
+    return [each for each in guard.answers.values() if each.change is not None][:MAX_ROWS]
+
+
+def _panel(guard: Guard) -> Panel:
+    scale = 100.0 if guard.bound.is_relative else 1.0
+    limit = scale * guard.bound.change
+    marks: list[Mark] = [
+        Rule(axis="x", value=0.0),
+        Rule(axis="x", value=limit, tone="worse", dashed=True),
+    ]
+    values = [0.0, limit]
+    answers = _drawn(guard)
+    for place, each in enumerate(answers):
+        tone, shape = SIGNS[each.state]
+        change = scale * (each.change or 0.0)
+        tip = f"{safe(each.arm)}: {_shown(guard, each.change)}, {each.state}"
+        if each.low is not None and each.high is not None:
+            low, high = scale * each.low, scale * each.high
+            marks.append(Interval(y=place, low=low, high=high, tone=tone, tip=tip))
+            values += [end for end in (low, high) if math.isfinite(end)]
+        dot = Dots(points=[(change, place)], tone=tone, shape=shape, radius=4.5, tips=[tip])
+        marks.append(dot)
+        values.append(change)
+    unit = "%" if guard.bound.is_relative else safe(guard.metric.unit)
+    return Panel(
+        title=f"{safe(guard.metric.title)}: {worst_words(guard.bound)}",
+        x=linear_axis(values, f"change{f', {unit}' if unit else ''}", ticks=6, signed=True),
+        y=row_axis([safe(each.arm) for each in answers]),
+        marks=marks,
+        height=ROW_HEIGHT * len(answers),
+        has_rows=True,
+        notes=[f"{_shown(guard, each.change)}, {each.state}" for each in answers],
+    )
+
+
+def _shown(guard: Guard, change: float | None) -> str:
+    value = change or 0.0
+    text = f"{100 * value:+.1f}%" if guard.bound.is_relative else f"{value:+.3g}"
+    return text.replace("-", "−")
+
+
+def _summary(guard: Guard) -> str:
+    told = [
+        f"{safe(each.arm)} {_shown(guard, each.change)}, {each.state}" for each in _drawn(guard)
+    ]
+    return f"{safe(guard.metric.title)} may be {worst_words(guard.bound)}: {'; '.join(told)}."
