@@ -106,6 +106,16 @@ class Workspace:
             else "no study was run here yet; name a study file (`sweep init` writes one)"
         )
 
+    def named_file(self, path: Path) -> Path:
+        """Return a study file that a command line gives, perhaps by the name of a study trained here.
+
+        A word that is neither is returned as it is: reading it says what is wrong.
+        """
+        word = str(path)
+        store = None if is_path(word) else self.open_to_read_if_any()
+        study = store.study_if_any(word) if store else None
+        return Path(study.path) if study and not study.imported else path
+
     def imported_study(self, word: str | None) -> StudyRow | None:
         """Return the study of that name, or the latest for None, if it was imported; else None."""
         if word is not None and is_path(word):

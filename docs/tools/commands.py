@@ -14,7 +14,7 @@ from docs.tools.markdown import either, table
 from sweep.cli import app
 from sweep.cli.examples import EXAMPLES
 
-OPTIONS_OF_ALL = {"--runs", "--db", "--help"}
+OPTIONS_OF_ALL = {"--runs", "--db", "--help", "--quiet", "--debug"}
 """Options that the page describes once, above the commands."""
 ROOT = typer.main.get_command(app)
 

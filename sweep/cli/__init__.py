@@ -8,6 +8,7 @@ import sys
 
 from sweep.cli import study, first_steps, plot, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
 from sweep.cli.app import app
+from sweep.cli.common import DEBUG, add_common_options
 from sweep.cli.examples import add_examples
 from sweep.cli.options import make_console
 from sweep.errors import RunnerLostError
@@ -29,8 +30,11 @@ __all__ = [
     "upkeep",
 ]
 
-add_examples(app)
-add_examples(data.data, "data ")
+GROUPS = {"": app, "data ": data.data}
+"""The groups of commands, by the words above them."""
+for above, group in GROUPS.items():
+    add_examples(group, above)
+    add_common_options(group)
 
 EXIT_FAILED = 1
 EXIT_USER_ERROR = 2
@@ -46,7 +50,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        if os.environ.get("SWEEP_DEBUG"):
+        if os.environ.get(DEBUG):
             raise
         sys.exit(_print_error(error))
     except KeyboardInterrupt:

@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
+from sweep.cli.common import DebugOption, QuietOption, note
+from sweep.cli.group import Group
+
+DISTRIBUTION = "gpt-sweep"
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
 app = typer.Typer(
     name="sweep",
+    cls=Group,
     help="Which changes to a GPT training run are real? Trains each with several seeds and tests them.",
+    epilog="`sweep COMMAND --help` shows the options of a command, and an example.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings=HELP_OPTIONS,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            found = version(DISTRIBUTION)
+        except PackageNotFoundError:
+            found = "(a checkout that is not installed)"
+        typer.echo(f"sweep {found}, Python {platform.python_version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
 ) -> None:
-    if debug:
-        os.environ["SWEEP_DEBUG"] = "1"
+    note(quiet=quiet, debug=debug)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sweep.cli import completion
 from sweep.cli.app import app
 from sweep.cli.options import (
     RUNS,
@@ -19,11 +20,19 @@ from sweep.cli.options import (
 
 AllRuns = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN|ARM]", help="A run or an arm; the whole study if left out."),
+    typer.Argument(
+        metavar="[RUN|ARM]",
+        help="A run or an arm; the whole study if left out.",
+        autocompletion=completion.runs_and_arms,
+    ),
 ]
 NamedRuns = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN|ARM]", help="A run or an arm; all runs of --study if left out."),
+    typer.Argument(
+        metavar="[RUN|ARM]",
+        help="A run or an arm; all runs of --study if left out.",
+        autocompletion=completion.runs_and_arms,
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sweep.cli.app import app
+from sweep.cli.group import Group
 from sweep.cli.options import (
     RUNS,
     Database,
@@ -21,6 +22,7 @@ from sweep.cli.options import (
 )
 
 data = typer.Typer(
+    cls=Group,
     help="Prepare, list and remove encoded corpora.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -34,7 +36,9 @@ def prepare(study: StudyFile, override: OverrideOption = None, runs: Folder = RU
     from sweep.commands.data import prepare as command
 
     workspace = open_workspace(runs, None)
-    raise typer.Exit(command(workspace, study, read_overrides(override), make_console()))
+    raise typer.Exit(
+        command(workspace, workspace.named_file(study), read_overrides(override), make_console())
+    )
 
 
 @data.command(name="list")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from sweep.cli import completion
+from sweep.cli.common import QUIET
 from sweep.reports.formats import Format, file_suffixes, format_of_file
 from sweep.study.executor_names import ExecutorName
 from sweep.study.tracker_names import TrackerName
@@ -71,17 +73,31 @@ OverrideOption = Annotated[
     ),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop when a run fails for good.")]
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", parser=home_path, help="A study file.")]
+StudyFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STUDY",
+        parser=home_path,
+        help="A study file, or the name of a study that was run here.",
+        autocompletion=completion.studies,
+    ),
+]
 StudyWord = Annotated[
     str | None,
     typer.Argument(
         metavar="[STUDY]",
         parser=home_word,
         help="A study's file or name; the one last run if left out.",
+        autocompletion=completion.studies,
     ),
 ]
 RunWord = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's id or its beginning, or ARM/SEED.")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's id or its beginning, or ARM/SEED.",
+        autocompletion=completion.runs,
+    ),
 ]
 StudyOption = Annotated[
     str | None,
@@ -90,6 +106,7 @@ StudyOption = Annotated[
         metavar="STUDY",
         parser=home_word,
         help="A study's file or name; the one last run if left out.",
+        autocompletion=completion.studies,
     ),
 ]
 FormatOption = Annotated[
@@ -144,7 +161,7 @@ def make_console(*, stderr: bool = False) -> Console:
     """Return the console that a command prints to."""
     from sweep.terminal.console import SafeConsole
 
-    return SafeConsole(stderr=stderr)
+    return SafeConsole(stderr=stderr, brief=bool(os.environ.get(QUIET)) and not stderr)
 
 
 def read_overrides(words: list[str] | None) -> Overrides:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sweep.cli import completion
 from sweep.cli.app import app
 from sweep.cli.budget import MaxHours, MaxRuns, read_budget
 from sweep.cli.numbers import Range, number_option
@@ -78,8 +79,10 @@ def run(
     budget = read_budget(max_runs, max_hours)
     options = TrainOptions(slots, fail_fast, budget, track or ())
     overrides = read_overrides(override)
-    request = RunRequest(study, overrides, options, executor_choice(executor, ray_address))
-    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+    workspace = open_workspace(runs, db)
+    file = workspace.named_file(study)
+    request = RunRequest(file, overrides, options, executor_choice(executor, ray_address))
+    raise typer.Exit(command(workspace, request, make_console()))
 
 
 @app.command()
@@ -100,8 +103,10 @@ def search(
 
     options = TrainOptions(slots, fail_fast, track=track or ())
     overrides = read_overrides(override)
-    request = RunRequest(study, overrides, options, executor_choice(executor, ray_address))
-    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+    workspace = open_workspace(runs, db)
+    file = workspace.named_file(study)
+    request = RunRequest(file, overrides, options, executor_choice(executor, ray_address))
+    raise typer.Exit(command(workspace, request, make_console()))
 
 
 @app.command()
@@ -123,8 +128,9 @@ def plan(
     from sweep.commands.plan import PlanRequest
     from sweep.commands.plan import plan as command
 
+    workspace = open_workspace(runs, db)
     request = PlanRequest(
-        study,
+        workspace.named_file(study),
         slots,
         read_overrides(override),
         tokens_per_second=tokens_per_second,
@@ -134,7 +140,7 @@ def plan(
         form=form,
         executor=executor_choice(executor, ray_address),
     )
-    raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+    raise typer.Exit(command(workspace, request, make_console()))
 
 
 @app.command()
@@ -221,7 +227,11 @@ def noise(
 def settle(
     arm: Annotated[
         str | None,
-        typer.Argument(metavar="[ARM]", help="An undecided arm; all of them if left out."),
+        typer.Argument(
+            metavar="[ARM]",
+            help="An undecided arm; all of them if left out.",
+            autocompletion=completion.arms,
+        ),
     ] = None,
     study: StudyOption = None,
     slots: Slots = None,

@@ -10,7 +10,7 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -22,7 +22,8 @@ from sweep.commands.imports import Imports, read_imports
 from sweep.errors import listed
 from sweep.machine.disk import existing, free_bytes
 from sweep.machine.processors import available_cores, find_gpus, torch_has_cuda, why_no_gpu
-from sweep.terminal.console import say
+from sweep.reports.document import as_json, publish
+from sweep.terminal.console import is_brief, say
 from sweep.workspace import Workspace
 from trainer.errors import UserError
 from trainer.sources.time_limit import call_within
@@ -45,18 +46,23 @@ class Finding(NamedTuple):
     words: str
 
 
-def doctor(workspace: Workspace, console: Console) -> int:
-    """Check this machine; exit status 1 if runs would fail."""
+def doctor(workspace: Workspace, console: Console, form: Literal["table", "json"] = "table") -> int:
+    """Check this machine; exit status 1 if runs would fail. A brief console gets the problems only."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     findings = list(_examine(workspace))
-    for finding in findings:
+    bad = sum(finding.grade == "bad" for finding in findings)
+    if form == "json":
+        publish(as_json([finding._asdict() for finding in findings]), None, console)
+        return 1 if bad else 0
+    shown = [each for each in findings if each.grade == "bad" or not is_brief(console)]
+    for finding in shown:
         mark, style = MARKS[finding.grade]
         table.add_row(Text(mark, style), finding.what, Text(finding.words))
-    console.print(table)
-    bad = sum(finding.grade == "bad" for finding in findings)
+    if shown:
+        console.print(table)
     say(console, f"Problems to fix first: {bad}." if bad else "Ready: sweep run STUDY")
     return 1 if bad else 0
 

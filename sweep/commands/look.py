@@ -1,14 +1,13 @@
-"""`sweep status`, `list` and `log`: show studies and what runs printed."""
+"""`sweep status` and `sweep log`: show the states of runs, and what they printed."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -17,9 +16,11 @@ from rich.text import Text
 
 from analysis.tables.names import WRAP_WIDTH, short_names
 from sweep.errors import listed
+from sweep.reports.document import as_json, publish
+from sweep.reports.run_page import attempt_line
 from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
-from sweep.store.rows import AttemptRow, RunNotice, RunRow, StudyRow
+from sweep.store.rows import RunNotice, RunRow, StudyRow
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
@@ -40,10 +41,18 @@ STATES = (
 LOG_LINES = 20
 
 
-def status(workspace: Workspace, word: str | None, console: Console) -> int:
+def status(
+    workspace: Workspace,
+    word: str | None,
+    console: Console,
+    form: Literal["table", "json"] = "table",
+) -> int:
     """Print run states by arm, and a line for each run that failed, diverged or is retried."""
     store = workspace.open_to_read()
     study = store.study(workspace.study_name(word))
+    if form == "json":
+        publish(as_json(_status_json(store, study)), None, console)
+        return 0
     if study.paused:
         say(console, f"Paused: `sweep resume {study.name}` continues it.", "yellow")
     say(console, f"{study.name} ({study.path})")
@@ -52,6 +61,19 @@ def status(workspace: Workspace, word: str | None, console: Console) -> int:
         say(console, _run_line(workspace, store, run))
     say(console, "A run is named by the beginning of its id or as ARM/SEED: `sweep show ARM/SEED`.")
     return 0
+
+
+def _status_json(store: Store, study: StudyRow) -> dict[str, Any]:
+    counts = store.states_by_arm(study.name)
+    return {
+        "study": study.name,
+        "path": study.path,
+        "paused": study.paused,
+        "arms": {
+            arm: {state.value: states[state] for state in STATES} for arm, states in counts.items()
+        },
+        "runs": [run._asdict() for run in store.notices(study.name)],
+    }
 
 
 def _states_by_arm(counts: Mapping[str, Counter[RunState]], width: int) -> Table:
@@ -94,36 +116,6 @@ def _retries(store: Store, run: RunNotice) -> str:
     return f"  failed {times}{wait}; last: {reasons[-1] if reasons else 'unknown'}"
 
 
-def list_studies(workspace: Workspace, console: Console) -> int:
-    """Print all studies, the latest first."""
-    store = workspace.open_to_read()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("study", "arms", "runs", "done", "last run", "file"):
-        justify: Literal["left", "right"] = "right" if title in {"arms", "runs", "done"} else "left"
-        table.add_column(title, justify=justify, overflow="fold")  # names and paths whole
-    for study in store.studies():
-        counts = store.states_by_arm(study.name)
-        total = sum(counts.values(), Counter[RunState]())
-        numbers = len(counts), total.total(), total[RunState.DONE]
-        last = "running" if total[RunState.RUNNING] else _ago(store, study)
-        table.add_row(study.name, *map(str, numbers), last, _from_here(study.path))
-    console.print(table)
-    return 0
-
-
-def _from_here(path: str) -> str:
-    """Return the shorter of a path and the same path relative to the working directory."""
-    return min(path, os.path.relpath(path), key=len)
-
-
-def _ago(store: Store, study: StudyRow) -> str:
-    """Say how long ago a run of the study last ended, or the study was last run."""
-    if study.imported:
-        return f"imported {duration(time.time() - study.last_run)} ago"
-    last = max(study.last_run, store.last_end(study.name))
-    return f"{duration(time.time() - last)} ago"
-
-
 @dataclass(frozen=True)
 class LogRequest:
     """Arguments of `sweep log`."""
@@ -132,6 +124,7 @@ class LogRequest:
     study: str | None
     whole: bool = False
     """True to show all lines instead of the last ones."""
+    form: Literal["table", "json"] = "table"
 
 
 def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
@@ -139,6 +132,9 @@ def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
     store = workspace.open_to_read()
     found = find_run(store, request.run, workspace.study_name(request.study))
     run = found.run
+    if request.form == "json":
+        publish(as_json(_log_json(workspace, store, run)), None, console)
+        return 0
     if found.place:
         say(console, f"{request.run} of {found.place.study}, run {run.id[:12]}")
     attempts = store.attempts(run.id)
@@ -146,18 +142,28 @@ def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
         say(console, f"The run is {run.state} and has not started.")
         return 0
     for attempt in attempts:
-        say(console, _attempt_line(attempt))
+        say(console, f"attempt {attempt_line(attempt)}")
     path = RunDirectory(workspace.folder / directory_name(run.id)).log
     lines = _lines(path)
     shown = lines if request.whole else lines[-LOG_LINES:]
     if len(shown) < len(lines):
         say(console, f"… {counted(len(lines) - len(shown), 'line')} before these: --all shows them")
     for line in shown:
-        say(console, line)
+        console.print(Text(line), soft_wrap=not console.is_terminal)  # also if it is brief
     if not lines:
         imported = found.place is not None and bool(store.study(found.place.study).imported)
         say(console, _without_output(run, path.parent, imported=imported))
     return 0
+
+
+def _log_json(workspace: Workspace, store: Store, run: RunRow) -> dict[str, Any]:
+    path = RunDirectory(workspace.folder / directory_name(run.id)).log
+    return {
+        "id": run.id,
+        "state": run.state,
+        "attempts": [vars(attempt) for attempt in store.attempts(run.id)],
+        "lines": _lines(path),
+    }
 
 
 def _without_output(run: RunRow, directory: Path, *, imported: bool) -> str:
@@ -179,12 +185,3 @@ def _lines(path: Path) -> list[str]:
     except OSError:
         return []
     return ["".join(c for c in line if c.isprintable() or c == "\t") for line in text.splitlines()]
-
-
-def _attempt_line(attempt: AttemptRow) -> Text:
-    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(attempt.claimed))
-    outcome = attempt.outcome or "running"
-    peak = f", {attempt.peak_bytes / 2**20:,.0f} MiB" if attempt.peak_bytes else ""
-    lasted = f" after {attempt.ended - attempt.claimed:.1f} s" if attempt.ended else ""
-    reason = f": {attempt.reason}" if attempt.reason else ""
-    return Text(f"attempt {attempt.number}, {began}: {outcome}{lasted}{peak}{reason}")

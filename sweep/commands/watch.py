@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
 
 from sweep.errors import StoreBusyError
-from sweep.progress.drawing import draw, drawn_text
+from sweep.progress.drawing import draw
 from sweep.progress.follower import Follower, News
 from sweep.progress.gauges import Gauge
 from sweep.progress.screen import Screen
 from sweep.queue.presence import is_present
+from sweep.reports.document import as_json, publish
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.terminal.live import ResizableLive
@@ -26,18 +29,32 @@ PLAIN_WIDTH = 100
 NOTHING = Screen(total=0, ended=0)
 
 
-def watch(workspace: Workspace, word: str | None, console: Console, *, once: bool = False) -> int:
+@dataclass(frozen=True)
+class WatchRequest:
+    """The arguments of `sweep watch`."""
+
+    study: str | None = None
+    once: bool = False
+    """True to print the display once; so it is done if the output is no terminal."""
+    form: Literal["table", "json"] = "table"
+
+
+def watch(workspace: Workspace, request: WatchRequest, console: Console) -> int:
     """Show a study's progress until all its runs have ended, or until Ctrl-C; the exit status.
 
-    Reads only. With `once`, and if the output is no terminal, the display is printed once.
+    Reads only.
     """
     store = workspace.open_to_read()
-    study = store.study(workspace.study_name(word))
+    study = store.study(workspace.study_name(request.study))
     surroundings = surroundings_of(store, study.name, workspace.folder)
     view = View(Follower(workspace, store, study, surroundings), store, study.name, console)
     view.read()
     moves_cursor = console.is_terminal and not console.is_dumb_terminal
-    if moves_cursor and not once and not view.follower.is_over:
+    if request.form == "json":
+        view.follower.measure()
+        publish(as_json(asdict(view.latest())), None, console)
+        return 0
+    if moves_cursor and not request.once and not view.follower.is_over:
         _follow(view, console)
     view.follower.measure()
     view.print_now()
@@ -62,8 +79,7 @@ class View:
         """Read the database; if it is written to at this moment, the last state stays."""
         try:
             self.news += self.follower.update()
-            trained = is_present(self._store, self._study)
-            self.screen = self.follower.screen(trained=trained)
+            self.screen = self.latest()
         except StoreBusyError:
             if self.screen is NOTHING:
                 raise
@@ -78,16 +94,17 @@ class View:
         unicode = self._console.encoding.startswith("utf")
         return draw(self.screen, width, height - 1, unicode=unicode)
 
+    def latest(self) -> Screen:
+        """The display as it is now."""
+        return self.follower.screen(trained=is_present(self._store, self._study))
+
     def print_now(self) -> None:
-        """Print the display as it is now, whole."""
-        self.screen = self.follower.screen(trained=is_present(self._store, self._study))
+        """Print it whole."""
+        self.screen = self.latest()
         width = self._console.width if self._console.is_terminal else PLAIN_WIDTH
         lines = draw(self.screen, width, 10_000, unicode=self._console.encoding.startswith("utf"))
-        if self._console.is_terminal:
-            for line in lines:
-                self._console.print(line, soft_wrap=True)
-        else:
-            say(self._console, drawn_text(lines))
+        for line in lines:
+            self._console.print(line, soft_wrap=True)
 
 
 def _follow(view: View, console: Console) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 from rich.console import Console
+from rich.text import Text
 
 from analysis.tables.names import short_names
 from analysis.tables.table import Column, Row, T, left_out, rich_table
 from sweep.reports.formats import DEFAULT_FORMAT, FORMATS, Format
-from sweep.terminal.console import say
+from sweep.terminal.console import is_brief, say
 from trainer.errors import UserError
 from trainer.files import write_whole
 
@@ -86,6 +87,8 @@ def print_parts(document: Document, console: Console) -> None:
 
 def print_some(parts: Sequence[str | Table[Any]], console: Console) -> None:
     """Print these sentences and tables, as wide as the console."""
+    if is_brief(console) and parts and all(isinstance(part, str) for part in parts):
+        console.print(Text(str(parts[0])), soft_wrap=True)  # the result is a sentence
     for part in parts:
         if isinstance(part, str):
             say(console, part)

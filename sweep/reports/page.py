@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sweep.reports.document import Table, print_some
 from sweep.reports.plot import Series, plot
-from sweep.terminal.console import say
+from sweep.terminal.console import is_brief, say
 from sweep.terminal.printable import printable
 
 MAX_PLOT_WIDTH = 100
@@ -41,8 +41,8 @@ Part = str | Facts | Plot | Table[Any]
 
 
 def print_page(parts: Sequence[Part], console: Console) -> None:
-    """Print the parts, as wide as the console."""
-    for part in parts:
+    """Print the parts, as wide as the console; of a brief one, only the first."""
+    for part in parts[:1] if is_brief(console) else parts:
         if isinstance(part, Facts):
             _print_facts(part, console)
         elif isinstance(part, Plot):

@@ -18,7 +18,9 @@ MIN_WIDTH = 72
 class SafeConsole(Console):
     """Prints text literally, because names and paths come from files of other people."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401  (rich's options)
+    def __init__(self, *, brief: bool = False, **options: Any) -> None:  # noqa: ANN401  (rich's options)
+        self.brief = brief
+        """True to leave out all sentences: `--quiet`."""
         # rich would read markup or an emoji code in a path
         super().__init__(highlight=False, markup=False, emoji=False, **options)
 
@@ -49,6 +51,16 @@ class SafeConsole(Console):
 
 
 def say(console: Console, sentence: str | Text, style: str = "") -> None:
-    """Print a sentence: wrapped between words on a terminal, on one line elsewhere."""
+    """Print a sentence: wrapped between words on a terminal, on one line elsewhere.
+
+    A brief console leaves it out.
+    """
+    if is_brief(console):
+        return
     text = Text(sentence, style) if isinstance(sentence, str) else sentence
     console.print(text, soft_wrap=not console.is_terminal)
+
+
+def is_brief(console: Console) -> bool:
+    """True if a console prints results and errors only."""
+    return isinstance(console, SafeConsole) and console.brief

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.commands.watch import watch
+from sweep.commands.watch import WatchRequest, watch
 from sweep.progress.follower import Follower
 from sweep.queue.control import pause
 from sweep.store.places import find_places
@@ -22,7 +22,7 @@ from trainer.rundir.directory import Event
 def seen(workspace: Workspace, word: str | None = None) -> str:
     console = SafeConsole(file=io.StringIO())
     with console.capture() as captured:
-        assert watch(workspace, word, console) == 0
+        assert watch(workspace, WatchRequest(word), console) == 0
     return captured.get()
 
 
