@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .figure import Figure, Key, Panel
+from .sizes import Size
 from .text_width import fitted, text_width
 from .tones import COLOURS
 
@@ -24,28 +24,6 @@ LARGEST_LABEL = 0.3
 """Share of a panel's width that names of rows take at most."""
 POINTS_PER_INCH = 96.0
 """Points of a page in an inch."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Size:
-    """Width and text of a figure for one use."""
-
-    width: float
-    """Inches."""
-    font: float
-    """Size of its text, in points of 1/72 inch."""
-    least_height: float = 0.0
-    """Inches."""
-    narrow: bool = False
-    """True if panels go below each other as on a phone."""
-
-
-SIZES: Mapping[str, Size] = {
-    "column": Size(width=3.4, font=7, narrow=True),
-    "page": Size(width=7.0, font=8),
-    "slide": Size(width=10.0, font=12, least_height=5.6),
-}
-"""Sizes by name: a column or the width of a page in print, and a slide."""
 
 
 def figure_bytes(figure: Figure, kind: FileKind, size: Size) -> bytes:

@@ -94,7 +94,7 @@ def _word(parameter: Any) -> str:  # noqa: ANN401  (click's own)
 
 def _meaning(parameter: Any, values: tuple[str, ...]) -> str:  # noqa: ANN401  (click's own)
     words = [parameter.help or ""]
-    if values and not parameter.is_flag:
+    if values and not getattr(parameter, "is_flag", False):
         words.append(f"{either(values)}.")
     if parameter.required and parameter.param_type_name == "option":
         words.append("Required.")

@@ -27,7 +27,8 @@ def note(*, quiet: bool, debug: bool) -> None:
 def add_common_options(app: typer.Typer) -> None:
     """Give each command of `app` these options. Typer reads them from the command's signature."""
     for command in app.registered_commands:
-        if command.callback:
+        known = inspect.signature(command.callback).parameters if command.callback else {}
+        if command.callback and not OPTIONS.keys() <= known.keys():
             command.callback = _with_options(command.callback)
 
 

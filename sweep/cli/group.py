@@ -28,7 +28,7 @@ class Group(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  (typer's own)
         """Write the commands section by section, each with an example."""
-        if self.commands.keys().isdisjoint(name for names in SECTIONS.values() for name in names):
+        if ctx.parent is not None:  # `sweep data`: few commands, in one list
             super().format_commands(ctx, formatter)
             return
         known = {name for names in SECTIONS.values() for name in names}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from analysis.pictures.files import SIZES
+from analysis.pictures.sizes import SIZES
 from sweep.cli.app import app
 from sweep.cli.options import (
     RUNS,

@@ -40,7 +40,8 @@ def plot(workspace: Workspace, request: PlotRequest, console: Console) -> int:
     that has nothing to draw.
     """
     form = file_kind(request.output)
-    from analysis.pictures.files import SIZES, figure_bytes
+    from analysis.pictures.files import figure_bytes
+    from analysis.pictures.sizes import SIZES
     from sweep.figures.source import Source
 
     store = workspace.open_to_read()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from analysis.pictures.files import SIZES, figure_bytes
+from analysis.pictures.files import figure_bytes
+from analysis.pictures.sizes import SIZES
 from analysis.pictures.svg import svg_figure
 from sweep.commands.import_ import ImportRequest, import_results
 from sweep.commands.plot import SUFFIXES, PlotRequest, file_kind, plot
