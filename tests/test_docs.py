@@ -12,8 +12,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from docs.tools.commands import COMMANDS as EVERY_COMMAND
 from sweep.cli import app
 from sweep.study.slurm_section import Slurm
+from tests.pages import PAGES as PAGES_WITH_COMMANDS
+from tests.pages import inline_commands, shown_commands
 from tests.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent
@@ -126,3 +129,27 @@ def _text(node: ast.expr) -> str:
 def test_the_page_of_errors_has_messages_as_the_code_has_them(message: str) -> None:
     pattern = ".*".join(re.escape(part) for part in message.split("…"))
     assert re.search(pattern, texts_of_code())
+
+
+IN_TEXT = [
+    (str(page.relative_to(ROOT)), command)
+    for page in PAGES_WITH_COMMANDS
+    for command in [*inline_commands(page), *(each.line for each in shown_commands(page))]
+]
+
+
+def test_every_command_in_a_text_exists_with_its_options() -> None:
+    assert len(IN_TEXT) > 200
+    assert [f"{page}: {command}" for page, command in IN_TEXT if not exists(command)] == []
+
+
+def exists(shown: str) -> bool:
+    """True if a command that a page names is one, and all options that stand behind it are its."""
+    words = [word for word in re.split(r"[\s=]+", shown.partition("#")[0]) if word][1:]
+    name = " ".join(words[:2]) if words[0] == "data" else words[0]
+    if name in {"COMMAND", "data", "--debug"}:
+        return True
+    options = {word for word in words if re.fullmatch(r"--[a-z-]+", word)}
+    parameters = EVERY_COMMAND[name].params if name in EVERY_COMMAND else []
+    known = {opt for each in parameters for opt in (*each.opts, *each.secondary_opts)}
+    return name in EVERY_COMMAND and ("--command" in options or options <= known | {"--help"})

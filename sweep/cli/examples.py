@@ -16,7 +16,7 @@ EXAMPLES: Mapping[str, str] = {
     "settle": "no-dropout --study x --max-runs 40",
     "stack": "x --dry-run",
     "init": "studies/x.toml",
-    "import": "runs.csv --study x --column arm=config.name",
+    "import": "runs.csv --study mine --column arm=config.name",
     "status": "x",
     "watch": "x",
     "list": "--runs ../runs",
