@@ -29,8 +29,9 @@ class Shown:
 
     @property
     def words(self) -> list[str]:
-        """Its words after `sweep`; words in square brackets can be left out, and are."""
-        return shlex.split(OPTIONAL.sub("", self.line), comments=True)[1:]
+        """Its words after `sweep`, without what can be left out: `[--force]`, `or ARM`."""
+        words = shlex.split(OPTIONAL.sub("", self.line), comments=True)[1:]
+        return words[: words.index("or")] if "or" in words else words
 
 
 def shown_commands(page: Path) -> list[Shown]:

@@ -67,7 +67,8 @@ def _referred(field: Schema) -> Schema:
 def fields_of_section(name: str) -> str:
     """A table of the fields of one of a study's tables. Raises KeyError for an unknown one."""
     model = sections()[name]
-    prefix = "" if name == ROOT else f"{name.removeprefix('baseline.')}."
+    has_prefix = name != ROOT and "NAME" not in name
+    prefix = f"{name.removeprefix('baseline.')}." if has_prefix else ""
     rows = [
         (
             f"`{prefix}{field}`",

@@ -28,6 +28,8 @@ OF_COMMANDS = {
     ("backup", "FILE"): "copy.db",
     ("export", "DIR"): "exported",
     ("evaluate", "DIR"): "gpt2",
+    ("compare", "A"): "baseline",
+    ("compare", "B"): "no-dropout",
 }
 """What stands for a placeholder in one command."""
 STATUSES = {
@@ -39,6 +41,7 @@ NOT_RUN = {
     "it uploads to the Hugging Face Hub",
     "it needs a Postgres server; tests/sweep has tests on one",
     "it needs a clone of nanoGPT",
+    "it needs a Slurm cluster; tests/sweep has tests on one",
 }
 """The reasons for which commands are not run."""
 
