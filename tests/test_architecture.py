@@ -44,6 +44,7 @@ LIGHT_FOR_SWEEP = {
     "trainer.weights.pretrained",
     "trainer.recipe",
     "trainer.recipe_forms",
+    "trainer.sharing",
     "trainer.sources.compression",
     "trainer.sources.source",
     "trainer.sources.time_limit",
@@ -54,15 +55,14 @@ HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"
 ROOMS = {
     "sweep": [
         *("__main__", "__init__", "analysis", "notebook", "cli", "commands", "reports", "pages"),
-        *("figures", "models"),
-        *("running", "searching", "trackers", "verdicts", "forecast", "upkeep", "importing"),
-        *("drafting", "queue", "progress", "noise", "history", "workload", "workspace"),
-        *("design", "trainers", "executors", "store", "study"),
+        *("figures", "models", "running", "searching", "trackers", "verdicts", "forecast"),
+        *("upkeep", "importing", "drafting", "queue", "progress", "noise", "history"),
+        *("workload", "workspace", "design", "trainers", "executors", "store", "study"),
         *("metrics", "terminal", "machine", "errors", "bootstrap"),
     ],
     "trainer": [
         *("tools", "processes", "scripts", "training", "weights", "rundir", "corpora", "sources"),
-        *("recipe_forms", "execution", "tokens", "recipe", "tokenizer_names"),
+        *("recipe_forms", "execution", "sharing", "tokens", "recipe", "tokenizer_names"),
         *("words", "files", "errors"),
     ],
 }

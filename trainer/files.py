@@ -65,6 +65,11 @@ def lock(descriptor: int, *, wait: bool) -> bool:
     return True
 
 
+def share_lock(descriptor: int) -> None:
+    """Take the flock of an open file together with others; waits while a process has it alone."""
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -11,6 +11,7 @@ from typing import Any
 from sweep.errors import RunnerLostError
 from sweep.executors.base import Ended, OfThisMachine
 from sweep.executors.fork_server import Server
+from sweep.executors.mps import MpsDaemon
 from sweep.executors.slots import Slot
 
 MAX_RESTARTS = 3
@@ -22,7 +23,14 @@ KILL_TIMEOUT = 10.0
 class LocalExecutor(OfThisMachine):
     """One process per run. If the server ends, it is replaced and its runs are reported as lost."""
 
-    def __init__(self, slots: Sequence[Slot], start_server: Callable[[], Server] = Server) -> None:
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        start_server: Callable[[], Server] = Server,
+        daemon: MpsDaemon | None = None,
+    ) -> None:
+        """`daemon`: the one that the slots need, which is stopped at the end."""
+        self._daemon = daemon
         self._start_server = start_server
         self._slots = {slot.name: slot for slot in slots}
         self._running: set[Path] = set()
@@ -83,6 +91,8 @@ class LocalExecutor(OfThisMachine):
 
     def close(self) -> None:
         self._server.close()
+        if self._daemon:
+            self._daemon.stop()
 
     def _ends(self, messages: list[dict[str, Any]]) -> list[Ended]:
         """Return the runs that have ended according to the server's messages."""

@@ -11,6 +11,7 @@ from sweep.executors.base import Executor
 from sweep.executors.fork_server import Server
 from sweep.executors.inline import InlineExecutor
 from sweep.executors.local import LocalExecutor
+from sweep.executors.mps import start_mps, with_mps
 from sweep.executors.ray.executor import make_ray_executor, ray_slots
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot, find_slots, take_inventory
@@ -54,7 +55,8 @@ def make_executor(settings: ExecutorSettings) -> Executor:
 def _slots_here(study: Study, number: int | None) -> list[Slot]:
     """The slots of this machine."""
     there = take_inventory(with_torch=study.trainer is None)
-    return find_slots(number, study.jobs.gpus_per_run, there)
+    jobs = study.jobs
+    return find_slots(number, jobs.gpus_per_run, there, mixed=jobs.mixed_devices)
 
 
 def _one_slot(study: Study, number: int | None) -> list[Slot]:
@@ -63,7 +65,9 @@ def _one_slot(study: Study, number: int | None) -> list[Slot]:
 
 
 def _local(settings: ExecutorSettings) -> Executor:
-    return LocalExecutor(settings.slots, partial(Server, preload=settings.preload))
+    daemon = start_mps(settings.slots)
+    server = partial(Server, preload=settings.preload)
+    return LocalExecutor(with_mps(settings.slots, daemon), server, daemon)
 
 
 def _inline(settings: ExecutorSettings) -> Executor:

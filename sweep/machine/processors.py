@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from itertools import takewhile
@@ -76,6 +77,31 @@ def _installed_gpus() -> tuple[str, ...]:
 def installed_gpus() -> list[str]:
     """The numbers of the NVIDIA GPUs of this machine, by nvidia-smi, or else by their devices."""
     return list(_installed_gpus())
+
+
+def gpu_names(gpus: Sequence[str]) -> list[str]:
+    """The product names of GPUs that are named as CUDA_VISIBLE_DEVICES does: by number or UUID.
+
+    Empty if one of them is not known, such as a part of a GPU (MIG).
+    """
+    if not gpus:
+        return []
+    names = _listed_gpus("name")
+    known = {str(number): name for number, name in enumerate(names)}
+    if not all(gpu in known for gpu in gpus):
+        known |= dict(zip(_listed_gpus("uuid"), names, strict=False))
+    found = [_named(gpu, known) for gpu in gpus]
+    return [name for name in found if name] if all(found) else []
+
+
+def _named(gpu: str, known: Mapping[str, str]) -> str | None:
+    """The name of a GPU; CUDA takes the beginning of a UUID for it, if no other begins so."""
+    if gpu in known:
+        return known[gpu]
+    names = [
+        name for word, name in known.items() if gpu.startswith("GPU-") and word.startswith(gpu)
+    ]
+    return names[0] if len(names) == 1 else None
 
 
 def _listed_gpus(field: str = "index") -> list[str]:

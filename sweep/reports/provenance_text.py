@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from sweep.errors import listed
 from sweep.reports.basis_text import MAX_ARMS
 from sweep.terminal.printable import harmless_first
 from sweep.terminal.units import rough_duration
@@ -28,12 +29,38 @@ def provenance_facts(report: Report) -> list[tuple[str, str]]:
     return [
         ("Runs", counted(len(ended), "run")),
         ("Device", told(lambda each: each.device)),
+        *(
+            [("GPU sharing", told(sharing_words))]
+            if any_shared(report.evidence.provenances)
+            else []
+        ),
         ("Precision", told(lambda each: each.precision)),
         ("Code", told(_commit)),
         ("Packages", told(_versions)),
         ("Test text", told(lambda each: each.split)),
         ("Training time", _time(report)),
     ]
+
+
+def any_shared(provenances: Sequence[Provenance]) -> bool:
+    """True if a run shared its GPU with others."""
+    return any(each.gpu_share for each in provenances)
+
+
+def sharing_words(provenance: Provenance) -> str:
+    """How many runs were on the GPU of a run, and whether they computed at the same time."""
+    if provenance.gpu_share is None:
+        return "one run on each GPU"
+    how = "with CUDA MPS" if provenance.mps else "by turns (no CUDA MPS)"
+    return f"{round(1 / provenance.gpu_share)} runs on each GPU {how}"
+
+
+def sharing_lines(provenances: Sequence[Provenance]) -> list[str]:
+    """How the runs shared GPUs; empty if none did."""
+    if not any_shared(provenances):
+        return []
+    words = dict.fromkeys(map(sharing_words, provenances))
+    return [f"GPUs were shared: {listed(words)}."]
 
 
 def _told(values: list[tuple[str | None, int]]) -> str:

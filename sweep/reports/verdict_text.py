@@ -26,6 +26,7 @@ from sweep.reports.evidence_text import (
 from sweep.reports.guard_text import guard_columns, guard_parts, unanswered_guards
 from sweep.reports.pairing_text import pairing_lines
 from sweep.reports.plan_history import growth_lines, plan_lines, withdrawn_lines
+from sweep.reports.provenance_text import sharing_lines
 from sweep.reports.question_text import question_parts
 from sweep.reports.run_lines import run_lines
 from sweep.reports.search_text import tuned_columns, tuning_json, tuning_parts
@@ -204,6 +205,7 @@ def footnotes(report: Report) -> list[str]:
     return [
         *lines,
         *reproducible_lines(report.facts.reproducible),
+        *sharing_lines(report.evidence.provenances),
         *reference_lines(report.references),
     ]
 

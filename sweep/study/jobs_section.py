@@ -37,6 +37,8 @@ class Jobs(RunSettings):
     """How runs are placed on a Ray cluster: the fields of `[jobs.ray]`."""
     gpus_per_run: Annotated[float, Field(ge=0.01, le=1024), AfterValidator(_whole_or_share)] = 1
     """GPUs per run, each training a part of every batch; processes if there is no GPU. 0.25: four runs share one."""
+    mixed_devices: bool = False
+    """True if runs may train on GPUs of several types. Otherwise that is refused: hardware is a confounder."""
     retries: int = Field(default=2, ge=0, le=100)
     """Times that a failed run is started again, from its last checkpoint."""
     retry_seconds: float = Field(default=2.0, ge=0, le=3600)

@@ -33,6 +33,10 @@ class Provenance:
     """Threads of each process."""
     micro_batch: int | None = None
     """Sequences per process and pass."""
+    gpu_share: float | None = None
+    """The share of a GPU that it had; None if it had one alone."""
+    mps: bool = False
+    """True if the runs on its GPU computed at the same time, through CUDA MPS."""
     earlier: Sequence[Provenance] = ()
     """Attempts that trained the first part of the run in other circumstances."""
 
@@ -59,6 +63,8 @@ def _parse(found: Mapping[str, Any]) -> Provenance:
         processes=found.get("processes"),
         threads=found.get("threads"),
         micro_batch=found.get("micro_batch"),
+        gpu_share=found.get("gpu_share"),
+        mps=bool(found.get("mps")),
         earlier=[_parse(each) for each in found.get("earlier_attempts") or ()],
     )
 

@@ -102,6 +102,7 @@ def _train_all_ranks(
     """Train in this process, or in one process per rank."""
     import torch
 
+    from trainer.training.memory import keep_to_share
     from trainer.training.precision import be_deterministic
     from trainer.training.world import Place, World, join
 
@@ -115,6 +116,7 @@ def _train_all_ranks(
     torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // size))
     if size == 1:
         place = Place(torch.device(device), request.execution)
+        keep_to_share(place.device)
         _train(directory, request, inputs, place, _make_should_stop(directory, stop))
         return Exit.DONE
     from trainer.processes.ranks import run_ranks

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.scripts.request import ScriptRequest
+from trainer.sharing import sharing
 
 
 def provenance(request: ScriptRequest, device: str, threads: int | None) -> dict[str, Any]:
@@ -22,6 +23,7 @@ def provenance(request: ScriptRequest, device: str, threads: int | None) -> dict
         "device_type": device,
         "threads": threads,
         "processes": request.processes,
+        **sharing(),
     }
 
 

@@ -13,6 +13,7 @@ from model.config import parameter_count
 from trainer.errors import DeviceMemoryError, ExecutionSettingError
 from trainer.files import write_json
 from trainer.recipe import Recipe, vocabulary_size
+from trainer.sharing import gpu_share, memory_limit
 from trainer.training.provenance import device_name
 
 BYTES_PER_PARAMETER = 16
@@ -29,10 +30,24 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
 
 
+def keep_to_share(device: torch.device) -> None:
+    """Let torch allocate no more than this run's share of a GPU that it shares with others.
+
+    Beyond it, an allocation fails as it does on a full GPU: a run that needs more than its share fails,
+    and its neighbours go on.
+    """
+    share = gpu_share()
+    if device.type != "cuda" or share == 1:
+        return
+    total = torch.cuda.get_device_properties(device).total_memory
+    torch.cuda.set_per_process_memory_fraction(memory_limit(total, share) / total, device)
+
+
 def free_bytes(device: torch.device) -> int | None:
     """Free memory of the device in bytes; None if it is unknown."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        free, total = torch.cuda.mem_get_info(device)
+        return min(free, memory_limit(total, gpu_share()) - torch.cuda.memory_reserved(device))
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return None
@@ -158,7 +173,9 @@ class MicroBatches:
             "model": recipe.model.model_dump(mode="json"),
             "vocabulary": vocabulary_size(recipe.data.tokenizer),
             "precision": recipe.train.precision,
-            "memory": torch.cuda.get_device_properties(device).total_memory,
+            "memory": memory_limit(
+                torch.cuda.get_device_properties(device).total_memory, gpu_share()
+            ),
         }
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
         return f"{device_name(device)} {digest[:16]}"

@@ -15,6 +15,7 @@ import torch
 
 from trainer.corpora.corpus import CorpusInfo
 from trainer.recipe import METRIC_VERSION, Recipe
+from trainer.sharing import sharing
 from trainer.training.world import Place
 from trainer.weights.pretrained import Pretrained
 
@@ -51,6 +52,7 @@ def provenance(
         **{key: value for key, value in last.items() if key != "from_step"},
         "metric": METRIC_VERSION,
         "corpus": asdict(corpus),
+        **sharing(),
         **({"initial_weights": initial} if initial else {}),
         **({"earlier_attempts": earlier, "from_step": last["from_step"]} if earlier else {}),
     }
