@@ -1,6 +1,7 @@
 """Compare our speed of training GPT-2 small (1024 tokens, one CUDA GPU) with other trainers.
 
     python benchmarks/gpu.py
+    python benchmarks/gpu.py --share     # runs an hour at 1, 2, 4 and 8 runs on one GPU
 
 A textbook trainer in fp16 autocast, a compiled nanoGPT-style loop in bf16, ours compiled and
 eager, and a large bf16 matrix product take turns in one process on the same random tokens. Ends
@@ -26,6 +27,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # or else files beside this one would pass for others of their name
 
 from benchmarks.contenders import Contender, NanoGPTStyle, Ours, Textbook
+from benchmarks.gpu_sharing import measure_sharing
 from benchmarks.promises import Promise
 from benchmarks.rounds import Turns, wait
 from model.config import ModelConfig
@@ -71,6 +73,8 @@ def main() -> int:
     """Measure and print; returns 2 without a GPU, 1 if time ran out or a checked promise is broken."""
     began = time.perf_counter()
     arguments = _arguments()
+    if arguments.share:
+        return measure_sharing(arguments)
     if not arguments.smoke and not torch.cuda.is_available():
         print("benchmarks/gpu.py needs a CUDA GPU, and there is none; try --smoke", file=sys.stderr)
         return 2
@@ -98,6 +102,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--budget", type=float, default=BUDGET, help=f"seconds; {BUDGET:g}")
     parser.add_argument("--check", action="store_true", help="fail when a promise is not kept")
     parser.add_argument("--smoke", action="store_true", help="every line, tiny, on the CPU")
+    parser.add_argument("--share", action="store_true", help="runs an hour at 1 to 8 runs a GPU")
+    parser.add_argument("--tokens", type=int, default=4_000_000, help="of each run of --share")
     return parser.parse_args()
 
 

@@ -78,6 +78,21 @@ def test_gpu_smoke_runs_every_contender_on_the_cpu(tmp_path: Path, run: Run) -> 
     assert "s in all, of a budget of" in done.stdout
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which it would measure")
+def test_without_a_gpu_sharing_is_not_measured_and_said_so(tmp_path: Path, run: Run) -> None:
+    done = run(tmp_path, "gpu.py", "--share")
+    assert done.returncode == 2
+    assert "needs a CUDA GPU" in done.stderr
+    assert "nothing was measured" in done.stderr
+    assert done.stdout == ""
+
+
+def test_every_line_of_the_measurement_of_sharing_runs_on_the_cpu(tmp_path: Path, run: Run) -> None:
+    done = run(tmp_path, "gpu.py", "--share", "--smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^ +2 +4 +[\d.]+ +\d+ +unknown  no$", done.stdout, re.MULTILINE)
+
+
 def test_gpu_ends_when_its_budget_does(tmp_path: Path, run: Run) -> None:
     done = run(tmp_path, "gpu.py", "--smoke", "--budget", "0.05")
     assert done.returncode == 1
