@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from sweep.cli import study, first_steps, plot, results, control, look, data, models, upkeep  # isort: skip  (in the order in which help lists them)
+from sweep.cli import study, first_steps, plot, results, control, look, data, models, studies, upkeep  # isort: skip  (in the order in which help lists them)
 from sweep.cli.app import app
 from sweep.cli.common import DEBUG, add_common_options
 from sweep.cli.examples import add_examples
@@ -26,11 +26,12 @@ __all__ = [
     "models",
     "plot",
     "results",
+    "studies",
     "study",
     "upkeep",
 ]
 
-GROUPS = {"": app, "data ": data.data}
+GROUPS = {"": app, "data ": data.data, "study ": studies.study}
 """The groups of commands, by the words above them."""
 for above, group in GROUPS.items():
     add_examples(group, above)

@@ -30,6 +30,10 @@ class StudyRow:
     """Unix time at which it was paused; None if it is not paused."""
     imported: bool | None
     """True if its results were imported."""
+    note: str | None = None
+    """What a person has written about it."""
+    tags: Sequence[str] | None = None
+    """Words that a person has given it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sweep.store.enumeration import Stored
 from sweep.store.states import AttemptOutcome, RunState
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Version of the tables below. `ADDED` upgrades older ones to it."""
 
 metadata = MetaData()
@@ -48,6 +48,8 @@ studies = Table(
     Column("last_run", Float, nullable=False, comment="Unix time"),
     Column("paused", Float, comment="Unix time at which it was paused; empty if it is not"),
     Column("imported", Boolean, comment="true if the results come from the file `path`"),
+    Column("note", Text, comment="what a person has written about it"),
+    Column("tags", JSON, comment="words that a person has given it"),
 )
 
 plans = Table(
@@ -253,9 +255,7 @@ noises = Table(
 trials = Table(
     "trials",
     metadata,
-    Column(
-        "study", ForeignKey("studies.name"), primary_key=True, comment="the study that searches"
-    ),
+    Column("study", ForeignKey("studies.name"), primary_key=True, comment="the searching study"),
     Column("search", String(64), primary_key=True, comment="hash of the arm, fields and sampler"),
     Column("number", Integer, primary_key=True, comment="from 0"),
     Column("arm", Text, nullable=False, comment="the arm that is tuned"),
@@ -290,11 +290,11 @@ ADDED: dict[int, tuple[Table | Column[Any] | Index, ...]] = {
         references,
     ),
     4: (metrics, metric_points, trials),
+    5: (studies.c.note, studies.c.tags),
 }
 """Tables, columns and indexes that each version added, in the order in which they are created.
 
-An older database gets them when it is opened. A column that may not be empty needs a
-`server_default`.
+An older database gets them when it is opened. A column that is never empty needs `server_default`.
 """
 DROPPED = {3: (("runs", "lease_until"),)}
 """Columns that each version removed, as (table, column)."""

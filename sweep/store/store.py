@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +111,11 @@ class Store(Database):
         return next((study for study in self.studies() if study.name == name), None)
 
     def plan(self, study: StudyRow) -> PlanContent:
-        """Return the plan that a study was last run with."""
+        """Return the plan that a study was last run with, under the name that the study has now."""
         same = (plans.c.study == study.name) & (plans.c.hash == study.plan_hash)
         with self.begin() as connection:
             content = connection.execute(select(plans.c.content).where(same)).scalar_one()
-        return PlanContent.from_json(content)
+        return replace(PlanContent.from_json(content), study=study.name)
 
     def plans(self, study: str) -> list[PlanRow]:
         """Return all plans that a study has had, the oldest first."""

@@ -243,7 +243,7 @@ def test_upgrading_an_older_database_writes_the_files_of_its_studies(
     before = json.loads(written.read_bytes())
     written.unlink()
     with closing(sqlite3.connect(folder / "sweep.db")) as connection, connection:
-        for item in (*ADDED[3], *ADDED[4]):
+        for item in (*ADDED[3], *ADDED[4], *ADDED[5]):
             connection.execute(without(item))
         connection.execute("ALTER TABLE runs ADD COLUMN lease_until FLOAT")
         connection.execute("UPDATE schema_version SET version = 2")
