@@ -15,7 +15,7 @@ class Ray(Config):
     """The cluster, and what a run needs of it beside `gpus_per_run`."""
 
     address: str = "auto"
-    """`HOST:PORT` of the cluster's head node; `auto`: the cluster that this machine belongs to."""
+    """`HOST:PORT` of the cluster's head node; `auto`: the cluster that this machine belongs to (or `RAY_ADDRESS`)."""
     cpus_per_run: Annotated[float, Field(gt=0, le=4096)] = 1
     """CPUs that Ray reserves for a run, and its threads; on a cluster without GPUs, for each process of it."""
     resources: dict[str, Amount] = Field(default_factory=dict)

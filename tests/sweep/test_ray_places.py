@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from sweep.executors.ray.connection import ConnectionFailedError, check_address
 from sweep.executors.ray.messages import NodeAnswer
 from sweep.executors.ray.places import ClusterNode, Need, need_of, unplaceable, waiting_words
 from sweep.executors.ray.settings import RaySettings
+from sweep.study.ray_section import Ray
 
 SETTINGS = RaySettings(address="auto", folder="/runs")
 BOX = ClusterNode("a", "10.0.0.1", {"CPU": 16, "GPU": 2}, {"CPU": 4, "GPU": 0.5})
@@ -104,3 +107,11 @@ def test_an_address_without_a_cluster_is_refused_at_once(address: str, words: st
     with pytest.raises(ConnectionFailedError) as caught:
         check_address(address)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("name", Ray.model_fields)
+def test_the_page_on_clusters_has_the_settings_of_ray(name: str) -> None:
+    info = Ray.model_fields[name]
+    default = json.dumps(info.get_default(call_default_factory=True))
+    expected = f"| `{name}` | `{default}` | {info.description} |"
+    assert expected in (Path(__file__).parents[2] / "docs" / "clusters.md").read_text().splitlines()
