@@ -33,12 +33,15 @@ def add_common_options(app: typer.Typer) -> None:
 
 
 def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    signature = inspect.signature(function, eval_str=True)
+    if OPTIONS.keys() <= signature.parameters.keys():  # it has them already
+        return function
+
     @functools.wraps(function)
     def call(*, quiet: bool, debug: bool, **arguments: Any) -> Any:  # noqa: ANN401  (any command)
         note(quiet=quiet, debug=debug)
         return function(**arguments)
 
-    signature = inspect.signature(function, eval_str=True)
     further = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=option)
         for name, option in OPTIONS.items()

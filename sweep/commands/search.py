@@ -27,12 +27,13 @@ from sweep.queue.queue import Queue
 from sweep.running.settings import settings_for
 from sweep.running.train import train_jobs
 from sweep.searching.mirror import Mirror
-from sweep.searching.problem import Problem, problems_of, trials_name
+from sweep.searching.problem import Problem, problems_of
 from sweep.searching.recording import save_search
 from sweep.searching.source import TrialSource
 from sweep.searching.trials import best_trial, trials_of
 from sweep.store.search_content import TunedArm, TunedContent
 from sweep.store.store import Store
+from sweep.study.names import trials_name
 from sweep.terminal.console import say
 from sweep.trackers.tracking import TrackedStudy
 from sweep.workload.workload import Workload, make_workload

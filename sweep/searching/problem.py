@@ -14,13 +14,10 @@ from sweep.design.search import Domain, domains, number_of_trials, tuned_arms
 from sweep.metrics.metric import Direction
 from sweep.store.search_content import SearchContent
 from sweep.study.file import Study
-from sweep.study.names import BASELINE, MAX_NAME_LENGTH
+from sweep.study.names import BASELINE
 from sweep.study.search_section import Search
 from sweep.trainers.base import RunSpec
 from sweep.trainers.registry import trainer_of
-
-SUFFIX = "-trials"
-"""Ends the name of the study that has the trials of a search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +56,6 @@ class Problem:
         changes = {**self.arm.changes, **values}
         spec = trainer_of(self.study).make_spec(self.study, changes, streams(first))
         return {seed: spec.with_seeds(streams(seed)) for seed in self.search.seeds}
-
-
-def trials_name(study: str) -> str:
-    """Name of the study that has the trials of a study's search."""
-    return f"{study[: MAX_NAME_LENGTH - len(SUFFIX)]}{SUFFIX}"
 
 
 def problems_of(plan: Plan, search: Search) -> list[Problem]:

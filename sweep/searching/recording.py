@@ -17,9 +17,10 @@ from sweep.errors import StudyError
 from sweep.history.looks import last_plan
 from sweep.history.record import save_arm
 from sweep.searching.optuna_study import Asked
-from sweep.searching.problem import Problem, search_content, trials_name
+from sweep.searching.problem import Problem, search_content
 from sweep.store.schema import arms, members, plans, studies, trials
 from sweep.store.store import Store
+from sweep.study.names import trials_name
 from sweep.workload.job import Job
 
 

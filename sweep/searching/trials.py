@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select
 
 from sweep.metrics.metric import Direction
-from sweep.searching.problem import Problem, trials_name
+from sweep.searching.problem import Problem
 from sweep.store.rows import TrialRow
 from sweep.store.schema import arms, members, runs, trials
 from sweep.store.select_in import select_in
 from sweep.store.states import RunState
 from sweep.store.store import Store
+from sweep.study.names import trials_name
 
 
 class Outcome(Enum):

@@ -101,9 +101,11 @@ class Store(Database):
             if name in (None, study.name):
                 return study
         names = [study.name for study in known]
+        if not names:
+            raise NotFoundError(f"{self.where} has no study yet; `sweep run STUDY` trains one")
         raise NotFoundError(
             f"{self.where} has no study {name!r}{did_you_mean(name or '', names)}"
-            f" (it has: {', '.join(names) or 'none'})"
+            f" (it has: {', '.join(names)})"
         )
 
     def study_if_any(self, name: str) -> StudyRow | None:

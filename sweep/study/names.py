@@ -16,6 +16,8 @@ STREAMS = ("init", "order", "dropout")
 """Streams of random numbers: initial weights, order of the data, dropout."""
 STREAM_COLUMNS = tuple(f"{name}_seed" for name in STREAMS)
 MAX_NAME_LENGTH = 64
+TRIALS = "-trials"
+"""Ends the name of the study that has the trials of a search."""
 
 
 def check_name(name: str) -> str:
@@ -30,3 +32,8 @@ def check_name(name: str) -> str:
 
 Name = Annotated[str, AfterValidator(check_name)]
 Reason = Annotated[str, StringConstraints(min_length=1)]
+
+
+def trials_name(study: str) -> str:
+    """Name of the study that has the trials of a study's search."""
+    return f"{study[: MAX_NAME_LENGTH - len(TRIALS)]}{TRIALS}"

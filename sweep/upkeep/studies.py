@@ -11,14 +11,13 @@ from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
 from sweep.errors import StudyError, listed
 from sweep.queue.presence import is_present
-from sweep.searching.problem import trials_name
 from sweep.store.ledger import NOISES, PART_OF_RUN, STUDIES, Ledger, study_file
 from sweep.store.rows import StudyRow
 from sweep.store.schema import arms, members, noises, plans, references, runs, studies, trials
 from sweep.store.select_in import VALUES_PER_STATEMENT
 from sweep.store.states import RunState
 from sweep.store.store import Store
-from sweep.study.names import MAX_NAME_LENGTH
+from sweep.study.names import check_name, trials_name
 
 NAMING = (plans.c.study, arms.c.study, references.c.study, trials.c.study, noises.c.study)
 """Columns with the name of a study, other than its own."""
@@ -42,8 +41,10 @@ class Belongings:
 def rename_study(store: Store, study: StudyRow, name: str) -> None:
     """Rename a study. Raises StudyError if the name is taken or the study in use."""
     _check_free(store, study)
-    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise StudyError(f"{name!r} is no name for a study: 1 to {MAX_NAME_LENGTH} characters")
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise StudyError(str(error)) from error
     if store.study_if_any(name):
         raise StudyError(f"there is a study {name!r} already; choose another name")
     with store.write() as connection:
