@@ -62,8 +62,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, sweep: Run) -> Path:
     for study in ("my-study.toml", "studies/interventions.toml", "studies/x.toml"):
         done = sweep(folder, "run", study)
         assert done.returncode == 0, done.stderr
-    exported = sweep(folder, "export", "no-dropout/1", "--to", "gpt2")
-    assert exported.returncode == 0, exported.stderr
+    for model in ("gpt2", "models/gpt2"):
+        exported = sweep(folder, "export", "no-dropout/1", "--to", model)
+        assert exported.returncode == 0, exported.stderr
     return folder
 
 
@@ -79,7 +80,7 @@ def test_every_command_of_a_page_works(page: str, world: Path, tmp_path: Path, s
             wanted = STATUSES.get(page, {}).get(words[0], 0)
             assert done.returncode == wanted, f"{shown.line}\n{done.stdout}\n{done.stderr}"
             complete(words, folder)
-            if words[0] == "search":
+            if words[0] in {"search", "stack"}:
                 sweep(folder, "run", "studies/x.toml")  # so that it is the study last run again
 
 
