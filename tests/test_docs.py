@@ -27,7 +27,8 @@ PAGES = [
     ROOT / "benchmarks" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+EVERYTHING = typer.main.get_command(app)
+COMMANDS = EVERYTHING.commands  # type: ignore[attr-defined]
 
 
 def commands_in_readme() -> list[str]:
@@ -147,8 +148,10 @@ def exists(shown: str) -> bool:
     """True if a command that a page names is one, and all options that stand behind it are its."""
     words = [word for word in re.split(r"[\s=]+", shown.partition("#")[0]) if word][1:]
     name = " ".join(words[:2]) if words[0] == "data" else words[0]
-    if name in {"COMMAND", "data", "--debug"}:
+    if name in {"COMMAND", "data"}:
         return True
+    if name.startswith("-"):
+        return any(name in each.opts for each in EVERYTHING.params) or name == "--debug"
     options = {word for word in words if re.fullmatch(r"--[a-z-]+", word)}
     parameters = EVERY_COMMAND[name].params if name in EVERY_COMMAND else []
     known = {opt for each in parameters for opt in (*each.opts, *each.secondary_opts)}
