@@ -26,6 +26,7 @@ MAY_IMPORT = {
 """The arrows: model <- trainer <- sweep -> analysis."""
 LIGHT_FOR_SWEEP = {
     *(f"trainer.rundir.{name}" for name in ("attempt_end", "directory", "exits", "lock")),
+    *(f"trainer.processes.{name}" for name in ("node", "ranks", "run", "worker")),
     *(f"trainer.scripts.{name}" for name in ("placeholders", "request")),
     "model.config",
     "trainer.sources.catalogue",
@@ -40,7 +41,6 @@ LIGHT_FOR_SWEEP = {
     "trainer.weights.initial",
     "trainer.corpora.prepare",
     "trainer.corpora.tokenizer_paths",
-    *(f"trainer.processes.{name}" for name in ("node", "ranks", "run", "worker")),
     "trainer.weights.pretrained",
     "trainer.recipe",
     "trainer.recipe_forms",

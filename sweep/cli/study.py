@@ -69,12 +69,18 @@ def run(
     max_runs: MaxRuns = None,
     max_hours: MaxHours = None,
     track: Track = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Train in the background, and return at once.")
+    ] = False,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
     """Train the runs that a study still lacks, and print its verdicts."""
+    from sweep.commands.detached import detach as in_background
     from sweep.commands.run import RunRequest, TrainOptions
-    from sweep.commands.run import run as command
+    from sweep.commands.run import run as in_foreground
+
+    command = in_background if detach else in_foreground
 
     budget = read_budget(max_runs, max_hours)
     options = TrainOptions(slots, fail_fast, budget, track or ())

@@ -13,9 +13,11 @@ from rich.console import Console
 
 from sweep.commands.chosen_study import PAUSED, TRAINED_NOW, choose_study
 from sweep.errors import NotFoundError, nearest
+from sweep.executors.registry import EXECUTORS
 from sweep.queue import control
 from sweep.queue.presence import is_present
 from sweep.store.find_run import find_run
+from sweep.store.ledger import directory_name
 from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
@@ -33,15 +35,30 @@ def cancel(workspace: Workspace, word: str | None, study: str | None, console: C
             "name what to cancel: `sweep cancel RUN`, `sweep cancel ARM`, or "
             "`sweep cancel --study STUDY` for all runs of a study (`sweep list`)"
         )
-    number, named, name = _change(workspace, word, study, control.cancel, console)
+    jobs: list[int] = []
+
+    def cancel_all(store: Store, ids: Sequence[str]) -> int:
+        changed = control.cancel(store, ids)
+        jobs.append(_cancel_jobs(workspace, ids))
+        return changed
+
+    number, named, name = _change(workspace, word, study, cancel_all, console)
+    ended = f" {counted(sum(jobs), 'job')} of the cluster ended." if any(jobs) else ""
     say(
         console,
         f"{number} of {counted(named, 'run')} of {name} cancelled; running ones stop at their next step. "
-        "`sweep retry` queues them again."
+        f"`sweep retry` queues them again.{ended}"
         if number
-        else f"Nothing to cancel: {_all(named)} of {name} is done or cancelled already.",
+        else f"Nothing to cancel: {_all(named)} of {name} is done or cancelled already.{ended}",
     )
     return 0
+
+
+def _cancel_jobs(workspace: Workspace, ids: Sequence[str]) -> int:
+    """Cancel the jobs of runs that go on without a scheduler; returns how many there were."""
+    directories = [workspace.folder / directory_name(run_id) for run_id in ids]
+    kinds = (kind.cancel for kind in EXECUTORS.values() if kind.cancel)
+    return sum(cancel_jobs(workspace.folder, directories) for cancel_jobs in kinds)
 
 
 def retry(workspace: Workspace, word: str | None, study: str | None, console: Console) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.terminal.units import duration
 from sweep.workspace import Workspace
+from trainer.rundir.attempt_end import WorkerNote, read_note
 from trainer.rundir.directory import RunDirectory
 from trainer.words import counted
 
@@ -39,6 +41,8 @@ STATES = (
 )
 """Columns of the table of states. `cancelled` is left out if no run was cancelled."""
 LOG_LINES = 20
+WAITING_LINES = 5
+"""Maximum number of lines on runs that wait in the queue of a cluster."""
 
 
 def status(
@@ -57,8 +61,8 @@ def status(
         say(console, f"Paused: `sweep resume {study.name}` continues it.", "yellow")
     say(console, f"{study.name} ({study.path})")
     console.print(_states_by_arm(store.states_by_arm(study.name), console.width))
-    for run in store.notices(study.name):
-        say(console, _run_line(workspace, store, run))
+    for line in _run_lines(workspace, store, study.name):
+        say(console, line)
     say(console, "A run is named by the beginning of its id or as ARM/SEED: `sweep show ARM/SEED`.")
     return 0
 
@@ -92,11 +96,27 @@ def _states_by_arm(counts: Mapping[str, Counter[RunState]], width: int) -> Table
     return table
 
 
-def _run_line(workspace: Workspace, store: Store, run: RunNotice) -> Text:
-    line = f"{run.state:<9} {run.id[:12]}  {run.arm}/{run.seed}"
+def _run_lines(workspace: Workspace, store: Store, study: str) -> Iterator[Text]:
+    """Lines on runs; of many that wait in the queue of a cluster, the first ones."""
+    waiting = 0
+    for run in store.notices(study):
+        directory = RunDirectory(workspace.folder / directory_name(run.id))
+        reason = directory.read_waiting() if run.state == RunState.RUNNING else None
+        waiting += bool(reason)
+        if not reason or waiting <= WAITING_LINES:
+            yield _run_line(directory, store, run, reason)
+    if waiting > WAITING_LINES:
+        yield Text(f"waiting   and {counted(waiting - WAITING_LINES, 'more run')}", style="yellow")
+
+
+def _run_line(directory: RunDirectory, store: Store, run: RunNotice, reason: str | None) -> Text:
+    state = "waiting" if reason else run.state
+    line = f"{state:<9} {run.id[:12]}  {run.arm}/{run.seed}"
     again = _retries(store, run) if run.failures else ""
+    if reason:
+        return Text(f"{line}  {reason}{again}", style="yellow")
     if run.state == RunState.RUNNING:
-        events = RunDirectory(workspace.folder / directory_name(run.id)).read_events()
+        events = directory.read_events()
         step = events[-1].step if events else 0
         return Text(f"{line}  step {step}{again}", style="yellow" if again else "")
     if run.state == RunState.QUEUED:
@@ -143,7 +163,10 @@ def log(workspace: Workspace, request: LogRequest, console: Console) -> int:
         return 0
     for attempt in attempts:
         say(console, f"attempt {attempt_line(attempt)}")
-    path = RunDirectory(workspace.folder / directory_name(run.id)).log
+    directory = RunDirectory(workspace.folder / directory_name(run.id))
+    if place := read_note(directory):
+        say(console, _place_line(place))
+    path = directory.log
     lines = _lines(path)
     shown = lines if request.whole else lines[-LOG_LINES:]
     if len(shown) < len(lines):
@@ -164,6 +187,17 @@ def _log_json(workspace: Workspace, store: Store, run: RunRow) -> dict[str, Any]
         "attempts": [vars(attempt) for attempt in store.attempts(run.id)],
         "lines": _lines(path),
     }
+
+
+def _place_line(note: WorkerNote) -> str:
+    """Say where the latest attempt on a cluster ran, and where the engine's own output is."""
+    job = f"{note.job} on " if note.job else ""
+    output = (
+        f"; its own output is {min(note.output, os.path.relpath(note.output), key=len)}"
+        if note.output
+        else ""
+    )
+    return f"Attempt {note.attempt}: {job}{note.host}{output}"
 
 
 def _without_output(run: RunRow, directory: Path, *, imported: bool) -> str:

@@ -62,6 +62,8 @@ class Running:
     """Seconds since its last sign of life."""
     stopping: float = 0.0
     """Seconds since it was asked to stop."""
+    was_seen: bool = False
+    """True once it was seen to run; a job of a cluster waits first."""
     waiting: str | None = None
     """Why it has not begun, or waits again; None while it runs."""
     _beat: int | None = field(default=None, init=False)

@@ -52,6 +52,18 @@ class Attempts:
                 self._executor.start(run.directory.path, run.slot, run.claim.attempt)
         return begun
 
+    def newly_running(self, ended: Sequence[Ended]) -> list[Running]:
+        """Return the attempts that run, or have just ended, and were not returned before."""
+        over = {each.directory for each in ended}
+        found = [
+            run
+            for path, run in self._running.items()
+            if not run.was_seen and (path in over or self._executor.waiting(path) is None)
+        ]
+        for run in found:
+            run.was_seen = True
+        return found
+
     def end(self, ended: Ended) -> tuple[Job, Change]:
         """Free the slot of an attempt that has ended; returns what to record."""
         run = self._running.pop(ended.directory)

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from sweep.errors import StoreBusyError
-from sweep.executors.base import Executor
+from sweep.executors.base import Ended, Executor
 from sweep.progress.watcher import Stop, Stopping, Summary, Waiting, Watcher
 from sweep.progress.words import stop_words
 from sweep.queue.changes import Change, Claim, released
@@ -81,7 +81,7 @@ class Scheduler:
                     self._turn()
                 hurry = self._unrecorded and not self._obstacles.database
                 over = self._executor.wait(0.001 if hurry else TICK_SECONDS)
-                self._show_progress()  # also the last points of the runs that have ended
+                self._show_progress(over)  # also the last points of the runs that have ended
                 for ended in over:
                     self._add(*self._attempts.end(ended))
                 self._check_all()
@@ -196,8 +196,6 @@ class Scheduler:
         for run, change in self._attempts.begin(claimed):
             if change:
                 self._add(run.job, change)
-            else:
-                self._watcher.started(run.job, run.slot, run.steps_before)
 
     def _add(self, job: Job, change: Change) -> None:
         """Record a change in the next turn."""
@@ -205,7 +203,9 @@ class Scheduler:
             self._obstacles.saw_full_disk()
         self._unrecorded.append((job, change))
 
-    def _show_progress(self) -> None:
+    def _show_progress(self, over: Sequence[Ended]) -> None:
+        for run in self._attempts.newly_running(over):
+            self._watcher.started(run.job, run.slot, run.steps_before)
         for run in self._attempts:
             for event in run.progress():
                 self._watcher.advanced(run.job, event)

@@ -31,6 +31,9 @@ from trainer.scripts import descendants
 
 STOP = signal.SIGUSR2
 """Signal by which the scheduler stops a run."""
+_FINAL = {Exit.DONE, Exit.TAKEN, Exit.REFUSED}
+"""Exit statuses that a notice has nothing to do with. Slurm sends SIGTERM to a script, too, which may
+end in any way."""
 _AWAITED = {signal.SIGTERM, STOP, signal.SIGCHLD}
 
 
@@ -79,7 +82,7 @@ def carry_out(order: Order) -> AttemptEnd:
         signal=number,
         peak_bytes=usage.ru_maxrss * RSS_UNIT,
         out_of_memory=kills.claim() if number == signal.SIGKILL else None,
-        noticed=noticed and not asked and exited == Exit.STOPPED,
+        noticed=noticed and not asked and exited not in _FINAL,
     )
 
 

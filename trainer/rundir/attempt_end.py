@@ -26,7 +26,7 @@ class AttemptEnd(Config):
     out_of_memory: bool | None = None
     """For a killed process: True if the OOM killer did it; None if unknown."""
     noticed: bool = False
-    """True if the engine took the node away (SIGTERM), and the run stopped for that reason."""
+    """True if the engine took the node away (SIGTERM), and the run ended for that reason."""
     problem: str | None = None
     """Why the node cannot train the run, in a sentence; the process was not started."""
     host: str

@@ -120,9 +120,12 @@ class Client:
                 return max(1, int(value))
         return 1
 
-    def cancel(self, tasks: Collection[Task | int], state: str | None = None) -> None:
-        """Cancel jobs, or those of them that are in a state. Ended ones are ignored."""
-        _scancel(tasks, *([f"--state={state}"] if state else []))
+    def cancel(self, tasks: Collection[Task]) -> None:
+        """Cancel jobs; those that run are told, and killed after KillWait. Ended ones are ignored.
+
+        Not with `--state=PENDING`: scancel 22.05 then cancels all of the array that waits.
+        """
+        _scancel(tasks)
 
     def signal(self, tasks: Collection[Task], name: str, *, to_all: bool = False) -> None:
         """Send a signal to the batch processes of the jobs that run, or to all their processes.
@@ -130,7 +133,7 @@ class Client:
         Without a state, scancel 22.05 sends it and says that it could not, up to ten times.
         """
         whom = "--full" if to_all else "--batch"
-        _scancel(tasks, "--state=RUNNING", whom, f"--signal={name}")
+        _scancel(tasks, "--state=RUNNING", whom, f"--signal={name.removeprefix('SIG')}")
 
     def final_state(self, task: Task) -> str | None:
         """Return how a job has ended, such as `NODE_FAIL`; None if Slurm has forgotten it.
@@ -160,7 +163,7 @@ def _queued(line: str) -> Queued | None:
     return Queued(Task(int(array), int(index)), state, reason.strip("()"), name)
 
 
-def _scancel(tasks: Collection[Task | int], *options: str) -> None:
+def _scancel(tasks: Collection[Task], *options: str) -> None:
     if tasks:
         _run("scancel", "--quiet", *options, *map(str, tasks), may_fail=True)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
@@ -52,7 +54,7 @@ class SlurmExecutor:
         self._device = "cpu"
         self._largest = 1
         self._probe: Probe | None = None
-        self._starts: list[tuple[Path, int]] = []
+        self._starts: dict[Path, int] = {}
         """Runs and attempts that are not submitted yet."""
         self._jobs: dict[Path, Tracked] = {}
         self._adopted: dict[Path, Tracked] = {}
@@ -102,13 +104,13 @@ class SlurmExecutor:
         if job := self._adopted.pop(path, None):
             self._jobs[path] = job
         else:
-            self._starts.append((path, attempt))
+            self._starts[path] = attempt
 
     def waiting(self, directory: Path) -> str | None:
         path = directory.resolve()
         if path in self._jobs:
             return self._jobs[path].waiting()
-        return self._trouble or "it is not submitted yet"
+        return (self._trouble or "it is not submitted yet") if path in self._starts else None
 
     def hindrance(self) -> str | None:
         if self._probe and (waiting := self._probe.hindrance()):
@@ -137,12 +139,12 @@ class SlurmExecutor:
             wanted = Asked.KILL if now else Asked.STOP
             if job.asked is not wanted:
                 job.asked, job.asked_at = wanted, -float("inf")
-        elif self._forget_start(path):
+        elif self._starts.pop(path, None):
             self._over.append(Ended(path, Exit.STOPPED))
 
     def release(self, directory: Path) -> None:
         path = directory.resolve()
-        self._forget_start(path)
+        self._starts.pop(path, None)
         self._jobs.pop(path, None)
 
     def close(self) -> None:
@@ -151,18 +153,12 @@ class SlurmExecutor:
         self._client.cancel([job.task for job in self._jobs.values() if job.task])
         self._jobs.clear()
 
-    def _forget_start(self, path: Path) -> bool:
-        """Forget a run that is not submitted yet; False if there is none."""
-        before = len(self._starts)
-        self._starts = [start for start in self._starts if start[0] != path]
-        return len(self._starts) < before
-
     def _submit(self) -> None:
         """Submit what was started, in as few arrays as possible."""
         while self._starts and time.monotonic() >= self._retry_at:
-            some = self._starts[: self._largest]
+            some = dict(islice(self._starts.items(), self._largest))
             folder = BatchFolder(self._settings.folder, new_name(self._settings.study))
-            orders = [self._order(path, attempt) for path, attempt in some]
+            orders = [self._order(path, attempt) for path, attempt in some.items()]
             for order in orders:
                 remove_ends(RunDirectory(order.directory))
             write_batch(folder, orders, self._slurm, self._gres)
@@ -173,8 +169,8 @@ class SlurmExecutor:
                 return
             folder.note_id(array)
             self._trouble, self._retry_seconds = None, FIRST_RETRY_SECONDS
-            del self._starts[: len(some)]
-            for index, (path, attempt) in enumerate(some):
+            for index, (path, attempt) in enumerate(some.items()):
+                del self._starts[path]
                 self._jobs[path] = Tracked(path, attempt, folder, index, array)
 
     def _refused(self, words: str) -> None:
@@ -202,10 +198,11 @@ class SlurmExecutor:
         ]
         for job in due:
             job.asked_at = now
-        tasks = {wanted: [j.task for j in due if j.asked is wanted and j.task] for wanted in Asked}
-        self._client.cancel([*tasks[Asked.STOP], *tasks[Asked.KILL]], state="PENDING")
-        self._client.signal(tasks[Asked.STOP], STOP.name.removeprefix("SIG"))
-        self._client.signal(tasks[Asked.KILL], "KILL", to_all=True)
+        running = [job for job in due if job.runs]
+        self._client.cancel([job.task for job in due if job.task and not job.runs])
+        for wanted, name in ((Asked.STOP, STOP.name), (Asked.KILL, signal.SIGKILL.name)):
+            tasks = [job.task for job in running if job.task and job.asked is wanted]
+            self._client.signal(tasks, name, to_all=wanted is Asked.KILL)
         if due:
             self._polled = -float("inf")
 

@@ -49,7 +49,8 @@ class Probe:
         self._script = self._write_script(slurm)
         self._job: Task | None = None
         self._gone_since: float | None = None
-        self._reason = "submitted"
+        self._reason: str | None = None
+        """Why it waits."""
         self.facts: NodeFacts | None = None
         """What a node has; None until the probe has passed."""
 
@@ -74,7 +75,8 @@ class Probe:
         """Say what it waits for; None if it has passed."""
         if self.facts:
             return None
-        return f"Slurm job {self._job} looks at a node before the first run ({self._reason})"
+        waits = f", and waits: {self._reason}" if self._reason else ""
+        return f"Slurm job {self._job} looks at a node before the first run{waits}"
 
     def update(self, queue: list[Queued]) -> None:
         """Look whether the job has ended. Raises ExecutionError if the node cannot train."""
@@ -90,7 +92,8 @@ class Probe:
                 raise ExecutionError(self._why_nothing())
         else:
             self._gone_since = None
-            self._reason = found.reason if found.phase is Phase.PENDING else "it runs"
+            pending = found.phase is Phase.PENDING and found.reason != "None"
+            self._reason = found.reason if pending else None
 
     def close(self) -> None:
         """Cancel the job if it has not ended."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sweep.errors import ExecutionError, did_you_mean, listed
 from sweep.executors.slots import Slot
-from sweep.executors.slurm.client import Client, Task
+from sweep.executors.slurm.batch import read_note
+from sweep.executors.slurm.client import Client, SlurmError, Task
 from sweep.executors.slurm.tracked import find_job
 from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
@@ -64,11 +65,20 @@ def gres_for(jobs: Jobs, slurm: Slurm, *, gpus: bool) -> str:
 def cancel_jobs(runs: Path, directories: Sequence[Path]) -> int:
     """Cancel the jobs of some run directories by one `scancel`; returns how many there were.
 
-    Raises SlurmError if Slurm does not answer.
+    Raises ExecutionError if Slurm does not answer.
     """
+    submitted = [directory for directory in directories if read_note(directory)]
+    if not submitted:
+        return 0
     client = Client()
-    queue = {(each.name, each.task.element): each for each in client.queue()}
-    found = [find_job(runs.resolve(), directory, queue) for directory in directories]
-    tasks: list[Task] = [job.task for job in found if job and job.task]
-    client.cancel(tasks)
+    try:
+        queue = {(each.name, each.task.element): each for each in client.queue()}
+        found = [find_job(runs.resolve(), directory, queue) for directory in submitted]
+        tasks: list[Task] = [job.task for job in found if job and job.task]
+        client.cancel(tasks)
+    except SlurmError as error:
+        raise ExecutionError(
+            f"the runs are cancelled, but their jobs may go on, because Slurm gave an error: {error}. "
+            "The same command tries again"
+        ) from error
     return len(tasks)

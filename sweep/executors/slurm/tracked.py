@@ -50,6 +50,11 @@ class Tracked:
         return None if self.array is None else Task(self.array, self.index)
 
     @property
+    def runs(self) -> bool:
+        """True if it ran when Slurm was asked last."""
+        return self.queued is not None and self.queued.phase is Phase.RUNNING
+
+    @property
     def has_begun(self) -> bool:
         """True if a node has begun the attempt."""
         note = read_worker_note(RunDirectory(self.directory))

@@ -34,13 +34,14 @@ def slurm_session() -> Iterator[SlurmCluster]:
 
 
 @pytest.fixture
-def slurm(slurm_session: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> SlurmCluster:
-    """That Slurm, which the commands of Slurm find."""
+def slurm(slurm_session: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmCluster]:
+    """That Slurm, which the commands of Slurm find; its queue is empty in the end."""
     monkeypatch.setenv("SLURM_CONF", str(slurm_session.configuration))
     monkeypatch.setenv("PATH", slurm_session.environment["PATH"])
     for module in ("probe", "executor"):  # one disk, which shows files at once
         monkeypatch.setattr(f"sweep.executors.slurm.{module}.GRACE_SECONDS", 1.0)
-    return slurm_session
+    yield slurm_session
+    slurm_session.clear()
 
 
 @pytest.fixture

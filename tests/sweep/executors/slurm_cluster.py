@@ -46,9 +46,9 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1,sched_min
 JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-KillWait=5
+KillWait=2
 MinJobAge=300
-SlurmdTimeout=10
+SlurmdTimeout=5
 ReturnToService=2
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
@@ -112,6 +112,12 @@ class SlurmCluster:
     def start_node(self, node: str) -> None:
         self.run("slurmd", "-N", node, "-f", str(self.configuration))
 
+    def stop_node(self, node: str) -> None:
+        """Stop a node's daemon; the jobs of the node go on."""
+        pid = int((self.folder / f"{node}.pid").read_text())
+        os.kill(pid, signal.SIGTERM)
+        self.wait_until(lambda: not Path(f"/proc/{pid}").exists(), f"the end of {node}")
+
     def run(self, *command: str) -> str:
         ended = subprocess.run(
             command,
@@ -156,9 +162,14 @@ class SlurmCluster:
                         found.append(int(path.name))
         return found
 
+    def clear(self) -> None:
+        """Cancel all jobs."""
+        self.run("scancel", "--me")
+        self.wait_until(lambda: not self.jobs(), "an empty queue")
+
     def close(self) -> None:
         with contextlib.suppress(AssertionError):
-            self.run("scancel", "--me")
+            self.clear()
         for name in ("n1.pid", "n2.pid", "controller.pid", "munge/pid"):
             with contextlib.suppress(OSError, ValueError):
                 os.kill(int((self.folder / name).read_text()), signal.SIGTERM)
