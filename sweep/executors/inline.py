@@ -9,8 +9,8 @@ from pathlib import Path
 from sweep.executors.base import Ended, OfThisMachine
 from trainer.rundir.exits import Exit
 
-Train = Callable[[Path], int]
-"""Trains a run directory; returns an exit status as a process would, or minus a signal."""
+Train = Callable[[Path, int], int]
+"""Makes an attempt, given by its number, at a run directory; returns an exit status as a process would, or minus a signal."""
 
 
 class InlineExecutor(OfThisMachine):
@@ -24,7 +24,8 @@ class InlineExecutor(OfThisMachine):
     def __init__(self, train: Train, slots: int = 1) -> None:
         self._train = train
         self._slots = [f"inline {number}" for number in range(slots)]
-        self._waiting: list[Path] = []
+        self._waiting: dict[Path, int] = {}
+        """The attempts to make, by run directory."""
         self._stopped: list[Path] = []
 
     @property
@@ -34,9 +35,9 @@ class InlineExecutor(OfThisMachine):
     def prepare(self) -> None:
         """There is nothing to prepare."""
 
-    def start(self, directory: Path, slot: str, attempt: int) -> None:  # noqa: ARG002  (one process)
+    def start(self, directory: Path, slot: str, attempt: int) -> None:
         assert slot in self._slots  # noqa: S101  (the scheduler knows its slots)
-        self._waiting.append(directory)
+        self._waiting[directory] = attempt
 
     def wait(self, seconds: float) -> list[Ended]:
         """Train runs for `seconds`, at least one run, so that many are recorded together."""
@@ -46,15 +47,15 @@ class InlineExecutor(OfThisMachine):
         if not ended and not self._waiting:
             time.sleep(seconds)
         while self._waiting:
-            path = self._waiting.pop(0)
-            ended.append(_ended(path.resolve(), self._train(path)))
+            path = next(iter(self._waiting))
+            attempt = self._waiting.pop(path)
+            ended.append(_ended(path.resolve(), self._train(path, attempt)))
             if time.monotonic() > deadline:
                 break
         return ended
 
     def stop(self, directory: Path, *, now: bool = False) -> None:  # noqa: ARG002  (it has not begun)
-        if directory in self._waiting:
-            self._waiting.remove(directory)
+        if self._waiting.pop(directory, None) is not None:
             self._stopped.append(directory)
 
     def close(self) -> None:

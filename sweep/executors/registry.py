@@ -71,11 +71,11 @@ def _local(settings: ExecutorSettings) -> Executor:
 
 
 def _inline(settings: ExecutorSettings) -> Executor:
-    def train(directory: Path) -> int:
+    def train(directory: Path, attempt: int) -> int:
         from trainer.processes.run import train_directory  # (brings torch)
 
         slot = settings.slots[0]
-        return train_directory(directory, slot.device, slot.threads)
+        return train_directory(directory, slot.device, slot.threads, attempt)
 
     return InlineExecutor(train, slots=len(settings.slots))
 

@@ -17,7 +17,7 @@ def test_runs_end_in_order_with_the_statuses_that_the_trainer_returns(
 ) -> None:
     trained: list[Path] = []
 
-    def train(path: Path) -> int:
+    def train(path: Path, _attempt: int) -> int:
         trained.append(path)
         return Exit.FAILED if path.name == "bad" else Exit.DONE
 
@@ -36,7 +36,7 @@ def test_runs_end_in_order_with_the_statuses_that_the_trainer_returns(
 
 
 def test_a_wait_ends_in_time_but_trains_at_least_one_run(tmp_path: Path) -> None:
-    def train(_path: Path) -> int:
+    def train(_path: Path, _attempt: int) -> int:
         time.sleep(0.02)
         return Exit.DONE
 
@@ -55,7 +55,7 @@ def test_a_run_that_has_not_started_can_be_stopped(tmp_path: Path) -> None:
 
 
 def test_wait_raises_the_exceptions_of_the_trainer(tmp_path: Path) -> None:
-    def train(_path: Path) -> int:
+    def train(_path: Path, _attempt: int) -> int:
         raise ValueError("not this one")
 
     executor = InlineExecutor(train)

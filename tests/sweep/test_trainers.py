@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from sweep.executors.base import Ended
-from sweep.executors.inline import InlineExecutor
+from sweep.executors.inline import InlineExecutor, Train
 from sweep.forecast.pace import measured_pace
 from sweep.progress.plain import PlainProgress
 from sweep.queue.queue import Queue
@@ -78,10 +78,10 @@ class NoopRun:
         return self.find_result(directory) or failed
 
 
-def train_nothing(make_result: Callable[..., Result]) -> Callable[[Path], int]:
+def train_nothing(make_result: Callable[..., Result]) -> Train:
     """The function of an inline executor, which is all that such a trainer needs."""
 
-    def train(path: Path) -> int:
+    def train(path: Path, _attempt: int) -> int:
         directory = RunDirectory(path)
         asked = json.loads((path / "parameters.json").read_bytes())
         if asked["seed"] == BROKEN:

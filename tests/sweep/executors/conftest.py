@@ -21,6 +21,8 @@ from trainer.scripts.request import MetricSource, ScriptRequest
 
 Make = Callable[..., Executor]
 MakeRun = Callable[..., RunDirectory]
+CONTRACTED = [name for name in EXECUTORS if name != "ray"]
+"""Ray has tests of its own, on a cluster that it takes long to start: tests/sweep/test_ray*.py."""
 QUICK = Slurm(poll_seconds=0.2, gres="none")
 
 
@@ -51,6 +53,7 @@ def make_executor(
     """Makes executors of a kind, as several commands would; all are closed in the end."""
     if name == "slurm":
         request.getfixturevalue("slurm")
+    (tmp_path / "runs").mkdir(exist_ok=True)
     made: list[Executor] = []
 
     def make(slots: int = 2) -> Executor:

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from sweep.executors.base import Ended, Executor
-from sweep.executors.registry import EXECUTORS
 from tests.patience import PATIENCE
-from tests.sweep.executors.conftest import Make, MakeRun
+from tests.sweep.executors.conftest import CONTRACTED, Make, MakeRun
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", EXECUTORS)]
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", CONTRACTED)]
 FOREVER = "touch begun; echo 'step 1 loss 2'; while :; do sleep 0.1; done"
 
 
