@@ -113,7 +113,7 @@ class Tracker(Protocol):
 
     @property
     def link(self) -> str:
-        """How to look at the runs: an address, or a command to type."""
+        """How to look at the runs: an address, or a command to type; empty if there are none."""
 
     def has_finished(self, run: TrackedRun) -> bool:
         """True if the tracker has the whole run."""

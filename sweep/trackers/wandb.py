@@ -28,11 +28,11 @@ class WeightsAndBiases:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._marks = folder / "wandb-sent"
-        self._url: str | None = None
+        self._url = ""
 
     @property
     def link(self) -> str:
-        if self._url:
+        if self._url or not any(self._folder.glob("wandb/offline-run-*")):
             return self._url
         return f"wandb sync --include-offline {self._folder}/wandb/offline-run-*"
 
@@ -88,7 +88,7 @@ class WeightsAndBiases:
             **about,
         )
         if not made.offline:
-            self._url = made.project_url
+            self._url = made.project_url or ""
         return made
 
 
