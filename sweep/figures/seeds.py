@@ -30,7 +30,8 @@ def seeds(source: Source) -> Figure | None:
     order = table.iloc[:, 0].rank(method="first", na_option="bottom")
     marks: list[Mark] = []
     for number, (seed, row) in enumerate(table.iterrows()):
-        tone = RANKS[int((order.iloc[number] - 1) * len(RANKS) / len(table))]
+        share = (order.iloc[number] - 1) / max(len(table) - 1, 1)
+        tone = RANKS[round(share * (len(RANKS) - 1))]
         marks += _seed_marks(source, int(str(seed)), row, tone, digits)
     panel = Panel(
         x=linear_axis(table.to_numpy().ravel().tolist(), safe(report.metric.words)),

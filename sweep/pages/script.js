@@ -6,12 +6,10 @@
     var number = parseFloat(text.replace(/^[<>×]/, ""));
     return { text: text, number: number };
   }
-  function compare(a, b) {
-    if (isNaN(a.number) || isNaN(b.number)) {
-      if (isNaN(a.number) !== isNaN(b.number)) return isNaN(a.number) ? 1 : -1;
-      return a.text.localeCompare(b.text);
-    }
-    return a.number - b.number;
+  function compare(a, b, sign) {
+    if (!a.text || !b.text) return (a.text ? 0 : 1) - (b.text ? 0 : 1); // empty cells come last
+    if (isNaN(a.number) || isNaN(b.number)) return sign * a.text.localeCompare(b.text);
+    return sign * (a.number - b.number);
   }
   document.querySelectorAll("table").forEach(function (table) {
     var body = table.tBodies[0], headers = table.querySelectorAll("thead th");
@@ -28,7 +26,7 @@
         header.setAttribute("aria-sort", down ? "descending" : "ascending");
         Array.from(body.rows)
           .sort(function (a, b) {
-            return (down ? -1 : 1) * compare(key(a, column), key(b, column));
+            return compare(key(a, column), key(b, column), down ? -1 : 1);
           })
           .forEach(function (row) { body.appendChild(row); });
       });

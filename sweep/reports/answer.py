@@ -51,9 +51,12 @@ def answer(report: Report) -> str:
     total = counted(len(found), what)
     if better:
         verb = does if len(better) > 1 else f"{does}s"
-        first = f"{len(better)} of {total} {verb} {_metric(report)} by more than chance: {_named(better, report)}"
+        those = f"{len(better)} of {total}" if len(found) > 1 else f"The {what}"
+        names = _named(better, report)
+        first = f"{those} {verb} {_metric(report)} by more than chance: {names}"
     else:
-        first = f"None of {total} is shown to {does} {_metric(report)}"
+        those = f"None of {total} is" if len(found) > 1 else f"The {what} is not"
+        first = f"{those} shown to {does} {_metric(report)}"
     return f"{first}; {listed(kinds)}." if kinds else f"{first}."
 
 

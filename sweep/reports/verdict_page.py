@@ -61,7 +61,7 @@ def verdict_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> 
         part for part in document.shown_parts if isinstance(part, str) and part not in warnings
     ]
     return Page(
-        title=f"{harmless(report.study)}: {_kind(report)}",
+        title=f"{_kind(report)} {harmless(report.study)}",
         answer=answer(report),
         lead=provisional_lines(report),
         warnings=[f"{counted(len(warnings), 'confounder')} may explain differences; see below."]
@@ -87,7 +87,7 @@ NO_CONFOUNDERS = "None found: arms and baseline have the same device, code, pack
 
 
 def _kind(report: Report) -> str:
-    return "an imported study" if report.imported else "a study with sweep"
+    return "Imported study" if report.imported else "Study"
 
 
 def _warnings(report: Report) -> list[str]:
@@ -104,17 +104,16 @@ def _verdict_parts(
 ) -> list[Part]:
     """The table of verdicts, all other tables, and the sentences that explain them."""
     made = [
-        page_table(title, table.columns, table.rows)
-        for table, title in zip(tables, _titles(report, len(tables)), strict=True)
+        page_table(_table_title(report, table, is_first=place == 0), table.columns, table.rows)
+        for place, table in enumerate(tables)
     ]
     return [*made[:1], Notes(sentences=sentences, quiet=True), *made[1:]]
 
 
-def _titles(report: Report, number: int) -> Iterator[str]:
-    if number:
-        yield f"Effects on {harmless(report.metric.words)}"
-    for place in range(2, number + 1):
-        yield f"Further results, table {place}"
+def _table_title(report: Report, table: Table[object], *, is_first: bool) -> str:
+    if is_first:
+        return f"Effects on {harmless(report.metric.words)}"
+    return f"Further results: {table.columns[0].title if table.columns else 'none'}"
 
 
 def _figure_sections(source: Source) -> Iterator[Section]:
