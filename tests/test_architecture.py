@@ -54,8 +54,8 @@ LIGHT_FOR_SWEEP = {
 HEAVY = {"torch", "pandas", "scipy", "numpy", "sqlalchemy", "datasets", "optuna"}
 ROOMS = {
     "sweep": [
-        *("__main__", "__init__", "analysis", "notebook", "cli", "commands", "reports", "pages"),
-        *("figures", "models", "running", "searching", "trackers", "verdicts", "forecast"),
+        *("__main__", "__init__", "analysis", "notebook", "cli", "commands", "serving", "reports"),
+        *("pages", "figures", "models", "running", "searching", "trackers", "verdicts", "forecast"),
         *("upkeep", "importing", "drafting", "queue", "progress", "noise", "history"),
         *("workload", "workspace", "design", "trainers", "executors", "store", "study"),
         *("metrics", "terminal", "machine", "errors", "bootstrap"),

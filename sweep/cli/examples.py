@@ -12,6 +12,7 @@ EXAMPLES: Mapping[str, str] = {
     "plan": "studies/x.toml --effect 0.01",
     "report": "x -o x.md",
     "plot": "forest x -o forest.pdf",
+    "serve": "--port 8000",
     "noise": "studies/x.toml --seeds 7",
     "settle": "no-dropout --study x --max-runs 40",
     "stack": "x --dry-run",

@@ -1,4 +1,4 @@
-"""The command that draws figures."""
+"""The commands that draw figures, and show studies in a browser."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from analysis.pictures.sizes import SIZES
 from sweep.cli.app import app
+from sweep.cli.numbers import Range, number_option
 from sweep.cli.options import (
     RUNS,
     Database,
@@ -56,3 +57,18 @@ def plot(
 
     request = PlotRequest(kind=kind, output=output, study=study, size=size)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+
+
+@app.command()
+def serve(
+    port: Annotated[
+        int, number_option(Range(int, 0, 65_535), "Port on this machine; 0 for any free one")
+    ] = 0,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Show all studies of a folder in a browser, on this machine only."""
+    from sweep.commands.serve import ServeRequest
+    from sweep.commands.serve import serve as command
+
+    raise typer.Exit(command(open_workspace(runs, db), ServeRequest(port=port), make_console()))

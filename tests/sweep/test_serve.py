@@ -1,0 +1,91 @@
+"""`sweep serve`: a real server on this machine, asked over HTTP."""
+
+from __future__ import annotations
+
+import csv
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sweep.commands.import_ import ImportRequest, import_results
+from sweep.workspace import Workspace
+from tests.patience import PATIENCE
+
+pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
+ADDRESS = re.compile(r"http://(127\.0\.0\.1):(\d+)(/[\w-]{20,}/)")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]]:
+    """Port and first path of a running server."""
+    folder = tmp_path_factory.mktemp("serve")
+    with (folder / "r.csv").open("w") as file:
+        rows = [(arm, seed, 2 + seed**2 / 9) for arm in ("baseline", "<b>") for seed in range(4)]
+        csv.writer(file).writerows([("arm", "seed", "loss"), *rows])
+    made = Workspace(folder / "runs")
+    import_results(made, ImportRequest(files=[folder / "r.csv"], study="x"), Console(quiet=True))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sweep", "serve", "--runs", str(folder / "runs")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    printed = "".join(process.stdout.readline() for _ in range(2))
+    found = ADDRESS.search(printed)
+    assert found, printed
+    yield int(found[2]), found[3]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode in {0, 130}
+
+
+def ask(port: int, path: str, host: str = "127.0.0.1", method: str = "GET") -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request(method, path, headers={"Host": f"{host}:{port}"})
+    answer = connection.getresponse()
+    found = answer.status, answer.read().decode()
+    connection.close()
+    return found
+
+
+def test_studies_lead_to_a_report_and_a_report_to_its_runs(server: tuple[int, str]) -> None:
+    port, root = server
+    status, text = ask(port, root)
+    assert (status, 'href="studies/x"' in text) == (200, True)
+    status, text = ask(port, f"{root}studies/x")
+    assert status == 200
+    assert "&lt;b&gt;/3" in text
+    [first, *_] = re.findall(r'href="\.\./(runs/[^"]+)"', text)
+    status, text = ask(port, f"{root}{first}")
+    assert (status, "Test loss" in text) == (200, True)
+
+
+def test_only_who_knows_the_token_gets_an_answer_and_only_to_reading(
+    server: tuple[int, str],
+) -> None:
+    port, root = server
+    assert ask(port, "/") == (404, "Not Found")
+    assert ask(port, f"/{'x' * 22}/studies/x")[0] == 404
+    assert ask(port, root, host="evil.example")[0] == 400
+    assert ask(port, root, method="POST")[0] == 405
+    status, text = ask(port, f"{root}studies/y")
+    assert status == 404
+    assert "has no study &#39;y&#39;" in text
+
+
+def test_a_port_that_is_taken_is_a_sentence(server: tuple[int, str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sweep", "serve", "--port", str(server[0]), "--runs", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
