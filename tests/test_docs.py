@@ -132,6 +132,8 @@ def test_the_page_of_errors_has_messages_as_the_code_has_them(message: str) -> N
     assert re.search(pattern, texts_of_code())
 
 
+GROUPS = {name.split()[0] for name in EVERY_COMMAND if " " in name}
+"""Words that stand before several commands: `data`, `study`."""
 IN_TEXT = [
     (str(page.relative_to(ROOT)), command)
     for page in PAGES_WITH_COMMANDS
@@ -147,8 +149,8 @@ def test_every_command_in_a_text_exists_with_its_options() -> None:
 def exists(shown: str) -> bool:
     """True if a command that a page names is one, and all options that stand behind it are its."""
     words = [word for word in re.split(r"[\s=]+", shown.partition("#")[0]) if word][1:]
-    name = " ".join(words[:2]) if words[0] == "data" else words[0]
-    if name in {"COMMAND", "data"}:
+    name = " ".join(words[:2]) if words[0] in GROUPS else words[0]
+    if name in {"COMMAND", *GROUPS}:
         return True
     if name.startswith("-"):
         return any(name in each.opts for each in EVERYTHING.params) or name == "--debug"

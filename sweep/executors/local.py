@@ -129,10 +129,5 @@ def _server_lost(status: int, times: int = 1) -> RunnerLostError:
 
 
 def _ended(message: dict[str, Any]) -> Ended:
-    return Ended(
-        Path(message["ended"]),
-        message["status"],
-        message["signal"],
-        message["peak_bytes"],
-        message["out_of_memory"],
-    )
+    names = ("status", "signal", "peak_bytes", "out_of_memory")
+    return Ended(Path(message["ended"]), **{name: message[name] for name in names})
