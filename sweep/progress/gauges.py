@@ -12,7 +12,7 @@ from sweep.machine.usage import gpu_use, resident_bytes
 from sweep.terminal.units import shown_size
 from trainer.rundir.lock import RunLock
 
-SHARE = 0.003
+SHARE = 0.002
 """Largest share of a core that each gauge may take."""
 MIN_SECONDS = 2.0
 """Seconds, at least, between two measurements."""

@@ -96,7 +96,7 @@ def test_a_slow_gauge_is_read_so_rarely_that_it_costs_little() -> None:
         gauge.read()
         clock.pass_seconds(1)
     assert spent[0] / 200 <= SHARE + 0.1 / 200
-    assert gauge.value == read[0] > 5
+    assert gauge.value == read[0] > 2
 
 
 def test_memory_and_gpu_use_are_read() -> None:
