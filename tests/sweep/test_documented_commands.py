@@ -20,6 +20,7 @@ PLACEHOLDERS = {
     "ARM": "no-dropout",
     "RUN": "no-dropout/1",
     "X": "imported",
+    "KIND": "forest",
     "CORPUS": TEXT,
     "corpus.txt": TEXT,
 }
@@ -41,6 +42,7 @@ NOT_RUN = {
     "it uploads to the Hugging Face Hub",
     "it needs a Postgres server; tests/sweep has tests on one",
     "it needs a clone of nanoGPT",
+    "it needs W&B and MLflow",
     "it needs a Slurm cluster; tests/sweep has tests on one",
 }
 """The reasons for which commands are not run."""
