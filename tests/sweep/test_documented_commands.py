@@ -82,6 +82,8 @@ def test_every_command_of_a_page_works(page: str, world: Path, tmp_path: Path, s
             wanted = STATUSES.get(page, {}).get(words[0], 0)
             assert done.returncode == wanted, f"{shown.line}\n{done.stdout}\n{done.stderr}"
             complete(words, folder)
+            if words[:2] == ["data", "remove"]:
+                sweep(folder, "data", "prepare", "studies/x.toml")  # later commands read it
             if words[0] in {"search", "stack"}:
                 sweep(folder, "run", "studies/x.toml")  # so that it is the study last run again
 
