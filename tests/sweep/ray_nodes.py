@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,10 @@ class RayNodes:
     def kill(self, node: int) -> None:
         """Kill all processes of a node, as when its machine loses power."""
         self._ask({"kill": node})
+
+    def pretend(self, **metadata: str) -> None:
+        """Let the cluster say that it has other versions; without any, the real ones again."""
+        self._ask({"pretend": metadata})
 
     def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin
@@ -83,10 +88,23 @@ def main() -> None:
             nodes.append(
                 cluster.add_node(**{"object_store_memory": OBJECT_STORE, **command["add"]})
             )
+        elif "pretend" in command:
+            _pretend(cluster.address, command["pretend"])
         else:
             cluster.remove_node(nodes[command["kill"]], allow_graceful=False)
         print(json.dumps({"node": len(nodes) - 1}), flush=True)  # noqa: T201  (the answer)
     cluster.shutdown()
+
+
+def _pretend(address: str, metadata: dict[str, str]) -> None:
+    """Change what the cluster tells of itself, where Ray keeps it."""
+    import ray  # noqa: PLC0415  (only this program needs Ray)
+    from ray._raylet import GcsClient  # noqa: PLC0415  (only this program needs Ray)
+
+    real = {"ray_version": ray.__version__, "python_version": platform.python_version()}
+    client = GcsClient(address=address)
+    told = json.dumps(real | metadata).encode()
+    client.internal_kv_put(b"CLUSTER_METADATA", told, True, b"cluster")
 
 
 if __name__ == "__main__":

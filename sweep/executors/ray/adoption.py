@@ -39,7 +39,7 @@ class Adoption:
             self._ask(lambda name: name not in own)
             self._asked = time.monotonic()
         for name, state in self._states.items():
-            if state.has(directory):
+            if name not in own and state.has(directory):
                 return name, ray.get_actor(name)
         return None
 

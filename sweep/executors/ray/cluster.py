@@ -126,7 +126,7 @@ class Cluster:
         avoided = {node.id for node in self._nodes} - self._good
         place = new_place(name, self._options(avoided), self._place_settings, self._answer)
         self._places[name] = place
-        place.ask()
+        place.ask(0.0)  # the answer says that Ray has placed it
         return place
 
     def _options(self, avoided: set[str]) -> dict[str, Any]:
@@ -146,7 +146,8 @@ class Cluster:
         error = done.exception()
         if error is None:
             self._saw(place, done.result())
-            place.ask()
+            if place.name in self._places:
+                place.ask()
         elif isinstance(error, ray.exceptions.ActorUnavailableError):
             time.sleep(0.1)  # the network may come back
             place.ask()
@@ -172,6 +173,10 @@ class Cluster:
                 )
             )
             place.finish()
+        elif place.was_adopted and place.directory and not state.has(place.directory):
+            words = "it has ended on the Ray cluster, and another scheduler was told how"
+            self._send(Report(kind="ended", directory=place.directory, words=words))
+            del self._places[place.name]
 
     def _lost(self, place: HeldPlace) -> None:
         """An actor has died, with its run."""

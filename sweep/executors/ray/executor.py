@@ -173,13 +173,19 @@ class RayExecutor:
             self._ended[path] = self._end(path, report)
 
     def _end(self, directory: Path, report: Report) -> Ended:
-        lost, number = report.words, report.signal
+        lost, reason = report.words, None
         if lost:
             self._losses[directory] += 1
             if self._losses[directory] > MAX_LOST:
-                lost, number = None, int(signal.SIGKILL)
+                lost, reason = None, f"{lost}, as {MAX_LOST} times before: the run may be the cause"
         return Ended(
-            directory, report.status, number, report.peak_bytes, report.out_of_memory, lost
+            directory,
+            report.status,
+            signal=int(signal.SIGKILL) if reason else report.signal,
+            peak_bytes=report.peak_bytes,
+            out_of_memory=report.out_of_memory,
+            reason=reason,
+            lost=lost,
         )
 
     @property

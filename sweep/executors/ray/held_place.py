@@ -29,6 +29,8 @@ class HeldPlace:
         self.name = name
         self.directory: str | None = None
         """The run that it was given and whose end was not reported yet."""
+        self.was_adopted = False
+        """True if another scheduler gave it this run."""
         self.has_begun = False
         """True once Ray has placed it on a node."""
         self.node: str | None = None
@@ -43,11 +45,13 @@ class HeldPlace:
     def start(self, directory: str, attempt: int) -> None:
         """Give it a run."""
         self.adopt(directory)
+        self.was_adopted = False
         self._actor.start.remote(directory, attempt)
 
     def adopt(self, directory: str) -> None:
         """Take over the run that it has."""
         self.directory, self.since, self.killed = directory, time.monotonic(), None
+        self.was_adopted = True
 
     def signal(self, directory: str, number: int) -> None:
         self._actor.signal.remote(directory, number)
@@ -57,9 +61,9 @@ class HeldPlace:
         self._actor.forget.remote(self.directory)
         self.directory, self.since, self.killed = None, time.monotonic(), None
 
-    def ask(self) -> None:
-        """Ask for its state; the answer comes when its run has ended, or after `WAIT_SECONDS`."""
-        future = self._actor.wait.remote(WAIT_SECONDS).future()
+    def ask(self, seconds: float = WAIT_SECONDS) -> None:
+        """Ask for its state; the answer comes when its run has ended, or after some seconds."""
+        future = self._actor.wait.remote(seconds).future()
         future.add_done_callback(lambda done: self._answer(self, done))
 
     def end(self) -> None:
