@@ -54,6 +54,8 @@ class Cluster:
         )
         self._good = self._checked()
         """Nodes by id that were found able to train."""
+        self._bad = set[str]()
+        """Nodes by id that joined later and cannot train."""
         self._asked = set(self._good)
         self._places: dict[str, HeldPlace] = {}
         self._made = 0
@@ -123,17 +125,16 @@ class Cluster:
                 return place
         self._made += 1
         name = actor_name(os.getpid(), self._made)
-        avoided = {node.id for node in self._nodes} - self._good
-        place = new_place(name, self._options(avoided), self._place_settings, self._answer)
+        place = new_place(name, self._options(), self._place_settings, self._answer)
         self._places[name] = place
         place.ask(0.0)  # the answer says that Ray has placed it
         return place
 
-    def _options(self, avoided: set[str]) -> dict[str, Any]:
+    def _options(self) -> dict[str, Any]:
         """Ray's options of a place: what a run needs, and where it must not be."""
-        if not avoided:
+        if not self._bad:
             return self._need.options
-        selector = {"ray.io/node-id": f"!in({','.join(sorted(avoided))})"}
+        selector = {"ray.io/node-id": f"!in({','.join(sorted(self._bad))})"}
         return {**self._need.options, "label_selector": selector}
 
     def _answer(self, place: HeldPlace, done: Future[PlaceState]) -> None:
@@ -255,6 +256,7 @@ class Cluster:
                 print(why, flush=True)  # noqa: T201  (the log)
             good = {node.id for node in new} - mistakes.keys()
             self._inbox.put(lambda: self._good.update(good))
+            self._inbox.put(lambda: self._bad.update(mistakes))
 
         threading.Thread(target=check, daemon=True).start()
 
