@@ -35,6 +35,8 @@ class Jobs(RunSettings):
     """How runs are submitted to Slurm: the fields of `[jobs.slurm]` (`docs/clusters.md`)."""
     ray: Ray | None = None
     """How runs are placed on a Ray cluster: the fields of `[jobs.ray]`."""
+    shared_filesystem: bool = True
+    """False if no disk is shared with the nodes of a Ray cluster: Ray then carries recipes, corpora, results and weights."""
     gpus_per_run: Annotated[float, Field(ge=0.01, le=1024), AfterValidator(_whole_or_share)] = 1
     """GPUs per run, each training a part of every batch; processes if there is no GPU. 0.25: four runs share one."""
     mixed_devices: bool = False

@@ -20,3 +20,5 @@ class Ray(Config):
     """CPUs that Ray reserves for a run, and its threads; on a cluster without GPUs, for each process of it."""
     resources: dict[str, Amount] = Field(default_factory=dict)
     """Further resources of a run by Ray's names, such as `{ "accelerator_type:H100" = 0.001 }`."""
+    folder: str = "~/.cache/sweep"
+    """Folder on each node's own disk, with `jobs.shared_filesystem = false`; may have `$VARIABLES`."""

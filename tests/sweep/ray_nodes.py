@@ -11,8 +11,10 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,21 +81,31 @@ def main() -> None:
     from ray.cluster_utils import Cluster  # noqa: PLC0415  (only this program needs Ray)
 
     head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECT_STORE}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
     print(json.dumps({"address": cluster.address}), flush=True)  # noqa: T201  (the answer)
     nodes = []
     for line in sys.stdin:
         command = json.loads(line)
         if "add" in command:
-            nodes.append(
-                cluster.add_node(**{"object_store_memory": OBJECT_STORE, **command["add"]})
-            )
+            options = {"object_store_memory": OBJECT_STORE, **command["add"]}
+            nodes.append(patiently(partial(cluster.add_node, **options)))
         elif "pretend" in command:
             _pretend(cluster.address, command["pretend"])
         else:
             cluster.remove_node(nodes[command["kill"]], allow_graceful=False)
         print(json.dumps({"node": len(nodes) - 1}), flush=True)  # noqa: T201  (the answer)
     cluster.shutdown()
+
+
+def patiently(start: Callable[[], Any]) -> Any:  # noqa: ANN401  (what Ray has started)
+    """Start something of Ray's again if the machine was too busy: Ray allows it 30 s."""
+    deadline = time.monotonic() + 900
+    while True:
+        try:
+            return start()
+        except Exception:  # Ray raises no narrower one
+            if time.monotonic() > deadline:
+                raise
 
 
 def _pretend(address: str, metadata: dict[str, str]) -> None:

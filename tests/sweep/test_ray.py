@@ -6,17 +6,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sweep.design.arms import make_plan
 from sweep.errors import ExecutionError
 from sweep.executors.base import Ended
 from sweep.executors.ray.executor import RayExecutor
 from sweep.executors.ray.settings import RaySettings
+from sweep.study.file import parse_study
 from tests.patience import PATIENCE
 from tests.sweep.ray_nodes import HAS_RAY, WHY_NOT, RayNodes, ray_nodes
+from trainer.execution import Execution
 from trainer.files import write_json
-from trainer.rundir.directory import RunDirectory
+from trainer.rundir.directory import Request, RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.scripts.request import MetricSource, ScriptRequest
 
@@ -98,6 +102,13 @@ def ends(executor: RayExecutor, number: int = 1) -> list[Ended]:
     return sorted(found, key=lambda ended: ended.directory)
 
 
+def ended(executor: RayExecutor) -> bool:
+    """False if no run has ended; fails if one has."""
+    found = executor.wait(0.1)
+    assert not found
+    return bool(found)
+
+
 def begun(executor: RayExecutor, *directories: RunDirectory) -> None:
     until(lambda: executor.wait(0.1) or all((each.path / "begun").exists() for each in directories))
 
@@ -154,12 +165,12 @@ def test_a_node_that_joins_is_used_and_the_runs_of_one_that_dies_go_elsewhere(
     executor.start(one.path, "ray 1", 1)
     begun(executor, one)
     executor.start(two.path, "ray 2", 1)
-    until(lambda: executor.wait(0.1) or executor.waiting(two.path))
+    until(lambda: ended(executor) or executor.waiting(two.path))
     assert "it needs 1 CPU and 1 here" in (executor.waiting(two.path) or "")
     second = cluster.add(num_cpus=2, resources={"here": 2})
     begun(executor, two)
-    until(lambda: executor.wait(0.1) or executor.waiting(two.path) is None)
-    until(lambda: executor.wait(0.1) or len(executor.slots) == 3)
+    until(lambda: ended(executor) or executor.waiting(two.path) is None)
+    until(lambda: ended(executor) or len(executor.slots) == 3)
     cluster.kill(first)
     (lost,) = ends(executor)
     assert (lost.directory.name, lost.status, lost.signal) == ("one", None, None)
@@ -195,6 +206,37 @@ def test_runs_share_a_gpu_or_have_several(runs: Runs, cluster: RayNodes) -> None
     with pytest.raises(ExecutionError, match="a run needs 3 GPUs and 1 CPU on one node, and no"):
         runs.executor(gpus_per_run=3)
     cluster.kill(node)
+
+
+def test_without_a_shared_disk_a_run_continues_on_another_node_from_its_checkpoint(
+    runs: Runs, cluster: RayNodes, content: dict[str, Any], tmp_path: Path
+) -> None:
+    disks = [tmp_path / "disk-1", tmp_path / "disk-2"]
+    first = cluster.add(num_cpus=1, resources={"own": 1}, env_vars={"DISK": str(disks[0])})
+    executor = runs.executor(
+        resources={"own": 1}, node_folder="$DISK", needs_torch=True, preload=["gpt"]
+    )
+    content["baseline"]["train"]["tokens"] = 16 * 8 * 1_000_000
+    recipe = make_plan(parse_study(content, "s.toml"), "s.toml").arms[0].spec.recipe
+    run = RunDirectory(runs.folder / "run")
+    run.write_request(Request(recipe=recipe, execution=Execution(checkpoint_seconds=1)))
+    run.lock.announce(1)
+    executor.start(run.path, "ray 1", 1)
+    until(lambda: ended(executor) or list(run.path.glob("checkpoints/step-*/*")))
+    assert disks[0].is_dir()
+    cluster.kill(first)
+    assert ends(executor)[0].lost
+    second = cluster.add(num_cpus=1, resources={"own": 1}, env_vars={"DISK": str(disks[1])})
+    run.lock.announce(2)
+    executor.start(run.path, "ray 1", 2)
+    steps = max(event.step for event in run.read_events())
+    until(lambda: ended(executor) or run.read_events()[-1].step > steps)
+    executor.stop(run.path)
+    assert ends(executor)[0].status == Exit.STOPPED
+    assert run.read_events()[0].step <= steps  # it has not begun anew
+    assert (disks[1] / "runs").is_dir()
+    until(lambda: not (disks[1] / "runs" / "run").exists())
+    cluster.kill(second)
 
 
 def test_a_cluster_of_another_version_is_refused_in_a_sentence(

@@ -6,12 +6,16 @@ may have another version of our packages, or none. The actor imports them from a
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import os
 import platform
 import socket
 import sys
+import tempfile
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +29,13 @@ class Place:
     It runs in a process of its own. Its methods are called in several threads.
     """
 
-    def __init__(self, code: str, settings: dict[str, Any]) -> None:
-        """`settings`: those of `sweep.executors.ray.messages.PlaceSettings`."""
-        claim_names(code)
+    def __init__(self, code: str | tuple[str, bytes, str], settings: dict[str, Any]) -> None:
+        """`settings`: those of `sweep.executors.ray.messages.PlaceSettings`.
+
+        `code`: the folder of our packages, or the hash of an archive with them, the archive, and the
+        folder on this node to unpack it in.
+        """
+        claim_names(code if isinstance(code, str) else unpack(*code))
         import ray
 
         from sweep.executors.ray.messages import PlaceSettings
@@ -40,6 +48,18 @@ class Place:
     def start(self, directory: str, attempt: int) -> None:
         """Start a run. Whether it runs, `wait` and `describe` tell."""
         self._node.start(directory, attempt)
+
+    def prepare(self, directory: str, attempt: int, corpus: str | None) -> bool:
+        """Make room for a copy of a run directory; returns whether its corpus is here."""
+        return self._node.copies.prepare(directory, attempt, corpus)
+
+    def accept(self, name: str, update: Any) -> None:  # noqa: ANN401  (its type is not known here)
+        """Write into a copy of a run directory, or of a corpus."""
+        self._node.copies.accept(name, update)
+
+    def read(self, directory: str, known: Any) -> object:  # noqa: ANN401  (as above)
+        """Return what the scheduler's folder lacks of a run, and the run's last sign of life."""
+        return self._node.copies.read(directory, known)
 
     def signal(self, directory: str, number: int) -> None:
         """Send a signal to a run, if it is still running here."""
@@ -56,6 +76,20 @@ class Place:
     def describe(self) -> object:
         """Return the state at once. Does not count as contact with a driver."""
         return self._node.state()
+
+
+def unpack(digest: str, archive: bytes, folder: str) -> str:
+    """Unpack our packages on the node's own disk, once; returns the folder."""
+    home = Path(os.path.expandvars(folder)).expanduser()
+    target = home / f"code-{digest[:16]}"
+    if not target.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=home))
+        with zipfile.ZipFile(io.BytesIO(archive)) as file:
+            file.extractall(aside)
+        with contextlib.suppress(OSError):  # another actor of this node was faster
+            aside.rename(target)
+    return str(target)
 
 
 def claim_names(code: str) -> None:

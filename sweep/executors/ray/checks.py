@@ -82,6 +82,8 @@ def mistake(
 
 
 def _unseen(found: NodeAnswer, settings: RaySettings, code: str) -> str | None:
+    if settings.node_folder is not None:
+        return None
     if not found.sees_folder or not found.can_write:
         what = "cannot write to" if found.sees_folder else "does not see"
         return (

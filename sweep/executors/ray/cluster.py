@@ -17,7 +17,7 @@ from sweep.executors.ray.adoption import Adoption, actor_name
 from sweep.executors.ray.checks import find_mistakes
 from sweep.executors.ray.connection import ConnectionFailedError, alive_nodes
 from sweep.executors.ray.held_place import HeldPlace, new_place
-from sweep.executors.ray.messages import Call, PlaceSettings, PlaceState, Report
+from sweep.executors.ray.messages import Call, PlaceSettings, PlaceState, Report, RunEnd
 from sweep.executors.ray.places import ClusterNode, need_of, unplaceable, waiting_words
 from sweep.executors.ray.settings import RaySettings
 
@@ -51,6 +51,7 @@ class Cluster:
             preload=settings.preload,
             device="cuda" if on_gpus else "cpu",
             threads=max(1, int(self._need.cpus)),
+            folder=settings.node_folder,
         )
         self._good = self._checked()
         """Nodes by id that were found able to train."""
@@ -113,9 +114,11 @@ class Cluster:
         if found is None:
             self._place().start(directory, attempt)
             return
-        place = HeldPlace(*found, self._answer)
+        carries = self._settings.node_folder is not None
+        place = HeldPlace(*found, self._answer, carries=carries)
         self._places[place.name] = place
         place.adopt(directory)
+        place.follow()
         place.ask()
 
     def _place(self) -> HeldPlace:
@@ -146,8 +149,7 @@ class Cluster:
             return
         error = done.exception()
         if error is None:
-            self._saw(place, done.result())
-            if place.name in self._places:
+            if self._saw(place, done.result()):
                 place.ask()
         elif isinstance(error, ray.exceptions.ActorUnavailableError):
             time.sleep(0.1)  # the network may come back
@@ -155,33 +157,45 @@ class Cluster:
         else:
             self._lost(place)
 
-    def _saw(self, place: HeldPlace, state: PlaceState) -> None:
-        """Take the state of a place, which Ray has placed by now."""
+    def _saw(self, place: HeldPlace, state: PlaceState) -> bool:
+        """Take the state of a place, which Ray has placed by now; True to ask for the next one."""
         place.has_begun, place.node = True, state.node
         if place.directory in self._waiting:
             self._waiting.discard(place.directory)
             self._send(Report(kind="waiting", directory=place.directory))
         end = state.ended
         if end and end.directory == place.directory:
-            self._send(
-                Report(
-                    kind="ended",
-                    directory=end.directory,
-                    status=end.status,
-                    signal=end.signal,
-                    peak_bytes=end.peak_bytes,
-                    out_of_memory=end.out_of_memory,
-                )
-            )
-            place.finish()
-        elif place.was_adopted and place.directory and not state.has(place.directory):
+            if place.carrier:
+                place.carrier.come_home(lambda: self._inbox.put(lambda: self._over(place, end)))
+            else:
+                self._over(place, end)
+            return False
+        if place.was_adopted and place.directory and not state.has(place.directory):
             words = "it has ended on the Ray cluster, and another scheduler was told how"
             self._send(Report(kind="ended", directory=place.directory, words=words))
             del self._places[place.name]
+            return False
+        return True
+
+    def _over(self, place: HeldPlace, end: RunEnd) -> None:
+        """Report how the run of a place has ended, which is free for another one."""
+        self._send(
+            Report(
+                kind="ended",
+                directory=end.directory,
+                status=end.status,
+                signal=end.signal,
+                peak_bytes=end.peak_bytes,
+                out_of_memory=end.out_of_memory,
+            )
+        )
+        place.finish()
+        place.ask()
 
     def _lost(self, place: HeldPlace) -> None:
         """An actor has died, with its run."""
         del self._places[place.name]
+        place.end()
         if place.directory is None:
             return
         alive = {node.id: node.address for node in alive_nodes()}

@@ -48,6 +48,11 @@ def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:
     """Make the executor that a study describes. Raises ExecutionError if Ray is not installed."""
     if importlib.util.find_spec("ray") is None:
         raise ExecutionError(NOT_INSTALLED)
+    if not settings.jobs.shared_filesystem and not settings.needs_torch:
+        raise ExecutionError(
+            "jobs.shared_filesystem = false is for runs of the built-in trainer: a script reads files "
+            "that Ray does not carry, so its folder must be on a disk that all nodes share"
+        )
     jobs, slots, ray = settings.jobs, settings.slots, settings.jobs.ray or Ray()
     return RayExecutor(
         RaySettings(
@@ -58,6 +63,7 @@ def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:
             resources=ray.resources,
             slots=None if slots[0].name == EVERY_PLACE else len(slots),
             preload=settings.preload,
+            node_folder=None if jobs.shared_filesystem else ray.folder,
             needs_torch=settings.needs_torch,
         )
     )

@@ -11,7 +11,9 @@ import ray
 
 from sweep.bootstrap import FOLDERS
 from sweep.executors.ray import actor as ray_actor
+from sweep.executors.ray.carrier import Carrier
 from sweep.executors.ray.messages import PlaceSettings, PlaceState
+from sweep.executors.ray.shipment import our_packages
 
 WAIT_SECONDS = 5.0
 """Seconds that a call to an actor waits for the end of a run. Each call is a sign of life."""
@@ -25,8 +27,10 @@ Answer = Callable[["HeldPlace", Future[PlaceState]], None]
 class HeldPlace:
     """An actor of ours, and the run that it was given."""
 
-    def __init__(self, name: str, actor: Any, answer: Answer) -> None:  # noqa: ANN401  (Ray's handle)
+    def __init__(self, name: str, actor: Any, answer: Answer, *, carries: bool) -> None:  # noqa: ANN401  (Ray's handle)
+        """`carries`: no disk is shared."""
         self.name = name
+        self._carries = carries
         self.directory: str | None = None
         """The run that it was given and whose end was not reported yet."""
         self.was_adopted = False
@@ -39,6 +43,8 @@ class HeldPlace:
         """When it was given its run, or when it became idle."""
         self.killed: float | None = None
         """When its run was first to be killed."""
+        self.carrier: Carrier | None = None
+        """What carries its run, if no disk is shared."""
         self._actor = actor
         self._answer = answer
 
@@ -46,7 +52,23 @@ class HeldPlace:
         """Give it a run."""
         self.adopt(directory)
         self.was_adopted = False
-        self._actor.start.remote(directory, attempt)
+        if self._carries:
+            self.carrier = Carrier(self._actor, directory, self._failed)
+            self.carrier.deliver(attempt)
+        else:
+            self._actor.start.remote(directory, attempt)
+
+    def follow(self) -> None:
+        """Bring home the files of a run that was adopted, if no disk is shared."""
+        if self._carries and self.directory:
+            self.carrier = Carrier(self._actor, self.directory, self._failed)
+            self.carrier.start()
+
+    def _failed(self, error: Exception) -> None:
+        """Answer that the run is lost, because its files could not be carried."""
+        answer: Future[PlaceState] = Future()
+        answer.set_exception(RuntimeError(str(error)))
+        self._answer(self, answer)
 
     def adopt(self, directory: str) -> None:
         """Take over the run that it has."""
@@ -59,6 +81,7 @@ class HeldPlace:
     def finish(self) -> None:
         """The end of its run was reported: it can be given another one."""
         self._actor.forget.remote(self.directory)
+        self.carrier = None
         self.directory, self.since, self.killed = None, time.monotonic(), None
 
     def ask(self, seconds: float = WAIT_SECONDS) -> None:
@@ -82,5 +105,12 @@ def new_place(
         max_concurrency=THREADS,
         **options,
     )
-    fields = {"preload": settings.preload, "device": settings.device, "threads": settings.threads}
-    return HeldPlace(name, actor.remote(str(FOLDERS["sweep"]), fields), answer)
+    shared = settings.folder is None
+    fields = {
+        "preload": settings.preload,
+        "device": settings.device,
+        "threads": settings.threads,
+        "folder": settings.folder,
+    }
+    code = (*our_packages(), settings.folder) if settings.folder else str(FOLDERS["sweep"])
+    return HeldPlace(name, actor.remote(code, fields), answer, carries=not shared)

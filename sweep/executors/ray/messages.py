@@ -43,6 +43,8 @@ class PlaceSettings:
     preload: Sequence[str]
     device: str
     threads: int
+    folder: str | None = None
+    """Folder of the node's own disk, for copies of run directories; None if the disk is shared."""
     node: str = ""
     """Ray's id of the node; known there."""
     job: str = ""

@@ -17,6 +17,7 @@ from typing import Any
 
 from sweep.executors.fork_server import Server
 from sweep.executors.ray.messages import PlaceSettings, PlaceState, RunEnd
+from sweep.executors.ray.node_copies import NodeCopies
 from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_end, write_note
 from trainer.rundir.directory import RunDirectory
 
@@ -31,6 +32,7 @@ class Node:
 
     def __init__(self, settings: PlaceSettings) -> None:
         self._settings = settings
+        self.copies = NodeCopies(settings.folder)
         self._changed = threading.Condition()
         self._server: Server | None = None
         self._running: tuple[str, int] | None = None
@@ -49,11 +51,12 @@ class Node:
             self._ended = None
             self._running = directory, attempt
         note = WorkerNote(attempt=attempt, host=socket.gethostname(), job=self._settings.job)
+        place = self.copies.place_of(directory)
         with contextlib.suppress(OSError):  # it is only shown
-            write_note(RunDirectory(Path(directory)), note)
+            write_note(RunDirectory(place), note)
         self._send(
             {
-                "start": directory,
+                "start": str(place),
                 "attempt": attempt,
                 "device": self._settings.device,
                 "threads": self._settings.threads,
@@ -62,7 +65,7 @@ class Node:
         )
 
     def signal(self, directory: str, number: int) -> None:
-        self._send({"signal": directory, "number": number})
+        self._send({"signal": str(self.copies.place_of(directory)), "number": number})
 
     def wait(self, seconds: float) -> PlaceState:
         with self._changed:
@@ -75,6 +78,7 @@ class Node:
         with self._changed:
             if self._ended and self._ended.directory == directory:
                 self._ended = None
+                self.copies.remove(directory)
 
     def state(self) -> PlaceState:
         running = self._running[0] if self._running else None
@@ -105,11 +109,11 @@ class Node:
         """Note how the run has ended, by the server's message; also in its directory."""
         with self._changed:
             assert self._running  # noqa: S101  (for the type checker: it has ended)
-            directory, attempt = message.pop("ended"), self._running[1]
+            place, (directory, attempt) = Path(message.pop("ended")), self._running
             self._ended = RunEnd(directory=directory, attempt=attempt, **message)
             self._running = None
             with contextlib.suppress(OSError):  # the driver is told as well
-                write_end(RunDirectory(Path(directory)), _attempt_end(self._ended))
+                write_end(RunDirectory(place), _attempt_end(self._ended))
             self._contact = time.monotonic()
             self._changed.notify_all()
 

@@ -23,6 +23,8 @@ class RaySettings:
     slots: int | None = None
     """Number of runs at the same time; None for as many as the cluster has places for."""
     preload: Sequence[str] = ()
+    node_folder: str | None = None
+    """Folder on each node's own disk, where no disk is shared; None if the folder of runs is."""
     needs_torch: bool = True
     """False for a script, which need not use torch."""
 

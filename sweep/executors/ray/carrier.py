@@ -1,0 +1,104 @@
+"""Carries a run to a node and back, where no disk is shared: its files, its corpus, its heartbeat."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from sweep.executors.ray.copies import Copy, Known, read_update
+from sweep.executors.ray.node_copies import CORPUS, DONE
+from trainer.errors import RunDirectoryError
+from trainer.rundir.directory import RunDirectory
+
+FETCH_SECONDS = 1.0
+"""Seconds between two looks at the files of a run."""
+
+
+class Carrier(threading.Thread):
+    """Keeps the scheduler's run directory equal to that of the node, in a thread."""
+
+    def __init__(
+        self,
+        actor: Any,  # noqa: ANN401  (Ray's handle)
+        directory: str,
+        when_lost: Callable[[Exception], None],
+    ) -> None:
+        super().__init__(daemon=True)
+        self._when_lost = when_lost
+        self._actor = actor
+        self._directory = RunDirectory(Path(directory))
+        self._copy = Copy(Path(directory))
+        self._beat: int | None = None
+        self._attempt: int | None = None
+        self._ended = threading.Event()
+        self._when_home: Callable[[], None] | None = None
+
+    def deliver(self, attempt: int) -> None:
+        """Carry the run to its node and start it there."""
+        self._attempt = attempt
+        self.start()
+
+    def come_home(self, when_home: Callable[[], None]) -> None:
+        """The run has ended: call a function when all its files are here. Further calls do nothing."""
+        if self._when_home is None:
+            self._when_home = when_home
+            self._ended.set()
+
+    def run(self) -> None:
+        try:
+            if self._attempt is not None:
+                self._deliver(self._attempt)
+            while not self._ended.wait(FETCH_SECONDS):
+                self._fetch()
+            while not self._fetch():
+                pass
+        except (OSError, ray.exceptions.RayError) as error:
+            self._when_lost(error)
+            return
+        if self._when_home:
+            self._when_home()
+
+    def _deliver(self, attempt: int) -> None:
+        path = str(self._directory.path)
+        corpus = self._corpus()
+        if not ray.get(self._actor.prepare.remote(path, attempt, corpus and corpus.name)):
+            assert corpus  # noqa: S101  (else there is nothing that the node could lack)
+            self._send(corpus, CORPUS + corpus.name)
+            ray.get(self._actor.accept.remote(DONE + corpus.name, None))
+        self._send(self._directory.path, path)
+        ray.get(self._actor.start.remote(path, attempt))
+
+    def _send(self, folder: Path, name: str) -> None:
+        """Send all files of a folder."""
+        known: dict[str, Any] = {}
+        complete = False
+        while not complete:
+            update = read_update(folder, known)
+            ray.get(self._actor.accept.remote(name, update))
+            for piece in update.pieces:
+                known[piece.name] = piece.state, piece.offset + len(piece.content)
+            complete = update.is_complete
+
+    def _corpus(self) -> Path | None:
+        """The folder of the run's corpus in the cache; None if it is not there."""
+        try:
+            request = self._directory.read_request()
+        except RunDirectoryError:
+            return None
+        cache = self._directory.path / request.cache
+        return next(cache.glob(f"[!.]*-{(request.corpus_hash or '-')[:16]}"), None)
+
+    def _fetch(self) -> bool:
+        """Bring what is new; True if that was all."""
+        known: Known = self._copy.known
+        update, beat = ray.get(self._actor.read.remote(str(self._directory.path), known))
+        self._copy.apply(update)
+        if beat != self._beat:
+            self._beat = beat
+            os.utime(self._directory.path / "lock")
+        return bool(update.is_complete)
