@@ -17,6 +17,16 @@ TIMEOUT = 60.0
 """Seconds that a command of Slurm may take."""
 KEPT_VARIABLES = frozenset({"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_TIME_FORMAT"})
 """Variables that stay if this process itself runs in a job of Slurm. Others would be taken as options."""
+PREFIXES = ("SLURM_", "SQUEUE_", "SCANCEL_", "SINFO_", "SACCT_")
+"""Variables that are not passed on: options of a user, such as to list only jobs that run."""
+OWN_VARIABLES = frozenset(
+    f"SBATCH_{name}"
+    for name in (
+        *("ARRAY_INX", "EXPORT", "JOB_NAME", "NO_REQUEUE", "OPEN_MODE", "OUTPUT", "REQUEUE"),
+        *("SIGNAL", "WAIT"),
+    )
+)
+"""Nor are these, which sbatch would take in place of the options that sweep itself sets."""
 
 
 class SlurmError(ExecutionError):
@@ -157,8 +167,8 @@ class Client:
 
 
 def _queued(line: str) -> Queued | None:
-    array, index, state, name, reason = line.split("|", 4)
-    if not index.isdigit():
+    array, index, state, name, reason = [*line.split("|", 4), *[""] * 4][:5]
+    if not (array.isdigit() and index.isdigit()):
         return None
     return Queued(Task(int(array), int(index)), state, reason.strip("()"), name)
 
@@ -169,11 +179,11 @@ def _scancel(tasks: Collection[Task], *options: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The environment of Slurm's commands: that of this process, without a job's own variables."""
+    """The environment of Slurm's commands: that of this process, without options for them."""
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("SLURM_") or name in KEPT_VARIABLES
+        if name in KEPT_VARIABLES or not (name.startswith(PREFIXES) or name in OWN_VARIABLES)
     }
 
 
@@ -184,6 +194,7 @@ def _run(*command: str, may_fail: bool = False) -> str:
             command,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=TIMEOUT,
             check=False,
             env=environment(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ MAX_RETRY_SECONDS = 600.0
 FEW_JOBS = 32
 LOOK_SECONDS = 1.0
 """Seconds between two looks into the directories of more than `FEW_JOBS` runs."""
+FRESH_SECONDS = 1.0
+"""Seconds for which an answer of the queue tells whether a job of another scheduler is there."""
 REPEAT_SECONDS = 20.0
 """Seconds after which a job is asked to stop again, if it has not."""
 MAX_FAILED_POLLS = 3
@@ -53,6 +56,8 @@ class SlurmExecutor:
         self._gres = ""
         self._device = "cpu"
         self._largest = 1
+        self._at_once: int | None = None
+        """Jobs that the next array has at most, after larger ones were refused."""
         self._probe: Probe | None = None
         self._starts: dict[Path, int] = {}
         """Runs and attempts that are not submitted yet."""
@@ -90,7 +95,7 @@ class SlurmExecutor:
         if note is None or read_end(RunDirectory(path), note.attempt):
             return False
         with self._polling:
-            if time.monotonic() - self._polled > self._slurm.poll_seconds:
+            if time.monotonic() - self._polled > FRESH_SECONDS:
                 self._poll()
         found = find_job(self._settings.folder, path, self._queue)
         if self._failed_polls:  # it cannot be known: it is watched until Slurm answers
@@ -115,7 +120,7 @@ class SlurmExecutor:
     def hindrance(self) -> str | None:
         if self._probe and (waiting := self._probe.hindrance()):
             return waiting
-        if self._trouble:
+        if self._trouble and self._starts:
             return f"Slurm takes no more jobs for now: {self._trouble}"
         return None
 
@@ -155,23 +160,59 @@ class SlurmExecutor:
 
     def _submit(self) -> None:
         """Submit what was started, in as few arrays as possible."""
-        while self._starts and time.monotonic() >= self._retry_at:
-            some = dict(islice(self._starts.items(), self._largest))
+        if not self._starts or time.monotonic() < self._retry_at:
+            return
+        if self._trouble and not self._found_submitted(self._trouble):
+            return
+        while self._starts:
+            some = dict(islice(self._starts.items(), self._at_once or self._largest))
             folder = BatchFolder(self._settings.folder, new_name(self._settings.study))
-            orders = [self._order(path, attempt) for path, attempt in some.items()]
-            for order in orders:
-                remove_ends(RunDirectory(order.directory))
-            write_batch(folder, orders, self._slurm, self._gres)
             try:
-                array = self._client.submit(folder.script)
+                array = self._submit_array(folder, some)
             except SlurmError as error:
+                self._at_once = max(1, len(some) // 2)
                 self._refused(str(error))
                 return
-            folder.note_id(array)
+            except OSError as error:
+                self._refused(f"{error.filename or folder.path}: {error.strerror}")
+                return
+            with contextlib.suppress(OSError):  # it is found in the queue by its name
+                folder.note_id(array)
             self._trouble, self._retry_seconds = None, FIRST_RETRY_SECONDS
+            self._at_once = self._at_once and min(2 * self._at_once, self._largest)
             for index, (path, attempt) in enumerate(some.items()):
                 del self._starts[path]
                 self._jobs[path] = Tracked(path, attempt, folder, index, array)
+
+    def _submit_array(self, folder: BatchFolder, some: Mapping[Path, int]) -> int:
+        """Submit runs and attempts as one array; returns its id. Raises SlurmError or OSError."""
+        orders = [self._order(path, attempt) for path, attempt in some.items()]
+        for order in orders:
+            remove_ends(RunDirectory(order.directory))
+        write_batch(folder, orders, self._slurm, self._gres)
+        return self._client.submit(folder.script)
+
+    def _found_submitted(self, trouble: str) -> bool:
+        """Watch the jobs that Slurm took although sbatch failed, as it does if it times out.
+
+        To submit them again would train their runs twice. False if Slurm does not answer.
+        """
+        with self._polling:
+            self._poll()
+        if self._failed_polls:
+            self._refused(trouble)
+            return False
+        for path, attempt in [*self._starts.items()]:
+            note = read_note(path)
+            if note is None or note.attempt != attempt:
+                continue
+            job = tracked(self._settings.folder, path, note)
+            job.update(self._queue)
+            if job.queued or read_end(RunDirectory(path), attempt):
+                del self._starts[path]
+                self._jobs[path] = job
+        self._trouble = trouble if self._starts else None
+        return True
 
     def _refused(self, words: str) -> None:
         """Try again later: a limit may be reached. What is wrong for good, the probe has shown."""
@@ -199,10 +240,11 @@ class SlurmExecutor:
         for job in due:
             job.asked_at = now
         running = [job for job in due if job.runs]
-        self._client.cancel([job.task for job in due if job.task and not job.runs])
-        for wanted, name in ((Asked.STOP, STOP.name), (Asked.KILL, signal.SIGKILL.name)):
-            tasks = [job.task for job in running if job.task and job.asked is wanted]
-            self._client.signal(tasks, name, to_all=wanted is Asked.KILL)
+        with contextlib.suppress(SlurmError):  # it is asked again
+            self._client.cancel([job.task for job in due if job.task and not job.runs])
+            for wanted, name in ((Asked.STOP, STOP.name), (Asked.KILL, signal.SIGKILL.name)):
+                tasks = [job.task for job in running if job.task and job.asked is wanted]
+                self._client.signal(tasks, name, to_all=wanted is Asked.KILL)
         if due:
             self._polled = -float("inf")
 

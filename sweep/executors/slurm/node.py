@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sweep.executors.slurm.batch import Batch, BatchFolder
+from sweep.executors.slurm.batch import Batch, BatchFolder, read_note
 from trainer.files import write_json
 from trainer.processes.node import find_facts
 from trainer.processes.worker import Order, carry_out, exit_status
@@ -42,6 +42,9 @@ def main() -> int:
     directory = RunDirectory(order.directory)
     if read_end(directory, order.attempt):  # queued again, although it had ended
         return 0
+    note = read_note(order.directory)
+    if note and note.attempt == order.attempt and note.batch != manifest.parent.name:
+        return 0  # submitted again, because sbatch had failed although Slurm took this array
     end = carry_out(order)
     if end.noticed:
         end = _after_notice(directory, end, batch.notice + SLOW_SECONDS) or end
