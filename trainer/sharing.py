@@ -27,6 +27,11 @@ def gpu_share(environment: Mapping[str, str] = os.environ) -> float:
     return share if 0 < share < 1 else 1.0
 
 
+def share_environment(share: float) -> dict[str, str]:
+    """The variables that tell a run its share; none for a run that has its GPU alone."""
+    return {SHARE: str(share)} if share < 1 else {}
+
+
 def memory_limit(total: int, share: float) -> int:
     """Bytes that torch may allocate on a GPU of `total` bytes for a run with this share."""
     if share >= 1:

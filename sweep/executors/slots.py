@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sweep.errors import ExecutionError, listed
 from sweep.machine.processors import VISIBLE, available_cores, find_gpus, gpu_names
-from trainer.sharing import SHARE
+from trainer.sharing import share_environment
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _gpu_slots(gpus: Sequence[str], each: int, sharing: int, threads: int) -> li
             f"gpu {'+'.join(group)}{f' {turn}/{sharing}' if sharing > 1 else ''}",
             "cuda",
             threads,
-            {VISIBLE: ",".join(group), **({SHARE: str(1 / sharing)} if sharing > 1 else {})},
+            {VISIBLE: ",".join(group), **share_environment(1 / sharing)},
             1 / sharing,
         )
         for turn in range(1, sharing + 1)

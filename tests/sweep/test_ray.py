@@ -185,7 +185,11 @@ def test_a_node_that_joins_is_used_and_the_runs_of_one_that_dies_go_elsewhere(
 
 def test_runs_share_a_gpu_or_have_several(runs: Runs, cluster: RayNodes) -> None:
     node = cluster.add(num_cpus=4, num_gpus=2)
-    seen = "import os, sys; print(os.environ['CUDA_VISIBLE_DEVICES'], file=sys.stderr)\n"
+    seen = (
+        "import os, sys\n"
+        "told = [os.environ.get(name) for name in ('CUDA_VISIBLE_DEVICES', 'SWEEP_GPU_SHARE')]\n"
+        "print(*told, file=sys.stderr)\n"
+    )
     shared = runs.executor(gpus_per_run=0.5)
     until(lambda: shared.wait(0.1) or len(shared.slots) == 4)
     four = [runs.script(f"shared-{number}", seen + WAIT + WRITE) for number in range(4)]
@@ -194,6 +198,7 @@ def test_runs_share_a_gpu_or_have_several(runs: Runs, cluster: RayNodes) -> None
     begun(shared, *four)
     devices = sorted(directory.log.read_text().split()[0] for directory in four)
     assert devices == ["0", "0", "1", "1"]
+    assert {directory.log.read_text().split()[1] for directory in four} == {"0.5"}
     for directory in four:
         (directory.path / "go").touch()
     assert [end.status for end in ends(shared, 4)] == [Exit.DONE] * 4

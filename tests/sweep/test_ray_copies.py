@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import random
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from sweep.errors import ExecutionError
 from sweep.executors.ray import copies
 from sweep.executors.ray.copies import Copy, Update, read_update
+from sweep.executors.ray.executor import make_ray_executor
+from sweep.executors.ray.messages import RunEnd
+from sweep.executors.ray.node import Node
 from sweep.executors.ray.node_copies import CORPUS, DONE, NodeCopies
+from sweep.executors.settings import ExecutorSettings
+from sweep.executors.slots import Slot
+from sweep.study.jobs_section import Jobs
+from sweep.study.ray_section import Ray
+from tests.sweep.ray_nodes import HAS_RAY, WHY_NOT
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -89,3 +100,55 @@ def test_a_node_keeps_a_corpus_once_it_has_arrived_and_replaces_old_copies_of_a_
     (node.place_of("/runs/a") / "old").touch()
     assert node.prepare("/runs/a", 2, corpus.name)
     assert content(node.place_of("/runs/a")) == {"lock": b"2\n"}
+
+
+def test_a_copy_that_was_removed_from_a_node_removes_nothing_here(tmp_path: Path) -> None:
+    node, here = NodeCopies(str(tmp_path / "disk")), Copy(tmp_path / "here")
+    node.prepare("/runs/a", 1, None)
+    (node.place_of("/runs/a") / "result.json").write_text("{}")
+    here.apply(node.read("/runs/a", {})[0])
+    node.remove("/runs/a")
+    with pytest.raises(FileNotFoundError):
+        node.read("/runs/a", here.known)
+    assert content(here.folder) == {"result.json": b"{}"}
+
+
+def test_a_node_whose_files_are_brought_home_is_not_without_a_driver(tmp_path: Path) -> None:
+    node = object.__new__(Node)  # without its server, which would end this process
+    node.copies, node._changed = NodeCopies(str(tmp_path / "disk")), threading.Condition()
+    node._running, node._contact = None, -float("inf")
+    node.copies.prepare("/runs/a", 1, None)
+    assert node._is_lonely()
+    node.read("/runs/a", {})
+    assert not node._is_lonely()
+
+
+def test_copies_that_would_replace_the_runs_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: True)
+    settings = ExecutorSettings(
+        slots=[Slot("ray 1", "cpu", 1)],
+        folder=tmp_path.resolve() / "runs",
+        jobs=Jobs(executor="ray", shared_filesystem=False, ray=Ray(folder=str(tmp_path))),
+    )
+    with pytest.raises(ExecutionError, match="would replace the runs in"):
+        make_ray_executor(settings)
+
+
+@pytest.mark.skipif(not HAS_RAY, reason=WHY_NOT)
+def test_the_end_of_an_earlier_attempt_is_not_that_of_the_next_one() -> None:
+    from sweep.executors.ray.adoption import _is_orphan, new_actor_name  # noqa: PLC0415  (needs Ray)
+    from sweep.executors.ray.held_place import HeldPlace  # noqa: PLC0415  (needs Ray)
+
+    actor = SimpleNamespace(start=SimpleNamespace(remote=lambda *_: None))
+    place = HeldPlace("a", actor, lambda *_: None, carries=False)
+    end = RunEnd(
+        directory="/a", attempt=1, status=0, signal=None, peak_bytes=None, out_of_memory=None
+    )
+    place.start("/a", 2)
+    assert not place.had(end)
+    place.adopt("/a")
+    assert place.had(end)
+    assert new_actor_name() != new_actor_name()
+    assert not _is_orphan(new_actor_name())

@@ -59,7 +59,7 @@ class Place:
 
     def read(self, directory: str, known: Any) -> object:  # noqa: ANN401  (as above)
         """Return what the scheduler's folder lacks of a run, and the run's last sign of life."""
-        return self._node.copies.read(directory, known)
+        return self._node.read(directory, known)
 
     def signal(self, directory: str, number: int) -> None:
         """Send a signal to a run, if it is still running here."""

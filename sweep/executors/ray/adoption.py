@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
 import socket
 import time
 from collections.abc import Callable, Container
@@ -19,9 +22,12 @@ FRESH_SECONDS = 2.0
 """Seconds for which the answers are good enough for another question."""
 
 
-def actor_name(process: int, number: int) -> str:
-    """The name of an actor, which tells the process that made it."""
-    return f"{socket.gethostname()}/{process}/{number}"
+def new_actor_name() -> str:
+    """A name for an actor, which tells the process that makes it.
+
+    The number of the process alone would not do: in a container that is started again, it is the same.
+    """
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
 class Adoption:
@@ -40,7 +46,8 @@ class Adoption:
             self._asked = time.monotonic()
         for name, state in self._states.items():
             if name not in own and state.has(directory):
-                return name, ray.get_actor(name)
+                with contextlib.suppress(ValueError):  # it has ended meanwhile
+                    return name, ray.get_actor(name)
         return None
 
     def end_useless(self) -> None:
@@ -49,7 +56,8 @@ class Adoption:
         for name in _names(_is_orphan):
             state = self._states.get(name)
             if state is None or not (state.running or state.ended):
-                ray.kill(ray.get_actor(name))
+                with contextlib.suppress(ValueError):  # it has ended meanwhile
+                    ray.kill(ray.get_actor(name))
                 self._states.pop(name, None)
 
     def _ask(self, chosen: Callable[[str], bool]) -> None:

@@ -36,6 +36,7 @@ class Carrier(threading.Thread):
         self._beat: int | None = None
         self._attempt: int | None = None
         self._ended = threading.Event()
+        self._left = False
         self._when_home: Callable[[], None] | None = None
 
     def deliver(self, attempt: int) -> None:
@@ -49,18 +50,23 @@ class Carrier(threading.Thread):
             self._when_home = when_home
             self._ended.set()
 
+    def leave(self) -> None:
+        """Stop carrying: two that write the same files would be in each other's way."""
+        self._left = True
+        self._ended.set()
+
     def run(self) -> None:
         try:
             if self._attempt is not None:
                 self._deliver(self._attempt)
             while not self._ended.wait(FETCH_SECONDS):
                 self._fetch()
-            while not self._fetch():
+            while not self._left and not self._fetch():
                 pass
         except (OSError, ray.exceptions.RayError) as error:
             self._when_lost(error)
             return
-        if self._when_home:
+        if self._when_home and not self._left:
             self._when_home()
 
     def _deliver(self, attempt: int) -> None:
@@ -71,7 +77,8 @@ class Carrier(threading.Thread):
             self._send(corpus, CORPUS + corpus.name)
             ray.get(self._actor.accept.remote(DONE + corpus.name, None))
         self._send(self._directory.path, path)
-        ray.get(self._actor.start.remote(path, attempt))
+        if not self._left:
+            ray.get(self._actor.start.remote(path, attempt))
 
     def _send(self, folder: Path, name: str) -> None:
         """Send all files of a folder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import signal
 import threading
@@ -13,7 +12,7 @@ from typing import Any
 
 import ray
 
-from sweep.executors.ray.adoption import Adoption, actor_name
+from sweep.executors.ray.adoption import Adoption, new_actor_name
 from sweep.executors.ray.checks import find_mistakes
 from sweep.executors.ray.connection import ConnectionFailedError, alive_nodes
 from sweep.executors.ray.held_place import HeldPlace, new_place
@@ -50,6 +49,7 @@ class Cluster:
         self._place_settings = PlaceSettings(
             preload=settings.preload,
             device="cuda" if on_gpus else "cpu",
+            share=min(1.0, per_run) if on_gpus else 1.0,
             threads=max(1, int(self._need.cpus)),
             folder=settings.node_folder,
         )
@@ -59,7 +59,6 @@ class Cluster:
         """Nodes by id that joined later and cannot train."""
         self._asked = set(self._good)
         self._places: dict[str, HeldPlace] = {}
-        self._made = 0
         self._adoption = Adoption()
         self._adoption.end_useless()
         self._slots = self._count_slots()
@@ -107,6 +106,7 @@ class Cluster:
             self._signal(place, call.number)
         elif place and call.kind == "release":
             del self._places[place.name]
+            place.let_go()
 
     def _start(self, directory: str, attempt: int) -> None:
         """Start a run, or take over the place that has it from a scheduler that was killed."""
@@ -126,8 +126,7 @@ class Cluster:
         for place in self._places.values():
             if place.directory is None and place.has_begun:
                 return place
-        self._made += 1
-        name = actor_name(os.getpid(), self._made)
+        name = new_actor_name()
         place = new_place(name, self._options(), self._place_settings, self._answer)
         self._places[name] = place
         place.ask(0.0)  # the answer says that Ray has placed it
@@ -164,7 +163,7 @@ class Cluster:
             self._waiting.discard(place.directory)
             self._send(Report(kind="waiting", directory=place.directory))
         end = state.ended
-        if end and end.directory == place.directory:
+        if end and place.had(end):
             if place.carrier:
                 place.carrier.come_home(lambda: self._inbox.put(lambda: self._over(place, end)))
             else:

@@ -16,6 +16,7 @@ from sweep.errors import ExecutionError, RunnerLostError
 from sweep.executors.base import Ended
 from sweep.executors.fork_server import Server
 from sweep.executors.ray.messages import Call, Report
+from sweep.executors.ray.node_copies import copies_home
 from sweep.executors.ray.settings import RaySettings
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
@@ -54,6 +55,11 @@ def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:
             "that Ray does not carry, so its folder must be on a disk that all nodes share"
         )
     jobs, slots, ray = settings.jobs, settings.slots, settings.jobs.ray or Ray()
+    if not jobs.shared_filesystem and copies_home(ray.folder) == settings.folder:
+        raise ExecutionError(
+            f"jobs.ray.folder = {ray.folder!r}: the copies for nodes would replace the runs in "
+            f"{settings.folder}; name another folder"
+        )
     return RayExecutor(
         RaySettings(
             address=ray.address,

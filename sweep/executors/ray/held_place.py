@@ -12,7 +12,7 @@ import ray
 from sweep.bootstrap import FOLDERS
 from sweep.executors.ray import actor as ray_actor
 from sweep.executors.ray.carrier import Carrier
-from sweep.executors.ray.messages import PlaceSettings, PlaceState
+from sweep.executors.ray.messages import PlaceSettings, PlaceState, RunEnd
 from sweep.executors.ray.shipment import our_packages
 
 WAIT_SECONDS = 5.0
@@ -35,6 +35,8 @@ class HeldPlace:
         """The run that it was given and whose end was not reported yet."""
         self.was_adopted = False
         """True if another scheduler gave it this run."""
+        self._attempt: int | None = None
+        """The attempt that it was given; None for a run of another scheduler."""
         self.has_begun = False
         """True once Ray has placed it on a node."""
         self.node: str | None = None
@@ -51,7 +53,7 @@ class HeldPlace:
     def start(self, directory: str, attempt: int) -> None:
         """Give it a run."""
         self.adopt(directory)
-        self.was_adopted = False
+        self.was_adopted, self._attempt = False, attempt
         if self._carries:
             self.carrier = Carrier(self._actor, directory, self._failed)
             self.carrier.deliver(attempt)
@@ -73,7 +75,16 @@ class HeldPlace:
     def adopt(self, directory: str) -> None:
         """Take over the run that it has."""
         self.directory, self.since, self.killed = directory, time.monotonic(), None
-        self.was_adopted = True
+        self.was_adopted, self._attempt = True, None
+
+    def had(self, end: RunEnd) -> bool:
+        """True if this is the end of its run, and not that of an earlier attempt at the same run."""
+        return end.directory == self.directory and self._attempt in {None, end.attempt}
+
+    def let_go(self) -> None:
+        """Another scheduler follows its run, and brings the files home."""
+        if self.carrier:
+            self.carrier.leave()
 
     def signal(self, directory: str, number: int) -> None:
         self._actor.signal.remote(directory, number)
@@ -110,6 +121,7 @@ def new_place(
         "preload": settings.preload,
         "device": settings.device,
         "threads": settings.threads,
+        "share": settings.share,
         "folder": settings.folder,
     }
     code = (*our_packages(), settings.folder) if settings.folder else str(FOLDERS["sweep"])

@@ -43,6 +43,8 @@ class PlaceSettings:
     preload: Sequence[str]
     device: str
     threads: int
+    share: float = 1.0
+    """The share of its GPU that a run has."""
     folder: str | None = None
     """Folder of the node's own disk, for copies of run directories; None if the disk is shared."""
     node: str = ""

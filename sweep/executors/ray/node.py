@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from sweep.executors.fork_server import Server
+from sweep.executors.ray.copies import Known, Update
 from sweep.executors.ray.messages import PlaceSettings, PlaceState, RunEnd
 from sweep.executors.ray.node_copies import NodeCopies
 from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_end, write_note
 from trainer.rundir.directory import RunDirectory
+from trainer.sharing import share_environment
 
 LONELY_SECONDS = 60.0
 """Seconds without a run and without a driver after which the process ends itself."""
@@ -60,7 +62,7 @@ class Node:
                 "attempt": attempt,
                 "device": self._settings.device,
                 "threads": self._settings.threads,
-                "environment": {},
+                "environment": share_environment(self._settings.share),
             }
         )
 
@@ -73,6 +75,12 @@ class Node:
             self._changed.wait_for(lambda: self._ended is not None, seconds)
             self._contact = time.monotonic()
             return self.state()
+
+    def read(self, directory: str, known: Known) -> tuple[Update, int | None]:
+        """See `NodeCopies.read`. A driver that brings files home is a contact."""
+        with self._changed:
+            self._contact = time.monotonic()
+        return self.copies.read(directory, known)
 
     def forget(self, directory: str) -> None:
         with self._changed:

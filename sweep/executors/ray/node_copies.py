@@ -16,17 +16,22 @@ DONE = "corpus done:"
 """Prefix under which a corpus is said to be complete."""
 
 
+def copies_home(folder: str) -> Path:
+    """The folder of the copies of run directories, in the folder that `jobs.ray.folder` names."""
+    return Path(os.path.expandvars(folder)).expanduser().resolve() / "runs"
+
+
 class NodeCopies:
     """The copies of one node. Without a folder, the disk is shared, and there are none."""
 
     def __init__(self, folder: str | None) -> None:
-        self._home = Path(os.path.expandvars(folder)).expanduser() if folder else None
+        self._home = copies_home(folder) if folder else None
         self._arriving: dict[str, Copy] = {}
 
     def place_of(self, directory: str) -> Path:
         """Where a run directory of the scheduler is on this node."""
         path = Path(directory)
-        return self._home / "runs" / path.name if self._home else path
+        return self._home / path.name if self._home else path
 
     def prepare(self, directory: str, attempt: int, corpus: str | None) -> bool:
         """Make room for a copy of a run directory; returns whether its corpus is here."""
@@ -48,8 +53,13 @@ class NodeCopies:
         self._arriving[name].apply(update)
 
     def read(self, directory: str, known: Known) -> tuple[Update, int | None]:
-        """Return what the scheduler's folder lacks of a run, and the run's last sign of life."""
+        """Return what the scheduler's folder lacks of a run, and the run's last sign of life.
+
+        Raises FileNotFoundError if the copy was removed: that must not remove the scheduler's files.
+        """
         place = self.place_of(directory)
+        if not place.is_dir():
+            raise FileNotFoundError(f"{place} was removed")
         return read_update(place, known), RunDirectory(place).lock.last_beat()
 
     def remove(self, directory: str) -> None:
@@ -60,7 +70,7 @@ class NodeCopies:
     @property
     def _cache(self) -> Path:
         assert self._home  # noqa: S101  (only called where no disk is shared)
-        return self._home / "runs" / "cache"
+        return self._home / "cache"
 
     def _keep_corpus(self, name: str) -> None:
         """Give a corpus that has arrived its name, unless another run was faster."""

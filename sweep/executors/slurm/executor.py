@@ -23,6 +23,7 @@ from trainer.processes.worker import STOP, Order
 from trainer.rundir.attempt_end import read_end, remove_ends
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
+from trainer.sharing import share_environment
 
 FIRST_RETRY_SECONDS = 15.0
 MAX_RETRY_SECONDS = 600.0
@@ -222,10 +223,12 @@ class SlurmExecutor:
 
     def _order(self, path: Path, attempt: int) -> Order:
         facts = self._probe and self._probe.facts
+        on_gpu = bool(facts and facts.cuda)
         return Order(
             directory=path,
             attempt=attempt,
-            device="cuda" if facts and facts.cuda else "cpu",
+            device="cuda" if on_gpu else "cpu",
+            environment=share_environment(self._settings.jobs.gpus_per_run) if on_gpu else {},
             torch=torch_version() if self._settings.needs_torch else None,
         )
 
