@@ -196,6 +196,7 @@ class Scheduler:
         for run, change in self._attempts.begin(claimed):
             if change:
                 self._add(run.job, change)
+        self._show_progress()  # an executor may train within its `wait`
 
     def _add(self, job: Job, change: Change) -> None:
         """Record a change in the next turn."""
@@ -203,7 +204,7 @@ class Scheduler:
             self._obstacles.saw_full_disk()
         self._unrecorded.append((job, change))
 
-    def _show_progress(self, over: Sequence[Ended]) -> None:
+    def _show_progress(self, over: Sequence[Ended] = ()) -> None:
         for run in self._attempts.newly_running(over):
             self._watcher.started(run.job, run.slot, run.steps_before)
         for run in self._attempts:

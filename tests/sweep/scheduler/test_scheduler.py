@@ -36,6 +36,21 @@ def test_every_job_is_done_once_in_order_with_all_slots_busy(
     assert "6/6" in made.seen.getvalue()
 
 
+def test_a_run_is_shown_before_it_trains(
+    desk: Callable[..., Desk], jobs: list[Job], succeed: Behaviour
+) -> None:
+    shown: list[bool] = []
+
+    def behave(directory: RunDirectory, number: int) -> int | None:
+        run_id = directory.read_request().run_id
+        shown.append(run_id in made.scheduler._watcher.busy)  # type: ignore[attr-defined]
+        return succeed(directory, number)
+
+    made = desk(behave)
+    made.scheduler.run(jobs)
+    assert shown == [True] * 6
+
+
 def test_a_run_that_fails_is_tried_again_and_counts_when_it_succeeds(
     desk: Callable[..., Desk], succeed: Behaviour, jobs: list[Job]
 ) -> None:
