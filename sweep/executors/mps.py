@@ -88,8 +88,9 @@ def with_mps(slots: Sequence[Slot], daemon: MpsDaemon | None) -> list[Slot]:
 
 
 def _start(program: str, folder: Path) -> bool:
-    """Start the daemon; True if it answers then."""
-    return _run([program, "-d"], "", folder) and _answers(program, folder)
+    """Start the daemon; True if one answers then, which another scheduler may have started."""
+    _run([program, "-d"], "", folder)
+    return _answers(program, folder)
 
 
 def _answers(program: str, folder: Path | None) -> bool:

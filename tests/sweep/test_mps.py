@@ -20,6 +20,7 @@ DAEMON = """\
 place=${CUDA_MPS_PIPE_DIRECTORY:-$THE_USERS_OWN}
 if [ "$1" = -d ]; then
     echo "start $CUDA_VISIBLE_DEVICES" >> "$BOOKS"
+    [ "$REFUSES" != "it runs" ] || touch "$place/alive"
     [ -z "$REFUSES" ] || exit 1
     touch "$place/alive"
     exit 0
@@ -103,6 +104,16 @@ def test_nothing_is_started_where_each_run_has_a_gpu(books: Path, tmp_path: Path
     assert start_mps(find_slots(None, 1, THERE), tmp_path / "mps") is None
     assert start_mps(find_slots(None, 0.5, Inventory([], cores=2)), tmp_path / "mps") is None
     assert not books.exists()
+
+
+def test_a_daemon_that_another_scheduler_starts_at_the_same_time_is_used(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFUSES", "it runs")
+    daemon = start_mps(SHARED, tmp_path / "mps")
+    assert books.exists()
+    assert daemon is not None
+    daemon.stop()
 
 
 def test_a_daemon_that_does_not_start_is_done_without(
