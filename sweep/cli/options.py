@@ -151,9 +151,16 @@ def chosen_format(form: Format | None, output: Path | None) -> Format:
 
 
 def executor_choice(name: ExecutorName | None, ray_address: str | None) -> ExecutorChoice:
-    """Return the choice of an executor for `--executor` and `--ray-address`."""
+    """Return the choice of an executor for `--executor` and `--ray-address`.
+
+    Raises typer.BadParameter if they contradict each other.
+    """
     from sweep.commands.executor_choice import ExecutorChoice
 
+    if ray_address is not None and name not in {None, "ray"}:
+        raise typer.BadParameter(
+            f"--ray-address is for --executor ray, not for --executor {name}; leave one of them out"
+        )
     return ExecutorChoice(name, ray_address)
 
 

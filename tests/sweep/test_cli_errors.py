@@ -53,3 +53,11 @@ def test_markup_in_a_path_is_printed_literally(folder: Path, sweep: Run, tmp_pat
     assert str(odd) in done.stdout
     out = tmp_path / "[bold]:smile:.json"
     assert sweep(folder, "report", "--format", "json", "-o", out).stdout == f"Written to {out}.\n"
+
+
+def test_an_address_of_ray_for_another_executor_is_refused(folder: Path, sweep: Run) -> None:
+    done = sweep(folder, "run", "s.toml", "--executor", "slurm", "--ray-address", "10.0.0.1:6379")
+    assert done.returncode == 2
+    assert "--ray-address is for --executor ray, not for --executor slurm" in " ".join(
+        done.stderr.replace("│", " ").split()
+    )
