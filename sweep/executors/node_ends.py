@@ -1,7 +1,9 @@
-"""From the end that a node has written to the end that a scheduler records."""
+"""From the end that a node has written, or has not, to the end that a scheduler records."""
 
 from __future__ import annotations
 
+import signal
+from collections import Counter
 from pathlib import Path
 
 from sweep.errors import RunnerLostError
@@ -10,6 +12,23 @@ from trainer.rundir.attempt_end import AttemptEnd
 
 MAX_PROBLEMS = 3
 """Attempts in a row that nodes cannot begin before the study ends."""
+MAX_LOST = 3
+"""Losses of a run after which the next one counts as its failure: it may be what ends its node."""
+
+
+class Losses:
+    """Counts how often runs ended without a word from their nodes."""
+
+    def __init__(self) -> None:
+        self._times = Counter[Path]()
+
+    def ended(self, directory: Path, words: str) -> Ended:
+        """Return the end of a run that was lost once more; `words`: how."""
+        self._times[directory] += 1
+        if self._times[directory] <= MAX_LOST:
+            return Ended(directory, None, lost=words)
+        reason = f"{words}, as {MAX_LOST} times before: the run may be the cause"
+        return Ended(directory, None, signal.SIGKILL, reason=reason)
 
 
 class NodeEnds:

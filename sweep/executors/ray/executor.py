@@ -6,7 +6,6 @@ import importlib.util
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from sweep.bootstrap import command
 from sweep.errors import ExecutionError, RunnerLostError
 from sweep.executors.base import Ended
 from sweep.executors.fork_server import Server
+from sweep.executors.node_ends import Losses
 from sweep.executors.ray.messages import Call, Report
 from sweep.executors.ray.node_copies import copies_home
 from sweep.executors.ray.settings import RaySettings
@@ -35,8 +35,6 @@ CONNECT_SECONDS = 300.0
 """Seconds until a cluster that answers must be connected and its nodes checked."""
 FIND_SECONDS = 60.0
 """Seconds in which it must be known whether the cluster has a run."""
-MAX_LOST = 3
-"""Losses of a run after which the next one counts as its failure: it may be what ends its node."""
 
 
 def ray_slots(study: Study, number: int | None) -> list[Slot]:  # noqa: ARG001  (as others)
@@ -92,7 +90,7 @@ class RayExecutor:
         """Ends to report, of runs that were started or adopted."""
         self._found: dict[Path, bool] = {}
         self._lock = threading.Lock()
-        self._losses: Counter[Path] = Counter()
+        self._losses = Losses()
         self._is_ready = False
         self._began = time.monotonic()
 
@@ -185,19 +183,10 @@ class RayExecutor:
             self._ended[path] = self._end(path, report)
 
     def _end(self, directory: Path, report: Report) -> Ended:
-        lost, reason = report.words, None
-        if lost:
-            self._losses[directory] += 1
-            if self._losses[directory] > MAX_LOST:
-                lost, reason = None, f"{lost}, as {MAX_LOST} times before: the run may be the cause"
+        if report.words:
+            return self._losses.ended(directory, report.words)
         return Ended(
-            directory,
-            report.status,
-            signal=int(signal.SIGKILL) if reason else report.signal,
-            peak_bytes=report.peak_bytes,
-            out_of_memory=report.out_of_memory,
-            reason=reason,
-            lost=lost,
+            directory, report.status, report.signal, report.peak_bytes, report.out_of_memory
         )
 
     @property

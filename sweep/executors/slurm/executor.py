@@ -11,13 +11,13 @@ from pathlib import Path
 from threading import Lock
 
 from sweep.executors.base import Ended
-from sweep.executors.node_ends import NodeEnds
+from sweep.executors.node_ends import Losses, NodeEnds
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slurm.batch import BatchFolder, new_name, read_note, write_batch
 from sweep.executors.slurm.client import Client, Queued, SlurmError
 from sweep.executors.slurm.probe import GRACE_SECONDS, Probe
 from sweep.executors.slurm.request import check_partition, gres_for, slurm_of
-from sweep.executors.slurm.tracked import Asked, Tracked, find_job, tracked
+from sweep.executors.slurm.tracked import Asked, Tracked, find_job, open_note, tracked
 from trainer.processes.node import torch_version
 from trainer.processes.worker import STOP, Order
 from trainer.rundir.attempt_end import read_end, remove_ends
@@ -35,8 +35,8 @@ FRESH_SECONDS = 1.0
 """Seconds for which an answer of the queue tells whether a job of another scheduler is there."""
 REPEAT_SECONDS = 20.0
 """Seconds after which a job is asked to stop again, if it has not."""
-MAX_FAILED_POLLS = 3
-"""Looks at the queue that fail before that is reported."""
+TAKEN_AWAY = {"PREEMPTED", "NODE_FAIL"}
+"""Ends in Slurm's words that no run is the cause of, however often."""
 
 
 class SlurmExecutor:
@@ -66,6 +66,7 @@ class SlurmExecutor:
         self._adopted: dict[Path, Tracked] = {}
         self._over: list[Ended] = []
         self._ends = NodeEnds()
+        self._losses = Losses()
         self._queue: Mapping[tuple[str, int], Queued] = {}
         self._polled = -float("inf")
         self._looked = -float("inf")
@@ -92,8 +93,8 @@ class SlurmExecutor:
     def adopts(self, directory: Path) -> bool:
         path = directory.resolve()
         self._adopted.pop(path, None)
-        note = read_note(path)
-        if note is None or read_end(RunDirectory(path), note.attempt):
+        note = open_note(path)
+        if note is None:
             return False
         with self._polling:
             if time.monotonic() - self._polled > FRESH_SECONDS:
@@ -290,8 +291,8 @@ class SlurmExecutor:
             return found
         said = job.folder.last_output(job.index)
         words = f"Slurm job {job.task} left no result ({state})" + (f": {said}" if said else "")
-        return (
-            Ended(job.directory, None, lost=words)
-            if job.has_begun
-            else self._ends.not_begun(job.directory, words)
-        )
+        if not job.has_begun:
+            return self._ends.not_begun(job.directory, words)
+        if state in TAKEN_AWAY:
+            return Ended(job.directory, None, lost=words)
+        return self._losses.ended(job.directory, words)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -151,8 +150,3 @@ class Probe:
             f"({state or 'ended'}): the node does not see {self._folder.path}, or cannot write there. "
             "The folder of runs must be on a disk that all nodes share: name one with --runs"
         )
-
-
-def forget(folder: Path) -> None:
-    """Let the next command look at a node again."""
-    (folder / FOLDER / "probe.json").unlink(missing_ok=True)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from sweep.errors import ExecutionError, did_you_mean, listed
 from sweep.executors.slots import Slot
-from sweep.executors.slurm.batch import read_note
 from sweep.executors.slurm.client import Client, SlurmError, Task
-from sweep.executors.slurm.tracked import find_job
+from sweep.executors.slurm.tracked import find_job, open_note
 from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
 from sweep.study.slurm_section import Slurm
@@ -67,7 +66,7 @@ def cancel_jobs(runs: Path, directories: Sequence[Path]) -> int:
 
     Raises ExecutionError if Slurm does not answer.
     """
-    submitted = [directory for directory in directories if read_note(directory)]
+    submitted = [directory for directory in directories if open_note(directory)]
     if not submitted:
         return 0
     client = Client()

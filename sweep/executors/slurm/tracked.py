@@ -96,12 +96,18 @@ class Tracked:
         return None
 
 
+def open_note(directory: Path) -> JobNote | None:
+    """Return the job of a run's latest attempt; None if there is none, or a node wrote its end."""
+    note = read_note(directory)
+    return note and (None if read_end(RunDirectory(directory), note.attempt) else note)
+
+
 def find_job(
     runs: Path, directory: Path, queue: Mapping[tuple[str, int], Queued]
 ) -> Tracked | None:
     """Return the job of a run directory that waits or runs; None if there is none."""
-    note = read_note(directory)
-    if note is None or read_end(RunDirectory(directory), note.attempt):
+    note = open_note(directory)
+    if note is None:
         return None
     made = tracked(runs, directory, note)
     made.update(queue)

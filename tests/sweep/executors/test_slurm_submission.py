@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from sweep.errors import ExecutionError
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
 from sweep.executors.slurm import client, node
 from sweep.executors.slurm.batch import read_note
 from sweep.executors.slurm.executor import SlurmExecutor
+from sweep.executors.slurm.request import cancel_jobs
 from sweep.study.jobs_section import Jobs
 from sweep.study.slurm_section import Slurm
-from trainer.rundir.attempt_end import AttemptEnd, write_end
+from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_end, write_note
 from trainer.rundir.directory import RunDirectory
 
 SBATCH = """\
@@ -36,6 +38,7 @@ SQUEUE = """\
 cat queue
 echo "CLUSTER: another line"
 """
+MUTE = ("scancel", "sacct", "scontrol")
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the queue, a limit of the jobs in an array, and programs in PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name, text in {"sbatch": SBATCH, "squeue": SQUEUE, "scancel": "exit 1"}.items():
+    for name, text in {"sbatch": SBATCH, "squeue": SQUEUE, **dict.fromkeys(MUTE, "exit 1")}.items():
         (folder / name).write_text(f"#!/bin/sh\ncd {tmp_path}\n{text}")
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
@@ -161,6 +164,39 @@ def test_an_array_that_was_replaced_trains_nothing(
     monkeypatch.setattr("sys.argv", ["node", f"{world}/runs/slurm/{old.batch}/batch.json"])
     monkeypatch.setattr(node, "carry_out", lambda _order: pytest.fail("it trains"))
     assert node.main() == 0
+
+
+def test_a_run_whose_node_never_says_how_it_ended_has_failed_after_some_losses(
+    world: Path, executor: SlurmExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.executors.slurm.executor.GRACE_SECONDS", 0.0)
+    run = RunDirectory(world / "runs" / "a")
+    run.path.mkdir(parents=True)
+    ends = []
+    for attempt in range(1, 5):
+        executor.start(run.path, "job 0", attempt)
+        executor.wait(0.01)
+        write_note(run, WorkerNote(attempt=attempt, host="n1"))
+        (world / "queue").write_text("")
+        executor._polled = -float("inf")
+        ends += executor.wait(0.01)
+    assert [bool(end.lost) for end in ends] == [True, True, True, False]
+    assert "as 3 times before: the run may be the cause" in str(ends[-1].reason)
+
+
+def test_jobs_are_cancelled_and_slurm_is_not_asked_where_all_have_ended(
+    world: Path, executor: SlurmExecutor, start: Callable[[int], list[RunDirectory]]
+) -> None:
+    runs = start(2)
+    executor.wait(0.01)
+    paths = [run.path for run in runs]
+    write_end(runs[0], AttemptEnd(attempt=1, status=0, host="n1", finished=1.0))
+    assert cancel_jobs(world / "runs", paths) == 1
+    (world / "down").touch()
+    with pytest.raises(ExecutionError, match="their jobs may go on"):
+        cancel_jobs(world / "runs", paths)
+    write_end(runs[1], AttemptEnd(attempt=1, status=0, host="n1", finished=1.0))
+    assert cancel_jobs(world / "runs", paths) == 0
 
 
 def test_options_of_the_user_s_own_do_not_change_what_slurm_is_asked(
