@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -68,6 +69,16 @@ def lock(descriptor: int, *, wait: bool) -> bool:
 def share_lock(descriptor: int) -> None:
     """Take the flock of an open file together with others; waits while a process has it alone."""
     fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+def look_again(folder: Path) -> None:
+    """Let a network file system ask its server which files are in a folder.
+
+    NFS remembers for up to a minute that a file is not there, and asks again once the folder is opened
+    (nfs(5), "Close-to-open cache consistency").
+    """
+    with contextlib.suppress(OSError):
+        os.close(os.open(folder, os.O_RDONLY))
 
 
 def sync(path: Path) -> None:

@@ -35,7 +35,7 @@ FRESH_SECONDS = 1.0
 """Seconds for which an answer of the queue tells whether a job of another scheduler is there."""
 REPEAT_SECONDS = 20.0
 """Seconds after which a job is asked to stop again, if it has not."""
-TAKEN_AWAY = {"PREEMPTED", "NODE_FAIL"}
+TAKEN_AWAY = {"PREEMPTED", "NODE_FAIL", "BOOT_FAIL"}
 """Ends in Slurm's words that no run is the cause of, however often."""
 
 

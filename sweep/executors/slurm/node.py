@@ -5,7 +5,8 @@
 
 Slurm tells a job by SIGTERM that it is about to be stopped. The run then writes a checkpoint, and the
 job asks to be queued again, unless Slurm does that itself (preemption) or ends it (scancel). No end is
-written in these cases: what is in the queue goes on, and the scheduler sees what is not.
+written in these cases: what is in the queue goes on, and the scheduler sees what is not. If Slurm does
+not queue it again, an end is written.
 """
 
 from __future__ import annotations
@@ -46,11 +47,10 @@ def main() -> int:
     if note and note.attempt == order.attempt and note.batch != manifest.parent.name:
         return 0  # submitted again, because sbatch had failed although Slurm took this array
     end = carry_out(order)
-    if end.noticed:
-        end = _after_notice(directory, end, batch.notice + SLOW_SECONDS) or end
-    if not end.noticed:
-        _write(directory, end)
-    return exit_status(end)
+    last = _after_notice(directory, end, batch.notice + SLOW_SECONDS) if end.noticed else end
+    if last:
+        _write(directory, last)
+    return exit_status(last or end)
 
 
 def own_order(batch: Batch, manifest: Path) -> Order:
@@ -76,31 +76,31 @@ def _write(directory: RunDirectory, end: AttemptEnd) -> None:
 
 
 def _after_notice(directory: RunDirectory, end: AttemptEnd, due: float) -> AttemptEnd | None:
-    """Ask to be queued again. Returns the end of a script that has reached the time limit.
+    """Ask to be queued again. Returns the end to write; None if the job goes on, or Slurm ends it.
 
+    That is the end of a script that has reached the time limit, or of a job that Slurm does not queue
+    again (`requeue = false`): the scheduler then submits the run anew.
     `due`: seconds before the limit from which on it is the reason for the notice.
     """
     job = os.environ["SLURM_JOB_ID"]
-    state, _, left = _slurm("squeue", "--noheader", f"--jobs={job}", "--format=%T|%L").partition(
-        "|"
-    )
+    said = _slurm("squeue", "--noheader", f"--jobs={job}", "--format=%T|%L") or ""
+    state, _, left = said.partition("|")
     if state.strip() != "RUNNING":  # preempted, or cancelled
         return None
     if directory.script.exists() and _seconds(left.strip()) <= due:
         # Only a script knows whether it goes on where it was. If not, it would never end.
         _log(directory, "stopped at the time limit of Slurm; raise jobs.slurm.time")
         return end.model_copy(update={"status": int(Exit.FAILED), "noticed": False})
-    _slurm("scontrol", "requeue", job)
-    return None
+    return end if _slurm("scontrol", "requeue", job) is None else None
 
 
-def _slurm(*command: str) -> str:
-    """Run a command of Slurm; returns what it printed, empty if it failed."""
+def _slurm(*command: str) -> str | None:
+    """Run a command of Slurm; returns what it printed, None if it failed."""
     try:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  (no shell)
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return ended.stdout.strip()
+        return None
+    return None if ended.returncode else ended.stdout.strip()
 
 
 def _seconds(left: str) -> float:

@@ -14,7 +14,7 @@ from sweep.executors.slurm.batch import FOLDER, PREFIX, BatchFolder, naming, res
 from sweep.executors.slurm.client import Client, Phase, Queued, SlurmError, Task
 from sweep.executors.slurm.node import FACTS
 from sweep.study.slurm_section import Slurm
-from trainer.files import write_json, write_whole
+from trainer.files import look_again, write_json, write_whole
 from trainer.processes.node import NodeFacts, compare, find_facts
 
 NAME = f"{PREFIX}-probe"
@@ -81,6 +81,7 @@ class Probe:
         """Look whether the job has ended. Raises ExecutionError if the node cannot train."""
         if self.facts or self._job is None:
             return
+        look_again(self._folder.path)
         if facts := self._read():
             self._judge(facts)
             return

@@ -12,6 +12,7 @@ from pathlib import Path
 from sweep.executors.base import Ended
 from sweep.executors.slurm.batch import BatchFolder, JobNote, read_note
 from sweep.executors.slurm.client import Phase, Queued, Task
+from trainer.files import look_again
 from trainer.rundir.attempt_end import read_end
 from trainer.rundir.attempt_end import read_note as read_worker_note
 from trainer.rundir.directory import RunDirectory
@@ -65,6 +66,7 @@ class Tracked:
         self.queued = queue.get((self.folder.name, self.index))
         if self.queued is None or self.queued.phase is Phase.ENDING:
             self.gone_since = self.gone_since or time.monotonic()
+            look_again(self.directory)  # the node may have written its end
             return
         self.gone_since = None
         self.array = self.queued.task.array

@@ -199,6 +199,30 @@ def test_jobs_are_cancelled_and_slurm_is_not_asked_where_all_have_ended(
     assert cancel_jobs(world / "runs", paths) == 0
 
 
+@pytest.mark.parametrize("requeued", [False, True])
+def test_a_job_at_its_time_limit_writes_an_end_only_if_slurm_does_not_queue_it_again(
+    world: Path,
+    executor: SlurmExecutor,
+    start: Callable[[int], list[RunDirectory]],
+    monkeypatch: pytest.MonkeyPatch,
+    requeued: bool,
+) -> None:
+    (run,) = start(1)
+    executor.wait(0.01)
+    stopped = AttemptEnd(attempt=1, status=143, noticed=True, host="n1", finished=1.0)
+    (world / "bin" / "squeue").write_text("#!/bin/sh\necho 'RUNNING|1:50'\n")
+    (world / "bin" / "scontrol").write_text(f"#!/bin/sh\nexit {0 if requeued else 1}\n")
+    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+        monkeypatch.setenv(name, "0")
+    note = read_note(run.path)
+    assert note
+    monkeypatch.setattr("sys.argv", ["node", f"{world}/runs/slurm/{note.batch}/batch.json"])
+    monkeypatch.setattr(node, "carry_out", lambda _order: stopped)
+    assert node.main() == 143
+    ends = executor.wait(0.01)
+    assert [str(end.lost) for end in ends] == ([] if requeued else ["n1 was taken away from it"])
+
+
 def test_options_of_the_user_s_own_do_not_change_what_slurm_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
