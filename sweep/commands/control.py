@@ -55,7 +55,7 @@ def cancel(workspace: Workspace, word: str | None, study: str | None, console: C
 
 
 def _cancel_jobs(workspace: Workspace, ids: Sequence[str]) -> int:
-    """Cancel the jobs of runs that go on without a scheduler; returns how many there were."""
+    """Cancel the jobs of runs that go on without a scheduler; returns how many are known."""
     directories = [workspace.folder / directory_name(run_id) for run_id in ids]
     kinds = (kind.cancel for kind in EXECUTORS.values() if kind.cancel)
     return sum(cancel_jobs(workspace.folder, directories) for cancel_jobs in kinds)

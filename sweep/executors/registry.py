@@ -12,7 +12,7 @@ from sweep.executors.fork_server import Server
 from sweep.executors.inline import InlineExecutor
 from sweep.executors.local import LocalExecutor
 from sweep.executors.mps import start_mps, with_mps
-from sweep.executors.ray.executor import make_ray_executor, ray_slots
+from sweep.executors.ray.executor import make_ray_executor, ray_slots, stop_runs
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot, find_slots, take_inventory
 from sweep.executors.slurm import request
@@ -33,7 +33,7 @@ class Kind:
     make: Callable[[ExecutorSettings], Executor]
     """Makes an executor. Raises ExecutionError if it cannot be used here."""
     cancel: Callable[[Path, Sequence[Path]], int] | None = None
-    """Ends jobs of run directories that go on without a scheduler; returns how many there were.
+    """Ends jobs of run directories that go on without a scheduler; returns how many are known.
 
     The first argument is the folder of runs. None if runs end with their scheduler.
     """
@@ -84,5 +84,5 @@ EXECUTORS: dict[ExecutorName, Kind] = {
     "local": Kind(_slots_here, _local),
     "inline": Kind(_one_slot, _inline),
     "slurm": Kind(request.find_slots, SlurmExecutor, request.cancel_jobs),
-    "ray": Kind(ray_slots, make_ray_executor),
+    "ray": Kind(ray_slots, make_ray_executor, stop_runs),
 }

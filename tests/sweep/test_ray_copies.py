@@ -12,7 +12,7 @@ import pytest
 from sweep.errors import ExecutionError
 from sweep.executors.ray import copies
 from sweep.executors.ray.copies import Copy, Update, read_update
-from sweep.executors.ray.executor import make_ray_executor
+from sweep.executors.ray.executor import make_ray_executor, stop_runs
 from sweep.executors.ray.messages import RunEnd
 from sweep.executors.ray.node import Node
 from sweep.executors.ray.node_copies import CORPUS, DONE, NodeCopies
@@ -21,6 +21,8 @@ from sweep.executors.slots import Slot
 from sweep.study.jobs_section import Jobs
 from sweep.study.ray_section import Ray
 from tests.sweep.ray_nodes import HAS_RAY, WHY_NOT
+from trainer.rundir.attempt_end import WorkerNote, write_note
+from trainer.rundir.directory import RunDirectory
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -121,6 +123,18 @@ def test_a_node_whose_files_are_brought_home_is_not_without_a_driver(tmp_path: P
     assert node._is_lonely()
     node.read("/runs/a", {})
     assert not node._is_lonely()
+
+
+def test_a_run_that_no_scheduler_watches_stops_when_it_is_cancelled(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.lock.announce(1)
+    with run.lock.hold(1, lambda: False):
+        stop_runs(tmp_path, [run.path, tmp_path / "never begun"])
+        assert not run.lock.find_later_attempt(), "it does not run on a cluster"
+        write_note(run, WorkerNote(attempt=1, host="n1"))
+        stop_runs(tmp_path, [run.path])
+        assert run.lock.find_later_attempt()
+    run.lock.announce(2)  # the next attempt by the database
 
 
 def test_copies_that_would_replace_the_runs_are_refused(

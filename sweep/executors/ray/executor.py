@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import signal
 import threading
@@ -22,6 +23,9 @@ from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
 from sweep.study.file import Study
 from sweep.study.ray_section import Ray
+from trainer.errors import RunDirectoryError, RunTakenError
+from trainer.rundir.attempt_end import read_end, read_note
+from trainer.rundir.directory import RunDirectory
 
 MODULE = "sweep.executors.ray.bridge"
 PREPARE_SECONDS = 10.0
@@ -71,6 +75,20 @@ def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:
             needs_torch=settings.needs_torch,
         )
     )
+
+
+def stop_runs(_runs: Path, directories: Sequence[Path]) -> int:
+    """Let runs on nodes stop at their next step, also those that no scheduler watches.
+
+    A process that finds a later attempt announced stops (`trainer.rundir.lock`). Returns 0: how many
+    there are, only the cluster knows.
+    """
+    for directory in map(RunDirectory, directories):
+        note = read_note(directory)
+        if note and read_end(directory, note.attempt) is None:
+            with contextlib.suppress(OSError, RunDirectoryError, RunTakenError):
+                directory.lock.announce(note.attempt + 1)
+    return 0
 
 
 class RayExecutor:
