@@ -131,8 +131,10 @@ class RayExecutor:
             return self._found.pop(path, False)
 
     def start(self, directory: Path, slot: str, attempt: int) -> None:  # noqa: ARG002  (Ray places it)
-        self._running.add(directory.resolve())
-        self._call(Call(kind="start", directory=str(directory.resolve()), attempt=attempt))
+        path = directory.resolve()
+        self._ended.pop(path, None)  # of an attempt that was released as it ended
+        self._running.add(path)
+        self._call(Call(kind="start", directory=str(path), attempt=attempt))
 
     def waiting(self, directory: Path) -> str | None:
         return self._reasons.get(directory.resolve())
