@@ -84,7 +84,7 @@ class BatchFolder:
 
 def new_name(study: str) -> str:
     """Return a name for a job array that no other one has: `sweep-STUDY-1a2b3c4d`."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", study)
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", study)[:64]
     return f"{PREFIX}-{plain}-{secrets.token_hex(4)}"
 
 

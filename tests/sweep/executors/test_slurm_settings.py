@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from sweep.executors.slurm.batch import BatchFolder, script, write_batch
+from sweep.executors.slurm.batch import BatchFolder, new_name, script, write_batch
 from sweep.executors.slurm.node import _seconds
 from sweep.study.slurm_section import Slurm
 from trainer.processes.worker import Order
@@ -60,6 +60,12 @@ def test_settings_become_options_of_the_script(tmp_path: Path) -> None:
     assert lines[-2] == "module load cuda"
     assert lines[-1].startswith("exec ")
     assert f"'{folder.manifest}'" in lines[-1], "the path has a space"
+
+
+def test_the_name_of_an_array_is_a_file_name_whatever_the_study_is_called() -> None:
+    name = new_name("größer | als\n" + "x" * 300)
+    assert name.startswith("sweep-gr-er-als-xxx")
+    assert len(name) < 100
 
 
 def test_the_python_of_the_nodes_can_be_another_one() -> None:
