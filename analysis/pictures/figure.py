@@ -188,6 +188,8 @@ class Figure:
     summary: str
     """What the figure shows, in sentences, for readers who cannot see it."""
     panels: Sequence[Panel]
+    left_out: str = ""
+    """Says what is not drawn for lack of room, for every reader; empty if all is drawn."""
     keys: Sequence[Key] = ()
     columns: int = 1
     narrow_columns: int = 1

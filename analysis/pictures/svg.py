@@ -28,7 +28,9 @@ def svg_figure(figure: Figure, width: float, name: str) -> str:
         },
     )
     SubElement(root, "title", {"id": f"{name}-t"}).text = figure.title
-    SubElement(root, "desc", {"id": f"{name}-d"}).text = figure.summary
+    SubElement(
+        root, "desc", {"id": f"{name}-d"}
+    ).text = f"{figure.summary} {figure.left_out}".strip()
     for each in layout.keys:
         _add_key(root, each.key, each.left, each.top + LINE / 2)
     for placed in layout.panels:

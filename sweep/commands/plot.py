@@ -12,6 +12,7 @@ from rich.console import Console
 from sweep.errors import ResultsError, UserError
 from sweep.figures.registry import FIGURES
 from sweep.reports.document import publish_bytes
+from sweep.terminal.console import say
 from sweep.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class PlotRequest:
     output: Path
     study: str | None = None
     size: str = "page"
-    """A name in `analysis.pictures.files.SIZES`."""
+    """A name in `analysis.pictures.sizes.SIZES`."""
 
 
 def plot(workspace: Workspace, request: PlotRequest, console: Console) -> int:
@@ -56,6 +57,8 @@ def plot(workspace: Workspace, request: PlotRequest, console: Console) -> int:
     if figure is None:
         raise ResultsError(f"{source.name} has no figure {kind.name}: that needs {kind.needs}")
     publish_bytes(figure_bytes(figure, form, SIZES[request.size]), request.output, console)
+    if figure.left_out:
+        say(console, figure.left_out)
     return 0
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from sweep.metrics.metric import Metric
+from sweep.metrics.registry import PRIMARY
 from sweep.searching.curves import run_curves
 from sweep.store.plan_content import PlanContent
 from sweep.store.schema import arms, members, planned_runs, runs
@@ -42,16 +44,14 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyCurves:
-    """The curves of all runs of a study that have a result."""
+    """The curves of the runs of a study that are done."""
 
     by_arm: Mapping[str, Mapping[int, Mapping[int, float]]]
     """By arm and seed: the value at each logged step."""
     title: str
     """What the curves show, with its unit."""
-    unit: str
-    """The unit, or the name of a script's metric."""
-    too_many: bool = False
-    """True if the study has more than `MAX_RUNS` runs, whose curves were not read."""
+    metric: Metric
+    """What the curves come near at their end, in their unit: the test loss, or a script's metric."""
 
     def mean_curve(self, arm: str) -> Curve | None:
         """The curve of an arm over all its seeds; None without one."""
@@ -70,24 +70,29 @@ class StudyCurves:
 
 
 def read_curves(store: Store, study: str, plan: PlanContent) -> StudyCurves:
-    """Read the curves of the runs that are done or diverged."""
-    title, unit = plan.metric or TRAINING_LOSS, plan.metric or "nats per token"
+    """Read the curves of the runs that are done.
+
+    Those of diverged runs are shorter: a mean with them would end where the first one diverged.
+    """
+    by_script = plan.metric is not None
+    metric = plan.primary if by_script else PRIMARY
+    title = metric.words if by_script else TRAINING_LOSS
     query = (
         select(arms.c.name, members.c.seed, runs.c.id)
         .select_from(planned_runs)
-        .where(arms.c.study == study, runs.c.state.in_([RunState.DONE, RunState.DIVERGED]))
+        .where(arms.c.study == study, runs.c.state == RunState.DONE)
         .order_by(arms.c.position, members.c.seed)
     )
     with store.begin() as connection:
         rows = connection.execute(query).all()
     if len(rows) > MAX_RUNS:
-        return StudyCurves(by_arm={}, title=title, unit=unit, too_many=True)
-    found = run_curves(store, [row[2] for row in rows], plan.primary.name)
+        return StudyCurves(by_arm={}, title=title, metric=metric)
+    found = run_curves(store, [row[2] for row in rows], metric.name)
     by_arm: dict[str, dict[int, Mapping[int, float]]] = {}
     for arm, seed, run_id in rows:
         if found[run_id]:
             by_arm.setdefault(arm, {})[seed] = found[run_id]
-    return StudyCurves(by_arm=by_arm, title=title, unit=unit)
+    return StudyCurves(by_arm=by_arm, title=title, metric=metric)
 
 
 def _summary(curves: Sequence[Mapping[int, float]]) -> Curve | None:

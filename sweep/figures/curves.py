@@ -38,9 +38,9 @@ def curves(source: Source) -> Figure | None:
     return Figure(
         kind="curves",
         title="Training curves",
-        summary=f"Mean of {source.curves.title} over {_seeds(every)} seeds in each arm; the area goes "
-        f"from the smallest to the largest seed.{_merged(every)}{_ends(of_baseline, drawn, baseline)}"
-        + left_out(len(found) - len(drawn), "arms"),
+        summary=f"Mean of {safe(source.curves.title)} over {_seeds(every)} seeds in each arm; the area goes "
+        f"from the smallest to the largest seed.{_merged(every)}{_ends(of_baseline, drawn, baseline)}",
+        left_out=left_out(len(found) - len(drawn), "arms"),
         panels=panels,
         keys=[
             Key(label="baseline", tone="baseline", shape="line"),
@@ -49,7 +49,7 @@ def curves(source: Source) -> Figure | None:
         columns=COLUMNS,
         narrow_columns=NARROW_COLUMNS,
         x_title=X_TITLE,
-        y_title=source.curves.title,
+        y_title=safe(source.curves.title),
     )
 
 
@@ -63,44 +63,54 @@ def difference(source: Source) -> Figure | None:
         return None
     drawn = found[:MAX_PANELS]
     every = [curve for _, curve in drawn]
-    delta = report.analysis.smallest_effect if report.is_primary else 0.0
-    ends = [report.arm(arm).effect or 0.0 for arm, _ in drawn]
+    has_effects = report.metric == source.curves.metric
+    delta = report.analysis.smallest_effect if has_effects and report.is_primary else 0.0
+    ends = [report.arm(arm).effect or 0.0 for arm, _ in drawn] if has_effects else []
     x, y = _x_axis(every), _y_axis(every, EARLY_DIFFERENCE, [0.0, *ends], signed=True)
     panels = [
-        _panel(safe(arm), x, y, _difference_marks(source, arm, curve, delta))
+        _panel(
+            safe(arm), x, y, _difference_marks(source, arm, curve, delta, has_effect=has_effects)
+        )
         for arm, curve in drawn
     ]
-    keys = [
-        Key(label="mean of the paired differences", tone="muted", shape="line"),
-        Key(label="effect on the test result", tone="muted", shape="dashes"),
-    ]
-    if delta:
-        keys.append(Key(label=f"too small to matter, within ±{delta:g}", tone="band", shape="area"))
     return Figure(
         kind="difference",
         title="Difference to the baseline while training",
-        summary=f"{source.curves.title.capitalize()} of an arm minus that of the baseline with the same "
+        summary=f"The {safe(source.curves.title)} of an arm minus that of the baseline with the same "
         f"seed, over {_seeds(every)} seeds; the area goes from the smallest to the largest seed."
-        f"{_merged(every)}" + left_out(len(found) - len(drawn), "arms"),
+        f"{_merged(every)}",
+        left_out=left_out(len(found) - len(drawn), "arms"),
         panels=panels,
-        keys=keys,
+        keys=_difference_keys(delta, has_effects=has_effects),
         columns=COLUMNS,
         narrow_columns=NARROW_COLUMNS,
         x_title=X_TITLE,
-        y_title=f"arm − baseline, {source.curves.unit}  ({_better(source)})",
+        y_title=f"arm − baseline, {safe(source.curves.metric.unit or source.curves.metric.title)}  "
+        f"({_better(source)})",
     )
 
 
+def _difference_keys(delta: float, *, has_effects: bool) -> list[Key]:
+    keys = [Key(label="mean of the paired differences", tone="muted", shape="line")]
+    if has_effects:
+        keys.append(Key(label="effect on the test result", tone="muted", shape="dashes"))
+    if delta:
+        keys.append(Key(label=f"too small to matter, within ±{delta:g}", tone="band", shape="area"))
+    return keys
+
+
 def _better(source: Source) -> str:
-    return "↓ better" if source.report.direction is Direction.MINIMIZE else "↑ better"
+    return "↓ better" if source.curves.metric.direction is Direction.MINIMIZE else "↑ better"
 
 
-def _difference_marks(source: Source, arm: str, curve: Curve, delta: float) -> list[Mark]:
+def _difference_marks(
+    source: Source, arm: str, curve: Curve, delta: float, *, has_effect: bool
+) -> list[Mark]:
     found = source.report.arm(arm)
     tone, _ = sign_of(found.result.verdict)
     marks: list[Mark] = [Span(axis="y", low=-delta, high=delta)] if delta else []
     marks.append(Rule(axis="y", value=0.0))
-    if found.effect is not None:
+    if has_effect and found.effect is not None:
         marks.append(Rule(axis="y", value=found.effect, tone=tone, dashed=True))
     area = zip(curve.steps, curve.low, curve.high, strict=True)
     line = zip(curve.steps, curve.mean, strict=True)

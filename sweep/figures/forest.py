@@ -99,7 +99,8 @@ def forest(source: Source) -> Figure | None:
     return Figure(
         kind="forest",
         title=f"Effects on {safe(report.metric.title)}",
-        summary=_summary(rows, delta, digits) + left_out(len(known) - len(rows), "effects"),
+        summary=_summary(rows, delta, digits),
+        left_out=left_out(len(known) - len(rows), "effects"),
         panels=[panel],
         keys=_keys(rows, delta),
     )

@@ -20,8 +20,8 @@ from analysis.pictures.figure import (
 )
 from analysis.pictures.scale import linear_axis
 from sweep.figures.source import Source
-from sweep.figures.words import MAX_ROWS, safe
-from sweep.metrics.bounds import worst_words
+from sweep.figures.words import MAX_ROWS, left_out, safe
+from sweep.metrics.bounds import change_text, worst_words
 from sweep.verdicts.guards import Guard
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def guards(source: Source) -> Figure | None:
         kind="guards",
         title="Guards",
         summary=" ".join(map(_summary, found)),
+        left_out=left_out(max(len(_answered(guard)) for guard in found) - MAX_ROWS, "arms"),
         panels=[_panel(guard) for guard in found],
         keys=[
             *(Key(label=state, tone=tone, shape=shape) for state, (tone, shape) in SIGNS.items()),
@@ -52,8 +53,12 @@ def guards(source: Source) -> Figure | None:
     )
 
 
+def _answered(guard: Guard) -> list[GuardVerdict]:
+    return [each for each in guard.answers.values() if each.change is not None]
+
+
 def _drawn(guard: Guard) -> list[GuardVerdict]:
-    return [each for each in guard.answers.values() if each.change is not None][:MAX_ROWS]
+    return _answered(guard)[:MAX_ROWS]
 
 
 def _panel(guard: Guard) -> Panel:
@@ -89,9 +94,7 @@ def _panel(guard: Guard) -> Panel:
 
 
 def _shown(guard: Guard, change: float | None) -> str:
-    value = change or 0.0
-    text = f"{100 * value:+.1f}%" if guard.bound.is_relative else f"{value:+.3g}"
-    return text.replace("-", "−")
+    return change_text(guard.bound, change or 0.0).replace("-", "−")
 
 
 def _summary(guard: Guard) -> str:

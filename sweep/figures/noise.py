@@ -57,8 +57,8 @@ def noise(source: Source) -> Figure | None:
     return Figure(
         kind="noise",
         title="Noise",
-        summary=f"{_normal_words(found, len(baseline))} {_spread_words(drawn, source)}"
-        + left_out(len(every) - len(drawn), "arms"),
+        summary=f"{_normal_words(found, len(baseline))} {_spread_words(drawn, source)}",
+        left_out=left_out(len(every) - len(drawn), "arms"),
         panels=panels,
         columns=2,
     )

@@ -12,8 +12,10 @@ from sweep.figures.noise import Spread, spreads
 from sweep.figures.source import Source
 from sweep.figures.words import safe
 
-LEAST_SEEDS, MOST_SEEDS = 20, 60
-"""The axis goes to at least, and to at most, that many seeds."""
+LEAST_SEEDS = 20
+"""The axis goes to at least that many seeds, and to twice those that are planned."""
+MOST_POINTS = 60
+"""Points of a line, about; there is always one at the planned seeds."""
 HEIGHT = 260.0
 
 
@@ -25,7 +27,7 @@ def power(source: Source) -> Figure | None:
         return None
     single, *pairs = known
     planned = len(report.seeds) or single.n
-    counts = range(2, min(max(2 * planned, LEAST_SEEDS), MOST_SEEDS) + 1)
+    counts = _counts(planned)
     level = CORRECTIONS[report.analysis.correction].level(
         report.analysis.alpha, report.judgement.family
     )
@@ -55,6 +57,12 @@ def power(source: Source) -> Figure | None:
         panels=[panel],
         keys=_keys(planned, delta, has_pairs=bool(paired)),
     )
+
+
+def _counts(planned: int) -> list[int]:
+    most = max(2 * planned, LEAST_SEEDS)
+    step = -(-most // MOST_POINTS)
+    return sorted({*range(2, most + 1, step), max(planned, 2)})
 
 
 def _paired(

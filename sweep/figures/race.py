@@ -17,6 +17,8 @@ def race(source: Source) -> Figure | None:
     if standing is None:
         return None
     arms = [arm for arm in report.arms[1:] if arm.name not in report.plan.budgets]
+    if not arms:
+        return None
     drawn = arms[:MAX_ROWS]
     seeds = {arm.name: standing.left.get(arm.name) or arm.result.n_ended for arm in drawn}
     marks: list[Mark] = [Rule(axis="x", value=float(report.plan.race_start or 0), dashed=True)]
@@ -29,7 +31,7 @@ def race(source: Source) -> Figure | None:
         )
         told.append(f"{safe(arm.name)} {words}")
         marks.append(Bar(y=place, length=seeds[arm.name], tone=tone, tip=told[-1]))
-    most = max(len(report.seeds), *seeds.values()) if seeds else 1
+    most = max(len(report.seeds), *seeds.values())
     panel = Panel(
         x=linear_axis([0.0, float(most)], "seeds until the arm was decided", ticks=8, whole=True),
         y=row_axis([safe(arm.name) for arm in drawn]),
@@ -43,7 +45,8 @@ def race(source: Source) -> Figure | None:
     return Figure(
         kind="race",
         title="The race",
-        summary=f"Seeds of each arm: {'; '.join(told)}." + left_out(len(arms) - len(drawn), "arms"),
-        panels=[panel] if drawn else [],
+        summary=f"Seeds of each arm: {'; '.join(told)}.",
+        left_out=left_out(len(arms) - len(drawn), "arms"),
+        panels=[panel],
         keys=verdict_keys([arm.result.verdict for arm in drawn]),
     )

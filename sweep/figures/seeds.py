@@ -28,6 +28,7 @@ def seeds(source: Source) -> Figure | None:
     table = every.iloc[:MAX_LINES, :MAX_ROWS]
     report, digits = source.report, decimals(source.report)
     order = table.iloc[:, 0].rank(method="first", na_option="bottom")
+    title = safe(report.metric.title)
     marks: list[Mark] = []
     for number, (seed, row) in enumerate(table.iterrows()):
         share = (order.iloc[number] - 1) / max(len(table) - 1, 1)
@@ -42,10 +43,10 @@ def seeds(source: Source) -> Figure | None:
     )
     return Figure(
         kind="seeds",
-        title=f"{safe(report.metric.title).capitalize()} of every seed",
-        summary=_summary(source, table)
-        + left_out(len(every) - len(table), "seeds")
-        + left_out(every.shape[1] - table.shape[1], "arms"),
+        title=f"{title[:1].upper()}{title[1:]} of every seed",
+        summary=_summary(source, table),
+        left_out=f"{left_out(len(every) - len(table), 'seeds')} "
+        f"{left_out(every.shape[1] - table.shape[1], 'arms')}".strip(),
         panels=[panel],
         keys=[
             Key(label="seed with the lowest value in the first row", tone="rank1", shape="line"),

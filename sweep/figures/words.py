@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from analysis.decision import Verdict
 
 MAX_ROWS = 60
-"""Rows of a figure; further arms are left out, and the summary says so."""
+"""Rows of a figure; further arms are left out, and a sentence below the figure says so."""
 SIGNS: Mapping[Verdict, tuple[Tone, Shape]] = {
     "better": ("better", "diamond"),
     "worse": ("worse", "square"),
@@ -66,4 +66,4 @@ def better_side(direction: Direction) -> str:
 
 def left_out(number: int, what: str) -> str:
     """A sentence on rows that are not drawn; empty for none."""
-    return f" {number} more {what} are not drawn." if number > 0 else ""
+    return f"{number:,} more {what} are not drawn." if number > 0 else ""

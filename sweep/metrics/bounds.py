@@ -8,6 +8,8 @@ import re
 from analysis.bounds import Bound
 from sweep.metrics.metric import Direction, Metric
 
+SMALL_PERCENT = 0.1
+"""Smaller changes are shown with one digit that is not zero."""
 _FORM = re.compile(r"\s*([+\-−]?)\s*([0-9.,_eE+\-]+?)\s*(%?)\s*")
 
 
@@ -42,6 +44,15 @@ def worst_words(bound: Bound) -> str:
     side = "lower" if bound.higher_is_better else "higher"
     amount = f"{100 * bound.amount:g}%" if bound.is_relative else f"{bound.amount:g}"
     return f"{side} by at most {amount}"
+
+
+def change_text(bound: Bound, change: float) -> str:
+    """A change of a guard's metric: `-1.2%` or `+0.0013`."""
+    if not bound.is_relative:
+        return f"{change:+.3g}"
+    percent = 100 * change
+    few = abs(percent) < SMALL_PERCENT and change != 0
+    return f"{percent:+.1g}%" if few else f"{percent:+.1f}%"
 
 
 def _number(text: str) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sweep.errors import listed
+from sweep.figures.words import shown_number
 from sweep.metrics.metric import Direction
 from sweep.terminal.printable import harmless
 from sweep.verdicts.decimals import decimals
@@ -106,7 +107,7 @@ def _named(those: Sequence[Judged], report: Report) -> str:
     names = [
         _short(each.name)
         if each.effect is None
-        else f"{_short(each.name)} ({each.effect:+.{digits}f})".replace("-0.", "−0.")
+        else f"{_short(each.name)} ({shown_number(each.effect, digits)})"
         for each in those[:MAX_NAMED]
     ]
     rest = len(those) - MAX_NAMED

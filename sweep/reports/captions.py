@@ -10,7 +10,7 @@ CAPTIONS: Mapping[str, str] = {
     "the edge goes on beyond it.",
     "seeds": "A line joins the runs of one seed. Where lines are parallel, pairs cancel the noise of "
     "the seed; where they cross, they do not.",
-    "curves": "Line: the mean over seeds. Area: from the smallest to the largest seed.",
+    "curves": "Line: the mean over the runs that are done. Area: from the smallest to the largest seed.",
     "difference": "The same seed has the same data and random numbers in both arms, so their "
     "difference shows the change alone. Area: from the smallest to the largest seed. The test result "
     "is measured without dropout, so it may lie elsewhere than the end of the curve.",

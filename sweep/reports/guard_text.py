@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from analysis.tables.table import Column, probability
 from sweep.errors import listed
-from sweep.metrics.bounds import worst_words
+from sweep.metrics.bounds import change_text, worst_words
 from sweep.reports.document import Table
 from sweep.reports.verdict_columns import TableRow, of_arms
 from sweep.terminal.printable import harmless, shown
@@ -19,8 +19,6 @@ from trainer.words import counted
 if TYPE_CHECKING:
     from analysis.guards import GuardVerdict
 
-SMALL_PERCENT = 0.1
-"""Smaller changes are shown with one digit that is not zero."""
 NOT_WORSE = "not worse"
 """The answer of a guard that holds."""
 STYLES = {NOT_WORSE: "green", "worse": "bold red", "open": "yellow"}
@@ -36,13 +34,7 @@ class Answer:
 
     def change(self, value: float | None) -> str:
         """A change of the metric: `-1.2%` or `+0.0013`."""
-        if value is None:
-            return ""
-        if not self.guard.bound.is_relative:
-            return f"{value:+.3g}"
-        percent = 100 * value
-        few = abs(percent) < SMALL_PERCENT and value != 0
-        return f"{percent:+.1g}%" if few else f"{percent:+.1f}%"
+        return "" if value is None else change_text(self.guard.bound, value)
 
 
 def guard_columns(report: Report) -> list[Column[TableRow]]:

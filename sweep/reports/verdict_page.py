@@ -123,7 +123,8 @@ def _figure_sections(source: Source) -> Iterator[Section]:
             continue
         figure = kind.make(source)
         if figure is not None:
-            part = PageFigure(figure=figure, caption=caption_of(kind.name))
+            caption = f"{caption_of(kind.name)} {figure.left_out}".strip()
+            part = PageFigure(figure=figure, caption=caption)
             yield Section(title=figure.title, parts=[part])
 
 
