@@ -70,7 +70,8 @@ def _answer(
     if not secrets.compare_digest(given, token.encode()):
         return PlainTextResponse("Not found", 404, HEADERS)
     try:
-        return HTMLResponse(render(make(workspace.open_to_read(), request)), headers=HEADERS)
+        with workspace.open_to_read() as store:
+            return HTMLResponse(render(make(store, request)), headers=HEADERS)
     except UserError as error:
         page = Page(title="sweep", sections=[Section(title="Not now", parts=[str(error)])])
         status = 404 if isinstance(error, NotFoundError) else 503

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +11,11 @@ from urllib.parse import quote
 
 from analysis.pictures.figure import Figure, Line, Panel
 from analysis.pictures.scale import linear_axis
+from sweep.errors import UserError
+from sweep.figures.curve_data import TRAINING_LOSS
 from sweep.figures.source import Source
+from sweep.metrics.metric import Metric
+from sweep.metrics.registry import PRIMARY
 from sweep.pages.page import Cell, Code, Facts, Page, PageFigure, PageTable, Part, Section
 from sweep.reports.search_text import search_document
 from sweep.reports.verdict_page import verdict_page, with_search_page
@@ -18,6 +23,8 @@ from sweep.reports.verdict_text import report_document
 from sweep.searching.curves import run_curves
 from sweep.searching.results import search_result
 from sweep.store.find_run import find_run
+from sweep.store.places import places_of_run
+from sweep.store.plan_content import PlanContent
 from sweep.store.rows import PlannedRun, RunRow, StudyRow
 from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
@@ -28,7 +35,9 @@ REFRESH_SECONDS = 10
 MAX_RUNS = 2_000
 """Runs that the page of a study lists."""
 MAX_LOG = 200_000
-"""Characters at the end of a log that are shown."""
+"""Bytes at the end of a log that are shown."""
+MAX_POINTS = 400
+"""Points of a run's curve that are drawn, about."""
 TONES = {
     RunState.DONE: "better",
     RunState.RUNNING: "undecided",
@@ -67,36 +76,58 @@ def studies_page(store: Store, where: str) -> Page:
 
 
 def study_page(store: Store, study: StudyRow) -> Page:
-    """The report of a study, and its runs. Raises UserError if it cannot be judged."""
-    source = Source(store, study)
-    if source.is_search:
-        result = search_result(store, study)
-        assert result is not None  # noqa: S101  (for the type checker: the plan has a search)
-        document = with_search_page(search_document(result), source)
-        page = document.page() if document.page else Page(title=study.name)
-    else:
-        document = report_document(source.report, tuning=source.tuning)
-        page = verdict_page(document, source, store.arms(study.name))
+    """The report of a study, and its runs; if it cannot be judged, why."""
     runs = store.study_runs(study.name)
     is_open = any(each.run.state in OPEN for each in runs)
+    try:
+        page = _report_page(store, study)
+    except UserError as error:
+        page = Page(title=harmless(study.name), warnings=[str(error)])
     return replace(
         page,
-        sections=[*page.sections, Section(title="Runs", parts=[_runs_table(runs[:MAX_RUNS])])],
+        sections=[
+            *page.sections,
+            Section(title="Runs", parts=_runs_parts(runs, store.plan(study))),
+        ],
         refresh_seconds=REFRESH_SECONDS if is_open else 0,
         trail=[Cell(text="all studies", link="../")],
     )
 
 
-def _runs_table(runs: Sequence[PlannedRun]) -> PageTable:
+def _report_page(store: Store, study: StudyRow) -> Page:
+    """The page of `sweep report`. Raises UserError."""
+    source = Source(store, study)
+    if source.is_search:
+        result = search_result(store, study)
+        assert result is not None  # noqa: S101  (for the type checker: the plan has a search)
+        document = with_search_page(search_document(result), source)
+        return document.page() if document.page else Page(title=study.name)
+    document = report_document(source.report, tuning=source.tuning)
+    return verdict_page(document, source, store.arms(study.name))
+
+
+def _metric(plan: PlanContent) -> Metric:
+    """What the column `test_loss` of a study's runs is: of a script or an import, their metric."""
+    return PRIMARY if plan.metric is None else plan.primary
+
+
+def _runs_parts(runs: Sequence[PlannedRun], plan: PlanContent) -> list[Part]:
+    parts: list[Part] = [_runs_table(runs[:MAX_RUNS], _metric(plan))]
+    if len(runs) > MAX_RUNS:
+        parts.append(f"These are the first {MAX_RUNS:,} of {len(runs):,} runs.")
+    return parts
+
+
+def _runs_table(runs: Sequence[PlannedRun], metric: Metric) -> PageTable:
     return PageTable(
         title="Runs by arm and seed",
-        headers=["run", "state", "test loss", "steps", "ended"],
+        headers=["run", "state", harmless(metric.title), "steps", "ended"],
         numeric=[False, False, True, True, False],
         rows=[
             [
                 Cell(text=f"{each.arm}/{each.seed}", link=f"../runs/{each.run.id}"),
                 Cell(text=each.run.state, tone=TONES.get(each.run.state, "negligible")),
-                Cell(text="" if each.run.test_loss is None else f"{each.run.test_loss:.4f}"),
+                Cell(text=_value(each.run.test_loss, metric)),
                 Cell(text="" if each.run.steps is None else f"{each.run.steps:,}"),
                 Cell(text="" if each.run.finished is None else _local(each.run.finished)),
             ]
@@ -108,9 +139,12 @@ def _runs_table(runs: Sequence[PlannedRun]) -> PageTable:
 def run_page(store: Store, run_id: str) -> Page:
     """What is known of a run. Raises NotFoundError if there is none with this id."""
     run = find_run(store, run_id).run
-    parts: list[Part] = [Facts(items=_facts(run))]
-    curve = run_curves(store, [run.id], "")[run.id]
-    figure = _curve(curve)
+    places = places_of_run(store, run.id)
+    plan = store.plan(store.study(places[0].study)) if places else None
+    metric = _metric(plan) if plan else PRIMARY
+    parts: list[Part] = [Facts(items=_facts(run, metric))]
+    curve = run_curves(store, [run.id], metric.name)[run.id]
+    figure = _curve(curve, TRAINING_LOSS if metric == PRIMARY else harmless(metric.words))
     attempts = PageTable(
         title="Attempts",
         headers=["attempt", "began", "ended", "outcome", "reason"],
@@ -143,12 +177,19 @@ def run_page(store: Store, run_id: str) -> Page:
     )
 
 
-def _facts(run: RunRow) -> list[tuple[str, str]]:
-    loss = "none" if run.test_loss is None else f"{run.test_loss:.4f} nats per token"
+def _value(value: float | None, metric: Metric) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if metric == PRIMARY else f"{value:.6g}"
+
+
+def _facts(run: RunRow, metric: Metric) -> list[tuple[str, str]]:
+    title = harmless(metric.title)
+    result = "none" if run.test_loss is None else f"{_value(run.test_loss, metric)} {metric.unit}"
     pace = "" if run.tokens_per_second is None else f"{run.tokens_per_second:,.0f} tokens/s"
     found = {
         "State": run.state,
-        "Test loss": loss,
+        f"{title[:1].upper()}{title[1:]}": harmless(result.strip()),
         "Cause": harmless(run.cause or ""),
         "Steps": "" if run.steps is None else f"{run.steps:,}",
         "Speed": pace,
@@ -160,11 +201,11 @@ def _facts(run: RunRow) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found.items() if value]
 
 
-def _curve(points: dict[int, float]) -> Figure | None:
+def _curve(points: dict[int, float], title: str) -> Figure | None:
     if len(points) < 2:
         return None
     steps = sorted(points)
-    shown = steps[:: max(len(steps) // 400, 1)]
+    shown = [*steps[: -1 : max(len(steps) // MAX_POINTS, 1)], steps[-1]]
     line = Line(points=[(float(step), points[step]) for step in shown], tone="arm")
     return Figure(
         kind="curve",
@@ -174,7 +215,7 @@ def _curve(points: dict[int, float]) -> Figure | None:
         panels=[
             Panel(
                 x=linear_axis(map(float, steps), "step", whole=True),
-                y=linear_axis(points.values(), "training loss"),
+                y=linear_axis(points.values(), title),
                 marks=[line],
                 height=240.0,
             )
@@ -187,10 +228,12 @@ def _log(store: Store, run: RunRow) -> str:
     if store.ledger is None:
         return "The database has no folder of runs."
     try:
-        text = store.ledger.run(run.id).log.read_text("utf-8", "replace")
+        with store.ledger.run(run.id).log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_LOG))
+            text = file.read(MAX_LOG).decode("utf-8", "replace")
     except OSError as error:
         return f"There is no log ({error.strerror})."
-    return text[-MAX_LOG:] or "The run has printed nothing."
+    return text or "The run has printed nothing."
 
 
 def _local(seconds: float) -> str:

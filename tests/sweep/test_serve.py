@@ -15,6 +15,12 @@ import pytest
 from rich.console import Console
 
 from sweep.commands.import_ import ImportRequest, import_results
+from sweep.errors import ResultsError
+from sweep.figures.source import Source
+from sweep.pages.render import render
+from sweep.serving.overview import MAX_LOG, run_page, study_page
+from sweep.store.store import Store
+from sweep.verdicts.judge import Report
 from sweep.workspace import Workspace
 from tests.patience import PATIENCE
 
@@ -64,7 +70,9 @@ def test_studies_lead_to_a_report_and_a_report_to_its_runs(server: tuple[int, st
     assert "&lt;b&gt;/3" in text
     [first, *_] = re.findall(r'href="\.\./(runs/[^"]+)"', text)
     status, text = ask(port, f"{root}{first}")
-    assert (status, "Test loss" in text) == (200, True)
+    assert (status, "<dt>Loss</dt><dd>2</dd>" in text) == (200, True)
+    assert "Test loss" not in text  # the file has a column `loss`, of no known unit
+    assert "nats" not in text
 
 
 def test_only_who_knows_the_token_gets_an_answer_and_only_to_reading(
@@ -75,9 +83,36 @@ def test_only_who_knows_the_token_gets_an_answer_and_only_to_reading(
     assert ask(port, f"/{'x' * 22}/studies/x")[0] == 404
     assert ask(port, root, host="evil.example")[0] == 400
     assert ask(port, root, method="POST")[0] == 405
+    for path in ("runs/..%2f..%2fetc%2fpasswd", "studies/%2e%2e", "runs/%00", "runs/%ff"):
+        assert ask(port, f"{root}{path}")[0] == 404
+    assert ask(port, "/%ff%00/")[0] == 404
     status, text = ask(port, f"{root}studies/y")
     assert status == 404
     assert "has no study &#39;y&#39;" in text
+
+
+def test_a_study_that_cannot_be_judged_shows_its_runs_and_why(
+    filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_source: Source) -> Report:
+        raise ResultsError("guard `speed` = '-5%': a bound in percent needs values above zero")
+
+    monkeypatch.setattr(Source, "report", property(fail))
+    page = study_page(filled, filled.study("tiny"))
+    assert page.warnings == ["guard `speed` = '-5%': a bound in percent needs values above zero"]
+    assert [section.title for section in page.sections] == ["Runs"]
+    assert "baseline/1" in render(page)
+
+
+def test_of_a_large_log_the_end_is_shown(filled: Store) -> None:
+    run = filled.study_runs("tiny")[0].run
+    assert filled.ledger
+    log = filled.ledger.run(run.id).log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"its beginning\n" + "ä".encode() * MAX_LOG + b"last")
+    shown = render(run_page(filled, run.id))
+    assert "last</pre>" in shown
+    assert "its beginning" not in shown
 
 
 def test_a_port_that_is_taken_is_a_sentence(server: tuple[int, str], tmp_path: Path) -> None:
