@@ -7,10 +7,12 @@ other trackers' is used.
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from sweep.trackers.base import NO_STEP, Outcome, Point, TrackedRun, Verdicts, key_of
 
@@ -43,11 +45,13 @@ class Mlflow:
 
     @property
     def link(self) -> str:
-        return f"mlflow ui --backend-store-uri {self._uri}"
+        return how_to_look(os.environ.get(URI, ""), self._uri)
 
     def has_finished(self, run: TrackedRun) -> bool:
         found = self._known(run.study).get(run.key)
-        return found is not None and found.data.tags.get(STATE) in {"done", "diverged"}
+        if found is not None and not _is_whole(found):  # perhaps it has ended since it was read
+            found = self._client.get_run(found.info.run_id)
+        return found is not None and _is_whole(found)
 
     def open(self, run: TrackedRun) -> MlflowRun:
         from mlflow.entities import Param
@@ -62,12 +66,14 @@ class Mlflow:
                 params = [Param(name, str(value)[:MAX_TEXT]) for name, value in some]
                 self._client.log_batch(known[run.key].info.run_id, params=params)
             return MlflowRun(self._client, known[run.key], NO_STEP)
-        made = known[run.key]
+        made = self._client.get_run(
+            known[run.key].info.run_id
+        )  # with what was sent since it was read
         self._client.update_run(made.info.run_id, status="RUNNING")
         return MlflowRun(self._client, made, self._last_step(made))
 
     def attach(self, verdicts: Verdicts) -> None:
-        key, digest = key_of(verdicts.study, "verdicts"), verdicts.digest
+        key, digest = key_of(verdicts.study, "", "verdicts"), verdicts.digest  # no key of an arm
         known = self._known(verdicts.study)
         if key in known and known[key].data.tags.get("sweep.verdicts") == digest:
             return
@@ -174,6 +180,20 @@ class MlflowRun:
 
     def stop(self) -> None:
         self._client.set_terminated(self._id, "KILLED")
+
+
+def how_to_look(given: str, uri: str) -> str:
+    """An address or a command, without passwords; `given` is what the user has set, if anything."""
+    parts = urlsplit(given)
+    if parts.scheme in {"http", "https"}:
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    if given:
+        return f'mlflow ui --backend-store-uri "${URI}"'
+    return shlex.join(["mlflow", "ui", "--backend-store-uri", uri])
+
+
+def _is_whole(run: Run) -> bool:
+    return run.data.tags.get(STATE) in {"done", "diverged"}
 
 
 def _milliseconds() -> int:

@@ -7,6 +7,7 @@ as anywhere.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ class WeightsAndBiases:
     def link(self) -> str:
         if self._url or not any(self._folder.glob("wandb/offline-run-*")):
             return self._url
-        return f"wandb sync --include-offline {self._folder}/wandb/offline-run-*"
+        return f"wandb sync --include-offline {shlex.quote(str(self._folder))}/wandb/offline-run-*"
 
     def has_finished(self, run: TrackedRun) -> bool:
         return SentMark(self._marks, run.key).is_whole

@@ -19,7 +19,8 @@ from sweep.study.tracker_names import TrackerName
 from sweep.trackers import channel
 from sweep.trackers.base import TrackedRun, Verdicts, flat_parameters
 from sweep.trackers.channel import Channel
-from sweep.trackers.messages import Advanced, Ended, Judged, Started
+from sweep.trackers.messages import Advanced, Ended, Judged, Started, Stopped
+from sweep.trackers.mlflow import how_to_look
 from sweep.trackers.registry import TRACKERS
 from sweep.trackers.tracking import TrackedStudy, Tracking
 from tests.patience import PATIENCE
@@ -113,6 +114,9 @@ def told(
             second.put(Advanced(key=run.key, event=event(step)))
         write(run, STEPS, make_result(test_loss=2.5, steps=STEPS))
         write(other, STEPS, make_result(test_loss=2.75, steps=STEPS))
+        second.put(Stopped(key=run.key))
+        second.put(Started(run=run))  # a further attempt of the same command
+        second.put(Ended(run=run))  # told when it ends, and at the end of the command again
         last = [Ended(run=run), Ended(run=other), Judged(verdicts=VERDICTS)]
         second.finish(last, PATIENCE)
         third = Channel(name, folder / "trackers", said.append)
@@ -138,16 +142,41 @@ def test_runs_have_their_arm_as_a_group_and_their_parameters(told: Told) -> None
     assert run["parameters"]["data.corpus"] == "text"
 
 
-def test_runs_have_the_test_loss_also_those_that_were_found_finished(told: Told) -> None:
-    assert {name: run["test_loss"] for name, run in told.found["runs"].items()} == {
-        "clip/1": 2.5,
-        "baseline/1": 2.75,
+def test_runs_have_the_test_loss_once_also_those_that_were_found_finished(told: Told) -> None:
+    assert {name: run["test_losses"] for name, run in told.found["runs"].items()} == {
+        "clip/1": [2.5],
+        "baseline/1": [2.75],
     }
 
 
 def test_the_verdicts_are_attached_once(told: Told) -> None:
     assert len(told.found["verdicts"]) == 1
     assert "better" in told.found["verdicts"][0]
+
+
+def test_verdicts_replace_earlier_ones_and_no_run_of_an_arm_called_verdicts(tmp_path: Path) -> None:
+    tracker = TRACKERS[FIRST].make(tmp_path)
+    tracker.open(tracked_run(tmp_path, "verdicts")).stop()
+    tracker.attach(VERDICTS)
+    before = {*tmp_path.rglob("events*")}
+    tracker.attach(VERDICTS.model_copy(update={"markdown": "other"}))
+    after = {*tmp_path.rglob("events*")}
+    assert (len(before & after), len(after)) == (1, 2)
+    assert [file.parent.name[:1] for file in before & after] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("", "mlflow ui --backend-store-uri 'sqlite:///a b/mlflow.db'"),
+        ("https://me:secret@host:5000/x", "https://host:5000/x"),
+        ("postgresql://me:secret@host/x", 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"'),
+    ],
+)
+def test_the_way_to_look_at_mlflow_can_be_typed_and_tells_no_password(
+    given: str, said: str
+) -> None:
+    assert how_to_look(given, "sqlite:///a b/mlflow.db") == said
 
 
 def test_the_names_that_the_command_line_knows_are_those_of_the_registry() -> None:

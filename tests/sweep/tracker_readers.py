@@ -1,7 +1,7 @@
 """What a tracker has, read back with the tool's own library: a program, since some import for long.
 
 Prints JSON: `runs` by ARM/SEED, each with its `group`, its `parameters`, the `points` of train/loss
-as they were stored, and the final `test_loss`; and the texts in which the `verdicts` are.
+as they were stored, and each final `test_losses`; and the texts in which the `verdicts` are.
 """
 
 # ruff: noqa: PLC0415  (each tool is imported for itself: some take seconds, some are not there)
@@ -37,7 +37,7 @@ def read_tensorboard(folder: Path) -> Found:
             "group": start.group_name,
             "parameters": {name: _plain(value) for name, value in start.hparams.items()},
             "points": [[each.step, each.value] for each in read.Scalars("train/loss")],
-            "test_loss": read.Scalars("test_loss")[-1].value,
+            "test_losses": [each.value for each in read.Scalars("test_loss")],
         }
     return {"runs": runs, "verdicts": verdicts}
 
@@ -69,7 +69,7 @@ def read_wandb(folder: Path) -> Found:
             }
             if "train/loss" in values and record.WhichOneof("record_type") == "history":
                 found["points"].append([record.history.step.num, values["train/loss"]])
-            found |= {"test_loss": values["test_loss"]} if "test_loss" in values else {}
+            found |= {"test_losses": [values["test_loss"]]} if "test_loss" in values else {}
         if found.get("name") not in {None, "verdicts"}:
             before = runs.setdefault(found["name"], {"points": []})
             runs[found["name"]] = {**before, **found, "points": before["points"] + found["points"]}
@@ -84,17 +84,21 @@ def read_mlflow(folder: Path) -> Found:
     runs = {}
     for run in client.search_runs([experiment.experiment_id]):
         if parent := run.data.tags.get("mlflow.parentRunId"):
-            points = client.get_metric_history(run.info.run_id, "train/loss")
+            points = _history(client, run, "train/loss")
             runs[run.info.run_name] = {
                 "group": client.get_run(parent).info.run_name,
                 "parameters": run.data.params,
                 "points": [[each.step, each.value] for each in points],
-                "test_loss": run.data.metrics["test_loss"],
+                "test_losses": [each.value for each in _history(client, run, "test_loss")],
             }
     return {
         "runs": runs,
         "verdicts": [file.read_text() for file in folder.glob("mlflow-files/**/verdicts.md")],
     }
+
+
+def _history(client: Any, run: Any, name: str) -> list[Any]:  # noqa: ANN401  (MLflow's types)
+    return list(client.get_metric_history(run.info.run_id, name))
 
 
 def read_trackio(folder: Path) -> Found:
@@ -112,7 +116,7 @@ def read_trackio(folder: Path) -> Found:
             "group": config["_Group"],
             "parameters": config,
             "points": [[each["step"], each["train/loss"]] for each in logs if "train/loss" in each],
-            "test_loss": logs[-1]["test_loss"],
+            "test_losses": [each["test_loss"] for each in logs if "test_loss" in each],
         }
     return {"runs": runs, "verdicts": verdicts}
 
