@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .figure import Axis, Tick
 
@@ -13,7 +13,7 @@ ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 """Steps between ticks, times a power of ten."""
 LOG_STEPS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
 """Ticks between powers of ten, from many to few."""
-MOST_LOG_TICKS = 6
+LEAST_LOG_TICKS, MOST_LOG_TICKS = 2, 6
 
 
 def linear_axis(
@@ -52,7 +52,9 @@ def log_axis(values: Iterable[float], title: str = "") -> Axis:
         within = [value for value in found if low <= value <= high]
         if len(within) <= MOST_LOG_TICKS:
             break
-    ticks = [Tick(value=value, label=f"{value:.10g}") for value in within]
+    ticks: Sequence[Tick] = [Tick(value=value, label=f"{value:.10g}") for value in within]
+    if len(ticks) < LEAST_LOG_TICKS:  # the range lies between two of them
+        ticks = [tick for tick in linear_axis([low, high]).ticks if low <= tick.value <= high]
     return Axis(low=low, high=high, ticks=ticks, title=title, log=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections import Counter
@@ -20,6 +19,7 @@ from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
 from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
+from sweep.study.overrides import override_words
 from sweep.terminal.console import say
 from sweep.workspace import Workspace
 from trainer.words import counted
@@ -123,8 +123,7 @@ def _command(workspace: Workspace, store: Store, name: str) -> str:
     plan = store.plan(study)
     path = min(study.path, os.path.relpath(study.path), key=len)
     words = ["sweep", "stack", plan.stack.of] if plan.stack else ["sweep", "run", path]
-    for key, value in plan.overrides.items():
-        words += ["--override", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    words += override_words(plan.overrides)
     if workspace.folder != DEFAULT_FOLDER:
         words += ["--runs", str(workspace.folder)]
     return shlex.join([*words, *(["--db", workspace.database] if workspace.database else [])])

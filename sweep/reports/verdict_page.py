@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -29,6 +30,7 @@ from sweep.reports.page_parts import page_table, plain_page
 from sweep.reports.provenance_text import provenance_facts
 from sweep.store.rows import ArmRow
 from sweep.study.names import BASELINE
+from sweep.study.overrides import override_words
 from sweep.terminal.printable import harmless, shown
 from sweep.verdicts.judge import Report
 from trainer.words import counted
@@ -177,10 +179,9 @@ def _reproduction(report: Report) -> Iterator[Part]:
 
 
 def _commands(report: Report) -> str:
-    overrides = "".join(
-        f" --override {name}={value}" for name, value in report.plan.overrides.items()
-    )
-    return f"sweep run {_path(report)}{overrides}\nsweep report {report.study} -o report.html"
+    trained = ["run", _path(report)] if report.stack is None else ["stack", report.stack.of]
+    words = ["sweep", *trained, *override_words(report.plan.overrides)]
+    return f"{shlex.join(words)}\nsweep report {report.study} -o report.html"
 
 
 def _path(report: Report) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -47,6 +48,15 @@ def _why_wrong(word: str, key: str, known: Overrides) -> str | None:
     if "=" not in word:
         return f"{shown(word)} sets nothing; write KEY=VALUE, such as train.tokens=100_000"
     return f"{key}: given twice; give it once" if key in known else None
+
+
+def override_words(overrides: Overrides) -> list[str]:
+    """The words of a command line that `parse_overrides` reads as these."""
+    words: list[str] = []
+    for name, value in overrides.items():
+        is_plain = isinstance(value, str) and _value(value) == value
+        words += ["--override", f"{name}={value if is_plain else json.dumps(value)}"]
+    return words
 
 
 def wrong_overrides(content: Mapping[str, Any], overrides: Overrides) -> list[Mistake]:

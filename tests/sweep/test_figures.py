@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,18 @@ import pytest
 from rich.console import Console
 
 from analysis.pictures.figure import Figure, Rule
+from analysis.pictures.scale import log_axis
 from sweep.commands.plot import PlotRequest, plot
 from sweep.figures.forest import forest_rows
 from sweep.figures.registry import FIGURES
 from sweep.figures.source import Source
+from sweep.pages.page import Code
 from sweep.pages.render import render
 from sweep.reports.answer import answer
 from sweep.reports.guard_text import Answer
 from sweep.reports.verdict_page import verdict_page
 from sweep.reports.verdict_text import report_document
+from sweep.study.overrides import parse_overrides
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions
 from sweep.verdicts.judge import make_report
 from tests.sweep.importer import Importer
@@ -168,3 +173,27 @@ def test_the_answer_leaves_names_as_they_are_and_has_one_kind_of_minus(
     store = importer.workspace.open_to_read()
     said = answer(make_report(store, store.study("x")))
     assert f"`lr-0.5` ({written})" in said
+
+
+def test_the_command_that_a_page_gives_trains_the_study_with_its_overrides(
+    train: Trainer, content: Content
+) -> None:
+    train(content)
+    source = source_of(train)
+    overrides = {"model.qkv_bias": True, "data.corpus": "my corpus", "tag": "3"}
+    report = replace(source.report, plan=replace(source.report.plan, overrides=overrides))
+    store = train.store
+    page = verdict_page(
+        report_document(report), Source(store, store.study("tiny"), report), store.arms("tiny")
+    )
+    (code,) = [part for part in page.sections[-1].parts if isinstance(part, Code)]
+    command, _ = code.text.splitlines()
+    words = [word for word in shlex.split(command) if "=" in word]
+    assert parse_overrides(words) == overrides
+
+
+def test_a_logarithmic_axis_between_two_round_numbers_has_ticks() -> None:
+    for low, high in [(0.0055, 0.0095), (0.21, 0.24), (3.0, 3.0)]:
+        axis = log_axis([low, high])
+        assert len(axis.ticks) >= 2
+        assert all(axis.low <= tick.value <= axis.high for tick in axis.ticks)
