@@ -147,7 +147,7 @@ FIGURES: Mapping[str, FigureKind] = {
         FigureKind(
             name="search",
             words="trials of a search, the best so far, importance of fields",
-            needs="a search with a finished trial",
+            needs="a search with a trial that has a result",
             make=_search,
             shows_trials=True,
         ),

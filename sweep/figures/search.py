@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeGuard
 
 from analysis.pictures.figure import Bar, Dots, Figure, Key, Line, Mark, Panel, row_axis
 from analysis.pictures.scale import linear_axis
@@ -21,7 +22,7 @@ def search(source: Source) -> Figure | None:
     result = source.tuning.result
     if result is None:
         return None
-    arms = [arm for arm in result.arms if arm.ranked]
+    arms = [arm for arm in result.arms if any(_is_finite(trial.value) for trial in arm.trials)]
     if not arms:
         return None
     panels = [panel for arm in arms for panel in _panels(arm)]
@@ -32,7 +33,7 @@ def search(source: Source) -> Figure | None:
         panels=panels,
         keys=[
             Key(label="trial", tone="arm", shape="circle"),
-            Key(label="pruned or failed", tone="muted", shape="cross"),
+            Key(label="pruned, failed or diverged", tone="muted", shape="cross"),
             Key(label="best so far", tone="ink", shape="line"),
         ],
         columns=2 if any(arm.importance for arm in arms) else 1,
@@ -41,7 +42,7 @@ def search(source: Source) -> Figure | None:
 
 def _panels(arm: ArmSearch) -> Iterator[Panel]:
     found = [(trial, trial.value) for trial in arm.trials if _is_finite(trial.value)]
-    values = [value for _, value in found if value is not None]
+    values = [trial.value for trial in arm.trials if _is_finite(trial.value)]
     top = _limit(values, arm.direction)
     worse = min if arm.direction is Direction.MINIMIZE else max
     complete = [(float(trial.number), worse(value or 0.0, top)) for trial, value in found]
@@ -83,7 +84,7 @@ def _importance(shares: Mapping[str, float]) -> Panel:
     )
 
 
-def _is_finite(value: float | None) -> bool:
+def _is_finite(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
@@ -115,8 +116,8 @@ def _best_line(arm: ArmSearch) -> list[tuple[float, float]]:
 
 def _tip(trial: Trial) -> str:
     settings = ", ".join(f"{safe(name)} {_value(value)}" for name, value in trial.values.items())
-    outcome = trial.outcome.name.lower() if trial.outcome is not Outcome.COMPLETE else "complete"
-    result = f"{trial.value:.4f}" if trial.value is not None else outcome
+    outcome = "diverged" if trial.outcome is Outcome.COMPLETE else trial.outcome.name.lower()
+    result = f"{trial.value:.4f}" if _is_finite(trial.value) else outcome
     return f"trial {trial.number}: {result} ({settings})"
 
 

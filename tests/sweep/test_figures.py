@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import io
+import math
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
-from analysis.pictures.figure import Figure, Rule
+from analysis.pictures.figure import Dots, Figure, Rule
 from analysis.pictures.scale import log_axis
 from sweep.commands.plot import PlotRequest, plot
 from sweep.figures.forest import forest_rows
 from sweep.figures.registry import FIGURES
+from sweep.figures.search import search
 from sweep.figures.source import Source
+from sweep.metrics.metric import Direction
 from sweep.pages.page import Code
 from sweep.pages.render import render
 from sweep.reports.answer import answer
 from sweep.reports.guard_text import Answer
 from sweep.reports.verdict_page import verdict_page
 from sweep.reports.verdict_text import report_document
+from sweep.searching.results import ArmSearch
+from sweep.searching.trials import Outcome, Trial
 from sweep.study.overrides import parse_overrides
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions
 from sweep.verdicts.judge import make_report
@@ -197,3 +203,43 @@ def test_a_logarithmic_axis_between_two_round_numbers_has_ticks() -> None:
         axis = log_axis([low, high])
         assert len(axis.ticks) >= 2
         assert all(axis.low <= tick.value <= axis.high for tick in axis.ticks)
+
+
+@pytest.mark.parametrize(
+    ("direction", "values", "best"),
+    [
+        (Direction.MINIMIZE, [2.5, math.inf, 2.25], "2.2500"),
+        (Direction.MAXIMIZE, [0.5, -math.inf, 0.75], "0.7500"),
+        (Direction.MINIMIZE, [math.inf, math.inf], None),
+    ],
+)
+def test_a_search_is_drawn_though_trials_diverged(
+    direction: Direction, values: list[float], best: str | None
+) -> None:
+    found = [
+        Trial(
+            number=number,
+            arm="clip",
+            name=f"clip-{number}",
+            values={"optimizer.learning_rate": 1e-3},
+            sampler_state={},
+            outcome=Outcome.COMPLETE,
+            value=value,
+            pruned_at=None,
+            asked=0.0,
+            runs=[],
+        )
+        for number, value in enumerate(values)
+    ]
+    arm = ArmSearch(
+        arm="clip", planned=len(found), trials=found, direction=direction, importance=None
+    )
+    of_all = SimpleNamespace(result=SimpleNamespace(arms=[arm]))
+    figure = search(cast("Source", SimpleNamespace(tuning=of_all)))
+    if best is None:
+        assert figure is None
+        return
+    assert figure
+    assert f"best is trial 2: {best}" in figure.summary
+    tips = [tip for mark in figure.panels[0].marks if isinstance(mark, Dots) for tip in mark.tips]
+    assert [tip.split(" (")[0] for tip in tips if "diverged" in tip] == ["trial 1: diverged"]
