@@ -40,7 +40,7 @@ def curves(source: Source) -> Figure | None:
         title="Training curves",
         summary=f"Mean of {safe(source.curves.title)} over {_seeds(every)} seeds in each arm; the area goes "
         f"from the smallest to the largest seed.{_merged(every)}{_ends(of_baseline, drawn, baseline)}",
-        left_out=left_out(len(found) - len(drawn), "arms"),
+        left_out=left_out((len(found) - len(drawn), "arm")),
         panels=panels,
         keys=[
             Key(label="baseline", tone="baseline", shape="line"),
@@ -79,7 +79,7 @@ def difference(source: Source) -> Figure | None:
         summary=f"The {safe(source.curves.title)} of an arm minus that of the baseline with the same "
         f"seed, over {_seeds(every)} seeds; the area goes from the smallest to the largest seed."
         f"{_merged(every)}",
-        left_out=left_out(len(found) - len(drawn), "arms"),
+        left_out=left_out((len(found) - len(drawn), "arm")),
         panels=panels,
         keys=_difference_keys(delta, has_effects=has_effects),
         columns=COLUMNS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from analysis.pictures.figure import Dots, Figure, Interval, Key, Mark, Panel, Rule, Span, row_axis
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from analysis.decision import Verdict
 
 ROW_HEIGHT = 34.0
+MAX_DOTS, LEAST_DOTS = 6_000, 20
+"""Seeds that are drawn: so many in the whole figure, but at least so many in each row."""
 SEEDS_BELOW = 0.27
 """Distance of the seeds from the estimate, in rows."""
 
@@ -81,6 +83,9 @@ def forest(source: Source) -> Figure | None:
     if not known:
         return None
     rows = known[:MAX_ROWS]
+    most = max(MAX_DOTS // len(rows), LEAST_DOTS)
+    hidden = max(len(row.seeds) for row in rows) - most
+    rows = [replace(row, seeds=row.seeds[:most]) for row in rows]
     delta = report.analysis.smallest_effect if report.is_primary else 0.0
     marks: list[Mark] = [Span(axis="x", low=-delta, high=delta)] if delta else []
     marks.append(Rule(axis="x", value=0.0, tone="muted"))
@@ -100,7 +105,7 @@ def forest(source: Source) -> Figure | None:
         kind="forest",
         title=f"Effects on {safe(report.metric.title)}",
         summary=_summary(rows, delta, digits),
-        left_out=left_out(len(known) - len(rows), "effects"),
+        left_out=left_out((len(known) - len(rows), "effect"), (hidden, "seed")),
         panels=[panel],
         keys=_keys(rows, delta),
     )

@@ -44,7 +44,7 @@ def guards(source: Source) -> Figure | None:
         kind="guards",
         title="Guards",
         summary=" ".join(map(_summary, found)),
-        left_out=left_out(max(len(_answered(guard)) for guard in found) - MAX_ROWS, "arms"),
+        left_out=left_out((max(len(_answered(guard)) for guard in found) - MAX_ROWS, "arm")),
         panels=[_panel(guard) for guard in found],
         keys=[
             *(Key(label=state, tone=tone, shape=shape) for state, (tone, shape) in SIGNS.items()),

@@ -58,7 +58,7 @@ def noise(source: Source) -> Figure | None:
         kind="noise",
         title="Noise",
         summary=f"{_normal_words(found, len(baseline))} {_spread_words(drawn, source)}",
-        left_out=left_out(len(every) - len(drawn), "arms"),
+        left_out=left_out((len(every) - len(drawn), "arm")),
         panels=panels,
         columns=2,
     )

@@ -46,7 +46,7 @@ def race(source: Source) -> Figure | None:
         kind="race",
         title="The race",
         summary=f"Seeds of each arm: {'; '.join(told)}.",
-        left_out=left_out(len(arms) - len(drawn), "arms"),
+        left_out=left_out((len(arms) - len(drawn), "arm")),
         panels=[panel],
         keys=verdict_keys([arm.result.verdict for arm in drawn]),
     )

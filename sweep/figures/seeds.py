@@ -45,8 +45,9 @@ def seeds(source: Source) -> Figure | None:
         kind="seeds",
         title=f"{title[:1].upper()}{title[1:]} of every seed",
         summary=_summary(source, table),
-        left_out=f"{left_out(len(every) - len(table), 'seeds')} "
-        f"{left_out(every.shape[1] - table.shape[1], 'arms')}".strip(),
+        left_out=left_out(
+            (len(every) - len(table), "seed"), (every.shape[1] - table.shape[1], "arm")
+        ),
         panels=[panel],
         keys=[
             Key(label="seed with the lowest value in the first row", tone="rank1", shape="line"),

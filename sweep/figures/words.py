@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from analysis.pictures.figure import Key, Shape, Tone
 from sweep.metrics.metric import Direction
 from sweep.terminal.printable import harmless
+from trainer.words import counted
 
 if TYPE_CHECKING:
     from analysis.decision import Verdict
@@ -64,6 +65,10 @@ def better_side(direction: Direction) -> str:
     return "← better" if direction is Direction.MINIMIZE else "better →"
 
 
-def left_out(number: int, what: str) -> str:
-    """A sentence on rows that are not drawn; empty for none."""
-    return f"{number:,} more {what} are not drawn." if number > 0 else ""
+def left_out(*found: tuple[int, str]) -> str:
+    """Sentences on what is not drawn, by number and noun; empty if all is."""
+    return " ".join(
+        f"{counted(number, f'more {noun}')} {'is' if number == 1 else 'are'} not drawn."
+        for number, noun in found
+        if number > 0
+    )

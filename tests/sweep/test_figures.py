@@ -139,15 +139,18 @@ def test_rows_that_are_left_out_are_said_to_every_reader(
     importer("\n".join(["arm,seed,loss", *rows]))
     store = importer.workspace.open_to_read()
     source = Source(store, store.study("x"))
-    assert figure_of(source, "forest").left_out == "2 more effects are not drawn."
+    monkeypatch.setattr("sweep.figures.forest.MAX_DOTS", 2)
+    monkeypatch.setattr("sweep.figures.forest.LEAST_DOTS", 4)
+    of_all = "2 more effects are not drawn. 1 more seed is not drawn."
+    assert figure_of(source, "forest").left_out == of_all
     assert figure_of(source, "seeds").left_out == (
         "2 more seeds are not drawn. 3 more arms are not drawn."
     )
     said = Console(file=io.StringIO(), width=200)
     with said.capture() as printed:
         plot(importer.workspace, PlotRequest(kind="forest", output=tmp_path / "f.svg"), said)
-    assert "2 more effects are not drawn." in printed.get()
-    assert "2 more effects are not drawn.</figcaption>" in render(
+    assert of_all in printed.get()
+    assert f"{of_all}</figcaption>" in render(
         verdict_page(report_document(source.report), source, store.arms("x"))
     )
 
