@@ -146,8 +146,6 @@ class TimeLeft:
 
     def guess(self) -> float | None:
         """The same before that, from the runs that are under way; None before these tell anything."""
-        if not self._timed and not self._parts(MIN_GUESSED_SHARE):
-            return None
         return self._seconds(MIN_GUESSED_SHARE)
 
     @property
@@ -156,9 +154,16 @@ class TimeLeft:
         running = sum(each.share for each in list(self._running.values()))
         return running + sum(list(self._shares.values()))
 
-    def _seconds(self, least: float) -> float:
-        """Seconds until the last run has ended, by runs of which this share or more is done."""
-        of_all, of_arms = self._paces(least)
+    def _seconds(self, least: float) -> float | None:
+        """Seconds until the last run has ended, by runs of which this share or more is done.
+
+        None if there is no such run.
+        """
+        # One copy of each: a display computes this while the scheduler's thread adds runs.
+        timed, under_way = list(self._timed), self._parts(least)
+        if not timed and not under_way:
+            return None
+        of_all, of_arms = self._paces(timed, under_way)
 
         def whole(job: Job) -> float:
             return of_arms.get(job.family, of_all) * self._work(job)
@@ -169,7 +174,7 @@ class TimeLeft:
             for each in list(self._running.values())
         ]
         slots = [0.0] * max(0, self._slots - len(rests)) + sorted(rests)
-        ended = len(self._timed)
+        ended = len(timed)
         ours = ended / (ended + self._ended_elsewhere) if ended else 1.0
         runs = [ours * whole(job) * self._share_left(job) for job in list(self._waiting.values())]
         if len(runs) > MAX_SIMULATED:
@@ -202,20 +207,21 @@ class TimeLeft:
     def _share_left(self, job: Job) -> float:
         return 1.0 - self._shares.get(job.run_id, 0.0)
 
-    def _paces(self, least: float) -> tuple[float, dict[str, float]]:
+    def _paces(
+        self, timed: Sequence[Timed], under_way: Sequence[Timed]
+    ) -> tuple[float, dict[str, float]]:
         """Seconds per floating-point operation: of all runs together, and by arm.
 
         The ratios between arms come from all runs, the level from the latest ones: the machine may
         have become busy.
         """
-        under_way = self._parts(least)
         of_arms: dict[str, list[Timed]] = {}
-        for each in [*self._timed, *under_way]:
+        for each in [*timed, *under_way]:
             of_arms.setdefault(each.family, []).append(each)
-        paces = {family: _pace(timed) for family, timed in of_arms.items()}
-        recent = self._timed[-max(RECENT_RUNS, 2 * self._slots) :] + under_way
+        paces = {family: _pace(some) for family, some in of_arms.items()}
+        recent = [*timed[-max(RECENT_RUNS, 2 * self._slots) :], *under_way]
         level = median(each.seconds / (paces[each.family] * each.work) for each in recent)
-        of_all = _pace([*self._timed, *under_way])
+        of_all = _pace([*timed, *under_way])
         return level * of_all, {family: level * pace for family, pace in paces.items()}
 
     def _parts(self, least: float) -> list[Timed]:

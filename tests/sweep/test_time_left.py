@@ -7,10 +7,11 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from sweep.progress.time_left import TimeLeft
+from sweep.progress.time_left import Timed, TimeLeft
 from sweep.progress.words import time_left_words
 from sweep.workload.job import Job
 from tests.sweep.hand_clock import HandClock
@@ -212,3 +213,21 @@ def test_five_thousand_runs_are_estimated_at_once() -> None:
     for one in jobs[:8]:
         times.ended(one)
     assert times.seconds() == pytest.approx(10 * (5_000 - 8) / 8)
+
+
+class Growing(list[Timed]):
+    """To each look at its last items, the first run of another arm has been added."""
+
+    def __getitem__(self, key: Any) -> Any:  # noqa: ANN401  (as a list's)
+        self.append(Timed("another arm", 1.0, 1.0))
+        return super().__getitem__(key)
+
+
+def test_a_run_that_ends_while_a_display_estimates_the_time_does_no_harm() -> None:
+    jobs, clock = jobs_of(1, 3), HandClock()
+    times = TimeLeft(jobs, 1, clock.monotonic)
+    times.started(jobs[0], 0)
+    clock.pass_seconds(10)
+    times.ended(jobs[0])
+    times._timed = Growing(times._timed)
+    assert times.guess() == times.seconds() == pytest.approx(20)
