@@ -24,6 +24,7 @@ from sweep.verdicts.standings import surroundings_of
 from sweep.workspace import Workspace
 
 SECONDS_BETWEEN_READS = 2.0
+SECONDS_BETWEEN_LOOKS = 0.2
 PLAIN_WIDTH = 100
 """Columns of the display if it is printed once, to a file or a pipe."""
 NOTHING = Screen(total=0, ended=0)
@@ -85,7 +86,7 @@ class View:
                 raise
 
     def update(self) -> None:
-        """Read what is due. Called by the thread that draws."""
+        """Read what is due. Raises StoreError, and NotFoundError if the study was deleted."""
         self._reading.read()
         self.follower.measure()
 
@@ -109,11 +110,12 @@ class View:
 
 def _follow(view: View, console: Console) -> None:
     """Draw until all runs have ended, or until Ctrl-C."""
-    live = ResizableLive(view.draw, console, view.update)
+    live = ResizableLive(view.draw, console)
     live.start()
     try:
         while not view.follower.is_over:
-            time.sleep(0.2)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            view.update()  # in this thread, where its errors end the command
             _tell(view.news, console)
     except KeyboardInterrupt:  # the way to leave it
         pass

@@ -46,10 +46,10 @@ class BaselineCurves:
     """The curves of the baseline's runs, read from their directories."""
 
     def __init__(self, folder: Path, runs: Callable[[], Mapping[int, str]]) -> None:
-        """`runs`: the names of the baseline's run directories by seed; called once a curve is needed."""
+        """`runs`: the names of the baseline's run directories by seed; called when one is needed."""
         self._folder = folder
         self._runs = runs
-        self._files: dict[int, EventFile | None] = {}
+        self._files: dict[int, EventFile] = {}
 
     def difference(self, seed: int, own: Mapping[int, Event]) -> float | None:
         """The value at the latest step that both runs have, minus the baseline's of this seed.
@@ -58,10 +58,10 @@ class BaselineCurves:
         """
         if seed not in self._files:
             name = self._runs().get(seed)
-            self._files[seed] = EventFile(self._folder / name / "events.jsonl") if name else None
+            if name is None:
+                return None
+            self._files[seed] = EventFile(self._folder / name / "events.jsonl")
         file = self._files[seed]
-        if file is None:
-            return None
         steps = list(own)
         if steps and steps[-1] not in file.events:
             file.update()

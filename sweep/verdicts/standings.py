@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sweep.errors import StoreError
 from sweep.history.history import plan_history
 from sweep.progress.screen import Standing
 from sweep.progress.surroundings import Surroundings
@@ -32,7 +33,10 @@ def surroundings_of(store: Store, study: str | None, folder: Path) -> Surroundin
     plan = store.plan(found)
 
     def baseline_runs() -> dict[int, str]:
-        places = find_places(store, found.name, plan.baseline)
+        try:
+            places = find_places(store, found.name, plan.baseline)
+        except StoreError:  # the thread that draws tries again
+            return {}
         return {place.seed: directory_name(place.run_id) for place in places}
 
     return Surroundings(

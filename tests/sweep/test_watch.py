@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from sweep.commands.watch import WatchRequest, watch
+from sweep.errors import NotFoundError, StoreError
+from sweep.progress.event_file import BaselineCurves
 from sweep.progress.follower import Follower
 from sweep.queue.control import pause
 from sweep.store.places import find_places
 from sweep.store.store import Store
 from sweep.terminal.console import SafeConsole
+from sweep.upkeep.studies import delete_study
 from sweep.verdicts.standings import surroundings_of
 from sweep.workspace import Workspace
+from tests.patience import PATIENCE
 from tests.sweep.one_by_one import OneByOne
 from trainer.rundir.directory import Event
 
@@ -74,3 +80,41 @@ def test_a_paused_study_is_said_to_be_paused(filled: Store, tmp_path: Path, trai
     follower = Follower(workspace, filled, filled.study("tiny"), surroundings)
     follower.update()
     assert follower.screen(trained=trained).left == "paused"
+
+
+def test_a_study_that_is_deleted_while_it_is_watched_is_an_error(
+    filled: Store, tmp_path: Path
+) -> None:
+    terminal = io.StringIO()
+    console = SafeConsole(file=terminal, force_terminal=True, width=80, height=24)
+    until = time.monotonic() + PATIENCE
+
+    def delete() -> None:
+        while not terminal.getvalue() and time.monotonic() < until:
+            time.sleep(0.05)
+        delete_study(filled, filled.study("tiny"), with_runs=False)
+
+    other = threading.Thread(target=delete)
+    other.start()
+    with pytest.raises(NotFoundError, match="has no study"):
+        watch(Workspace(tmp_path / "runs"), WatchRequest("tiny"), console)
+    other.join()
+
+
+def test_a_display_waits_for_the_baselines_runs_while_the_database_cannot_be_read(
+    filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    surroundings = surroundings_of(filled, "tiny", tmp_path)
+    curves = BaselineCurves(tmp_path, surroundings.baseline_runs)
+    own = {1: Event(step=1, loss=3.0)}
+
+    def fail(*_arguments: object) -> None:
+        raise StoreError("the server is away")
+
+    with monkeypatch.context() as away:
+        away.setattr("sweep.verdicts.standings.find_places", fail)
+        assert curves.difference(1, own) is None
+    (name,) = [name for seed, name in surroundings.baseline_runs().items() if seed == 1]
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "events.jsonl").write_text(Event(step=1, loss=2.5).line)
+    assert curves.difference(1, own) == 0.5
