@@ -139,14 +139,18 @@ class DeleteRequest:
 
 def _belongings_words(study: StudyRow, found: Belongings, request: DeleteRequest) -> str:
     """Say what is deleted and what stays."""
-    own = counted(len(found.own), "run")
+    own = f"{counted(len(found.own), 'run')} that no other study has"
     if request.with_runs:
-        words = f"{study.name} and {own} that no other study has will be deleted, with their directories."
+        words = f"{study.name} will be deleted, with {own} and their directories."
     else:
         words = (
-            f"{study.name} will be deleted. {own} that no other study has stay in the database and on the "
-            "disk, so that a study with the same runs need not train them; --with-runs deletes them, too."
+            f"{study.name} will be deleted. Of {own}, those that have begun stay in the database and on "
+            "the disk, so that a study with the same runs need not train them; --with-runs deletes them, "
+            "too."
         )
+    if found.weights:
+        starts = counted(len(found.weights), "run")
+        words = f"{words} {starts} with weights that other studies start from will stay."
     if not found.shared:
         return words
     shared = listed(f"{name} ({number})" for name, number in found.shared.items())

@@ -11,7 +11,14 @@ from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
 from sweep.errors import StudyError, listed
 from sweep.queue.presence import is_present
-from sweep.store.ledger import NOISES, PART_OF_RUN, STUDIES, Ledger, study_file
+from sweep.store.ledger import (
+    NOISES,
+    PART_OF_RUN,
+    STUDIES,
+    Ledger,
+    directory_name,
+    study_file,
+)
 from sweep.store.rows import StudyRow
 from sweep.store.schema import arms, members, noises, plans, references, runs, studies, trials
 from sweep.store.select_in import VALUES_PER_STATEMENT
@@ -31,16 +38,17 @@ class Belongings:
     """Ids of those that no other study has."""
     shared: Mapping[str, int]
     """Numbers of those that other studies have too, by study."""
-
-    @property
-    def shared_runs(self) -> int:
-        """Number of shared runs, at least."""
-        return max(self.shared.values(), default=0)
+    weights: Sequence[str]
+    """Ids of those, not in `own`, whose weights runs of other studies start from."""
 
 
 def rename_study(store: Store, study: StudyRow, name: str) -> None:
     """Rename a study. Raises StudyError if the name is taken or the study in use."""
     _check_free(store, study)
+    if trials := store.study_if_any(trials_name(study.name)):
+        raise StudyError(
+            f"{study.name} has the search {trials.name}, which is found by this name; it cannot be renamed"
+        )
     try:
         check_name(name)
     except ValueError as error:
@@ -61,6 +69,11 @@ def rename_study(store: Store, study: StudyRow, name: str) -> None:
 
 def find_belongings(store: Store, study: StudyRow) -> Belongings:
     """The runs of a study, and the studies that share some of them."""
+    with store.begin() as connection:
+        return _belongings(connection, study)
+
+
+def _belongings(connection: Connection, study: StudyRow) -> Belongings:
     ours = select(members.c.run_id).join(arms).where(arms.c.study == study.name)
     query = (
         select(arms.c.study, members.c.run_id)
@@ -69,12 +82,24 @@ def find_belongings(store: Store, study: StudyRow) -> Belongings:
         .distinct()
     )
     by_study: dict[str, set[str]] = {}
-    with store.begin() as connection:
-        for name, run_id in connection.execute(query):
-            by_study.setdefault(name, set()).add(run_id)
+    for name, run_id in connection.execute(query):
+        by_study.setdefault(name, set()).add(run_id)
     own = by_study.pop(study.name, set())
-    shared = {name: len(found) for name, found in sorted(by_study.items())}
-    return Belongings(own=sorted(own.difference(*by_study.values())), shared=shared)
+    own = own.difference(*by_study.values())
+    weights = _starts_of_others(connection, own)
+    return Belongings(
+        own=sorted(own - weights),
+        shared={name: len(found) for name, found in sorted(by_study.items())},
+        weights=sorted(weights),
+    )
+
+
+def _starts_of_others(connection: Connection, own: set[str]) -> set[str]:
+    """Those of the runs whose weights further runs start from."""
+    folder = runs.c.recipe["train", "initial_weights"].as_string()
+    rows = connection.execute(select(runs.c.id, folder)).all()
+    folders = {path for run_id, path in rows if path and run_id not in own}
+    return {each for each in own if any(directory_name(each) in path for path in folders)}
 
 
 def delete_study(store: Store, study: StudyRow, *, with_runs: bool) -> int:
@@ -84,8 +109,8 @@ def delete_study(store: Store, study: StudyRow, *, with_runs: bool) -> int:
     their directories are removed too. Raises StudyError if the study is in use.
     """
     _check_free(store, study)
-    own = find_belongings(store, study).own
     with store.write() as connection:
+        own = _belongings(connection, study).own  # as another command may have just changed it
         for column in NAMING:
             if column is not arms.c.study:
                 connection.execute(delete(column.table).where(column == study.name))
@@ -127,11 +152,8 @@ def _check_free(store: Store, study: StudyRow) -> None:
         )
     others = [each for each in store.studies() if each.name != study.name]
     named = [each.name for each in others if study.name in _refers_to(store, each)]
-    named += [each.name for each in others if each.name == trials_name(study.name)]
     if named:
-        raise StudyError(
-            f"{listed(dict.fromkeys(named))} belongs to {study.name} and names it; delete that first"
-        )
+        raise StudyError(f"{listed(named)} refers to {study.name}; delete {listed(named)} first")
 
 
 def _refers_to(store: Store, study: StudyRow) -> set[str]:

@@ -15,14 +15,18 @@ from sweep.design.arms import make_plan
 from sweep.errors import StudyError
 from sweep.history.record import save_plan
 from sweep.queue.presence import present
-from sweep.store.ledger import study_file
+from sweep.queue.queue import Queue
+from sweep.store.ledger import directory_name, study_file
 from sweep.store.places import find_places
 from sweep.store.store import Store
 from sweep.study.file import parse_study
+from sweep.study.names import trials_name
 from sweep.terminal.console import SafeConsole
 from sweep.upkeep.studies import find_belongings
 from sweep.verdicts.judge import make_report
 from sweep.workspace import Workspace
+from tests.sweep.jobs import make_gpt_job
+from trainer.recipe import Recipe
 
 Said = Callable[[Callable[[Workspace, SafeConsole], int]], str]
 
@@ -41,8 +45,12 @@ def said(filled: Store, tmp_path: Path) -> Said:
 
 @pytest.fixture
 def sharing(filled: Store, content: dict[str, Any]) -> str:
-    """A study that has the baseline's runs of `tiny`, and no others."""
-    content["name"] = "sharing"
+    """The name of a study that has two arms of `tiny`, and no others."""
+    return share(filled, content, "sharing")
+
+
+def share(filled: Store, content: dict[str, Any], name: str) -> str:
+    content["name"] = name
     content["interventions"] = {"clip": content["interventions"]["clip"]}
     plan = make_plan(parse_study(content, "s.toml"), "s.toml")
     ids = {(each.arm, each.seed): each.run_id for each in find_places(filled, "tiny")}
@@ -52,7 +60,7 @@ def sharing(filled: Store, content: dict[str, Any]) -> str:
         Path("s.toml"),
         {cell: ids[cell] for cell in ids if cell[0] in {"baseline", "clip"}},
     )
-    return "sharing"
+    return name
 
 
 def removing(*, with_runs: bool = False, yes: bool = True) -> DeleteRequest:
@@ -94,7 +102,7 @@ def test_a_deleted_study_leaves_its_results(filled: Store, said: Said, tmp_path:
     places = find_places(filled, "tiny")
     done = {place.run_id for place in places if place.state == "done"}
     told = said(lambda work, console: delete(work, removing(), console))
-    assert "that no other study has stay" in told
+    assert "Of 6 runs that no other study has, those that have begun stay" in told
     assert filled.studies() == []
     assert done <= filled.states([place.run_id for place in places]).keys()
     assert not any((tmp_path / "runs" / "studies").glob("*.json"))
@@ -112,6 +120,43 @@ def test_its_runs_are_deleted_on_request_except_those_that_others_share(
     assert len(find_places(filled, sharing)) == 4
     assert filled.states(found.own) == {}
     assert make_report(filled, filled.study(sharing)).study == sharing
+
+
+def test_runs_whose_weights_others_start_from_are_not_deleted(
+    filled: Store, said: Said, tmp_path: Path
+) -> None:
+    (place, *_) = find_places(filled, "tiny")
+    folder = str(tmp_path / "runs" / directory_name(place.run_id))
+    seeds = {"init": 1, "order": 1, "dropout": 1}
+    recipe = Recipe.model_validate({"train": {"initial_weights": folder}, "seeds": seeds})
+    Queue(filled, "me:1:1").enqueue([make_gpt_job(recipe)])
+    told = said(lambda work, console: delete(work, removing(with_runs=True), console))
+    assert "1 run with weights that other studies start from will stay." in told
+    assert "tiny was deleted, and 5 runs." in told
+    assert place.run_id in filled.states([place.run_id])
+
+
+def test_runs_that_another_study_takes_during_the_question_are_not_deleted(
+    filled: Store, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    def confirm(_question: str) -> bool:
+        assert request.getfixturevalue("sharing") == "sharing"
+        return True
+
+    console = SafeConsole(file=io.StringIO())
+    removal = DeleteRequest(study="tiny", with_runs=True, confirm=confirm)
+    assert delete(Workspace(tmp_path / "runs"), removal, console) == 0
+    assert len(find_places(filled, "sharing")) == 4
+
+
+def test_a_study_is_deleted_before_its_search_and_is_not_renamed(
+    filled: Store, said: Said, content: dict[str, Any]
+) -> None:
+    share(filled, content, trials_name("tiny"))
+    with pytest.raises(StudyError, match="tiny has the search tiny-trials"):
+        said(lambda work, console: rename(work, "tiny", "small", console))
+    said(lambda work, console: delete(work, removing(), console))
+    assert [study.name for study in filled.studies()] == ["tiny-trials"]
 
 
 def test_nothing_is_deleted_without_a_yes(filled: Store, said: Said) -> None:
