@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,29 +14,30 @@ if TYPE_CHECKING:
 
 def studies(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of studies; the shell itself completes study files."""
-    store = _store(ctx)
-    names = [study.name for study in store.studies()] if store else []
-    return _matching(names, incomplete)
+
+    def names(store: Store, _study: str | None) -> list[str]:
+        return [study.name for study in store.studies()]
+
+    return _complete(ctx, incomplete, names, needs_study=False)
 
 
 def arms(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of the arms of the study that was named, or of the one last run."""
-    store = _store(ctx)
-    return _matching(_arms(store, ctx), incomplete) if store else []
+    return _complete(ctx, incomplete, _arms)
 
 
 def runs(ctx: typer.Context, incomplete: str) -> list[str]:
     """Runs of that study as ARM/SEED, once the arm is typed; before that, its arms with a slash."""
-    from sweep.store.places import find_places
-
-    store = _store(ctx)
-    if store is None:
-        return []
     arm, slash, _ = incomplete.rpartition("/")
-    if not slash:
-        return _matching([f"{name}/" for name in _arms(store, ctx)], incomplete)
-    name = store.study(_study(ctx)).name
-    return _matching([place.label for place in find_places(store, name, arm)], incomplete)
+
+    def names(store: Store, study: str | None) -> list[str]:
+        from sweep.store.places import find_places
+
+        if not slash:
+            return [f"{name}/" for name in _arms(store, study)]
+        return [place.label for place in find_places(store, store.study(study).name, arm)]
+
+    return _complete(ctx, incomplete, names)
 
 
 def runs_and_arms(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -48,30 +50,28 @@ def anything(ctx: typer.Context, incomplete: str) -> list[str]:
     return [*studies(ctx, incomplete), *runs_and_arms(ctx, incomplete)]
 
 
-def _store(ctx: typer.Context) -> Store | None:
-    """The store that the command line names; None if there is none: then nothing is completed."""
+def _arms(store: Store, study: str | None) -> list[str]:
+    return [arm.name for arm in store.arms(store.study(study).name)]
+
+
+def _complete(
+    ctx: typer.Context,
+    incomplete: str,
+    find: Callable[[Store, str | None], list[str]],
+    *,
+    needs_study: bool = True,
+) -> list[str]:
+    """Names that begin so. None, rather than an error, if the store or the study cannot be read."""
     from sweep.workspace import Workspace
     from trainer.errors import UserError
 
-    folder = ctx.params.get("runs") or Path("runs")
+    workspace = Workspace(Path(ctx.params.get("runs") or "runs"), ctx.params.get("db"))
+    study = ctx.params.get("study") if needs_study else None
     try:
-        return Workspace(Path(folder), ctx.params.get("db")).open_to_read_if_any()
+        store = workspace.open_to_read_if_any()
+        if store is None:
+            return []
+        names = find(store, workspace.study_name(None if study is None else str(study)))
     except UserError:
-        return None
-
-
-def _study(ctx: typer.Context) -> str | None:
-    return ctx.params.get("study")
-
-
-def _arms(store: Store, ctx: typer.Context) -> list[str]:
-    from sweep.errors import NotFoundError
-
-    try:
-        return [arm.name for arm in store.arms(store.study(_study(ctx)).name)]
-    except NotFoundError:
         return []
-
-
-def _matching(names: list[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
