@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sweep.commands.show import arm_of
 from sweep.errors import NotFoundError
+from sweep.metrics.registry import PRIMARY
 from sweep.reports.comparison_page import comparison_json, comparison_page
 from sweep.reports.document import as_json, publish
 from sweep.reports.page import print_page
@@ -48,7 +49,7 @@ def compare_two(workspace: Workspace, request: CompareRequest, console: Console)
         return 0
     named = workspace.study_name(request.study)
     sides = [_side(store, word, named) for word in (request.first, request.second)]
-    metrics = {store.plan(study).primary.name if study else "test_loss" for _, study in sides}
+    metrics = {store.plan(study).primary.name if study else PRIMARY.name for _, study in sides}
     if len(metrics) > 1:
         raise NotFoundError(
             f"{request.first} and {request.second} belong to studies with different metrics "

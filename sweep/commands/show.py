@@ -97,6 +97,7 @@ def _run_sheet(workspace: Workspace, store: Store, found: FoundRun) -> RunFactsh
             "baseline": plan.baseline,
             "changes": arm_changes(plan, place.arm),
             "reasons": arm_reasons(study, arm),
+            "imported_metric": (plan.metric or "") if study.imported else "",
             "baseline_loss": None if is_baseline else known.get((plan.baseline, place.seed)),
         }
     return RunFactsheet(
@@ -128,8 +129,9 @@ def _arm_sheet(workspace: Workspace, store: Store, report: Report, name: str) ->
     value, states = _values(report, name)
     runs = {(each.arm, each.seed): each for each in find_done(store, study.name, (name, baseline))}
     shared = [seed for seed in states if (name, seed) in runs and (baseline, seed) in runs]
+    folder, metric = workspace.folder, report.primary.name
     curves = [
-        mean_curve([read_curve(store, runs[arm, seed].run.id, workspace.folder) for seed in shared])
+        mean_curve([read_curve(store, runs[arm, seed].run.id, folder, metric) for seed in shared])
         for arm in (baseline, name)
     ]
     arm = next(each for each in store.arms(study.name) if each.name == name)
@@ -148,6 +150,7 @@ def _arm_sheet(workspace: Workspace, store: Store, report: Report, name: str) ->
             for seed, state in states.items()
         ],
         differences={} if name == baseline else differences(*curves),
+        curve=curves[0].metric,
         pairs=len(shared),
     )
 

@@ -58,6 +58,8 @@ class ArmFactsheet:
     seeds: Sequence[SeedRow]
     differences: Mapping[int, float]
     """Mean difference to the baseline along training, by step, over the seeds that both have."""
+    curve: str
+    """What differs: `training loss`, or a metric of a script."""
     pairs: int
     """Number of those seeds."""
 
@@ -77,7 +79,8 @@ def arm_page(sheet: ArmFactsheet) -> list[Part]:
     parts += [f"Not done yet: {seed_words(waiting)}."] if waiting else []
     if sheet.differences:
         steps, values = list(sheet.differences), list(sheet.differences.values())
-        title = f"Training loss minus the baseline's, mean over {counted(sheet.pairs, 'seed')}"
+        what = f"{sheet.curve[:1].upper()}{sheet.curve[1:]}"
+        title = f"{what} minus the baseline's, mean over {counted(sheet.pairs, 'seed')}"
         parts.append(Plot(title, [Series(arm.name, steps, values)], signed=True))
     return [*parts, "", *_further(sheet, is_baseline=is_baseline)]
 

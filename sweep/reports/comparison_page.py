@@ -124,7 +124,7 @@ def _pair_columns(first: str, second: str) -> list[Column[Pair]]:
 def _stretch_columns(first: str, second: str) -> list[Column[Stretch]]:
     columns: list[Column[Stretch]] = [
         Column("until step", lambda row: f"{row.until:,}"),
-        Column("loss difference", lambda row: signed(row.difference)),
+        Column("difference", lambda row: signed(row.difference)),
     ]
     sides = ((first, lambda row: row.first), (second, lambda row: row.second))
     for name, side in sides:

@@ -35,6 +35,8 @@ class RunFactsheet:
     reasons: Sequence[str] = ()
     baseline_loss: float | None = None
     """The test loss of the baseline's run with the same seed."""
+    imported_metric: str = ""
+    """The metric that the test loss of an import stands for; empty if it is one."""
     metrics: Mapping[str, float]
     attempts: Sequence[AttemptRow]
     curve: Curve
@@ -93,6 +95,8 @@ def shown_value(value: Any) -> str:  # noqa: ANN401  (JSON)
 def _outcome(sheet: RunFactsheet) -> str:
     run = sheet.run
     if run.state is RunState.DONE:
+        if sheet.imported_metric and run.test_loss is not None:
+            return f"done, {sheet.imported_metric} {run.test_loss:.6g}"
         words = result_words(run, dict(list(sheet.metrics.items())[:MAX_FACTS]))
         per_byte = (
             f" nats per token, {run.bits_per_byte:.4f} bits per byte" if run.bits_per_byte else ""

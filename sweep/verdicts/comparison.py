@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from sweep.metrics.registry import PRIMARY
 from sweep.store.metrics import run_metrics
 from sweep.store.rows import RunRow
 from sweep.store.store import Store
@@ -150,9 +151,11 @@ def compare(store: Store, folder: Path, first: Side, second: Side, metric: str) 
 
 
 def _value(store: Store, run: RunRow, metric: str) -> float | None:
-    if metric == "test_loss":
+    """The value of a metric. A run of an import with a single one has it as its test loss."""
+    if metric == PRIMARY.name:
         return run.test_loss
-    return run_metrics(store, run.id).get(metric)
+    known = run_metrics(store, run.id)
+    return known.get(metric) if known else run.test_loss
 
 
 def _stretches(first: Curve, second: Curve) -> list[Stretch]:
@@ -170,8 +173,9 @@ def _stretches(first: Curve, second: Curve) -> list[Stretch]:
 
 
 def _mean(points: Sequence[Point]) -> Point:
+    values = [point.value for point in points]
     return Point(
-        value=_mean_of([point.value for point in points]),
+        value=None if None in values else _mean_of(values),  # both sides over the same steps
         learning_rate=_mean_of([point.learning_rate for point in points]),
         grad_norm=_mean_of([point.grad_norm for point in points]),
         clipped=_mean_of([point.clipped for point in points]),

@@ -8,17 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, insert
 
 from sweep.commands.compare import CompareRequest, compare_two
 from sweep.commands.show import ShowRequest, show
 from sweep.errors import NotFoundError
+from sweep.metrics.metric import Direction
 from sweep.reports.plot import Series, plot
 from sweep.store.find_run import find_run
+from sweep.store.schema import curves, metric_points
 from sweep.store.store import Store
 from sweep.terminal.console import SafeConsole
 from sweep.verdicts.comparison import Side, compare
 from sweep.workspace import Workspace
+from tests.sweep.importer import Importer
 
+ARMS = (("baseline", 0.0), ("clip", 0.25))
 Said = Callable[[Callable[[Workspace, SafeConsole], int]], str]
 
 
@@ -62,6 +67,18 @@ def test_the_page_of_an_arm_says_its_verdict_and_lists_its_seeds(said: Said) -> 
     assert json.loads(arm)["arm"] == "no-dropout"
 
 
+def test_the_curve_of_an_arm_is_called_by_its_metric(said: Said, filled: Store) -> None:
+    points = [
+        {"run_id": find_run(filled, f"{arm}/1").run.id, "name": "accuracy", "step": 1, "value": 0.5}
+        for arm in ("baseline", "no-dropout")
+    ]
+    with filled.write() as connection:
+        connection.execute(delete(curves))
+        connection.execute(insert(metric_points), points)
+    page = said(lambda work, console: show(work, ShowRequest("no-dropout"), console))
+    assert "Accuracy minus the baseline's, mean over 1 seed" in page
+
+
 def test_two_runs_are_compared_by_recipe_loss_and_curve(said: Said, filled: Store) -> None:
     request = CompareRequest("baseline/1", "no-dropout/1", form="json")
     made = json.loads(said(lambda work, console: compare_two(work, request, console)))
@@ -71,6 +88,23 @@ def test_two_runs_are_compared_by_recipe_loss_and_curve(said: Said, filled: Stor
     assert [pair["first"], pair["second"]] == losses
     text = said(lambda work, c: compare_two(work, CompareRequest("baseline", "no-dropout"), c))
     assert text.startswith("no-dropout against baseline: ")
+
+
+def test_imported_runs_have_the_value_of_their_own_metric(tmp_path: Path) -> None:
+    imported = Importer(tmp_path)
+    rows = [f"{arm},{seed},{0.5 + seed / 10 + gain}" for arm, gain in ARMS for seed in (1, 2)]
+    imported(
+        "\n".join(["arm,seed,accuracy", *rows]),
+        direction=Direction.MAXIMIZE,
+        columns={"loss": "accuracy"},
+    )
+    seen = io.StringIO()
+    console = SafeConsole(file=seen, width=200)
+    compare_two(imported.workspace, CompareRequest("baseline", "clip"), console)
+    assert "mean difference of the accuracy +0.2500 over 2 seeds" in seen.getvalue()
+    show(imported.workspace, ShowRequest("clip/1"), console)
+    assert "clip/1 of x: done, accuracy 0.85." in seen.getvalue()
+    assert "test loss" not in seen.getvalue()
 
 
 def test_two_studies_are_compared_by_their_arms(said: Said) -> None:
