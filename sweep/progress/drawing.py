@@ -11,7 +11,7 @@ from sweep.progress.columns import GAP, Column, lines
 from sweep.progress.intervals import interval_marks
 from sweep.progress.screen import Screen, SlotRow, Standing
 from sweep.terminal.printable import printable
-from sweep.terminal.units import decimals_of, shown_size
+from sweep.terminal.units import shown_decimals, shown_size
 from trainer.words import counted
 
 MIN_BAR = 8
@@ -134,13 +134,13 @@ def _standings(screen: Screen, width: int, *, unicode: bool) -> list[Text]:
         return []
     baseline, *arms = screen.standings
     arms.sort(key=lambda each: (each.effect is None, each.effect or 0.0))
-    rows = [baseline, *arms]
+    rows, digits = [baseline, *arms], shown_decimals(baseline.mean)  # those of the report
     marks = interval_marks(rows, MARKS, unicode=unicode) if width >= WIDE else [""] * len(rows)
     columns = [
         Column("arm", [row.arm for row in rows], right=False, shrinks=True),
         Column("runs", [f"{row.ended}/{row.planned}" for row in rows]),
-        Column("effect", [_effect(row) for row in rows]),
-        Column("adj. interval", [_interval(row) for row in rows], spare=2),
+        Column("effect", [_effect(row, digits) for row in rows]),
+        Column("adj. interval", [_interval(row, digits) for row in rows], spare=2),
         Column("", marks, right=False, spare=4),
         Column(
             "verdict so far",
@@ -153,21 +153,15 @@ def _standings(screen: Screen, width: int, *, unicode: bool) -> list[Text]:
     return lines(columns, width)
 
 
-def _effect(row: Standing) -> str:
-    return "" if row.effect is None else f"{row.effect:+.{_digits(row)}f}"
+def _effect(row: Standing, digits: int) -> str:
+    return "" if row.effect is None else f"{row.effect:+.{digits}f}"
 
 
-def _digits(row: Standing) -> int:
-    """Decimals that the interval supports, and at least one digit of the effect that is not zero."""
-    effect = abs(row.effect or 0.0)
-    first = -math.floor(math.log10(effect)) if 1e-8 < effect < math.inf else 0
-    return max(decimals_of(row.low, row.high), first)
-
-
-def _interval(row: Standing) -> str:
+def _interval(row: Standing, digits: int) -> str:
     if row.low is None or row.high is None:
         return ""
-    digits = _digits(row)
+    if math.isinf(row.low):
+        return "unbounded"
     return f"{row.low:+.{digits}f}, {row.high:+.{digits}f}"
 
 

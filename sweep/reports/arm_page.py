@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.tables.table import Column, number, probability, signed
+from analysis.tables.table import Column, interval_text, number, probability, signed
 from sweep.reports.document import Table
 from sweep.reports.page import Facts, Part, Plot
 from sweep.reports.plot import Series
@@ -13,7 +13,6 @@ from sweep.reports.run_page import changed_words
 from sweep.reports.verdict_columns import verdict_columns
 from sweep.store.find_run import seed_words
 from sweep.store.states import RunState
-from sweep.terminal.units import decimals_of
 from sweep.verdicts.arm_changes import Changed
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import ArmReport, Report
@@ -96,18 +95,12 @@ def _headline(sheet: ArmFactsheet, *, is_baseline: bool) -> str:
     verdict = verdict_columns()[-2].cell(arm) or "not judged yet"
     if arm.effect is None:
         return f"{arm.name} of {report.study}: {verdict}."
-    low, high = arm.interval
+    digits = decimals(report)
+    interval = interval_text(*arm.interval, digits).replace(", ", " to ")
     return (
         f"{arm.name} of {report.study}: {verdict}. Effect on {unit.replace('_', ' ')}: "
-        f"{_effect(arm.effect, low, high)}."
+        f"{signed(arm.effect, digits)}{f', adjusted interval {interval}' if interval else ''}."
     )
-
-
-def _effect(effect: float, low: float | None, high: float | None) -> str:
-    digits = decimals_of(low, high)
-    if low is None or high is None:
-        return f"{effect:+.{digits}f}"
-    return f"{effect:+.{digits}f}, adjusted interval {low:+.{digits}f} to {high:+.{digits}f}"
 
 
 def _facts(sheet: ArmFactsheet) -> Iterator[tuple[str, str]]:

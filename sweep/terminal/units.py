@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 from rich.filesize import decimal
 
 ROUNDED = ((60, 5), (600, 10), (3600, 60), (86_400, 600), (float("inf"), 3600))
 """Estimates below so many seconds are rounded to so many seconds."""
+LARGE, VERY_LARGE = 1_000, 100_000
+"""Means from which on one decimal is shown, or none."""
 
 
 def duration(seconds: float) -> str:
@@ -56,12 +57,10 @@ def local_time(unix: float | None) -> str:
     return f"{time.strftime('%Y-%m-%d %H:%M:%S', at)} {zone[:3]}:{zone[3:]}"
 
 
-def decimals_of(low: float | None, high: float | None) -> int:
-    """Decimals that an interval supports: two digits of half its width; 4 without an interval."""
-    half = (high - low) / 2 if low is not None and high is not None else math.nan
-    if not (math.isfinite(half) and half > 0):
-        return 4
-    return min(8, max(0, 1 - math.floor(math.log10(half))))
+def shown_decimals(mean: float | None) -> int:
+    """Decimals of means and effects: fewer for a metric with large numbers, such as a speed."""
+    size = abs(mean or 0.0)
+    return 4 if size < LARGE else 1 if size < VERY_LARGE else 0
 
 
 def _noon(at: time.struct_time) -> float:

@@ -13,7 +13,6 @@ from sweep.progress.event_file import BaselineCurves
 from sweep.progress.gauges import SHARE, Gauge
 from sweep.progress.intervals import interval_marks
 from sweep.progress.screen import Screen, SlotRow, Standing, with_events
-from sweep.terminal.units import decimals_of
 from tests.sweep.hand_clock import HandClock
 from trainer.rundir.directory import Event
 
@@ -48,11 +47,11 @@ def test_a_display_never_exceeds_the_terminal_and_always_says_how_far_it_is(
     assert width < 40 or "5/20" in lines[-1].plain
 
 
-def test_the_arms_are_listed_from_the_lowest_effect_with_the_digits_that_it_supports() -> None:
+def test_the_arms_are_listed_from_the_lowest_effect_with_the_digits_of_the_report() -> None:
     lines = [line.plain.split() for line in draw(SCREEN, 79, 24)]
     assert [words[:3] for words in lines[1:4]] == [
         ["baseline", "2/5"],
-        ["no-dropout", "3/5", "-0.029"],
+        ["no-dropout", "3/5", "-0.0288"],
         ["rms-norm", "2/5", "+0.0042"],
     ]
 
@@ -104,13 +103,3 @@ def test_memory_and_gpu_use_are_read() -> None:
     assert own is None or own > 2**20
     assert resident_bytes([]) is None
     assert parse_gpu_use("0, 97, 12000\n1, [N/A], 5\n") == {"0": (97, 12_000 * 2**20)}
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "digits"),
-    [(-0.0158, -0.0114, 4), (-0.04, -0.02, 3), (-2.0, 5.0, 1), (None, None, 4), (-300, 900, 0)],
-)
-def test_an_interval_supports_two_digits_of_half_its_width(
-    low: float | None, high: float | None, digits: int
-) -> None:
-    assert decimals_of(low, high) == digits

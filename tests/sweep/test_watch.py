@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.tables.table import signed
 from sweep.commands.watch import WatchRequest, watch
 from sweep.errors import NotFoundError, StoreError
 from sweep.progress.event_file import BaselineCurves
@@ -18,6 +19,8 @@ from sweep.store.places import find_places
 from sweep.store.store import Store
 from sweep.terminal.console import SafeConsole
 from sweep.upkeep.studies import delete_study
+from sweep.verdicts.decimals import decimals
+from sweep.verdicts.judge import make_report
 from sweep.verdicts.standings import surroundings_of
 from sweep.workspace import Workspace
 from tests.patience import PATIENCE
@@ -118,3 +121,11 @@ def test_a_display_waits_for_the_baselines_runs_while_the_database_cannot_be_rea
     (tmp_path / name).mkdir()
     (tmp_path / name / "events.jsonl").write_text(Event(step=1, loss=2.5).line)
     assert curves.difference(1, own) == 0.5
+
+
+def test_the_numbers_of_a_display_are_those_of_the_report(filled: Store, tmp_path: Path) -> None:
+    shown = seen(Workspace(tmp_path / "runs"), "tiny").split()
+    report = make_report(filled, filled.study("tiny"))
+    effects = [signed(arm.effect, decimals(report)) for arm in report.arms if arm.effect]
+    assert effects
+    assert set(effects) <= set(shown)
