@@ -80,7 +80,7 @@ def delete(
 
 
 def _confirm(question: str) -> bool:
-    """Ask on a terminal. Raises BadParameter elsewhere: nobody could answer."""
+    """Ask on a terminal. Raises BadParameter if there is none."""
     if not sys.stdin.isatty():
         raise typer.BadParameter(
             "there is no terminal to ask on; --yes deletes it without a question"

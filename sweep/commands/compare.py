@@ -15,7 +15,7 @@ from sweep.reports.comparison_page import comparison_json, comparison_page
 from sweep.reports.document import as_json, publish
 from sweep.reports.page import print_page
 from sweep.reports.studies_page import studies_json, studies_page
-from sweep.reports.verdict_columns import verdict_columns
+from sweep.reports.verdict_columns import verdict_cell
 from sweep.store.find_run import find_run
 from sweep.store.places import places_of_run
 from sweep.store.rows import StudyRow
@@ -101,5 +101,5 @@ def _verdict(store: Store, sides: list[tuple[Side, StudyRow | None]]) -> str:
     arms = {arm.name: arm for arm in report.arms}
     if first.name != report.arms[0].name or second.name not in arms:
         return ""
-    verdict = verdict_columns()[-2].cell(arms[second.name])
+    verdict = verdict_cell(arms[second.name])
     return f"Verdict of {study.name}: {verdict or 'none yet'}."

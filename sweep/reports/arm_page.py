@@ -10,7 +10,7 @@ from sweep.reports.document import Table
 from sweep.reports.page import Facts, Part, Plot
 from sweep.reports.plot import Series
 from sweep.reports.run_page import changed_words
-from sweep.reports.verdict_columns import verdict_columns
+from sweep.reports.verdict_columns import verdict_cell
 from sweep.store.find_run import seed_words
 from sweep.store.states import RunState
 from sweep.verdicts.arm_changes import Changed
@@ -92,7 +92,7 @@ def _headline(sheet: ArmFactsheet, *, is_baseline: bool) -> str:
             "" if arm.mean_loss is None else f": mean {unit} {arm.mean_loss:.{decimals(report)}f}"
         )
         return f"{arm.name}, the baseline of {report.study}{mean}."
-    verdict = verdict_columns()[-2].cell(arm) or "not judged yet"
+    verdict = verdict_cell(arm) or "not judged yet"
     if arm.effect is None:
         return f"{arm.name} of {report.study}: {verdict}."
     digits = decimals(report)

@@ -11,7 +11,7 @@ from sweep.errors import listed
 from sweep.reports.comparison_page import recipe_table
 from sweep.reports.document import Table
 from sweep.reports.page import Part
-from sweep.reports.verdict_columns import verdict_columns
+from sweep.reports.verdict_columns import verdict_cell
 from sweep.verdicts.arm_changes import Changed, recipe_changes
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import ArmReport, Report
@@ -106,7 +106,7 @@ def _of(report: Report, *, is_first: bool) -> list[Column[SharedArm]]:
     return [
         Column(f"effect in {name}", lambda row: signed(side(row).effect, digits)),
         Column("interval", lambda row: interval_text(*side(row).interval, digits), spare=1),
-        Column("verdict", lambda row: verdict_columns()[-2].cell(side(row)), "left"),
+        Column("verdict", lambda row: verdict_cell(side(row)), "left"),
     ]
 
 

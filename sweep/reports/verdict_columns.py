@@ -42,7 +42,7 @@ def verdict_columns(*, diverged: bool = False, digits: int = 4) -> list[Column[T
         Column("pairing", of_arms(lambda arm: times(arm.result.pairing_gain)), spare=2),
         Column("p", of_arms(lambda arm: probability(arm.result.p)), spare=4),
         Column("p adj.", of_arms(lambda arm: probability(arm.result.p_adjusted))),
-        Column("verdict", _verdict_cell, "left", style=_style),
+        Column("verdict", verdict_cell, "left", style=_style),
         Column("to settle", of_arms(_time_to_settle), spare=3),
     ]
     if diverged:
@@ -96,7 +96,7 @@ def _style(row: TableRow) -> str:
     return verdict_style(row.result.verdict if isinstance(row, ArmReport) else "reference")
 
 
-def _verdict_cell(row: TableRow) -> str:
+def verdict_cell(row: TableRow) -> str:
     """The verdict, runs without a loss, and the marks that footnotes explain."""
     if isinstance(row, Reference):
         return "reference"
