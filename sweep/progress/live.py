@@ -19,7 +19,7 @@ from sweep.progress.watcher import Stopping, Waiting
 from sweep.progress.words import is_paused, time_left_words
 from sweep.terminal.live import ResizableLive
 from sweep.workload.job import Job
-from trainer.rundir.directory import Event, Result
+from trainer.rundir.directory import Event
 
 ROWS_FOR_OUTCOMES = 3
 """Rows of a terminal that are left to the latest outcomes."""
@@ -62,9 +62,9 @@ class LiveProgress(PlainProgress):
     def _changed(self) -> None:
         """Nothing: the display is drawn once a second."""
 
-    def finished(self, job: Job, result: Result) -> None:
+    def _end(self, job: Job, outcome: str, style: str = "") -> None:
         self._has_news = True
-        super().finished(job, result)
+        super()._end(job, outcome, style)
 
     def _hold(self, why: Waiting | Stopping | None) -> None:
         super()._hold(why)
@@ -77,7 +77,9 @@ class LiveProgress(PlainProgress):
         self._gauges.update({each.job.run_id: each.directory for each in busy}, gpus=gpus)
         if self._has_news:
             before = self._standings.value
-            self._has_news = self._standings.read() is before
+            self._has_news = False  # before they are read: a run may end meanwhile
+            if self._standings.read() is before:  # not due, or they could not be read
+                self._has_news = True
 
     def _busy(self) -> list[BusySlot]:
         return sorted(list(self.busy.values()), key=lambda each: each.slot)  # noqa: C414  (a copy: the scheduler changes it)

@@ -106,7 +106,8 @@ def _frame(series: Sequence[Series], width: int, height: int, *, signed: bool) -
     if signed:
         low, high = min(low, 0.0), max(high, 0.0)
     if low == high:
-        low, high = low - 1e-3, high + 1e-3
+        margin = max(1e-3, 1e-3 * abs(low))
+        low, high = low - margin, high + margin
     return Frame(left, right, low, high, width, height)
 
 

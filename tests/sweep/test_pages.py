@@ -151,3 +151,7 @@ def test_a_plot_fits_its_width_and_names_its_curves(width: int, unicode: bool) -
 def test_a_curve_of_few_points_is_no_error(values: list[float | None]) -> None:
     lines = plot([Series("x", list(range(len(values))), values)], 60, signed=True)
     assert bool(lines) == any(value not in {None, float("inf")} for value in values)
+
+
+def test_a_constant_curve_of_large_values_is_drawn() -> None:
+    assert plot([Series("x", [1, 2], [1e18, 1e18])], 60)

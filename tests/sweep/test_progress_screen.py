@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -12,8 +13,14 @@ from sweep.progress.drawing import draw, drawn_text
 from sweep.progress.event_file import BaselineCurves
 from sweep.progress.gauges import SHARE, Gauge
 from sweep.progress.intervals import interval_marks
+from sweep.progress.live import LiveProgress
 from sweep.progress.screen import Screen, SlotRow, Standing, with_events
+from sweep.progress.surroundings import Surroundings
+from sweep.store.states import RunState
+from sweep.terminal.console import SafeConsole
 from tests.sweep.hand_clock import HandClock
+from tests.sweep.jobs import make_gpt_job
+from trainer.recipe import Recipe
 from trainer.rundir.directory import Event
 
 BASELINE = Standing(arm="baseline", ended=2, planned=5, mean=2.3)
@@ -103,3 +110,22 @@ def test_memory_and_gpu_use_are_read() -> None:
     assert own is None or own > 2**20
     assert resident_bytes([]) is None
     assert parse_gpu_use("0, 97, 12000\n1, [N/A], 5\n") == {"0": (97, 12_000 * 2**20)}
+
+
+def test_a_run_that_ends_while_the_arms_are_judged_is_judged_next() -> None:
+    seeds = {"init": 1, "order": 1, "dropout": 1}
+    job = make_gpt_job(Recipe.model_validate({"seeds": seeds}))
+    judged = []
+
+    def standings() -> list[Standing]:
+        judged.append(1)
+        if len(judged) == 1:
+            progress.elsewhere(job, RunState.DONE)
+        return [BASELINE]
+
+    console = SafeConsole(file=io.StringIO(), force_terminal=True)
+    progress = LiveProgress(console, {}, 1, surroundings=Surroundings(standings=standings))
+    for _ in range(3):
+        progress._standings = Gauge(progress._standings.measure, progress._standings.value, least=0)
+        progress._update()
+    assert len(judged) == 2
