@@ -134,4 +134,4 @@ def _tell(news: list[News], console: Console) -> None:
 def _next_words(follower: Follower, study: str) -> str:
     if follower.is_over:
         return f"All runs of {study} have ended: `sweep report {study}` prints the verdicts."
-    return f"The study is not changed by this: `sweep watch {study}` shows it again."
+    return f"`sweep watch {study}` shows it again; watching does not change the study."

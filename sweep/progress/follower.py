@@ -95,10 +95,10 @@ class Follower:
         return [] if is_first else list(self._news(new))
 
     def measure(self) -> None:
-        """Measure memory, GPUs and disk, if that is due."""
+        """Measure memory and disk, if that is due. Which GPU a run has is not stored."""
         running = self._running()
         directories = {place.run_id: directory_name(place.run_id) for place in running}
-        self._gauges.update(directories, gpus=True)
+        self._gauges.update(directories, gpus=False)
 
     def screen(self, *, trained: bool) -> Screen:
         """What is to be drawn; `trained`: whether a process trains the study."""
