@@ -37,8 +37,8 @@ def answer(report: Report) -> str:
     found = _judged(report)
     if not found:
         return "The study has one arm, and nothing to compare it with."
-    if all(each.verdict is None for each in found):
-        return f"No verdict yet: {_progress(report)}."
+    if all(each.effect is None and each.verdict in {None, "undecided"} for each in found):
+        return f"No verdict yet, and no effect is known: {_progress(report)}."
     better = _of(found, "better")
     what, does = _what(report)
     worse, unstable = _of(found, "worse"), _of(found, "unstable")

@@ -34,6 +34,7 @@ from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions
 from sweep.verdicts.judge import make_report
 from tests.sweep.importer import Importer
 from tests.sweep.one_by_one import OneByOne
+from tests.sweep.stores import Outcome as Outcomes
 from tests.sweep.stores import Trainer, usual
 from trainer.rundir.directory import Event
 
@@ -246,3 +247,25 @@ def test_a_search_is_drawn_though_trials_diverged(
     assert f"best is trial 2: {best}" in figure.summary
     tips = [tip for mark in figure.panels[0].marks if isinstance(mark, Dots) for tip in mark.tips]
     assert [tip.split(" (")[0] for tip in tips if "diverged" in tip] == ["trial 1: diverged"]
+
+
+def diverged(arm: str, seed: int) -> Content:
+    lost = {"test_loss": None, "bits_per_byte": None, "chunk_losses": []}
+    found = {"state": "diverged", "diverged_at": 30, "cause": "loss is nan", **lost}
+    return found if (arm, seed) != ("clip", 1) else usual(arm, seed)
+
+
+def nothing(_arm: str, _seed: int) -> Content:
+    return {}
+
+
+@pytest.mark.parametrize("results", [nothing, diverged])
+def test_a_study_without_results_of_its_baseline_has_a_page(
+    train: Trainer, content: Content, results: Outcomes
+) -> None:
+    train(content, results)
+    source = source_of(train)
+    document, arms = report_document(source.report), train.store.arms("tiny")
+    page = verdict_page(document, source, arms)
+    ended = 0 if results is nothing else 6
+    assert page.answer == f"No verdict yet, and no effect is known: {ended} of 6 runs have ended."
