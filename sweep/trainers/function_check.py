@@ -19,14 +19,9 @@ def why_no_function(function: str, folder: Path) -> str | None:
     """The reason why `package.module:train` cannot be called; None as far as its text tells."""
     module, _, name = function.partition(":")
     file = file_of_module(module, [folder])
-    try:
-        tree = ast.parse(file.read_bytes()) if file else None
-    except SyntaxError as error:
-        return f"{file}{f', line {error.lineno}' if error.lineno else ''}: {error.msg}"
-    except (OSError, ValueError, RecursionError, MemoryError):
-        return None
-    if tree is None or file is None:
-        return None
+    tree = _parsed(file) if file else None
+    if tree is None or isinstance(tree, str):
+        return tree
     defined = dict(_defined(tree.body))
     first = name.partition(".")[0]
     if first not in defined and not defined.keys() & {"*", "__getattr__"}:
@@ -39,6 +34,19 @@ def why_no_function(function: str, folder: Path) -> str | None:
             f"{name}{CALL}; give it these parameters"
         )
     return None
+
+
+def _parsed(file: Path) -> ast.Module | str | None:
+    """The tree of a file, or the mistake in it; None if it cannot be read."""
+    try:
+        content = file.read_bytes()
+        if b"\0" in content:  # an error of another kind before Python 3.11.4
+            return f"{file}: source code string cannot contain null bytes"
+        return ast.parse(content)
+    except SyntaxError as error:
+        return f"{file}{f', line {error.lineno}' if error.lineno else ''}: {error.msg}"
+    except (OSError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _defined(body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:

@@ -106,7 +106,7 @@ def test_a_program_of_ours_runs_our_code_though_another_sweep_is_first_on_the_pa
         command("sweep.notebook.worker"),
         cwd=tmp_path,
         env={**environment, "PYTHONPATH": str(tmp_path)},
-        input='["load_runs", {"study": null, "runs": "gone", "db": null}]',
+        input='["load", {"study": null, "runs": "gone", "db": null}]',
         capture_output=True,
         text=True,
         check=False,

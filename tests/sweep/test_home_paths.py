@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "run ~/x.toml",
         "data prepare ~/x.toml",
         "data list --runs=~/x",
-        "report -o ~/x.html",
+        "report -o ~/x.unknown",
         "report --runs=~/x",
         "status --runs ~/x",
         "status --db=sqlite:///~/x.db",

@@ -15,12 +15,13 @@ import pytest
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler
 from sweep.searching.mirror import FILE, Mirror
-from sweep.searching.problem import Problem, problems_of, trials_name
+from sweep.searching.problem import Problem, problems_of
 from sweep.searching.recording import save_search
 from sweep.searching.source import TrialSource
 from sweep.searching.trials import Outcome, Trial, read_trials
 from sweep.store.states import RunState
 from sweep.store.store import Store
+from sweep.study.names import trials_name
 from sweep.trainers.base import RunSpec
 from sweep.trainers.builtin import recipe_of
 from sweep.workload.job import Job
