@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ class Executor(Protocol):
         """End all runs that were not released, and release all resources."""
 
 
-class OfThisMachine:
+class OfThisMachine(ABC):
     """The members of an executor whose runs begin at once and end with it."""
 
     can_stop = True
@@ -113,5 +114,6 @@ class OfThisMachine:
         """Stop the run, which cannot go on without this process."""
         self.stop(directory)
 
+    @abstractmethod
     def stop(self, directory: Path, *, now: bool = False) -> None:
-        raise NotImplementedError
+        """Ask a run to stop at its next step; `now` kills it."""
