@@ -27,7 +27,6 @@ class NodeFacts(Config):
     """The Python that found this."""
     cuda: bool = False
     """True if torch can use a GPU."""
-    cores: int
     ahead: float
     """Seconds by which its clock is ahead of the clock of the file system."""
 
@@ -52,7 +51,6 @@ def find_facts(folder: Path, *, with_torch: bool) -> NodeFacts:
         torch=version,
         executable=sys.executable,
         cuda=with_torch and version is not None and _has_cuda(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
         ahead=_clock_difference(folder),
     )
 
@@ -91,10 +89,15 @@ def folder_problem(folder: Path) -> str | None:
     """Return why this machine cannot use a run directory; None if it can."""
     if folder.is_dir() and os.access(folder, os.W_OK):
         return None
-    what = "cannot write to" if folder.is_dir() else "does not see"
+    return not_shared(socket.gethostname(), folder, is_seen=folder.is_dir())
+
+
+def not_shared(host: str, folder: Path | str, *, is_seen: bool) -> str:
+    """Say that a node does not see a folder that all nodes should share, or cannot write to it."""
+    what = "cannot write to" if is_seen else "does not see"
     return (
-        f"{socket.gethostname()} {what} {folder}; the folder of runs must be on a disk that all nodes "
-        "share: name one with --runs"
+        f"{host} {what} {folder}; the folder of runs must be on a disk that all nodes share: name one "
+        "with --runs"
     )
 
 

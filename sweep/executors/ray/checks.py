@@ -16,7 +16,7 @@ from sweep.executors.ray import actor as ray_actor
 from sweep.executors.ray.messages import NodeAnswer
 from sweep.executors.ray.places import ClusterNode
 from sweep.executors.ray.settings import RaySettings
-from trainer.processes.node import NodeFacts, compare, torch_version
+from trainer.processes.node import NodeFacts, compare, not_shared, torch_version
 
 PROBE_SECONDS = 120.0
 """Seconds in which a node must answer. Its first process takes seconds to start."""
@@ -62,7 +62,6 @@ def mistake(
         python=platform.python_version(),
         torch=torch_version(),
         executable=sys.executable,
-        cores=1,
         ahead=0.0,
     )
     sent, received = between
@@ -71,7 +70,6 @@ def mistake(
         python=found.python,
         torch=found.torch,
         executable=found.executable,
-        cores=1,
         ahead=max(0.0, found.clock - received) - max(0.0, sent - found.clock),
     )
     return (
@@ -85,11 +83,7 @@ def _unseen(found: NodeAnswer, settings: RaySettings, code: str) -> str | None:
     if settings.node_folder is not None:
         return None
     if not found.sees_folder or not found.can_write:
-        what = "cannot write to" if found.sees_folder else "does not see"
-        return (
-            f"{found.host} {what} {settings.folder}; the folder of runs must be on a disk that all "
-            "nodes share: name one with --runs"
-        )
+        return not_shared(found.host, settings.folder, is_seen=found.sees_folder)
     if not found.sees_code:
         return (
             f"{found.host} does not see sweep itself, {code}; install it on a disk that all nodes "
