@@ -43,7 +43,8 @@ class Place:
 
         context = ray.get_runtime_context()
         job = f"Ray actor {context.get_actor_id()}"
-        self._node = Node(PlaceSettings(**settings, node=context.get_node_id(), job=job))
+        here = {"node": context.get_node_id(), "job": job}
+        self._node = Node(PlaceSettings(**(settings | here)))
 
     def start(self, directory: str, attempt: int) -> None:
         """Start a run. Whether it runs, `wait` and `describe` tell."""

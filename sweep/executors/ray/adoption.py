@@ -62,6 +62,7 @@ class Adoption:
 
     def _ask(self, chosen: Callable[[str], bool]) -> None:
         """Ask actors for their states, all at the same time."""
+        self._states = {}
         names = [name for name in _names(chosen) if name not in self._silent]
         asked = {}
         for name in names:
@@ -70,13 +71,11 @@ class Adoption:
             except ValueError:  # it has ended meanwhile
                 continue
         if not asked:
-            self._states = {}
             return
         answered, silent = ray.wait(
             list(asked), num_returns=len(asked), timeout=ANSWER_SECONDS, fetch_local=False
         )
         self._silent |= {asked[reference] for reference in silent}
-        self._states = {}
         for reference in answered:
             try:
                 self._states[asked[reference]] = ray.get(reference)

@@ -26,23 +26,20 @@ class Carrier(threading.Thread):
         self,
         actor: Any,  # noqa: ANN401  (Ray's handle)
         directory: str,
+        attempt: int | None,
         when_lost: Callable[[Exception], None],
     ) -> None:
+        """`attempt`: the one to start on the node; None for a run that is there already."""
         super().__init__(daemon=True)
         self._when_lost = when_lost
         self._actor = actor
         self._directory = RunDirectory(Path(directory))
         self._copy = Copy(Path(directory))
         self._beat: int | None = None
-        self._attempt: int | None = None
+        self._attempt = attempt
         self._ended = threading.Event()
         self._left = False
         self._when_home: Callable[[], None] | None = None
-
-    def deliver(self, attempt: int) -> None:
-        """Carry the run to its node and start it there."""
-        self._attempt = attempt
-        self.start()
 
     def come_home(self, when_home: Callable[[], None]) -> None:
         """The run has ended: call a function when all its files are here. Further calls do nothing."""
@@ -70,6 +67,7 @@ class Carrier(threading.Thread):
             self._when_home()
 
     def _deliver(self, attempt: int) -> None:
+        """Carry the run to its node and start it there."""
         path = str(self._directory.path)
         corpus = self._corpus()
         if not ray.get(self._actor.prepare.remote(path, attempt, corpus and corpus.name)):

@@ -118,7 +118,6 @@ class Cluster:
         place = HeldPlace(*found, self._answer, carries=carries)
         self._places[place.name] = place
         place.adopt(directory)
-        place.follow()
         place.ask()
 
     def _place(self) -> HeldPlace:
@@ -197,16 +196,14 @@ class Cluster:
         place.end()
         if place.directory is None:
             return
+        self._waiting.discard(place.directory)
+        if place.killed:
+            self._send(Report(kind="ended", directory=place.directory, signal=signal.SIGKILL))
+            return
         alive = {node.id: node.address for node in alive_nodes()}
         where = f"on node {alive[place.node]}" if place.node in alive else "with its node"
-        self._waiting.discard(place.directory)
-        lost = Report(
-            kind="ended",
-            directory=place.directory,
-            words=f"its process on the Ray cluster has died, {where}",
-        )
-        killed = Report(kind="ended", directory=place.directory, signal=signal.SIGKILL)
-        self._send(killed if place.killed else lost)
+        words = f"its process on the Ray cluster has died, {where}"
+        self._send(Report(kind="ended", directory=place.directory, words=words))
 
     def _with(self, directory: str) -> HeldPlace | None:
         return next((each for each in self._places.values() if each.directory == directory), None)

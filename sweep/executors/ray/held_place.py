@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import asdict
 from typing import Any
 
 import ray
@@ -33,8 +34,6 @@ class HeldPlace:
         self._carries = carries
         self.directory: str | None = None
         """The run that it was given and whose end was not reported yet."""
-        self.was_adopted = False
-        """True if another scheduler gave it this run."""
         self._attempt: int | None = None
         """The attempt that it was given; None for a run of another scheduler."""
         self.has_begun = False
@@ -52,18 +51,25 @@ class HeldPlace:
 
     def start(self, directory: str, attempt: int) -> None:
         """Give it a run."""
-        self.adopt(directory)
-        self.was_adopted, self._attempt = False, attempt
-        if self._carries:
-            self.carrier = Carrier(self._actor, directory, self._failed)
-            self.carrier.deliver(attempt)
-        else:
+        self._take(directory, attempt)
+        if not self._carries:
             self._actor.start.remote(directory, attempt)
 
-    def follow(self) -> None:
-        """Bring home the files of a run that was adopted, if no disk is shared."""
-        if self._carries and self.directory:
-            self.carrier = Carrier(self._actor, self.directory, self._failed)
+    def adopt(self, directory: str) -> None:
+        """Take over the run that another scheduler gave it."""
+        self._take(directory, None)
+
+    @property
+    def was_adopted(self) -> bool:
+        """True if another scheduler gave it the run that it has."""
+        return self.directory is not None and self._attempt is None
+
+    def _take(self, directory: str, attempt: int | None) -> None:
+        """Note the run that it has; where no disk is shared, carry it to its node and back."""
+        self.directory, self._attempt = directory, attempt
+        self.since, self.killed = time.monotonic(), None
+        if self._carries:
+            self.carrier = Carrier(self._actor, directory, attempt, self._failed)
             self.carrier.start()
 
     def _failed(self, error: Exception) -> None:
@@ -71,11 +77,6 @@ class HeldPlace:
         answer: Future[PlaceState] = Future()
         answer.set_exception(RuntimeError(str(error)))
         self._answer(self, answer)
-
-    def adopt(self, directory: str) -> None:
-        """Take over the run that it has."""
-        self.directory, self.since, self.killed = directory, time.monotonic(), None
-        self.was_adopted, self._attempt = True, None
 
     def had(self, end: RunEnd) -> bool:
         """True if this is the end of its run, and not that of an earlier attempt at the same run."""
@@ -116,13 +117,6 @@ def new_place(
         max_concurrency=THREADS,
         **options,
     )
-    shared = settings.folder is None
-    fields = {
-        "preload": settings.preload,
-        "device": settings.device,
-        "threads": settings.threads,
-        "share": settings.share,
-        "folder": settings.folder,
-    }
+    carries = settings.folder is not None
     code = (*our_packages(), settings.folder) if settings.folder else str(FOLDERS["sweep"])
-    return HeldPlace(name, actor.remote(code, fields), answer, carries=not shared)
+    return HeldPlace(name, actor.remote(code, asdict(settings)), answer, carries=carries)

@@ -48,9 +48,9 @@ class PlaceSettings:
     folder: str | None = None
     """Folder of the node's own disk, for copies of run directories; None if the disk is shared."""
     node: str = ""
-    """Ray's id of the node; known there."""
+    """Ray's id of the node; set there."""
     job: str = ""
-    """The place, for people."""
+    """The place, for people; set there."""
 
 
 @dataclass(frozen=True, kw_only=True)
