@@ -14,10 +14,10 @@ from sweep.executors.base import Ended
 from sweep.executors.node_ends import Losses, NodeEnds
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slurm.batch import BatchFolder, new_name, read_note, write_batch
-from sweep.executors.slurm.client import Client, Queued, SlurmError
+from sweep.executors.slurm.client import Client, SlurmError
 from sweep.executors.slurm.probe import GRACE_SECONDS, Probe
 from sweep.executors.slurm.request import check_partition, gres_for, slurm_of
-from sweep.executors.slurm.tracked import Asked, Tracked, find_job, open_note, tracked
+from sweep.executors.slurm.tracked import Asked, Tracked, find_job, open_note, queue_of, tracked
 from trainer.processes.node import torch_version
 from trainer.processes.worker import STOP, Order
 from trainer.rundir.attempt_end import read_end, remove_ends
@@ -67,11 +67,12 @@ class SlurmExecutor:
         self._over: list[Ended] = []
         self._ends = NodeEnds()
         self._losses = Losses()
-        self._queue: Mapping[tuple[str, int], Queued] = {}
+        self._queue = queue_of([])
         self._polled = -float("inf")
         self._looked = -float("inf")
         self._polling = Lock()
-        self._failed_polls = 0
+        self._is_silent = False
+        """True if Slurm did not answer when it was asked last."""
         self._trouble: str | None = None
         """Slurm's words while it refuses submissions."""
         self._retry_at = 0.0
@@ -99,9 +100,8 @@ class SlurmExecutor:
         with self._polling:
             if time.monotonic() - self._polled > FRESH_SECONDS:
                 self._poll()
-        found = find_job(self._settings.folder, path, self._queue)
-        if self._failed_polls:  # it cannot be known: it is watched until Slurm answers
-            found = tracked(self._settings.folder, path, note)
+        queue = None if self._is_silent else self._queue
+        found = find_job(self._settings.folder, path, note, queue)
         if found:
             self._adopted[path] = found
         return found is not None
@@ -201,7 +201,7 @@ class SlurmExecutor:
         """
         with self._polling:
             self._poll()
-        if self._failed_polls:
+        if self._is_silent:
             self._refused(trouble)
             return False
         for path, attempt in [*self._starts.items()]:
@@ -258,10 +258,10 @@ class SlurmExecutor:
         try:
             found = self._client.queue()
         except SlurmError:
-            self._failed_polls += 1
+            self._is_silent = True
             return
-        self._failed_polls = 0
-        self._queue = {(each.name, each.task.element): each for each in found}
+        self._is_silent = False
+        self._queue = queue_of(found)
         for job in self._jobs.values():
             job.update(self._queue)
         if self._probe:

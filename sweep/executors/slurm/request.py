@@ -8,7 +8,7 @@ from pathlib import Path
 from sweep.errors import ExecutionError, did_you_mean, listed
 from sweep.executors.slots import Slot
 from sweep.executors.slurm.client import Client, SlurmError, Task
-from sweep.executors.slurm.tracked import find_job, open_note
+from sweep.executors.slurm.tracked import find_job, open_note, queue_of
 from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
 from sweep.study.slurm_section import Slurm
@@ -66,13 +66,13 @@ def cancel_jobs(runs: Path, directories: Sequence[Path]) -> int:
 
     Raises ExecutionError if Slurm does not answer.
     """
-    submitted = [directory for directory in directories if open_note(directory)]
+    submitted = [(each, note) for each in directories if (note := open_note(each))]
     if not submitted:
         return 0
     client = Client()
     try:
-        queue = {(each.name, each.task.element): each for each in client.queue()}
-        found = [find_job(runs.resolve(), directory, queue) for directory in submitted]
+        queue = queue_of(client.queue())
+        found = [find_job(runs.resolve(), directory, note, queue) for directory, note in submitted]
         tasks: list[Task] = [job.task for job in found if job and job.task]
         client.cancel(tasks)
     except SlurmError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -17,6 +17,9 @@ from trainer.rundir.attempt_end import read_end
 from trainer.rundir.attempt_end import read_note as read_worker_note
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
+
+Queue = Mapping[tuple[str, int], Queued]
+"""The jobs in Slurm's queue, by the name of the array and the index in it."""
 
 
 class Asked(Enum):
@@ -61,8 +64,8 @@ class Tracked:
         note = read_worker_note(RunDirectory(self.directory))
         return note is not None and note.attempt == self.attempt
 
-    def update(self, queue: Mapping[tuple[str, int], Queued]) -> None:
-        """Take over what Slurm says; `queue` is by name and index."""
+    def update(self, queue: Queue) -> None:
+        """Take over what Slurm says."""
         self.queued = queue.get((self.folder.name, self.index))
         if self.queued is None or self.queued.phase is Phase.ENDING:
             self.gone_since = self.gone_since or time.monotonic()
@@ -104,15 +107,19 @@ def open_note(directory: Path) -> JobNote | None:
     return note and (None if read_end(RunDirectory(directory), note.attempt) else note)
 
 
-def find_job(
-    runs: Path, directory: Path, queue: Mapping[tuple[str, int], Queued]
-) -> Tracked | None:
-    """Return the job of a run directory that waits or runs; None if there is none."""
-    note = open_note(directory)
-    if note is None:
-        return None
+def queue_of(jobs: Iterable[Queued]) -> Queue:
+    """The jobs that Slurm lists, to be found by their names."""
+    return {(each.name, each.task.element): each for each in jobs}
+
+
+def find_job(runs: Path, directory: Path, note: JobNote, queue: Queue | None) -> Tracked | None:
+    """Return the job that a run directory names if it waits or runs; None if it has left the queue.
+
+    `queue`: None while Slurm does not answer. The job may be there then, and is to be watched.
+    """
     made = tracked(runs, directory, note)
-    made.update(queue)
+    if queue is not None:
+        made.update(queue)
     return None if made.gone_since else made
 
 
