@@ -25,7 +25,7 @@ from sweep.reports.document import Document
 from sweep.reports.forecast_text import disk_warning
 from sweep.running.budget import NO_BUDGET, Budget
 from sweep.running.job_source import NO_SOURCE
-from sweep.running.settings import Settings, settings_for
+from sweep.running.settings import settings_for
 from sweep.running.stop_worse import WorseArms, worse_arms
 from sweep.running.supplier import NoSupplier, Supplier
 from sweep.running.train import train_jobs, unfinished
@@ -33,7 +33,7 @@ from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.trackers.tracking import TrackedStudy
-from sweep.workload.job import Job
+from sweep.workload.job import Job, labels_of
 from sweep.workload.workload import Workload
 from sweep.workspace import Workspace
 from trainer.words import counted
@@ -71,9 +71,8 @@ class Training:
     @property
     def tracked(self) -> TrackedStudy:
         """What trackers are told of."""
-        labels = {job.run_id: label for label, job in self.jobs.items()}
         study = self.plan.study
-        return TrackedStudy(study.name, labels, trackers_of(study, self.track))
+        return TrackedStudy(study.name, labels_of(self.jobs), trackers_of(study, self.track))
 
 
 class Steps:
@@ -116,8 +115,13 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
         if missing:
             steps.announce(store, training, slots)
             workload.inputs.save_small()
-            settings = replace(_settings(training), supplier=supplier, source=worse or NO_SOURCE)
-            settings = replace(settings, watchers=[tracking])
+            settings = replace(
+                settings_for(training.plan.study, fail_fast=training.fail_fast),
+                budget=training.budget,
+                supplier=supplier,
+                source=worse or NO_SOURCE,
+                watchers=[tracking],
+            )
             summary = train_jobs(workspace, store, missing, slots, settings, console)
             if summary.interrupted:
                 print_continuation(summary, len(missing) + len(summary.jobs), console)
@@ -158,11 +162,6 @@ def _show(
     if summary.spent:
         say(console, f"The budget is spent. To go on: {_this_command()}")
     return status
-
-
-def _settings(training: Training) -> Settings:
-    settings = settings_for(training.plan.study, fail_fast=training.fail_fast)
-    return replace(settings, budget=training.budget)
 
 
 def _to_train(

@@ -15,7 +15,7 @@ from sweep.store.ledger import directory_name
 from sweep.store.states import RunState
 from sweep.terminal.console import say
 from sweep.terminal.units import duration
-from sweep.workload.job import Job
+from sweep.workload.job import Job, labels_of
 from trainer.files import FULL
 from trainer.rundir.directory import Event, Result
 
@@ -134,7 +134,7 @@ class PlainProgress:
     def supplied(self, jobs: Mapping[str, Job], news: Sequence[str]) -> None:
         for line in news:
             self._print(line, "bold")
-        self.labels = {**self.labels, **{job.run_id: label for label, job in jobs.items()}}
+        self.labels = {**self.labels, **labels_of(jobs)}
         self.total += len(jobs)
         self.times.add(list(jobs.values()))
         self._changed()

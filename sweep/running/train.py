@@ -27,7 +27,7 @@ from sweep.running.settings import Settings
 from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
 from sweep.verdicts.standings import surroundings_of
-from sweep.workload.job import Job
+from sweep.workload.job import Job, labels_of
 from sweep.workspace import Workspace
 
 
@@ -69,7 +69,7 @@ def train_jobs(
     queue.reclaim_lost()
     source = None if isinstance(work, Mapping) else work
     jobs = list(work.values()) if isinstance(work, Mapping) else []
-    labels = _labels(work) if isinstance(work, Mapping) else work.labels
+    labels = labels_of(work) if isinstance(work, Mapping) else work.labels
     executor = _executor(workspace, slots, settings)
     try:
         times = TimeLeft(jobs, len(slots))
@@ -98,11 +98,6 @@ def _executor(workspace: Workspace, slots: Sequence[Slot], settings: Settings) -
             preload=settings.preload,
         )
     )
-
-
-def _labels(jobs: Mapping[str, Job]) -> dict[str, str]:
-    """Labels by run."""
-    return {job.run_id: label for label, job in jobs.items()}
 
 
 @contextmanager

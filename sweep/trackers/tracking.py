@@ -13,7 +13,7 @@ from sweep.trackers.base import TrackedRun, Verdicts, flat_parameters
 from sweep.trackers.channel import Channel, patience
 from sweep.trackers.messages import Advanced, Ended, Judged, Message, Started, Stopped
 from sweep.trackers.registry import TRACKERS
-from sweep.workload.job import Job
+from sweep.workload.job import Job, labels_of
 from trainer.rundir.directory import Event, Result
 
 FOLDER = "trackers"
@@ -86,7 +86,7 @@ class Tracking:
         """As `waiting`."""
 
     def supplied(self, jobs: Mapping[str, Job], news: Sequence[str]) -> None:  # noqa: ARG002
-        self._further |= {job.run_id: label for label, job in jobs.items()}
+        self._further |= labels_of(jobs)
 
     def failed(self, job: Job, reason: str, *, pause: float | None) -> None:
         run = self._run(job)

@@ -18,3 +18,8 @@ class Job(RunIdentity):
 def label_jobs(jobs: Mapping[tuple[str, int], Job]) -> dict[str, Job]:
     """Jobs by label: ARM/SEED."""
     return {f"{arm}/{seed}": job for (arm, seed), job in jobs.items()}
+
+
+def labels_of(jobs: Mapping[str, Job]) -> dict[str, str]:
+    """Labels by run, of jobs by label."""
+    return {job.run_id: label for label, job in jobs.items()}
