@@ -20,7 +20,6 @@ from sweep.queue.queue import EXTRA_CLAIMS, FEW_EXTRA_CLAIMS, Queue
 from sweep.running.attempt import StopRequest
 from sweep.running.attempts import Attempts
 from sweep.running.budget import Spending
-from sweep.running.job_source import JobSource
 from sweep.running.obstacles import Obstacles
 from sweep.running.retries import MIN_ALIKE, FailurePattern
 from sweep.running.rounds import Rounds
@@ -63,14 +62,12 @@ class Scheduler:
         self._stop = self._stop or Stopping(why)
         self._summary.interrupted = True
 
-    def run(self, jobs: Iterable[Job], source: JobSource | None = None) -> Summary:
+    def run(self, jobs: Iterable[Job]) -> Summary:
         """Work until every job has an outcome, or until `stop` was called and all slots are free.
 
-        `source` gives further jobs while these run.
         Raises StoreError or ExecutionError if it cannot continue; recorded results are kept.
         """
         self._pending.extend(jobs)
-        self._source = source or self._source
         self._executor.prepare()
         try:
             with contextlib.suppress(StoreBusyError):  # the next turn reports it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Protocol
 
@@ -67,13 +68,14 @@ def train_jobs(
     """
     queue = Queue(store, this_process())
     queue.reclaim_lost()
-    source = None if isinstance(work, Mapping) else work
-    jobs = list(work.values()) if isinstance(work, Mapping) else []
-    labels = labels_of(work) if isinstance(work, Mapping) else work.labels
+    if not isinstance(work, Mapping):
+        jobs, labels, total = list[Job](), work.labels, work.total
+        settings = replace(settings, source=work)
+    else:
+        jobs, labels, total = list(work.values()), labels_of(work), len(work)
     executor = _executor(workspace, slots, settings)
     try:
         times = TimeLeft(jobs, len(slots))
-        total = source.total if source else len(jobs)
         surroundings = surroundings_of(store, settings.study, workspace.folder)
         with (
             present(store, settings.study),
@@ -82,7 +84,7 @@ def train_jobs(
             watcher = Watchers([display, *settings.watchers])
             scheduler = Scheduler(queue, executor, workspace.folder, watcher, settings)
             with stopping_on_signals(scheduler, leaving=executor.outlives_scheduler):
-                return scheduler.run(jobs, source)
+                return scheduler.run(jobs)
     finally:
         executor.close()
 

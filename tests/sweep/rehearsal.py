@@ -13,6 +13,7 @@ from rich.console import Console
 from sweep.executors.base import Ended, OfThisMachine
 from sweep.progress.plain import PlainProgress
 from sweep.queue.queue import Queue
+from sweep.running.job_source import NO_SOURCE, JobSource
 from sweep.running.scheduler import Scheduler
 from sweep.running.settings import Settings
 from sweep.store.store import Store
@@ -86,6 +87,7 @@ class Desk:
         folder: Path,
         owner: str = "me:1:1",
         retries: int = 2,
+        source: JobSource = NO_SOURCE,
     ) -> None:
         self.seen = io.StringIO()
         self.executor = executor
@@ -96,7 +98,7 @@ class Desk:
             executor,
             folder,
             watcher,
-            Settings(Jobs(retries=retries, retry_seconds=0)),
+            Settings(Jobs(retries=retries, retry_seconds=0), source=source),
         )
 
 

@@ -61,9 +61,9 @@ class Bench:
         return TrialSource(queue, self.problems, job_of, Mirror(self.folder, self.said.append))
 
     def run(self, slots: int = 2, behave: Behaviour | None = None) -> Desk:
-        desk = Desk(self.store, Rehearsal(behave or self.behave, slots), self.folder, retries=0)
-        source = self.source()
-        desk.scheduler.run([], source)
+        executor, source = Rehearsal(behave or self.behave, slots), self.source()
+        desk = Desk(self.store, executor, self.folder, retries=0, source=source)
+        desk.scheduler.run([])
         source.finish()
         return desk
 
@@ -135,9 +135,10 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(
         return behave(directory, number)
 
     bench.plan()
-    desk = Desk(bench.store, Rehearsal(stop_at_the_third, 1), bench.folder)
+    executor = Rehearsal(stop_at_the_third, 1)
+    desk = Desk(bench.store, executor, bench.folder, source=bench.source())
     schedulers.append(desk.scheduler)
-    assert desk.scheduler.run([], bench.source()).interrupted
+    assert desk.scheduler.run([]).interrupted
     assert len(bench.trials()) < 7
     bench.run(slots=1)
     stopped = [trial.values for trial in bench.trials()]
