@@ -88,7 +88,7 @@ class WorseArms(NoMoreJobs):
         self._read_points(states)
         plan = self._store.plan(study)
         stopped, shown = plan.stopped, self._find(plan, states)
-        found = {arm: each for arm, each in shown.items() if self._is_open(arm, states)}
+        found = {arm: each for arm, each in shown.items() if self._open_runs(arm, states)}
         if found.keys() - stopped.keys():
             stopped = record_stops(self._store, study.name, study.plan_hash, found)
         for arm, decision in stopped.items():
@@ -105,10 +105,10 @@ class WorseArms(NoMoreJobs):
     def _step(self, job: Job, number: int) -> float:
         return self._rules.step(number, job.spec.cost.steps)
 
-    def _is_open(self, arm: str, states: Mapping[str, RunState]) -> bool:
-        """True if an arm has runs that can be stopped."""
-        own = [states.get(job.run_id) for job in self._arms[arm].values()]
-        return any(state is not None and state.is_open for state in own)
+    def _open_runs(self, arm: str, states: Mapping[str, RunState]) -> list[str]:
+        """The runs of an arm that can be stopped."""
+        ids = [job.run_id for job in self._arms.get(arm, {}).values()]
+        return [run_id for run_id in ids if run_id in states and states[run_id].is_open]
 
     def _read_points(self, states: Mapping[str, RunState]) -> None:
         """Read the points at checkpoints that are not known yet."""
@@ -179,8 +179,7 @@ class WorseArms(NoMoreJobs):
 
     def _cancel(self, arm: str, decision: StoppedContent, states: Mapping[str, RunState]) -> None:
         """Cancel the open runs of an arm, but for those that another study has too."""
-        ids = [job.run_id for job in self._arms.get(arm, {}).values()]
-        ids = [run_id for run_id in ids if run_id in states and states[run_id].is_open]
+        ids = self._open_runs(arm, states)
         if not ids:
             return
         others = select(members.c.run_id).join(arms).where(arms.c.study != self._plan.study.name)
