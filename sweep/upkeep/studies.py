@@ -20,7 +20,17 @@ from sweep.store.ledger import (
     study_file,
 )
 from sweep.store.rows import StudyRow
-from sweep.store.schema import arms, members, noises, plans, references, runs, studies, trials
+from sweep.store.schema import (
+    arms,
+    attempts,
+    members,
+    noises,
+    plans,
+    references,
+    runs,
+    studies,
+    trials,
+)
 from sweep.store.select_in import VALUES_PER_STATEMENT
 from sweep.store.states import RunState
 from sweep.store.store import Store
@@ -168,10 +178,9 @@ def _delete_runs(connection: Connection, ids: Sequence[str], *, all_of_them: boo
         some = ids[first : first + VALUES_PER_STATEMENT]
         chosen = select(runs.c.id).where(or_(runs.c.id.in_(some), runs.c.repeat_of.in_(some)))
         if not all_of_them:
-            attempts = next(column for column in PART_OF_RUN if column.table.name == "attempts")
             chosen = chosen.where(
                 runs.c.state.in_([RunState.QUEUED, RunState.CANCELLED]),
-                ~exists().where(attempts == runs.c.id),
+                ~exists().where(attempts.c.run_id == runs.c.id),
             )
         deleted += connection.scalars(chosen.order_by(runs.c.repeat_of.is_(None))).all()
     for run_id in deleted:  # reruns come first: they refer to the others
