@@ -84,7 +84,10 @@ class Running:
         return parse_events(whole)
 
     def progress(self) -> list[Event]:
-        """The same while it runs; a file that cannot be read fails its own run, at its end."""
+        """Return the new events of a run that has not ended; none if their file cannot be read.
+
+        `change_after` reads the file again at the end, and then such a run fails.
+        """
         try:
             return self.new_events()
         except OSError:
