@@ -6,12 +6,12 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sweep.bootstrap import command
 from tests.patience import PATIENCE
 from trainer.processes.node import compare, find_facts, torch_version
 from trainer.processes.worker import STOP, Order
@@ -26,7 +26,8 @@ LONG = {"train.tokens": 16 * 8 * 1_000_000}
 def worker(run: RunDirectory, **fields: object) -> subprocess.Popen[str]:
     order = Order(directory=run.path, attempt=1, threads=1, job="Slurm job 7", **fields)
     return subprocess.Popen(
-        [*command("trainer.processes.worker"), order.model_dump_json()],
+        [sys.executable, "-m", "tests.trainer.worker_process", order.model_dump_json()],
+        cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         text=True,
     )

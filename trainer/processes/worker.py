@@ -1,8 +1,6 @@
-"""The process that an engine (Slurm, Ray) starts on a node to make one attempt at a run.
+"""Makes one attempt at a run in the process that a cluster's engine, such as Slurm, starts on a node.
 
-    python -P sweep/bootstrap.py trainer.processes.worker '{"directory": RUN_DIR, "attempt": 1}'
-
-It checks the node, forks a process that trains the run directory as the fork server's do, and writes
+It checks the node, forks a process that trains the run directory as the fork server's do, and returns
 how that ended (`trainer.rundir.attempt_end`). Two signals stop the run at its next step, with a
 checkpoint: SIGTERM says that the engine takes the node away, SIGUSR2 that the scheduler asks for it.
 The run's process dies with this one. Quick to start: only the run's process imports torch.
@@ -14,7 +12,6 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import time
 from pathlib import Path
 
@@ -24,7 +21,7 @@ from model.config import Config
 from trainer.processes.forkserver import RSS_UNIT, become_run
 from trainer.processes.node import folder_problem, torch_problem, torch_version
 from trainer.processes.oom_kills import OomKillCounter
-from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_end, write_note
+from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_note
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.scripts import descendants
@@ -135,13 +132,3 @@ def exit_status(end: AttemptEnd) -> int:
     if end.problem:
         return Exit.REFUSED
     return 128 + end.signal if end.signal else end.status or 0
-
-
-def main() -> int:
-    """Carry out the order that is the only argument, and write its end; prints it as JSON, too."""
-    order = Order.model_validate_json(sys.argv[1])
-    end = carry_out(order)
-    with contextlib.suppress(OSError):
-        write_end(RunDirectory(order.directory), end)
-    print(end.model_dump_json(), flush=True)  # noqa: T201  (for the engine)
-    return exit_status(end)
