@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +145,11 @@ class Workspace:
 def is_path(word: str) -> bool:
     """True if a word is the path of a study file, rather than the name of a study."""
     return word.endswith(".toml") or is_there(word)
+
+
+def from_here(path: str) -> str:
+    """Return the shorter of a path and the same path relative to the working directory."""
+    return min(path, os.path.relpath(path), key=len)
 
 
 def is_there(path: str | Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
 from sweep.study.overrides import override_words
 from sweep.terminal.console import say
-from sweep.workspace import Workspace
+from sweep.workspace import Workspace, from_here
 from trainer.words import counted
 
 DEFAULT_FOLDER = Path("runs")
@@ -121,8 +120,8 @@ def _command(workspace: Workspace, store: Store, name: str) -> str:
     """The command line that trains the missing runs of a study."""
     study = store.study(name)
     plan = store.plan(study)
-    path = min(study.path, os.path.relpath(study.path), key=len)
-    words = ["sweep", "stack", plan.stack.of] if plan.stack else ["sweep", "run", path]
+    run = ["sweep", "run", from_here(study.path)]
+    words = ["sweep", "stack", plan.stack.of] if plan.stack else run
     words += override_words(plan.overrides)
     if workspace.folder != DEFAULT_FOLDER:
         words += ["--runs", str(workspace.folder)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,7 @@ from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.terminal.units import duration
-from sweep.workspace import Workspace
+from sweep.workspace import Workspace, from_here
 from trainer.rundir.attempt_end import WorkerNote, read_note
 from trainer.rundir.directory import RunDirectory
 from trainer.words import counted
@@ -192,11 +191,7 @@ def _log_json(workspace: Workspace, store: Store, run: RunRow) -> dict[str, Any]
 def _place_line(note: WorkerNote) -> str:
     """Say where the latest attempt on a cluster ran, and where the engine's own output is."""
     job = f"{note.job} on " if note.job else ""
-    output = (
-        f"; its own output is {min(note.output, os.path.relpath(note.output), key=len)}"
-        if note.output
-        else ""
-    )
+    output = f"; its own output is {from_here(note.output)}" if note.output else ""
     return f"Attempt {note.attempt}: {job}{note.host}{output}"
 
 

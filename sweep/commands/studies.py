@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -31,7 +30,7 @@ from sweep.upkeep.studies import (
     set_note,
     set_tags,
 )
-from sweep.workspace import Workspace
+from sweep.workspace import Workspace, from_here
 from trainer.words import counted
 
 
@@ -66,7 +65,7 @@ def _studies_table(store: Store, known: Sequence[StudyRow]) -> Table:
         further = [*([" ".join(study.tags or ())] if has_tags else [])]
         further += [study.note or ""] if has_notes else []
         last = "running" if total[RunState.RUNNING] else _ago(store, study)
-        table.add_row(study.name, *map(str, numbers), last, _from_here(study.path), *further)
+        table.add_row(study.name, *map(str, numbers), last, from_here(study.path), *further)
     return table
 
 
@@ -80,11 +79,6 @@ def _study_json(store: Store, study: StudyRow) -> dict[str, Any]:
         "states": {state.value: total[state] for state in RunState},
         "last_end": store.last_end(study.name) or None,
     }
-
-
-def _from_here(path: str) -> str:
-    """Return the shorter of a path and the same path relative to the working directory."""
-    return min(path, os.path.relpath(path), key=len)
 
 
 def _ago(store: Store, study: StudyRow) -> str:
@@ -104,7 +98,7 @@ def rename(workspace: Workspace, word: str, name: str, console: Console) -> int:
     if not study.imported and Path(study.path).exists():
         say(
             console,
-            f'{_from_here(study.path)} still has its old name: write `name = "{name}"` there, or its next '
+            f'{from_here(study.path)} still has its old name: write `name = "{name}"` there, or its next '
             "`sweep run` makes a study of the old name.",
         )
     return 0
