@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.console import Console
 
 from sweep.errors import NotFoundError, listed
-from sweep.queue.presence import is_present
+from sweep.queue.presence import is_trained
 from sweep.store.rows import StudyRow
-from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.workspace import Workspace, check_trained
@@ -26,12 +24,7 @@ class Preference:
     holds: Callable[[Store, StudyRow], bool]
 
 
-def _is_trained_now(store: Store, study: StudyRow) -> bool:
-    states = sum(store.states_by_arm(study.name).values(), Counter[RunState]())
-    return is_present(store, study.name) or states[RunState.RUNNING] > 0
-
-
-TRAINED_NOW = Preference("being trained", _is_trained_now)
+TRAINED_NOW = Preference("being trained", lambda store, study: is_trained(store, study.name))
 """Studies that a command is training, here or on another machine."""
 PAUSED = Preference("paused", lambda _store, study: study.paused is not None)
 

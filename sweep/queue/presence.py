@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sweep.store.ledger import STUDIES, study_file
+from sweep.store.states import RunState
 from sweep.store.store import Store
 
 
@@ -53,6 +54,12 @@ def is_present(store: Store, study: str) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def is_trained(store: Store, study: str) -> bool:
+    """True if a command is training a study, here or on another machine."""
+    states = store.states_by_arm(study).values()
+    return is_present(store, study) or any(each[RunState.RUNNING] for each in states)
 
 
 def _lock_file(store: Store, study: str | None) -> Path | None:

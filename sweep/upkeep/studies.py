@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
 from sweep.errors import StudyError, listed
-from sweep.queue.presence import is_present
+from sweep.queue.presence import is_trained
 from sweep.store.ledger import (
     NOISES,
     PART_OF_RUN,
@@ -154,8 +154,7 @@ def _set(store: Store, study: StudyRow, **values: object) -> None:
 
 def _check_free(store: Store, study: StudyRow) -> None:
     """Raise StudyError if a process trains the study, or another study refers to it."""
-    states = store.states_by_arm(study.name).values()
-    if is_present(store, study.name) or any(each[RunState.RUNNING] for each in states):
+    if is_trained(store, study.name):
         raise StudyError(
             f"{study.name} is being trained; stop that first: `sweep cancel --study {study.name}`, or "
             "Ctrl-C where it runs"
