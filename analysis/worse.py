@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .anytime import PRIOR_PRECISION, log_e, step_down
+from .anytime import log_e, step_down
 
 Floats = NDArray[np.float64]
 
@@ -74,6 +74,6 @@ def _evidence(differences: Floats, margin: float) -> Worse:
 def fewest_seeds(alpha: float, questions: int) -> int:
     """The seeds below which no arm can be stopped at a checkpoint, however bad it is."""
     needed, n = math.log(questions / alpha), 2
-    while (n - 1) / 2 * math.log((n + PRIOR_PRECISION) / PRIOR_PRECISION) < needed:
+    while log_e(n, 1.0, 0.0) < needed:  # of equal differences: the largest that there is
         n += 1
     return n
