@@ -114,13 +114,21 @@ def _compare_file(study: StudyRow, current: PlanContent) -> tuple[FileState, lis
         return FileState.STACK, []
     path = Path(study.path)
     try:
-        plan = with_tuned(read_plan(path, current.overrides), current.tuned)
-        plan = plan.with_settled(current.settled)
+        plan = read_again(path, current)
     except StudyError:
         return (FileState.UNREADABLE if is_there(path) else FileState.GONE), []
     if plan.hash == study.plan_hash:
         return FileState.AS_PLANNED, []
     return FileState.CHANGED, plan_changes(current, PlanContent.from_json(plan.content()))
+
+
+def read_again(path: Path, stored: PlanContent) -> Plan:
+    """Read a study's file with the overrides, the tuned values and the settled seeds of a stored plan.
+
+    Raises StudyError if that is impossible by now.
+    """
+    plan = with_tuned(read_plan(path, stored.overrides), stored.tuned)
+    return plan.with_settled(stored.settled)
 
 
 def with_tuned(plan: Plan, tuned: TunedContent | None) -> Plan:

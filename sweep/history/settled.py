@@ -8,11 +8,10 @@ from pathlib import Path
 
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
-from sweep.history.history import with_tuned
+from sweep.history.history import read_again, with_tuned
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
-from sweep.workspace import read_plan
 
 
 def with_search_result(store: Store | None, plan: Plan) -> Plan:
@@ -53,8 +52,7 @@ def judged_plan(store: Store, study: StudyRow, path: Path, then: str) -> Plan:
 
     Raises StudyError if the file has changed; `then` says what `sweep run` of it does.
     """
-    stored = store.plan(study)
-    plan = with_tuned(read_plan(path, stored.overrides), stored.tuned).with_settled(stored.settled)
+    plan = read_again(path, store.plan(study))
     if plan.hash != study.plan_hash:
         raise StudyError(
             f"{path} has changed since its verdicts were reached; `sweep run {path}` {then}"
