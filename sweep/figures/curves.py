@@ -8,8 +8,9 @@ from analysis.pictures.figure import Axis, Figure, Key, Line, Mark, Panel, Ribbo
 from analysis.pictures.scale import linear_axis
 from sweep.figures.curve_data import Curve
 from sweep.figures.source import Source
-from sweep.figures.words import left_out, safe, sign_of
+from sweep.figures.words import left_out, negligible_key, sign_of, unit_of
 from sweep.metrics.metric import Direction
+from sweep.terminal.printable import harmless
 
 MAX_PANELS = 24
 """Arms that are drawn, the first ones."""
@@ -32,13 +33,13 @@ def curves(source: Source) -> Figure | None:
     every = [of_baseline, *(curve for _, curve in drawn)]
     x, y = _x_axis(every), _y_axis(every, EARLY)
     panels = [
-        _panel(safe(arm), x, y, [*_layer(of_baseline, "baseline"), *_layer(curve, "arm")])
+        _panel(harmless(arm), x, y, [*_layer(of_baseline, "baseline"), *_layer(curve, "arm")])
         for arm, curve in drawn
-    ] or [_panel(safe(baseline), x, y, _layer(of_baseline, "baseline"))]
+    ] or [_panel(harmless(baseline), x, y, _layer(of_baseline, "baseline"))]
     return Figure(
         kind="curves",
         title="Training curves",
-        summary=f"Mean of {safe(source.curves.title)} over {_seeds(every)} seeds in each arm; the area goes "
+        summary=f"Mean of {harmless(source.curves.title)} over {_seeds(every)} seeds in each arm; the area goes "
         f"from the smallest to the largest seed.{_merged(every)}{_ends(of_baseline, drawn, baseline)}",
         left_out=left_out((len(found) - len(drawn), "arm")),
         panels=panels,
@@ -49,7 +50,7 @@ def curves(source: Source) -> Figure | None:
         columns=COLUMNS,
         narrow_columns=NARROW_COLUMNS,
         x_title=X_TITLE,
-        y_title=safe(source.curves.title),
+        y_title=harmless(source.curves.title),
     )
 
 
@@ -64,19 +65,22 @@ def difference(source: Source) -> Figure | None:
     drawn = found[:MAX_PANELS]
     every = [curve for _, curve in drawn]
     has_effects = report.metric == source.curves.metric
-    delta = report.analysis.smallest_effect if has_effects and report.is_primary else 0.0
+    delta = source.smallest_effect if has_effects else 0.0
     ends = [report.arm(arm).effect or 0.0 for arm, _ in drawn] if has_effects else []
     x, y = _x_axis(every), _y_axis(every, EARLY_DIFFERENCE, [0.0, *ends], signed=True)
     panels = [
         _panel(
-            safe(arm), x, y, _difference_marks(source, arm, curve, delta, has_effect=has_effects)
+            harmless(arm),
+            x,
+            y,
+            _difference_marks(source, arm, curve, delta, has_effect=has_effects),
         )
         for arm, curve in drawn
     ]
     return Figure(
         kind="difference",
         title="Difference to the baseline while training",
-        summary=f"The {safe(source.curves.title)} of an arm minus that of the baseline with the same "
+        summary=f"The {harmless(source.curves.title)} of an arm minus that of the baseline with the same "
         f"seed, over {_seeds(every)} seeds; the area goes from the smallest to the largest seed."
         f"{_merged(every)}",
         left_out=left_out((len(found) - len(drawn), "arm")),
@@ -85,8 +89,7 @@ def difference(source: Source) -> Figure | None:
         columns=COLUMNS,
         narrow_columns=NARROW_COLUMNS,
         x_title=X_TITLE,
-        y_title=f"arm − baseline, {safe(source.curves.metric.unit or source.curves.metric.title)}  "
-        f"({_better(source)})",
+        y_title=f"arm − baseline, {unit_of(source.curves.metric)}  ({_better(source)})",
     )
 
 
@@ -95,7 +98,7 @@ def _difference_keys(delta: float, *, has_effects: bool) -> list[Key]:
     if has_effects:
         keys.append(Key(label="effect on the test result", tone="muted", shape="dashes"))
     if delta:
-        keys.append(Key(label=f"too small to matter, within ±{delta:g}", tone="band", shape="area"))
+        keys.append(negligible_key(delta))
     return keys
 
 
@@ -166,5 +169,5 @@ def _merged(every: Sequence[Curve]) -> str:
 
 def _ends(of_baseline: Curve, drawn: Sequence[tuple[str, Curve]], baseline: str) -> str:
     named = [(baseline, of_baseline), *drawn]
-    told = [f"{safe(arm)} {curve.mean[-1]:.4f}" for arm, curve in named]
+    told = [f"{harmless(arm)} {curve.mean[-1]:.4f}" for arm, curve in named]
     return f" At the end: {'; '.join(told)}."

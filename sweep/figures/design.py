@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from analysis.pictures.figure import Dots, Figure, Key, Label, Mark, Panel, Rule
 from analysis.pictures.scale import linear_axis
 from sweep.figures.source import Source
-from sweep.figures.words import safe, shown_number, sign_of
+from sweep.figures.words import shown_number, sign_of, unit_of
+from sweep.terminal.printable import harmless
 from sweep.verdicts.decimals import decimals
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ def design(source: Source) -> Figure | None:
     points, lenth = effects.result.points, effects.result.lenth
     verdicts = {each.name: each.verdict for each in effects.result.effects}
     digits = decimals(source.report)
-    unit = safe(source.report.metric.unit or source.report.metric.title)
     panel = Panel(
         x=linear_axis(
-            [0.0, *(each.size for each in points), *_margins(lenth)], f"size of the effect, {unit}"
+            [0.0, *(each.size for each in points), *_margins(lenth)],
+            f"size of the effect, {unit_of(source.report.metric)}",
         ),
         y=linear_axis([0.0, *(each.quantile for each in points)], "half-normal quantile"),
         marks=[*_rules(lenth), *_marks(points, verdicts, digits)],
@@ -65,11 +66,11 @@ def _marks(points: Sequence[Point], verdicts: dict[str, Verdict], digits: int) -
     widest = max(each.size for each in points)
     for place, each in enumerate(points):
         tone, shape = sign_of(verdicts.get(each.name))
-        tip = f"{safe(each.name)}: {shown_number(each.effect, digits)}"
+        tip = f"{harmless(each.name)}: {shown_number(each.effect, digits)}"
         at = (each.size, each.quantile)
         marks.append(Dots(points=[at], tone=tone, shape=shape, radius=4.5, tips=[tip]))
         if place >= len(points) - NAMED:
-            name = safe(each.name)
+            name = harmless(each.name)
             text = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
             side: Literal["left", "right"] = "left" if each.size > widest / 2 else "right"
             marks.append(Label(at=at, text=text, side=side))
@@ -87,5 +88,7 @@ def _keys(lenth: LenthMargins | None) -> list[Key]:
 
 def _summary(points: Sequence[Point], digits: int) -> str:
     largest = [*reversed(points)][:NAMED]
-    told = "; ".join(f"{safe(each.name)} {shown_number(each.effect, digits)}" for each in largest)
+    told = "; ".join(
+        f"{harmless(each.name)} {shown_number(each.effect, digits)}" for each in largest
+    )
     return f"Sizes of {len(points)} effects against half-normal quantiles. The largest: {told}."

@@ -14,12 +14,14 @@ from sweep.figures.words import (
     MAX_ROWS,
     better_side,
     left_out,
-    safe,
-    shown_interval,
+    negligible_key,
+    shown_effect,
     shown_number,
     sign_of,
+    unit_of,
     verdict_keys,
 )
+from sweep.terminal.printable import harmless
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import Report
 
@@ -86,7 +88,7 @@ def forest(source: Source) -> Figure | None:
     most = max(MAX_DOTS // len(rows), LEAST_DOTS)
     hidden = max(len(row.seeds) for row in rows) - most
     rows = [replace(row, seeds=row.seeds[:most]) for row in rows]
-    delta = report.analysis.smallest_effect if report.is_primary else 0.0
+    delta = source.smallest_effect
     marks: list[Mark] = [Span(axis="x", low=-delta, high=delta)] if delta else []
     marks.append(Rule(axis="x", value=0.0, tone="muted"))
     digits = decimals(report)
@@ -95,7 +97,7 @@ def forest(source: Source) -> Figure | None:
     axis = linear_axis(_extent(rows, delta), _axis_title(report), ticks=6, signed=True)
     panel = Panel(
         x=axis,
-        y=row_axis([safe(row.name) for row in rows]),
+        y=row_axis([harmless(row.name) for row in rows]),
         marks=marks,
         height=ROW_HEIGHT * len(rows),
         has_rows=True,
@@ -103,7 +105,7 @@ def forest(source: Source) -> Figure | None:
     )
     return Figure(
         kind="forest",
-        title=f"Effects on {safe(report.metric.title)}",
+        title=f"Effects on {harmless(report.metric.title)}",
         summary=_summary(rows, delta, digits),
         left_out=left_out((len(known) - len(rows), "effect"), (hidden, "seed")),
         panels=[panel],
@@ -114,7 +116,7 @@ def forest(source: Source) -> Figure | None:
 def _axis_title(report: Report) -> str:
     by_effects = report.effects is not None and report.effects.of_all_arms
     what = "effect" if by_effects else "arm − baseline"
-    return f"{what}, {safe(report.metric.unit or report.metric.title)}   {better_side(report.direction)}"
+    return f"{what}, {unit_of(report.metric)}   {better_side(report.direction)}"
 
 
 def _row_marks(place: int, row: ForestRow, digits: int) -> list[Mark]:
@@ -129,12 +131,12 @@ def _row_marks(place: int, row: ForestRow, digits: int) -> list[Mark]:
                 radius=2.6,
                 opacity=0.55,
                 tips=[
-                    f"{safe(row.name)}, seed {safe(seed)}: {shown_number(value, digits)}"
+                    f"{harmless(row.name)}, seed {harmless(seed)}: {shown_number(value, digits)}"
                     for seed, value in row.seeds
                 ],
             )
         )
-    tip = f"{safe(row.name)}: {_note(row, digits)}, {row.verdict or 'no verdict'}"
+    tip = f"{harmless(row.name)}: {_note(row, digits)}, {row.verdict or 'no verdict'}"
     if row.low is not None and row.high is not None:
         marks.append(Interval(y=middle, low=row.low, high=row.high, tone=tone, tip=tip))
     marks.append(
@@ -144,9 +146,7 @@ def _row_marks(place: int, row: ForestRow, digits: int) -> list[Mark]:
 
 
 def _note(row: ForestRow, digits: int) -> str:
-    interval = shown_interval(row.low, row.high, digits)
-    effect = shown_number(row.effect or 0.0, digits)
-    return f"{effect}  [{interval}]" if interval else effect
+    return shown_effect(row.effect or 0.0, row.low, row.high, digits)
 
 
 def _extent(rows: Sequence[ForestRow], delta: float) -> list[float]:
@@ -168,11 +168,13 @@ def _keys(rows: Sequence[ForestRow], delta: float) -> list[Key]:
     if any(row.seeds for row in rows):
         keys.append(Key(label="one seed", tone="muted", shape="circle", is_small=True))
     if delta:
-        keys.append(Key(label=f"too small to matter, within ±{delta:g}", tone="band", shape="area"))
+        keys.append(negligible_key(delta))
     return keys
 
 
 def _summary(rows: Sequence[ForestRow], delta: float, digits: int) -> str:
-    told = [f"{safe(row.name)} {_note(row, digits)}, {row.verdict or 'no verdict'}" for row in rows]
+    told = [
+        f"{harmless(row.name)} {_note(row, digits)}, {row.verdict or 'no verdict'}" for row in rows
+    ]
     band = f" Effects within ±{delta:g} are too small to matter." if delta else ""
     return f"Effect and adjusted interval of each row: {'; '.join(told)}.{band}"

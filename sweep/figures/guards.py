@@ -20,8 +20,9 @@ from analysis.pictures.figure import (
 )
 from analysis.pictures.scale import linear_axis
 from sweep.figures.source import Source
-from sweep.figures.words import MAX_ROWS, left_out, safe
+from sweep.figures.words import MAX_ROWS, left_out
 from sweep.metrics.bounds import change_text, worst_words
+from sweep.terminal.printable import harmless
 from sweep.verdicts.guards import Guard
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _panel(guard: Guard) -> Panel:
     for place, each in enumerate(answers):
         tone, shape = SIGNS[each.state]
         change = scale * (each.change or 0.0)
-        tip = f"{safe(each.arm)}: {_shown(guard, each.change)}, {each.state}"
+        tip = f"{harmless(each.arm)}: {_shown(guard, each.change)}, {each.state}"
         if each.low is not None and each.high is not None:
             low, high = scale * each.low, scale * each.high
             marks.append(Interval(y=place, low=low, high=high, tone=tone, tip=tip))
@@ -81,11 +82,11 @@ def _panel(guard: Guard) -> Panel:
         dot = Dots(points=[(change, place)], tone=tone, shape=shape, radius=4.5, tips=[tip])
         marks.append(dot)
         values.append(change)
-    unit = "%" if guard.bound.is_relative else safe(guard.metric.unit)
+    unit = "%" if guard.bound.is_relative else harmless(guard.metric.unit)
     return Panel(
-        title=f"{safe(guard.metric.title)}: {worst_words(guard.bound)}",
+        title=f"{harmless(guard.metric.title)}: {worst_words(guard.bound)}",
         x=linear_axis(values, f"change{f', {unit}' if unit else ''}", ticks=6, signed=True),
-        y=row_axis([safe(each.arm) for each in answers]),
+        y=row_axis([harmless(each.arm) for each in answers]),
         marks=marks,
         height=ROW_HEIGHT * len(answers),
         has_rows=True,
@@ -99,6 +100,6 @@ def _shown(guard: Guard, change: float | None) -> str:
 
 def _summary(guard: Guard) -> str:
     told = [
-        f"{safe(each.arm)} {_shown(guard, each.change)}, {each.state}" for each in _drawn(guard)
+        f"{harmless(each.arm)} {_shown(guard, each.change)}, {each.state}" for each in _drawn(guard)
     ]
-    return f"{safe(guard.metric.title)} may be {worst_words(guard.bound)}: {'; '.join(told)}."
+    return f"{harmless(guard.metric.title)} may be {worst_words(guard.bound)}: {'; '.join(told)}."

@@ -20,7 +20,8 @@ from analysis.pictures.figure import (
 )
 from analysis.pictures.scale import linear_axis, log_axis
 from sweep.figures.source import Source
-from sweep.figures.words import MAX_ROWS, left_out, safe
+from sweep.figures.words import MAX_ROWS, left_out, unit_of
+from sweep.terminal.printable import harmless
 from sweep.verdicts.decimals import decimals
 
 if TYPE_CHECKING:
@@ -68,11 +69,11 @@ def spreads(source: Source) -> list[Spread]:
     """The spread of the baseline's runs, and of each arm's differences to it, if seeds pair."""
     baseline = source.report.arms[0].name
     found = [
-        _spread(f"runs of {safe(baseline)}", source.losses[baseline].dropna().tolist(), source)
+        _spread(f"runs of {harmless(baseline)}", source.losses[baseline].dropna().tolist(), source)
     ]
     if source.report.pairs:
         found += [
-            _spread(safe(str(arm)), column.dropna().tolist(), source, "arm")
+            _spread(harmless(str(arm)), column.dropna().tolist(), source, "arm")
             for arm, column in source.differences.items()
         ]
     return [each for each in found if each is not None]
@@ -105,7 +106,7 @@ def _qq(found: Normality, losses: Sequence[float], height: float, source: Source
     return Panel(
         title="Are the baseline's runs normal?",
         x=linear_axis([-reach, reach], "quantile of a normal distribution, sd"),
-        y=linear_axis(values, safe(source.report.metric.words)),
+        y=linear_axis(values, harmless(source.report.metric.words)),
         marks=[line, dots],
         height=height,
     )
@@ -120,10 +121,9 @@ def _spread_panel(drawn: Sequence[Spread], height: float, source: Source) -> Pan
         dot = Dots(points=[(each.sd, place)], tone=each.tone, shape=shape, radius=4, tips=[tip])
         marks.append(dot)
     ends = [end for each in drawn for end in (each.low, each.high)]
-    unit = safe(source.report.metric.unit or source.report.metric.title)
     return Panel(
         title="Spread of runs and of pairs",
-        x=log_axis(ends, f"standard deviation over seeds, {unit}"),
+        x=log_axis(ends, f"standard deviation over seeds, {unit_of(source.report.metric)}"),
         y=row_axis([each.name for each in drawn]),
         marks=marks,
         height=height,

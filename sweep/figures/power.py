@@ -10,7 +10,7 @@ from analysis.pictures.figure import Figure, Key, Line, Mark, Panel, Rule
 from analysis.pictures.scale import linear_axis, log_axis
 from sweep.figures.noise import Spread, spreads
 from sweep.figures.source import Source
-from sweep.figures.words import safe
+from sweep.figures.words import unit_of
 
 LEAST_SEEDS = 20
 """The axis goes to at least that many seeds, and to twice those that are planned."""
@@ -39,9 +39,9 @@ def power(source: Source) -> Figure | None:
     median = paired[len(paired) // 2][1] if paired else []
     lines += [Line(points=median, tone="arm", width=2.6, tip="median arm")] if median else []
     lines.append(Line(points=unpaired, tone="baseline", width=2.2, dashed=True, tip="unpaired"))
-    delta = report.analysis.smallest_effect if report.is_primary else 0.0
+    delta = source.smallest_effect
     values = [value for line in (*(each for _, each in paired), unpaired) for _, value in line]
-    unit = safe(report.metric.unit or report.metric.title)
+    unit = unit_of(report.metric)
     rules: list[Mark] = [Rule(axis="x", value=planned, tone="muted")]
     rules += [Rule(axis="y", value=delta, tone="worse")] if delta else []
     panel = Panel(

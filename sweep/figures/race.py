@@ -5,7 +5,8 @@ from __future__ import annotations
 from analysis.pictures.figure import Bar, Figure, Mark, Panel, Rule, row_axis
 from analysis.pictures.scale import linear_axis
 from sweep.figures.source import Source
-from sweep.figures.words import MAX_ROWS, left_out, safe, sign_of, verdict_keys
+from sweep.figures.words import MAX_ROWS, left_out, sign_of, verdict_keys
+from sweep.terminal.printable import harmless
 from trainer.words import counted
 
 ROW_HEIGHT = 26.0
@@ -29,17 +30,18 @@ def race(source: Source) -> Figure | None:
         words = (
             f"{arm.result.verdict or 'no verdict'} after {counted(seeds[arm.name], 'seed')}{left}"
         )
-        told.append(f"{safe(arm.name)} {words}")
+        told.append(f"{harmless(arm.name)} {words}")
         marks.append(Bar(y=place, length=seeds[arm.name], tone=tone, tip=told[-1]))
     most = max(len(report.seeds), *seeds.values())
     panel = Panel(
         x=linear_axis([0.0, float(most)], "seeds until the arm was decided", ticks=8, whole=True),
-        y=row_axis([safe(arm.name) for arm in drawn]),
+        y=row_axis([harmless(arm.name) for arm in drawn]),
         marks=marks,
         height=ROW_HEIGHT * len(drawn),
         has_rows=True,
         notes=[
-            each.removeprefix(f"{safe(arm.name)} ") for each, arm in zip(told, drawn, strict=True)
+            each.removeprefix(f"{harmless(arm.name)} ")
+            for each, arm in zip(told, drawn, strict=True)
         ],
     )
     return Figure(

@@ -9,10 +9,10 @@ from typing import TypeGuard
 from analysis.pictures.figure import Bar, Dots, Figure, Key, Line, Mark, Panel, row_axis
 from analysis.pictures.scale import linear_axis
 from sweep.figures.source import Source
-from sweep.figures.words import safe
 from sweep.metrics.metric import Direction
 from sweep.searching.results import ArmSearch
 from sweep.searching.trials import Outcome, Trial
+from sweep.terminal.printable import harmless
 
 HEIGHT = 220.0
 
@@ -59,7 +59,7 @@ def _panels(arm: ArmSearch) -> Iterator[Panel]:
         Line(points=_best_line(arm), tone="ink", width=1.6, tip="best so far"),
     ]
     yield Panel(
-        title=f"Trials of {safe(arm.arm)}",
+        title=f"Trials of {harmless(arm.arm)}",
         x=linear_axis([0.0, *(float(trial.number) for trial in arm.trials)], "trial", whole=True),
         y=linear_axis([*(worse(each, top) for each in values), top], "mean result of a trial"),
         marks=marks,
@@ -71,13 +71,13 @@ def _panels(arm: ArmSearch) -> Iterator[Panel]:
 
 def _importance(shares: Mapping[str, float]) -> Panel:
     bars = [
-        Bar(y=place, length=share, tone="arm", tip=f"{safe(name)}: {share:.2f}")
+        Bar(y=place, length=share, tone="arm", tip=f"{harmless(name)}: {share:.2f}")
         for place, (name, share) in enumerate(shares.items())
     ]
     return Panel(
         title="Importance of the fields",
         x=linear_axis([0.0, 1.0], "share of the differences"),
-        y=row_axis([safe(name) for name in shares]),
+        y=row_axis([harmless(name) for name in shares]),
         marks=bars,
         height=HEIGHT,
         has_rows=True,
@@ -115,19 +115,21 @@ def _best_line(arm: ArmSearch) -> list[tuple[float, float]]:
 
 
 def _tip(trial: Trial) -> str:
-    settings = ", ".join(f"{safe(name)} {_value(value)}" for name, value in trial.values.items())
+    settings = ", ".join(
+        f"{harmless(name)} {_value(value)}" for name, value in trial.values.items()
+    )
     outcome = "diverged" if trial.outcome is Outcome.COMPLETE else trial.outcome.name.lower()
     result = f"{trial.value:.4f}" if _is_finite(trial.value) else outcome
     return f"trial {trial.number}: {result} ({settings})"
 
 
 def _value(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else safe(str(value))
+    return f"{value:.3g}" if isinstance(value, float) else harmless(str(value))
 
 
 def _summary(arm: ArmSearch) -> str:
     best = arm.ranked[0]
     return (
-        f"Search for {safe(arm.arm)}: {len(arm.ranked)} of {len(arm.trials)} trials are complete; the "
+        f"Search for {harmless(arm.arm)}: {len(arm.ranked)} of {len(arm.trials)} trials are complete; the "
         f"best is {_tip(best)}."
     )

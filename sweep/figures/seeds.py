@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from analysis.pictures.figure import Dots, Figure, Key, Line, Mark, Panel, Tone, row_axis
 from analysis.pictures.scale import linear_axis
 from sweep.figures.source import Source
-from sweep.figures.words import MAX_ROWS, left_out, safe
+from sweep.figures.words import MAX_ROWS, left_out
+from sweep.terminal.printable import harmless
 from sweep.verdicts.decimals import decimals
 
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ def seeds(source: Source) -> Figure | None:
     table = every.iloc[:MAX_LINES, :MAX_ROWS]
     report, digits = source.report, decimals(source.report)
     order = table.iloc[:, 0].rank(method="first", na_option="bottom")
-    title = safe(report.metric.title)
+    title = harmless(report.metric.title)
     marks: list[Mark] = []
     for number, (seed, row) in enumerate(table.iterrows()):
         share = (order.iloc[number] - 1) / max(len(table) - 1, 1)
         tone = RANKS[round(share * (len(RANKS) - 1))]
         marks += _seed_marks(source, int(str(seed)), row, tone, digits)
     panel = Panel(
-        x=linear_axis(table.to_numpy().ravel().tolist(), safe(report.metric.words)),
-        y=row_axis([safe(str(arm)) for arm in table.columns]),
+        x=linear_axis(table.to_numpy().ravel().tolist(), harmless(report.metric.words)),
+        y=row_axis([harmless(str(arm)) for arm in table.columns]),
         marks=marks,
         height=ROW_HEIGHT * table.shape[1],
         has_rows=True,
@@ -63,8 +64,8 @@ def _seed_marks(
     points = [
         (float(value), float(place)) for place, value in enumerate(row) if not math.isnan(value)
     ]
-    name = safe(source.seed_name(seed))
-    arms = [safe(str(arm)) for arm, value in row.items() if not math.isnan(value)]
+    name = harmless(source.seed_name(seed))
+    arms = [harmless(str(arm)) for arm, value in row.items() if not math.isnan(value)]
     dots = Dots(
         points=points,
         tone=tone,
@@ -81,7 +82,7 @@ def _seed_marks(
 
 def _summary(source: Source, table: pd.DataFrame) -> str:
     gains = [
-        (safe(arm.name), arm.result.pairing_gain)
+        (harmless(arm.name), arm.result.pairing_gain)
         for arm in source.report.arms
         if arm.result.pairing_gain is not None
     ]

@@ -50,6 +50,11 @@ class Source:
         """The verdicts on the study."""
         return self._given or make_report(self._store, self._study)
 
+    @property
+    def smallest_effect(self) -> float:
+        """The smallest effect that matters in the judged metric; 0 if it is not the study's own."""
+        return self.report.analysis.smallest_effect if self.report.is_primary else 0.0
+
     @cached_property
     def losses(self) -> pd.DataFrame:
         """The judged metric of the runs that are done: a row per seed, a column per arm."""

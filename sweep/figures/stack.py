@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from analysis.pictures.figure import Dots, Figure, Interval, Key, Mark, Panel, Rule, row_axis
 from analysis.pictures.scale import linear_axis
 from sweep.figures.source import Source
-from sweep.figures.words import better_side, safe, shown_interval, shown_number
+from sweep.figures.words import better_side, shown_effect, shown_number, unit_of
+from sweep.terminal.printable import harmless
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.stack_result import StackResult
 
@@ -40,8 +41,7 @@ def stack(source: Source) -> Figure | None:
     for place, row in enumerate(rows):
         marks += _row_marks(place, row, digits)
     values = [0.0, *(value for row in rows for value in vars(row).values() if _is_number(value))]
-    unit = safe(source.report.metric.unit or source.report.metric.title)
-    title = f"effect, {unit}   {better_side(found.direction)}"
+    title = f"effect, {unit_of(source.report.metric)}   {better_side(found.direction)}"
     panel = Panel(
         x=linear_axis(values, title, ticks=6, signed=True),
         y=row_axis([row.name for row in rows]),
@@ -80,7 +80,7 @@ def _rows(found: StackResult) -> list[StackRow]:
     )
     members = [
         StackRow(
-            name=safe(each.arm),
+            name=harmless(each.arm),
             predicted=each.predicted,
             confirmed=each.contribution,
             low=each.ci_low,
@@ -113,9 +113,7 @@ def _row_marks(place: int, row: StackRow, digits: int) -> list[Mark]:
 def _note(row: StackRow, digits: int) -> str:
     if row.confirmed is None:
         return ""
-    interval = shown_interval(row.low, row.high, digits)
-    effect = shown_number(row.confirmed, digits)
-    return f"{effect}  [{interval}]" if interval else effect
+    return shown_effect(row.confirmed, row.low, row.high, digits)
 
 
 def _summary(found: StackResult, rows: Sequence[StackRow], digits: int) -> str:
@@ -124,4 +122,4 @@ def _summary(found: StackResult, rows: Sequence[StackRow], digits: int) -> str:
         f"{_note(row, digits) or 'not yet'}"
         for row in rows
     )
-    return f"Effects in the stack of {safe(found.study)}: of a member, what it adds to the others. {told}."
+    return f"Effects in the stack of {harmless(found.study)}: of a member, what it adds to the others. {told}."

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from analysis.pictures.figure import Key, Shape, Tone
-from sweep.metrics.metric import Direction
+from sweep.metrics.metric import Direction, Metric
 from sweep.terminal.printable import harmless
 from trainer.words import counted
 
@@ -46,7 +46,7 @@ def shown_number(value: float, digits: int) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def shown_interval(low: float | None, high: float | None, digits: int) -> str:
+def _shown_interval(low: float | None, high: float | None, digits: int) -> str:
     """`−0.0252 to −0.0072`; empty if there is none."""
     if low is None or high is None:
         return ""
@@ -55,9 +55,22 @@ def shown_interval(low: float | None, high: float | None, digits: int) -> str:
     return f"{shown_number(low, digits)} to {shown_number(high, digits)}"
 
 
-def safe(name: str) -> str:
-    """A name as it may stand in a figure: printable."""
-    return harmless(name)
+def shown_effect(effect: float, low: float | None, high: float | None, digits: int) -> str:
+    """`−0.0165  [−0.0252 to −0.0072]`: an effect, and its interval if there is one."""
+    interval = _shown_interval(low, high, digits)
+    number = shown_number(effect, digits)
+    return f"{number}  [{interval}]" if interval else number
+
+
+def unit_of(metric: Metric) -> str:
+    """What the axis of an effect is labelled with: the unit; the title of a metric without one."""
+    return harmless(metric.unit or metric.title)
+
+
+def negligible_key(smallest_effect: float) -> Key:
+    """The legend entry of the band of effects that do not matter."""
+    label = f"too small to matter, within ±{smallest_effect:g}"
+    return Key(label=label, tone="band", shape="area")
 
 
 def better_side(direction: Direction) -> str:
