@@ -14,12 +14,11 @@ from sweep.reports.formats import DEFAULT_FORMAT, Format
 from sweep.reports.search_text import search_document
 from sweep.reports.verdict_page import with_page, with_search_page
 from sweep.reports.verdict_text import report_document
-from sweep.searching.results import Tuning, search_result, tuning_of
 from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions
 from sweep.verdicts.details import find_details
-from sweep.verdicts.judge import Report, make_report
+from sweep.verdicts.judge import make_report
 from sweep.verdicts.test_text import MAX_RUNS
 from sweep.workspace import Workspace
 
@@ -45,7 +44,7 @@ def report(workspace: Workspace, request: ReportRequest, console: Console) -> in
     store = workspace.open_to_read()
     study = store.study(workspace.study_name(request.study))
     if store.plan(study).search is not None:
-        return _report_search(store, study, request, console)
+        return _report_search(Source(store, study), request, console)
     try:
         made = make_report(store, study, request.questions)
     except ValueError as error:
@@ -53,26 +52,23 @@ def report(workspace: Workspace, request: ReportRequest, console: Console) -> in
     is_small = len(made.evidence.frame) <= MAX_RUNS
     wanted = request.details or (request.form == "json" and is_small)
     details = find_details(store, study, made) if wanted else None
-    document = report_document(made, details, _tuning(store, study, made))
+    source = Source(store, study, made)
+    document = report_document(made, details, source.tuning)
     if request.form == "html":
-        document = with_page(document, Source(store, study, made), store.arms(study.name))
+        document = with_page(document, source, store.arms(study.name))
     print_document(document, request.form, request.output, console)
     return 0
 
 
-def _report_search(store: Store, study: StudyRow, request: ReportRequest, console: Console) -> int:
+def _report_search(source: Source, request: ReportRequest, console: Console) -> int:
     """Print the trials of a search: they are no arms that a verdict could be about."""
-    result = search_result(store, study)
+    result = source.tuning.result
     assert result is not None  # noqa: S101  (for the type checker: the plan has a search)
     document = search_document(result)
     if request.form == "html":
-        document = with_search_page(document, Source(store, study))
+        document = with_search_page(document, source)
     print_document(document, request.form, request.output, console)
     return 0
-
-
-def _tuning(store: Store, study: StudyRow, made: Report) -> Tuning:
-    return tuning_of(store, study, {arm.name: arm.mean_loss for arm in made.arms})
 
 
 def print_report(store: Store, study: StudyRow, console: Console) -> None:
@@ -82,5 +78,5 @@ def print_report(store: Store, study: StudyRow, console: Console) -> None:
 
 def made_document(store: Store, study: StudyRow) -> Document:
     """The verdicts on a study as a document."""
-    made = make_report(store, study)
-    return report_document(made, tuning=_tuning(store, study, made))
+    source = Source(store, study)
+    return report_document(source.report, tuning=source.tuning)

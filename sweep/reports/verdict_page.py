@@ -45,13 +45,14 @@ def with_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> Doc
 
 
 def with_search_page(document: Document, source: Source) -> Document:
-    """The document of a search with its page: the figure of its trials, then its tables."""
+    """The document of a search with its page."""
+    return replace(document, page=lambda: search_page(document, source))
 
-    def made() -> Page:
-        page = plain_page(document)
-        return replace(page, sections=[*_figure_sections(source), *page.sections])
 
-    return replace(document, page=made)
+def search_page(document: Document, source: Source) -> Page:
+    """The page of a search, given its document: the figure of its trials, then its tables."""
+    page = plain_page(document)
+    return replace(page, sections=[*_figure_sections(source), *page.sections])
 
 
 def verdict_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> Page:

@@ -18,10 +18,9 @@ from sweep.metrics.metric import Metric
 from sweep.metrics.registry import PRIMARY
 from sweep.pages.page import Cell, Code, Facts, Page, PageFigure, PageTable, Part, Section
 from sweep.reports.search_text import search_document
-from sweep.reports.verdict_page import verdict_page, with_search_page
+from sweep.reports.verdict_page import search_page, verdict_page
 from sweep.reports.verdict_text import report_document
 from sweep.searching.curves import run_curves
-from sweep.searching.results import search_result
 from sweep.store.find_run import find_run
 from sweep.store.places import places_of_run
 from sweep.store.plan_content import PlanContent
@@ -98,10 +97,9 @@ def _report_page(store: Store, study: StudyRow) -> Page:
     """The page of `sweep report`. Raises UserError."""
     source = Source(store, study)
     if source.is_search:
-        result = search_result(store, study)
+        result = source.tuning.result
         assert result is not None  # noqa: S101  (for the type checker: the plan has a search)
-        document = with_search_page(search_document(result), source)
-        return document.page() if document.page else Page(title=study.name)
+        return search_page(search_document(result), source)
     document = report_document(source.report, tuning=source.tuning)
     return verdict_page(document, source, store.arms(study.name))
 
