@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,11 +31,13 @@ from sweep.store.rows import ArmRow
 from sweep.study.names import BASELINE
 from sweep.study.overrides import override_words
 from sweep.terminal.printable import harmless, shown
+from sweep.terminal.units import local_minute
 from sweep.verdicts.judge import Report
 from trainer.words import counted
 
 MAX_PLAN = 60_000
 """Characters of a stored plan that the page shows."""
+NO_CONFOUNDERS = "None found: arms and baseline have the same device, code, packages and test text."
 
 
 def with_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> Document:
@@ -78,15 +79,8 @@ def verdict_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> 
             Section(title="Confounders", parts=[Notes(sentences=warnings or [NO_CONFOUNDERS])]),
             Section(title="How to reproduce", parts=list(_reproduction(report))),
         ],
-        foot=f"The last result is of {_local_time(source.last_end)}." if source.last_end else "",
+        foot=f"The last result is of {local_minute(source.last_end)}." if source.last_end else "",
     )
-
-
-def _local_time(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(seconds))
-
-
-NO_CONFOUNDERS = "None found: arms and baseline have the same device, code, packages and test text."
 
 
 def _kind(report: Report) -> str:
@@ -166,23 +160,22 @@ def _changes(arm: ArmRow) -> str:
 
 
 def _reproduction(report: Report) -> Iterator[Part]:
-    facts = report.facts.reproducible
+    commands = [f"sweep report {report.study} -o report.html"]
     if report.imported:
         yield "The results were imported: what trained them is not known here."
     else:
         yield (
-            f"The study file and the code at the commit above give these runs again. "
-            f"{facts.exactly} of them are equal to the last bit on the same device and version of torch."
+            "The study file and the code at the commit above give these runs again. "
+            f"{report.facts.reproducible.exactly} of them are equal to the last bit on the same device "
+            "and version of torch."
         )
-        yield Code(title="Commands", text=_commands(report))
-        return
-    yield Code(title="Commands", text=f"sweep report {report.study} -o report.html")
+        commands.insert(0, _training_command(report))
+    yield Code(title="Commands", text="\n".join(commands))
 
 
-def _commands(report: Report) -> str:
+def _training_command(report: Report) -> str:
     trained = ["run", _path(report)] if report.stack is None else ["stack", report.stack.of]
-    words = ["sweep", *trained, *override_words(report.plan.overrides)]
-    return f"{shlex.join(words)}\nsweep report {report.study} -o report.html"
+    return shlex.join(["sweep", *trained, *override_words(report.plan.overrides)])
 
 
 def _path(report: Report) -> str:

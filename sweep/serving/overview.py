@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,6 +27,7 @@ from sweep.store.rows import PlannedRun, RunRow, StudyRow
 from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
 from sweep.terminal.printable import harmless
+from sweep.terminal.units import local_minute
 
 REFRESH_SECONDS = 10
 """How often a page is loaded again while runs are open."""
@@ -58,7 +58,7 @@ def studies_page(store: Store, where: str) -> Page:
                 Cell(text=str(counts[RunState.DONE])),
                 Cell(text=str(counts[RunState.RUNNING])),
                 Cell(text=str(counts[RunState.FAILED] + counts[RunState.DIVERGED])),
-                Cell(text=_local(study.last_run)),
+                Cell(text=local_minute(study.last_run)),
             ]
         )
     table = PageTable(
@@ -127,7 +127,7 @@ def _runs_table(runs: Sequence[PlannedRun], metric: Metric) -> PageTable:
                 Cell(text=each.run.state, tone=TONES.get(each.run.state, "negligible")),
                 Cell(text=_value(each.run.test_loss, metric)),
                 Cell(text="" if each.run.steps is None else f"{each.run.steps:,}"),
-                Cell(text="" if each.run.finished is None else _local(each.run.finished)),
+                Cell(text=local_minute(each.run.finished)),
             ]
             for each in runs
         ],
@@ -150,8 +150,8 @@ def run_page(store: Store, run_id: str) -> Page:
         rows=[
             [
                 Cell(text=str(each.number)),
-                Cell(text=_local(each.claimed)),
-                Cell(text="" if each.ended is None else _local(each.ended)),
+                Cell(text=local_minute(each.claimed)),
+                Cell(text=local_minute(each.ended)),
                 Cell(text=each.outcome or "running"),
                 Cell(text=harmless(each.reason or "")),
             ]
@@ -192,8 +192,8 @@ def _facts(run: RunRow, metric: Metric) -> list[tuple[str, str]]:
         "Steps": "" if run.steps is None else f"{run.steps:,}",
         "Speed": pace,
         "Seeds": f"init {run.init_seed}, order {run.order_seed}, dropout {run.dropout_seed}",
-        "Began": "" if run.started is None else _local(run.started),
-        "Ended": "" if run.finished is None else _local(run.finished),
+        "Began": local_minute(run.started),
+        "Ended": local_minute(run.finished),
         "Id": f"`{run.id}`",
     }
     return [(name, value) for name, value in found.items() if value]
@@ -232,7 +232,3 @@ def _log(store: Store, run: RunRow) -> str:
     except OSError as error:
         return f"There is no log ({error.strerror})."
     return text or "The run has printed nothing."
-
-
-def _local(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(seconds))

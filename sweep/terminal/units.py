@@ -57,6 +57,11 @@ def local_time(unix: float | None) -> str:
     return f"{time.strftime('%Y-%m-%d %H:%M:%S', at)} {zone[:3]}:{zone[3:]}"
 
 
+def local_minute(unix: float | None) -> str:
+    """Format a local time for a page: `2026-03-01 14:32 CET`; empty for None."""
+    return "" if unix is None else time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(unix))
+
+
 def shown_decimals(mean: float | None) -> int:
     """Decimals of means and effects: fewer for a metric with large numbers, such as a speed."""
     size = abs(mean or 0.0)
