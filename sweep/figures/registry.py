@@ -21,6 +21,8 @@ class FigureKind:
     """What it shows."""
     needs: str
     """What a study must have for it."""
+    caption: str
+    """How to read it."""
     make: Callable[[Source], Figure | None]
     """Returns None if the study has nothing to draw."""
     shows_trials: bool = False
@@ -100,54 +102,72 @@ FIGURES: Mapping[str, FigureKind] = {
             name="forest",
             words="effects with intervals, and every seed",
             needs="an arm with an effect",
+            caption="Large sign and line: the effect and its adjusted interval, by which the verdict was "
+            "reached. Small dots: the difference of every seed to the baseline's. An interval that reaches "
+            "the edge goes on beyond it.",
             make=_forest,
         ),
         FigureKind(
             name="seeds",
             words="seeds as lines across arms",
             needs="a run that is done",
+            caption="A line joins the runs of one seed. Where lines are parallel, pairs cancel the noise of "
+            "the seed; where they cross, they do not.",
             make=_seeds,
         ),
         FigureKind(
             name="curves",
             words="training curves with the range over seeds",
             needs="training curves of the baseline, and at most 2,000 runs",
+            caption="Line: the mean over the runs that are done. Area: from the smallest to the largest seed.",
             make=_curves,
         ),
         FigureKind(
             name="difference",
             words="training curves as paired differences to the baseline",
             needs="training curves of arms and baseline with the same seeds, and at most 2,000 runs",
+            caption="The same seed has the same data and random numbers in both arms, so their "
+            "difference shows the change alone. Area: from the smallest to the largest seed. The test result "
+            "is measured without dropout, so it may lie elsewhere than the end of the curve.",
             make=_difference,
         ),
         FigureKind(
             name="noise",
             words="QQ plot of the baseline, and the spread of runs and of pairs",
             needs="three runs of the baseline that differ",
+            caption="First panel: if runs of the baseline are normal, they lie on the line. Second panel: the spread "
+            "of single runs, and that of the difference to the baseline with the same seed: the further left, "
+            "the more noise a pair cancels. Lines are chi-square intervals.",
             make=_noise,
         ),
         FigureKind(
             name="power",
             words="the smallest effect that a number of seeds detects",
             needs="two runs of the baseline, and an arm",
+            caption="The smallest true effect that is detected with 80% power after the correction for all "
+            "questions. Below the red line effects do not matter.",
             make=_power,
         ),
         FigureKind(
             name="design",
             words="half-normal plot of a factorial's effects",
             needs="a factorial design with results",
+            caption="Effects of noise alone lie on a line through zero. An effect far to the right of it is real.",
             make=_design,
         ),
         FigureKind(
             name="race",
             words="seeds that each arm of a race needed",
             needs="a race",
+            caption="An arm leaves a race as soon as it is decided. Dashed: the seeds that every arm has.",
             make=_race,
         ),
         FigureKind(
             name="search",
             words="trials of a search, the best so far, importance of fields",
             needs="a search with a trial that has a result",
+            caption="Trials use seeds that no verdict uses, so the best one looks better than it is. Trials far "
+            "worse than the others are drawn at the edge. Importance is that of PED-ANOVA.",
             make=_search,
             shows_trials=True,
         ),
@@ -155,12 +175,15 @@ FIGURES: Mapping[str, FigureKind] = {
             name="stack",
             words="predicted and confirmed effects of a stack",
             needs="a stack that was trained",
+            caption="Of a member: what it adds to the other members. The prediction is shrunk, because members "
+            "were chosen for good results.",
             make=_stack,
         ),
         FigureKind(
             name="guards",
             words="changes in the metrics that may not get worse",
             needs="a guard with an answer",
+            caption="An arm is not worse if its whole interval lies on the good side of the dashed line.",
             make=_guards,
         ),
     )

@@ -22,7 +22,6 @@ from sweep.pages.page import (
     Section,
 )
 from sweep.reports.answer import answer, provisional_lines
-from sweep.reports.captions import caption_of
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import confounder_lines, equal_loss_lines, mixed_attempt_lines
 from sweep.reports.page_parts import page_table, plain_page
@@ -120,7 +119,7 @@ def _figure_sections(source: Source) -> Iterator[Section]:
             continue
         figure = kind.make(source)
         if figure is not None:
-            caption = f"{caption_of(kind.name)} {figure.left_out}".strip()
+            caption = f"{kind.caption} {figure.left_out}".strip()
             part = PageFigure(figure=figure, caption=caption)
             yield Section(title=figure.title, parts=[part])
 
