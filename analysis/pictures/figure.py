@@ -28,7 +28,7 @@ Tone = Literal[
     "rank5",
 ]
 """The role of a mark, which decides its colour: see `tones`."""
-Shape = Literal["circle", "ring", "diamond", "square", "triangle", "cross"]
+Shape = Literal["circle", "ring", "diamond", "square", "cross"]
 Point: TypeAlias = tuple[float, float]
 
 
@@ -126,7 +126,6 @@ class Span:
     low: float
     high: float
     tone: Tone = "band"
-    opacity: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +144,7 @@ class Label:
 
     at: Point
     text: str
-    side: Literal["left", "right", "above"] = "right"
+    side: Literal["left", "right"] = "right"
     tone: Tone = "ink"
 
 
@@ -183,7 +182,6 @@ class Key:
 class Figure:
     """A figure: panels in a grid, a legend, and the text that replaces it."""
 
-    kind: str
     title: str
     summary: str
     """What the figure shows, in sentences, for readers who cannot see it."""

@@ -17,7 +17,6 @@ MARKERS: Mapping[Shape, str] = {
     "ring": "o",
     "diamond": "D",
     "square": "s",
-    "triangle": "^",
     "cross": "x",
 }
 LINE_SCALE = 0.75
@@ -44,7 +43,7 @@ def draw(axes: Axes, mark: Mark, scale: float) -> None:
             axes.barh(mark.y, mark.length, height=min(0.5, 0.07 * rows), color=_hex(mark))
         case Span():
             shade = axes.axvspan if mark.axis == "x" else axes.axhspan
-            shade(mark.low, mark.high, color=_hex(mark), alpha=mark.opacity, zorder=0, linewidth=0)
+            shade(mark.low, mark.high, color=_hex(mark), zorder=0, linewidth=0)
         case Rule():
             rule = axes.axvline if mark.axis == "x" else axes.axhline
             style = "--" if mark.dashed else "-"
@@ -53,7 +52,7 @@ def draw(axes: Axes, mark: Mark, scale: float) -> None:
             _draw_label(axes, mark)
 
 
-def _hex(mark: Dots | Line | Ribbon | Interval | Bar | Span | Rule | Label) -> str:
+def _hex(mark: Mark) -> str:
     return COLOURS[mark.tone].light
 
 
@@ -94,14 +93,13 @@ def _draw_interval(axes: Axes, mark: Interval, scale: float) -> None:
 
 
 def _draw_label(axes: Axes, mark: Label) -> None:
-    offsets = {"right": (4, 0, "left"), "left": (-4, 0, "right"), "above": (0, 4, "center")}
-    dx, dy, align = offsets[mark.side]
+    dx, align = (4, "left") if mark.side == "right" else (-4, "right")
     axes.annotate(
         mark.text,
         mark.at,
-        (dx, dy),
+        (dx, 0),
         textcoords="offset points",
         ha=align,
-        va="bottom" if mark.side == "above" else "center",
+        va="center",
         color=_hex(mark),
     )

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 FileKind: TypeAlias = Literal["svg", "png", "pdf"]
-FILE_KINDS: tuple[FileKind, ...] = ("svg", "png", "pdf")
 LEGEND_SIGN = 3.4
 """Width of a legend's sign with its gaps, in units of the font's size."""
 LARGEST_LABEL = 0.3

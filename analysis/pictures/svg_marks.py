@@ -129,8 +129,6 @@ def _corners(shape: Shape, radius: float) -> list[tuple[float, float]]:
     if shape == "square":
         half = radius * 0.9
         return [(-half, -half), (half, -half), (half, half), (-half, half)]
-    if shape == "triangle":
-        return [(0.0, -radius * 1.1), (radius, radius * 0.8), (-radius, radius * 0.8)]
     far = radius * 1.25
     return [(0.0, -far), (far, 0.0), (0.0, far), (-far, 0.0)]
 
@@ -216,9 +214,7 @@ def _draw_span(parent: Element, canvas: Canvas, mark: Span) -> None:
         top, bottom = max(top, ends[0]), min(bottom, ends[1])
     place = {"x": coordinate(left), "y": coordinate(top)}
     size = {"width": coordinate(max(0, right - left)), "height": coordinate(max(0, bottom - top))}
-    area = SubElement(parent, "rect", {**place, **size, "class": f"d t-{mark.tone}"})
-    if mark.opacity < 1:
-        area.set("opacity", f"{mark.opacity:g}")
+    SubElement(parent, "rect", {**place, **size, "class": f"d t-{mark.tone}"})
 
 
 def _draw_rule(parent: Element, canvas: Canvas, mark: Rule) -> None:
@@ -235,9 +231,7 @@ def _draw_rule(parent: Element, canvas: Canvas, mark: Rule) -> None:
 
 def _draw_label(parent: Element, canvas: Canvas, mark: Label) -> None:
     x, y = canvas.x(mark.at[0]), canvas.y(mark.at[1])
-    if mark.side == "above":
-        add_text(parent, x, y - 7, mark.text, anchor="middle", tone=mark.tone)
-    elif mark.side == "left":
+    if mark.side == "left":
         add_text(parent, x - 7, y + 4, mark.text, anchor="end", tone=mark.tone)
     else:
         add_text(parent, x + 7, y + 4, mark.text, tone=mark.tone)

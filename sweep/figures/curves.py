@@ -37,7 +37,6 @@ def curves(source: Source) -> Figure | None:
         for arm, curve in drawn
     ] or [_panel(harmless(baseline), x, y, _layer(of_baseline, "baseline"))]
     return Figure(
-        kind="curves",
         title="Training curves",
         summary=f"Mean of {harmless(source.curves.title)} over {_seeds(every)} seeds in each arm; the area goes "
         f"from the smallest to the largest seed.{_merged(every)}{_ends(of_baseline, drawn, baseline)}",
@@ -78,7 +77,6 @@ def difference(source: Source) -> Figure | None:
         for arm, curve in drawn
     ]
     return Figure(
-        kind="difference",
         title="Difference to the baseline while training",
         summary=f"The {harmless(source.curves.title)} of an arm minus that of the baseline with the same "
         f"seed, over {_seeds(every)} seeds; the area goes from the smallest to the largest seed."

@@ -40,7 +40,6 @@ def design(source: Source) -> Figure | None:
         height=HEIGHT,
     )
     return Figure(
-        kind="design",
         title="Half-normal plot of the effects",
         summary=_summary(points, digits),
         panels=[panel],

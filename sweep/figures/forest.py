@@ -104,7 +104,6 @@ def forest(source: Source) -> Figure | None:
         notes=[_note(row, digits) for row in rows],
     )
     return Figure(
-        kind="forest",
         title=f"Effects on {harmless(report.metric.title)}",
         summary=_summary(rows, delta, digits),
         left_out=left_out((len(known) - len(rows), "effect"), (hidden, "seed")),

@@ -42,7 +42,6 @@ def guards(source: Source) -> Figure | None:
     if not found:
         return None
     return Figure(
-        kind="guards",
         title="Guards",
         summary=" ".join(map(_summary, found)),
         left_out=left_out((max(len(_answered(guard)) for guard in found) - MAX_ROWS, "arm")),

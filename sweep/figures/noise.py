@@ -56,7 +56,6 @@ def noise(source: Source) -> Figure | None:
     height = max(ROW_HEIGHT * len(drawn), LEAST_HEIGHT)
     panels = [_qq(found, baseline, height, source), _spread_panel(drawn, height, source)]
     return Figure(
-        kind="noise",
         title="Noise",
         summary=f"{_normal_words(found, len(baseline))} {_spread_words(drawn, source)}",
         left_out=left_out((len(every) - len(drawn), "arm")),

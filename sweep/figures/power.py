@@ -51,7 +51,6 @@ def power(source: Source) -> Figure | None:
         height=HEIGHT,
     )
     return Figure(
-        kind="power",
         title="Effects that can be detected",
         summary=_summary(planned, unpaired, median, level, unit),
         panels=[panel],

@@ -45,7 +45,6 @@ def race(source: Source) -> Figure | None:
         ],
     )
     return Figure(
-        kind="race",
         title="The race",
         summary=f"Seeds of each arm: {'; '.join(told)}.",
         left_out=left_out((len(arms) - len(drawn), "arm")),

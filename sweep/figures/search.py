@@ -27,7 +27,6 @@ def search(source: Source) -> Figure | None:
         return None
     panels = [panel for arm in arms for panel in _panels(arm)]
     return Figure(
-        kind="search",
         title="The search",
         summary=" ".join(map(_summary, arms)),
         panels=panels,

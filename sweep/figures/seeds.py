@@ -43,7 +43,6 @@ def seeds(source: Source) -> Figure | None:
         has_rows=True,
     )
     return Figure(
-        kind="seeds",
         title=f"{title[:1].upper()}{title[1:]} of every seed",
         summary=_summary(source, table),
         left_out=left_out(

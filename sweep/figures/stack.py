@@ -51,7 +51,6 @@ def stack(source: Source) -> Figure | None:
         notes=[_note(row, digits) for row in rows],
     )
     return Figure(
-        kind="stack",
         title="Predicted and confirmed stack",
         summary=_summary(found, rows, digits),
         panels=[panel],

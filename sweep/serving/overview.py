@@ -206,7 +206,6 @@ def _curve(points: dict[int, float], title: str) -> Figure | None:
     shown = [*steps[: -1 : max(len(steps) // MAX_POINTS, 1)], steps[-1]]
     line = Line(points=[(float(step), points[step]) for step in shown], tone="arm")
     return Figure(
-        kind="curve",
         title="Training curve",
         summary=f"From {points[steps[0]]:.4f} at step {steps[0]} to {points[steps[-1]]:.4f} at step "
         f"{steps[-1]}.",
