@@ -10,6 +10,11 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
+def capitalized(text: str) -> str:
+    """A text whose first letter is a capital; the others stay as they are."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def shortened(words: Sequence[str], most: int) -> str:
     """The first words, with an ellipsis if there are more: `a, b, …`."""
     return ", ".join([*words[:most], *(["…"] if len(words) > most else [])])

@@ -11,6 +11,7 @@ from sweep.figures.source import Source
 from sweep.figures.words import MAX_ROWS, left_out
 from sweep.terminal.printable import harmless
 from sweep.verdicts.decimals import decimals
+from trainer.words import capitalized
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,6 @@ def seeds(source: Source) -> Figure | None:
     table = every.iloc[:MAX_LINES, :MAX_ROWS]
     report, digits = source.report, decimals(source.report)
     order = table.iloc[:, 0].rank(method="first", na_option="bottom")
-    title = harmless(report.metric.title)
     marks: list[Mark] = []
     for number, (seed, row) in enumerate(table.iterrows()):
         share = (order.iloc[number] - 1) / max(len(table) - 1, 1)
@@ -43,7 +43,7 @@ def seeds(source: Source) -> Figure | None:
         has_rows=True,
     )
     return Figure(
-        title=f"{title[:1].upper()}{title[1:]} of every seed",
+        title=f"{capitalized(harmless(report.metric.title))} of every seed",
         summary=_summary(source, table),
         left_out=left_out(
             (len(every) - len(table), "seed"), (every.shape[1] - table.shape[1], "arm")

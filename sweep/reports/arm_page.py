@@ -16,7 +16,7 @@ from sweep.store.states import RunState
 from sweep.verdicts.arm_changes import Changed
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import ArmReport, Report
-from trainer.words import counted
+from trainer.words import capitalized, counted
 
 BASIS_WORDS = {
     "planned": "the planned seeds",
@@ -78,8 +78,8 @@ def arm_page(sheet: ArmFactsheet) -> list[Part]:
     parts += [f"Not done yet: {seed_words(waiting)}."] if waiting else []
     if sheet.differences:
         steps, values = list(sheet.differences), list(sheet.differences.values())
-        what = f"{sheet.curve[:1].upper()}{sheet.curve[1:]}"
-        title = f"{what} minus the baseline's, mean over {counted(sheet.pairs, 'seed')}"
+        seeds = counted(sheet.pairs, "seed")
+        title = f"{capitalized(sheet.curve)} minus the baseline's, mean over {seeds}"
         parts.append(Plot(title, [Series(arm.name, steps, values)], signed=True))
     return [*parts, "", *_further(sheet, is_baseline=is_baseline)]
 

@@ -14,7 +14,7 @@ from sweep.reports.plot import Series
 from sweep.reports.run_page import shown_value
 from sweep.verdicts.arm_changes import Changed
 from sweep.verdicts.comparison import ChunkDifference, Comparison, Pair, Stretch
-from trainer.words import counted
+from trainer.words import capitalized, counted
 
 MANY_PAIRS = 12
 """Pairs that are listed one by one."""
@@ -78,7 +78,7 @@ def _headline(made: Comparison) -> str:
 
 def _curves(made: Comparison) -> Iterator[Plot]:
     first, second = made.curves
-    title = f"{first.metric[:1].upper()}{first.metric[1:]}"
+    title = capitalized(first.metric)
     series = [
         Series(side.name, list(curve.points), curve.values)
         for side, curve in ((made.first, first), (made.second, second))

@@ -15,7 +15,7 @@ from sweep.store.states import RunState
 from sweep.terminal.units import duration, local_time, shown_size
 from sweep.verdicts.arm_changes import Changed
 from sweep.verdicts.curves import Curve
-from trainer.words import counted
+from trainer.words import capitalized, counted
 
 MAX_FACTS = 12
 """Metrics and packages that are listed."""
@@ -55,7 +55,8 @@ def run_page(sheet: RunFactsheet) -> list[Part]:
     if values:
         parts.append(
             Plot(
-                f"{_title(sheet.curve)} of {name}", [Series(name, list(sheet.curve.points), values)]
+                f"{capitalized(sheet.curve.metric)} of {name}",
+                [Series(name, list(sheet.curve.points), values)],
             )
         )
     parts += ["", "Attempts:"] if sheet.attempts else []
@@ -184,10 +185,6 @@ def _provenance(known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()):
             items = [f"{key} {each}" for key, each in value.items()]
             yield name, ", ".join(items[:MAX_FACTS])
-
-
-def _title(curve: Curve) -> str:
-    return f"{curve.metric[:1].upper()}{curve.metric[1:]}"
 
 
 def _further(sheet: RunFactsheet) -> list[str]:

@@ -28,6 +28,7 @@ from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
 from sweep.terminal.printable import harmless
 from sweep.terminal.units import local_minute
+from trainer.words import capitalized
 
 REFRESH_SECONDS = 10
 """How often a page is loaded again while runs are open."""
@@ -182,12 +183,11 @@ def _value(value: float | None, metric: Metric) -> str:
 
 
 def _facts(run: RunRow, metric: Metric) -> list[tuple[str, str]]:
-    title = harmless(metric.title)
     result = "none" if run.test_loss is None else f"{_value(run.test_loss, metric)} {metric.unit}"
     pace = "" if run.tokens_per_second is None else f"{run.tokens_per_second:,.0f} tokens/s"
     found = {
         "State": run.state,
-        f"{title[:1].upper()}{title[1:]}": harmless(result.strip()),
+        capitalized(harmless(metric.title)): harmless(result.strip()),
         "Cause": harmless(run.cause or ""),
         "Steps": "" if run.steps is None else f"{run.steps:,}",
         "Speed": pace,
