@@ -16,12 +16,6 @@ from sweep.cli.examples import EXAMPLES
 
 OPTIONS_OF_ALL = {"--runs", "--db", "--help", "--quiet", "--debug"}
 """Options that the page describes once, above the commands."""
-ROOT = typer.main.get_command(app)
-
-
-def commands() -> dict[str, Any]:
-    """Every command of the application by its words: `run`, `data list`."""
-    return dict(_commands(ROOT, ""))
 
 
 def _commands(group: Any, above: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  (click's own)
@@ -30,11 +24,6 @@ def _commands(group: Any, above: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN
             yield from _commands(command, f"{above}{name} ")
         elif not command.hidden:
             yield f"{above}{name}", command
-
-
-def callbacks() -> dict[str, Callable[..., Any]]:
-    """The function of every command, by the command's words."""
-    return dict(_callbacks(app, ""))
 
 
 def _callbacks(group: typer.Typer, above: str) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -48,10 +37,16 @@ def _callbacks(group: typer.Typer, above: str) -> Iterator[tuple[str, Callable[.
         yield from _callbacks(below.typer_instance, f"{above}{name} ")
 
 
+COMMANDS: Mapping[str, Any] = dict(_commands(typer.main.get_command(app), ""))
+"""Every command of the application by its words: `run`, `data list`."""
+CALLBACKS: Mapping[str, Callable[..., Any]] = dict(_callbacks(app, ""))
+"""The function of every command, by the command's words."""
+
+
 def example_and_options(name: str) -> str:
     """What the command does, an example, and a table of its arguments and options."""
-    command = commands()[name]
-    kinds = get_type_hints(callbacks()[name], include_extras=True)
+    command = COMMANDS[name]
+    kinds = get_type_hints(CALLBACKS[name], include_extras=True)
     rows = [
         (_names(each, _values(kinds[each.name])), _meaning(each, _values(kinds[each.name])))
         for each in command.params
@@ -101,7 +96,3 @@ def _meaning(parameter: Any, values: tuple[str, ...]) -> str:  # noqa: ANN401  (
     if parameter.default not in (None, False, "", ()) and not parameter.is_flag:
         words.append(f"Default: `{getattr(parameter.default, 'value', parameter.default)}`.")
     return " ".join(words)
-
-
-COMMANDS: Mapping[str, Any] = commands()
-"""Every command, by its words."""
