@@ -12,6 +12,8 @@ from trainer.rundir.directory import Event, Result
 
 KEY_LENGTH = 16
 """Characters of a key: W&B allows 128 in the id of a run."""
+SHORT_ID = 6
+"""Characters of a run's id in a name."""
 NO_STEP = -1
 """The last step of a run without points."""
 
@@ -39,6 +41,11 @@ class TrackedRun(Config):
         """ARM/SEED, as `sweep show` takes it."""
         return f"{self.arm}/{self.seed}"
 
+    @property
+    def short_id(self) -> str:
+        """The beginning of its id, for names: with a changed recipe, the same seed is another run."""
+        return self.run_id[:SHORT_ID]
+
 
 class Verdicts(Config):
     """The verdict table of a study."""
@@ -56,16 +63,11 @@ class Verdicts(Config):
         return key_of(self.markdown)
 
     def figures(self, column: str) -> dict[str, Any]:
-        """Return the values of a column by arm; without those that are None."""
-        names = [row[self.columns.index("arm")] for row in self.rows] if self.has("arm") else []
-        values = [row[self.columns.index(column)] for row in self.rows] if self.has(column) else []
-        return {
-            name: value for name, value in zip(names, values, strict=False) if value is not None
-        }
-
-    def has(self, column: str) -> bool:
-        """True if the table has a column."""
-        return column in self.columns
+        """Return the values of a column by arm, without those that are None; empty if it is missing."""
+        if not {"arm", column} <= set(self.columns):
+            return {}
+        arm, value = self.columns.index("arm"), self.columns.index(column)
+        return {row[arm]: row[value] for row in self.rows if row[value] is not None}
 
 
 class Point(NamedTuple):

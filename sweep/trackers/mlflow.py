@@ -66,9 +66,8 @@ class Mlflow:
                 params = [Param(name, str(value)[:MAX_TEXT]) for name, value in some]
                 self._client.log_batch(known[run.key].info.run_id, params=params)
             return MlflowRun(self._client, known[run.key], NO_STEP)
-        made = self._client.get_run(
-            known[run.key].info.run_id
-        )  # with what was sent since it was read
+        # read again: more may have been sent since
+        made = self._client.get_run(known[run.key].info.run_id)
         self._client.update_run(made.info.run_id, status="RUNNING")
         return MlflowRun(self._client, made, self._last_step(made))
 

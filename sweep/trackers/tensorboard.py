@@ -13,8 +13,6 @@ from sweep.trackers.base import NO_STEP, Outcome, Point, TrackedRun, Verdicts
 
 FINISHED = "finished"
 """A file with this name beside the event files: the run is whole."""
-SHORT_ID = 6
-"""Characters of a run's id in the name of its folder."""
 _UNSAFE = re.compile(r"[^\w.,+=() -]")
 
 
@@ -53,7 +51,7 @@ class TensorBoard:
         """Every run is closed by itself."""
 
     def _place(self, run: TrackedRun) -> Path:
-        last = f"{run.seed}-{run.run_id[:SHORT_ID]}"
+        last = f"{run.seed}-{run.short_id}"
         return self._folder.joinpath(*map(_safe, (run.study, run.arm, last)))
 
 

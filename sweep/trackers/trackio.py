@@ -15,8 +15,6 @@ from typing import Any
 from sweep.trackers.base import NO_STEP, Outcome, Point, TrackedRun, Verdicts, key_of
 from sweep.trackers.local_mark import SentMark
 
-SHORT_ID = 6
-"""Characters of a run's id in its name, by which Trackio finds it again."""
 FOLDER, SPACE = "TRACKIO_DIR", "TRACKIO_SPACE_ID"
 
 
@@ -41,7 +39,7 @@ class Trackio:
 
     def open(self, run: TrackedRun) -> TrackioRun:
         config = {"arm": run.arm, "seed": run.seed, "run": run.run_id, **run.parameters}
-        name = f"{run.name} {run.run_id[:SHORT_ID]}"
+        name = f"{run.name} {run.short_id}"  # by which Trackio finds it again
         made = self._init(run.study, name=name, group=run.arm, config=config)
         mark = SentMark(self._marks, run.key)
         return TrackioRun(made, mark, _stored_step(run.study, name, mark))
