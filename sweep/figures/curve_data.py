@@ -51,7 +51,7 @@ class StudyCurves:
     title: str
     """What the curves show, with its unit."""
     metric: Metric
-    """What the curves come near at their end, in their unit: the test loss, or a script's metric."""
+    """The metric that the curves are compared with, in the same unit: the test loss, or a script's."""
 
     def mean_curve(self, arm: str) -> Curve | None:
         """The curve of an arm over all its seeds; None without one."""

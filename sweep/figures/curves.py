@@ -17,8 +17,8 @@ MAX_PANELS = 24
 PANEL_HEIGHT = 110.0
 COLUMNS, NARROW_COLUMNS = 3, 2
 EARLY, EARLY_DIFFERENCE = 0.1, 0.4
-"""Shares of the steps at the begin that do not set the range of the y axis: there, curves and their
-differences are far from where they end."""
+"""Shares of the steps at the beginning that do not set the range of the y axis: curves and their
+differences are far from their ends there."""
 X_TITLE = "step"
 
 
