@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any, Self
 
 
@@ -80,6 +80,16 @@ class ForkedCommand:
         self.wait(None if timeout is None else max(0, until - time.monotonic()))
         out, errors = (reader.said for reader in readers)
         return out, errors
+
+    def finish(self, words: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
+        """Wait for the end of the command `words`, and kill it if the wait fails or is interrupted."""
+        with self:
+            try:
+                out, errors = self.communicate(timeout)
+            except BaseException:
+                self.kill()
+                raise
+        return subprocess.CompletedProcess(words, self.wait(), out, errors)
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:

@@ -61,17 +61,14 @@ class Zygote:
         self, words: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float
     ) -> subprocess.CompletedProcess[str]:
         """Run `sweep WORDS` in a folder, as subprocess.run does with captured text."""
-        with self.start(words, folder, environment) as command:
-            out, err = command.communicate(timeout)
-        return subprocess.CompletedProcess(["sweep", *words], command.wait(), out, err)
+        return self.start(words, folder, environment).finish(["sweep", *words], timeout)
 
     def run_script(
         self, script: Path, words: Sequence[str], folder: Path, timeout: float
     ) -> subprocess.CompletedProcess[str]:
         """Run a script of Python in a folder, with our packages and torch imported already."""
-        with self.start(words, folder, os.environ, script=script) as command:
-            out, err = command.communicate(timeout)
-        return subprocess.CompletedProcess([str(script), *words], command.wait(), out, err)
+        command = self.start(words, folder, os.environ, script=script)
+        return command.finish([str(script), *words], timeout)
 
     def start(
         self,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Start
 from tests.pages import PAGES, ROOT, Shown, shown_commands
+from tests.patience import PATIENCE
 from tests.sweep.documented_world import SETTINGS, TEXT, make_study, write_world
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -31,6 +34,7 @@ OF_COMMANDS = {
     ("evaluate", "DIR"): "gpt2",
     ("compare", "A"): "baseline",
     ("compare", "B"): "no-dropout",
+    ("serve", "8000"): "0",  # any free port: another process may listen on that one
 }
 """What stands for a placeholder in one command."""
 STATUSES = {
@@ -44,6 +48,7 @@ NOT_RUN = {
     "it needs a clone of nanoGPT",
     "it needs W&B and MLflow",
     "it needs a Slurm cluster; tests/sweep has tests on one",
+    "it needs a Ray cluster; tests/sweep has tests on one",
 }
 """The reasons for which commands are not run."""
 
@@ -72,12 +77,17 @@ def world(tmp_path_factory: pytest.TempPathFactory, sweep: Run) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page, shown in WITH_COMMANDS.items() if shown])
-def test_every_command_of_a_page_works(page: str, world: Path, tmp_path: Path, sweep: Run) -> None:
+def test_every_command_of_a_page_works(
+    page: str, world: Path, tmp_path: Path, sweep: Run, start: Start
+) -> None:
     folder = Path(shutil.copytree(world, tmp_path / "work"))
     (tmp_path / "runs").symlink_to(folder / "runs")
     for shown in WITH_COMMANDS[page]:
         if shown.reason is None:
             words = prepared(shown, folder)
+            if words[0] == "serve":
+                serve_until_interrupted(start, folder, words)
+                continue
             done = sweep(folder, *words)
             wanted = STATUSES.get(page, {}).get(words[0], 0)
             assert done.returncode == wanted, f"{shown.line}\n{done.stdout}\n{done.stderr}"
@@ -86,6 +96,17 @@ def test_every_command_of_a_page_works(page: str, world: Path, tmp_path: Path, s
                 sweep(folder, "data", "prepare", "studies/x.toml")  # later commands read it
             if words[0] in {"search", "stack"}:
                 sweep(folder, "run", "studies/x.toml")  # so that it is the study last run again
+
+
+def serve_until_interrupted(start: Start, folder: Path, words: list[str]) -> None:
+    """Run `sweep serve` until it has printed its address; Ctrl-C is its only end."""
+    command = start(folder, *words)
+    assert command.stdout
+    address = command.stdout.readline()
+    command.send_signal(signal.SIGINT)
+    _, err = command.communicate(PATIENCE)
+    assert "http://127.0.0.1:" in address, err
+    assert command.returncode == 130, err
 
 
 def prepared(shown: Shown, folder: Path) -> list[str]:
