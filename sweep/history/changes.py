@@ -142,9 +142,10 @@ def _renamed(old: Mapping[str, FlatRecipe], new: Mapping[str, FlatRecipe]) -> di
     """New names of arms that have kept their recipes, by old name."""
     return {
         name: other
-        for name in old.keys() - new.keys()
-        for other in new.keys() - old.keys()
-        if old[name] == new[other]
+        for name in old
+        if name not in new
+        for other in new
+        if other not in old and old[name] == new[other]
     }
 
 

@@ -51,8 +51,13 @@ def _fields(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a recipe as a study file names them, or the parameters of a script."""
     if (parameters := recipe.get("parameters")) is not None:
         return dict(parameters)
-    sections = {name: content for name, content in recipe.items() if isinstance(content, Mapping)}
-    return to_dotted({name: sections[name] for name in sections.keys() - {"seeds"}})
+    return to_dotted(
+        {
+            name: content
+            for name, content in recipe.items()
+            if name != "seeds" and isinstance(content, Mapping)
+        }
+    )
 
 
 def curve_points(store: Store, study: str | None) -> Rows:
