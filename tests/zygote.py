@@ -15,12 +15,14 @@ import json
 import math
 import os
 import runpy
+import select
 import shlex
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -53,8 +55,8 @@ class Zygote:
 
     def __exit__(self, *_: object) -> None:
         if self.process:
-            self.process.kill()
-            self.process.wait()
+            with self.process:
+                self.process.kill()
         self.folder.cleanup()
 
     def run(
@@ -102,6 +104,7 @@ class Zygote:
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "tests.zygote", self.address, " " * TITLE],
             env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         assert self.process.stdout
@@ -110,14 +113,14 @@ class Zygote:
 
 
 def serve(address: str) -> None:
-    """Import the command line and fork a child for each request."""
+    """Import the command line and fork a child for each request, until the tests are gone."""
     for name in IMPORTS:
         importlib.import_module(name)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.bind(address)
         server.listen(100)
         print("ready", flush=True)  # noqa: T201
-        while True:
+        while server in select.select([server, sys.stdin], [], [])[0]:
             link, _ = server.accept()
             if os.fork() == 0:
                 server.close()
@@ -129,7 +132,10 @@ def serve(address: str) -> None:
 
 
 def answer(link: socket.socket) -> None:
-    """Run the command in another child, and answer with its process id and its exit status."""
+    """Run the command in another child, and answer with its process id and its exit status.
+
+    It is killed if the test is gone, because then nothing else would end it.
+    """
     received, files, _, _ = socket.recv_fds(link, LONGEST, 2)
     child = os.fork()
     if child == 0:
@@ -138,10 +144,18 @@ def answer(link: socket.socket) -> None:
     for file in files:
         os.close(file)
     link.send(str(child).encode())
+    threading.Thread(target=kill_at_hangup, args=(link, child), daemon=True).start()
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(BrokenPipeError):
         link.send(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
+
+
+def kill_at_hangup(link: socket.socket, child: int) -> None:
+    """Kill a process once the other end of a connection, which sends nothing, is closed."""
+    link.recv(1)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
 
 
 def command(request: Mapping[str, Any], files: Sequence[int]) -> None:
