@@ -32,7 +32,8 @@ from benchmarks.promises import Promise
 from benchmarks.rounds import Turns, wait
 from model.config import ModelConfig
 from trainer.corpora.corpus import Corpus, CorpusInfo
-from trainer.recipe import DataConfig, Recipe, Seeds, TrainConfig, vocabulary_size
+from trainer.recipe import DataConfig, Recipe, Seeds, vocabulary_size
+from trainer.recipe_sections import TrainConfig
 from trainer.training.provenance import device_name
 
 BUDGET = 285.0

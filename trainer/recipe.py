@@ -10,9 +10,17 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from model.config import Config, Count, ModelConfig, Whole, parameter_count
+from trainer.recipe_sections import (
+    EvaluationConfig,
+    NoneWord,
+    OneLine,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
 from trainer.tokenizer_names import MAX_VOCABULARY, parse_name
 from trainer.words import counted
 
@@ -20,11 +28,6 @@ METRIC_VERSION = 1
 """Increased when a change of the code gives the same weights another test loss."""
 
 Seed = Annotated[int, Whole, Field(ge=0, lt=2**63)]
-
-
-def _parse_none(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
-    """Turn "none" into None. TOML has no null, so a study that removes clipping writes "none"."""
-    return None if value == "none" else value
 
 
 def vocabulary_size(tokenizer: str) -> int:
@@ -58,107 +61,29 @@ def _check_tokenizer(name: str) -> str:
     return name
 
 
-def _one_line(text: str) -> str:
-    if not text or len(text) > 4_096 or not text.isprintable():
-        raise ValueError(f"{text[:40]!r} must be one line of printable text")
-    return text
-
-
-OneLine = Annotated[str, AfterValidator(_one_line)]
-
-
 class DataConfig(Config):
     """The text to train on, its tokenizer and its order."""
 
     corpus: OneLine = "python-stdlib"
     """`python-stdlib`, a .txt, .jsonl or .parquet file or a folder of them, or OWNER/NAME on the hub."""
-    pattern: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
+    pattern: Annotated[OneLine | None, NoneWord] = None
     """Which files of a folder are read, such as `*.md` or `src/**/*.py`; `none` for those of one known kind."""
-    subset: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
+    subset: Annotated[OneLine | None, NoneWord] = None
     """The configuration of a dataset on the hub, such as `sample-10BT`; `none` for its default."""
-    revision: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
+    revision: Annotated[OneLine | None, NoneWord] = None
     """The commit, tag or branch of a dataset on the hub; `none` for the newest at first use."""
     text_column: OneLine = "text"
     """The column of .jsonl, .parquet and datasets that holds the text; `meta.text` for a field of objects."""
-    separator: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
+    separator: Annotated[OneLine | None, NoneWord] = None
     """What separates the documents of plain text, such as `<|endoftext|>`; `none` for one document a file."""
     test_share: float = Field(default=0.1, gt=0, lt=1)
     """The share of documents held out for testing, if the corpus has no test split of its own."""
-    max_tokens: Annotated[Count | None, BeforeValidator(_parse_none)] = None
+    max_tokens: Annotated[Count | None, NoneWord] = None
     """Stop reading the corpus after this many training tokens; `none` for all of it."""
     tokenizer: Annotated[str, AfterValidator(_check_tokenizer)] = "bytes"
     """`bytes`, `gpt2`, `bpe-N` (N tokens, made from the training text) or the path of a tokenizer.json."""
     order: Literal["shuffled", "sequential"] = "shuffled"
     """`shuffled`: without replacement within an epoch. `sequential`: in the order of the corpus."""
-
-
-class OptimizerConfig(Config):
-    """AdamW (Loshchilov and Hutter 2019)."""
-
-    learning_rate: float = Field(default=4e-4, gt=0, le=1e3)
-    """The peak learning rate."""
-    weight_decay: float = Field(default=0.1, ge=0, le=1e3)
-    """Decoupled weight decay, multiplied by the learning rate at each step."""
-    decay: Literal["all", "matrices"] = "all"
-    """Parameters that decay: `all`, or only `matrices` (two or more dimensions)."""
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    """Decay of the running mean of gradients."""
-    beta2: float = Field(default=0.999, ge=0, lt=1)
-    """Decay of the running mean of squared gradients."""
-    epsilon: float = Field(default=1e-8, gt=0)
-    """Added to the denominator of the update."""
-    clip_norm: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_parse_none)] = None
-    """Maximum norm of the whole gradient, which is clipped to it; `none` for no clipping."""
-
-
-class ScheduleConfig(Config):
-    """The learning rate at each step, as a factor of `optimizer.learning_rate`."""
-
-    kind: Literal["constant", "cosine"] = "constant"
-    """After the warm-up: hold the peak, or follow half a cosine down to `final_factor`."""
-    warmup: float = Field(default=0.0, ge=0, lt=1)
-    """Fraction of the steps over which the rate rises linearly to its peak."""
-    warmup_factor: float = Field(default=1e-5, gt=0, le=1)
-    """The rate at the start of the warm-up, as a factor of the peak."""
-    final_factor: float = Field(default=0.1, ge=0, le=1)
-    """The rate at the end of the cosine, as a factor of the peak."""
-
-    @model_validator(mode="after")
-    def _every_field_has_an_effect(self) -> ScheduleConfig:
-        if self.kind == "constant" and "final_factor" in self.model_fields_set:
-            raise ValueError(
-                'final_factor has no effect with kind = "constant"; '
-                'leave it out, or set kind = "cosine"'
-            )
-        if self.warmup == 0 and "warmup_factor" in self.model_fields_set:
-            raise ValueError(
-                "warmup_factor has no effect without a warm-up; leave it out, or set warmup above 0"
-            )
-        return self
-
-
-class TrainConfig(Config):
-    """The token budget, batch size, precision and initial weights."""
-
-    tokens: Count = 3_260_252_160
-    """Training tokens, rounded down to whole steps."""
-    batch_size: Count = 96
-    """Sequences of `model.context` tokens per optimiser step."""
-    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
-    """`float32`, `tf32` (matrix products in TensorFloat-32), or autocast of the forward pass."""
-    initial_weights: Annotated[OneLine | None, BeforeValidator(_parse_none)] = None
-    """A folder with weights to start from: a GPT-2 from Hugging Face or a run; `none` for random ones."""
-
-
-class EvaluationConfig(Config):
-    """The test loss: the mean over fixed chunks of the test split."""
-
-    chunks: Count = 3_200
-    """Number of chunks of test text; the loss of each is stored."""
-    chunk_tokens: Count = 6_144
-    """Tokens per chunk: a multiple of `model.context`."""
-    start_token: Annotated[int, Whole] = Field(default=0, ge=0, le=2**62)
-    """The position in the test split at which the first chunk begins."""
 
 
 class Seeds(Config):

@@ -24,7 +24,8 @@ from model.config import ModelConfig
 from model.dropout import DropoutStream
 from model.tiled import ROWS
 from trainer.corpora.corpus import Corpus
-from trainer.recipe import OptimizerConfig, Recipe, vocabulary_size
+from trainer.recipe import Recipe, vocabulary_size
+from trainer.recipe_sections import OptimizerConfig
 from trainer.training.batches import Batches
 
 

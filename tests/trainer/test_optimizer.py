@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainer.recipe import OptimizerConfig
+from trainer.recipe_sections import OptimizerConfig
 from trainer.training.optimizer import FIRST_SCALE, Optimizer
 from trainer.training.parameters import ALIGNMENT, FlatParameters
 

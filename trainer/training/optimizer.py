@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from trainer.recipe import OptimizerConfig
+from trainer.recipe_sections import OptimizerConfig
 from trainer.training.parameters import FlatParameters
 
 FIRST_SCALE = 65_536.0
