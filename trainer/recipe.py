@@ -125,6 +125,11 @@ class Recipe(SeedlessRecipe):
                 f"schedule.warmup = {self.schedule.warmup:g} of {counted(self.steps, 'step')} rounds to no "
                 f"step at all; use at least {1 / self.steps:.2g}, or 0 for no warm-up"
             )
+        if self.schedule.kind == "wsd" and self.cooldown_steps == 0:
+            raise ValueError(
+                f"schedule.cooldown = {self.schedule.cooldown:g} of {counted(self.steps, 'step')} rounds to "
+                f"no step at all; use at least {1 / self.steps:.2g}, or another schedule.kind"
+            )
         if self.evaluation.chunk_tokens % self.model.context:
             nearest = max(1, round(self.evaluation.chunk_tokens / self.model.context))
             raise ValueError(
@@ -153,6 +158,11 @@ class Recipe(SeedlessRecipe):
     def warmup_steps(self) -> int:
         """Number of warm-up steps, before the learning rate is at its peak."""
         return round(self.schedule.warmup * self.steps)
+
+    @property
+    def cooldown_steps(self) -> int:
+        """Number of steps at the end of a wsd schedule over which the learning rate falls."""
+        return min(round(self.schedule.cooldown * self.steps), self.steps - self.warmup_steps)
 
     @property
     def flops(self) -> float:

@@ -30,6 +30,16 @@ def _one_line(text: str) -> str:
 OneLine = Annotated[str, AfterValidator(_one_line)]
 
 
+def refuse_idle(section: Config, circumstance: str, remedy: str, *fields: str) -> None:
+    """Raise ValueError if one of `fields`, which have no effect here, is set to another value than its default.
+
+    The default itself is allowed, so that an arm can take back what its baseline sets.
+    """
+    for field in fields:
+        if getattr(section, field) != type(section).model_fields[field].default:
+            raise ValueError(f"{field} has no effect {circumstance}; leave it out, or {remedy}")
+
+
 class OptimizerConfig(Config):
     """AdamW (Loshchilov and Hutter 2019)."""
 
@@ -52,25 +62,33 @@ class OptimizerConfig(Config):
 class ScheduleConfig(Config):
     """The learning rate at each step, as a factor of `optimizer.learning_rate`."""
 
-    kind: Literal["constant", "cosine"] = "constant"
-    """After the warm-up: hold the peak, or follow half a cosine down to `final_factor`."""
+    kind: Literal["constant", "cosine", "linear", "wsd"] = "constant"
+    """After the warm-up: hold the peak; fall to `final_factor` along half a cosine or a line; or hold
+    the peak, then fall during `cooldown` (warm-up, stable, decay: Hu et al. 2024, MiniCPM)."""
     warmup: float = Field(default=0.0, ge=0, lt=1)
     """Fraction of the steps over which the rate rises linearly to its peak."""
     warmup_factor: float = Field(default=1e-5, gt=0, le=1)
     """The rate at the start of the warm-up, as a factor of the peak."""
     final_factor: float = Field(default=0.1, ge=0, le=1)
-    """The rate at the end of the cosine, as a factor of the peak."""
+    """The rate at the end of a cosine, linear or wsd schedule, as a factor of the peak."""
+    cooldown: float = Field(default=0.2, gt=0, le=1)
+    """Fraction of the steps at the end of a wsd schedule over which the rate falls."""
+    cooldown_shape: Literal["linear", "1-sqrt"] = "linear"
+    """How the rate falls in a wsd schedule: along a line, or as 1 - sqrt(x) (Hägele et al. 2024)."""
 
     @model_validator(mode="after")
     def _every_field_has_an_effect(self) -> ScheduleConfig:
-        if self.kind == "constant" and "final_factor" in self.model_fields_set:
+        if self.kind == "constant":
+            refuse_idle(self, 'with kind = "constant"', 'set kind = "cosine"', "final_factor")
+        if self.kind != "wsd":
+            remedy = 'set kind = "wsd"'
+            refuse_idle(self, f'with kind = "{self.kind}"', remedy, "cooldown", "cooldown_shape")
+        if self.warmup == 0:
+            refuse_idle(self, "without a warm-up", "set warmup above 0", "warmup_factor")
+        if self.kind == "wsd" and self.warmup + self.cooldown > 1 + 1e-9:
             raise ValueError(
-                'final_factor has no effect with kind = "constant"; '
-                'leave it out, or set kind = "cosine"'
-            )
-        if self.warmup == 0 and "warmup_factor" in self.model_fields_set:
-            raise ValueError(
-                "warmup_factor has no effect without a warm-up; leave it out, or set warmup above 0"
+                f"warmup = {self.warmup:g} and cooldown = {self.cooldown:g} are more than all steps; "
+                f"use a cooldown of at most {1 - self.warmup:g}"
             )
         return self
 

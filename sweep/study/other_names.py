@@ -54,7 +54,7 @@ _FIELDS: Mapping[Meaning, str] = {
         "clip grad_clip gradient_clip max_grad_norm clip_grad clip_grad_norm grad_clip_norm "
         "grad_norm_clip gradient_clip_val gradient_clipping max_norm clipping"
     ),
-    Meaning("schedule.kind", "'constant' or 'cosine'"): (
+    Meaning("schedule.kind", "'constant', 'cosine', 'linear' or 'wsd'"): (
         "scheduler lr_scheduler lr_scheduler_type lr_schedule lr_decay decay_lr schedule_type "
         "lr_decay_style schedule_kind"
     ),
@@ -64,6 +64,9 @@ _FIELDS: Mapping[Meaning, str] = {
     ),
     Meaning("schedule.final_factor", "as a factor of the peak"): (
         "min_lr final_lr end_lr lr_min eta_min min_lr_ratio final_lr_frac lr_end min_learning_rate"
+    ),
+    Meaning("schedule.cooldown", "a fraction of the steps"): (
+        "cooldown_frac cooldown_steps warmdown warmdown_ratio warmdown_iters decay_fraction"
     ),
     Meaning("schedule.warmup_factor", "as a factor of the peak"): "warmup_init_lr start_lr",
     Meaning("model.layers"): (
@@ -246,6 +249,8 @@ OTHER_VALUES: Mapping[str, str] = {
     **dict.fromkeys(("random", "shuffle", "shuffled_once"), "shuffled"),
     **dict.fromkeys(("linear-order", "in-order", "ordered"), "sequential"),
     **dict.fromkeys(("cos", "cosine_decay", "cosine_with_warmup", "CosineAnnealingLR"), "cosine"),
+    **dict.fromkeys(("LinearLR", "linear_decay", "linear_with_warmup"), "linear"),
+    **dict.fromkeys(("warmup_stable_decay", "WSD", "trapezoidal", "trapezoid"), "wsd"),
     **dict.fromkeys(("flat", "fixed"), "constant"),
     **dict.fromkeys(("on", "yes"), "always"),
     **dict.fromkeys(("off", "no"), "never"),

@@ -166,7 +166,7 @@ def test_every_name_of_another_tool_means_a_field_that_exists_or_says_why_there_
             "schedule.zzz",
             (
                 "; the fields of 'schedule' are schedule.kind, schedule.warmup, "
-                "schedule.warmup_factor, schedule.final_factor"
+                "schedule.warmup_factor, schedule.final_factor, schedule.cooldown, schedule.cooldown_shape"
             ),
         ),
         ("zzz", "; docs/recipe.md lists them"),

@@ -51,6 +51,8 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "warmup": 0.0,
             "warmup_factor": 1e-5,
             "final_factor": 0.1,
+            "cooldown": 0.2,
+            "cooldown_shape": "linear",
         },
         "train": {
             "tokens": 3_260_252_160,
@@ -189,6 +191,18 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {"schedule": {"final_factor": 0.2}},
         'final_factor has no effect with kind = "constant"; leave it out, or set kind = "cosine"',
+    ),
+    (
+        {"schedule": {"kind": "cosine", "cooldown": 0.3}},
+        'cooldown has no effect with kind = "cosine"; leave it out, or set kind = "wsd"',
+    ),
+    (
+        {"schedule": {"kind": "wsd", "cooldown": 0.5, "warmup": 0.6}},
+        "warmup = 0.6 and cooldown = 0.5 are more than all steps; use a cooldown of at most 0.4",
+    ),
+    (
+        {"schedule": {"kind": "wsd"}, "train": {"tokens": 2 * 98_304}},
+        "schedule.cooldown = 0.2 of 2 steps rounds to no step at all; use at least 0.5",
     ),
     (
         {"schedule": {"kind": "cosine", "warmup_factor": 0.2}},

@@ -21,7 +21,7 @@ from trainer.training.memory import (
     is_out_of_memory,
     out_of_memory_error,
 )
-from trainer.training.optimizer import Optimizer
+from trainer.training.optimizer import Optimizer, StepReport
 from trainer.training.parameters import FlatParameters
 from trainer.training.precision import autocast, prepare
 from trainer.training.schedule import learning_rate
@@ -68,8 +68,11 @@ class Trainer:
         loss = self._gradients_that_fit(step)
         self.place.world.sum(loss)
         self.place.world.sum(self.parameters.gradients)
-        report = self.optimizer.step(learning_rate(self.recipe, step))
-        return Step(loss, *report)
+        return Step(loss, *self.update(step))
+
+    def update(self, step: int) -> StepReport:
+        """Update the parameters with the gradients of the whole batch of step `step`."""
+        return self.optimizer.step(learning_rate(self.recipe, step))
 
     def _gradients_that_fit(self, step: int) -> Tensor:
         """Compute the gradients of a step; halves the micro-batch once if memory runs out."""

@@ -1,0 +1,61 @@
+"""What a recipe can change in training, as its sources write it: one parameter after the other.
+
+Shares nothing with the product but the text of a step and the dropout masks (see `reference`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from model.dropout import DropoutStream
+from tests.trainer.reference import Masks, adamw, copy_of, mean_cross_entropy
+from trainer.corpora.corpus import Corpus
+from trainer.recipe import Recipe
+from trainer.training.batches import Batches
+
+
+class PlainTrainer:
+    """Starts with the weights of `product`; each step is written out."""
+
+    def __init__(self, product: nn.Module, recipe: Recipe, corpus: Corpus) -> None:
+        self.recipe = recipe
+        self.model = copy_of(product, recipe, torch.float32)
+        self.batches = Batches(recipe, corpus.train)
+        self.masks = Masks(DropoutStream(recipe.seeds.dropout), recipe.model.dropout)
+        self.optimizer = adamw(self.model, recipe.optimizer)
+
+    def step(self, step: int) -> float:
+        """Take one step; the loss before it."""
+        inputs, targets = self.batches.read(step)
+        self.masks.stream.seek(step, first_sequence=0)
+        self.optimizer.zero_grad()
+        loss = mean_cross_entropy(self.model(inputs, self.masks), targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        largest = self.recipe.optimizer.clip_norm
+        nn.utils.clip_grad_norm_(self.model.parameters(), largest or math.inf)
+        factor = rate_factor(self.recipe, step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.optimizer.learning_rate * factor
+        self.optimizer.step()
+        return float(loss.detach())
+
+
+def rate_factor(recipe: Recipe, step: int) -> float:
+    """The learning rate of a step as a factor of its peak."""
+    shape, steps = recipe.schedule, recipe.steps
+    warmup = round(shape.warmup * steps)
+    if step < warmup:
+        return shape.warmup_factor + (1 - shape.warmup_factor) * step / warmup
+    after = (step - warmup) / (steps - warmup)
+    falling = round(shape.cooldown * steps)
+    cooled = max(0, step - (steps - falling)) / falling if falling else 0.0
+    height = {
+        "constant": 1.0,
+        "cosine": 0.5 + 0.5 * math.cos(math.pi * after),
+        "linear": 1 - after,
+        "wsd": 1 - (cooled if shape.cooldown_shape == "linear" else math.sqrt(cooled)),
+    }[shape.kind]
+    return shape.final_factor + (1 - shape.final_factor) * height

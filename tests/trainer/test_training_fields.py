@@ -1,0 +1,191 @@
+"""Every field of a recipe about training does what its source says, and pairs, resumes and splits.
+
+A new field, or a new choice of a field, fails here until `CHANGES` has a recipe that sets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import cycle
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import torch
+
+from tests.trainer.plain_training import PlainTrainer
+from trainer.corpora.corpus import Corpus
+from trainer.execution import Execution
+from trainer.recipe import Recipe, SeedlessRecipe
+from trainer.recipe_forms import RECIPE_FIELDS, split_field
+from trainer.training.checkpoint import Checkpoint, Checkpoints
+from trainer.training.trainer import Trainer
+from trainer.training.world import Place, World
+
+MakeRecipe = Callable[..., Recipe]
+
+STEPS = 50
+BATCH = 8
+CPU = torch.device("cpu")
+CHANGES: dict[str, dict[str, Any]] = {
+    "rate": {"optimizer.learning_rate": 1e-2},
+    "adamw": {
+        "optimizer.beta1": 0.7,
+        "optimizer.beta2": 0.95,
+        "optimizer.epsilon": 1e-3,
+        "optimizer.weight_decay": 3.0,
+        "optimizer.decay": "matrices",
+        "optimizer.clip_norm": 0.5,
+    },
+    "cosine": {"schedule.kind": "cosine", "schedule.warmup": 0.2, "schedule.warmup_factor": 0.1},
+    "linear": {"schedule.kind": "linear", "schedule.final_factor": 0.0, "schedule.warmup": 0.1},
+    "wsd": {"schedule.kind": "wsd", "schedule.cooldown": 0.5, "schedule.warmup": 0.1},
+    "wsd-sqrt": {
+        "schedule.kind": "wsd",
+        "schedule.cooldown": 0.6,
+        "schedule.cooldown_shape": "1-sqrt",
+        "schedule.final_factor": 0.0,
+    },
+}
+"""For each name the fields that differ from the tiny recipe."""
+ELSEWHERE = {
+    "train.tokens": "test_schedule.py",
+    "train.batch_size": "test_batches.py",
+    "train.precision": "test_precision.py",
+    "train.initial_weights": "test_initial.py",
+    "evaluation.chunks": "test_evaluate.py",
+    "evaluation.chunk_tokens": "test_evaluate.py",
+    "evaluation.start_token": "test_evaluate.py",
+}
+"""Fields that change no step of the optimiser, and the file that tests them."""
+SECTIONS = ("optimizer", "schedule", "train", "evaluation")
+
+each_change = pytest.mark.parametrize("name", CHANGES)
+
+
+@pytest.fixture
+def recipe_of(make_recipe: MakeRecipe) -> Callable[..., Recipe]:
+    """The tiny recipe with a change, dropout and a budget of fifty steps."""
+
+    def make(name: str, steps: int = STEPS) -> Recipe:
+        fields = {"train.tokens": 16 * BATCH * steps, "model.dropout": 0.2}
+        return make_recipe(fields | CHANGES[name])
+
+    return make
+
+
+def start(
+    recipe: Recipe, corpus: Corpus, micro_batch: int = BATCH, world: World | None = None
+) -> Trainer:
+    return Trainer(recipe, corpus, Place(CPU, Execution(micro_batch=micro_batch), world or World()))
+
+
+def norm(tensor: torch.Tensor) -> float:
+    return float(torch.linalg.vector_norm(tensor))
+
+
+def test_every_field_about_training_and_every_choice_of_it_is_tested() -> None:
+    set_here = {field for fields in CHANGES.values() for field in fields}
+    for key in RECIPE_FIELDS:
+        section, field = split_field(key)
+        if section not in SECTIONS or key in ELSEWHERE:
+            continue
+        assert key in set_here, f"no change of `CHANGES` sets {key}"
+        config = get_type_hints(SeedlessRecipe)[section]
+        choices = {word for word in get_args(get_type_hints(config)[field]) if type(word) is str}
+        seen = {fields.get(key, config().model_dump()[field]) for fields in CHANGES.values()}
+        assert choices <= seen, f"no change of `CHANGES` has {key} = {choices - seen}"
+    for file in ELSEWHERE.values():
+        assert Path(__file__).with_name(file).exists()
+
+
+@each_change
+def test_fifty_steps_have_the_losses_of_a_plain_trainer(
+    name: str, corpus: Corpus, recipe_of: Callable[..., Recipe]
+) -> None:
+    recipe = recipe_of(name)
+    product = start(recipe, corpus)
+    plain = PlainTrainer(product.model, recipe, corpus)
+    losses = [(float(product.step(step).loss), plain.step(step)) for step in range(recipe.steps)]
+    for step, (loss, expected) in enumerate(losses):
+        assert loss == pytest.approx(expected, rel=1e-5), f"loss of step {step}"
+    assert losses[-1][0] < losses[0][0], "it learns"
+
+
+@each_change
+def test_a_change_leaves_initial_weights_text_and_masks_as_they_are(
+    name: str, corpus: Corpus, recipe_of: Callable[..., Recipe], make_recipe: MakeRecipe
+) -> None:
+    plain, changed = (
+        start(make_recipe({"model.dropout": 0.2}), corpus),
+        start(recipe_of(name), corpus),
+    )
+    for field, value in plain.model.named_parameters():
+        assert torch.equal(value, changed.model.get_parameter(field)), field
+    assert torch.equal(plain.step(0).loss, changed.step(0).loss)
+    for trainer in (plain, changed):
+        trainer.dropout.seek(3, 0)
+    assert torch.equal(*(each.batches.read(3)[0] for each in (plain, changed)))
+    shape = torch.Size([8, 100])
+    assert torch.equal(*(each.dropout.keep_mask(0.2, 1, shape) for each in (plain, changed)))
+
+
+@each_change
+def test_a_run_that_continues_from_a_checkpoint_has_the_same_bits(
+    name: str, corpus: Corpus, recipe_of: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    recipe = recipe_of(name, 14)
+    whole, checkpoints = start(recipe, corpus), Checkpoints(tmp_path, "a recipe")
+    half = recipe.steps - 4
+    for step in range(half):
+        whole.step(step)
+    checkpoints.save(Checkpoint(half, whole.state(), {}))
+    read = checkpoints.latest(pytest.fail)
+    assert read
+    continued = start(recipe, corpus)
+    continued.load_state(read.tensors)
+    for step in range(half, recipe.steps):
+        assert torch.equal(whole.step(step).loss, continued.step(step).loss)
+    ours, theirs = whole.state(), continued.state()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@each_change
+def test_micro_batches_and_processes_change_nothing_but_rounding(
+    name: str, corpus: Corpus, recipe_of: Callable[..., Recipe]
+) -> None:
+    recipe = recipe_of(name)
+    whole, pieces = start(recipe, corpus), start(recipe, corpus, 3)
+    ranks = [start(recipe, corpus, 4, World(rank, 2)) for rank in range(2)]
+    for step in range(5):
+        whole.step(step)
+        pieces.step(step)
+        for rank in ranks:
+            rank.gradients(step, rank.sequences)
+        total = torch.stack([rank.parameters.gradients for rank in ranks]).sum(0)
+        for rank in ranks:
+            rank.parameters.gradients.copy_(total)
+            rank.update(step)
+        for other in (pieces, *ranks):
+            difference = norm(other.parameters.values - whole.parameters.values)
+            assert difference < 1e-5 * norm(whole.parameters.values)
+    assert torch.equal(ranks[0].parameters.values, ranks[1].parameters.values)
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"), list(zip(CHANGES, cycle(("bfloat16", "float16")), strict=False))
+)
+def test_half_precision_trains_and_is_near_float32(
+    name: str, precision: str, corpus: Corpus, recipe_of: Callable[..., Recipe]
+) -> None:
+    recipe = recipe_of(name)
+    train = recipe.train.model_copy(update={"precision": precision})
+    exact, rounded = (
+        start(recipe, corpus),
+        start(recipe.model_copy(update={"train": train}), corpus),
+    )
+    for step in range(2):
+        near, loss = rounded.step(step), exact.step(step).loss
+        assert float(near.loss) == pytest.approx(float(loss), rel=0.02)
+        assert not near.skipped
