@@ -130,6 +130,11 @@ class Recipe(SeedlessRecipe):
                 f"schedule.cooldown = {self.schedule.cooldown:g} of {counted(self.steps, 'step')} rounds to "
                 f"no step at all; use at least {1 / self.steps:.2g}, or another schedule.kind"
             )
+        if self.model.tie_embeddings and self.optimizer.head_learning_rate is not None:
+            raise ValueError(
+                "optimizer.head_learning_rate has no effect with model.tie_embeddings = true, where the "
+                "head is the token embedding; set optimizer.embedding_learning_rate instead"
+            )
         if self.evaluation.chunk_tokens % self.model.context:
             nearest = max(1, round(self.evaluation.chunk_tokens / self.model.context))
             raise ValueError(

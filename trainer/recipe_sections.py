@@ -5,7 +5,9 @@ Quick to import: does not import torch.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -40,23 +42,82 @@ def refuse_idle(section: Config, circumstance: str, remedy: str, *fields: str) -
             raise ValueError(f"{field} has no effect {circumstance}; leave it out, or {remedy}")
 
 
-class OptimizerConfig(Config):
-    """AdamW (Loshchilov and Hutter 2019)."""
+ParameterKind = Literal["matrix", "embedding", "head", "scalar"]
+"""What a parameter is to an optimiser; biases, norms and single numbers are scalars."""
+PARAMETER_KINDS: tuple[ParameterKind, ...] = get_args(ParameterKind)
 
-    learning_rate: float = Field(default=4e-4, gt=0, le=1e3)
-    """The peak learning rate."""
+Rate = Annotated[float, Field(gt=0, le=1e3)]
+OwnRate = Annotated[Rate | None, NoneWord]
+
+
+class OptimizerConfig(Config):
+    """The optimiser; by default AdamW (Loshchilov and Hutter 2019)."""
+
+    kind: Literal["adamw", "muon", "lion", "sgd", "adafactor"] = "adamw"
+    """`adamw`; `muon` for hidden matrices and AdamW for the rest (Jordan et al. 2024); `lion` (Chen et
+    al. 2023); `sgd` with momentum; `adafactor` (Shazeer and Stern 2018)."""
+    learning_rate: Rate = 4e-4
+    """The peak learning rate; in Adafactor an upper bound of its relative step, 1 / sqrt(step)."""
+    embedding_learning_rate: OwnRate = None
+    """The peak for token and position embeddings; `none` for `learning_rate`."""
+    head_learning_rate: OwnRate = None
+    """The peak for the output projection; `none` for `learning_rate`."""
+    scalar_learning_rate: OwnRate = None
+    """The peak for biases, norms and single numbers; `none` for `learning_rate`."""
     weight_decay: float = Field(default=0.1, ge=0, le=1e3)
     """Decoupled weight decay, multiplied by the learning rate at each step."""
     decay: Literal["all", "matrices"] = "all"
     """Parameters that decay: `all`, or only `matrices` (two or more dimensions)."""
+    cautious_decay: bool = False
+    """If true, a number decays only where its update does not point away from zero (Chen et al. 2025)."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
-    """Decay of the running mean of gradients."""
+    """Decay of the running mean of gradients, in AdamW and Lion."""
     beta2: float = Field(default=0.999, ge=0, lt=1)
-    """Decay of the running mean of squared gradients."""
+    """Decay of the running mean of squared gradients in AdamW, of gradients in Lion (there often 0.99)."""
     epsilon: float = Field(default=1e-8, gt=0)
-    """Added to the denominator of the update."""
+    """Added to the denominator of AdamW's update."""
+    momentum: float = Field(default=0.95, ge=0, lt=1)
+    """The momentum of Muon (Nesterov's) and SGD (heavy ball)."""
+    muon_scale: Literal["match_rms_adamw", "original"] = "match_rms_adamw"
+    """The size of Muon's update: as large as AdamW's, so that its learning rate and decay fit (Liu et al.
+    2025); or sqrt(max(1, rows / columns)) times an orthogonal matrix."""
     clip_norm: Annotated[Annotated[float, Field(gt=0)] | None, NoneWord] = None
     """Maximum norm of the whole gradient, which is clipped to it; `none` for no clipping."""
+
+    @model_validator(mode="after")
+    def _every_field_has_an_effect(self) -> OptimizerConfig:
+        for field, kinds in _USED_BY.items():
+            if self.kind not in kinds:
+                remedy = f"set kind = {' or '.join(map(json.dumps, kinds))}"
+                refuse_idle(self, f'with kind = "{self.kind}"', remedy, field)
+        if self.weight_decay == 0:
+            refuse_idle(self, "without weight decay", "set weight_decay above 0", "cautious_decay")
+        return self
+
+    def learning_rate_of(self, kind: ParameterKind) -> float:
+        """The peak learning rate of one kind of parameters."""
+        own = {
+            "embedding": self.embedding_learning_rate,
+            "head": self.head_learning_rate,
+            "scalar": self.scalar_learning_rate,
+        }.get(kind)
+        return self.learning_rate if own is None else own
+
+    @property
+    def tells_kinds_apart(self) -> bool:
+        """True if some kinds of parameters are updated unlike others, apart from their decay."""
+        rates = {self.learning_rate_of(kind) for kind in PARAMETER_KINDS}
+        return self.kind == "muon" or len(rates) > 1
+
+
+_USED_BY: Mapping[str, tuple[str, ...]] = {
+    "beta1": ("adamw", "lion", "muon"),
+    "beta2": ("adamw", "lion", "muon"),
+    "epsilon": ("adamw", "muon"),
+    "momentum": ("muon", "sgd"),
+    "muon_scale": ("muon",),
+}
+"""Fields that only some kinds of optimiser have, and these."""
 
 
 class ScheduleConfig(Config):

@@ -29,7 +29,7 @@ _CURVE = "every run stores its training curve; `sweep show` and `sweep log` show
 _DEVICE = "runs use this machine's GPUs, or its cores; CUDA_VISIBLE_DEVICES and --slots limit them"
 _ACCUMULATION = "train.batch_size is the whole batch of a step, and jobs.micro_batch splits it"
 _METRIC = "runs are judged by their test loss, and those of a script by a metric that [metrics.NAME] declares"
-_ADAMW = "the optimiser is AdamW"
+_OPTIMISER = "optimizer.kind chooses the optimiser, which has no such setting"
 _LABELS = "a study is found by its name, and says what it is for in 'question'"
 _SPACE = (
     "there is no search space: each value to try is an intervention, such as "
@@ -43,10 +43,17 @@ _ARCHITECTURE = (
 _FIELDS: Mapping[Meaning, str] = {
     Meaning("optimizer.learning_rate"): (
         "lr max_lr peak_lr base_lr init_lr initial_lr peak_learning_rate max_learning_rate "
-        "learning_rates matrix_lr step_size"
+        "learning_rates matrix_lr step_size muon_lr"
     ),
+    Meaning("optimizer.kind", "'adamw', 'muon', 'lion', 'sgd' or 'adafactor'"): (
+        "optimizer_type optimizer_name optimizer_kind optim"
+    ),
+    Meaning("optimizer.embedding_learning_rate"): "embedding_lr embed_lr wte_lr",
+    Meaning("optimizer.head_learning_rate"): "head_lr unembedding_lr lm_head_lr",
+    Meaning("optimizer.scalar_learning_rate"): "scalar_lr",
+    Meaning("optimizer.momentum"): "muon_momentum sgd_momentum",
     Meaning("optimizer.weight_decay"): "wd decay_rate l2 l2_reg adam_weight_decay",
-    Meaning("optimizer.beta1"): "adam_beta1 b1 momentum",
+    Meaning("optimizer.beta1"): "adam_beta1 b1",
     Meaning("optimizer.beta2"): "adam_beta2 b2",
     Meaning("optimizer.beta1", "and 'optimizer.beta2'"): "betas adam_betas",
     Meaning("optimizer.epsilon"): "eps adam_eps adam_epsilon",
@@ -207,7 +214,7 @@ _NO_FIELDS: Mapping[str, str] = {
         "accumulate_grad_batches accumulation_steps accum_steps grad_acc_steps"
     ),
     _METRIC: "metric metrics maximize minimize goal objective direction metric_name higher_is_better",
-    _ADAMW: "optimizer_type optimizer_name fused nesterov muon amsgrad optimizer_kind",
+    _OPTIMISER: "fused nesterov amsgrad",
     _LABELS: "tags tag labels group author job_type owner",
     _SPACE: "sweep grid search parameters method search_space param_grid space values_to_try",
     _ARCHITECTURE: (

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from model.dropout import DropoutStream
-from tests.trainer.reference import Masks, adamw, copy_of, mean_cross_entropy
+from tests.trainer.plain_optimizers import make_update
+from tests.trainer.reference import Masks, copy_of, mean_cross_entropy
 from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe
 from trainer.training.batches import Batches
@@ -25,21 +26,18 @@ class PlainTrainer:
         self.model = copy_of(product, recipe, torch.float32)
         self.batches = Batches(recipe, corpus.train)
         self.masks = Masks(DropoutStream(recipe.seeds.dropout), recipe.model.dropout)
-        self.optimizer = adamw(self.model, recipe.optimizer)
+        self.update = make_update(self.model, recipe.optimizer)
 
     def step(self, step: int) -> float:
         """Take one step; the loss before it."""
         inputs, targets = self.batches.read(step)
         self.masks.stream.seek(step, first_sequence=0)
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         loss = mean_cross_entropy(self.model(inputs, self.masks), targets)
         loss.backward()  # type: ignore[no-untyped-call]
         largest = self.recipe.optimizer.clip_norm
         nn.utils.clip_grad_norm_(self.model.parameters(), largest or math.inf)
-        factor = rate_factor(self.recipe, step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.optimizer.learning_rate * factor
-        self.optimizer.step()
+        self.update(rate_factor(self.recipe, step))
         return float(loss.detach())
 
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from model.gpt import GPT
+from trainer.recipe import Recipe
 from trainer.recipe_sections import OptimizerConfig
+from trainer.training.methods import METHODS, Muon
 from trainer.training.optimizer import FIRST_SCALE, Optimizer
-from trainer.training.parameters import ALIGNMENT, FlatParameters
+from trainer.training.parameters import ALIGNMENT, FlatParameters, parameter_kind
 
 
 class Toy(nn.Module):
@@ -25,7 +29,7 @@ class Toy(nn.Module):
 
 def make(scaled: bool = False, **config: object) -> tuple[FlatParameters, Optimizer]:
     settings = OptimizerConfig.model_validate(config)
-    parameters = FlatParameters(Toy(), settings.decay)
+    parameters = FlatParameters(Toy(), settings.decay, by_kind=settings.tells_kinds_apart)
     return parameters, Optimizer(parameters, settings, scaled=scaled)
 
 
@@ -103,8 +107,9 @@ def test_ten_steps_are_those_of_torchs_clipping_and_plain_adamw(
         torch.testing.assert_close(parameter, named[name], rtol=1e-5, atol=1e-6)
 
 
-def test_the_padding_between_parameters_stays_zero() -> None:
-    parameters, optimizer = make(weight_decay=0.5)
+@pytest.mark.parametrize("kind", METHODS)
+def test_the_padding_between_parameters_stays_zero(kind: str) -> None:
+    parameters, optimizer = make(weight_decay=0.5, kind=kind)
     for step in range(3):
         fill(parameters, step)
         optimizer.step(0.1)
@@ -118,14 +123,17 @@ def test_the_padding_between_parameters_stays_zero() -> None:
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("largest", [None, 1.0])
+@pytest.mark.parametrize("bad_step", [0, 1])
+@pytest.mark.parametrize("kind", METHODS)
 def test_a_gradient_that_is_not_finite_changes_nothing_and_is_counted(
-    scaled: bool, bad: float, largest: float | None
+    scaled: bool, bad: float, largest: float | None, bad_step: int, kind: str
 ) -> None:
-    parameters, optimizer = make(scaled, clip_norm=largest)
-    twin_parameters, twin = make(scaled, clip_norm=largest)
+    config = {"clip_norm": largest, "kind": kind, "cautious_decay": largest is None}
+    parameters, optimizer = make(scaled, **config)
+    twin_parameters, twin = make(scaled, **config)
     for step in range(3):
         fill(parameters, step, float(optimizer.scale))
-        if step == 1:
+        if step == bad_step:
             parameters.gradients[2] = bad
             before = parameters.values.clone()
             assert optimizer.step(0.1).skipped == 1
@@ -146,12 +154,14 @@ def test_an_overflow_halves_the_scale_of_the_loss() -> None:
     assert float(optimizer.scale) == FIRST_SCALE / 2
 
 
-def test_a_continued_optimizer_takes_the_same_steps_to_the_last_bit() -> None:
-    parameters, optimizer = make(scaled=True, clip_norm=1.0, decay="matrices")
+@pytest.mark.parametrize("kind", METHODS)
+def test_a_continued_optimizer_takes_the_same_steps_to_the_last_bit(kind: str) -> None:
+    config = {"clip_norm": 1.0, "decay": "matrices", "kind": kind}
+    parameters, optimizer = make(scaled=True, **config)
     for step in range(4):
         fill(parameters, step, float(optimizer.scale))
         optimizer.step(0.1)
-    continued_parameters, continued = make(scaled=True, clip_norm=1.0, decay="matrices")
+    continued_parameters, continued = make(scaled=True, **config)
     continued_parameters.values.copy_(parameters.values)
     continued.load_state({name: tensor.clone() for name, tensor in optimizer.state().items()})
     for step in range(4, 8):
@@ -161,10 +171,44 @@ def test_a_continued_optimizer_takes_the_same_steps_to_the_last_bit() -> None:
     assert torch.equal(parameters.values, continued_parameters.values)
 
 
+def test_every_method_is_a_choice_of_the_recipe_and_the_other_way_round() -> None:
+    assert set(METHODS) == set(get_args(OptimizerConfig.model_fields["kind"].annotation))
+
+
 def test_adamw_gets_the_settings_of_the_recipe() -> None:
     _, optimizer = make(beta1=0.8, beta2=0.95, epsilon=1e-6, weight_decay=0.3, decay="matrices")
     settings = [
         (group["betas"], group["eps"], group["weight_decay"])
-        for group in optimizer._adamw.param_groups
+        for group in optimizer._optimizers[0].param_groups
     ]
     assert settings == [((0.8, 0.95), 1e-6, 0.3), ((0.8, 0.95), 1e-6, 0.0)]
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (48, 16), (16, 64)])
+def test_muon_moves_like_torchs_but_for_the_rounding_of_bfloat16(shape: tuple[int, int]) -> None:
+    torchs = nn.Parameter(torch.randn(shape, generator=torch.Generator().manual_seed(1)))
+    ours = nn.Parameter(torchs.detach().clone())
+    before = torchs.detach().clone()
+    settings = {"weight_decay": 0.1, "adjust_lr_fn": "original"}
+    theirs = torch.optim.Muon([torchs], lr=0.1, momentum=0.9, **settings)
+    muon = Muon([{"params": [ours], "weight_decay": 0.1}], 0.9, "original")
+    muon.found_inf = torch.tensor(0.0)
+    muon.param_groups[0]["lr"] = 0.1
+    for step in range(3):
+        torchs.grad = torch.randn(shape, generator=torch.Generator().manual_seed(step))
+        ours.grad = torchs.grad.clone()
+        theirs.step()
+        muon.step()
+    moved, apart = (torchs - before).detach().norm(), (ours - torchs).detach().norm()
+    assert float(apart) < 0.02 * float(moved)
+
+
+def test_the_kinds_of_parameters_are_told_apart_in_the_model(recipe: Recipe) -> None:
+    model = GPT(recipe.model, 257)
+    kinds = {name: parameter_kind(model, name) for name, _ in model.named_parameters()}
+    assert {kinds[name] for name in kinds if "embedding" in name} == {"embedding"}
+    assert kinds["head.weight"] == "head"
+    assert {kinds[name] for name in kinds if name.endswith("bias") or "norm" in name} == {"scalar"}
+    hidden = {name for name, kind in kinds.items() if kind == "matrix"}
+    assert {name.rpartition(".")[2] for name in hidden} == {"weight"}
+    assert len(hidden) == 4 * recipe.model.layers

@@ -38,12 +38,19 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "tie_embeddings": False,
         },
         "optimizer": {
+            "kind": "adamw",
             "learning_rate": 0.0004,
+            "embedding_learning_rate": None,
+            "head_learning_rate": None,
+            "scalar_learning_rate": None,
             "weight_decay": 0.1,
             "decay": "all",
+            "cautious_decay": False,
             "beta1": 0.9,
             "beta2": 0.999,
             "epsilon": 1e-8,
+            "momentum": 0.95,
+            "muon_scale": "match_rms_adamw",
             "clip_norm": None,
         },
         "schedule": {
@@ -191,6 +198,22 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {"schedule": {"final_factor": 0.2}},
         'final_factor has no effect with kind = "constant"; leave it out, or set kind = "cosine"',
+    ),
+    (
+        {"optimizer": {"kind": "sgd", "beta2": 0.95}},
+        'beta2 has no effect with kind = "sgd"; leave it out, or set kind = "adamw" or "lion" or "muon"',
+    ),
+    (
+        {"optimizer": {"momentum": 0.9}},
+        'momentum has no effect with kind = "adamw"; leave it out, or set kind = "muon" or "sgd"',
+    ),
+    (
+        {"optimizer": {"cautious_decay": True, "weight_decay": 0.0}},
+        "cautious_decay has no effect without weight decay; leave it out, or set weight_decay above 0",
+    ),
+    (
+        {"optimizer": {"head_learning_rate": 1e-3}, "model": {"tie_embeddings": True}},
+        "optimizer.head_learning_rate has no effect with model.tie_embeddings = true",
     ),
     (
         {"schedule": {"kind": "cosine", "cooldown": 0.3}},

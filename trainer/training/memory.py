@@ -16,8 +16,8 @@ from trainer.recipe import Recipe, vocabulary_size
 from trainer.sharing import gpu_share, memory_limit
 from trainer.training.provenance import device_name
 
-BYTES_PER_PARAMETER = 16
-"""Bytes per parameter: its value, gradient and AdamW's two moments, each in float32."""
+MOMENTS = {"adamw": 2, "muon": 2, "lion": 1, "sgd": 1, "adafactor": 0}
+"""Numbers per parameter that an optimiser keeps; at most, for Muon, whose matrices have one."""
 CPU_MEMORY_SHARE = 0.8
 """Share of the free RAM that a run may use on a CPU; a run that uses all of it is OOM-killed."""
 
@@ -78,10 +78,23 @@ def _cgroup_free() -> list[int]:
     return []
 
 
+def kept_numbers(recipe: Recipe) -> int:
+    """Numbers per parameter beside value and gradient: moments, and the copy of a cautious decay."""
+    return MOMENTS[recipe.optimizer.kind] + int(recipe.optimizer.cautious_decay)
+
+
+def bytes_per_parameter(recipe: Recipe) -> int:
+    """Bytes per parameter for its value, its gradient and the numbers kept beside them, in float32."""
+    return 4 * (2 + kept_numbers(recipe))
+
+
+def _parameters(recipe: Recipe) -> int:
+    return parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
+
+
 def fixed_bytes(recipe: Recipe) -> int:
     """Bytes for parameters, gradients and the optimiser's moments."""
-    count = parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
-    return BYTES_PER_PARAMETER * count
+    return bytes_per_parameter(recipe) * _parameters(recipe)
 
 
 def bytes_per_sequence(recipe: Recipe, device: torch.device) -> int:
@@ -104,10 +117,9 @@ def check_fits(recipe: Recipe, device: torch.device, free: int | None) -> None:
     fixed, sequence = fixed_bytes(recipe), bytes_per_sequence(recipe, device)
     if free is None or fixed + sequence <= free:
         return
-    count = fixed // BYTES_PER_PARAMETER
     raise ExecutionSettingError(
-        f"the recipe does not fit {device_name(device)}: {count:,} parameters x "
-        f"{BYTES_PER_PARAMETER} bytes (value, gradient, two moments) = {_gigabytes(fixed)}, and "
+        f"the recipe does not fit {device_name(device)}: {_parameters(recipe):,} parameters x "
+        f"{bytes_per_parameter(recipe)} bytes ({_kept(recipe)}) = {_gigabytes(fixed)}, and "
         f"{_gigabytes(sequence)} for one sequence of {recipe.model.context} tokens, but "
         f"{_gigabytes(free)} are free; use a smaller model.width, model.layers or model.context, "
         "or another device"
@@ -118,11 +130,19 @@ def out_of_memory_error(recipe: Recipe, device: torch.device, tried: str) -> Dev
     """The error for a device that ran out of memory although `check_fits` passed."""
     fixed = fixed_bytes(recipe)
     return DeviceMemoryError(
-        f"out of memory on {device_name(device)} {tried}: {fixed // BYTES_PER_PARAMETER:,} "
-        f"parameters x {BYTES_PER_PARAMETER} bytes = {_gigabytes(fixed)}, and about "
+        f"out of memory on {device_name(device)} {tried}: {_parameters(recipe):,} "
+        f"parameters x {bytes_per_parameter(recipe)} bytes = {_gigabytes(fixed)}, and about "
         f"{_gigabytes(bytes_per_sequence(recipe, device))} for each sequence; set a smaller "
         "jobs.micro_batch, use a smaller model, or end other programs that use the device"
     )
+
+
+def _kept(recipe: Recipe) -> str:
+    """What is kept of each parameter, in words."""
+    moments = MOMENTS[recipe.optimizer.kind]
+    words = {0: [], 1: ["one moment"], 2: ["two moments"]}[moments]
+    words += ["a copy"] if recipe.optimizer.cautious_decay else []
+    return ", ".join(["value", "gradient", *words])
 
 
 def _gigabytes(count: int) -> str:
@@ -168,7 +188,7 @@ class MicroBatches:
         return size
 
     def _key(self, recipe: Recipe, device: torch.device, most: int) -> str:
-        shape = {
+        shape: dict[str, object] = {
             "sequences": most,
             "model": recipe.model.model_dump(mode="json"),
             "vocabulary": vocabulary_size(recipe.data.tokenizer),
@@ -177,6 +197,8 @@ class MicroBatches:
                 torch.cuda.get_device_properties(device).total_memory, gpu_share()
             ),
         }
+        if kept_numbers(recipe) != MOMENTS["adamw"]:
+            shape["kept"] = kept_numbers(recipe)
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
         return f"{device_name(device)} {digest[:16]}"
 

@@ -1,13 +1,14 @@
-"""AdamW on all parameters at once, with clipping; skips steps without waiting for the device."""
+"""One step of the optimiser, with clipping; a gradient that is not finite changes nothing."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainer.recipe_sections import OptimizerConfig
+from trainer.training.methods import METHODS, SKIPS_ON_DEVICE, relative_rate, vectors_of
 from trainer.training.parameters import FlatParameters
 
 FIRST_SCALE = 65_536.0
@@ -28,28 +29,19 @@ class StepReport(NamedTuple):
 
 
 class Optimizer:
-    """A fused AdamW (Loshchilov and Hutter 2019) that never makes the host wait."""
+    """The optimiser of a run: clipping, an update of all parameters, weight decay.
+
+    With the methods in `SKIPS_ON_DEVICE` it never makes the host wait for the device; with the others
+    the host waits once a step, to see if the gradient is finite.
+    """
 
     def __init__(
         self, parameters: FlatParameters, config: OptimizerConfig, *, scaled: bool = False
     ) -> None:
         self._parameters = parameters
-        self._clip_norm = config.clip_norm
-        split = parameters.decaying
-        halves = [
-            (slice(0, split), config.weight_decay),
-            (slice(split, None), config.weight_decay if config.decay == "all" else 0.0),
-        ]
-        groups = [
-            {"params": [self._vector(place)], "weight_decay": decay} for place, decay in halves
-        ]
-        self._adamw = torch.optim.AdamW(
-            [group for group in groups if group["params"][0].numel()],  # type: ignore[index]
-            lr=config.learning_rate,
-            betas=(config.beta1, config.beta2),
-            eps=config.epsilon,
-            fused=True,
-        )
+        self._config = config
+        self._optimizers = METHODS[config.kind](parameters, config)
+        self._waits = not all(isinstance(each, SKIPS_ON_DEVICE) for each in self._optimizers)
         device = parameters.values.device
         self.scale = torch.tensor(FIRST_SCALE if scaled else 1.0, device=device)
         """Factor for the loss before its gradient is computed."""
@@ -57,11 +49,6 @@ class Optimizer:
         """Learning rate of the latest step."""
         self._scaled = scaled
         self._growth = torch.zeros((), dtype=torch.int32, device=device)
-
-    def _vector(self, place: slice) -> nn.Parameter:
-        vector = nn.Parameter(self._parameters.values[place])
-        vector.grad = self._parameters.gradients[place]
-        return vector
 
     def step(self, learning_rate: float) -> StepReport:
         """Update the parameters, unless a gradient is not finite."""
@@ -72,28 +59,49 @@ class Optimizer:
         skipped = torch.isfinite(norm).logical_not().float()
         clipped = self._clip(norm)
         self.learning_rate = learning_rate
-        for group in self._adamw.param_groups:
-            group["lr"] = learning_rate
-        # torch's fused optimisers change nothing if this is 1.
-        self._adamw.found_inf = skipped  # type: ignore[attr-defined]
-        self._adamw.step()
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * group["rate"]
+        if not (self._waits and skipped):
+            self._update(skipped)
         if self._scaled:
             torch._amp_update_scale_(self.scale, self._growth, skipped, 2.0, 0.5, GROWTH_INTERVAL)
         return StepReport(norm, clipped, skipped)
 
+    def _update(self, skipped: Tensor) -> None:
+        before = self._parameters.values.clone() if self._config.cautious_decay else None
+        for optimizer in self._optimizers:
+            if isinstance(optimizer, SKIPS_ON_DEVICE):  # they change nothing if this is 1
+                optimizer.found_inf = skipped  # type: ignore[union-attr]
+            optimizer.step()
+        if before is not None:
+            self._decay_cautiously(before, 1 - skipped)
+
+    def _decay_cautiously(self, before: Tensor, kept: Tensor) -> None:
+        """Decay numbers whose update did not point away from zero (Chen et al. 2025, algorithm 1).
+
+        The update is read off the parameters: where it is lost in rounding, it counts as zero.
+        """
+        for group in self._parameters.groups:
+            if group.decays:
+                old, new = before[group.place], self._parameters.values[group.place]
+                rate = self.learning_rate * relative_rate(self._config, group.kind)
+                aligned = (old - new).mul_(old) >= 0
+                new.sub_(old.mul_(aligned).mul_(kept * (rate * self._config.weight_decay)))
+
     def _clip(self, norm: Tensor) -> Tensor:
         """Clip the gradient like torch's clip_grad_norm_; returns 1 if it was clipped, else 0."""
-        if self._clip_norm is None:
+        if self._config.clip_norm is None:
             return torch.zeros_like(norm)
-        factor = self._clip_norm / (norm + 1e-6)
+        factor = self._config.clip_norm / (norm + 1e-6)
         self._parameters.gradients.mul_(factor.clamp(max=1.0))
         return (factor < 1).float()
 
     def state(self) -> dict[str, Tensor]:
         """All state that the next step needs, except parameters and gradients."""
         tensors = {"scale": self.scale, "growth": self._growth}
-        for index, vector in enumerate(self._vectors()):
-            for name, tensor in self._adamw.state[vector].items():
+        for index, (optimizer, vector) in enumerate(self._vectors()):
+            for name, tensor in optimizer.state[vector].items():
                 tensors[f"{index}.{name}"] = tensor
         return tensors
 
@@ -102,11 +110,12 @@ class Optimizer:
         device = self.scale.device
         self.scale.copy_(tensors["scale"])
         self._growth.copy_(tensors["growth"])
-        for index, vector in enumerate(self._vectors()):
+        for index, (optimizer, vector) in enumerate(self._vectors()):
             names = [name for name in tensors if name.startswith(f"{index}.")]
-            self._adamw.state[vector] = {
+            optimizer.state[vector] = {
                 name.partition(".")[2]: tensors[name].to(device) for name in names
             }
 
-    def _vectors(self) -> list[nn.Parameter]:
-        return [group["params"][0] for group in self._adamw.param_groups]
+    def _vectors(self) -> list[tuple[torch.optim.Optimizer, Tensor]]:
+        """Every tensor that is updated, with its optimiser."""
+        return [(each, vector) for each in self._optimizers for vector in vectors_of(each)]

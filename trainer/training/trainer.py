@@ -19,6 +19,7 @@ from trainer.training.memory import (
     check_fits,
     free_bytes,
     is_out_of_memory,
+    kept_numbers,
     out_of_memory_error,
 )
 from trainer.training.optimizer import Optimizer, StepReport
@@ -54,7 +55,9 @@ class Trainer:
         self.model.to(place.device)
         self.dropout.to(place.device)
         use_dropout(self.model, self.dropout)
-        self.parameters = FlatParameters(self.model, recipe.optimizer.decay)
+        self.parameters = FlatParameters(
+            self.model, recipe.optimizer.decay, by_kind=recipe.optimizer.tells_kinds_apart
+        )
         self.optimizer = Optimizer(
             self.parameters, recipe.optimizer, scaled=recipe.train.precision == "float16"
         )
@@ -147,7 +150,9 @@ class Trainer:
         self.micro_batch = size
         first = self.sequences.start
         # AdamW allocates its two moments at the first step, so reserve their memory here.
-        _moments = torch.empty(2, self.parameters.values.numel(), device=self.place.device)
+        _moments = torch.empty(
+            kept_numbers(self.recipe), self.parameters.values.numel(), device=self.place.device
+        )
         self.gradients(0, slice(first, first + size))
         self.parameters.gradients.zero_()
 
