@@ -130,6 +130,16 @@ class Recipe(SeedlessRecipe):
                 f"schedule.cooldown = {self.schedule.cooldown:g} of {counted(self.steps, 'step')} rounds to "
                 f"no step at all; use at least {1 / self.steps:.2g}, or another schedule.kind"
             )
+        if self.evaluation.average_last > 0 and self.averaged_steps == 0:
+            raise ValueError(
+                f"evaluation.average_last = {self.evaluation.average_last:g} of {counted(self.steps, 'step')} "
+                f"rounds to no step at all; use at least {1 / self.steps:.2g}, or 0 for the last weights"
+            )
+        if self.evaluation.average_last > 0 and self.train.ema is not None:
+            raise ValueError(
+                "train.ema and evaluation.average_last are two averages of the weights, and one is "
+                'evaluated; set train.ema = "none" or evaluation.average_last = 0'
+            )
         if self.model.tie_embeddings and self.optimizer.head_learning_rate is not None:
             raise ValueError(
                 "optimizer.head_learning_rate has no effect with model.tie_embeddings = true, where the "
@@ -168,6 +178,11 @@ class Recipe(SeedlessRecipe):
     def cooldown_steps(self) -> int:
         """Number of steps at the end of a wsd schedule over which the learning rate falls."""
         return min(round(self.schedule.cooldown * self.steps), self.steps - self.warmup_steps)
+
+    @property
+    def averaged_steps(self) -> int:
+        """Number of last steps whose weights are averaged for the evaluation."""
+        return round(self.evaluation.average_last * self.steps)
 
     @property
     def flops(self) -> float:

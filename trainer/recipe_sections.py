@@ -165,6 +165,9 @@ class TrainConfig(Config):
     """`float32`, `tf32` (matrix products in TensorFloat-32), or autocast of the forward pass."""
     initial_weights: Annotated[OneLine | None, NoneWord] = None
     """A folder with weights to start from: a GPT-2 from Hugging Face or a run; `none` for random ones."""
+    ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, NoneWord] = None
+    """Evaluate and keep the exponential moving average of the weights, with this decay per step, such as
+    0.999 (Polyak and Juditsky 1992); `none` for the weights after the last step."""
 
 
 class EvaluationConfig(Config):
@@ -176,3 +179,6 @@ class EvaluationConfig(Config):
     """Tokens per chunk: a multiple of `model.context`."""
     start_token: Annotated[int, Whole] = Field(default=0, ge=0, le=2**62)
     """The position in the test split at which the first chunk begins."""
+    average_last: float = Field(default=0.0, ge=0, le=1)
+    """Evaluate and keep the mean of the weights after each step of this last fraction of the steps, such
+    as 0.2 (latest weight averaging: Kaddour 2022); 0 for the weights after the last step."""

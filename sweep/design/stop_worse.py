@@ -22,12 +22,15 @@ OTHER_CURVE = (
     "train.tokens",
     "train.batch_size",
     "train.initial_weights",
+    "train.ema",
+    "evaluation.average_last",
     "data.",
     "model.context",
     "model.dropout",
 )
 """Beginnings of recipe fields after whose change a training loss at one step is another quantity:
-another schedule or budget, other text, or a loss with another dropout."""
+another schedule or budget, other text, a loss with another dropout, or not that of the weights that
+are evaluated."""
 
 
 def exempt_arms(plan: Plan) -> dict[str, str]:

@@ -41,7 +41,9 @@ class EvaluationSetup:
             "corpus": self.corpus_hash,
             "tokenizer": recipe.data.tokenizer,
             "context": recipe.model.context,
-            "evaluation": recipe.evaluation.model_dump(mode="json", exclude_defaults=True),
+            "evaluation": recipe.evaluation.model_dump(
+                mode="json", exclude_defaults=True, exclude={"average_last"}
+            ),
             "metric": METRIC_VERSION,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from model.dropout import DropoutStream
 from tests.trainer.plain_optimizers import make_update
@@ -27,6 +28,22 @@ class PlainTrainer:
         self.batches = Batches(recipe, corpus.train)
         self.masks = Masks(DropoutStream(recipe.seeds.dropout), recipe.model.dropout)
         self.update = make_update(self.model, recipe.optimizer)
+        self.history: list[Tensor] = []
+        """The weights after each step."""
+
+    def use_average(self) -> None:
+        """Replace the weights by the average of those after each step that the recipe asks for."""
+        steps = len(self.history)
+        shares = [float(step == steps - 1) for step in range(steps)]
+        if self.recipe.train.ema is not None:
+            shares = [self.recipe.train.ema ** (steps - 1 - step) for step in range(steps)]
+        if last := self.recipe.evaluation.average_last:
+            shares = [float(step >= steps - round(last * steps)) for step in range(steps)]
+        pairs = zip(shares, self.history, strict=True)
+        mean = sum((share * each.double() for share, each in pairs), torch.tensor(0.0)) / sum(
+            shares
+        )
+        vector_to_parameters(mean.float(), self.model.parameters())
 
     def step(self, step: int) -> float:
         """Take one step; the loss before it."""
@@ -38,6 +55,7 @@ class PlainTrainer:
         largest = self.recipe.optimizer.clip_norm
         nn.utils.clip_grad_norm_(self.model.parameters(), largest or math.inf)
         self.update(rate_factor(self.recipe, step))
+        self.history.append(parameters_to_vector(self.model.parameters()).detach().clone())
         return float(loss.detach())
 
 

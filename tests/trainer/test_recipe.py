@@ -66,8 +66,14 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "batch_size": 96,
             "precision": "float32",
             "initial_weights": None,
+            "ema": None,
         },
-        "evaluation": {"chunks": 3200, "chunk_tokens": 6144, "start_token": 0},
+        "evaluation": {
+            "chunks": 3200,
+            "chunk_tokens": 6144,
+            "start_token": 0,
+            "average_last": 0.0,
+        },
         "seeds": SEEDS,
     }
     assert make().fingerprint("a corpus") == (
@@ -214,6 +220,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {"optimizer": {"head_learning_rate": 1e-3}, "model": {"tie_embeddings": True}},
         "optimizer.head_learning_rate has no effect with model.tie_embeddings = true",
+    ),
+    (
+        {"train": {"ema": 0.99}, "evaluation": {"average_last": 0.5}},
+        "train.ema and evaluation.average_last are two averages of the weights, and one is evaluated",
+    ),
+    (
+        {"train": {"tokens": 2 * 98_304}, "evaluation": {"average_last": 0.1}},
+        "evaluation.average_last = 0.1 of 2 steps rounds to no step at all; use at least 0.5",
     ),
     (
         {"schedule": {"kind": "cosine", "cooldown": 0.3}},

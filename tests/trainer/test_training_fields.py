@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tests.trainer.plain_training import PlainTrainer
+from tests.trainer.reference import mean_cross_entropy
 from trainer.corpora.corpus import Corpus
 from trainer.execution import Execution
 from trainer.recipe import Recipe, SeedlessRecipe
@@ -74,6 +75,8 @@ CHANGES: dict[str, dict[str, Any]] = {
         "optimizer.clip_norm": 1.0,
     },
     "adafactor": {"optimizer.kind": "adafactor", "optimizer.learning_rate": 0.02},
+    "ema": {"train.ema": 0.9},
+    "average-last": {"evaluation.average_last": 0.4},
     "cosine": {"schedule.kind": "cosine", "schedule.warmup": 0.2, "schedule.warmup_factor": 0.1},
     "linear": {"schedule.kind": "linear", "schedule.final_factor": 0.0, "schedule.warmup": 0.1},
     "wsd": {"schedule.kind": "wsd", "schedule.cooldown": 0.5, "schedule.warmup": 0.1},
@@ -147,6 +150,12 @@ def test_fifty_steps_have_the_losses_of_a_plain_trainer(
     for step, (loss, expected) in enumerate(losses):
         assert loss == pytest.approx(expected, rel=1e-5), f"loss of step {step}"
     assert losses[-1][0] < losses[0][0], "it learns"
+    plain.use_average()
+    inputs, targets = product.batches.read(0)
+    with torch.no_grad(), product.final_weights():
+        logits = product.model.eval()(inputs)
+        expected = mean_cross_entropy(plain.model(inputs), targets)
+    torch.testing.assert_close(mean_cross_entropy(logits, targets), expected, rtol=1e-5, atol=0)
 
 
 @each_change

@@ -101,14 +101,14 @@ def train(
                 journal.flush()
                 writer.save(trainer)
                 journal.restart_clock()
-        outcome = _outcome(trainer, corpus, session)
+        with trainer.final_weights():
+            outcome = _outcome(trainer, corpus, session)
+            session.keep(trainer)
     except RunStoppedError:
         writer.save(trainer)
         raise
     except DivergedError as diverged:
         outcome = {"state": "diverged", "diverged_at": diverged.step, "cause": diverged.cause}
-    if outcome["state"] == "done":
-        session.keep(trainer)
     return _result(trainer, corpus, session, outcome)
 
 

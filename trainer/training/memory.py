@@ -15,6 +15,7 @@ from trainer.files import write_json
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.sharing import gpu_share, memory_limit
 from trainer.training.provenance import device_name
+from trainer.words import counted
 
 MOMENTS = {"adamw": 2, "muon": 2, "lion": 1, "sgd": 1, "adafactor": 0}
 """Numbers per parameter that an optimiser keeps; at most, for Muon, whose matrices have one."""
@@ -79,8 +80,14 @@ def _cgroup_free() -> list[int]:
 
 
 def kept_numbers(recipe: Recipe) -> int:
-    """Numbers per parameter beside value and gradient: moments, and the copy of a cautious decay."""
-    return MOMENTS[recipe.optimizer.kind] + int(recipe.optimizer.cautious_decay)
+    """Numbers per parameter beside value and gradient: moments, and copies of the values."""
+    return MOMENTS[recipe.optimizer.kind] + _copies(recipe)
+
+
+def _copies(recipe: Recipe) -> int:
+    """Copies of all values: one for a cautious decay, an average of the weights and one to swap it in."""
+    is_averaged = recipe.train.ema is not None or recipe.averaged_steps > 0
+    return max(2 * is_averaged, is_averaged + recipe.optimizer.cautious_decay)
 
 
 def bytes_per_parameter(recipe: Recipe) -> int:
@@ -141,8 +148,8 @@ def _kept(recipe: Recipe) -> str:
     """What is kept of each parameter, in words."""
     moments = MOMENTS[recipe.optimizer.kind]
     words = {0: [], 1: ["one moment"], 2: ["two moments"]}[moments]
-    words += ["a copy"] if recipe.optimizer.cautious_decay else []
-    return ", ".join(["value", "gradient", *words])
+    copies = [counted(_copies(recipe), "copy", "copies")] if _copies(recipe) else []
+    return ", ".join(["value", "gradient", *words, *copies])
 
 
 def _gigabytes(count: int) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -11,6 +14,7 @@ from model.init import initialise
 from trainer.corpora.corpus import Corpus
 from trainer.errors import DeviceMemoryError
 from trainer.recipe import Recipe, vocabulary_size
+from trainer.training.average import make_average
 from trainer.training.batches import Batches
 from trainer.training.compile import compile_model
 from trainer.training.journal import Progress, Step
@@ -61,6 +65,7 @@ class Trainer:
         self.optimizer = Optimizer(
             self.parameters, recipe.optimizer, scaled=recipe.train.precision == "float16"
         )
+        self.average = make_average(recipe, self.parameters.values)
         self._share = torch.tensor(1 / recipe.tokens_per_step, device=place.device)
         compile_model(self.model, recipe, place, self._note)
         self.micro_batch = self._choose_micro_batch()
@@ -75,7 +80,10 @@ class Trainer:
 
     def update(self, step: int) -> StepReport:
         """Update the parameters with the gradients of the whole batch of step `step`."""
-        return self.optimizer.step(learning_rate(self.recipe, step))
+        report = self.optimizer.step(learning_rate(self.recipe, step))
+        if self.average is not None:
+            self.average.update(self.parameters.values, step)
+        return report
 
     def _gradients_that_fit(self, step: int) -> Tensor:
         """Compute the gradients of a step; halves the micro-batch once if memory runs out."""
@@ -162,7 +170,21 @@ class Trainer:
 
     def state(self) -> dict[str, Tensor]:
         """All tensors that a checkpoint needs."""
-        return {"values": self.parameters.values} | self.optimizer.state()
+        average = {} if self.average is None else {"average": self.average.values}
+        return {"values": self.parameters.values} | average | self.optimizer.state()
+
+    @contextlib.contextmanager
+    def final_weights(self) -> Iterator[None]:
+        """Let the model have the weights to evaluate and keep: the average, if the recipe asks for one."""
+        if self.average is None:
+            yield
+            return
+        last = self.parameters.values.clone()
+        self.parameters.values.copy_(self.average.values)
+        try:
+            yield
+        finally:
+            self.parameters.values.copy_(last)
 
     def load_initial_weights(self, weights: Pretrained) -> None:
         """Replace the random weights. Requires `Pretrained.check_fits`; raises WeightsError."""
@@ -174,6 +196,8 @@ class Trainer:
         """Continue from what `state` returned."""
         rest = dict(tensors)
         self.parameters.values.copy_(rest.pop("values"))
+        if self.average is not None:
+            self.average.values.copy_(rest.pop("average"))
         self.optimizer.load_state(rest)
 
 
