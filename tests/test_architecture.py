@@ -63,7 +63,7 @@ ROOMS = {
     "trainer": [
         *("tools", "processes", "scripts", "training", "weights", "rundir", "corpora", "sources"),
         *("recipe_forms", "execution", "sharing", "tokens", "recipe", "recipe_sections"),
-        *("tokenizer_names", "words", "files", "errors"),
+        *("ramps", "tokenizer_names", "words", "files", "errors"),
     ],
 }
 """Folders and single modules from top to bottom: each imports only what stands below it."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from model.config import Config, Count, ModelConfig, Whole, parameter_count
+from trainer.ramps import first_sequences, growing_batches
 from trainer.recipe_sections import (
     EvaluationConfig,
     NoneWord,
@@ -130,6 +131,12 @@ class Recipe(SeedlessRecipe):
                 f"schedule.cooldown = {self.schedule.cooldown:g} of {counted(self.steps, 'step')} rounds to "
                 f"no step at all; use at least {1 / self.steps:.2g}, or another schedule.kind"
             )
+        if self._ramp and min(self._ramp) == self.train.batch_size:
+            raise ValueError(
+                f"schedule.batch_warmup has no effect: {self.schedule.batch_warmup_factor:g} of "
+                f"train.batch_size = {self.train.batch_size} rounds to the whole batch; leave it out, or "
+                "use larger batches or a smaller schedule.batch_warmup_factor"
+            )
         if self.evaluation.average_last > 0 and self.averaged_steps == 0:
             raise ValueError(
                 f"evaluation.average_last = {self.evaluation.average_last:g} of {counted(self.steps, 'step')} "
@@ -161,8 +168,37 @@ class Recipe(SeedlessRecipe):
 
     @property
     def steps(self) -> int:
-        """Whole optimiser steps that the token budget allows."""
-        return self.train.tokens // self.tokens_per_step
+        """Optimiser steps: as many whole batches as the token budget allows, or more that are smaller."""
+        whole = (self._sequences - sum(self._ramp)) // self.train.batch_size
+        return len(self._ramp) + whole
+
+    @property
+    def _sequences(self) -> int:
+        """Sequences of training text."""
+        return self.train.tokens // self.tokens_per_step * self.train.batch_size
+
+    @property
+    def _ramp(self) -> tuple[int, ...]:
+        """Sequences in each of the first steps, before batches are whole."""
+        schedule = self.schedule
+        if schedule.batch_warmup == 0:
+            return ()
+        share, factor = schedule.batch_warmup, schedule.batch_warmup_factor
+        return growing_batches(self.train.batch_size, self._sequences, share, factor)
+
+    def batch_size_at(self, step: int) -> int:
+        """Sequences in the batch of a step (from 0)."""
+        return self._ramp[step] if step < len(self._ramp) else self.train.batch_size
+
+    def sequences_until(self, steps: int) -> int:
+        """Sequences that the first `steps` steps read."""
+        until = first_sequences(self._ramp)
+        whole = max(0, steps - len(self._ramp))
+        return until[min(steps, len(self._ramp))] + whole * self.train.batch_size
+
+    def tokens_until(self, steps: int) -> int:
+        """Tokens that the first `steps` steps train on."""
+        return self.sequences_until(steps) * self.model.context
 
     @property
     def steps_per_point(self) -> int:
@@ -197,7 +233,7 @@ class Recipe(SeedlessRecipe):
             - (vocabulary * (0 if shape.tie_embeddings else 1) + shape.context) * shape.width
         )
         per_token = 6 * in_products + 6 * shape.layers * shape.width * shape.context
-        return float(per_token) * self.steps * self.tokens_per_step
+        return float(per_token) * self._sequences * self.model.context
 
     def canonical(self) -> str:
         """JSON of the fields that differ from their defaults: a new field changes no old recipe."""

@@ -137,8 +137,17 @@ class ScheduleConfig(Config):
     cooldown_shape: Literal["linear", "1-sqrt"] = "linear"
     """How the rate falls in a wsd schedule: along a line, or as 1 - sqrt(x) (Hägele et al. 2024)."""
 
+    batch_warmup: float = Field(default=0.0, ge=0, lt=1)
+    """Fraction of the tokens over which the batch grows linearly to `train.batch_size`, in more and
+    smaller steps on the same text (Brown et al. 2020)."""
+    batch_warmup_factor: float = Field(default=0.125, gt=0, lt=1)
+    """The first batch, as a factor of `train.batch_size`."""
+
     @model_validator(mode="after")
     def _every_field_has_an_effect(self) -> ScheduleConfig:
+        if self.batch_warmup == 0:
+            remedy = "set batch_warmup above 0"
+            refuse_idle(self, "without a batch warm-up", remedy, "batch_warmup_factor")
         if self.kind == "constant":
             refuse_idle(self, 'with kind = "constant"', 'set kind = "cosine"', "final_factor")
         if self.kind != "wsd":

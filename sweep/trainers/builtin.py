@@ -95,7 +95,7 @@ def recipe_of(spec: RunSpec) -> Recipe:
 
 def expected_cost(recipe: Recipe) -> Cost:
     """Return cost and size of training a recipe and evaluating it once."""
-    trained = recipe.steps * recipe.tokens_per_step
+    trained = recipe.tokens_until(recipe.steps)
     scored = recipe.evaluation.chunks * recipe.evaluation.chunk_tokens
     return Cost(
         flops=recipe.flops,

@@ -166,7 +166,8 @@ def test_every_name_of_another_tool_means_a_field_that_exists_or_says_why_there_
             "schedule.zzz",
             (
                 "; the fields of 'schedule' are schedule.kind, schedule.warmup, "
-                "schedule.warmup_factor, schedule.final_factor, schedule.cooldown, schedule.cooldown_shape"
+                "schedule.warmup_factor, schedule.final_factor, schedule.cooldown, schedule.cooldown_shape, "
+                "schedule.batch_warmup, schedule.batch_warmup_factor"
             ),
         ),
         ("zzz", "; docs/recipe.md lists them"),

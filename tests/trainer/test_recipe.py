@@ -60,6 +60,8 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "final_factor": 0.1,
             "cooldown": 0.2,
             "cooldown_shape": "linear",
+            "batch_warmup": 0.0,
+            "batch_warmup_factor": 0.125,
         },
         "train": {
             "tokens": 3_260_252_160,
@@ -228,6 +230,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {"train": {"tokens": 2 * 98_304}, "evaluation": {"average_last": 0.1}},
         "evaluation.average_last = 0.1 of 2 steps rounds to no step at all; use at least 0.5",
+    ),
+    (
+        {"schedule": {"batch_warmup_factor": 0.5}},
+        "batch_warmup_factor has no effect without a batch warm-up; leave it out, or set batch_warmup",
+    ),
+    (
+        {"schedule": {"batch_warmup": 0.5}, "train": {"batch_size": 1}},
+        "schedule.batch_warmup has no effect: 0.125 of train.batch_size = 1 rounds to the whole batch",
     ),
     (
         {"schedule": {"kind": "cosine", "cooldown": 0.3}},

@@ -75,6 +75,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "optimizer.clip_norm": 1.0,
     },
     "adafactor": {"optimizer.kind": "adafactor", "optimizer.learning_rate": 0.02},
+    "batch-warmup": {"schedule.batch_warmup": 0.5, "schedule.batch_warmup_factor": 0.25},
     "ema": {"train.ema": 0.9},
     "average-last": {"evaluation.average_last": 0.4},
     "cosine": {"schedule.kind": "cosine", "schedule.warmup": 0.2, "schedule.warmup_factor": 0.1},
@@ -98,6 +99,8 @@ ELSEWHERE = {
     "evaluation.start_token": "test_evaluate.py",
 }
 """Fields that change no step of the optimiser, and the file that tests them."""
+OTHER_BATCHES = {"batch-warmup"}
+"""Changes that cut the same text into other steps: `test_ramps.py`."""
 SECTIONS = ("optimizer", "schedule", "train", "evaluation")
 
 each_change = pytest.mark.parametrize("name", CHANGES)
@@ -168,10 +171,11 @@ def test_a_change_leaves_initial_weights_text_and_masks_as_they_are(
     )
     for field, value in plain.model.named_parameters():
         assert torch.equal(value, changed.model.get_parameter(field)), field
-    assert torch.equal(plain.step(0).loss, changed.step(0).loss)
+    if name not in OTHER_BATCHES:
+        assert torch.equal(plain.step(0).loss, changed.step(0).loss)
+        assert torch.equal(*(each.batches.read(3)[0] for each in (plain, changed)))
     for trainer in (plain, changed):
         trainer.dropout.seek(3, 0)
-    assert torch.equal(*(each.batches.read(3)[0] for each in (plain, changed)))
     shape = torch.Size([8, 100])
     assert torch.equal(*(each.dropout.keep_mask(0.2, 1, shape) for each in (plain, changed)))
 
@@ -208,7 +212,7 @@ def test_micro_batches_and_processes_change_nothing_but_rounding(
         whole.step(step)
         pieces.step(step)
         for rank in ranks:
-            rank.gradients(step, rank.sequences)
+            rank.gradients(step, rank.sequences_of(step))
         total = torch.stack([rank.parameters.gradients for rank in ranks]).sum(0)
         for rank in ranks:
             rank.parameters.gradients.copy_(total)

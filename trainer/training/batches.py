@@ -70,6 +70,7 @@ class Batches:
         self._size = recipe.train.batch_size
         self._shuffled = recipe.data.order == "shuffled"
         self._seed = recipe.seeds.order
+        self._recipe = recipe
         self._sequences = (len(tokens) - 1) // self._context
         self._ahead = max(1, SEQUENCES_AHEAD // self._size)
         self._places = lru_cache(maxsize=2)(self._compute)
@@ -77,19 +78,25 @@ class Batches:
 
     def sequences(self, step: int) -> Indices:
         """Indices of the sequences in the batch of `step`, in order, shape (batch_size,)."""
+        if self._recipe.schedule.batch_warmup:
+            return self._between(*(self._recipe.sequences_until(end) for end in (step, step + 1)))
         block, row = divmod(step, self._ahead)
         return self._places(block)[row]  # type: ignore[no-any-return]
 
     def _compute(self, block: int) -> Indices:
         """The sequences of consecutive steps, shape (steps, batch_size)."""
         count = self._ahead * self._size
-        slots = np.arange(block * count, (block + 1) * count, dtype=np.uint64)
+        return self._between(block * count, (block + 1) * count).reshape(self._ahead, self._size)
+
+    def _between(self, first: int, end: int) -> Indices:
+        """The sequences from the `first` that is read on, over all epochs."""
+        slots = np.arange(first, end, dtype=np.uint64)
         epochs, slots = np.divmod(slots, np.uint64(self._sequences))
         for epoch in np.unique(epochs) if self._shuffled else ():
             within = epochs == epoch
             key = f"order/{self._seed}/{epoch}"
             slots[within] = permute(slots[within], self._sequences, key)
-        return slots.reshape(self._ahead, self._size)
+        return slots
 
     def read(self, step: int, part: slice = slice(None)) -> tuple[Tensor, Tensor]:
         """Inputs and targets, each int64 (sequence, context).

@@ -136,8 +136,8 @@ class Journal:
         now = time.perf_counter()
         seconds, self._since = now - self._since, now
         self._progress.seconds += seconds
-        tokens = len(losses) * self._recipe.tokens_per_step
         taken = self._progress.steps
+        tokens = self._recipe.tokens_until(taken) - self._recipe.tokens_until(taken - len(losses))
         self._write(
             Event(
                 step=taken,

@@ -179,7 +179,7 @@ def _peak_of_gpu(place: Place) -> dict[str, float]:
 
 def _result(trainer: Trainer, corpus: Corpus, session: Session, outcome: dict[str, Any]) -> Result:
     recipe, progress, place = trainer.recipe, trainer.progress, trainer.place
-    tokens = progress.steps * recipe.tokens_per_step
+    tokens = recipe.tokens_until(progress.steps)
     return Result(
         **outcome,
         last_loss=progress.last_loss,

@@ -66,7 +66,7 @@ class Trainer:
             self.parameters, recipe.optimizer, scaled=recipe.train.precision == "float16"
         )
         self.average = make_average(recipe, self.parameters.values)
-        self._share = torch.tensor(1 / recipe.tokens_per_step, device=place.device)
+        place.world.part(recipe.batch_size_at(0))  # raises if that is too small
         compile_model(self.model, recipe, place, self._note)
         self.micro_batch = self._choose_micro_batch()
         self._halved = False
@@ -89,7 +89,7 @@ class Trainer:
         """Compute the gradients of a step; halves the micro-batch once if memory runs out."""
         while True:
             try:
-                return self.gradients(step, self.sequences)
+                return self.gradients(step, self.sequences_of(step))
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -114,11 +114,16 @@ class Trainer:
         tried = f"at step {step} with a micro-batch of {self.micro_batch}{halved}"
         return out_of_memory_error(self.recipe, self.place.device, tried)
 
+    def sequences_of(self, step: int) -> slice:
+        """The sequences of a step's batch that this process trains on."""
+        return self.place.world.part(self.recipe.batch_size_at(step))
+
     def gradients(self, step: int, sequences: slice) -> Tensor:
         """Compute the gradients of some of a step's sequences; returns their share of the loss."""
         inputs, targets = (self._on_device(t) for t in self.batches.read(step, sequences))
         self.parameters.forget_gradients()
-        scale = self._share * self.optimizer.scale
+        tokens = self.recipe.batch_size_at(step) * self.recipe.model.context
+        scale = self.optimizer.scale * (1 / tokens)
         loss = torch.zeros_like(scale)
         for first in range(0, len(inputs), self.micro_batch):
             some = slice(first, first + self.micro_batch)
@@ -161,7 +166,7 @@ class Trainer:
         _moments = torch.empty(
             kept_numbers(self.recipe), self.parameters.values.numel(), device=self.place.device
         )
-        self.gradients(0, slice(first, first + size))
+        self.gradients(self.recipe.steps - 1, slice(first, first + size))
         self.parameters.gradients.zero_()
 
     def _note(self, sentence: str) -> None:
