@@ -121,6 +121,17 @@ class Recipe(SeedlessRecipe):
                 f"train.tokens = {self.train.tokens} is less than one step of "
                 f"train.batch_size x model.context = {self.tokens_per_step} tokens"
             )
+        if self.evaluation.chunk_tokens % self.model.context:
+            nearest = max(1, round(self.evaluation.chunk_tokens / self.model.context))
+            raise ValueError(
+                f"evaluation.chunk_tokens = {self.evaluation.chunk_tokens} is not a multiple of "
+                f"model.context = {self.model.context}; the nearest that is: "
+                f"{nearest * self.model.context}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shares_are_whole_steps(self) -> Recipe:
         if self.schedule.warmup > 0 and self.warmup_steps == 0:
             raise ValueError(
                 f"schedule.warmup = {self.schedule.warmup:g} of {counted(self.steps, 'step')} rounds to no "
@@ -142,6 +153,10 @@ class Recipe(SeedlessRecipe):
                 f"evaluation.average_last = {self.evaluation.average_last:g} of {counted(self.steps, 'step')} "
                 f"rounds to no step at all; use at least {1 / self.steps:.2g}, or 0 for the last weights"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _no_field_is_in_vain(self) -> Recipe:
         if self.evaluation.average_last > 0 and self.train.ema is not None:
             raise ValueError(
                 "train.ema and evaluation.average_last are two averages of the weights, and one is "
@@ -151,13 +166,6 @@ class Recipe(SeedlessRecipe):
             raise ValueError(
                 "optimizer.head_learning_rate has no effect with model.tie_embeddings = true, where the "
                 "head is the token embedding; set optimizer.embedding_learning_rate instead"
-            )
-        if self.evaluation.chunk_tokens % self.model.context:
-            nearest = max(1, round(self.evaluation.chunk_tokens / self.model.context))
-            raise ValueError(
-                f"evaluation.chunk_tokens = {self.evaluation.chunk_tokens} is not a multiple of "
-                f"model.context = {self.model.context}; the nearest that is: "
-                f"{nearest * self.model.context}"
             )
         return self
 
