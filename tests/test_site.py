@@ -76,7 +76,7 @@ def test_the_notebook_was_executed_from_top_to_bottom() -> None:
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_notebook_runs(tmp_path: Path) -> None:
     nbclient = pytest.importorskip("nbclient", reason="executing it takes nbclient")
     nbformat = pytest.importorskip("nbformat", reason="executing it takes nbclient")

@@ -8,7 +8,6 @@ output; only the imports are shared. Tests of imports and terminals start real c
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from tests.forked_command import ForkedCommand, start_command
+from tests.process_title import TITLE, set_title
 
 IMPORTS = (
     *("sweep.cli", "pandas", "scipy.stats", "sqlalchemy", "pyarrow.parquet", "rich.table"),
@@ -38,8 +38,6 @@ IMPORTS = (
 )
 LONGEST = 2**20
 """Bytes of a request, at most."""
-TITLE = 200
-"""Bytes for the arguments that `ps` shows for a forked process."""
 
 
 class Zygote:
@@ -203,15 +201,6 @@ def run_script(script: str) -> None:
     """Run a script as Python does."""
     sys.path.insert(0, str(Path(script).parent))
     runpy.run_path(script, run_name="__main__")
-
-
-def set_title(title: str) -> None:
-    """Let `ps` show these words as the arguments of this process, where the system allows it."""
-    with contextlib.suppress(OSError):
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        start, end = int(fields[45]), int(fields[46])
-        words = os.fsencode(title)[: end - start - 1]
-        ctypes.memmove(start, words.ljust(end - start, b"\0"), end - start)
 
 
 class Forked:

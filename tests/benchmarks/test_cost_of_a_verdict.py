@@ -203,7 +203,7 @@ def test_both_pages_have_a_place_for_the_tables() -> None:
         assert page.read_text().count(BEGIN.format(name)) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_study_is_recorded_while_it_may_be_in_use_and_measured(tmp_path: Path) -> None:
     study = (ROOT / "studies" / "interventions.toml").read_text()
     for field, value in {"layers": 1, "width": 16, "tokens": 16_384, "chunks": 2}.items():

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import load
 from benchmarks.wide_store import fill
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 MEGABYTE = 1e6

@@ -19,7 +19,7 @@ from tests.patience import PATIENCE
 from tests.zygote import Zygote
 from trainer.corpora.corpus import Corpus
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 ROOT = Path(__file__).parents[2]
 

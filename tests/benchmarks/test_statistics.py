@@ -15,7 +15,7 @@ from benchmarks.same_recipe import ARMS, SEEDS, error_rate, judged, own_seeds, p
 from tests.patience import PATIENCE
 from tests.zygote import Zygote
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 ROOT = Path(__file__).parents[2]
 

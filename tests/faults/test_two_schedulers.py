@@ -97,7 +97,8 @@ def test_a_run_that_outlives_its_scheduler_and_its_fork_server_stops_for_the_nex
         again = terminal.start("run", "s.toml")
         wait_for(lambda: is_replaced(runs[0]), again)
         orphan.send_signal(signal.SIGCONT)
-        assert orphan.wait() == Exit.STOPPED
+        # It stops by itself, unless a busy machine lets it take longer than its successor waits.
+        assert orphan.wait() in {Exit.STOPPED, -signal.SIGKILL}
         assert "3/3" in end(again)
     assert differences(terminal.folder, undisturbed.folder) == []
     assert terminal.attempts(runs[0]) == [("lost", "its scheduler ended"), ("done", None)]

@@ -202,7 +202,7 @@ def test_init_writes_a_valid_study_and_overwrites_no_file(empty: Path, sweep: Ru
     assert (empty / "my.toml").read_bytes() == written
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_doctor_finds_no_problem_here_and_writes_nothing(empty: Path, sweep: Run) -> None:
     done = sweep(empty, "doctor")
     assert done.returncode == 0, done.stdout

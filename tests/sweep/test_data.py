@@ -214,7 +214,7 @@ def on_a_terminal(folder: Path, environment: dict[str, str], *words: str) -> str
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_terminal_shows_a_progress_bar_with_the_time_left(
     folder: Path, environment: dict[str, str], gpt2_vocabulary: Path
 ) -> None:

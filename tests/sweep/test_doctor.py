@@ -27,7 +27,7 @@ def install(site: Path) -> Path:
     return ours
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_trainer_that_another_one_overwrote_is_a_problem(
     empty: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -37,7 +37,10 @@ def test_every_example_is_tested_and_has_four_interventions() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [name if name == "numpy_mlp" else pytest.param(name, marks=pytest.mark.slow) for name in SHORT],
+    [
+        name if name == "numpy_mlp" else pytest.param(name, marks=pytest.mark.nightly)
+        for name in SHORT
+    ],
 )
 def test_an_example_trains_to_a_verdict(tmp_path: Path, sweep: Run, name: str) -> None:
     override, packages = SHORT[name]

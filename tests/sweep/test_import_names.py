@@ -84,7 +84,7 @@ def test_the_status_of_them_has_a_line_of_80_columns_for_each(importer: Importer
     assert all(row.split()[-5] == "2" for row in rows[:-1])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_empty_postgres_database_takes_them_and_one_of_an_older_version_gets_room(
     postgres_server: URL, tmp_path: Path
 ) -> None:

@@ -46,7 +46,7 @@ def change(weights: Path) -> None:
     save_file(tensors, weights)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_runs_that_begin_with_weights_are_known_by_what_these_hold(place: Path, sweep: Run) -> None:
     plan = sweep(place, "plan", "new/s.toml")
     assert "8 runs, 6 done already, 2 to train" in " ".join(plan.stdout.split())

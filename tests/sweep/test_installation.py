@@ -129,6 +129,7 @@ def test_modules_of_the_user_are_imported_as_without_sweep(
     assert installation.call(tmp_path, "python", "train.py") == "trainer.trainer\n"
 
 
+@pytest.mark.nightly
 def test_a_study_is_trained_reported_and_loaded_beside_other_packages_of_these_names(
     installation: Installation, tmp_path: Path, study_text: str
 ) -> None:

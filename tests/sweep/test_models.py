@@ -78,7 +78,7 @@ def test_a_run_and_its_export_write_the_same_text(
     assert len(one.stdout) > 10
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_text_streams_to_a_terminal_in_utf_8_and_without_control_characters(
     exported: tuple[Path, Done], folder: Path, environment: dict[str, str]
 ) -> None:

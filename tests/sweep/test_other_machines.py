@@ -57,6 +57,7 @@ def losses(folder: Path) -> list[float | None]:
         return [each.test_loss for each in store.study_losses("tiny")]
 
 
+@pytest.mark.nightly
 def test_a_study_ends_with_the_same_losses_without_what_only_linux_has(
     empty: Path, folder: Path, tmp_path: Path, environment: dict[str, str], sweep: Run
 ) -> None:

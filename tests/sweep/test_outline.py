@@ -207,7 +207,7 @@ def test_finished_runs_give_the_visible_effect_of_each_arm(
     assert found["wanted"]["paired"]["seeds"] >= 2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_recorded_noise_is_used_and_that_of_another_recipe_is_borrowed_with_a_warning(
     finished: tuple[Path, object], study_text: str, tmp_path: Path, sweep: Run
 ) -> None:

@@ -66,7 +66,7 @@ def test_a_report_that_nothing_reads_ends_quietly(
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_training_goes_on_when_nothing_reads_its_output(
     empty: Path, study_text: str, environment: dict[str, str]
 ) -> None:

@@ -124,7 +124,7 @@ def test_an_override_is_part_of_every_fingerprint_and_of_the_plan(
     assert "overrides" not in plain.content()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_report_names_the_overrides_until_the_next_run(empty: Path, sweep: Run) -> None:
     words = ("--override", "train.tokens=1024", "--override", "model.norm=rms")
     done = sweep(empty, "run", "s.toml", *words)

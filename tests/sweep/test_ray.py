@@ -155,6 +155,7 @@ def test_the_runs_of_a_killed_scheduler_go_on_and_the_next_one_adopts_them_once(
     assert not second.adopts(on.path)
 
 
+@pytest.mark.nightly
 def test_a_node_that_joins_is_used_and_the_runs_of_one_that_dies_go_elsewhere(
     runs: Runs, cluster: RayNodes
 ) -> None:
@@ -183,6 +184,7 @@ def test_a_node_that_joins_is_used_and_the_runs_of_one_that_dies_go_elsewhere(
     cluster.kill(second)
 
 
+@pytest.mark.nightly
 def test_without_a_shared_disk_a_run_continues_on_another_node_from_its_checkpoint(
     runs: Runs, cluster: RayNodes, content: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -225,6 +227,7 @@ def test_a_cluster_of_another_version_is_refused_in_a_sentence(
         cluster.pretend()
 
 
+@pytest.mark.nightly
 def test_runs_share_a_gpu_or_have_several(runs: Runs, cluster: RayNodes) -> None:
     # The last test: Ray lists the GPUs of a node for a while after it was killed.
     node = cluster.add(num_cpus=4, num_gpus=2)

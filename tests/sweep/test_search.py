@@ -124,6 +124,7 @@ def test_a_rebuilt_database_has_the_trials(tuned: tuple[Path, str], sweep: Run) 
     assert report(sweep, folder, "tiny-trials") == before
 
 
+@pytest.mark.nightly
 def test_each_arm_is_compared_at_its_own_best_setting(
     study_text: str, sweep: Run, tmp_path: Path
 ) -> None:

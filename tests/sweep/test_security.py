@@ -216,7 +216,7 @@ def family(root: int) -> set[int]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_processes_of_a_study_accept_no_connections(
     tmp_path: Path, study_text: str, start: Callable[..., ForkedCommand]

@@ -87,7 +87,7 @@ def python(user: int, script: str, folder: Path) -> None:
     subprocess.run(command, check=True, cwd=ROOT)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_each_user_of_a_group_controls_the_runs_of_the_other(
     shared: Path, environment: dict[str, str]
 ) -> None:

@@ -77,7 +77,7 @@ def run_arms(sweep: Run, folder: Path, study: Path, fields: dict[str, Any]) -> d
     return {arm["arm"]: arm["mean"] for arm in content["arms"]}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_fineweb_studies_train_on_a_parquet_of_its_columns(
     tmp_path: Path,
     sweep: Run,
@@ -97,7 +97,7 @@ def test_the_fineweb_studies_train_on_a_parquet_of_its_columns(
     assert "All 9 runs of gpt2-fineweb are done: nothing to train." in again.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_shakespeare_study_trains_on_real_english(
     tmp_path: Path, sweep: Run, shakespeare: Path
 ) -> None:

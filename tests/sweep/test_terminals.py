@@ -44,7 +44,7 @@ def test_a_terminal_that_lacks_a_character_shows_a_question_mark(
     assert done.stdout.startswith("tiny: effect = arm ? baseline in test loss")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("columns", ["0", "1", "20"])
 def test_a_narrow_terminal_shows_every_verdict(report: Print, columns: str) -> None:
     assert "no-dropout" in report(COLUMNS=columns).stdout

@@ -68,7 +68,7 @@ def server(root: Path) -> Iterator[Client]:
         yield client
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_spawned_run_ends_with_the_same_bits_as_a_forked_one(
     root: Path, make_run: MakeRun, attempt: Attempt
 ) -> None:

@@ -149,7 +149,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_killed_preparation_continues_its_stream_and_ends_with_the_same_bytes(
     root: Path, tmp_path: Path, hub: str, whole: Path
 ) -> None:
@@ -167,7 +167,7 @@ def test_a_killed_preparation_continues_its_stream_and_ends_with_the_same_bytes(
     assert contents(tmp_path / last) == contents(whole)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_connection_lost_during_reading_is_reported_and_finished_work_is_kept(
     root: Path, tmp_path: Path, datasets: Path
 ) -> None:

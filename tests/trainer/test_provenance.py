@@ -33,7 +33,7 @@ def code_seen_in(folder: Path) -> str:
     return shown.stdout.strip()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_checkout_gives_its_commit_and_whether_the_code_differs_from_it(checkout: Path) -> None:
     git(checkout, "add", "model", "trainer")
     git(checkout, "commit", "-qm", "first")

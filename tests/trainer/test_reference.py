@@ -57,7 +57,7 @@ CHANGES = {arm.name: arm.changes for arm in PLAN.arms} | BEYOND
 
 each_recipe = pytest.mark.parametrize("name", CHANGES)
 QUICK = ("grad-clip",)
-"""Trained for fifty steps in every test run; the others are trained with the slow tests."""
+"""Trained for fifty steps in every test run; the others are trained with the nightly tests."""
 
 
 # The product, as these tests use it.
@@ -135,7 +135,7 @@ def test_gradients_equal_those_of_a_plain_model_with_clipping(name: str, corpus:
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CHANGES],
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly) for name in CHANGES],
 )
 def test_fifty_steps_have_the_losses_norms_and_rates_of_a_plain_trainer(
     name: str, corpus: Corpus

@@ -116,7 +116,7 @@ class SlurmCluster:
         """Stop a node's daemon; the jobs of the node go on."""
         pid = int((self.folder / f"{node}.pid").read_text())
         os.kill(pid, signal.SIGTERM)
-        self.wait_until(lambda: not Path(f"/proc/{pid}").exists(), f"the end of {node}")
+        self.wait_until(lambda: not _is_alive(pid), f"the end of {node}")
 
     def run(self, *command: str) -> str:
         ended = subprocess.run(
@@ -184,6 +184,14 @@ class SlurmCluster:
         while not condition():
             assert time.monotonic() < until, f"waited for {awaited}: {self.states()} {self.jobs()}"
             time.sleep(0.1)
+
+
+def _is_alive(pid: int) -> bool:
+    """True for a process that has not ended, whether or not its parent has asked for its status."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _descendants(pid: int) -> list[int]:
