@@ -1,14 +1,11 @@
-"""GPT-2 and its training as a textbook has them, to hold the fast trainer against.
+"""The training of GPT-2 as a textbook has it, to hold the fast trainer against.
 
-Nothing here is fused, tiled or shared with the product, save the text that a step reads and the
-dropout masks: these are random, so they are read from the product's stream, at the same place.
+Nothing is shared with the product, save the text that a step reads and the dropout masks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -20,174 +17,12 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
-from model.config import ModelConfig
 from model.dropout import DropoutStream
-from model.tiled import ROWS
+from tests.trainer.plain_model import GPT2, Masks, split_qkv
 from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.recipe_sections import OptimizerConfig
 from trainer.training.batches import Batches
-
-
-@dataclass(frozen=True)
-class Masks:
-    """The factors of dropout: 0, or 1 / P(kept)."""
-
-    stream: DropoutStream
-    rate: float
-
-    def units(self, site: int, x: Tensor) -> Tensor:
-        """A mask for `x` (sequence, ...)."""
-        if self.rate == 0:
-            return torch.ones_like(x)
-        return self._mask(self.stream.keep_mask(self.rate, site, x.shape)).to(x)
-
-    def weights(self, site: int, weights: Tensor) -> Tensor:
-        """A mask for attention `weights` (sequence, head, query, key).
-
-        The product draws those of `ROWS` queries and the keys up to the last of them at a time.
-        """
-        if self.rate == 0:
-            return torch.ones_like(weights)
-        mask = torch.zeros_like(weights)
-        sequences, heads, positions, _ = weights.shape
-        for tile, start in enumerate(range(0, positions, ROWS)):
-            end = min(start + ROWS, positions)
-            shape = (sequences, heads, end - start, end)
-            kept = self.stream.keep_mask(self.rate, site, shape, tile=tile)
-            mask[:, :, start:end, :end] = self._mask(kept).to(mask)
-        return mask
-
-    def _mask(self, kept: Tensor) -> Tensor:
-        levels = 2**16  # a rate is rounded to 16 bits
-        return (kept > 0) / (1 - round(self.rate * levels) / levels)
-
-
-class LayerNorm(nn.Module):
-    """Ba, Kiros and Hinton 2016, "Layer normalization", equation 4."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.bias = nn.Parameter(torch.zeros(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        mean = x.mean(-1, keepdim=True)
-        variance = (x - mean).square().mean(-1, keepdim=True)
-        return (x - mean) / torch.sqrt(variance + 1e-5) * self.weight + self.bias
-
-
-class RMSNorm(nn.Module):
-    """Zhang and Sennrich 2019, "Root mean square layer normalization", equation 4."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x / torch.sqrt(x.square().mean(-1, keepdim=True) + 1e-5) * self.weight
-
-
-def norm_of(config: ModelConfig) -> nn.Module:
-    return {"layer": LayerNorm, "rms": RMSNorm}[config.norm](config.width)
-
-
-class Attention(nn.Module):
-    """Vaswani et al. 2017, section 3.2, with the whole matrix of weights written out."""
-
-    visible: Tensor
-
-    def __init__(self, config: ModelConfig, site: int) -> None:
-        super().__init__()
-        self.site = site
-        self.heads, self.channels = config.heads, config.width // config.heads
-        self.query = nn.Linear(config.width, config.width, bias=config.qkv_bias)
-        self.key = nn.Linear(config.width, config.width, bias=config.qkv_bias)
-        self.value = nn.Linear(config.width, config.width, bias=config.qkv_bias)
-        self.projection = nn.Linear(config.width, config.width)
-        visible = torch.ones(config.context, config.context, dtype=torch.bool).tril()
-        self.register_buffer("visible", visible, persistent=False)
-
-    def forward(self, x: Tensor, masks: Masks | None) -> Tensor:
-        sequences, positions, width = x.shape
-        by_head = (sequences, positions, self.heads, self.channels)
-        query = self.query(x).view(by_head).transpose(1, 2)
-        key = self.key(x).view(by_head).transpose(1, 2)
-        value = self.value(x).view(by_head).transpose(1, 2)
-        scores = query @ key.transpose(2, 3) / math.sqrt(self.channels)
-        scores = scores.masked_fill(~self.visible[:positions, :positions], -math.inf)
-        weights = torch.softmax(scores, dim=-1)
-        if masks:
-            weights = weights * masks.weights(self.site, weights)
-        mixed = (weights @ value).transpose(1, 2).reshape(sequences, positions, width)
-        return self.projection(mixed)  # type: ignore[no-any-return]
-
-
-class FeedForward(nn.Module):
-    """Two layers around the GELU of Hendrycks and Gimpel 2016, section 2, with its tanh."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.expand = nn.Linear(config.width, 4 * config.width)
-        self.projection = nn.Linear(4 * config.width, config.width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.expand(x)
-        x = 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-        return self.projection(x)  # type: ignore[no-any-return]
-
-
-class Block(nn.Module):
-    """Pre-norm: each branch reads a normalised copy of the residual stream."""
-
-    def __init__(self, config: ModelConfig, index: int) -> None:
-        super().__init__()
-        self.site = 1 + 3 * index
-        self.attention_norm = norm_of(config)
-        self.attention = Attention(config, self.site)
-        self.feed_forward_norm = norm_of(config)
-        self.feed_forward = FeedForward(config)
-
-    def forward(self, x: Tensor, masks: Masks | None) -> Tensor:
-        branch = self.attention(self.attention_norm(x), masks)
-        x = x + (branch * masks.units(self.site + 1, branch) if masks else branch)
-        branch = self.feed_forward(self.feed_forward_norm(x))
-        return x + (branch * masks.units(self.site + 2, branch) if masks else branch)
-
-
-class GPT2(nn.Module):
-    """Radford et al. 2019, section 2.3. Without `masks`, nothing is dropped."""
-
-    def __init__(self, config: ModelConfig, vocabulary: int) -> None:
-        super().__init__()
-        self.token_embedding = nn.Embedding(vocabulary, config.width)
-        self.position_embedding = nn.Embedding(config.context, config.width)
-        self.blocks = nn.ModuleList(Block(config, index) for index in range(config.layers))
-        self.final_norm = norm_of(config)
-        self.head = nn.Linear(config.width, vocabulary, bias=False)
-        if config.tie_embeddings:
-            self.head.weight = self.token_embedding.weight
-
-    def forward(self, tokens: Tensor, masks: Masks | None = None) -> Tensor:
-        x = self.token_embedding(tokens)
-        x = x + self.position_embedding.weight[: tokens.shape[1]]
-        if masks:
-            x = x * masks.units(0, x)
-        for block in self.blocks:
-            x = block(x, masks)
-        return self.head(self.final_norm(x))  # type: ignore[no-any-return]
-
-
-def split_qkv(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The product's tensors by the names that they have here."""
-    renamed = {}
-    for name, tensor in tensors.items():
-        if ".qkv." in name:
-            for part, third in zip(("query", "key", "value"), tensor.chunk(3), strict=True):
-                renamed[name.replace("qkv", part)] = third
-        else:
-            renamed[name] = tensor
-    return renamed
 
 
 def copy_of(product: nn.Module, recipe: Recipe, dtype: torch.dtype) -> GPT2:

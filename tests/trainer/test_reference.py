@@ -16,12 +16,8 @@ from torch import Tensor, nn
 
 from sweep.design.arms import make_plan
 from sweep.study.file import apply, load_study
-from tests.trainer.reference import (
-    ReferenceTrainer,
-    copy_of,
-    mean_cross_entropy,
-    split_qkv,
-)
+from tests.trainer.plain_model import split_qkv
+from tests.trainer.reference import ReferenceTrainer, copy_of, mean_cross_entropy
 from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe
 from trainer.training.evaluate import evaluate
