@@ -66,15 +66,3 @@ class ModelConfig(Config):
                 f"heads must divide the width, the nearest that does is {nearest}"
             )
         return self
-
-
-def parameter_count(config: ModelConfig, vocabulary: int) -> int:
-    """Number of parameters of a model; a tied matrix is counted once."""
-    width = config.width
-    embeddings = (vocabulary + config.context) * width
-    head = 0 if config.tie_embeddings else vocabulary * width
-    attention = 4 * width * width + width + (3 * width if config.qkv_bias else 0)
-    feed_forward = 8 * width * width + 5 * width
-    norm = width if config.norm == "rms" else 2 * width
-    block = attention + feed_forward + 2 * norm
-    return embeddings + head + config.layers * block + norm

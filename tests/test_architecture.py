@@ -29,6 +29,7 @@ LIGHT_FOR_SWEEP = {
     *(f"trainer.processes.{name}" for name in ("node", "ranks", "run", "worker")),
     *(f"trainer.scripts.{name}" for name in ("placeholders", "request")),
     "model.config",
+    "model.size",
     "trainer.sources.catalogue",
     "trainer.sources.file_kinds",
     "trainer.tools.child",

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from model.config import Config, Count, ModelConfig, Whole, parameter_count
+from model.config import Config, Count, ModelConfig, Whole
+from model.size import flops_per_token
 from trainer.ramps import first_sequences, growing_batches
 from trainer.recipe_sections import (
     EvaluationConfig,
@@ -230,17 +231,9 @@ class Recipe(SeedlessRecipe):
 
     @property
     def flops(self) -> float:
-        """Floating-point operations of training, by the 6ND rule (Kaplan et al. 2020, sec. 2.1).
-
-        N counts the parameters used in matrix products, D the tokens; attention scores are added.
-        """
+        """Floating-point operations of training; see `flops_per_token`."""
         vocabulary = vocabulary_size(self.data.tokenizer)
-        shape = self.model
-        in_products = (
-            parameter_count(shape, vocabulary)
-            - (vocabulary * (0 if shape.tie_embeddings else 1) + shape.context) * shape.width
-        )
-        per_token = 6 * in_products + 6 * shape.layers * shape.width * shape.context
+        per_token = flops_per_token(self.model, vocabulary)
         return float(per_token) * self._sequences * self.model.context
 
     def canonical(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
 
-from model.config import parameter_count
+from model.size import parameter_count
 from sweep.store.rows import RunRow
 from sweep.store.schema import arms, members, studies
 from sweep.store.store import Store

@@ -22,7 +22,8 @@ from sqlalchemy import (
     select,
 )
 
-from model.config import ModelConfig, parameter_count
+from model.config import ModelConfig
+from model.size import parameter_count
 from sweep.metrics.registry import PARAMETERS, PEAK_MEMORY, PRIMARY
 from sweep.store.plan_content import PlanContent
 from sweep.store.schema import arms, attempts, members, metric_points, metrics, runs

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from model.config import parameter_count
+from model.size import parameter_count
 from sweep.errors import StudyError
 from sweep.executors.base import Ended
 from sweep.study.jobs_section import Jobs

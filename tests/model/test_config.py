@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from model.config import ModelConfig, parameter_count
+from model.config import ModelConfig
 from model.gpt import GPT
+from model.size import parameter_count, parameter_shapes
 
 
 def test_the_published_sizes_of_gpt2_small_are_met() -> None:
@@ -34,11 +35,13 @@ def shapes(draw: st.DrawFn) -> ModelConfig:
 
 @settings(max_examples=20)
 @given(config=shapes(), vocabulary=st.integers(1, 30))
-def test_the_parameter_count_is_that_of_the_real_module(
+def test_count_and_shapes_of_the_parameters_are_those_of_the_real_module(
     config: ModelConfig, vocabulary: int
 ) -> None:
     with torch.device("meta"):
         module = GPT(config, vocabulary)
+    shapes = {name: tuple(p.shape) for name, p in module.named_parameters()}
+    assert parameter_shapes(config, vocabulary) == shapes
     assert parameter_count(config, vocabulary) == sum(p.numel() for p in module.parameters())
 
 

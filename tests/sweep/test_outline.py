@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from analysis.power import smallest_visible_effect_unpaired
-from model.config import parameter_count
+from model.size import parameter_count
 from sweep.cli import main
 from sweep.forecast.pace import given_pace, guessed_pace
 from sweep.machine import processors

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from model.config import Config, parameter_count
+from model.config import Config
+from model.size import parameter_count
 from trainer.corpora.corpus import find_corpus
 from trainer.errors import CorpusError, WeightsError
 from trainer.recipe import Recipe, vocabulary_size

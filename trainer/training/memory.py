@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from model.config import parameter_count
+from model.size import parameter_count
 from trainer.errors import DeviceMemoryError, ExecutionSettingError
 from trainer.files import write_json
 from trainer.recipe import Recipe, vocabulary_size

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from model import huggingface
 from model.config import ModelConfig
 from model.huggingface import PREFIX, Parameter
+from model.size import parameter_shapes
 from trainer.errors import WeightsError
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import RunDirectory
@@ -168,11 +169,9 @@ def _open_run(run: RunDirectory) -> Pretrained:
             "or `sweep gc` has deleted them"
         )
     vocabulary = vocabulary_size(recipe.data.tokenizer)
-    kept = huggingface.parameters(recipe.model, vocabulary)
     wanted = {
-        name: Parameter(name, _stored_shape(each), transposed=False)
-        for name, each in kept.items()
-        if not _is_absent(name, recipe.model)
+        name: Parameter(name, shape, transposed=False)
+        for name, shape in parameter_shapes(recipe.model, vocabulary).items()
     }
     tensors = _find(str(run.path), wanted, dict(entries(run.weights)))
     name = recipe.data.tokenizer
@@ -182,12 +181,6 @@ def _open_run(run: RunDirectory) -> Pretrained:
 def _stored_shape(parameter: Parameter) -> tuple[int, ...]:
     """The shape of a parameter that is stored as (outputs, inputs)."""
     return parameter.shape[::-1] if parameter.transposed else parameter.shape
-
-
-def _is_absent(name: str, config: ModelConfig) -> bool:
-    """True if our model lacks this parameter of GPT-2."""
-    without_bias = not config.qkv_bias and name.endswith("qkv.bias")
-    return without_bias or (config.norm == "rms" and name.endswith("norm.bias"))
 
 
 def _open_gpt2(folder: Path) -> Pretrained:

@@ -1,0 +1,69 @@
+"""The parameters of a network, and its operations per token. Does not import torch."""
+
+from __future__ import annotations
+
+import math
+
+from model.config import ModelConfig
+
+Shape = tuple[int, ...]
+
+
+def parameter_shapes(config: ModelConfig, vocabulary: int) -> dict[str, Shape]:
+    """The shape of every parameter by its name in `model.gpt`; a tied head is left out."""
+    shapes = _outside_blocks(config, vocabulary)
+    for index in range(config.layers):
+        shapes |= {f"blocks.{index}.{name}": shape for name, shape in _block(config).items()}
+    return shapes
+
+
+def parameter_count(config: ModelConfig, vocabulary: int) -> int:
+    """Number of parameters of a model; a tied matrix is counted once."""
+    return _numbers(_outside_blocks(config, vocabulary)) + config.layers * _numbers(_block(config))
+
+
+def flops_per_token(config: ModelConfig, vocabulary: int) -> float:
+    """Floating-point operations of training per token, by the 6N rule (Kaplan et al. 2020, sec. 2.1).
+
+    N counts the parameters that a token is multiplied by; attention scores are added.
+    """
+    looked_up = (vocabulary * (0 if config.tie_embeddings else 1) + config.context) * config.width
+    in_products = parameter_count(config, vocabulary) - looked_up
+    return 6 * in_products + 6 * config.layers * config.width * config.context
+
+
+def _numbers(shapes: dict[str, Shape]) -> int:
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def _outside_blocks(config: ModelConfig, vocabulary: int) -> dict[str, Shape]:
+    shapes = {
+        "token_embedding.weight": (vocabulary, config.width),
+        "position_embedding.weight": (config.context, config.width),
+        **_norm("final_norm", config.width, config),
+    }
+    if not config.tie_embeddings:
+        shapes["head.weight"] = (vocabulary, config.width)
+    return shapes
+
+
+def _block(config: ModelConfig) -> dict[str, Shape]:
+    width = config.width
+    return {
+        **_norm("attention_norm", width, config),
+        **_linear("attention.qkv", width, 3 * width, bias=config.qkv_bias),
+        **_linear("attention.projection", width, width),
+        **_norm("feed_forward_norm", width, config),
+        **_linear("feed_forward.expand", width, 4 * width),
+        **_linear("feed_forward.projection", 4 * width, width),
+    }
+
+
+def _linear(name: str, inputs: int, outputs: int, *, bias: bool = True) -> dict[str, Shape]:
+    weight: dict[str, Shape] = {f"{name}.weight": (outputs, inputs)}
+    return {**weight, f"{name}.bias": (outputs,)} if bias else weight
+
+
+def _norm(name: str, width: int, config: ModelConfig) -> dict[str, Shape]:
+    weight: dict[str, Shape] = {f"{name}.weight": (width,)}
+    return weight if config.norm == "rms" else {**weight, f"{name}.bias": (width,)}

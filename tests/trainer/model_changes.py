@@ -1,0 +1,67 @@
+"""The list of changes to the model that tests try: values for every field of `ModelConfig`.
+
+A new field, or a new choice of one, fails `test_every_field_and_every_choice_is_tried` until it
+has an entry here, and is then tested like all others.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from model.config import ModelConfig
+
+Fields = Mapping[str, Any]
+"""Recipe fields by `section.field`."""
+
+CHANGES: Mapping[str, Fields] = {
+    "layers": {"model.layers": 3},
+    "heads": {"model.heads": 2},
+    "width": {"model.width": 16},
+    "context": {"model.context": 8, "evaluation.chunk_tokens": 64},
+    "several-tiles": {"model.context": 150, "evaluation.chunk_tokens": 150},
+    "no-dropout": {"model.dropout": 0.0},
+    "qkv-bias": {"model.qkv_bias": True},
+    "rms-norm": {"model.norm": "rms"},
+    "init-std": {"model.init_std": 0.1},
+    "tied": {"model.tie_embeddings": True},
+}
+"""By name: the fields to set in the recipe of `SHAPE`. The first one gives the change its place."""
+
+OLD = {*CHANGES} - {"rms-norm"}
+"""Changes whose fifty steps are trained with the slow tests: `test_reference.py` has some of them."""
+
+DRAWN_ANEW = {
+    "layers": "projection.weight",
+    "init-std": "weight",
+}
+"""Changes that scale the initial values of parameters, by the end of these parameters' names."""
+
+SHAPE: Fields = {
+    "model.layers": 2,
+    "model.heads": 4,
+    "model.width": 32,
+    "model.context": 16,
+    "model.dropout": 0.2,
+    "optimizer.learning_rate": 1e-3,
+    "train.batch_size": 4,
+}
+"""What every one of these recipes has, unless the change sets it."""
+
+
+def untried() -> set[str]:
+    """Fields, or choices as `field=value`, that no change sets."""
+    tried = {key.removeprefix("model."): set[Any]() for each in CHANGES.values() for key in each}
+    for each in CHANGES.values():
+        for key, value in each.items():
+            tried[key.removeprefix("model.")].add(value)
+    missing = set(ModelConfig.model_fields) - tried.keys()
+    for name, field in ModelConfig.model_fields.items():
+        choices = set(typing.get_args(field.annotation)) if _is_choice(field.annotation) else set()
+        missing |= {f"{name}={each}" for each in choices - tried.get(name, set()) - {field.default}}
+    return missing
+
+
+def _is_choice(annotation: object) -> bool:
+    return typing.get_origin(annotation) is typing.Literal
