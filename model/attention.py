@@ -17,7 +17,7 @@ class KeyValueCache:
 
     def __init__(self, config: ModelConfig, like: Tensor) -> None:
         """An empty cache for `config.context` positions, with the type and device of `like`."""
-        size = (2, config.heads, config.context, config.width // config.heads)
+        size = (2, config.key_value_heads, config.context, config.head_channels)
         self._kept = torch.empty(size, dtype=like.dtype, device=like.device)
         self.length = 0
         """Number of positions in the cache."""
@@ -46,15 +46,16 @@ class CausalSelfAttention(nn.Module):
         added to the cache, and nothing is dropped.
         """
         qkv = self.qkv(x)
-        if cache is not None:
-            mixed = cached(qkv[0], self.heads, cache)[None]
-        elif self.training and x.device.type == "cpu":
-            mixed = self._in_tiles(qkv)
-        elif self.dropout.active:
-            mixed = fused_with_dropout(qkv, self.heads, self.dropout)
-        else:
-            mixed = fused(qkv, self.heads)
+        mixed = self._mix(qkv) if cache is None else cached(qkv[0], self.heads, cache)[None]
         return self.projection(mixed)  # type: ignore[no-any-return]
+
+    def _mix(self, qkv: Tensor) -> Tensor:
+        """(sequence, position, 3 x width) to (sequence, position, width)."""
+        if self.training and qkv.device.type == "cpu":
+            return self._in_tiles(qkv)
+        if self.dropout.active:
+            return fused_with_dropout(qkv, self.heads, self.dropout)  # type: ignore[no-any-return]
+        return fused(qkv, self.heads)
 
     def _in_tiles(self, qkv: Tensor) -> Tensor:
         masks = self.dropout.mask if self.dropout.active else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from model.attention import CausalSelfAttention, KeyValueCache
+from model.attention_variants import VariedAttention, is_varied
 from model.config import ModelConfig
 from model.dropout import Dropout
 from model.feed_forward import FeedForward
@@ -21,7 +22,7 @@ class Block(nn.Module):
         super().__init__()
         first_site = 1 + SITES_PER_BLOCK * index
         self.attention_norm = make_norm(config)
-        self.attention = CausalSelfAttention(config, first_site)
+        self.attention = make_attention(config, index, first_site)
         self.attention_dropout = Dropout(config.dropout, first_site + 1)
         self.feed_forward_norm = make_norm(config)
         self.feed_forward = FeedForward(config)
@@ -31,3 +32,10 @@ class Block(nn.Module):
         """(sequence, position, width) to the same; `cache` as in `CausalSelfAttention`."""
         x = self.attention_dropout.add(x, self.attention(self.attention_norm(x), cache))
         return self.feed_forward_dropout.add(x, self.feed_forward(self.feed_forward_norm(x)))
+
+
+def make_attention(config: ModelConfig, index: int, site: int) -> CausalSelfAttention:
+    """The attention of a layer; the plain one where a configuration asks for nothing else."""
+    if is_varied(config, index):
+        return VariedAttention(config, index, site)
+    return CausalSelfAttention(config, site)

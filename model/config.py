@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -15,11 +16,20 @@ def _whole(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
 Whole = BeforeValidator(_whole)
 """Lets an integer be written with a decimal point: `4.0` or `1e6`."""
 
+
+def parse_none(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
+    """Turn "none" into None. TOML has no null, so a study that removes clipping writes "none"."""
+    return None if value == "none" else value
+
+
 Count = Annotated[int, Whole, Field(ge=1, le=2**62)]
 """An integer of at least 1."""
 
 Size = Annotated[int, Whole, Field(ge=1, le=2**20)]
 """One dimension of the network; the upper bound catches typing errors."""
+
+OptionalSize = Annotated[Size | None, BeforeValidator(parse_none)]
+"""A size, or `none`."""
 
 
 class Config(BaseModel):
@@ -56,6 +66,56 @@ class ModelConfig(Config):
     tie_embeddings: bool = False
     """If true, the output projection is the token embedding (Press and Wolf 2017)."""
 
+    position: Literal["learned", "rope", "none"] = "learned"
+    """`learned`: an embedding per position. `rope`: queries and keys are rotated (RoFormer, Su et al. 2021). `none`: only the causal mask orders tokens (Haviv et al. 2022)."""
+    rope_base: float = Field(default=10_000.0, gt=1, le=1e12)
+    """Base of RoPE's wavelengths: the longest is 2 pi times this."""
+    rope_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of a head's channels that RoPE rotates, the first ones (GPT-NeoX, Black et al. 2022); rounded down to pairs."""
+    qk_norm: bool = False
+    """If true, RMSNorm of the queries and keys of each head, before RoPE (Henry et al. 2020; as in Qwen3)."""
+    kv_heads: OptionalSize = None
+    """Heads of keys and values, each for several heads of queries (Ainslie et al. 2023); must divide `heads`; `none` for one each."""
+    window: OptionalSize = None
+    """Positions that are attended to in a layer with a window, the query's included (Beltagy et al. 2020); `none` for all."""
+    window_pattern: Annotated[str, Field(pattern="^[SL]{1,64}$")] = "S"
+    """Which layers have the window (`S`) or the whole context (`L`), repeated over the layers: `SSSL`."""
+
+    @property
+    def head_channels(self) -> int:
+        """Channels of one attention head."""
+        return self.width // self.heads
+
+    @property
+    def key_value_heads(self) -> int:
+        """Heads of keys and values."""
+        return self.kv_heads or self.heads
+
+    @property
+    def rotated_channels(self) -> int:
+        """Channels of a head that RoPE rotates: whole pairs."""
+        return 2 * int(self.rope_share * self.head_channels / 2)
+
+    def window_of(self, layer: int) -> int | None:
+        """Positions that a layer attends to; None for all."""
+        has_window = self.window_pattern[layer % len(self.window_pattern)] == "S"
+        return self.window if has_window else None
+
+    @model_validator(mode="after")
+    def _every_field_has_an_effect(self) -> ModelConfig:
+        for field, (works, remedy) in {
+            "rope_base": (self.position == "rope", 'position = "rope"'),
+            "rope_share": (self.position == "rope", 'position = "rope"'),
+            "window_pattern": (self.window is not None, "a window"),
+        }.items():
+            value = getattr(self, field)
+            if not works and value != type(self).model_fields[field].default:
+                raise ValueError(
+                    f"{field} = {json.dumps(value)} has no effect without {remedy}; leave it out, "
+                    f"or set {remedy}"
+                )
+        return self
+
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> ModelConfig:
         if self.width % self.heads:
@@ -64,5 +124,45 @@ class ModelConfig(Config):
             raise ValueError(
                 f"width = {self.width} cannot be divided among heads = {self.heads}; "
                 f"heads must divide the width, the nearest that does is {nearest}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_can_share_keys_and_values(self) -> ModelConfig:
+        if self.heads % self.key_value_heads:
+            fits = [h for h in range(1, self.heads + 1) if self.heads % h == 0]
+            nearest = min(fits, key=lambda h: (abs(h - self.key_value_heads), h))
+            raise ValueError(
+                f"heads = {self.heads} cannot share kv_heads = {self.kv_heads} equally; "
+                f"kv_heads must divide heads, the nearest that does is {nearest}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rope_rotates_a_pair(self) -> ModelConfig:
+        if self.position == "rope" and self.rotated_channels == 0:
+            raise ValueError(
+                f"RoPE rotates pairs of channels, and rope_share = {self.rope_share:g} of the "
+                f"{self.head_channels} channels of a head is less than one pair; use fewer heads"
+                + (
+                    f", or rope_share = {2 / self.head_channels:.4g}"
+                    if self.head_channels > 1
+                    else ""
+                )
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_window_is_smaller_than_the_context(self) -> ModelConfig:
+        if self.window is not None and self.window >= self.context:
+            raise ValueError(
+                f"window = {self.window} has no effect with context = {self.context}; "
+                "use a smaller one, or leave it out"
+            )
+        windows = [self.window_of(layer) for layer in range(min(self.layers, 64))]
+        if self.window is not None and not any(windows):
+            raise ValueError(
+                f'window = {self.window} has no effect with window_pattern = "{self.window_pattern}"; '
+                "at least one layer needs an S"
             )
         return self

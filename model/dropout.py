@@ -104,7 +104,7 @@ class Dropout(nn.Module):
             return x
         if is_plain(x):
             return _Drop.apply(x, self.mask())  # type: ignore[no-any-return, no-untyped-call]
-        return x * self._mask_of(x)
+        return x * self.keep_mask(tuple(x.shape))
 
     def add(self, x: Tensor, branch: Tensor) -> Tensor:
         """`x` plus `branch` after dropout, in the type of `x`."""
@@ -112,7 +112,7 @@ class Dropout(nn.Module):
             return x + branch
         if is_plain(x) and is_plain(branch):
             return _Add.apply(x, branch, self.mask())  # type: ignore[no-any-return, no-untyped-call]
-        return torch.addcmul(x, branch, self._mask_of(x))
+        return torch.addcmul(x, branch, self.keep_mask(tuple(x.shape)))
 
     def mask(self, tile: int = 0, first: int = 0) -> Mask:
         """See DropoutStream.mask."""
@@ -122,13 +122,14 @@ class Dropout(nn.Module):
         """Seed and offset for a kernel that draws its own masks: `per_sequence` counters each."""
         return self._stream.generator_place(self.site, per_sequence)
 
-    def _mask_of(self, x: Tensor) -> Tensor:
-        """0 where a unit of `x` is dropped and 1 / P(kept) elsewhere, in the shape of `x`."""
-        stream, shape = self._stream, tuple(x.shape)
+    def keep_mask(self, shape: tuple[int, ...], tile: int = 0) -> Tensor:
+        """See DropoutStream.keep_mask; on the model's device."""
+        stream = self._stream
         if stream.on_device is None:
-            return stream.keep_mask(self.rate, self.site, shape)
+            return stream.keep_mask(self.rate, self.site, shape, tile=tile)
+        number = self.number if tile == 0 else self.number + TILE_STRIDE * tile
         dropped = dropped_levels(self.rate)
-        return device_masks.keep_mask(stream.on_device, self.number, shape, dropped)
+        return device_masks.keep_mask(stream.on_device, number, shape, dropped)
 
     @property
     def _stream(self) -> DropoutStream:

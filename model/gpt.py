@@ -19,14 +19,16 @@ from model.norm import make_norm
 class GPT(nn.Module):
     """A GPT-2-style decoder. Its parameters must be filled by `model.init.initialise` or loaded.
 
-    Raises IndexError (torch) when a sequence is longer than `config.context`.
+    Raises IndexError when a sequence is longer than `config.context`.
     """
 
     def __init__(self, config: ModelConfig, vocabulary: int) -> None:
         super().__init__()
         self.config = config
         self.token_embedding = nn.Embedding(vocabulary, config.width)
-        self.position_embedding = nn.Embedding(config.context, config.width)
+        self.position_embedding = (
+            nn.Embedding(config.context, config.width) if config.position == "learned" else None
+        )
         self.embedding_dropout = Dropout(config.dropout, site=0)
         self.blocks = nn.ModuleList(Block(config, index) for index in range(config.layers))
         self.final_norm = make_norm(config)
@@ -43,13 +45,23 @@ class GPT(nn.Module):
 
         With `caches`, one per block, the tokens continue the cached sequence.
         """
-        first = caches[0].length if caches else 0
-        positions = torch.arange(first, first + tokens.shape[1], device=tokens.device)
-        x = self.token_embedding(tokens) + self.position_embedding(positions)
+        x = self._embed(tokens, caches[0].length if caches else 0)
         x = self.embedding_dropout(x)
         for index, block in enumerate(self.blocks):
             x = block(x, caches[index] if caches else None)
         return self.final_norm(x)  # type: ignore[no-any-return]
+
+    def _embed(self, tokens: Tensor, first: int) -> Tensor:
+        """(sequence, position) to (sequence, position, width); `first` is the first position."""
+        if self.position_embedding is None:
+            self._check_length(first + tokens.shape[1])
+            return self.token_embedding(tokens)  # type: ignore[no-any-return]
+        positions = torch.arange(first, first + tokens.shape[1], device=tokens.device)
+        return self.token_embedding(tokens) + self.position_embedding(positions)  # type: ignore[no-any-return]
+
+    def _check_length(self, length: int) -> None:
+        if length > self.config.context:
+            raise IndexError(f"a sequence of {length} tokens; the context is {self.config.context}")
 
     def loss(self, tokens: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
         """`scale` times the summed cross-entropy in nats; tokens and targets (sequence, position)."""

@@ -29,14 +29,18 @@ ACTIVATION_ALIASES = {"gelu_pytorch_tanh": "gelu_new"}
 """Other names of an activation function."""
 
 
+ANY = object()
+"""In place of a value: the format can hold every value."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Export:
     """How GPT-2's format holds one field of the model's configuration."""
 
     keys: tuple[str, ...] = ()
     """Keys of `config.json` that hold the field's value."""
-    only: object = None
-    """The only value that the format can hold; None if it can hold any."""
+    only: object = ANY
+    """The only value that the format can hold."""
     reason: str = ""
     """Why the format can hold no other value."""
 
@@ -54,6 +58,17 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "init_std": Export(keys=("initializer_range",)),
     "tie_embeddings": Export(keys=("tie_word_embeddings",)),
+    "position": Export(
+        only="learned", reason="GPT-2's format has an embedding of each position, and no other kind"
+    ),
+    "rope_base": Export(only=10_000.0, reason="GPT-2's format has no RoPE"),
+    "rope_share": Export(only=1.0, reason="GPT-2's format has no RoPE"),
+    "qk_norm": Export(only=False, reason="GPT-2's format has no norm of queries and keys"),
+    "kv_heads": Export(only=None, reason="GPT-2's format has keys and values for each head"),
+    "window": Export(only=None, reason="in GPT-2's format every layer sees the whole context"),
+    "window_pattern": Export(
+        only="S", reason="in GPT-2's format every layer sees the whole context"
+    ),
 }
 """How each field of `ModelConfig` is exported. A field that is missing here is refused, and a test
 fails."""
@@ -135,7 +150,7 @@ def to_fields(config: ModelConfig, vocabulary: int, end_of_text: int) -> dict[st
         export = EXPORTS.get(name)
         if export is None:
             raise ValueError(f"model.{name} = {value!r}: GPT-2's format has no such field")
-        if export.only not in (None, value):
+        if export.only is not ANY and export.only != value:
             raise ValueError(f"model.{name} = {value!r}: {export.reason}")
         held |= dict.fromkeys(export.keys, value)
     return {

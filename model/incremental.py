@@ -26,7 +26,7 @@ class Reader:
     def read(self, tokens: Tensor) -> Tensor:
         """Read more tokens (position,), int64; returns the logits (vocabulary,) of the next token.
 
-        Raises IndexError (torch) when the sequence is longer than the context.
+        Raises IndexError when the sequence is longer than the context.
         """
         hidden = self._model.hidden(tokens[None], self._caches)
         return self._model.head(hidden[0, -1:])[0]  # type: ignore[no-any-return]

@@ -10,6 +10,7 @@ import hashlib
 import math
 
 import torch
+from torch import nn
 
 from model.config import ModelConfig
 from model.gpt import GPT
@@ -37,7 +38,7 @@ def initialise(model: GPT, seed: int) -> None:
     norms = {
         f"{name}.weight"
         for name, module in model.named_modules()
-        if isinstance(module, tuple(NORMS.values()))
+        if isinstance(module, (*NORMS.values(), nn.RMSNorm))
     }
     for name, parameter in model.named_parameters():
         if name in norms:

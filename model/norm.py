@@ -28,12 +28,14 @@ class RMSNorm(nn.RMSNorm):
     """x / sqrt(mean(x^2)), scaled: LayerNorm without its mean and bias (Zhang and Sennrich 2019)."""
 
 
+EPSILON: Final = 1e-5
+"""Added to the variance, or to the mean square."""
 NORMS: Final = {"layer": LayerNorm, "rms": RMSNorm}
 
 
 def make_norm(config: ModelConfig) -> LayerNorm | RMSNorm:
     """The norm layer of a configuration."""
-    norm: LayerNorm | RMSNorm = NORMS[config.norm](config.width, eps=1e-5)
+    norm: LayerNorm | RMSNorm = NORMS[config.norm](config.width, eps=EPSILON)
     return norm
 
 

@@ -27,9 +27,22 @@ def flops_per_token(config: ModelConfig, vocabulary: int) -> float:
 
     N counts the parameters that a token is multiplied by; attention scores are added.
     """
-    looked_up = (vocabulary * (0 if config.tie_embeddings else 1) + config.context) * config.width
-    in_products = parameter_count(config, vocabulary) - looked_up
-    return 6 * in_products + 6 * config.layers * config.width * config.context
+    in_products = parameter_count(config, vocabulary) - _looked_up(config, vocabulary)
+    keys = sum(_keys_per_query(config, layer) for layer in range(config.layers))
+    return 6 * in_products + 12 * config.width * keys
+
+
+def _looked_up(config: ModelConfig, vocabulary: int) -> int:
+    """Number of parameters of which a token reads one row, and is multiplied by none."""
+    shapes = _outside_blocks(config, vocabulary)
+    tables = {name: shape for name, shape in shapes.items() if "embedding" in name}
+    return _numbers(tables) - (vocabulary * config.width if config.tie_embeddings else 0)
+
+
+def _keys_per_query(config: ModelConfig, layer: int) -> float:
+    """Mean number of keys that a query attends to, the query's own position counted half."""
+    window = config.window_of(layer) or config.context
+    return window - window**2 / (2 * config.context)
 
 
 def _numbers(shapes: dict[str, Shape]) -> int:
@@ -37,11 +50,12 @@ def _numbers(shapes: dict[str, Shape]) -> int:
 
 
 def _outside_blocks(config: ModelConfig, vocabulary: int) -> dict[str, Shape]:
-    shapes = {
+    shapes: dict[str, Shape] = {
         "token_embedding.weight": (vocabulary, config.width),
-        "position_embedding.weight": (config.context, config.width),
         **_norm("final_norm", config.width, config),
     }
+    if config.position == "learned":
+        shapes["position_embedding.weight"] = (config.context, config.width)
     if not config.tie_embeddings:
         shapes["head.weight"] = (vocabulary, config.width)
     return shapes
@@ -51,11 +65,23 @@ def _block(config: ModelConfig) -> dict[str, Shape]:
     width = config.width
     return {
         **_norm("attention_norm", width, config),
-        **_linear("attention.qkv", width, 3 * width, bias=config.qkv_bias),
-        **_linear("attention.projection", width, width),
+        **_attention(config),
         **_norm("feed_forward_norm", width, config),
         **_linear("feed_forward.expand", width, 4 * width),
         **_linear("feed_forward.projection", 4 * width, width),
+    }
+
+
+def _attention(config: ModelConfig) -> dict[str, Shape]:
+    width, channels = config.width, config.head_channels
+    qkv = width + 2 * config.key_value_heads * channels
+    norms: dict[str, Shape] = {
+        f"attention.{part}_norm.weight": (channels,) for part in ("query", "key")
+    }
+    return {
+        **_linear("attention.qkv", width, qkv, bias=config.qkv_bias),
+        **_linear("attention.projection", width, width),
+        **(norms if config.qk_norm else {}),
     }
 
 

@@ -89,3 +89,43 @@ def test_a_whole_number_may_be_written_with_a_decimal_point() -> None:
 def test_a_config_cannot_be_changed_once_made(shape: ModelConfig) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         shape.layers = 3  # type: ignore[misc]  # that it is refused is the promise
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"rope_base": 500.0},
+            'rope_base = 500.0 has no effect without position = "rope"; leave it',
+        ),
+        ({"rope_share": 0.5}, 'rope_share = 0.5 has no effect without position = "rope"'),
+        (
+            {"position": "rope", "rope_share": 0.01, "width": 64, "heads": 8},
+            (
+                "rope_share = 0.01 of the 8 channels of a head is less than one pair; use fewer heads, or "
+                "rope_share = 0.25"
+            ),
+        ),
+        (
+            {"kv_heads": 5},
+            "heads = 12 cannot share kv_heads = 5 equally; kv_heads must divide heads",
+        ),
+        ({"kv_heads": 24}, "the nearest that does is 12"),
+        ({"window": 1024}, "window = 1024 has no effect with context = 1024; use a smaller one"),
+        ({"window_pattern": "SL"}, 'window_pattern = "SL" has no effect without a window'),
+        ({"window": 8, "window_pattern": "L"}, 'has no effect with window_pattern = "L"'),
+    ],
+)
+def test_fields_that_do_not_fit_together_are_refused_in_a_sentence(
+    fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        ModelConfig.model_validate(fields)
+    assert message in str(refusal.value)
+
+
+def test_a_field_without_effect_may_be_given_its_default() -> None:
+    """A recipe is stored with all its fields, and an intervention can undo the baseline's."""
+    every = ModelConfig(kv_heads=12).model_dump()
+    assert ModelConfig.model_validate(every) == ModelConfig(kv_heads=12)
+    assert ModelConfig.model_validate({"kv_heads": "none"}) == ModelConfig()

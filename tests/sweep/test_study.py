@@ -132,7 +132,9 @@ CHANGES = {
         (
             "[interventions.no-dropout] sets 'model', which is not a recipe field; the fields of "
             "'model' are model.layers, model.heads, model.width, model.context, model.dropout, "
-            "model.qkv_bias, model.norm, model.init_std, model.tie_embeddings"
+            "model.qkv_bias, model.norm, model.init_std, model.tie_embeddings, model.position, "
+            "model.rope_base, model.rope_share, model.qk_norm, model.kv_heads, model.window, "
+            "model.window_pattern"
         ),
     ),
     "an intervention that sets one field in two ways": (

@@ -26,10 +26,34 @@ CHANGES: Mapping[str, Fields] = {
     "rms-norm": {"model.norm": "rms"},
     "init-std": {"model.init_std": 0.1},
     "tied": {"model.tie_embeddings": True},
+    "rope": {"model.position": "rope"},
+    "rope-partial": {
+        "model.position": "rope",
+        "model.rope_base": 500.0,
+        "model.rope_share": 0.5,
+        "model.qkv_bias": True,
+    },
+    "no-positions": {"model.position": "none"},
+    "qk-norm": {"model.qk_norm": True},
+    "qk-norm-rope": {"model.qk_norm": True, "model.position": "rope", "model.norm": "rms"},
+    "kv-heads": {"model.kv_heads": 2, "model.qkv_bias": True},
+    "one-kv-head-rope": {"model.kv_heads": 1, "model.position": "rope"},
+    "window": {"model.window": 5},
+    "window-pattern": {
+        "model.window": 70,  # of two tiles and a part of one
+        "model.window_pattern": "SL",
+        "model.context": 150,
+        "model.kv_heads": 2,
+        "model.position": "rope",
+        "evaluation.chunk_tokens": 150,
+    },
 }
 """By name: the fields to set in the recipe of `SHAPE`. The first one gives the change its place."""
 
-OLD = {*CHANGES} - {"rms-norm"}
+OLD = {
+    *("layers", "heads", "width", "context", "several-tiles", "no-dropout"),
+    *("qkv-bias", "init-std", "tied"),
+}
 """Changes whose fifty steps are trained with the slow tests: `test_reference.py` has some of them."""
 
 DRAWN_ANEW = {

@@ -80,28 +80,50 @@ def norm_of(config: ModelConfig) -> nn.Module:
     return {"layer": LayerNorm, "rms": RMSNorm}[config.norm](config.width)
 
 
+def rotate(x: Tensor, base: float, channels: int) -> Tensor:
+    """Su et al. 2021, equation 34, with the pairing of GPT-NeoX; x (sequence, head, position, channel)."""
+    turned = x.clone()
+    half = channels // 2
+    position = torch.arange(x.shape[2], dtype=torch.float64)
+    for pair in range(half):
+        angle = position * base ** (-2 * pair / channels)
+        cosine, sine = torch.cos(angle).to(x), torch.sin(angle).to(x)
+        one, other = x[..., pair], x[..., pair + half]
+        turned[..., pair] = one * cosine - other * sine
+        turned[..., pair + half] = one * sine + other * cosine
+    return turned
+
+
 class Attention(nn.Module):
     """Vaswani et al. 2017, section 3.2, with the whole matrix of weights written out."""
 
     visible: Tensor
 
-    def __init__(self, config: ModelConfig, site: int) -> None:
+    def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()
-        self.site = site
+        self.site = 1 + 3 * index
+        self.config = config
         self.heads, self.channels = config.heads, config.width // config.heads
+        self.kv_heads = config.kv_heads or config.heads
+        shared = self.kv_heads * self.channels
         self.query = nn.Linear(config.width, config.width, bias=config.qkv_bias)
-        self.key = nn.Linear(config.width, config.width, bias=config.qkv_bias)
-        self.value = nn.Linear(config.width, config.width, bias=config.qkv_bias)
+        self.key = nn.Linear(config.width, shared, bias=config.qkv_bias)
+        self.value = nn.Linear(config.width, shared, bias=config.qkv_bias)
         self.projection = nn.Linear(config.width, config.width)
+        self.query_norm = RMSNorm(self.channels) if config.qk_norm else nn.Identity()
+        self.key_norm = RMSNorm(self.channels) if config.qk_norm else nn.Identity()
         visible = torch.ones(config.context, config.context, dtype=torch.bool).tril()
+        if config.window and config.window_pattern[index % len(config.window_pattern)] == "S":
+            visible = visible.triu(1 - config.window)
         self.register_buffer("visible", visible, persistent=False)
 
     def forward(self, x: Tensor, masks: Masks | None) -> Tensor:
         sequences, positions, width = x.shape
-        by_head = (sequences, positions, self.heads, self.channels)
-        query = self.query(x).view(by_head).transpose(1, 2)
-        key = self.key(x).view(by_head).transpose(1, 2)
-        value = self.value(x).view(by_head).transpose(1, 2)
+        query = self.placed(self.query_norm(self.by_head(self.query(x), self.heads)))
+        key = self.placed(self.key_norm(self.by_head(self.key(x), self.kv_heads)))
+        value = self.by_head(self.value(x), self.kv_heads)
+        group = torch.arange(self.heads) // (self.heads // self.kv_heads)  # Ainslie et al. 2023
+        key, value = key[:, group], value[:, group]
         scores = query @ key.transpose(2, 3) / math.sqrt(self.channels)
         scores = scores.masked_fill(~self.visible[:positions, :positions], -math.inf)
         weights = torch.softmax(scores, dim=-1)
@@ -109,6 +131,15 @@ class Attention(nn.Module):
             weights = weights * masks.weights(self.site, weights)
         mixed = (weights @ value).transpose(1, 2).reshape(sequences, positions, width)
         return self.projection(mixed)  # type: ignore[no-any-return]
+
+    def by_head(self, x: Tensor, heads: int) -> Tensor:
+        return x.view(x.shape[0], x.shape[1], heads, self.channels).transpose(1, 2)
+
+    def placed(self, x: Tensor) -> Tensor:
+        if self.config.position != "rope":
+            return x
+        pairs = math.floor(self.config.rope_share * self.channels / 2)
+        return rotate(x, self.config.rope_base, 2 * pairs)
 
 
 class FeedForward(nn.Module):
@@ -132,7 +163,7 @@ class Block(nn.Module):
         super().__init__()
         self.site = 1 + 3 * index
         self.attention_norm = norm_of(config)
-        self.attention = Attention(config, self.site)
+        self.attention = Attention(config, index)
         self.feed_forward_norm = norm_of(config)
         self.feed_forward = FeedForward(config)
 
@@ -148,8 +179,10 @@ class GPT2(nn.Module):
 
     def __init__(self, config: ModelConfig, vocabulary: int) -> None:
         super().__init__()
+        self.config = config
         self.token_embedding = nn.Embedding(vocabulary, config.width)
-        self.position_embedding = nn.Embedding(config.context, config.width)
+        if config.position == "learned":
+            self.position_embedding = nn.Embedding(config.context, config.width)
         self.blocks = nn.ModuleList(Block(config, index) for index in range(config.layers))
         self.final_norm = norm_of(config)
         self.head = nn.Linear(config.width, vocabulary, bias=False)
@@ -158,7 +191,8 @@ class GPT2(nn.Module):
 
     def forward(self, tokens: Tensor, masks: Masks | None = None) -> Tensor:
         x = self.token_embedding(tokens)
-        x = x + self.position_embedding.weight[: tokens.shape[1]]
+        if self.config.position == "learned":
+            x = x + self.position_embedding.weight[: tokens.shape[1]]
         if masks:
             x = x * masks.units(0, x)
         for block in self.blocks:
@@ -170,9 +204,12 @@ def split_qkv(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The product's tensors by the names that they have here."""
     renamed = {}
     for name, tensor in tensors.items():
-        if ".qkv." in name:
-            for part, third in zip(("query", "key", "value"), tensor.chunk(3), strict=True):
-                renamed[name.replace("qkv", part)] = third
-        else:
+        if ".qkv." not in name:
             renamed[name] = tensor
+            continue
+        width = tensors[name.replace("bias", "weight")].shape[1]
+        rest = (tensor.shape[0] - width) // 2
+        split = tensor.split([width, rest, rest])  # type: ignore[no-untyped-call]
+        for part, piece in zip(("query", "key", "value"), split, strict=True):
+            renamed[name.replace("qkv", part)] = piece
     return renamed

@@ -77,7 +77,7 @@ def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
     """Loshchilov and Hutter 2019, one parameter after the other."""
     decayed, spared = [], []
     for parameter in model.parameters():
-        is_matrix = parameter.dim() == 2
+        is_matrix = parameter.dim() >= 2
         (decayed if is_matrix or config.decay == "all" else spared).append(parameter)
     return torch.optim.AdamW(
         [

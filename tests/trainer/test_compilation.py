@@ -34,7 +34,7 @@ def explicit_attention(qkv: Tensor, heads: int, dropout: dropout_module.Dropout)
     hidden = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).triu(1)
     scores = (query @ key.mT / query.shape[-1] ** 0.5).masked_fill(hidden, float("-inf"))
     weights = scores.softmax(-1)
-    return ((weights * dropout._mask_of(weights)) @ value).transpose(1, 2).flatten(2)
+    return ((weights * dropout.keep_mask(tuple(weights.shape))) @ value).transpose(1, 2).flatten(2)
 
 
 @pytest.fixture

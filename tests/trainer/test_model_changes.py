@@ -132,7 +132,13 @@ def test_parameters_and_operations_are_counted_exactly(
 
 def keys_per_query(shape: Any) -> list[float]:  # noqa: ANN401  (a ModelConfig)
     """The mean number of keys that a query attends to in each layer, the diagonal counted half."""
-    return [shape.context / 2] * shape.layers
+    windows = {"S": shape.window or shape.context, "L": shape.context}
+    pattern = (shape.window_pattern * shape.layers)[: shape.layers]
+    of_each = {
+        kind: sum(min(query + 0.5, width) for query in range(shape.context)) / shape.context
+        for kind, width in windows.items()
+    }
+    return [of_each[kind] for kind in pattern]
 
 
 @each_change

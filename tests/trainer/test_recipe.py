@@ -36,6 +36,13 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "norm": "layer",
             "init_std": 0.02,
             "tie_embeddings": False,
+            "position": "learned",
+            "rope_base": 10_000.0,
+            "rope_share": 1.0,
+            "qk_norm": False,
+            "kv_heads": None,
+            "window": None,
+            "window_pattern": "S",
         },
         "optimizer": {
             "kind": "adamw",

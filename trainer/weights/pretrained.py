@@ -94,7 +94,7 @@ class Pretrained:
             if wanted != found:
                 raise WeightsError(
                     f"{where} model.{field} = {wanted!r}, but the weights there have {found!r}; "
-                    f"set model.{field} = {json.dumps(found)}"
+                    f"set model.{field} = {json.dumps('none' if found is None else found)}"
                 )
         if model.context > ours.context:
             raise WeightsError(

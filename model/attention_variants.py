@@ -1,0 +1,105 @@
+"""Attention with RoPE, normalised queries and keys, grouped heads or a window."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  (torch's own convention)
+
+from model.attention import CausalSelfAttention, KeyValueCache
+from model.config import ModelConfig
+from model.linear import Linear
+from model.norm import EPSILON
+from model.rotation import Rotation
+from model.windowed import visible, windowed
+
+
+def is_varied(config: ModelConfig, layer: int) -> bool:
+    """True if a layer's attention differs from `CausalSelfAttention`."""
+    shares = config.key_value_heads != config.heads
+    has_window = config.window_of(layer) is not None
+    return config.position == "rope" or config.qk_norm or shares or has_window
+
+
+class VariedAttention(CausalSelfAttention):
+    """Each position attends to itself and to positions before it, in one of several ways.
+
+    Grouped heads of keys and values: Ainslie et al. 2023, "GQA", section 2.2. Normalised queries
+    and keys: Henry et al. 2020, section 3, with RMSNorm and a weight per channel that all heads
+    share, as Qwen3 has it.
+    """
+
+    def __init__(self, config: ModelConfig, layer: int, site: int) -> None:
+        super().__init__(config, site)
+        self.kv_heads, channels = config.key_value_heads, config.head_channels
+        if self.kv_heads != self.heads:
+            outputs = (self.heads + 2 * self.kv_heads) * channels
+            self.qkv = Linear(config.width, outputs, bias=config.qkv_bias)
+        self.query_norm = nn.RMSNorm(channels, eps=EPSILON) if config.qk_norm else None
+        self.key_norm = nn.RMSNorm(channels, eps=EPSILON) if config.qk_norm else None
+        self.rotation = Rotation(config) if config.position == "rope" else None
+        self.window = config.window_of(layer)
+
+    def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+        """See `CausalSelfAttention.forward`."""
+        first = 0 if cache is None else cache.length
+        query, key, value = self._parts(self.qkv(x), first)
+        if cache is None:
+            repeated = [part.repeat_interleave(self._sharing, 2) for part in (key, value)]
+            mixed = self._mix(torch.stack([query, *repeated], 2).flatten(2))
+        else:
+            mixed = self._cached(query[0], torch.stack([key[0], value[0]]), cache)[None]
+        return self.projection(mixed)  # type: ignore[no-any-return]
+
+    @property
+    def _sharing(self) -> int:
+        """Heads of queries that share one of keys and values."""
+        return self.heads // self.kv_heads
+
+    def _parts(self, qkv: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (sequence, position, head, channel), in the type of `qkv`."""
+        by_head = qkv.view(*qkv.shape[:2], self.heads + 2 * self.kv_heads, -1)
+        query, key, value = by_head.split_with_sizes([self.heads, self.kv_heads, self.kv_heads], 2)
+        return (
+            self._placed(query, self.query_norm, first),
+            self._placed(key, self.key_norm, first),
+            value,
+        )
+
+    def _placed(self, x: Tensor, norm: nn.Module | None, first: int) -> Tensor:
+        """Normalise and rotate, in float32 at least."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        if norm is not None:
+            wide = norm(wide)
+        if self.rotation is not None:
+            wide = self.rotation(wide, first)
+        return wide.to(x.dtype)
+
+    def _mix(self, qkv: Tensor) -> Tensor:
+        if self.window is None:
+            return super()._mix(qkv)
+        split = qkv.view(*qkv.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        if self.training:
+            return self._in_windows(split, self.window).transpose(1, 2).flatten(2).to(qkv.dtype)
+        places = range(qkv.shape[1])
+        seen = visible(places, places, self.window, qkv.device)
+        query, key, value = split.unbind(0)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        return mixed.transpose(1, 2).flatten(2)
+
+    def _in_windows(self, split: Tensor, window: int) -> Tensor:
+        keep = self.dropout.keep_mask if self.dropout.active else None
+        if split.device.type != "cpu":
+            return windowed(split, window, keep)
+        with torch.autocast("cpu", enabled=False):
+            return windowed(split.float(), window, keep)
+
+    def _cached(self, query: Tensor, new: Tensor, cache: KeyValueCache) -> Tensor:
+        """Attention to new and cached positions: (position, head, channel) to (position, width)."""
+        first = cache.length
+        keys, values = cache.append(new.transpose(1, 2))
+        seen = visible(range(first, cache.length), range(cache.length), self.window, query.device)
+        mixed = F.scaled_dot_product_attention(
+            query.transpose(0, 1), keys, values, attn_mask=seen, enable_gqa=self._sharing > 1
+        )
+        return mixed.transpose(0, 1).flatten(1)

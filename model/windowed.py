@@ -1,0 +1,43 @@
+"""Attention to a sliding window of positions (Beltagy et al. 2020, "Longformer", section 3.1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from model.tiled import ROWS
+
+KeepMask = Callable[[tuple[int, ...], int], Tensor]
+"""Maps the shape and the number of a tile of attention weights to their dropout mask."""
+
+
+def visible(queries: range, keys: range, window: int | None, device: torch.device) -> Tensor:
+    """True where a query attends to a key: bool (query, key). The window includes the query."""
+    query = torch.arange(queries.start, queries.stop, device=device)[:, None]
+    key = torch.arange(keys.start, keys.stop, device=device)
+    seen = key <= query
+    return seen if window is None else seen & (key > query - window)
+
+
+def windowed(qkv: Tensor, window: int, keep: KeepMask | None) -> Tensor:
+    """Attention of each position to the `window` last ones: (3, sequence, head, position, channel)
+    to (sequence, head, position, channel).
+
+    Computed in tiles of query rows with only the keys that they need. The dropout masks are those of
+    attention without a window, so that arms with and without one drop the same weights.
+    """
+    query, key, value = qkv
+    sequences, heads, positions, channels = query.shape
+    mixed = []
+    for tile, start in enumerate(range(0, positions, ROWS)):
+        end, first = min(start + ROWS, positions), max(0, start - window + 1)
+        scores = query[:, :, start:end] @ key[:, :, first:end].mT / math.sqrt(channels)
+        seen = visible(range(start, end), range(first, end), window, query.device)
+        weights = scores.masked_fill(~seen, -torch.inf).softmax(-1)
+        if keep is not None:
+            weights = weights * keep((sequences, heads, end - start, end), tile)[..., first:]
+        mixed.append(weights @ value[:, :, first:end])
+    return torch.cat(mixed, 2)
