@@ -36,7 +36,7 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         self.heads = config.heads
         self.qkv = Linear(config.width, 3 * config.width, bias=config.qkv_bias)
-        self.projection = Linear(config.width, config.width)
+        self.projection = Linear(config.width, config.width, bias=config.biases == "all")
         self.dropout = Dropout(config.dropout, site)
 
     def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:

@@ -8,7 +8,7 @@ from model.attention import CausalSelfAttention, KeyValueCache
 from model.attention_variants import VariedAttention, is_varied
 from model.config import ModelConfig
 from model.dropout import Dropout
-from model.feed_forward import FeedForward
+from model.feed_forward import make_feed_forward
 from model.norm import make_norm
 
 SITES_PER_BLOCK = 3
@@ -25,7 +25,7 @@ class Block(nn.Module):
         self.attention = make_attention(config, index, first_site)
         self.attention_dropout = Dropout(config.dropout, first_site + 1)
         self.feed_forward_norm = make_norm(config)
-        self.feed_forward = FeedForward(config)
+        self.feed_forward = make_feed_forward(config)
         self.feed_forward_dropout = Dropout(config.dropout, first_site + 2)
 
     def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:

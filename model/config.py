@@ -80,6 +80,16 @@ class ModelConfig(Config):
     """Positions that are attended to in a layer with a window, the query's included (Beltagy et al. 2020); `none` for all."""
     window_pattern: Annotated[str, Field(pattern="^[SL]{1,64}$")] = "S"
     """Which layers have the window (`S`) or the whole context (`L`), repeated over the layers: `SSSL`."""
+    activation: Literal["gelu", "gelu_exact", "relu2", "silu", "swiglu"] = "gelu"
+    """`gelu`: its tanh form. `gelu_exact`: with erf (Hendrycks and Gimpel 2016). `relu2`: squared ReLU (So et al. 2021). `silu`: x sigmoid(x). `swiglu`: gated (Shazeer 2020), with 8/3 `width` hidden channels in place of 4."""
+    biases: Literal["all", "none"] = "all"
+    """`none`: no layer and no norm has a bias (as PaLM, Chowdhery et al. 2022)."""
+    logit_softcap: Annotated[
+        Annotated[float, Field(gt=0, le=1e6)] | None, BeforeValidator(parse_none)
+    ] = None
+    """Logits become c tanh(logits / c) with this c (Gemma 2, 2024); `none` to leave them as they are."""
+    zero_init_projections: bool = False
+    """If true, the last matrix of each residual branch is zero at first, so that blocks begin as the identity (Zhang et al. 2019, Fixup)."""
 
     @property
     def head_channels(self) -> int:
@@ -95,6 +105,15 @@ class ModelConfig(Config):
     def rotated_channels(self) -> int:
         """Channels of a head that RoPE rotates: whole pairs."""
         return 2 * int(self.rope_share * self.head_channels / 2)
+
+    @property
+    def hidden_channels(self) -> int:
+        """Hidden channels of the feed-forward network.
+
+        With a gate it has three matrices in place of two, and 8/3 width, rounded to a multiple of 8,
+        gives it as many parameters.
+        """
+        return 8 * max(1, round(self.width / 3)) if self.activation == "swiglu" else 4 * self.width
 
     def window_of(self, layer: int) -> int | None:
         """Positions that a layer attends to; None for all."""
@@ -164,5 +183,13 @@ class ModelConfig(Config):
             raise ValueError(
                 f'window = {self.window} has no effect with window_pattern = "{self.window_pattern}"; '
                 "at least one layer needs an S"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _biases_do_not_contradict(self) -> ModelConfig:
+        if self.biases == "none" and self.qkv_bias:
+            raise ValueError(
+                'biases = "none" contradicts qkv_bias = true; set qkv_bias = false, or biases = "all"'
             )
         return self

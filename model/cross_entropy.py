@@ -35,8 +35,18 @@ class HeadLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, scale: Tensor) -> Tensor:  # noqa: ANN401
-        """The loss, a scalar; hidden (token, width), weight (vocabulary, width), targets (token,)."""
+    def forward(
+        ctx: Any,  # noqa: ANN401  (torch's context)
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        scale: Tensor,
+        softcap: float | None = None,
+    ) -> Tensor:
+        """The loss, a scalar; hidden (token, width), weight (vocabulary, width), targets (token,).
+
+        With `softcap`, of the logits after `capped`.
+        """
         device, vocabulary = hidden.device.type, len(weight)
         pieces = math.ceil(len(hidden) / max(MIN_TOKENS, MAX_LOGITS[device] // vocabulary))
         at_once = math.ceil(len(hidden) / pieces)
@@ -52,7 +62,11 @@ class HeadLoss(torch.autograd.Function):
             hidden_grad.split(at_once),  # type: ignore[no-untyped-call]
             strict=True,
         ):
-            grad, loss = _piece(product(rows, matrix), chosen, scale, vocabulary)
+            logits = product(rows, matrix)
+            if softcap is None:
+                grad, loss = _piece(logits, chosen, scale, vocabulary)
+            else:
+                grad, loss = _capped_piece(logits, chosen, scale, vocabulary, softcap)
             losses.append(loss)
             out.copy_(product(grad, matrix.t()))
             weight_grad += weight_gradient(rows, grad)[:vocabulary]
@@ -60,15 +74,31 @@ class HeadLoss(torch.autograd.Function):
         return torch.cat(losses).sum() * scale
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # noqa: ANN401
         hidden_grad, weight_grad = ctx.saved_tensors
-        return hidden_grad.mul_(grad), weight_grad.mul_(grad), None, None
+        return hidden_grad.mul_(grad), weight_grad.mul_(grad), None, None, None
+
+
+def capped(logits: Tensor, softcap: float) -> Tensor:
+    """Logits between -softcap and softcap (Gemma Team 2024, "Gemma 2", section 2)."""
+    return softcap * torch.tanh(logits / softcap)
 
 
 def _compute_type(x: Tensor) -> torch.dtype:
     """The type in which autocast computes a matrix product of `x`."""
     device = x.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
+def _capped_piece(
+    logits: Tensor, targets: Tensor, scale: Tensor, vocabulary: int, softcap: float
+) -> tuple[Tensor, Tensor]:
+    """`_piece` of capped logits, in float32 at least; the gradient is that of the logits before."""
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    shrunk = capped(wide, softcap)
+    slope = 1 - (shrunk / softcap).square_()
+    grad, losses = _piece(shrunk, targets, scale, vocabulary)
+    return grad.mul_(slope).to(logits.dtype), losses
 
 
 def _piece(

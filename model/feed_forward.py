@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -33,6 +34,60 @@ class FeedForward(nn.Module):
         first, second = self.expand, self.projection
         parameters = (first.weight, first.bias, second.weight, second.bias)
         return _FeedForward.apply(rows, *parameters).view(x.shape)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _gelu(x: Tensor) -> Tensor:
+    return F.gelu(x, approximate="tanh")
+
+
+def _squared_relu(x: Tensor) -> Tensor:
+    return F.relu(x).square()
+
+
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "gelu": _gelu,
+    "gelu_exact": F.gelu,
+    "relu2": _squared_relu,
+    "silu": F.silu,
+    "swiglu": F.silu,
+}
+"""By `model.activation`; that of the gate, if there is one."""
+
+
+class PlainFeedForward(nn.Module):
+    """Two layers with any activation in between, by torch's operations."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        bias = config.biases == "all"
+        self.activation = ACTIVATIONS[config.activation]
+        self.expand = Linear(config.width, config.hidden_channels, bias=bias)
+        self.projection = Linear(config.hidden_channels, config.width, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) to the same."""
+        return self.projection(self.activation(self.expand(x)))  # type: ignore[no-any-return]
+
+
+class GatedFeedForward(PlainFeedForward):
+    """SwiGLU: the hidden layer is multiplied by a gate (Shazeer 2020, equation 6)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.gate = Linear(config.width, config.hidden_channels, bias=config.biases == "all")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) to the same."""
+        return self.projection(self.activation(self.gate(x)) * self.expand(x))  # type: ignore[no-any-return]
+
+
+def make_feed_forward(config: ModelConfig) -> nn.Module:
+    """The feed-forward network of a configuration."""
+    if config.activation == "swiglu":
+        return GatedFeedForward(config)
+    if config.activation == "gelu" and config.biases == "all":
+        return FeedForward(config)
+    return PlainFeedForward(config)
 
 
 class _FeedForward(torch.autograd.Function):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from model.attention import KeyValueCache
 from model.block import Block
 from model.config import ModelConfig
-from model.cross_entropy import HeadLoss
+from model.cross_entropy import HeadLoss, capped
 from model.dropout import Dropout
 from model.linear import Linear
 from model.norm import make_norm
@@ -38,7 +38,13 @@ class GPT(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Token ids (sequence, position), int64, to logits (sequence, position, vocabulary)."""
-        return self.head(self.hidden(tokens))  # type: ignore[no-any-return]
+        return self.logits(self.hidden(tokens))
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., width) to (..., vocabulary)."""
+        logits = self.head(hidden)
+        cap = self.config.logit_softcap
+        return logits if cap is None else capped(logits, cap)
 
     def hidden(self, tokens: Tensor, caches: Sequence[KeyValueCache] | None = None) -> Tensor:
         """The head's input: token ids (sequence, position) to (sequence, position, width).
@@ -66,4 +72,5 @@ class GPT(nn.Module):
     def loss(self, tokens: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
         """`scale` times the summed cross-entropy in nats; tokens and targets (sequence, position)."""
         hidden = self.hidden(tokens).flatten(0, 1)
-        return HeadLoss.apply(hidden, self.head.weight, targets.flatten(), scale)  # type: ignore[no-any-return, no-untyped-call]
+        inputs = (hidden, self.head.weight, targets.flatten(), scale, self.config.logit_softcap)
+        return HeadLoss.apply(*inputs)  # type: ignore[no-any-return, no-untyped-call]

@@ -69,6 +69,10 @@ EXPORTS: Mapping[str, Export] = {
     "window_pattern": Export(
         only="S", reason="in GPT-2's format every layer sees the whole context"
     ),
+    "activation": Export(only="gelu", reason="GPT-2's format has GELU by its tanh form only"),
+    "biases": Export(),  # held by the weights: a model without biases has biases of zeros
+    "logit_softcap": Export(only=None, reason="GPT-2's format has no cap of the logits"),
+    "zero_init_projections": Export(),  # concerns the initial weights only
 }
 """How each field of `ModelConfig` is exported. A field that is missing here is refused, and a test
 fails."""

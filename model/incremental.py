@@ -29,4 +29,4 @@ class Reader:
         Raises IndexError when the sequence is longer than the context.
         """
         hidden = self._model.hidden(tokens[None], self._caches)
-        return self._model.head(hidden[0, -1:])[0]  # type: ignore[no-any-return]
+        return self._model.logits(hidden[0, -1:])[0]

@@ -16,6 +16,9 @@ from model.config import ModelConfig
 from model.gpt import GPT
 from model.norm import NORMS
 
+PROJECTION = "projection.weight"
+"""How the name of the last matrix of a residual branch ends."""
+
 
 def _generator(seed: int, name: str) -> torch.Generator:
     digest = hashlib.sha256(f"init/{seed}/{name}".encode()).digest()
@@ -27,7 +30,7 @@ def _standard_deviation(name: str, config: ModelConfig) -> float:
 
     By 1 / sqrt(number of branches): Radford et al. 2019, section 2.3.
     """
-    if name.endswith("projection.weight"):
+    if name.endswith(PROJECTION):
         return config.init_std / math.sqrt(2 * config.layers)
     return config.init_std
 
@@ -40,10 +43,11 @@ def initialise(model: GPT, seed: int) -> None:
         for name, module in model.named_modules()
         if isinstance(module, (*NORMS.values(), nn.RMSNorm))
     }
+    zero = model.config.zero_init_projections
     for name, parameter in model.named_parameters():
         if name in norms:
             parameter.fill_(1.0)
-        elif name.endswith(".bias"):
+        elif name.endswith(".bias") or (zero and name.endswith(PROJECTION)):
             parameter.zero_()
         else:
             drawn = torch.empty(parameter.shape).normal_(

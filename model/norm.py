@@ -19,7 +19,7 @@ class LayerNorm(nn.LayerNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) to the same."""
-        if not is_plain(x):
+        if self.bias is None or not is_plain(x):
             return super().forward(x)
         return _LayerNorm.apply(x, self.weight, self.bias, self.eps)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -35,6 +35,8 @@ NORMS: Final = {"layer": LayerNorm, "rms": RMSNorm}
 
 def make_norm(config: ModelConfig) -> LayerNorm | RMSNorm:
     """The norm layer of a configuration."""
+    if config.norm == "layer" and config.biases == "none":
+        return LayerNorm(config.width, eps=EPSILON, bias=False)
     norm: LayerNorm | RMSNorm = NORMS[config.norm](config.width, eps=EPSILON)
     return norm
 

@@ -67,8 +67,7 @@ def _block(config: ModelConfig) -> dict[str, Shape]:
         **_norm("attention_norm", width, config),
         **_attention(config),
         **_norm("feed_forward_norm", width, config),
-        **_linear("feed_forward.expand", width, 4 * width),
-        **_linear("feed_forward.projection", 4 * width, width),
+        **_feed_forward(config),
     }
 
 
@@ -80,16 +79,27 @@ def _attention(config: ModelConfig) -> dict[str, Shape]:
     }
     return {
         **_linear("attention.qkv", width, qkv, bias=config.qkv_bias),
-        **_linear("attention.projection", width, width),
+        **_linear("attention.projection", width, width, bias=config.biases == "all"),
         **(norms if config.qk_norm else {}),
     }
 
 
-def _linear(name: str, inputs: int, outputs: int, *, bias: bool = True) -> dict[str, Shape]:
+def _feed_forward(config: ModelConfig) -> dict[str, Shape]:
+    width, hidden, bias = config.width, config.hidden_channels, config.biases == "all"
+    gate = _linear("feed_forward.gate", width, hidden, bias=bias)
+    return {
+        **(gate if config.activation == "swiglu" else {}),
+        **_linear("feed_forward.expand", width, hidden, bias=bias),
+        **_linear("feed_forward.projection", hidden, width, bias=bias),
+    }
+
+
+def _linear(name: str, inputs: int, outputs: int, *, bias: bool) -> dict[str, Shape]:
     weight: dict[str, Shape] = {f"{name}.weight": (outputs, inputs)}
     return {**weight, f"{name}.bias": (outputs,)} if bias else weight
 
 
 def _norm(name: str, width: int, config: ModelConfig) -> dict[str, Shape]:
     weight: dict[str, Shape] = {f"{name}.weight": (width,)}
-    return weight if config.norm == "rms" else {**weight, f"{name}.bias": (width,)}
+    has_bias = config.norm == "layer" and config.biases == "all"
+    return {**weight, f"{name}.bias": (width,)} if has_bias else weight

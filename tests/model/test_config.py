@@ -113,6 +113,8 @@ def test_a_config_cannot_be_changed_once_made(shape: ModelConfig) -> None:
         ({"kv_heads": 24}, "the nearest that does is 12"),
         ({"window": 1024}, "window = 1024 has no effect with context = 1024; use a smaller one"),
         ({"window_pattern": "SL"}, 'window_pattern = "SL" has no effect without a window'),
+        ({"biases": "none", "qkv_bias": True}, 'biases = "none" contradicts qkv_bias = true; set'),
+        ({"logit_softcap": 0.0}, "greater than 0"),
         ({"window": 8, "window_pattern": "L"}, 'has no effect with window_pattern = "L"'),
     ],
 )

@@ -134,7 +134,8 @@ CHANGES = {
             "'model' are model.layers, model.heads, model.width, model.context, model.dropout, "
             "model.qkv_bias, model.norm, model.init_std, model.tie_embeddings, model.position, "
             "model.rope_base, model.rope_share, model.qk_norm, model.kv_heads, model.window, "
-            "model.window_pattern"
+            "model.window_pattern, model.activation, model.biases, model.logit_softcap, "
+            "model.zero_init_projections"
         ),
     ),
     "an intervention that sets one field in two ways": (

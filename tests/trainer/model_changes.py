@@ -47,6 +47,20 @@ CHANGES: Mapping[str, Fields] = {
         "model.position": "rope",
         "evaluation.chunk_tokens": 150,
     },
+    "gelu-exact": {"model.activation": "gelu_exact"},
+    "relu2": {"model.activation": "relu2"},
+    "silu": {"model.activation": "silu"},
+    "swiglu": {"model.activation": "swiglu"},
+    "no-biases": {"model.biases": "none"},
+    "llama": {
+        "model.activation": "swiglu",
+        "model.biases": "none",
+        "model.norm": "rms",
+        "model.position": "rope",
+        "model.kv_heads": 2,
+    },
+    "softcap": {"model.logit_softcap": 0.5, "model.init_std": 0.1},
+    "zero-init": {"model.zero_init_projections": True},
 }
 """By name: the fields to set in the recipe of `SHAPE`. The first one gives the change its place."""
 
@@ -59,6 +73,8 @@ OLD = {
 DRAWN_ANEW = {
     "layers": "projection.weight",
     "init-std": "weight",
+    "softcap": "weight",  # it sets init_std, too
+    "zero-init": "projection.weight",
 }
 """Changes that scale the initial values of parameters, by the end of these parameters' names."""
 

@@ -54,10 +54,10 @@ class Masks:
 class LayerNorm(nn.Module):
     """Ba, Kiros and Hinton 2016, "Layer normalization", equation 4."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(width))
-        self.bias = nn.Parameter(torch.zeros(width))
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else 0.0
 
     def forward(self, x: Tensor) -> Tensor:
         mean = x.mean(-1, keepdim=True)
@@ -77,7 +77,9 @@ class RMSNorm(nn.Module):
 
 
 def norm_of(config: ModelConfig) -> nn.Module:
-    return {"layer": LayerNorm, "rms": RMSNorm}[config.norm](config.width)
+    if config.norm == "rms":
+        return RMSNorm(config.width)
+    return LayerNorm(config.width, bias=config.biases == "all")
 
 
 def rotate(x: Tensor, base: float, channels: int) -> Tensor:
@@ -109,7 +111,7 @@ class Attention(nn.Module):
         self.query = nn.Linear(config.width, config.width, bias=config.qkv_bias)
         self.key = nn.Linear(config.width, shared, bias=config.qkv_bias)
         self.value = nn.Linear(config.width, shared, bias=config.qkv_bias)
-        self.projection = nn.Linear(config.width, config.width)
+        self.projection = nn.Linear(config.width, config.width, bias=config.biases == "all")
         self.query_norm = RMSNorm(self.channels) if config.qk_norm else nn.Identity()
         self.key_norm = RMSNorm(self.channels) if config.qk_norm else nn.Identity()
         visible = torch.ones(config.context, config.context, dtype=torch.bool).tril()
@@ -142,18 +144,36 @@ class Attention(nn.Module):
         return rotate(x, self.config.rope_base, 2 * pairs)
 
 
+ACTIVATIONS = {
+    # Hendrycks and Gimpel 2016, section 2: with its tanh, and exactly.
+    "gelu": lambda x: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "gelu_exact": lambda x: 0.5 * x * (1 + torch.erf(x / math.sqrt(2))),
+    "relu2": lambda x: torch.where(x > 0, x * x, 0),  # So et al. 2021, "Primer"
+    "silu": lambda x: x / (1 + torch.exp(-x)),
+    "swiglu": lambda x: x / (1 + torch.exp(-x)),  # Shazeer 2020
+}
+
+
 class FeedForward(nn.Module):
-    """Two layers around the GELU of Hendrycks and Gimpel 2016, section 2, with its tanh."""
+    """Two layers with an activation in between, or with a gate."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.expand = nn.Linear(config.width, 4 * config.width)
-        self.projection = nn.Linear(4 * config.width, config.width)
+        bias, self.activation = config.biases == "all", config.activation
+        hidden = 4 * config.width
+        if self.activation == "swiglu":
+            hidden = 8 * round(config.width / 3)
+            self.gate = nn.Linear(config.width, hidden, bias=bias)
+        self.expand = nn.Linear(config.width, hidden, bias=bias)
+        self.projection = nn.Linear(hidden, config.width, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.expand(x)
-        x = 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-        return self.projection(x)  # type: ignore[no-any-return]
+        active = ACTIVATIONS[self.activation]
+        expanded = self.expand(x)
+        hidden = (
+            active(self.gate(x)) * expanded if self.activation == "swiglu" else active(expanded)
+        )
+        return self.projection(hidden)  # type: ignore[no-any-return]
 
 
 class Block(nn.Module):
@@ -197,7 +217,10 @@ class GPT2(nn.Module):
             x = x * masks.units(0, x)
         for block in self.blocks:
             x = block(x, masks)
-        return self.head(self.final_norm(x))  # type: ignore[no-any-return]
+        logits: Tensor = self.head(self.final_norm(x))
+        if (cap := self.config.logit_softcap) is not None:  # Gemma 2
+            logits = cap * torch.tanh(logits / cap)
+        return logits
 
 
 def split_qkv(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

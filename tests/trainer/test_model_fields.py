@@ -45,6 +45,10 @@ OTHER_VALUES: dict[str, Any] = {
     "kv_heads": 1,
     "window": 5,
     "window_pattern": "SL",
+    "activation": "relu2",
+    "biases": "none",
+    "logit_softcap": 1.5,
+    "zero_init_projections": True,
 }
 """For each field a value that the runs of these tests do not have by default."""
 NEEDED: dict[str, dict[str, Any]] = {
@@ -53,11 +57,11 @@ NEEDED: dict[str, dict[str, Any]] = {
     "window_pattern": {"window": 5},
 }
 """Fields without which others have no effect."""
-EXPORTED = {
-    *("layers", "heads", "width", "context", "dropout", "qkv_bias", "init_std", "tie_embeddings")
+SERVING = {
+    *("context", "dropout", "qkv_bias", "init_std", "tie_embeddings", "zero_init_projections")
 }
-SERVING = {"context", "dropout", "qkv_bias", "init_std", "tie_embeddings"}
 """Fields in which weights may differ from the model that they are for."""
+EXPORTED = {"layers", "heads", "width", "biases"} | SERVING
 VOCABULARY = 257
 
 each_field = pytest.mark.parametrize("field", ModelConfig.model_fields)

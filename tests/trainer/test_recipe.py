@@ -43,6 +43,10 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "kv_heads": None,
             "window": None,
             "window_pattern": "S",
+            "activation": "gelu",
+            "biases": "all",
+            "logit_softcap": None,
+            "zero_init_projections": False,
         },
         "optimizer": {
             "kind": "adamw",

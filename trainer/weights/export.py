@@ -80,7 +80,7 @@ def _parameters(run: RunDirectory, source: Pretrained) -> dict[str, NDArray[Any]
     for ours, each in wanted.items():
         if ours in kept:
             array = kept[ours].T if each.transposed else kept[ours]
-        else:  # a QKV bias, which the model does not have
+        else:  # a bias, which the model does not have
             array = np.zeros(each.shape, dtype=np.float32)
         found[each.name] = np.ascontiguousarray(array)
     return found
