@@ -39,7 +39,12 @@ class CausalSelfAttention(nn.Module):
         self.projection = Linear(config.width, config.width, bias=config.biases == "all")
         self.dropout = Dropout(config.dropout, site)
 
-    def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        cache: KeyValueCache | None = None,
+        _values: Tensor | None = None,
+    ) -> Tensor:
         """(sequence, position, width) to the same.
 
         With a cache, `x` is one sequence and continues the cached one: its keys and values are

@@ -1,4 +1,4 @@
-"""Attention with RoPE, normalised queries and keys, grouped heads or a window."""
+"""Attention with RoPE, normalised queries and keys, grouped heads, a window or value embeddings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from model.attention import CausalSelfAttention, KeyValueCache
 from model.config import ModelConfig
+from model.learned_sum import LearnedSum
 from model.linear import Linear
 from model.norm import EPSILON
 from model.rotation import Rotation
@@ -17,8 +18,8 @@ from model.windowed import visible, windowed
 def is_varied(config: ModelConfig, layer: int) -> bool:
     """True if a layer's attention differs from `CausalSelfAttention`."""
     shares = config.key_value_heads != config.heads
-    has_window = config.window_of(layer) is not None
-    return config.position == "rope" or config.qk_norm or shares or has_window
+    adds_or_hides = config.has_value_embedding(layer) or config.window_of(layer) is not None
+    return config.position == "rope" or config.qk_norm or shares or adds_or_hides
 
 
 class VariedAttention(CausalSelfAttention):
@@ -39,11 +40,23 @@ class VariedAttention(CausalSelfAttention):
         self.key_norm = nn.RMSNorm(channels, eps=EPSILON) if config.qk_norm else None
         self.rotation = Rotation(config) if config.position == "rope" else None
         self.window = config.window_of(layer)
+        self.value_sum = LearnedSum(0.5, 0.5) if config.has_value_embedding(layer) else None
 
-    def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
-        """See `CausalSelfAttention.forward`."""
+    def forward(
+        self,
+        x: Tensor,
+        cache: KeyValueCache | None = None,
+        values: Tensor | None = None,
+    ) -> Tensor:
+        """See `CausalSelfAttention.forward`.
+
+        `values`, (sequence, position, channel) of all heads, are added to those of a layer with
+        value embeddings.
+        """
         first = 0 if cache is None else cache.length
         query, key, value = self._parts(self.qkv(x), first)
+        if self.value_sum is not None and values is not None:
+            value = self.value_sum(value, values.view(value.shape))
         if cache is None:
             repeated = [part.repeat_interleave(self._sharing, 2) for part in (key, value)]
             mixed = self._mix(torch.stack([query, *repeated], 2).flatten(2))

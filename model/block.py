@@ -9,6 +9,7 @@ from model.attention_variants import VariedAttention, is_varied
 from model.config import ModelConfig
 from model.dropout import Dropout
 from model.feed_forward import make_feed_forward
+from model.learned_sum import LearnedSum
 from model.norm import make_norm
 
 SITES_PER_BLOCK = 3
@@ -21,6 +22,7 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()
         first_site = 1 + SITES_PER_BLOCK * index
+        self.residual_sum = LearnedSum(1.0, 0.0) if config.residual_scale else None
         self.attention_norm = make_norm(config)
         self.attention = make_attention(config, index, first_site)
         self.attention_dropout = Dropout(config.dropout, first_site + 1)
@@ -28,9 +30,21 @@ class Block(nn.Module):
         self.feed_forward = make_feed_forward(config)
         self.feed_forward_dropout = Dropout(config.dropout, first_site + 2)
 
-    def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
-        """(sequence, position, width) to the same; `cache` as in `CausalSelfAttention`."""
-        x = self.attention_dropout.add(x, self.attention(self.attention_norm(x), cache))
+    def forward(
+        self,
+        x: Tensor,
+        cache: KeyValueCache | None = None,
+        embedded: Tensor | None = None,
+        values: Tensor | None = None,
+    ) -> Tensor:
+        """(sequence, position, width) to the same; `cache` and `values` as in the attention.
+
+        `embedded` is the first block's input, which `model.residual_scale` adds.
+        """
+        if self.residual_sum is not None:
+            x = self.residual_sum(x, embedded)
+        mixed = self.attention(self.attention_norm(x), cache, values)
+        x = self.attention_dropout.add(x, mixed)
         return self.feed_forward_dropout.add(x, self.feed_forward(self.feed_forward_norm(x)))
 
 

@@ -90,6 +90,10 @@ class ModelConfig(Config):
     """Logits become c tanh(logits / c) with this c (Gemma 2, 2024); `none` to leave them as they are."""
     zero_init_projections: bool = False
     """If true, the last matrix of each residual branch is zero at first, so that blocks begin as the identity (Zhang et al. 2019, Fixup)."""
+    residual_scale: bool = False
+    """If true, each block begins with a x + b e, where e is the embedding and a, b are learned, at first 1 and 0 (modded-nanogpt, Jordan et al. 2024)."""
+    value_embeddings: bool = False
+    """If true, every second layer, the last among them, adds a learned embedding of each token to its values, with learned factors, at first 1/2 and 1/2 (modded-nanogpt)."""
 
     @property
     def head_channels(self) -> int:
@@ -114,6 +118,10 @@ class ModelConfig(Config):
         gives it as many parameters.
         """
         return 8 * max(1, round(self.width / 3)) if self.activation == "swiglu" else 4 * self.width
+
+    def has_value_embedding(self, layer: int) -> bool:
+        """True for every second layer, the last one among them."""
+        return self.value_embeddings and (self.layers - 1 - layer) % 2 == 0
 
     def window_of(self, layer: int) -> int | None:
         """Positions that a layer attends to; None for all."""

@@ -30,6 +30,13 @@ class GPT(nn.Module):
             nn.Embedding(config.context, config.width) if config.position == "learned" else None
         )
         self.embedding_dropout = Dropout(config.dropout, site=0)
+        self.value_embeddings = nn.ModuleDict(
+            {
+                str(index): nn.Embedding(vocabulary, config.key_value_heads * config.head_channels)
+                for index in range(config.layers)
+                if config.has_value_embedding(index)
+            }
+        )
         self.blocks = nn.ModuleList(Block(config, index) for index in range(config.layers))
         self.final_norm = make_norm(config)
         self.head = Linear(config.width, vocabulary, bias=False)
@@ -53,8 +60,10 @@ class GPT(nn.Module):
         """
         x = self._embed(tokens, caches[0].length if caches else 0)
         x = self.embedding_dropout(x)
+        embedded = x if self.config.residual_scale else None
         for index, block in enumerate(self.blocks):
-            x = block(x, caches[index] if caches else None)
+            values = self._value_embedding(index, tokens)
+            x = block(x, caches[index] if caches else None, embedded, values)
         return self.final_norm(x)  # type: ignore[no-any-return]
 
     def _embed(self, tokens: Tensor, first: int) -> Tensor:
@@ -64,6 +73,12 @@ class GPT(nn.Module):
             return self.token_embedding(tokens)  # type: ignore[no-any-return]
         positions = torch.arange(first, first + tokens.shape[1], device=tokens.device)
         return self.token_embedding(tokens) + self.position_embedding(positions)  # type: ignore[no-any-return]
+
+    def _value_embedding(self, layer: int, tokens: Tensor) -> Tensor | None:
+        """What a layer adds to its values: (sequence, position, channel) of all its heads, or None."""
+        if not self.config.has_value_embedding(layer):
+            return None
+        return self.value_embeddings[str(layer)](tokens)  # type: ignore[no-any-return]
 
     def _check_length(self, length: int) -> None:
         if length > self.config.context:

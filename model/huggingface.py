@@ -73,6 +73,8 @@ EXPORTS: Mapping[str, Export] = {
     "biases": Export(),  # held by the weights: a model without biases has biases of zeros
     "logit_softcap": Export(only=None, reason="GPT-2's format has no cap of the logits"),
     "zero_init_projections": Export(),  # concerns the initial weights only
+    "residual_scale": Export(only=False, reason="GPT-2's format has no factors of the residuals"),
+    "value_embeddings": Export(only=False, reason="GPT-2's format has no embeddings of values"),
 }
 """How each field of `ModelConfig` is exported. A field that is missing here is refused, and a test
 fails."""

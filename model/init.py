@@ -14,6 +14,7 @@ from torch import nn
 
 from model.config import ModelConfig
 from model.gpt import GPT
+from model.learned_sum import LearnedSum
 from model.norm import NORMS
 
 PROJECTION = "projection.weight"
@@ -43,10 +44,17 @@ def initialise(model: GPT, seed: int) -> None:
         for name, module in model.named_modules()
         if isinstance(module, (*NORMS.values(), nn.RMSNorm))
     }
+    sums = {
+        f"{name}.weight": module.initial
+        for name, module in model.named_modules()
+        if isinstance(module, LearnedSum)
+    }
     zero = model.config.zero_init_projections
     for name, parameter in model.named_parameters():
         if name in norms:
             parameter.fill_(1.0)
+        elif name in sums:
+            parameter.copy_(torch.tensor(sums[name]))
         elif name.endswith(".bias") or (zero and name.endswith(PROJECTION)):
             parameter.zero_()
         else:

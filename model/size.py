@@ -14,12 +14,16 @@ def parameter_shapes(config: ModelConfig, vocabulary: int) -> dict[str, Shape]:
     shapes = _outside_blocks(config, vocabulary)
     for index in range(config.layers):
         shapes |= {f"blocks.{index}.{name}": shape for name, shape in _block(config).items()}
+        if config.has_value_embedding(index):
+            shapes[f"blocks.{index}.attention.value_sum.weight"] = (2,)
     return shapes
 
 
 def parameter_count(config: ModelConfig, vocabulary: int) -> int:
     """Number of parameters of a model; a tied matrix is counted once."""
-    return _numbers(_outside_blocks(config, vocabulary)) + config.layers * _numbers(_block(config))
+    sums = 2 * sum(map(config.has_value_embedding, range(config.layers)))
+    blocks = config.layers * _numbers(_block(config)) + sums
+    return _numbers(_outside_blocks(config, vocabulary)) + blocks
 
 
 def flops_per_token(config: ModelConfig, vocabulary: int) -> float:
@@ -56,6 +60,12 @@ def _outside_blocks(config: ModelConfig, vocabulary: int) -> dict[str, Shape]:
     }
     if config.position == "learned":
         shapes["position_embedding.weight"] = (config.context, config.width)
+    shared = config.key_value_heads * config.head_channels
+    shapes |= {
+        f"value_embeddings.{layer}.weight": (vocabulary, shared)
+        for layer in range(config.layers)
+        if config.has_value_embedding(layer)
+    }
     if not config.tie_embeddings:
         shapes["head.weight"] = (vocabulary, config.width)
     return shapes
@@ -63,7 +73,9 @@ def _outside_blocks(config: ModelConfig, vocabulary: int) -> dict[str, Shape]:
 
 def _block(config: ModelConfig) -> dict[str, Shape]:
     width = config.width
+    residual: dict[str, Shape] = {"residual_sum.weight": (2,)} if config.residual_scale else {}
     return {
+        **residual,
         **_norm("attention_norm", width, config),
         **_attention(config),
         **_norm("feed_forward_norm", width, config),

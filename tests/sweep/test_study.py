@@ -135,7 +135,7 @@ CHANGES = {
             "model.qkv_bias, model.norm, model.init_std, model.tie_embeddings, model.position, "
             "model.rope_base, model.rope_share, model.qk_norm, model.kv_heads, model.window, "
             "model.window_pattern, model.activation, model.biases, model.logit_softcap, "
-            "model.zero_init_projections"
+            "model.zero_init_projections, model.residual_scale, model.value_embeddings"
         ),
     ),
     "an intervention that sets one field in two ways": (

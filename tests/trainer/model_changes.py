@@ -61,6 +61,9 @@ CHANGES: Mapping[str, Fields] = {
     },
     "softcap": {"model.logit_softcap": 0.5, "model.init_std": 0.1},
     "zero-init": {"model.zero_init_projections": True},
+    "residual-scale": {"model.residual_scale": True},
+    "value-embeddings": {"model.value_embeddings": True, "model.layers": 3},
+    "value-embeddings-shared": {"model.value_embeddings": True, "model.kv_heads": 2},
 }
 """By name: the fields to set in the recipe of `SHAPE`. The first one gives the change its place."""
 
@@ -75,6 +78,7 @@ DRAWN_ANEW = {
     "init-std": "weight",
     "softcap": "weight",  # it sets init_std, too
     "zero-init": "projection.weight",
+    "value-embeddings": "projection.weight",  # it has three layers
 }
 """Changes that scale the initial values of parameters, by the end of these parameters' names."""
 

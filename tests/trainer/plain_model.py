@@ -76,6 +76,17 @@ class RMSNorm(nn.Module):
         return x / torch.sqrt(x.square().mean(-1, keepdim=True) + 1e-5) * self.weight
 
 
+class LearnedSum(nn.Module):
+    """Jordan et al. 2024, modded-nanogpt: two learned factors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(2))
+
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        return one * self.weight[0] + other * self.weight[1]
+
+
 def norm_of(config: ModelConfig) -> nn.Module:
     if config.norm == "rms":
         return RMSNorm(config.width)
@@ -114,16 +125,21 @@ class Attention(nn.Module):
         self.projection = nn.Linear(config.width, config.width, bias=config.biases == "all")
         self.query_norm = RMSNorm(self.channels) if config.qk_norm else nn.Identity()
         self.key_norm = RMSNorm(self.channels) if config.qk_norm else nn.Identity()
+        if config.value_embeddings and index % 2 == (config.layers - 1) % 2:
+            self.value_sum = LearnedSum()
         visible = torch.ones(config.context, config.context, dtype=torch.bool).tril()
         if config.window and config.window_pattern[index % len(config.window_pattern)] == "S":
             visible = visible.triu(1 - config.window)
         self.register_buffer("visible", visible, persistent=False)
 
-    def forward(self, x: Tensor, masks: Masks | None) -> Tensor:
+    def forward(self, x: Tensor, masks: Masks | None, more: Tensor | None) -> Tensor:
         sequences, positions, width = x.shape
         query = self.placed(self.query_norm(self.by_head(self.query(x), self.heads)))
         key = self.placed(self.key_norm(self.by_head(self.key(x), self.kv_heads)))
-        value = self.by_head(self.value(x), self.kv_heads)
+        value = self.value(x)
+        if more is not None:
+            value = self.value_sum(value, more)
+        value = self.by_head(value, self.kv_heads)
         group = torch.arange(self.heads) // (self.heads // self.kv_heads)  # Ainslie et al. 2023
         key, value = key[:, group], value[:, group]
         scores = query @ key.transpose(2, 3) / math.sqrt(self.channels)
@@ -182,13 +198,17 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig, index: int) -> None:
         super().__init__()
         self.site = 1 + 3 * index
+        if config.residual_scale:
+            self.residual_sum = LearnedSum()
         self.attention_norm = norm_of(config)
         self.attention = Attention(config, index)
         self.feed_forward_norm = norm_of(config)
         self.feed_forward = FeedForward(config)
 
-    def forward(self, x: Tensor, masks: Masks | None) -> Tensor:
-        branch = self.attention(self.attention_norm(x), masks)
+    def forward(self, x: Tensor, masks: Masks | None, start: Tensor, more: Tensor | None) -> Tensor:
+        if hasattr(self, "residual_sum"):
+            x = self.residual_sum(x, start)
+        branch = self.attention(self.attention_norm(x), masks, more)
         x = x + (branch * masks.units(self.site + 1, branch) if masks else branch)
         branch = self.feed_forward(self.feed_forward_norm(x))
         return x + (branch * masks.units(self.site + 2, branch) if masks else branch)
@@ -203,6 +223,16 @@ class GPT2(nn.Module):
         self.token_embedding = nn.Embedding(vocabulary, config.width)
         if config.position == "learned":
             self.position_embedding = nn.Embedding(config.context, config.width)
+        layers = [i for i in range(config.layers) if i % 2 == (config.layers - 1) % 2]
+        self.value_embeddings = nn.ModuleDict(
+            {
+                str(layer): nn.Embedding(
+                    vocabulary, config.width * (config.kv_heads or config.heads) // config.heads
+                )
+                for layer in layers
+                if config.value_embeddings
+            }
+        )
         self.blocks = nn.ModuleList(Block(config, index) for index in range(config.layers))
         self.final_norm = norm_of(config)
         self.head = nn.Linear(config.width, vocabulary, bias=False)
@@ -215,8 +245,10 @@ class GPT2(nn.Module):
             x = x + self.position_embedding.weight[: tokens.shape[1]]
         if masks:
             x = x * masks.units(0, x)
-        for block in self.blocks:
-            x = block(x, masks)
+        start = x
+        for index, block in enumerate(self.blocks):
+            tables, layer = self.value_embeddings, str(index)
+            x = block(x, masks, start, tables[layer](tokens) if layer in tables else None)
         logits: Tensor = self.head(self.final_norm(x))
         if (cap := self.config.logit_softcap) is not None:  # Gemma 2
             logits = cap * torch.tanh(logits / cap)

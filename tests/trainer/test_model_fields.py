@@ -49,6 +49,8 @@ OTHER_VALUES: dict[str, Any] = {
     "biases": "none",
     "logit_softcap": 1.5,
     "zero_init_projections": True,
+    "residual_scale": True,
+    "value_embeddings": True,
 }
 """For each field a value that the runs of these tests do not have by default."""
 NEEDED: dict[str, dict[str, Any]] = {

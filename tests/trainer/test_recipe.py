@@ -47,6 +47,8 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "biases": "all",
             "logit_softcap": None,
             "zero_init_projections": False,
+            "residual_scale": False,
+            "value_embeddings": False,
         },
         "optimizer": {
             "kind": "adamw",
