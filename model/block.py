@@ -8,6 +8,7 @@ from model.attention import CausalSelfAttention, KeyValueCache
 from model.attention_variants import VariedAttention, is_varied
 from model.config import ModelConfig
 from model.dropout import Dropout
+from model.experts import Experts
 from model.feed_forward import make_feed_forward
 from model.learned_sum import LearnedSum
 from model.norm import make_norm
@@ -27,7 +28,7 @@ class Block(nn.Module):
         self.attention = make_attention(config, index, first_site)
         self.attention_dropout = Dropout(config.dropout, first_site + 1)
         self.feed_forward_norm = make_norm(config)
-        self.feed_forward = make_feed_forward(config)
+        self.feed_forward = Experts(config) if config.experts else make_feed_forward(config)
         self.feed_forward_dropout = Dropout(config.dropout, first_site + 2)
 
     def forward(

@@ -94,6 +94,14 @@ class ModelConfig(Config):
     """If true, each block begins with a x + b e, where e is the embedding and a, b are learned, at first 1 and 0 (modded-nanogpt, Jordan et al. 2024)."""
     value_embeddings: bool = False
     """If true, every second layer, the last among them, adds a learned embedding of each token to its values, with learned factors, at first 1/2 and 1/2 (modded-nanogpt)."""
+    experts: Annotated[
+        Annotated[int, Whole, Field(ge=2, le=4096)] | None, BeforeValidator(parse_none)
+    ] = None
+    """Experts in place of each feed-forward network (Shazeer et al. 2017), without biases; `none` for the dense network."""
+    active_experts: Size = 2
+    """Experts that a token is sent to. Each has 1/active of the dense network's hidden channels, so that a token takes as many operations."""
+    expert_balance: float = Field(default=0.01, ge=0, le=1e3)
+    """Factor of the loss that keeps the experts equally used in each sequence (DeepSeek-V3, 2024); 0 for none. The loss curve is without it."""
 
     @property
     def head_channels(self) -> int:
@@ -112,12 +120,15 @@ class ModelConfig(Config):
 
     @property
     def hidden_channels(self) -> int:
-        """Hidden channels of the feed-forward network.
+        """Hidden channels of the feed-forward network, or of one of its experts.
 
         With a gate it has three matrices in place of two, and 8/3 width, rounded to a multiple of 8,
         gives it as many parameters.
         """
-        return 8 * max(1, round(self.width / 3)) if self.activation == "swiglu" else 4 * self.width
+        active = 1 if self.experts is None else self.active_experts
+        if self.activation == "swiglu":
+            return 8 * max(1, round(self.width / (3 * active)))
+        return 4 * self.width // active
 
     def has_value_embedding(self, layer: int) -> bool:
         """True for every second layer, the last one among them."""
@@ -134,6 +145,8 @@ class ModelConfig(Config):
             "rope_base": (self.position == "rope", 'position = "rope"'),
             "rope_share": (self.position == "rope", 'position = "rope"'),
             "window_pattern": (self.window is not None, "a window"),
+            "active_experts": (self.experts is not None, "experts"),
+            "expert_balance": (self.experts is not None, "experts"),
         }.items():
             value = getattr(self, field)
             if not works and value != type(self).model_fields[field].default:
@@ -199,5 +212,20 @@ class ModelConfig(Config):
         if self.biases == "none" and self.qkv_bias:
             raise ValueError(
                 'biases = "none" contradicts qkv_bias = true; set qkv_bias = false, or biases = "all"'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _experts_share_the_hidden_channels(self) -> ModelConfig:
+        if self.experts is None:
+            return self
+        if self.active_experts > self.experts:
+            raise ValueError(
+                f"active_experts = {self.active_experts} is more than experts = {self.experts}"
+            )
+        if self.activation != "swiglu" and 4 * self.width % self.active_experts:
+            raise ValueError(
+                f"active_experts = {self.active_experts} does not divide the {4 * self.width} hidden "
+                f"channels of width = {self.width}; use another number or width"
             )
         return self

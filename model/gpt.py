@@ -12,6 +12,7 @@ from model.block import Block
 from model.config import ModelConfig
 from model.cross_entropy import HeadLoss, capped
 from model.dropout import Dropout
+from model.experts import Experts, WithGradientOf
 from model.linear import Linear
 from model.norm import make_norm
 
@@ -85,7 +86,15 @@ class GPT(nn.Module):
             raise IndexError(f"a sequence of {length} tokens; the context is {self.config.context}")
 
     def loss(self, tokens: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
-        """`scale` times the summed cross-entropy in nats; tokens and targets (sequence, position)."""
+        """`scale` times the summed cross-entropy in nats; tokens and targets (sequence, position).
+
+        The gradient is also that of the experts' balancing loss, per token, if there is one.
+        """
         hidden = self.hidden(tokens).flatten(0, 1)
         inputs = (hidden, self.head.weight, targets.flatten(), scale, self.config.logit_softcap)
-        return HeadLoss.apply(*inputs)  # type: ignore[no-any-return, no-untyped-call]
+        loss: Tensor = HeadLoss.apply(*inputs)  # type: ignore[no-untyped-call]
+        if self.config.experts is None or not self.training:
+            return loss
+        unequal = sum(m.take_imbalance() for m in self.modules() if isinstance(m, Experts))
+        added = unequal * (self.config.expert_balance * tokens.shape[1] * scale)
+        return WithGradientOf.apply(loss, added)  # type: ignore[no-any-return, no-untyped-call]

@@ -75,6 +75,9 @@ EXPORTS: Mapping[str, Export] = {
     "zero_init_projections": Export(),  # concerns the initial weights only
     "residual_scale": Export(only=False, reason="GPT-2's format has no factors of the residuals"),
     "value_embeddings": Export(only=False, reason="GPT-2's format has no embeddings of values"),
+    "experts": Export(only=None, reason="GPT-2's format has no experts"),
+    "active_experts": Export(),  # without effect, since experts are refused
+    "expert_balance": Export(),
 }
 """How each field of `ModelConfig` is exported. A field that is missing here is refused, and a test
 fails."""

@@ -31,7 +31,8 @@ def flops_per_token(config: ModelConfig, vocabulary: int) -> float:
 
     N counts the parameters that a token is multiplied by; attention scores are added.
     """
-    in_products = parameter_count(config, vocabulary) - _looked_up(config, vocabulary)
+    unused = _looked_up(config, vocabulary) + _of_inactive_experts(config)
+    in_products = parameter_count(config, vocabulary) - unused
     keys = sum(_keys_per_query(config, layer) for layer in range(config.layers))
     return 6 * in_products + 12 * config.width * keys
 
@@ -41,6 +42,13 @@ def _looked_up(config: ModelConfig, vocabulary: int) -> int:
     shapes = _outside_blocks(config, vocabulary)
     tables = {name: shape for name, shape in shapes.items() if "embedding" in name}
     return _numbers(tables) - (vocabulary * config.width if config.tie_embeddings else 0)
+
+
+def _of_inactive_experts(config: ModelConfig) -> int:
+    if config.experts is None:
+        return 0
+    of_all = _numbers({n: s for n, s in _feed_forward(config).items() if len(s) == 3})
+    return config.layers * of_all // config.experts * (config.experts - config.active_experts)
 
 
 def _keys_per_query(config: ModelConfig, layer: int) -> float:
@@ -98,11 +106,24 @@ def _attention(config: ModelConfig) -> dict[str, Shape]:
 
 def _feed_forward(config: ModelConfig) -> dict[str, Shape]:
     width, hidden, bias = config.width, config.hidden_channels, config.biases == "all"
+    if config.experts is not None:
+        return _experts(config, config.experts)
     gate = _linear("feed_forward.gate", width, hidden, bias=bias)
     return {
         **(gate if config.activation == "swiglu" else {}),
         **_linear("feed_forward.expand", width, hidden, bias=bias),
         **_linear("feed_forward.projection", hidden, width, bias=bias),
+    }
+
+
+def _experts(config: ModelConfig, experts: int) -> dict[str, Shape]:
+    width, hidden = config.width, config.hidden_channels
+    gate: dict[str, Shape] = {"feed_forward.gate.weight": (experts, hidden, width)}
+    return {
+        "feed_forward.router.weight": (experts, width),
+        **(gate if config.activation == "swiglu" else {}),
+        "feed_forward.expand.weight": (experts, hidden, width),
+        "feed_forward.projection.weight": (experts, width, hidden),
     }
 
 

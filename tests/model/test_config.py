@@ -114,6 +114,12 @@ def test_a_config_cannot_be_changed_once_made(shape: ModelConfig) -> None:
         ({"window": 1024}, "window = 1024 has no effect with context = 1024; use a smaller one"),
         ({"window_pattern": "SL"}, 'window_pattern = "SL" has no effect without a window'),
         ({"biases": "none", "qkv_bias": True}, 'biases = "none" contradicts qkv_bias = true; set'),
+        ({"experts": 4, "active_experts": 5}, "active_experts = 5 is more than experts = 4"),
+        (
+            {"expert_balance": 0.1},
+            "expert_balance = 0.1 has no effect without experts; leave it out",
+        ),
+        ({"experts": 9, "active_experts": 5}, "active_experts = 5 does not divide the 3072 hidden"),
         ({"logit_softcap": 0.0}, "greater than 0"),
         ({"window": 8, "window_pattern": "L"}, 'has no effect with window_pattern = "L"'),
     ],

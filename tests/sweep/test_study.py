@@ -135,7 +135,8 @@ CHANGES = {
             "model.qkv_bias, model.norm, model.init_std, model.tie_embeddings, model.position, "
             "model.rope_base, model.rope_share, model.qk_norm, model.kv_heads, model.window, "
             "model.window_pattern, model.activation, model.biases, model.logit_softcap, "
-            "model.zero_init_projections, model.residual_scale, model.value_embeddings"
+            "model.zero_init_projections, model.residual_scale, model.value_embeddings, "
+            "model.experts, model.active_experts, model.expert_balance"
         ),
     ),
     "an intervention that sets one field in two ways": (

@@ -64,6 +64,13 @@ CHANGES: Mapping[str, Fields] = {
     "residual-scale": {"model.residual_scale": True},
     "value-embeddings": {"model.value_embeddings": True, "model.layers": 3},
     "value-embeddings-shared": {"model.value_embeddings": True, "model.kv_heads": 2},
+    "experts": {"model.experts": 4, "model.expert_balance": 0.5},
+    "experts-swiglu-one-active": {
+        "model.experts": 3,
+        "model.active_experts": 1,
+        "model.expert_balance": 0.0,
+        "model.activation": "swiglu",
+    },
 }
 """By name: the fields to set in the recipe of `SHAPE`. The first one gives the change its place."""
 

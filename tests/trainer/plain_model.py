@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from model.config import ModelConfig
 from model.dropout import DropoutStream
 from model.tiled import ROWS
+from tests.trainer.plain_feed_forward import Experts, FeedForward
 
 
 @dataclass(frozen=True)
@@ -160,38 +161,6 @@ class Attention(nn.Module):
         return rotate(x, self.config.rope_base, 2 * pairs)
 
 
-ACTIVATIONS = {
-    # Hendrycks and Gimpel 2016, section 2: with its tanh, and exactly.
-    "gelu": lambda x: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
-    "gelu_exact": lambda x: 0.5 * x * (1 + torch.erf(x / math.sqrt(2))),
-    "relu2": lambda x: torch.where(x > 0, x * x, 0),  # So et al. 2021, "Primer"
-    "silu": lambda x: x / (1 + torch.exp(-x)),
-    "swiglu": lambda x: x / (1 + torch.exp(-x)),  # Shazeer 2020
-}
-
-
-class FeedForward(nn.Module):
-    """Two layers with an activation in between, or with a gate."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        bias, self.activation = config.biases == "all", config.activation
-        hidden = 4 * config.width
-        if self.activation == "swiglu":
-            hidden = 8 * round(config.width / 3)
-            self.gate = nn.Linear(config.width, hidden, bias=bias)
-        self.expand = nn.Linear(config.width, hidden, bias=bias)
-        self.projection = nn.Linear(hidden, config.width, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        active = ACTIVATIONS[self.activation]
-        expanded = self.expand(x)
-        hidden = (
-            active(self.gate(x)) * expanded if self.activation == "swiglu" else active(expanded)
-        )
-        return self.projection(hidden)  # type: ignore[no-any-return]
-
-
 class Block(nn.Module):
     """Pre-norm: each branch reads a normalised copy of the residual stream."""
 
@@ -203,7 +172,7 @@ class Block(nn.Module):
         self.attention_norm = norm_of(config)
         self.attention = Attention(config, index)
         self.feed_forward_norm = norm_of(config)
-        self.feed_forward = FeedForward(config)
+        self.feed_forward = Experts(config) if config.experts else FeedForward(config)
 
     def forward(self, x: Tensor, masks: Masks | None, start: Tensor, more: Tensor | None) -> Tensor:
         if hasattr(self, "residual_sum"):
@@ -253,6 +222,12 @@ class GPT2(nn.Module):
         if (cap := self.config.logit_softcap) is not None:  # Gemma 2
             logits = cap * torch.tanh(logits / cap)
         return logits
+
+
+def balancing_loss(model: GPT2) -> Tensor | float:
+    """That of the last forward pass, in nats per token."""
+    experts = [each for each in model.modules() if isinstance(each, Experts)]
+    return model.config.expert_balance * sum(each.balance for each in experts)
 
 
 def split_qkv(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from model.dropout import DropoutStream
-from tests.trainer.plain_model import GPT2, Masks, split_qkv
+from tests.trainer.plain_model import GPT2, Masks, balancing_loss, split_qkv
 from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.recipe_sections import OptimizerConfig
@@ -63,7 +63,7 @@ class ReferenceTrainer:
         self.masks.stream.seek(step, first_sequence=0)
         self.optimizer.zero_grad()
         loss = mean_cross_entropy(self.model(inputs, self.masks), targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss + balancing_loss(self.model)).backward()  # type: ignore[no-untyped-call]
         largest = self.recipe.optimizer.clip_norm
         norm = nn.utils.clip_grad_norm_(
             self.model.parameters(), math.inf if largest is None else largest

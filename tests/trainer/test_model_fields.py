@@ -51,12 +51,17 @@ OTHER_VALUES: dict[str, Any] = {
     "zero_init_projections": True,
     "residual_scale": True,
     "value_embeddings": True,
+    "experts": 2,
+    "active_experts": 1,
+    "expert_balance": 0.0,
 }
 """For each field a value that the runs of these tests do not have by default."""
 NEEDED: dict[str, dict[str, Any]] = {
     "rope_base": {"position": "rope"},
     "rope_share": {"position": "rope"},
     "window_pattern": {"window": 5},
+    "active_experts": {"experts": 2},
+    "expert_balance": {"experts": 2},
 }
 """Fields without which others have no effect."""
 SERVING = {

@@ -49,6 +49,9 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "zero_init_projections": False,
             "residual_scale": False,
             "value_embeddings": False,
+            "experts": None,
+            "active_experts": 2,
+            "expert_balance": 0.01,
         },
         "optimizer": {
             "kind": "adamw",

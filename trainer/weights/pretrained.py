@@ -30,7 +30,8 @@ from trainer.weights.tensor_names import named, plain_names
 FLOAT_TYPES = {"F64", "F32", "F16", "BF16"}
 """Data types that weights may have, by their names in safetensors."""
 MAY_DIFFER = {
-    *("context", "dropout", "qkv_bias", "init_std", "tie_embeddings", "zero_init_projections")
+    *("context", "dropout", "qkv_bias", "init_std", "tie_embeddings"),
+    *("zero_init_projections", "expert_balance"),
 }
 """Model fields that weights and recipe need not share: they have no effect on the weights, or
 `check_fits` checks them one by one. All other fields, including new ones, must be equal."""
