@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from model.config import Config, Count, ModelConfig, Whole
-from model.config import parse_none as _parse_none
 from model.size import flops_per_token
 from trainer.ramps import first_sequences, growing_batches
 from trainer.recipe_sections import (

@@ -11,15 +11,10 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from model.config import Config, Count, Whole
+from model.config import Config, Count, Whole, parse_none
 
 
-def _parse_none(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
-    """Turn "none" into None. TOML has no null, so a study that removes clipping writes "none"."""
-    return None if value == "none" else value
-
-
-NoneWord = BeforeValidator(_parse_none)
+NoneWord = BeforeValidator(parse_none)
 """Lets a field that may be None be written as "none"."""
 
 
