@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from model.config import Config, Count, Whole, parse_none
-
 
 NoneWord = BeforeValidator(parse_none)
 """Lets a field that may be None be written as "none"."""
