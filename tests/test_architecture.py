@@ -26,7 +26,7 @@ MAY_IMPORT = {
 """The arrows: model <- trainer <- sweep -> analysis."""
 LIGHT_FOR_SWEEP = {
     *(f"trainer.rundir.{name}" for name in ("attempt_end", "directory", "exits", "lock")),
-    *(f"trainer.processes.{name}" for name in ("node", "ranks", "run", "worker")),
+    *(f"trainer.processes.{name}" for name in ("group", "node", "ranks", "run", "worker")),
     *(f"trainer.scripts.{name}" for name in ("placeholders", "request")),
     *("model.config", "model.size"),
     "trainer.sources.catalogue",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sweep.errors import ExecutionError
 from sweep.executors.base import Executor
 from sweep.executors.fork_server import Server
 from sweep.executors.inline import InlineExecutor
@@ -54,8 +55,14 @@ def make_executor(settings: ExecutorSettings) -> Executor:
 
 def _slots_here(study: Study, number: int | None) -> list[Slot]:
     """The slots of this machine."""
-    there = take_inventory(with_torch=study.trainer is None)
     jobs = study.jobs
+    if jobs.nodes_per_run > 1:
+        raise ExecutionError(
+            f"jobs.nodes_per_run = {jobs.nodes_per_run} is for runs on a cluster, and "
+            f"--executor {jobs.executor} trains on this machine alone; set jobs.nodes_per_run = 1, or "
+            "choose --executor slurm"
+        )
+    there = take_inventory(with_torch=study.trainer is None)
     return find_slots(number, jobs.gpus_per_run, there, mixed=jobs.mixed_devices)
 
 

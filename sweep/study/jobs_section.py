@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from sweep.study.executor_names import ExecutorName
 from sweep.study.ray_section import Ray
@@ -39,6 +39,8 @@ class Jobs(RunSettings):
     """False if no disk is shared with the nodes of a Ray cluster: Ray then carries recipes, corpora, results and weights."""
     gpus_per_run: Annotated[float, Field(ge=0.01, le=1024), AfterValidator(_whole_or_share)] = 1
     """GPUs per run, each training a part of every batch; processes if there is no GPU. 0.25: four runs share one."""
+    nodes_per_run: int = Field(default=1, ge=1, le=1024)
+    """Nodes of a cluster over which the GPUs of a run are spread evenly: 2 with `gpus_per_run = 16` is 8 on each. Only with `slurm`."""
     mixed_devices: bool = False
     """True if runs may train on GPUs of several types. Otherwise that is refused: hardware is a confounder."""
     retries: int = Field(default=2, ge=0, le=100)
@@ -53,6 +55,21 @@ class Jobs(RunSettings):
     """Seconds that a stopping run has for its step and checkpoint before it is killed."""
     track: list[TrackerName] = Field(default=[], examples=[["tensorboard"]])
     """Trackers that show the runs while they train: `"tensorboard"`, `"wandb"`, `"mlflow"`, `"trackio"`."""
+
+    @model_validator(mode="after")
+    def _gpus_are_spread_evenly(self) -> Jobs:
+        if self.nodes_per_run > 1 and self.gpus_per_run % self.nodes_per_run:
+            raise ValueError(
+                f"nodes_per_run = {self.nodes_per_run} and gpus_per_run = {self.gpus_per_run:g}: "
+                "gpus_per_run counts the GPUs of a run on all of its nodes, so it must be a multiple of "
+                f"{self.nodes_per_run}"
+            )
+        return self
+
+    @property
+    def processes_per_node(self) -> int:
+        """Processes of a run on each of its nodes, one for each GPU if there are GPUs."""
+        return max(1, int(self.gpus_per_run) // self.nodes_per_run)
 
     def execution(self) -> Execution:
         """The settings of each run."""

@@ -156,6 +156,7 @@ _FIELDS: Mapping[Meaning, str] = {
         "gpus n_gpus num_gpus ngpu n_gpu nproc_per_node world_size ngpus gpu_count num_devices "
         "devices num_processes ddp"
     ),
+    Meaning("jobs.nodes_per_run"): "nodes n_nodes num_nodes nnodes num_machines machines",
     Meaning(
         "jobs.compile", "'auto', 'always' or 'never'"
     ): "torch_compile use_compile compile_model",

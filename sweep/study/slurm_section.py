@@ -65,9 +65,9 @@ class Slurm(Config):
     memory: Word | None = None
     """Memory per node, as `16G`: `--mem`."""
     cpus: int | None = Field(default=None, ge=1, le=4096)
-    """CPU cores per run: `--cpus-per-task`; without it, one for each of `jobs.gpus_per_run`."""
+    """CPU cores of a run on each node: `--cpus-per-task`; without it, one for each of its processes there."""
     gres: Word | None = None
-    """Generic resources, as `gpu:a100:1`: `--gres`; without it, GPUs if the partition has some."""
+    """Generic resources on each node, as `gpu:a100:1`: `--gres`; without it, GPUs if the partition has some."""
     constraint: Word | None = None
     """Features of the nodes: `--constraint`."""
     array_size: int = Field(default=200, ge=1, le=100_000)

@@ -5,6 +5,7 @@ starts the server with the names of modules to import (`gpt` for all that the bu
 and its own process id, and exchanges lines of JSON with it:
 
     in    {"start": RUN_DIR, "attempt": 1, "device": "cpu", "threads": 1, "environment": {}}
+          (and "group": see `trainer.processes.group`, if several nodes train the run)
           {"signal": RUN_DIR, "number": 15}
     out   {"ready": true}
           {"started": RUN_DIR, "pid": 4711}
@@ -35,6 +36,7 @@ from typing import Any, NoReturn
 
 from trainer.files import FULL
 from trainer.processes import start_method
+from trainer.processes.group import NodeGroup
 from trainer.processes.oom_kills import OomKillCounter, prefer_as_oom_victim
 from trainer.processes.ranks import die_with_parent
 from trainer.processes.run import train_directory
@@ -152,7 +154,8 @@ def become_run(request: dict[str, Any], server: int) -> NoReturn:
         _redirect(directory / "log.txt")
         os.environ.update(request["environment"])
         place = request["device"], request["threads"]
-        status = train_directory(directory, *place, request["attempt"])
+        group = NodeGroup.model_validate(request["group"]) if request.get("group") else None
+        status = train_directory(directory, *place, request["attempt"], group)
         if status < 0:
             die_by(-status)
     except BaseException:  # noqa: BLE001  (the child must not return into the server's loop)

@@ -6,50 +6,102 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from types import FrameType
 
 from trainer.errors import ExecutionSettingError
 from trainer.processes import start_method
+from trainer.processes.group import NodeGroup
 from trainer.rundir.exits import Exit
 from trainer.scripts.descendants import set_death_signal
 
 
-def run_ranks(size: int, train: Callable[[int], int], should_stop: Callable[[], bool]) -> int:
-    """Fork `size` processes that exit with `train(rank)`; returns the first status that is not 0.
+def run_ranks(
+    ranks: Sequence[int],
+    train: Callable[[int], int],
+    should_stop: Callable[[], bool],
+    group: NodeGroup | None = None,
+) -> int:
+    """Fork a process for each rank, which exits with `train(rank)`; returns the first status that is not 0.
 
     SIGTERM is passed on to them, even if it arrived before the fork. When one process fails, the
-    others are killed, because they would wait for it for ever. The GPU must not have been touched.
+    others are killed, because they would wait for it for ever; so are those of the other nodes of
+    `group`, and a failure there ends the ranks here. The GPU must not have been touched.
     Raises ExecutionSettingError where a fork is not safe.
     """
     if start_method.SPAWNS:
         raise ExecutionSettingError(
-            f"jobs.gpus_per_run = {size} needs forks of a process that has imported torch, which are "
+            f"jobs.gpus_per_run = {len(ranks)} needs forks of a process that has imported torch, which are "
             "not safe on macOS; set jobs.gpus_per_run = 1"
         )
     # SIGTERM is blocked until it can be passed on, and in a rank until StopSignal handles it.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    ranks = [_fork(rank, train) for rank in range(size)]
-    left = set(ranks)
+    here = {_fork(rank, train): rank for rank in ranks}
+    left = set(here)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        _send(left, number)
+        _send(left, number)  # a rank that stops makes those of other nodes stop, too
 
     signal.signal(signal.SIGTERM, pass_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     if should_stop():  # it arrived before the fork
         _send(left, signal.SIGTERM)
+    others = _start_others(group) if group and group.others else None
+    return _watch(here, left, others, group)
+
+
+def _watch(
+    here: dict[int, int], left: set[int], others: int | None, group: NodeGroup | None
+) -> int:
+    """Wait until all processes have ended; returns the first status that is not 0.
+
+    `here`: the ranks by process; `left`: the processes that are alive, which this keeps up to date.
+    `others`: the process that stands for the ranks of all other nodes.
+    """
     failed = 0
-    while left:
+    remaining = {*here, *([others] if others else [])}
+    while remaining:
         pid, status = os.wait()
         left.discard(pid)
+        remaining.discard(pid)
         code = os.waitstatus_to_exitcode(status)
-        if code and not failed:
-            failed = code if code > 0 else Exit.FAILED
-            if code < 0:
-                _log_signal(ranks.index(pid), -code)
-            _send(left, signal.SIGTERM if code == 128 + signal.SIGTERM else signal.SIGKILL)
+        if not code or failed:
+            continue
+        failed = code if code > 0 else Exit.FAILED
+        if pid in here and code < 0:
+            _log(f"process {here[pid]} of this run was ended by {_signal_words(-code)}")
+        elif pid == others and code not in set(Exit):
+            _log(_end_of_others(code, group))
+            failed = Exit.FAILED
+        stops = code == Exit.STOPPED
+        _send(left, signal.SIGTERM if stops else signal.SIGKILL)
+        if others in remaining and not stops:
+            _send([others], signal.SIGTERM)  # which it takes as an order to kill them
     return failed
+
+
+def _start_others(group: NodeGroup) -> int:
+    """Start the command that starts the ranks of all other nodes; returns its process.
+
+    What it prints itself would hide in the log what the ranks print there.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    output = group.output or os.devnull
+    opened = [(os.POSIX_SPAWN_OPEN, descriptor, output, flags, 0o666) for descriptor in (1, 2)]
+    return os.posix_spawnp(
+        group.others[0], group.others, os.environ, file_actions=opened, setsigmask=[]
+    )
+
+
+def _end_of_others(code: int, group: NodeGroup | None) -> str:
+    """Say how the command for the other nodes ended, if not with the status of a rank."""
+    number = code - 128 if code > 128 else -code  # as a shell reports a signal
+    known = number in set(signal.Signals)
+    how = f"by {_signal_words(number)}" if known else f"with status {code}"
+    return (
+        f"the processes of this run on other nodes ended {how}; {group and group.output} has what was "
+        "printed"
+    )
 
 
 def _fork(rank: int, train: Callable[[int], int]) -> int:
@@ -67,12 +119,15 @@ def _fork(rank: int, train: Callable[[int], int]) -> int:
         os._exit(status)
 
 
-def _log_signal(rank: int, number: int) -> None:
-    name = signal.Signals(number).name
-    print(f"process {rank} of this run was ended by signal {number} ({name})", file=sys.stderr)  # noqa: T201  (the log)
+def _signal_words(number: int) -> str:
+    return f"signal {number} ({signal.Signals(number).name})"
 
 
-def _send(pids: set[int], number: int) -> None:
+def _log(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201  (the log)
+
+
+def _send(pids: Collection[int], number: int) -> None:
     for pid in tuple(pids):
         try:
             os.kill(pid, number)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from trainer.errors import CheckpointError
 from trainer.files import write_whole
 from trainer.processes.failures import exit_status
+from trainer.processes.group import NodeGroup
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory
 from trainer.rundir.exits import Exit
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from trainer.training.trainer import Trainer
     from trainer.training.world import Place
     from trainer.weights.pretrained import Pretrained
+
+    _Inputs = tuple[Corpus, Pretrained | None]
 
 log = logging.getLogger(__name__)
 """Logs the progress of the run. `trainer.tools.train` prints it; a fork server does not."""
@@ -55,13 +58,18 @@ class StopSignal:
 
 
 def train_directory(
-    path: Path, device: str, threads: int | None, attempt: int | None = None
+    path: Path,
+    device: str,
+    threads: int | None,
+    attempt: int | None = None,
+    group: NodeGroup | None = None,
 ) -> int:
     """Train the run in `path` and write its result; returns an exit status (`trainer.rundir.exits`).
 
     For a script that a signal ended, that is the negative number of the signal.
     Failures are printed to standard error, which is the log. A run that has a result is not trained
     again. `attempt` is the attempt's number, if it was announced: see `trainer.rundir.lock`.
+    `group`: the nodes that train it together, if there are several. Only the first has the lock.
     """
     directory = RunDirectory(path)
     stop = StopSignal()
@@ -70,6 +78,8 @@ def train_directory(
         script = is_script(directory)
         if not script:
             directory.read_request()  # first, so that a folder without a recipe gets no lock file
+        if group and group.rank > 0:
+            return _train_all_ranks(directory, device, threads, stop, group)
         with directory.lock.hold(attempt, stop):
             result = directory.read_result()
             if result is not None:
@@ -79,7 +89,8 @@ def train_directory(
                 return Exit.DONE
             if script:
                 return run_script(directory, ScriptPlace(device, threads, attempt), stop)
-            return _train_all_ranks(directory, device, threads, stop)
+            directory.remove_leftovers()
+            return _train_all_ranks(directory, device, threads, stop, group)
 
     return exit_status(train)
 
@@ -97,47 +108,72 @@ def _make_should_stop(directory: RunDirectory, stop: StopSignal) -> Callable[[],
 
 
 def _train_all_ranks(
-    directory: RunDirectory, device: str, threads: int | None, stop: StopSignal
+    directory: RunDirectory,
+    device: str,
+    threads: int | None,
+    stop: StopSignal,
+    group: NodeGroup | None,
 ) -> int:
-    """Train in this process, or in one process per rank."""
+    """Train in this process, or in one process for each rank of this node."""
     import torch
 
     from trainer.training.memory import keep_to_share
     from trainer.training.precision import be_deterministic
-    from trainer.training.world import Place, World, join
+    from trainer.training.world import Place, World
 
     request = directory.read_request()
-    directory.remove_leftovers()
     size = request.execution.processes
     World(0, size).part(request.recipe.train.batch_size)
     inputs = _find_inputs(directory, request)
     if request.execution.deterministic:
         be_deterministic()
-    torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // size))
-    if size == 1:
-        place = Place(torch.device(device), request.execution)
-        keep_to_share(place.device)
-        _train(directory, request, inputs, place, _make_should_stop(directory, stop))
-        return Exit.DONE
-    from trainer.processes.ranks import run_ranks
+    here = group.ranks(size) if group else range(size)
+    torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // len(here)))
+    if size > 1:
+        return _fork_ranks(directory, (request, inputs), device, stop, here, group)
+    place = Place(torch.device(device), request.execution)
+    keep_to_share(place.device)
+    _train(directory, request, inputs, place, _make_should_stop(directory, stop))
+    return Exit.DONE
 
-    rendezvous = directory.path.resolve() / f".ranks-{os.getpid()}"
+
+def _fork_ranks(
+    directory: RunDirectory,
+    given: tuple[Request, _Inputs],
+    device: str,
+    stop: StopSignal,
+    here: range,
+    group: NodeGroup | None,
+) -> int:
+    """Train in a process for each of the ranks `here`."""
+    import torch
+
+    from trainer.processes.ranks import run_ranks
+    from trainer.training.world import Place, join
+
+    request, inputs = given
+    size = request.execution.processes
+    rendezvous = None if group else directory.path.resolve() / f".ranks-{os.getpid()}"
 
     def train_rank(rank: int) -> int:
         own_stop = StopSignal()  # first, so that no signal is lost while the ranks connect
-        own_device = torch.device(device, rank) if device == "cuda" else torch.device(device)
+        if group:
+            os.environ.update(group.variables(rank, size))
+        number = here.index(rank)
+        own_device = torch.device(device, number) if device == "cuda" else torch.device(device)
         with join(rank, size, own_device, rendezvous) as world:
             place = Place(own_device, request.execution, world)
             _train(directory, request, inputs, place, _make_should_stop(directory, own_stop))
         return Exit.DONE
 
     try:
-        return run_ranks(size, lambda rank: exit_status(lambda: train_rank(rank)), stop)
+        return run_ranks(here, lambda rank: exit_status(lambda: train_rank(rank)), stop, group)
     finally:
-        rendezvous.unlink(missing_ok=True)
+        if rendezvous:
+            rendezvous.unlink(missing_ok=True)
 
 
-def _find_inputs(directory: RunDirectory, request: Request) -> tuple[Corpus, Pretrained | None]:
+def _find_inputs(directory: RunDirectory, request: Request) -> _Inputs:
     """The corpus and the initial weights of a run."""
     from trainer.processes.inputs import find_run_corpus, find_run_weights
 
@@ -149,7 +185,7 @@ def _find_inputs(directory: RunDirectory, request: Request) -> tuple[Corpus, Pre
 def _train(
     directory: RunDirectory,
     request: Request,
-    inputs: tuple[Corpus, Pretrained | None],
+    inputs: _Inputs,
     place: Place,
     should_stop: Callable[[], bool],
 ) -> None:
@@ -162,7 +198,7 @@ def _train(
     identity = request.recipe.fingerprint(corpus.info.hash, weights.hash if weights else None)
     checkpoints = Checkpoints(directory.checkpoints, identity)
     session = Session(should_stop=should_stop, weights=weights)
-    session.resume = checkpoints.latest(session.notes.append)
+    session.resume = checkpoints.latest_of_all(place.world, session.notes.append)
     if place.world.rank > 0:
         train(request.recipe, corpus, None, place, session)
         return

@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from pydantic import Field
 
 from model.config import Config
 from trainer.processes.forkserver import RSS_UNIT, become_run
+from trainer.processes.group import NodeGroup
 from trainer.processes.node import folder_problem, torch_problem, torch_version
-from trainer.processes.oom_kills import OomKillCounter
+from trainer.processes.oom_kills import OomKillCounter, prefer_as_oom_victim
+from trainer.processes.run import train_directory
 from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_note
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
@@ -48,6 +51,10 @@ class Order(Config):
     """Further environment variables of the run."""
     torch: str | None = None
     """The version of torch that the node must have; None if any will do, or none is needed."""
+    nodes: int = 1
+    """Nodes that train the run together."""
+    group: NodeGroup | None = None
+    """This node among them; None for one node, and until it is known."""
     job: str = ""
     """The job as its engine names it, for people: `Slurm job 17_3`."""
     output: str | None = None
@@ -109,6 +116,7 @@ def _fork(order: Order) -> int:
             "device": order.device,
             "threads": order.threads,
             "environment": order.environment,
+            "group": order.group and order.group.model_dump(),
         }
         become_run(request, worker)
     return pid
@@ -125,6 +133,19 @@ def _pass_signals_on(pid: int) -> tuple[bool, bool]:
             continue
         received.add(number)
         os.kill(pid, signal.SIGTERM)
+
+
+def join_in(order: Order) -> int:
+    """Train the ranks of this node for the first one, which has the run's lock; returns an exit status.
+
+    Words go to standard error, which the engine brings to the run's log.
+    """
+    if problem := _find_problem(order):
+        print(problem, file=sys.stderr)  # noqa: T201  (the log)
+        return Exit.FAILED
+    os.environ.update(order.environment)
+    prefer_as_oom_victim()
+    return train_directory(order.directory, order.device, order.threads, group=order.group)
 
 
 def exit_status(end: AttemptEnd) -> int:

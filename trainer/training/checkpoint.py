@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +26,15 @@ from safetensors import SafetensorError
 
 from model.config import Config
 from trainer.errors import CheckpointError
-from trainer.files import sync
+from trainer.files import look_again, sync
 from trainer.training.sealed import FIELDS, read_sealed, write_sealed
+from trainer.training.world import World
 
 KEPT = 2
 """Number of checkpoints to keep: the newest, and the previous one in case the newest is damaged."""
+
+SEEN_SECONDS = 120.0
+"""Seconds in which all nodes must see a checkpoint: NFS remembers names for a minute."""
 
 _COMPLETE = re.compile(r"(?P<replaced>\.replaced-)?step-(?P<step>[0-9]{10,})")
 _UNFINISHED = re.compile(r"\.(writing|removed)-.*")
@@ -107,6 +113,27 @@ class Checkpoints:
         _warn_damaged(warn, damaged, "training starts again from the first step")
         return None
 
+    def latest_of_all(self, world: World, warn: Callable[[str], None]) -> Checkpoint | None:
+        """The checkpoint that `latest` returns in the first process of a run, in each of them.
+
+        Another node may see a new checkpoint later. Raises CheckpointError as `latest` does, and if
+        that takes longer than SEEN_SECONDS.
+        """
+        found = self.latest(warn)
+        step = world.first(_step_of(found))
+        deadline = time.monotonic() + SEEN_SECONDS
+        while _step_of(found) != step:
+            if time.monotonic() > deadline:
+                raise CheckpointError(
+                    f"{socket.gethostname()} does not see in {self.folder} what the first node of the "
+                    f"run sees (step {step}, here step {_step_of(found)}); the folder of runs must be "
+                    "on a disk that all nodes share"
+                )
+            time.sleep(1.0)
+            look_again(self.folder)
+            found = self.latest(lambda _damaged: None)
+        return found
+
     def clear(self) -> None:
         """Remove every checkpoint, and the folder unless it has other files.
 
@@ -178,6 +205,11 @@ class Checkpoints:
         for path in self._entries():
             if pattern.fullmatch(path.name):
                 _delete(path)
+
+
+def _step_of(found: Checkpoint | None) -> int:
+    """The step of a checkpoint; -1 if there is none."""
+    return -1 if found is None else found.step
 
 
 def _step(path: Path) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 
-LOST_PARTNER_SECONDS = 5.0
+LOST_PARTNER_SECONDS = 20.0
 """Seconds that a process waits to be killed by the supervisor after another process has ended."""
 
 
@@ -73,6 +73,14 @@ class World:
         self.sum_on_cpu(flags)
         return bool(flags)
 
+    def first(self, number: int) -> int:
+        """The number that the first process has."""
+        if self.size == 1:
+            return number
+        shared = torch.tensor(number)
+        torch.distributed.broadcast(shared, 0, group=self.control)
+        return int(shared)
+
     def gather(self, sentences: list[str]) -> list[str]:
         """The sentences of all processes, without duplicates."""
         if self.size == 1:
@@ -94,16 +102,21 @@ class Place:
 
 
 @contextmanager
-def join(rank: int, size: int, device: torch.device, rendezvous: Path) -> Iterator[World]:
-    """Connect to the run's other processes on this machine: NCCL between GPUs, gloo between CPUs."""
+def join(rank: int, size: int, device: torch.device, rendezvous: Path | None) -> Iterator[World]:
+    """Connect to the run's other processes: NCCL between GPUs, gloo between CPUs.
+
+    They meet in the file `rendezvous` of this machine, or without one at MASTER_ADDR and MASTER_PORT.
+    """
     import torch.distributed as dist
 
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+    if rendezvous:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
     if device.type == "cuda":
         # Otherwise pinned memory creates a context on GPU 0 in every rank.
         torch.cuda.set_device(device)
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, init_method=f"file://{rendezvous}", rank=rank, world_size=size)
+    where = f"file://{rendezvous}" if rendezvous else "env://"
+    dist.init_process_group(backend, init_method=where, rank=rank, world_size=size)
     try:
         yield World(rank, size, dist.new_group(backend="gloo"))
     finally:

@@ -56,6 +56,11 @@ def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:
             "jobs.shared_filesystem = false is for runs of the built-in trainer: a script reads files "
             "that Ray does not carry, so its folder must be on a disk that all nodes share"
         )
+    if settings.jobs.nodes_per_run > 1:
+        raise ExecutionError(
+            f"jobs.nodes_per_run = {settings.jobs.nodes_per_run}: a run on Ray has one node; set it to 1, "
+            "or choose --executor slurm"
+        )
     jobs, slots, ray = settings.jobs, settings.slots, settings.jobs.ray or Ray()
     if not jobs.shared_filesystem and copies_home(ray.folder) == settings.folder:
         raise ExecutionError(

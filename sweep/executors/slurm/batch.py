@@ -29,6 +29,8 @@ from trainer.processes.worker import Order
 FOLDER = "slurm"
 """The folder of job arrays in the folder of runs."""
 PREFIX = "sweep"
+NODE = ("-P", str(HERE / "bootstrap.py"), "sweep.executors.slurm.node")
+"""Arguments of Python that start the node's side of this executor."""
 
 
 class Batch(Config):
@@ -89,12 +91,19 @@ def new_name(study: str) -> str:
 
 
 def write_batch(folder: BatchFolder, orders: Sequence[Order], slurm: Slurm, gres: str) -> None:
-    """Write manifest and script, and note the array in each run directory. Raises OSError."""
+    """Write manifest and script, and note the array in each run directory. Raises OSError.
+
+    All orders are for the same number of nodes.
+    """
     folder.path.mkdir(parents=True, exist_ok=True)
     manifest = Batch(orders=list(orders), notice=slurm.notice)
     write_json(folder.manifest, manifest.model_dump(mode="json", exclude_defaults=True))
     limit = f"%{slurm.running}" if slurm.running else ""
-    options = [f"--array=0-{len(orders) - 1}{limit}", *_options(folder, slurm, gres)]
+    options = [
+        f"--array=0-{len(orders) - 1}{limit}",
+        *_options(folder, slurm),
+        *resources(slurm, gres, orders[0].nodes),
+    ]
     command = [str(folder.manifest)]
     write_whole(folder.script, script(options, slurm, command).encode())
     for index, order in enumerate(orders):
@@ -104,8 +113,7 @@ def write_batch(folder: BatchFolder, orders: Sequence[Order], slurm: Slurm, gres
 
 def script(options: Sequence[str], slurm: Slurm, arguments: Sequence[str]) -> str:
     """Return a script that starts the node's side of this executor."""
-    python = slurm.python or sys.executable
-    command = [python, "-P", str(HERE / "bootstrap.py"), "sweep.executors.slurm.node", *arguments]
+    command = [slurm.python or sys.executable, *NODE, *arguments]
     lines = [
         "#!/bin/bash",
         *(f"#SBATCH {option}" for option in options),
@@ -115,8 +123,8 @@ def script(options: Sequence[str], slurm: Slurm, arguments: Sequence[str]) -> st
     return "\n".join(lines) + "\n"
 
 
-def resources(slurm: Slurm, gres: str) -> list[str]:
-    """Return the options of sbatch that say what a job needs."""
+def resources(slurm: Slurm, gres: str, nodes: int = 1) -> list[str]:
+    """Return the options of sbatch that say what a job needs; memory, cores and `gres` on each node."""
     given = {
         "partition": slurm.partition,
         "account": slurm.account,
@@ -127,17 +135,17 @@ def resources(slurm: Slurm, gres: str) -> list[str]:
         "constraint": slurm.constraint,
     }
     options = [f"--{name}={value}" for name, value in given.items() if value is not None]
-    return ["--nodes=1", "--ntasks=1", *options, *slurm.options]
+    each = ["--ntasks-per-node=1"] if nodes > 1 else []
+    return [f"--nodes={nodes}", f"--ntasks={nodes}", *each, *options, *slurm.options]
 
 
-def _options(folder: BatchFolder, slurm: Slurm, gres: str) -> list[str]:
+def _options(folder: BatchFolder, slurm: Slurm) -> list[str]:
     time = [f"--time={slurm.time}"] if slurm.time else []
     return [
         *naming(folder),
         "--requeue" if slurm.requeue else "--no-requeue",
         f"--signal=B:TERM@{slurm.notice}",
         *time,
-        *resources(slurm, gres),
     ]
 
 

@@ -228,6 +228,7 @@ class SlurmExecutor:
         return Order(
             directory=path,
             attempt=attempt,
+            nodes=self._settings.jobs.nodes_per_run,
             device="cuda" if on_gpu else "cpu",
             environment=share_environment(self._settings.jobs.gpus_per_run) if on_gpu else {},
             torch=torch_version() if self._settings.needs_torch else None,

@@ -1,7 +1,11 @@
 """The node's side: carries out one element of a job array, or looks what the node has.
 
     python -P sweep/bootstrap.py sweep.executors.slurm.node RUNS/slurm/NAME/batch.json
+    python -P sweep/bootstrap.py sweep.executors.slurm.node --join RUNS/slurm/NAME/batch.json HOST PORT
     python -P sweep/bootstrap.py sweep.executors.slurm.node --facts RUNS/slurm/NAME [--torch]
+
+A run on several nodes is a job of several nodes. The first one starts the processes of the others by
+srun, with `--join`; they meet at its HOST and PORT. A script is started on the first node only.
 
 Slurm tells a job by SIGTERM that it is about to be stopped. The run then writes a checkpoint, and the
 job asks to be queued again, unless Slurm does that itself (preemption) or ends it (scancel). No end is
@@ -13,19 +17,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from sweep.executors.slurm.batch import Batch, BatchFolder, read_note
+from sweep.executors.slurm.batch import NODE, Batch, BatchFolder, read_note
 from trainer.files import write_json
+from trainer.processes.group import NodeGroup, free_port
 from trainer.processes.node import find_facts
-from trainer.processes.worker import Order, carry_out, exit_status
+from trainer.processes.worker import Order, carry_out, exit_status, join_in
 from trainer.rundir.attempt_end import AttemptEnd, read_end, write_end
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 
 FACTS = "facts.json"
+SRUN_FAILED = 70
+"""Exit status of an srun that could not start what it was to start; no run ends with it."""
 SLOW_SECONDS = 60
 """Seconds that may pass between Slurm's notice and the end of a run that stops at its next step."""
 
@@ -37,6 +45,8 @@ def main() -> int:
         facts = find_facts(folder, with_torch="--torch" in sys.argv)
         write_json(folder / FACTS, facts.model_dump(mode="json"))
         return 0
+    if sys.argv[1] == "--join":
+        return _join(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     manifest = Path(sys.argv[1])
     batch = Batch.model_validate_json(manifest.read_bytes())
     order = own_order(batch, manifest)
@@ -46,7 +56,7 @@ def main() -> int:
     note = read_note(order.directory)
     if note and note.attempt == order.attempt and note.batch != manifest.parent.name:
         return 0  # submitted again, because sbatch had failed although Slurm took this array
-    end = carry_out(order)
+    end = carry_out(with_others(order, manifest))
     last = _after_notice(directory, end, batch.notice + SLOW_SECONDS) if end.noticed else end
     if last:
         _write(directory, last)
@@ -66,6 +76,38 @@ def own_order(batch: Batch, manifest: Path) -> Order:
             "threads": order.threads or int(cores),
         }
     )
+
+
+def with_others(order: Order, manifest: Path) -> Order:
+    """Return the order of the first node of a job, with what the others are started by."""
+    if order.nodes == 1:
+        return order
+    host, others = socket.gethostname(), order.nodes - 1
+    directory = RunDirectory(order.directory.resolve())
+    if directory.script.exists():
+        environment = {**order.environment, "MASTER_ADDR": host}
+        return order.model_copy(update={"environment": environment})
+    port, log = free_port(), directory.log
+    pattern = str(log).replace("%", "%%")
+    command = [
+        *("srun", f"--nodes={others}", f"--ntasks={others}", "--ntasks-per-node=1", "--relative=1"),
+        *(f"--cpus-per-task={order.threads}", "--kill-on-bad-exit=1", "--mpi=none", "--input=none"),
+        *("--quiet", "--open-mode=append", f"--output={pattern}", f"--error={pattern}"),
+        *(sys.executable, *NODE, "--join", str(manifest), host, str(port)),
+    ]
+    group = NodeGroup(
+        address=host, port=port, nodes=order.nodes, others=command, output=order.output
+    )
+    environment = {**order.environment, "SLURM_EXIT_ERROR": str(SRUN_FAILED)}
+    return order.model_copy(update={"group": group, "environment": environment})
+
+
+def _join(manifest: Path, host: str, port: int) -> int:
+    """Train the ranks of a further node of a job; returns the exit status."""
+    order = own_order(Batch.model_validate_json(manifest.read_bytes()), manifest)
+    rank = int(os.environ["SLURM_PROCID"]) + 1
+    group = NodeGroup(address=host, port=port, nodes=order.nodes, rank=rank)
+    return join_in(order.model_copy(update={"group": group}))
 
 
 def _write(directory: RunDirectory, end: AttemptEnd) -> None:

@@ -15,9 +15,9 @@ from sweep.study.slurm_section import Slurm
 
 
 def slurm_of(jobs: Jobs) -> Slurm:
-    """Return the settings of `[jobs.slurm]`, with a core for each process of a run."""
+    """Return the settings of `[jobs.slurm]`, with a core for each process of a run on a node."""
     slurm = jobs.slurm or Slurm()
-    return slurm.model_copy(update={"cpus": slurm.cpus or max(1, int(jobs.gpus_per_run))})
+    return slurm.model_copy(update={"cpus": slurm.cpus or jobs.processes_per_node})
 
 
 def find_slots(study: Study, number: int | None) -> list[Slot]:
@@ -58,7 +58,7 @@ def gres_for(jobs: Jobs, slurm: Slurm, *, gpus: bool) -> str:
             'it shares them, set jobs.slurm.gres to what it calls a share, such as "shard:1" or '
             '"mps:25", else jobs.gpus_per_run = 1'
         )
-    return f"gpu:{int(jobs.gpus_per_run)}"
+    return f"gpu:{jobs.processes_per_node}"
 
 
 def cancel_jobs(runs: Path, directories: Sequence[Path]) -> int:
