@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -11,15 +12,18 @@ from sweep.executors.base import Executor
 from sweep.executors.registry import EXECUTORS
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
+from sweep.executors.slurm.executor import SlurmExecutor
 from sweep.study.executor_names import ExecutorName
 from sweep.study.jobs_section import Jobs
 from sweep.study.slurm_section import Slurm
+from tests.patience import wait_until
 from tests.sweep.executors.slurm_cluster import SlurmCluster, missing, running_slurm
 from trainer.files import write_json
 from trainer.rundir.directory import RunDirectory
 from trainer.scripts.request import MetricSource, ScriptRequest
 
 Make = Callable[..., Executor]
+MakeSlurm = Callable[..., SlurmExecutor]
 MakeRun = Callable[..., RunDirectory]
 CONTRACTED = [name for name in EXECUTORS if name != "ray"]
 """Ray has tests of its own, on a cluster that it takes long to start: tests/sweep/test_ray*.py."""
@@ -44,6 +48,34 @@ def slurm(slurm_session: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setattr(f"sweep.executors.slurm.{module}.GRACE_SECONDS", 1.0)
     yield slurm_session
     slurm_session.clear()
+
+
+@pytest.fixture
+def make_slurm(slurm: SlurmCluster, tmp_path: Path) -> Iterator[MakeSlurm]:  # noqa: ARG001  (it must be there)
+    """Makes executors of that Slurm, with fields of `[jobs]` and of `[jobs.slurm]`."""
+    made: list[SlurmExecutor] = []
+
+    def make(
+        slots: int = 3, jobs: Mapping[str, object] = MappingProxyType({}), **settings: object
+    ) -> SlurmExecutor:
+        fields = {"poll_seconds": 0.2, "gres": "none", **settings}
+        (tmp_path / "runs").mkdir(exist_ok=True)
+        executor = SlurmExecutor(
+            ExecutorSettings(
+                slots=[Slot(f"job {number}", "slurm", 1) for number in range(slots)],
+                folder=(tmp_path / "runs").resolve(),
+                jobs=Jobs.model_validate({"executor": "slurm", "slurm": fields, **jobs}),
+                preload=(),
+            )
+        )
+        made.append(executor)
+        executor.prepare()
+        wait_until(lambda: executor.slots or executor.wait(0.1))
+        return executor
+
+    yield make
+    for executor in made:
+        executor.close()
 
 
 @pytest.fixture

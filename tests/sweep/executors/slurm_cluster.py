@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -91,7 +92,9 @@ class SlurmCluster:
         self.configuration.write_text(text)
         gpus = [self.folder / f"gpu{number}" for number in range(2)]
         for gpu in gpus:
-            gpu.touch()
+            os.mknod(
+                gpu, 0o666 | stat.S_IFCHR, os.makedev(1, 3)
+            )  # only devices become visible ones
         lines = [f"NodeName={node} Name=gpu File={self.folder}/gpu[0-1]" for node in NODES]
         (self.folder / "gres.conf").write_text("\n".join(lines) + "\n")
         self._start_munge()

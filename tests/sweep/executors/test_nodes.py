@@ -1,11 +1,11 @@
-"""Runs on two nodes of a real Slurm: they end as on one, and a rank that dies ends them."""
+"""What runs have of a real Slurm: several nodes, their GPUs, and a time limit after which they go on."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,17 @@ import pytest
 from sweep.errors import ExecutionError
 from sweep.executors.base import Ended
 from sweep.executors.registry import slots_for
-from sweep.executors.settings import ExecutorSettings
-from sweep.executors.slots import Slot
 from sweep.executors.slurm.executor import SlurmExecutor
 from sweep.study.file import parse_study
-from sweep.study.jobs_section import Jobs
-from sweep.study.slurm_section import Slurm
 from tests.patience import wait_until
-from tests.sweep.executors.conftest import MakeRun
+from tests.sweep.executors.conftest import MakeRun, MakeSlurm
 from tests.sweep.executors.slurm_cluster import SlurmCluster
 from tests.trainer.conftest import TINY
 from tests.trainer.forked import train
 from trainer.execution import Execution
 from trainer.recipe import Recipe
 from trainer.recipe_forms import with_fields
+from trainer.rundir.attempt_end import read_note
 from trainer.rundir.directory import Request, RunDirectory
 from trainer.rundir.exits import Exit
 
@@ -36,41 +33,18 @@ SHORT, LONG = 12, 1_000_000
 
 
 @pytest.fixture
-def executor(slurm: SlurmCluster, tmp_path: Path) -> Iterator[SlurmExecutor]:  # noqa: ARG001  (it must be there)
-    jobs = Jobs(
-        executor="slurm",
-        gpus_per_run=2,
-        nodes_per_run=2,
-        slurm=Slurm(poll_seconds=0.2, gres="none"),
-    )
-    (tmp_path / "runs").mkdir()
-    made = SlurmExecutor(
-        ExecutorSettings(
-            slots=[Slot(f"job {number}", "slurm", 1) for number in range(2)],
-            folder=(tmp_path / "runs").resolve(),
-            jobs=jobs,
-            preload=(),
-        )
-    )
-    made.prepare()
-    wait_until(lambda: made.wait(0.1) or made.slots)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def make_gpt(tmp_path: Path) -> Callable[..., RunDirectory]:
     """Makes a run directory of the built-in trainer."""
     text = tmp_path / "text.txt"
     text.write_text("".join(f"{number} bottles of beer on the wall.\n" for number in range(2000)))
 
-    def make(name: str, steps: int, processes: int) -> RunDirectory:
+    def make(name: str, steps: int, processes: int, seconds: float = 300) -> RunDirectory:
         changes = {"data.corpus": str(text), "train.tokens": 16 * 8 * steps}
         run = RunDirectory(tmp_path / "runs" / name)
         run.write_request(
             Request(
                 recipe=Recipe.model_validate(with_fields(TINY, changes)),
-                execution=Execution(processes=processes),
+                execution=Execution(processes=processes, checkpoint_seconds=seconds),
             )
         )
         run.lock.announce(1)
@@ -92,52 +66,93 @@ def rank_of(node: str) -> int | None:
     return None
 
 
+def ends(executor: SlurmExecutor, number: int) -> dict[str, Ended]:
+    """The next ends of runs, by the names of their directories."""
+    found: list[Ended] = []
+    wait_until(lambda: found.extend(executor.wait(0.1)) or len(found) >= number)
+    return {each.directory.name: each for each in found}
+
+
+def watch(executor: SlurmExecutor, condition: Callable[[], object]) -> None:
+    """Watch runs, none of which ends, until a condition holds."""
+
+    def holds() -> object:
+        assert executor.wait(0.1) == []
+        return condition()
+
+    wait_until(holds)
+
+
+def has_signal(pid: int) -> bool:
+    """True if a signal waits for a process that is stopped."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return any(int(line.split()[1], 16) for line in lines if line.startswith("ShdPnd"))
+
+
 @pytest.mark.slow
 def test_two_nodes_train_a_run_as_one_does_and_a_rank_that_dies_ends_it_with_its_reason(
-    executor: SlurmExecutor, make_gpt: Callable[..., RunDirectory], slurm: SlurmCluster
+    make_slurm: MakeSlurm, make_gpt: Callable[..., RunDirectory], slurm: SlurmCluster
 ) -> None:
+    executor = make_slurm(jobs={"gpus_per_run": 2, "nodes_per_run": 2})
     alone, both, killed = make_gpt("a", SHORT, 1), make_gpt("b", SHORT, 2), make_gpt("c", LONG, 2)
     assert train(alone) == Exit.DONE  # prepares the corpus, too
-    for slot, run in zip(executor.slots, (both, killed), strict=True):
+    for slot, run in zip(executor.slots, (both, killed), strict=False):
         executor.start(run.path, slot, 1)
-    ended: dict[str, Ended] = {}
-
-    def see(done: Callable[[], Any]) -> None:
-        wait_until(
-            lambda: (
-                ended.update({each.directory.name: each for each in executor.wait(0.1)}) or done()
-            )
-        )
-
-    see(lambda: "b" in ended and killed.read_events())
-    assert ended["b"].status == Exit.DONE, both.log.read_text()
+    assert ends(executor, 1)["b"].status == Exit.DONE, both.log.read_text()
     one, two = alone.read_result(), both.read_result()
     assert one
     assert two
     assert two.processes == 2
     assert two.test_loss == pytest.approx(one.test_loss, rel=1e-5)
     assert two.chunk_losses == pytest.approx(one.chunk_losses, rel=1e-5)
+    watch(executor, killed.read_events)
     rank = rank_of("n2")
     assert rank
     os.kill(rank, signal.SIGKILL)
-    see(lambda: "c" in ended)
-    assert (ended["c"].status, ended["c"].lost) == (Exit.FAILED, None)
+    end = ends(executor, 1)["c"]
+    assert (end.status, end.lost) == (Exit.FAILED, None)
     assert killed.last_log_line() == "process 1 of this run was ended by signal 9 (SIGKILL)"
     slurm.wait_until(lambda: not slurm.jobs(), "an empty queue")
 
 
 @pytest.mark.slow
-def test_a_script_runs_on_the_first_node_and_its_srun_on_all(
-    executor: SlurmExecutor, make_run: MakeRun, tmp_path: Path
+@pytest.mark.parametrize(("nodes", "gpus", "command"), [(1, 2, "sh"), (2, 4, "srun sh")])
+def test_a_script_has_its_gpus_and_its_srun_those_of_all_nodes(
+    make_slurm: MakeSlurm, make_run: MakeRun, tmp_path: Path, nodes: int, gpus: int, command: str
 ) -> None:
-    run = make_run("a", "srun sh -c 'echo $SLURM_PROCID $MASTER_PORT >> seen'; echo loss 1")
+    executor = make_slurm(jobs={"gpus_per_run": gpus, "nodes_per_run": nodes}, gres=None)
+    shown = "$SLURMD_NODENAME $CUDA_VISIBLE_DEVICES $MASTER_PORT"
+    run = make_run("a", f"{command} -c 'echo {shown} >> seen'; echo loss 1")
     executor.start(run.path, executor.slots[0], 1)
-    ended: list[Ended] = []
-    wait_until(lambda: ended.extend(executor.wait(0.1)) or ended)
-    assert ended[0].status == Exit.DONE, run.log.read_text()
+    assert ends(executor, 1)["a"].status == Exit.DONE, run.log.read_text()
     lines = [line.split() for line in (tmp_path / "seen").read_text().splitlines()]
-    assert sorted(rank for rank, _ in lines) == ["0", "1"]
-    assert len({port for _, port in lines}) == 1
+    assert len(lines) == len({node for node, _, _ in lines}) == nodes
+    assert {devices for _, devices, _ in lines} == {"0,1"}
+    assert len({port for _, _, port in lines}) == 1
+
+
+@pytest.mark.slow
+def test_a_run_at_the_time_limit_goes_on_from_its_checkpoint_in_the_same_attempt(
+    make_slurm: MakeSlurm, make_gpt: Callable[..., RunDirectory]
+) -> None:
+    executor = make_slurm(time="1", notice=50)
+    run = make_gpt("a", LONG, 1, seconds=1)
+    executor.start(run.path, executor.slots[0], 1)
+    watch(executor, run.read_events)
+    pid = run.lock.holders()[0]
+    os.kill(pid, signal.SIGSTOP)  # it costs no processor until Slurm's notice comes
+    before = run.read_events()[-1].step
+    watch(executor, lambda: has_signal(pid))
+    os.kill(pid, signal.SIGCONT)
+    watch(executor, lambda: executor.waiting(run.path))
+    assert list(run.checkpoints.glob("step-*"))
+    watch(executor, lambda: run.lock.holders() and run.read_events()[-1].step > before)
+    assert run.read_events()[0].step <= before, "it has not begun anew"
+    executor.stop(run.path)
+    assert ends(executor, 1)["a"].status == Exit.STOPPED
+    note = read_note(run)
+    assert note
+    assert note.attempt == 1
 
 
 @pytest.mark.parametrize("executor_name", ["local", "inline"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,48 +11,20 @@ import pytest
 from sweep.errors import ExecutionError
 from sweep.executors.base import Ended
 from sweep.executors.settings import ExecutorSettings
-from sweep.executors.slots import Slot
 from sweep.executors.slurm import probe
 from sweep.executors.slurm.batch import read_note
 from sweep.executors.slurm.executor import SlurmExecutor
 from sweep.executors.slurm.request import cancel_jobs
 from sweep.study.jobs_section import Jobs
-from sweep.study.slurm_section import Slurm
 from tests.patience import PATIENCE
-from tests.sweep.executors.conftest import MakeRun
+from tests.sweep.executors.conftest import MakeRun, MakeSlurm
 from tests.sweep.executors.slurm_cluster import SlurmCluster
 from trainer.rundir.attempt_end import read_note as read_worker_note
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 
 pytestmark = pytest.mark.slow
-MakeSlurm = Callable[..., SlurmExecutor]
 UNTIL_GO = "while [ ! -e go ]; do sleep 0.1; done; echo loss 1"
-
-
-@pytest.fixture
-def make_slurm(slurm: SlurmCluster, tmp_path: Path) -> Iterator[MakeSlurm]:  # noqa: ARG001  (it must be there)
-    made: list[SlurmExecutor] = []
-
-    def make(slots: int = 3, **settings: object) -> SlurmExecutor:
-        fields = {"poll_seconds": 0.2, "gres": "none", **settings}
-        executor = SlurmExecutor(
-            ExecutorSettings(
-                slots=[Slot(f"job {number}", "slurm", 1) for number in range(slots)],
-                folder=(tmp_path / "runs").resolve(),
-                jobs=Jobs(executor="slurm", slurm=Slurm.model_validate(fields)),
-                preload=(),
-            )
-        )
-        made.append(executor)
-        executor.prepare()
-        while not executor.slots:
-            executor.wait(0.1)
-        return executor
-
-    yield make
-    for executor in made:
-        executor.close()
 
 
 def follow(executor: SlurmExecutor, condition: Callable[[], object]) -> list[Ended]:
