@@ -20,6 +20,7 @@ ON_REQUEST = (GarbageKind.WEIGHTS, GarbageKind.CORPORA, GarbageKind.UNKNOWN)
 DESCRIPTIONS = {
     GarbageKind.CHECKPOINTS: "checkpoints of runs that ended",
     GarbageKind.LEFTOVERS: "files that were left half-written",
+    GarbageKind.JOBS: "scripts and output of Slurm jobs that ended",
     GarbageKind.BACKUPS: "older backups of the database",
     GarbageKind.WEIGHTS: "weights of finished runs",
     GarbageKind.CORPORA: "token files that no run reads",

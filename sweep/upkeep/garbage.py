@@ -26,6 +26,7 @@ from sweep.store.ledger import NOISES, STUDIES, directory_name
 from sweep.store.schema import arms, members, runs
 from sweep.store.states import FINISHED, RunState
 from sweep.store.store import Store
+from sweep.upkeep.job_arrays import unneeded_arrays
 from sweep.workload.corpora import find_entries
 from trainer.files import lock
 from trainer.rundir.directory import RunDirectory
@@ -38,6 +39,8 @@ class GarbageKind(StrEnum):
     """Checkpoints of runs that ended."""
     LEFTOVERS = "leftovers"
     """Files that were left half-written."""
+    JOBS = "jobs"
+    """Scripts and output of Slurm jobs whose runs have results or are cancelled."""
     BACKUPS = "backups"
     """Backups of the database, all but the latest."""
     WEIGHTS = "weights"
@@ -115,6 +118,9 @@ def find_garbage(store: Store, folder: Path) -> Iterator[Item]:
             continue
         needed = any(path.name in folder_name for folder_name in initial_weights)
         yield from _of_run(RunDirectory(path), states[path.name], keep_weights=needed)
+    for path in unneeded_arrays(folder, states):
+        if _is_abandoned(path, None):  # or else it may be about to be submitted
+            yield Item(GarbageKind.JOBS, path, size_of(path))
     for place in (folder, folder / STUDIES, folder / NOISES, folder / "cache"):
         yield from _leftovers(place)
     if store.file:

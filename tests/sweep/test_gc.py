@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, insert, select, update
 
+from sweep.executors.slurm.batch import JobNote
 from sweep.machine.disk import size_of
 from sweep.queue.control import cancel
 from sweep.store.schema import (
@@ -34,6 +35,7 @@ from tests.disks import fill_disk, small_disk
 from tests.sweep.conftest import CORPUS_HASH
 from tests.sweep.stores import everything, lose
 from trainer.corpora.corpus import Corpus, CorpusInfo, save_corpus
+from trainer.rundir.attempt_end import AttemptEnd, write_end
 from trainer.rundir.directory import RunDirectory
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -117,8 +119,16 @@ def garbage(folders: dict[str, RunDirectory], dead: int, tmp_path: Path) -> list
         put(here / "sweep.db.damaged-20250101-000000"),
         put(here / "sweep.db.damaged-20250101-000000-wal"),
     ]
+    for state in ("done", "failed"):
+        batch = put(here / "slurm" / f"sweep-{state}" / "0.out").parent
+        note = JobNote(attempt=1, batch=batch.name, index=0)
+        (folders[state].path / "job.json").write_text(note.model_dump_json())
+        write_end(folders[state], AttemptEnd(attempt=1, status=0, host="n1", finished=1.0))
+        old(batch)
+    old(put(here / "slurm" / "sweep-probe" / "facts.json").parent)
+    put(here / "slurm" / "sweep-new" / "batch.json")
     put(here / "sweep.db.v2-backup")
-    return found
+    return [*found, here / "slurm" / "sweep-done"]
 
 
 @pytest.mark.slow

@@ -29,6 +29,8 @@ from trainer.processes.worker import Order
 FOLDER = "slurm"
 """The folder of job arrays in the folder of runs."""
 PREFIX = "sweep"
+PROBE = f"{PREFIX}-probe"
+"""Name of the job that looks at a node."""
 NODE = ("-P", str(HERE / "bootstrap.py"), "sweep.executors.slurm.node")
 """Arguments of Python that start the node's side of this executor."""
 

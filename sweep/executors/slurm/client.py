@@ -17,16 +17,9 @@ TIMEOUT = 60.0
 """Seconds that a command of Slurm may take."""
 KEPT_VARIABLES = frozenset({"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_TIME_FORMAT"})
 """Variables that stay if this process itself runs in a job of Slurm. Others would be taken as options."""
-PREFIXES = ("SLURM_", "SQUEUE_", "SCANCEL_", "SINFO_", "SACCT_")
-"""Variables that are not passed on: options of a user, such as to list only jobs that run."""
-OWN_VARIABLES = frozenset(
-    f"SBATCH_{name}"
-    for name in (
-        *("ARRAY_INX", "EXPORT", "JOB_NAME", "NO_REQUEUE", "OPEN_MODE", "OUTPUT", "REQUEUE"),
-        *("SIGNAL", "WAIT"),
-    )
-)
-"""Nor are these, which sbatch would take in place of the options that sweep itself sets."""
+PREFIXES = ("SLURM_", "SBATCH_", "SQUEUE_", "SCANCEL_", "SINFO_", "SACCT_")
+"""Variables that are not passed on: options of a user, such as to list only jobs that run. sbatch prefers
+its own to the options of a script, which are those of the study."""
 
 
 class SlurmError(ExecutionError):
@@ -61,6 +54,11 @@ _PHASES: Mapping[str, Phase] = {
     **dict.fromkeys(("RUNNING", "SIGNALING", "STAGE_OUT"), Phase.RUNNING),
 }
 """By the name of the state (squeue(1), "JOB STATE CODES"). All others are ends, or come just before."""
+
+
+def is_alive(state: str) -> bool:
+    """True for a state, by Slurm's name, of a job that waits or runs."""
+    return _PHASES.get(state) in {Phase.PENDING, Phase.RUNNING}
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,11 @@ class Client:
         """Submit a script; returns the id of the job. Raises SlurmError in Slurm's words."""
         # `id;cluster` on a federation
         return int(_run("sbatch", "--parsable", str(script)).strip().partition(";")[0])
+
+    def has_jobs(self) -> bool:
+        """True if this user has a job of any kind in the queue. Raises SlurmError."""
+        lines = _run("squeue", "--me", "--noheader", "--format=%i").splitlines()
+        return any(line.strip()[:1].isdigit() for line in lines)  # others name a cluster
 
     def queue(self) -> list[Queued]:
         """Return the array jobs of this user that have not ended. Raises SlurmError."""
@@ -183,7 +186,7 @@ def environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name in KEPT_VARIABLES or not (name.startswith(PREFIXES) or name in OWN_VARIABLES)
+        if name in KEPT_VARIABLES or not name.startswith(PREFIXES)
     }
 
 

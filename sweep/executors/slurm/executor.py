@@ -14,16 +14,22 @@ from sweep.executors.base import Ended
 from sweep.executors.node_ends import Losses, NodeEnds
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slurm.batch import BatchFolder, new_name, read_note, write_batch
-from sweep.executors.slurm.client import Client, SlurmError
+from sweep.executors.slurm.client import Client, SlurmError, is_alive
 from sweep.executors.slurm.probe import GRACE_SECONDS, Probe
-from sweep.executors.slurm.request import check_partition, gres_for, slurm_of
-from sweep.executors.slurm.tracked import Asked, Tracked, find_job, open_note, queue_of, tracked
-from trainer.processes.node import torch_version
-from trainer.processes.worker import STOP, Order
+from sweep.executors.slurm.request import check_partition, gres_for, make_order, slurm_of
+from sweep.executors.slurm.tracked import (
+    ENDING_SECONDS,
+    Asked,
+    Tracked,
+    find_job,
+    open_note,
+    queue_of,
+    tracked,
+)
+from trainer.processes.worker import STOP
 from trainer.rundir.attempt_end import read_end, remove_ends
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
-from trainer.sharing import share_environment
 
 FIRST_RETRY_SECONDS = 15.0
 MAX_RETRY_SECONDS = 600.0
@@ -188,7 +194,8 @@ class SlurmExecutor:
 
     def _submit_array(self, folder: BatchFolder, some: Mapping[Path, int]) -> int:
         """Submit runs and attempts as one array; returns its id. Raises SlurmError or OSError."""
-        orders = [self._order(path, attempt) for path, attempt in some.items()]
+        facts = self._probe.facts if self._probe else None
+        orders = [make_order(self._settings, facts, *each) for each in some.items()]
         for order in orders:
             remove_ends(RunDirectory(order.directory))
         write_batch(folder, orders, self._slurm, self._gres)
@@ -221,18 +228,6 @@ class SlurmExecutor:
         self._trouble = words
         self._retry_at = time.monotonic() + self._retry_seconds
         self._retry_seconds = min(2 * self._retry_seconds, MAX_RETRY_SECONDS)
-
-    def _order(self, path: Path, attempt: int) -> Order:
-        facts = self._probe and self._probe.facts
-        on_gpu = bool(facts and facts.cuda)
-        return Order(
-            directory=path,
-            attempt=attempt,
-            nodes=self._settings.jobs.nodes_per_run,
-            device="cuda" if on_gpu else "cpu",
-            environment=share_environment(self._settings.jobs.gpus_per_run) if on_gpu else {},
-            torch=torch_version() if self._settings.needs_torch else None,
-        )
 
     def _send_requests(self) -> None:
         """Tell Slurm which jobs to stop, all with the same few commands."""
@@ -283,11 +278,12 @@ class SlurmExecutor:
 
     def _lost(self, job: Tracked, since: float) -> Ended | None:
         """Return the end of a job that left the queue without a word; None if one may still come."""
-        asked = job.asked
-        writes_nothing = asked is Asked.KILL or (asked is Asked.STOP and not job.has_begun)
-        if time.monotonic() - since < GRACE_SECONDS and not writes_nothing:
+        gone = time.monotonic() - since
+        if gone < (ENDING_SECONDS if job.queued else GRACE_SECONDS) and not job.writes_nothing:
             return None
         state = (job.task and self._client.final_state(job.task)) or "unknown to Slurm"
+        if is_alive(state) and gone < ENDING_SECONDS:  # queued again after the last look
+            return None
         if found := job.ended_as(state):
             return found
         said = job.folder.last_output(job.index)

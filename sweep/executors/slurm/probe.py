@@ -10,18 +10,19 @@ from pydantic import ValidationError
 from model.config import Config
 from sweep.errors import ExecutionError
 from sweep.executors.settings import ExecutorSettings
-from sweep.executors.slurm.batch import FOLDER, PREFIX, BatchFolder, naming, resources, script
+from sweep.executors.slurm.batch import FOLDER, PROBE, BatchFolder, naming, resources, script
 from sweep.executors.slurm.client import Client, Phase, Queued, SlurmError, Task
 from sweep.executors.slurm.node import FACTS
 from sweep.study.slurm_section import Slurm
 from trainer.files import look_again, write_json, write_whole
 from trainer.processes.node import NodeFacts, compare, find_facts
 
-NAME = f"{PREFIX}-probe"
 TIME_LIMIT = 10
 """Minutes: so short that the job fits into a gap of the schedule."""
 VALID_SECONDS = 86_400.0
 """Seconds after which nodes are looked at again."""
+RETRY_SECONDS = 15.0
+"""Seconds until it is submitted again after Slurm has refused it."""
 GRACE_SECONDS = 30.0
 """Seconds in which files of an ended job may still appear on a network file system."""
 
@@ -42,12 +43,15 @@ class Probe:
     def __init__(self, client: Client, settings: ExecutorSettings, slurm: Slurm, gres: str) -> None:
         self._client = client
         self._needs_torch = settings.needs_torch
-        self._folder = BatchFolder(settings.folder, NAME)
+        self._folder = BatchFolder(settings.folder, PROBE)
         self._record = settings.folder / FOLDER / "probe.json"
         self._options = resources(slurm, gres)
         self._script = self._write_script(slurm)
         self._job: Task | None = None
         self._gone_since: float | None = None
+        self._refused: str | None = None
+        """Slurm's words if it refused the job."""
+        self._retry_at = 0.0
         self._reason: str | None = None
         """Why it waits."""
         self.facts: NodeFacts | None = None
@@ -62,23 +66,40 @@ class Probe:
         for old in (self._folder.path / FACTS, self._folder.output(0)):
             old.unlink(missing_ok=True)
         write_whole(self._folder.script, self._script.encode())
+        self._submit()
+
+    def _submit(self) -> None:
+        """Submit it. If Slurm refuses, jobs that are in its queue may have reached a limit.
+
+        Then it is submitted again later. Without such jobs the settings must be wrong, which raises
+        ExecutionError. So nothing depends on Slurm's words.
+        """
         try:
-            self._job = Task(self._client.submit(self._folder.script), 0)
+            self._job, self._refused = Task(self._client.submit(self._folder.script), 0), None
         except SlurmError as error:
-            raise ExecutionError(
-                f"Slurm refuses a job with these settings: {error}; correct [jobs.slurm] of the study "
-                "(`sinfo` lists partitions, `sacctmgr show assoc user=$USER` accounts)"
-            ) from error
+            if not self._client.has_jobs():
+                raise ExecutionError(
+                    f"Slurm refuses a job with these settings: {error}; correct [jobs.slurm] of the "
+                    "study (`sinfo` lists partitions, `sacctmgr show assoc user=$USER` accounts)"
+                ) from error
+            self._refused, self._retry_at = str(error), time.monotonic() + RETRY_SECONDS
 
     def hindrance(self) -> str | None:
         """Say what it waits for; None if it has passed."""
         if self.facts:
             return None
+        if self._refused:
+            return (
+                f"Slurm refuses a job: {self._refused}; it is submitted again every "
+                f"{RETRY_SECONDS:.0f} s while you have jobs in the queue, which may be the reason"
+            )
         waits = f", and waits: {self._reason}" if self._reason else ""
         return f"Slurm job {self._job} looks at a node before the first run{waits}"
 
     def update(self, queue: list[Queued]) -> None:
         """Look whether the job has ended. Raises ExecutionError if the node cannot train."""
+        if self._refused and time.monotonic() >= self._retry_at:
+            self._submit()
         if self.facts or self._job is None:
             return
         look_again(self._folder.path)

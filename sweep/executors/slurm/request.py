@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from sweep.errors import ExecutionError, did_you_mean, listed
+from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
 from sweep.executors.slurm.client import Client, SlurmError, Task
 from sweep.executors.slurm.tracked import find_job, open_note, queue_of
 from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
 from sweep.study.slurm_section import Slurm
+from trainer.processes.node import NodeFacts, torch_version
+from trainer.processes.worker import Order
+from trainer.sharing import share_environment
+
+FROM_SHELL = ("partition", "account", "qos")
+"""Fields that sbatch's own variables set if the study does not: `SBATCH_ACCOUNT` and the like."""
 
 
 def slurm_of(jobs: Jobs) -> Slurm:
-    """Return the settings of `[jobs.slurm]`, with a core for each process of a run on a node."""
-    slurm = jobs.slurm or Slurm()
-    return slurm.model_copy(update={"cpus": slurm.cpus or jobs.processes_per_node})
+    """Return the settings of `[jobs.slurm]`, with a core for each process of a run on a node.
+
+    Raises ExecutionError if a variable of sbatch has a value that is not allowed.
+    """
+    fields = (jobs.slurm or Slurm()).model_dump(exclude_unset=True)
+    fields["cpus"] = fields.get("cpus") or jobs.processes_per_node
+    for name in FROM_SHELL:
+        if fields.get(name) is None and (value := os.environ.get(f"SBATCH_{name.upper()}")):
+            fields[name] = value
+    try:
+        return Slurm.model_validate(fields)
+    except ValidationError as error:
+        where = str(error.errors()[0]["loc"][0]).upper()
+        raise ExecutionError(f"SBATCH_{where}: {error.errors()[0]['ctx']['error']}") from error
 
 
 def find_slots(study: Study, number: int | None) -> list[Slot]:
@@ -59,6 +80,21 @@ def gres_for(jobs: Jobs, slurm: Slurm, *, gpus: bool) -> str:
             '"mps:25", else jobs.gpus_per_run = 1'
         )
     return f"gpu:{jobs.processes_per_node}"
+
+
+def make_order(
+    settings: ExecutorSettings, facts: NodeFacts | None, directory: Path, attempt: int
+) -> Order:
+    """Return what a node is told of an attempt; `facts`: what the probe has found on one."""
+    on_gpu = bool(facts and facts.cuda)
+    return Order(
+        directory=directory,
+        attempt=attempt,
+        nodes=settings.jobs.nodes_per_run,
+        device="cuda" if on_gpu else "cpu",
+        environment=share_environment(settings.jobs.gpus_per_run) if on_gpu else {},
+        torch=torch_version() if settings.needs_torch else None,
+    )
 
 
 def cancel_jobs(runs: Path, directories: Sequence[Path]) -> int:

@@ -20,6 +20,8 @@ from trainer.rundir.exits import Exit
 
 Queue = Mapping[tuple[str, int], Queued]
 """The jobs in Slurm's queue, by the name of the array and the index in it."""
+ENDING_SECONDS = 300.0
+"""Seconds that a job may be completing. One that is queued again is, until its processes have ended."""
 
 
 class Asked(Enum):
@@ -63,6 +65,11 @@ class Tracked:
         """True if a node has begun the attempt."""
         note = read_worker_note(RunDirectory(self.directory))
         return note is not None and note.attempt == self.attempt
+
+    @property
+    def writes_nothing(self) -> bool:
+        """True if no node will write its end: it was asked for it in a way that leaves no time."""
+        return self.asked is Asked.KILL or (self.asked is Asked.STOP and not self.has_begun)
 
     def update(self, queue: Queue) -> None:
         """Take over what Slurm says."""

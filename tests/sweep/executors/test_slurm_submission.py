@@ -11,10 +11,10 @@ import pytest
 from sweep.errors import ExecutionError
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
-from sweep.executors.slurm import client, node
+from sweep.executors.slurm import client, node, probe
 from sweep.executors.slurm.batch import read_note
 from sweep.executors.slurm.executor import SlurmExecutor
-from sweep.executors.slurm.request import cancel_jobs
+from sweep.executors.slurm.request import cancel_jobs, slurm_of
 from sweep.study.jobs_section import Jobs
 from sweep.study.slurm_section import Slurm
 from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_end, write_note
@@ -223,17 +223,38 @@ def test_a_job_at_its_time_limit_writes_an_end_only_if_slurm_does_not_queue_it_a
     assert [str(end.lost) for end in ends] == ([] if requeued else ["n1 was taken away from it"])
 
 
-def test_options_of_the_user_s_own_do_not_change_what_slurm_is_asked(
+def test_a_limit_that_other_jobs_have_reached_is_waited_for_before_the_first_run(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "RETRY_SECONDS", 0.0)
+    settings = ExecutorSettings(slots=[], folder=world / "runs", jobs=Jobs(executor="slurm"))
+    made = probe.Probe(client.Client(), settings, Slurm(), "")
+    (world / "limit").write_text("0")
+    (world / "queue").write_text("7_0\n")
+    made.begin()
+    assert "Slurm refuses a job: sbatch: error: QOSMaxSubmit" in str(made.hindrance())
+    made.update([])
+    (world / "limit").write_text("1")
+    made.update([])
+    assert "looks at a node before the first run" in str(made.hindrance())
+    (world / "limit").write_text("0")
+    (world / "queue").write_text("")
+    with pytest.raises(ExecutionError, match=r"refuses a job with these settings: .*QOSMax"):
+        made.begin()
+
+
+def test_options_of_the_user_s_own_count_only_where_the_study_has_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in (
-        "SQUEUE_STATES",
-        "SBATCH_JOB_NAME",
-        "SLURM_JOB_ID",
-        "SLURM_CONF",
-        "SBATCH_ACCOUNT",
-    ):
+    for name in ("SQUEUE_STATES", "SBATCH_TIMELIMIT", "SLURM_JOB_ID", "SLURM_CONF"):
         monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
+    monkeypatch.setenv("SBATCH_PARTITION", "long")
     kept = client.environment()
-    assert {"SLURM_CONF", "SBATCH_ACCOUNT"} <= kept.keys()
-    assert not {"SQUEUE_STATES", "SBATCH_JOB_NAME", "SLURM_JOB_ID"} & kept.keys()
+    assert "SLURM_CONF" in kept
+    assert not any(name.startswith(("SQUEUE_", "SBATCH_", "SLURM_JOB")) for name in kept)
+    found = slurm_of(Jobs(executor="slurm", slurm=Slurm(partition="gpu")))
+    assert (found.partition, found.account, found.qos) == ("gpu", "mine", None)
+    monkeypatch.setenv("SBATCH_ACCOUNT", "a b")
+    with pytest.raises(ExecutionError, match="SBATCH_ACCOUNT: 'a b' is one word"):
+        slurm_of(Jobs(executor="slurm"))
