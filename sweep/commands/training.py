@@ -12,7 +12,7 @@ from rich.console import Console
 from sweep.commands.preparing import prepare_large
 from sweep.commands.tracking import send_rest, tracked, trackers_of
 from sweep.design.plan import Plan
-from sweep.executors.registry import slots_for
+from sweep.executors.registry import EXECUTORS, slots_for
 from sweep.executors.slots import Slot
 from sweep.forecast.disk_space import disk_space_for
 from sweep.machine.processors import why_no_gpu
@@ -139,7 +139,8 @@ def carry_out(workspace: Workspace, training: Training, steps: Steps, console: C
 def _find_slots(training: Training, console: Console) -> list[Slot]:
     """The slots for the runs; says why they are none of a GPU that is there."""
     study = training.plan.study
-    if study.trainer is None and (why := why_no_gpu()):
+    is_here = EXECUTORS[study.jobs.executor].is_here
+    if is_here and study.trainer is None and (why := why_no_gpu()):
         say(console, f"{why}: training on the CPU.", "yellow")
     return slots_for(study, training.slots)
 

@@ -33,6 +33,8 @@ class Kind:
     """
     make: Callable[[ExecutorSettings], Executor]
     """Makes an executor. Raises ExecutionError if it cannot be used here."""
+    is_here: bool = False
+    """True if runs use the GPUs of this machine."""
     cancel: Callable[[Path, Sequence[Path]], int] | None = None
     """Ends jobs of run directories that go on without a scheduler; returns how many are known.
 
@@ -88,8 +90,8 @@ def _inline(settings: ExecutorSettings) -> Executor:
 
 
 EXECUTORS: dict[ExecutorName, Kind] = {
-    "local": Kind(_slots_here, _local),
-    "inline": Kind(_one_slot, _inline),
-    "slurm": Kind(request.find_slots, SlurmExecutor, request.cancel_jobs),
-    "ray": Kind(ray_slots, make_ray_executor, stop_runs),
+    "local": Kind(_slots_here, _local, is_here=True),
+    "inline": Kind(_one_slot, _inline, is_here=True),
+    "slurm": Kind(request.find_slots, SlurmExecutor, cancel=request.cancel_jobs),
+    "ray": Kind(ray_slots, make_ray_executor, cancel=stop_runs),
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,7 +16,7 @@ from sweep.errors import ExecutionError
 from sweep.executors.ray import copies
 from sweep.executors.ray.copies import Copy, Update, read_update
 from sweep.executors.ray.executor import make_ray_executor, stop_runs
-from sweep.executors.ray.messages import RunEnd
+from sweep.executors.ray.messages import PlaceSettings, RunEnd
 from sweep.executors.ray.node import Node
 from sweep.executors.ray.node_copies import CORPUS, DONE, NodeCopies
 from sweep.executors.settings import ExecutorSettings
@@ -150,19 +153,71 @@ def test_copies_that_would_replace_the_runs_are_refused(
         make_ray_executor(settings)
 
 
+def end_of(directory: str, attempt: int = 1) -> RunEnd:
+    return RunEnd(
+        directory=directory,
+        attempt=attempt,
+        status=0,
+        signal=None,
+        peak_bytes=None,
+        out_of_memory=None,
+    )
+
+
+def test_a_place_that_another_scheduler_uses_refuses_a_run(tmp_path: Path) -> None:
+    node = object.__new__(Node)  # with a server that takes messages and does nothing
+    node.copies, node._changed = NodeCopies(str(tmp_path)), threading.Condition()
+    node._settings = PlaceSettings(preload=(), device="cpu", threads=1)
+    node._server = SimpleNamespace(send=lambda _message: None)  # type: ignore[assignment]
+    node._running = node._ended = None
+    assert node.start("/runs/a", 1, None)
+    assert not node.start("/runs/b", 1, None)
+    node._running, node._ended = None, end_of("/runs/a")
+    assert not node.start("/runs/b", 1, None), "its end would be lost to the other scheduler"
+    assert node.start("/runs/b", 1, "/runs/a")
+
+
 @pytest.mark.skipif(not HAS_RAY, reason=WHY_NOT)
-def test_the_end_of_an_earlier_attempt_is_not_that_of_the_next_one() -> None:
+def test_an_earlier_attempt_s_end_is_not_the_next_one_s_and_a_taken_place_is_told() -> None:
     from sweep.executors.ray.adoption import _is_orphan, new_actor_name  # noqa: PLC0415  (needs Ray)
+    from sweep.executors.ray.carrier import PlaceTakenError  # noqa: PLC0415  (needs Ray)
     from sweep.executors.ray.held_place import HeldPlace  # noqa: PLC0415  (needs Ray)
 
-    actor = SimpleNamespace(start=SimpleNamespace(remote=lambda *_: None))
-    place = HeldPlace("a", actor, lambda *_: None, carries=False)
-    end = RunEnd(
-        directory="/a", attempt=1, status=0, signal=None, peak_bytes=None, out_of_memory=None
-    )
+    begun, answers = Future[bool](), list[BaseException | None]()
+    started = SimpleNamespace(remote=lambda *_: SimpleNamespace(future=lambda: begun))
+    actor = SimpleNamespace(start=started)
+    place = HeldPlace("a", actor, lambda _, done: answers.append(done.exception()), carries=False)
+    end = end_of("/a")
     place.start("/a", 2)
     assert not place.had(end)
     place.adopt("/a")
     assert place.had(end)
     assert new_actor_name() != new_actor_name()
     assert not _is_orphan(new_actor_name())
+    begun.set_result(False)
+    assert [type(each) for each in answers] == [PlaceTakenError]
+
+
+@pytest.mark.skipif(not HAS_RAY, reason=WHY_NOT)
+def test_a_full_disk_of_the_scheduler_is_waited_for_while_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sweep.executors.ray import carrier  # noqa: PLC0415  (needs Ray)
+
+    original, here = tmp_path / "original", RunDirectory(tmp_path / "here")
+    original.mkdir()
+    (original / "log.txt").write_text("a line")
+    here.path.mkdir()
+    here.lock.announce(1)
+    update = read_update(original, {})
+    actor = SimpleNamespace(read=SimpleNamespace(remote=lambda *_: (update, 7)))
+    monkeypatch.setattr(carrier.ray, "get", lambda answer: answer)
+    monkeypatch.setattr(carrier, "FETCH_SECONDS", 0.0)
+    made = carrier.Carrier(actor, str(here.path), None, lambda _error: None)
+    before = here.lock.last_beat()
+    with monkeypatch.context() as full:
+        full.setattr(Copy, "apply", Mock(side_effect=OSError(errno.ENOSPC, "full")))
+        assert not made._fetch()
+    assert here.lock.last_beat() != before, "it has not hung"
+    assert made._fetch()
+    assert here.log.read_text() == "a line"

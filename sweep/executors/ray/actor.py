@@ -46,9 +46,9 @@ class Place:
         here = {"node": context.get_node_id(), "job": job}
         self._node = Node(PlaceSettings(**(settings | here)))
 
-    def start(self, directory: str, attempt: int) -> None:
-        """Start a run. Whether it runs, `wait` and `describe` tell."""
-        self._node.start(directory, attempt)
+    def start(self, directory: str, attempt: int, finished: str | None) -> bool:
+        """Start a run; False if another driver uses this place. `wait` and `describe` tell the rest."""
+        return self._node.start(directory, attempt, finished)
 
     def prepare(self, directory: str, attempt: int, corpus: str | None) -> bool:
         """Make room for a copy of a run directory; returns whether its corpus is here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,19 @@ import ray
 from sweep.executors.ray.copies import Copy, Known, read_update
 from sweep.executors.ray.node_copies import CORPUS, DONE
 from trainer.errors import RunDirectoryError
+from trainer.files import FULL
 from trainer.rundir.directory import RunDirectory
 
 FETCH_SECONDS = 1.0
 """Seconds between two looks at the files of a run."""
+
+
+class PlaceTakenError(Exception):
+    """Another driver uses a place."""
+
+
+class CarryingError(Exception):
+    """The files of a run could not be carried; the message is the reason."""
 
 
 class Carrier(threading.Thread):
@@ -28,15 +38,19 @@ class Carrier(threading.Thread):
         directory: str,
         attempt: int | None,
         when_lost: Callable[[Exception], None],
+        finished: str | None = None,
     ) -> None:
-        """`attempt`: the one to start on the node; None for a run that is there already."""
+        """`attempt`: the one to start on the node; None for a run that is there already.
+
+        `finished`: the run that the place had before.
+        """
         super().__init__(daemon=True)
         self._when_lost = when_lost
         self._actor = actor
         self._directory = RunDirectory(Path(directory))
         self._copy = Copy(Path(directory))
         self._beat: int | None = None
-        self._attempt = attempt
+        self._attempt, self._finished = attempt, finished
         self._ended = threading.Event()
         self._left = False
         self._when_home: Callable[[], None] | None = None
@@ -60,8 +74,11 @@ class Carrier(threading.Thread):
                 self._fetch()
             while not self._left and not self._fetch():
                 pass
-        except (OSError, ray.exceptions.RayError) as error:
+        except (PlaceTakenError, ray.exceptions.RayActorError) as error:
             self._when_lost(error)
+            return
+        except (OSError, ray.exceptions.RayError) as error:
+            self._when_lost(CarryingError(" ".join(str(error).split())[-400:]))
             return
         if self._when_home and not self._left:
             self._when_home()
@@ -75,8 +92,10 @@ class Carrier(threading.Thread):
             self._send(corpus, CORPUS + corpus.name)
             ray.get(self._actor.accept.remote(DONE + corpus.name, None))
         self._send(self._directory.path, path)
-        if not self._left:
-            ray.get(self._actor.start.remote(path, attempt))
+        if self._left:
+            return
+        if not ray.get(self._actor.start.remote(path, attempt, self._finished)):
+            raise PlaceTakenError(path)
 
     def _send(self, folder: Path, name: str) -> None:
         """Send all files of a folder."""
@@ -99,11 +118,20 @@ class Carrier(threading.Thread):
         return next(cache.glob(f"[!.]*-{(request.corpus_hash or '-')[:16]}"), None)
 
     def _fetch(self) -> bool:
-        """Bring what is new; True if that was all."""
+        """Bring what is new; True if that was all.
+
+        A full disk here is waited for: the run goes on, and its node keeps the files.
+        """
         known: Known = self._copy.known
         update, beat = ray.get(self._actor.read.remote(str(self._directory.path), known))
-        self._copy.apply(update)
         if beat != self._beat:
             self._beat = beat
             os.utime(self._directory.path / "lock")
+        try:
+            self._copy.apply(update)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            time.sleep(FETCH_SECONDS)
+            return False
         return bool(update.is_complete)

@@ -13,6 +13,7 @@ from typing import Any
 import ray
 
 from sweep.executors.ray.adoption import Adoption, new_actor_name
+from sweep.executors.ray.carrier import CarryingError, PlaceTakenError
 from sweep.executors.ray.checks import find_mistakes
 from sweep.executors.ray.connection import ConnectionFailedError, alive_nodes
 from sweep.executors.ray.held_place import HeldPlace, new_place
@@ -152,8 +153,17 @@ class Cluster:
         elif isinstance(error, ray.exceptions.ActorUnavailableError):
             time.sleep(0.1)  # the network may come back
             place.ask()
+        elif isinstance(error, PlaceTakenError):
+            self._leave(place)
         else:
-            self._lost(place)
+            self._lost(place, str(error) if isinstance(error, CarryingError) else None)
+
+    def _leave(self, place: HeldPlace) -> None:
+        """Another scheduler has adopted a place while this process was suspended: use another one."""
+        del self._places[place.name]
+        place.let_go()
+        if place.directory and place.attempt is not None:
+            self._start(place.directory, place.attempt)
 
     def _saw(self, place: HeldPlace, state: PlaceState) -> bool:
         """Take the state of a place, which Ray has placed by now; True to ask for the next one."""
@@ -190,8 +200,8 @@ class Cluster:
         place.finish()
         place.ask()
 
-    def _lost(self, place: HeldPlace) -> None:
-        """An actor has died, with its run."""
+    def _lost(self, place: HeldPlace, why: str | None) -> None:
+        """An actor has died, with its run; or it is ended for a reason."""
         del self._places[place.name]
         place.end()
         if place.directory is None:
@@ -202,7 +212,8 @@ class Cluster:
             return
         alive = {node.id: node.address for node in alive_nodes()}
         where = f"on node {alive[place.node]}" if place.node in alive else "with its node"
-        words = f"its process on the Ray cluster has died, {where}"
+        died = f"its process on the Ray cluster has died, {where}"
+        words = f"its files could not be carried: {why}" if why else died
         self._send(Report(kind="ended", directory=place.directory, words=words))
 
     def _with(self, directory: str) -> HeldPlace | None:

@@ -12,7 +12,7 @@ import ray
 
 from sweep.bootstrap import FOLDERS
 from sweep.executors.ray import actor as ray_actor
-from sweep.executors.ray.carrier import Carrier
+from sweep.executors.ray.carrier import Carrier, PlaceTakenError
 from sweep.executors.ray.messages import PlaceSettings, PlaceState, RunEnd
 from sweep.executors.ray.shipment import our_packages
 
@@ -29,12 +29,14 @@ class HeldPlace:
     """An actor of ours, and the run that it was given."""
 
     def __init__(self, name: str, actor: Any, answer: Answer, *, carries: bool) -> None:  # noqa: ANN401  (Ray's handle)
-        """`carries`: no disk is shared."""
+        """`carries`: no disk is shared. `answer` gets an exception if the place is gone, or taken."""
         self.name = name
         self._carries = carries
         self.directory: str | None = None
         """The run that it was given and whose end was not reported yet."""
-        self._attempt: int | None = None
+        self._finished: str | None = None
+        """The run before that."""
+        self.attempt: int | None = None
         """The attempt that it was given; None for a run of another scheduler."""
         self.has_begun = False
         """True once Ray has placed it on a node."""
@@ -53,7 +55,13 @@ class HeldPlace:
         """Give it a run."""
         self._take(directory, attempt)
         if not self._carries:
-            self._actor.start.remote(directory, attempt)
+            begun = self._actor.start.remote(directory, attempt, self._finished).future()
+            begun.add_done_callback(self._check_begun)
+
+    def _check_begun(self, done: Future[bool]) -> None:
+        """Answer that another driver has this place. That it is gone, `ask` tells."""
+        if done.exception() is None and not done.result():
+            self._failed(PlaceTakenError(self.name))
 
     def adopt(self, directory: str) -> None:
         """Take over the run that another scheduler gave it."""
@@ -62,25 +70,25 @@ class HeldPlace:
     @property
     def was_adopted(self) -> bool:
         """True if another scheduler gave it the run that it has."""
-        return self.directory is not None and self._attempt is None
+        return self.directory is not None and self.attempt is None
 
     def _take(self, directory: str, attempt: int | None) -> None:
         """Note the run that it has; where no disk is shared, carry it to its node and back."""
-        self.directory, self._attempt = directory, attempt
+        self.directory, self.attempt = directory, attempt
         self.since, self.killed = time.monotonic(), None
         if self._carries:
-            self.carrier = Carrier(self._actor, directory, attempt, self._failed)
+            self.carrier = Carrier(self._actor, directory, attempt, self._failed, self._finished)
             self.carrier.start()
 
     def _failed(self, error: Exception) -> None:
-        """Answer that the run is lost, because its files could not be carried."""
+        """Answer that the run has not begun, or that its files could not be carried."""
         answer: Future[PlaceState] = Future()
-        answer.set_exception(RuntimeError(str(error)))
+        answer.set_exception(error)
         self._answer(self, answer)
 
     def had(self, end: RunEnd) -> bool:
         """True if this is the end of its run, and not that of an earlier attempt at the same run."""
-        return end.directory == self.directory and self._attempt in {None, end.attempt}
+        return end.directory == self.directory and self.attempt in {None, end.attempt}
 
     def let_go(self) -> None:
         """Another scheduler follows its run, and brings the files home."""
@@ -93,7 +101,7 @@ class HeldPlace:
     def finish(self) -> None:
         """The end of its run was reported: it can be given another one."""
         self._actor.forget.remote(self.directory)
-        self.carrier = None
+        self.carrier, self._finished = None, self.directory
         self.directory, self.since, self.killed = None, time.monotonic(), None
 
     def ask(self, seconds: float = WAIT_SECONDS) -> None:

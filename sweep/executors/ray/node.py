@@ -47,9 +47,18 @@ class Node:
         with self._changed:
             self._changed.wait_for(lambda: self._server is not None)
 
-    def start(self, directory: str, attempt: int) -> None:
+    def start(self, directory: str, attempt: int, finished: str | None) -> bool:
+        """Start a run; `finished`: the one before it whose end the driver knows.
+
+        Returns False if there is another run, or an end that another driver waits for: a scheduler
+        that was suspended may come back to a place that a second one has adopted.
+        """
         with self._changed:
             self._contact = time.monotonic()
+            if self._running or (
+                self._ended and self._ended.directory not in {directory, finished}
+            ):
+                return False
             self._ended = None
             self._running = directory, attempt
         note = WorkerNote(attempt=attempt, host=socket.gethostname(), job=self._settings.job)
@@ -65,6 +74,7 @@ class Node:
                 "environment": share_environment(self._settings.share),
             }
         )
+        return True
 
     def signal(self, directory: str, number: int) -> None:
         self._send({"signal": str(self.copies.place_of(directory)), "number": number})
