@@ -26,7 +26,7 @@ Make = Callable[..., Executor]
 MakeSlurm = Callable[..., SlurmExecutor]
 MakeRun = Callable[..., RunDirectory]
 CONTRACTED = [name for name in EXECUTORS if name != "ray"]
-"""Ray has tests of its own, on a cluster that it takes long to start: tests/sweep/test_ray*.py."""
+"""Ray has tests of its own, on a cluster that it takes long to start: tests/sweep/executors/test_ray.py."""
 QUICK = Slurm(poll_seconds=0.2, gres="none")
 
 
