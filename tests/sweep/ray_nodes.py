@@ -39,6 +39,10 @@ class RayNodes:
         """Kill all processes of a node, as when its machine loses power."""
         self._ask({"kill": node})
 
+    def stop(self, node: int) -> None:
+        """Stop a node in order; the cluster has forgotten it then."""
+        self._ask({"stop": node})
+
     def pretend(self, **metadata: str) -> None:
         """Let the cluster say that it has other versions; without any, the real ones again."""
         self._ask({"pretend": metadata})
@@ -91,6 +95,9 @@ def main() -> None:
             nodes.append(patiently(partial(cluster.add_node, **options)))
         elif "pretend" in command:
             _pretend(cluster.address, command["pretend"])
+        elif "stop" in command:
+            cluster.remove_node(nodes[command["stop"]], allow_graceful=True)
+            cluster.wait_for_nodes(timeout=900)
         else:
             cluster.remove_node(nodes[command["kill"]], allow_graceful=False)
         print(json.dumps({"node": len(nodes) - 1}), flush=True)  # noqa: T201  (the answer)

@@ -16,6 +16,7 @@ from sweep.errors import ExecutionError, RunnerLostError
 from sweep.executors.base import Ended
 from sweep.executors.fork_server import Server
 from sweep.executors.node_ends import Losses
+from sweep.executors.ray.count import count_places
 from sweep.executors.ray.messages import Call, Report
 from sweep.executors.ray.node_copies import copies_home
 from sweep.executors.ray.settings import RaySettings
@@ -31,7 +32,7 @@ MODULE = "sweep.executors.ray.bridge"
 PREPARE_SECONDS = 10.0
 """Seconds to wait for the cluster before saying so."""
 EVERY_PLACE = "every place of the Ray cluster"
-"""Name of the one slot that stands for as many as there are."""
+"""Name of the slots of a cluster that is not told how many to have."""
 NOT_INSTALLED = (
     "Ray is not installed; type `pip install 'gpt-sweep[ray]'`, with the Ray version of the cluster"
 )
@@ -41,10 +42,19 @@ FIND_SECONDS = 60.0
 """Seconds in which it must be known whether the cluster has a run."""
 
 
-def ray_slots(study: Study, number: int | None) -> list[Slot]:  # noqa: ARG001  (as others)
-    """The slots that are known before the cluster is asked: those that `--slots` demands."""
-    names = [EVERY_PLACE] if number is None else [f"ray {each + 1}" for each in range(number)]
-    return [Slot(name, "cpu", 1) for name in names]
+def ray_slots(study: Study, number: int | None) -> list[Slot]:
+    """The slots that `--slots` demands, or else as many as the cluster has room for now.
+
+    At least one: a cluster that does not answer is an error only for what trains.
+    """
+    if number is not None:
+        return [Slot(f"ray {each + 1}", "cpu", 1) for each in range(number)]
+    room = None
+    if importlib.util.find_spec("ray"):
+        room = count_places(
+            ray_settings(ExecutorSettings(slots=[], folder=Path(), jobs=study.jobs))
+        )
+    return [Slot(EVERY_PLACE, "cpu", 1)] * max(1, room or 1)
 
 
 def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:
@@ -61,24 +71,29 @@ def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:
             f"jobs.nodes_per_run = {settings.jobs.nodes_per_run}: a run on Ray has one node; set it to 1, "
             "or choose --executor slurm"
         )
-    jobs, slots, ray = settings.jobs, settings.slots, settings.jobs.ray or Ray()
+    jobs, ray = settings.jobs, settings.jobs.ray or Ray()
     if not jobs.shared_filesystem and copies_home(ray.folder) == settings.folder:
         raise ExecutionError(
             f"jobs.ray.folder = {ray.folder!r}: the copies for nodes would replace the runs in "
             f"{settings.folder}; name another folder"
         )
-    return RayExecutor(
-        RaySettings(
-            address=ray.address,
-            folder=str(settings.folder),
-            gpus_per_run=jobs.gpus_per_run,
-            cpus_per_run=ray.cpus_per_run,
-            resources=ray.resources,
-            slots=None if slots[0].name == EVERY_PLACE else len(slots),
-            preload=settings.preload,
-            node_folder=None if jobs.shared_filesystem else ray.folder,
-            needs_torch=settings.needs_torch,
-        )
+    return RayExecutor(ray_settings(settings))
+
+
+def ray_settings(settings: ExecutorSettings) -> RaySettings:
+    """Return what Ray's driver is told."""
+    jobs, ray = settings.jobs, settings.jobs.ray or Ray()
+    names = {slot.name for slot in settings.slots}
+    return RaySettings(
+        address=ray.address,
+        folder=str(settings.folder),
+        gpus_per_run=jobs.gpus_per_run,
+        cpus_per_run=ray.cpus_per_run,
+        resources=ray.resources,
+        slots=None if EVERY_PLACE in names or not names else len(settings.slots),
+        preload=settings.preload,
+        node_folder=None if jobs.shared_filesystem else ray.folder,
+        needs_torch=settings.needs_torch,
     )
 
 

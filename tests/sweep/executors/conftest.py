@@ -15,9 +15,11 @@ from sweep.executors.slots import Slot
 from sweep.executors.slurm.executor import SlurmExecutor
 from sweep.study.executor_names import ExecutorName
 from sweep.study.jobs_section import Jobs
+from sweep.study.ray_section import Ray
 from sweep.study.slurm_section import Slurm
 from tests.patience import wait_until
 from tests.sweep.executors.slurm_cluster import SlurmCluster, missing, running_slurm
+from tests.sweep.ray_nodes import HAS_RAY, WHY_NOT, RayNodes, ray_nodes
 from trainer.files import write_json
 from trainer.rundir.directory import RunDirectory
 from trainer.scripts.request import MetricSource, ScriptRequest
@@ -25,8 +27,6 @@ from trainer.scripts.request import MetricSource, ScriptRequest
 Make = Callable[..., Executor]
 MakeSlurm = Callable[..., SlurmExecutor]
 MakeRun = Callable[..., RunDirectory]
-CONTRACTED = [name for name in EXECUTORS if name != "ray"]
-"""Ray has tests of its own, on a cluster that it takes long to start: tests/sweep/executors/test_ray.py."""
 QUICK = Slurm(poll_seconds=0.2, gres="none")
 
 
@@ -48,6 +48,16 @@ def slurm(slurm_session: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setattr(f"sweep.executors.slurm.{module}.GRACE_SECONDS", 1.0)
     yield slurm_session
     slurm_session.clear()
+
+
+@pytest.fixture(scope="session")
+def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayNodes]:
+    """A Ray cluster that the tests of a session share: a head without a place, and a node with four."""
+    if not HAS_RAY:
+        pytest.skip(WHY_NOT)
+    with ray_nodes(tmp_path_factory.mktemp("ray") / "log.txt") as nodes:
+        nodes.add(num_cpus=4)
+        yield nodes
 
 
 @pytest.fixture
@@ -83,14 +93,17 @@ def make_executor(
     name: ExecutorName, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Make]:
     """Makes executors of a kind, as several commands would; all are closed in the end."""
+    ray = None
     if name == "slurm":
         request.getfixturevalue("slurm")
+    if name == "ray":
+        ray = Ray(address=request.getfixturevalue("ray_session").address)
     (tmp_path / "runs").mkdir(exist_ok=True)
     made: list[Executor] = []
 
     def make(slots: int = 2) -> Executor:
         places = [Slot(f"place {number}", "cpu", 1) for number in range(slots)]
-        jobs = Jobs(executor=name, slurm=QUICK)
+        jobs = Jobs(executor=name, slurm=QUICK, ray=ray)
         settings = ExecutorSettings(
             slots=places, folder=(tmp_path / "runs").resolve(), jobs=jobs, preload=()
         )

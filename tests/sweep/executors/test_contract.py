@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from sweep.executors.base import Ended, Executor
+from sweep.executors.registry import EXECUTORS
 from tests.patience import PATIENCE
-from tests.sweep.executors.conftest import CONTRACTED, Make, MakeRun
+from tests.sweep.executors.conftest import Make, MakeRun
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", CONTRACTED)]
-FOREVER = "touch begun; echo 'step 1 loss 2'; while :; do sleep 0.1; done"
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", EXECUTORS)]
+FOREVER = "echo begun >> begun; while :; do sleep 0.1; done"
 
 
 def begin(executor: Executor, *runs: RunDirectory) -> None:
@@ -39,14 +40,14 @@ def wait_for(condition: Callable[[], object], executor: Executor) -> None:
         assert executor.wait(0.05) == []
 
 
-def test_runs_succeed_fail_and_are_killed_and_each_end_is_reported_once(
-    make_executor: Make, make_run: MakeRun
+def test_each_end_of_a_run_is_reported_once_with_its_cause(
+    make_executor: Make, make_run: MakeRun, tmp_path: Path
 ) -> None:
     executor = make_executor(slots=3)
     good = make_run("a", "echo 'step 1 loss 2'; echo 'step 2 loss 1.5'")
     bad = make_run("b", "echo no luck >&2; exit 3")
-    killed = make_run("c", "kill -9 $$")
-    begin(executor, good, bad, killed)
+    dead = make_run("c", "kill -9 $$")
+    begin(executor, good, bad, dead)
     first, second, third = ends(executor, 3)
     assert (first.directory, first.status, first.signal) == (good.path.resolve(), Exit.DONE, None)
     assert (second.status, second.signal, second.lost) == (Exit.FAILED, None, None)
@@ -58,22 +59,27 @@ def test_runs_succeed_fail_and_are_killed_and_each_end_is_reported_once(
     assert bad.last_log_line() == "no luck (exit status 3)"
     assert executor.wait(0.05) == []
     assert executor.waiting(good.path) is None or executor.outlives_scheduler
+    begin_and_stop(executor, make_run("d", FOREVER), make_run("e", FOREVER), tmp_path)
 
 
-@pytest.mark.parametrize("now", [False, True])
-def test_a_run_is_stopped_or_killed_if_the_executor_can_stop_any(
-    make_executor: Make, make_run: MakeRun, tmp_path: Path, now: bool
+def begin_and_stop(
+    executor: Executor, stopped: RunDirectory, killed: RunDirectory, folder: Path
 ) -> None:
-    executor = make_executor()
-    run = make_run("a", FOREVER if executor.can_stop else "echo loss 1")
-    begin(executor, run)
+    """Stop a run and kill another; where none that runs can be stopped, before they begin."""
+    begin(executor, stopped, killed)
     if executor.can_stop:
-        wait_for((tmp_path / "begun").exists, executor)
-    executor.stop(run.path, now=now)
-    (end,) = ends(executor)
-    assert (end.status, end.signal) in {(Exit.STOPPED, None), (None, 9)}
-    assert now or end.signal is None
-    assert run.read_result() is None
+        wait_for(lambda: (folder / "begun").exists() and len(both_begun(folder)) == 2, executor)
+    executor.stop(stopped.path)
+    executor.stop(killed.path, now=True)
+    first, second = ends(executor, 2)
+    assert (first.status, first.signal) == (Exit.STOPPED, None)
+    assert (second.status, second.signal) in {(Exit.STOPPED, None), (None, 9)}
+    assert stopped.read_result() is None
+    assert killed.read_result() is None
+
+
+def both_begun(folder: Path) -> list[str]:
+    return (folder / "begun").read_text().splitlines()
 
 
 def test_a_run_outlives_its_scheduler_and_is_adopted_or_ends_with_it(

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from sweep.executors.base import Executor
+from sweep.executors.registry import EXECUTORS
 from sweep.progress.terminal import PlainProgress
 from sweep.queue.queue import Queue
 from sweep.running.scheduler import Scheduler
@@ -23,9 +24,9 @@ from sweep.workload.job import Job
 from sweep.workload.workload import make_workload
 from sweep.workspace import plan_of
 from tests.patience import PATIENCE
-from tests.sweep.executors.conftest import CONTRACTED, Make
+from tests.sweep.executors.conftest import Make
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", CONTRACTED)]
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", EXECUTORS)]
 STUMBLE = """\
 case $1-$SWEEP_ATTEMPT-$2 in
     1-1-*) echo no luck; exit 3 ;;
