@@ -45,7 +45,7 @@ class Probe:
         self._needs_torch = settings.needs_torch
         self._folder = BatchFolder(settings.folder, PROBE)
         self._record = settings.folder / FOLDER / "probe.json"
-        self._options = resources(slurm, gres)
+        self._options = resources(slurm, gres, settings.jobs.nodes_per_run)
         self._script = self._write_script(slurm)
         self._job: Task | None = None
         self._gone_since: float | None = None
