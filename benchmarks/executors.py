@@ -1,12 +1,12 @@
 """Executors of a cluster beside the engine's own bare submission, and beside Ray Tune.
 
-    python benchmarks/executors.py [--rounds 5]
+    python benchmarks/executors.py [--engine slurm] [--rounds 5]
 
 Measures runs per second of a command that does nothing (`true`) and of a short training, the seconds
 from submission to the first training step, and the share of the places' time without training. All
-contenders are measured in turns, on a Ray cluster of this machine that it starts, two runs at a time.
-Bare submission is a Ray task per run that calls the same function in Ray's pool of processes; Tune's
-trials do so, too. Tune needs `pip install 'ray[tune]'`.
+contenders are measured in turns, two runs at a time, on a Ray cluster or a Slurm of this machine that it
+starts. Bare submission is a Ray task per run that calls the same function in Ray's pool of processes, as
+Tune's trials do, or a job array of Slurm with a job per run. Tune needs `pip install 'ray[tune]'`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ if __name__ == "__main__":
 import ray
 from ray import tune
 
+from benchmarks.bare_slurm import a_slurm, by_array, slurm_executor
 from benchmarks.rounds import Spread
 from sweep.executors.base import Executor
 from sweep.executors.fork_server import PRELOAD_GPT, Server
@@ -39,6 +40,7 @@ from sweep.executors.local import LocalExecutor
 from sweep.executors.ray.executor import RayExecutor
 from sweep.executors.ray.settings import RaySettings
 from sweep.executors.slots import Slot
+from sweep.running.settings import TICK_SECONDS
 from trainer.files import write_json
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Request, RunDirectory
@@ -47,6 +49,8 @@ from trainer.scripts.request import MetricSource, ScriptRequest
 PLACES = 2
 """Runs at the same time."""
 RUNS = {"nothing": 40, "training": 6}
+SLURM_RUNS = {"nothing": 12, "training": 6}
+"""Runs on Slurm, which starts one or two jobs a second on a node."""
 TUNE_RUNS = 6
 """Trials of Ray Tune, which takes seconds for each on a busy machine."""
 PROMISED = 1.1
@@ -114,16 +118,16 @@ def by_tune(paths: Sequence[Path]) -> None:
         raise SystemExit(str(results.errors[0]))
 
 
-def by_executor(executor: Executor) -> Train:
+def by_executor(executor: Executor, slots: int = PLACES) -> Train:
     """An executor of sweep's, kept busy as the scheduler keeps it."""
 
     def train(paths: Sequence[Path]) -> None:
         left, busy = list(paths), 0
         while left or busy:
-            while left and busy < PLACES:
+            while left and busy < slots:
                 executor.start(left.pop(0), executor.slots[busy], 1)
                 busy += 1
-            for ended in executor.wait(1.0):
+            for ended in executor.wait(TICK_SECONDS):
                 if ended.status:
                     raise SystemExit(f"{ended.directory}: {ended}")
                 busy -= 1
@@ -155,13 +159,12 @@ def make_runs(folder: Path, kind: str, number: int) -> list[Path]:
     return made
 
 
-def measure(folder: Path, kind: str, train: Train, into: Measured) -> None:
-    """Measure one contender once, after runs that warm it up."""
+def measure(folder: Path, kind: str, train: Train, number: int, into: Measured) -> None:
+    """Measure one contender once with `number` runs, after runs that warm it up."""
     train(make_runs(folder, kind, PLACES))
     (one,) = make_runs(folder, kind, 1)
     submitted = time.time()
     train([one])
-    number = TUNE_RUNS if train is by_tune else RUNS[kind]
     paths = make_runs(folder, kind, number)
     began = time.time()
     train(paths)
@@ -176,29 +179,39 @@ def measure(folder: Path, kind: str, train: Train, into: Measured) -> None:
         into.idle.append(1 - busy / (PLACES * (ended - began)))
 
 
-def print_table(kind: str, measured: dict[str, Measured]) -> None:
-    """Print the figures of one kind of run."""
+def print_table(kind: str, ours: str, measured: dict[str, Measured]) -> None:
+    """Print the figures of one kind of run; the first contender is bare submission."""
     print(f"\n{kind}: {PLACES} runs at a time")
-    bare = measured["bare Ray tasks"].seconds
+    bare_name = next(iter(measured))
+    bare = measured[bare_name].seconds
     for name, found in measured.items():
         rate = Spread.of([1 / seconds for seconds in found.seconds]).text()
         ratio = Spread.of([a / b for a, b in zip(found.seconds, bare, strict=True)]).text()
-        line = f"{name:<16} {rate} runs/s, time / that of bare tasks {ratio}"
+        line = f"{name:<17} {rate} runs/s, time / that of {bare_name} {ratio}"
         if found.idle:
             line += f", first step after {Spread.of(found.first_step).text()} s"
             line += f", idle {Spread.of([100 * share for share in found.idle]).text(0)}%"
         print(line)
-    ours = Spread.of([a / b for a, b in zip(measured["ray"].seconds, bare, strict=True)]).median
-    kept = "kept" if ours <= PROMISED else "NOT kept"
-    print(f"promise of at most {PROMISED} times bare submission, {kind}: {ours:.2f}, {kept}")
+    ratio = Spread.of([a / b for a, b in zip(measured[ours].seconds, bare, strict=True)]).median
+    kept = "kept" if ratio <= PROMISED else "NOT kept"
+    print(f"promise of at most {PROMISED} times {bare_name}, {kind}: {ratio:.2f}, {kept}")
+    sys.stdout.flush()
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--engine", choices=["ray", "slurm"], default="ray")
     parser.add_argument("--only", choices=[*RUNS], help="measure one kind of run")
     options = parser.parse_args()
+    kinds = [options.only] if options.only else [*RUNS]
+    with tempfile.TemporaryDirectory() as name:
+        (on_slurm if options.engine == "slurm" else on_ray)(Path(name), kinds, options.rounds)
+
+
+def on_ray(folder: Path, kinds: Sequence[str], rounds: int) -> None:
+    """Measure on a Ray cluster of this machine."""
     os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"})
     ray.init(
         address="local",
@@ -210,41 +223,57 @@ def main() -> None:
         runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
     )
     address = ray.get_runtime_context().gcs_address
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for kind in [options.only] if options.only else RUNS:
-            measure_kind(folder, kind, address, options.rounds)
+    for kind in kinds:
+        preload = PRELOAD_GPT if kind == "training" else ()
+        settings = RaySettings(address=address, folder=str(folder), slots=PLACES, preload=preload)
+        executor = RayExecutor(settings)
+        while not executor.slots:
+            executor.wait(1.0)
+        with contextlib.closing(executor), contextlib.closing(local(preload)) as here:
+            contenders: dict[str, tuple[Train, int]] = {
+                "bare Ray tasks": (by_tasks, RUNS[kind]),
+                "ray": (by_executor(executor), RUNS[kind]),
+                "local": (by_executor(here), RUNS[kind]),
+                "Ray Tune": (by_tune, TUNE_RUNS),
+            }
+            print_table(kind, "ray", in_turns(folder, kind, contenders, rounds))
     ray.shutdown()
 
 
-def measure_kind(folder: Path, kind: str, address: str, rounds: int) -> None:
-    """Measure all contenders in turns, each round starting with another one."""
-    preload = PRELOAD_GPT if kind == "training" else ()
+def on_slurm(folder: Path, kinds: Sequence[str], rounds: int) -> None:
+    """Measure on a Slurm."""
+    with a_slurm():
+        for kind in kinds:
+            preload, number = PRELOAD_GPT if kind == "training" else (), SLURM_RUNS[kind]
+            executor = slurm_executor(folder, PLACES, number, preload)
+            with contextlib.closing(executor), contextlib.closing(local(preload)) as here:
+                contenders: dict[str, tuple[Train, int]] = {
+                    "bare Slurm arrays": (by_array(PLACES), number),
+                    "slurm": (by_executor(executor, number), number),
+                    "local": (by_executor(here), number),
+                }
+                print_table(kind, "slurm", in_turns(folder, kind, contenders, rounds))
+
+
+def local(preload: Sequence[str]) -> LocalExecutor:
+    """The executor of this machine, ready."""
     slots = [Slot(f"cpu {each}", "cpu", 1) for each in range(PLACES)]
-    local = LocalExecutor(slots, partial(Server, preload=preload))
-    settings = RaySettings(address=address, folder=str(folder), slots=PLACES, preload=preload)
-    on_ray = RayExecutor(settings)
-    while not on_ray.slots:
-        on_ray.wait(1.0)
-    local.prepare()
-    contenders: dict[str, Train] = {
-        "bare Ray tasks": by_tasks,
-        "ray": by_executor(on_ray),
-        "local": by_executor(local),
-        "Ray Tune": by_tune,
-    }
+    made = LocalExecutor(slots, partial(Server, preload=preload))
+    made.prepare()
+    return made
+
+
+def in_turns(
+    folder: Path, kind: str, contenders: dict[str, tuple[Train, int]], rounds: int
+) -> dict[str, Measured]:
+    """Measure all contenders in turns, each round starting with another one."""
     measured = {each: Measured() for each in contenders}
     names = [*contenders]
-    try:
-        for turn in range(rounds):
-            first = turn % len(names)
-            for each in (*names[first:], *names[:first]):
-                measure(folder, kind, contenders[each], measured[each])
-    finally:
-        on_ray.close()
-        local.close()
-    print_table(kind, measured)
-    sys.stdout.flush()
+    for turn in range(rounds):
+        first = turn % len(names)
+        for each in (*names[first:], *names[:first]):
+            measure(folder, kind, *contenders[each], measured[each])
+    return measured
 
 
 if __name__ == "__main__":

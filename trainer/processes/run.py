@@ -22,7 +22,6 @@ from trainer.recipe import Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.scripts.run import ScriptPlace, is_script, run_script
-from trainer.tokens import TOKENIZER_FILE
 from trainer.words import counted
 
 if TYPE_CHECKING:
@@ -234,6 +233,7 @@ def _save_weights(
     directory: RunDirectory, request: Request, corpus: CorpusInfo, trainer: Trainer
 ) -> None:
     """Save the weights if `keep` says so; before them, the tokenizer, if the corpus made it."""
+    from trainer.tokens import TOKENIZER_FILE
     from trainer.weights.weights import save_weights
 
     if request.execution.keep == "weights":
