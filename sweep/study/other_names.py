@@ -97,8 +97,9 @@ _FIELDS: Mapping[Meaning, str] = {
         "hidden_dropout attention_dropout resid_dropout hidden_dropout_prob pdrop"
     ),
     Meaning(
-        "model.qkv_bias", "the other matrices keep their biases"
-    ): "bias use_bias attention_bias",
+        "model.biases", "'all' or 'none'; model.qkv_bias adds those of queries, keys and values"
+    ): ("bias use_bias"),
+    Meaning("model.qkv_bias", "the other matrices keep their biases"): "attention_bias",
     Meaning("model.norm", "'layer' or 'rms'"): (
         "normalization norm_type layer_norm layernorm rmsnorm rms_norm use_rmsnorm"
     ),
@@ -106,6 +107,24 @@ _FIELDS: Mapping[Meaning, str] = {
     Meaning("model.tie_embeddings"): (
         "tie_weights weight_tying tied_embeddings tie_word_embeddings tied tie share_embeddings"
     ),
+    Meaning("model.position", "'learned', 'rope' or 'none'"): (
+        "rope use_rope rotary position_embedding position_embedding_type pos_emb positional_encoding"
+    ),
+    Meaning("model.rope_base"): "rope_theta rotary_base rotary_emb_base",
+    Meaning("model.rope_share"): "rotary_pct partial_rotary_factor rope_fraction",
+    Meaning("model.qk_norm"): "use_qk_norm qk_layernorm query_key_norm",
+    Meaning("model.kv_heads"): (
+        "n_kv_head n_kv_heads num_kv_heads num_key_value_heads num_query_groups gqa kv_head"
+    ),
+    Meaning("model.window"): "sliding_window window_size attention_window local_attention",
+    Meaning("model.activation", "'gelu', 'gelu_exact', 'relu2', 'silu' or 'swiglu'"): (
+        "activation_function hidden_act act_fn swiglu use_swiglu mlp_type"
+    ),
+    Meaning("model.logit_softcap"): "softcap final_logit_softcapping logits_soft_cap soft_cap",
+    Meaning("model.zero_init_projections"): "zero_init zero_init_proj",
+    Meaning("model.experts"): "moe n_experts num_experts num_local_experts n_routed_experts",
+    Meaning("model.active_experts"): "num_experts_per_tok top_k_experts moe_top_k",
+    Meaning("model.expert_balance"): "router_aux_loss_coef aux_loss_coef balance_loss",
     Meaning("train.batch_size", "sequences of model.context tokens per step"): (
         "bs batch batchsize global_batch_size train_batch_size total_batch_size effective_batch_size"
     ),
@@ -218,11 +237,7 @@ _NO_FIELDS: Mapping[str, str] = {
     _OPTIMISER: "fused nesterov amsgrad",
     _LABELS: "tags tag labels group author job_type owner",
     _SPACE: "sweep grid search parameters method search_space param_grid space values_to_try",
-    _ARCHITECTURE: (
-        "activation n_kv_head num_key_value_heads rope rope_theta mlp_ratio ffn_dim "
-        "intermediate_size position_embedding n_inner d_ff qk_norm softcap window head_dim swiglu "
-        "experts moe n_experts"
-    ),
+    _ARCHITECTURE: "mlp_ratio ffn_dim intermediate_size n_inner d_ff head_dim",
     "the cosine ends with the last step": "lr_decay_iters lr_decay_steps decay_steps",
     "the noise is measured; `sweep plan --sd` takes a guess": (
         "sd sigma noise stdev standard_deviation"

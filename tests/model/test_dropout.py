@@ -11,6 +11,7 @@ from model.config import ModelConfig
 from model.dropout import Dropout, DropoutStream, dropped_levels, use_dropout
 from model.gpt import GPT
 from model.init import initialise
+from model.windowed import windowed
 
 SHAPE = torch.Size([64, 8192])
 UNITS = SHAPE.numel()
@@ -185,3 +186,16 @@ def test_evaluation_drops_nothing(shape: ModelConfig, tokens: torch.Tensor) -> N
 def test_training_without_a_stream_is_refused(shape: ModelConfig, tokens: torch.Tensor) -> None:
     with pytest.raises(RuntimeError, match="needs a dropout stream: call use_dropout first"):
         GPT(shape, 31)(tokens)
+
+
+def test_attention_in_a_window_makes_the_same_masks_on_another_device() -> None:
+    qkv = torch.randn(3, 2, 2, 150, 4, generator=torch.Generator().manual_seed(1))
+    outputs = []
+    for elsewhere in (False, True):
+        site, stream = Dropout(0.3, site=2), DropoutStream(1)
+        if elsewhere:
+            stream.on_device = torch.zeros(4, dtype=torch.int64)
+        stream.seek(9, 4)
+        use_dropout(site, stream)
+        outputs.append(windowed(qkv, 70, site.keep_mask))
+    torch.testing.assert_close(*outputs)
