@@ -17,10 +17,13 @@ Whole = BeforeValidator(_whole)
 """Lets an integer be written with a decimal point: `4.0` or `1e6`."""
 
 
-def parse_none(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
+def _parse_none(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
     """Turn "none" into None. TOML has no null, so a study that removes clipping writes "none"."""
     return None if value == "none" else value
 
+
+NoneWord = BeforeValidator(_parse_none)
+"""Lets a field that may be None be written as "none"."""
 
 Count = Annotated[int, Whole, Field(ge=1, le=2**62)]
 """An integer of at least 1."""
@@ -28,7 +31,7 @@ Count = Annotated[int, Whole, Field(ge=1, le=2**62)]
 Size = Annotated[int, Whole, Field(ge=1, le=2**20)]
 """One dimension of the network; the upper bound catches typing errors."""
 
-OptionalSize = Annotated[Size | None, BeforeValidator(parse_none)]
+OptionalSize = Annotated[Size | None, NoneWord]
 """A size, or `none`."""
 
 
@@ -84,9 +87,7 @@ class ModelConfig(Config):
     """`gelu`: its tanh form. `gelu_exact`: with erf (Hendrycks and Gimpel 2016). `relu2`: squared ReLU (So et al. 2021). `silu`: x sigmoid(x). `swiglu`: gated (Shazeer 2020), with 8/3 `width` hidden channels in place of 4."""
     biases: Literal["all", "none"] = "all"
     """`none`: no layer and no norm has a bias (as PaLM, Chowdhery et al. 2022)."""
-    logit_softcap: Annotated[
-        Annotated[float, Field(gt=0, le=1e6)] | None, BeforeValidator(parse_none)
-    ] = None
+    logit_softcap: Annotated[Annotated[float, Field(gt=0, le=1e6)] | None, NoneWord] = None
     """Logits become c tanh(logits / c) with this c (Gemma 2, 2024); `none` to leave them as they are."""
     zero_init_projections: bool = False
     """If true, the last matrix of each residual branch is zero at first, so that blocks begin as the identity (Zhang et al. 2019, Fixup)."""
@@ -94,9 +95,7 @@ class ModelConfig(Config):
     """If true, each block begins with a x + b e, where e is the embedding and a, b are learned, at first 1 and 0 (modded-nanogpt, Jordan et al. 2024)."""
     value_embeddings: bool = False
     """If true, every second layer, the last among them, adds a learned embedding of each token to its values, with learned factors, at first 1/2 and 1/2 (modded-nanogpt)."""
-    experts: Annotated[
-        Annotated[int, Whole, Field(ge=2, le=4096)] | None, BeforeValidator(parse_none)
-    ] = None
+    experts: Annotated[Annotated[int, Whole, Field(ge=2, le=4096)] | None, NoneWord] = None
     """Experts in place of each feed-forward network (Shazeer et al. 2017), without biases; `none` for the dense network."""
     active_experts: Size = 2
     """Experts that a token is sent to. Each has 1/active of the dense network's hidden channels, so that a token takes as many operations."""

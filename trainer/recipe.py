@@ -12,12 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from model.config import Config, Count, ModelConfig, Whole
+from model.config import Config, Count, ModelConfig, NoneWord, Whole
 from model.size import flops_per_token
 from trainer.ramps import first_sequences, growing_batches
 from trainer.recipe_sections import (
     EvaluationConfig,
-    NoneWord,
     OneLine,
     OptimizerConfig,
     ScheduleConfig,

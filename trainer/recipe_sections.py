@@ -9,12 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from model.config import Config, Count, Whole, parse_none
-
-NoneWord = BeforeValidator(parse_none)
-"""Lets a field that may be None be written as "none"."""
+from model.config import Config, Count, NoneWord, Whole
 
 
 def _one_line(text: str) -> str:
