@@ -74,11 +74,13 @@ CHANGES: Mapping[str, Fields] = {
 }
 """By name: the fields to set in the recipe of `SHAPE`. The first one gives the change its place."""
 
-OLD = {
+SLOW_STEPS = {
     *("layers", "heads", "width", "context", "several-tiles", "no-dropout"),
-    *("qkv-bias", "init-std", "tied"),
+    *("qkv-bias", "init-std", "tied", "silu", "one-kv-head-rope", "qk-norm-rope"),
+    *("rope", "window", "kv-heads", "value-embeddings-shared"),
 }
-"""Changes whose fifty steps are trained with the slow tests: `test_reference.py` has some of them."""
+"""Changes whose fifty steps are trained with the slow tests: others have the same parts together, or
+`test_reference.py` has them."""
 
 DRAWN_ANEW = {
     "layers": "projection.weight",

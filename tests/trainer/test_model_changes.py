@@ -19,7 +19,7 @@ from model.gpt import GPT
 from model.incremental import Reader
 from model.init import initialise
 from model.size import flops_per_token, parameter_count, parameter_shapes
-from tests.trainer.model_changes import CHANGES, DRAWN_ANEW, OLD, SHAPE, untried
+from tests.trainer.model_changes import CHANGES, DRAWN_ANEW, SHAPE, SLOW_STEPS, untried
 from tests.trainer.reference import ReferenceTrainer, copy_of
 from trainer.corpora.corpus import Corpus
 from trainer.execution import Execution
@@ -73,7 +73,10 @@ def test_every_field_and_every_choice_is_tried() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow) if name in OLD else name for name in CHANGES],
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in SLOW_STEPS else name
+        for name in CHANGES
+    ],
 )
 def test_fifty_steps_have_the_losses_and_norms_of_a_plain_trainer(
     name: str, corpus: Corpus, changed: Callable[..., Recipe]
