@@ -62,7 +62,7 @@ ROOMS = {
     ],
     "trainer": [
         *("tools", "processes", "scripts", "training", "weights", "rundir", "corpora", "sources"),
-        *("recipe_forms", "execution", "sharing", "tokens", "recipe", "recipe_sections"),
+        *("sampling", "recipe_forms", "execution", "sharing", "tokens", "recipe", "recipe_sections"),
         *("ramps", "tokenizer_names", "words", "files", "errors"),
     ],
 }

@@ -19,10 +19,10 @@ from trainer.corpora.tokenizer import Tokenizer, train_tokenizer
 from trainer.errors import WeightsError
 from trainer.recipe import vocabulary_size
 from trainer.rundir.directory import RunDirectory
+from trainer.sampling import Sampling, sample
 from trainer.sources.standard_library import standard_library
 from trainer.tokenizer_names import name_of
 from trainer.tokens import TOKENIZER_FILE
-from trainer.tools.sampling import Sampling, sample
 from trainer.weights.export import export
 from trainer.weights.pretrained import open_pretrained
 from trainer.weights.tokenizer_files import find_tokenizer

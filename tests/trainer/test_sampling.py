@@ -11,8 +11,8 @@ from model.config import ModelConfig
 from model.gpt import GPT
 from model.init import initialise
 from trainer.corpora.tokenizer import ByteTokenizer
+from trainer.sampling import Sampling, choose, sample
 from trainer.tools.generate import shown, whole_characters
-from trainer.tools.sampling import Sampling, choose, sample
 
 CONTEXT, END = 8, 30
 CONFIG = ModelConfig(layers=1, heads=2, width=16, context=CONTEXT, init_std=0.5)

@@ -16,8 +16,8 @@ import torch
 from model.config import Config
 from trainer.corpora.tokenizer import Tokenizer
 from trainer.errors import WeightsError
+from trainer.sampling import Sampling, sample
 from trainer.tools.child import answer
-from trainer.tools.sampling import Sampling, sample
 from trainer.training.precision import full_float32
 from trainer.weights.pretrained import open_pretrained
 from trainer.weights.tokenizer_files import find_tokenizer
