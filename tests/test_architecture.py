@@ -28,6 +28,7 @@ LIGHT_FOR_SWEEP = {
     *(f"trainer.rundir.{name}" for name in ("attempt_end", "directory", "exits", "lock")),
     *(f"trainer.processes.{name}" for name in ("group", "node", "ranks", "run", "worker")),
     *(f"trainer.scripts.{name}" for name in ("placeholders", "request")),
+    *(f"trainer.instructions.{name}" for name in ("data", "encoding", "request", "settings")),
     *("model.config", "model.size"),
     "trainer.sources.catalogue",
     "trainer.sources.file_kinds",
@@ -40,6 +41,7 @@ LIGHT_FOR_SWEEP = {
     "trainer.sources.hub",
     "trainer.weights.initial",
     "trainer.corpora.prepare",
+    "trainer.corpora.tokenizer",
     "trainer.corpora.tokenizer_paths",
     "trainer.weights.pretrained",
     "trainer.recipe",
@@ -61,9 +63,9 @@ ROOMS = {
         *("metrics", "terminal", "machine", "errors", "bootstrap"),
     ],
     "trainer": [
-        *("tools", "processes", "scripts", "training", "weights", "rundir", "corpora", "sources"),
-        *("sampling", "recipe_forms", "execution", "sharing", "tokens", "recipe", "recipe_sections"),
-        *("ramps", "tokenizer_names", "words", "files", "errors"),
+        *("tools", "processes", "scripts", "instructions", "training", "weights", "rundir"),
+        *("corpora", "sources", "sampling", "recipe_forms", "execution", "sharing", "tokens"),
+        *("recipe", "recipe_sections", "ramps", "tokenizer_names", "words", "files", "errors"),
     ],
 }
 """Folders and single modules from top to bottom: each imports only what stands below it."""

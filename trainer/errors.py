@@ -8,6 +8,7 @@
     ├── CheckpointError       a checkpoint cannot be written, or belongs to another recipe
     ├── ExecutionSettingError a recipe cannot be trained on this device or with these settings
     ├── DeviceMemoryError     a device ran out of memory during training
+    ├── InstructionError      instruction data has a mistake, or does not fit a model
     ├── CommandError          a script cannot be started, or its command has a mistake
     ├── RunTakenError         another process trains this run, or is about to
     └── sweep.errors...       errors of studies, the store and the command line
@@ -52,6 +53,10 @@ class DeviceMemoryError(UserError):
 
 class CommandError(UserError):
     """A script cannot be started; another attempt would end the same way."""
+
+
+class InstructionError(UserError):
+    """Instruction data has a mistake, or does not fit a model."""
 
 
 class RunTakenError(UserError):

@@ -39,7 +39,7 @@ from sweep.store.schema import (
 from sweep.store.select_in import select_in
 from sweep.store.states import RunState
 from trainer.files import write_whole
-from trainer.rundir.directory import RunDirectory
+from trainer.rundir.directory import REQUESTS, RunDirectory
 
 Row = dict[str, Any]
 """The columns of a row that are not empty, by name."""
@@ -68,7 +68,7 @@ class Ledger:
 
     def runs(self) -> Iterator[RunDirectory]:
         """Yield every directory that says what to train."""
-        found = (*self.folder.glob("*/recipe.json"), *self.folder.glob("*/run.json"))
+        found = [path for name in REQUESTS for path in self.folder.glob(f"*/{name}")]
         for path in sorted({path.parent for path in found}):
             yield RunDirectory(path)
 

@@ -31,7 +31,8 @@ class GptTrainer:
         return GptRun(apply(study.baseline, changes, seeds))
 
     def read_run(self, directory: RunDirectory) -> tuple[RunIdentity, GptRun] | None:
-        if not directory.recipe.exists() and directory.script.exists():
+        others = directory.script, directory.instructions
+        if not directory.recipe.exists() and any(path.exists() for path in others):
             return None
         request = directory.read_request()
         if request.corpus_hash is None:

@@ -25,10 +25,12 @@ from sweep.study.jobs_section import Jobs
 from sweep.study.trainer_section import ScriptTrainer
 from sweep.trainers.base import Cause, Cost, End, RunIdentity
 from sweep.trainers.builtin import GptRun, expected_cost
+from sweep.trainers.instruction import InstructionRun
 from sweep.trainers.registry import TRAINERS
 from sweep.trainers.script import ScriptRun
 from sweep.workload.job import Job
 from trainer.files import write_json
+from trainer.instructions.settings import InstructionSettings
 from trainer.recipe import Recipe, Seeds
 from trainer.rundir.directory import Event, Result, RunDirectory
 from trainer.scripts.request import MetricSource
@@ -136,11 +138,22 @@ def script_job(folder: Path) -> Job:
     return Job(**vars(spec.run_identity()), spec=spec)
 
 
+def instruction_job() -> Job:
+    spec = InstructionRun(
+        base_id="b" * 64,
+        base_family="f" * 64,
+        data_hash="d" * 64,
+        settings=InstructionSettings(dropout=0.1),
+        seeds=Seeds(init=1, order=1, dropout=1),
+    )
+    return Job(**vars(spec.run_identity()), spec=spec)
+
+
 @pytest.mark.parametrize("name", TRAINERS)
 def test_every_trainer_knows_the_runs_that_it_has_written(
     name: str, tmp_path: Path, make_job: Callable[[int], Job]
 ) -> None:
-    jobs = {"gpt": make_job(1), "script": script_job(tmp_path)}
+    jobs = {"gpt": make_job(1), "script": script_job(tmp_path), "instructions": instruction_job()}
     job = jobs[name]
     directory = RunDirectory(tmp_path / job.run_id[:16])
     job.spec.write_request(directory, job, Jobs())

@@ -12,12 +12,16 @@ from trainer.errors import (
     CommandError,
     DeviceMemoryError,
     ExecutionSettingError,
+    InstructionError,
     RunTakenError,
     UserError,
     WeightsError,
 )
 from trainer.files import FULL
 from trainer.rundir.exits import Exit
+
+_REFUSALS = (CommandError, ExecutionSettingError, InstructionError, WeightsError)
+"""Errors after which another attempt would end the same way."""
 
 
 def exit_status(train: Callable[[], int]) -> int:
@@ -63,7 +67,7 @@ def _status(error: Exception) -> Exit:
         return Exit.DISK_FULL
     if isinstance(error, RunTakenError):
         return Exit.TAKEN
-    if isinstance(error, CommandError | ExecutionSettingError | WeightsError):
+    if isinstance(error, _REFUSALS):
         return Exit.REFUSED
     if _is_out_of_memory(error):
         return Exit.OUT_OF_MEMORY

@@ -1,4 +1,4 @@
-"""Train a run directory: read `recipe.json` or `run.json`, write `result.json`."""
+"""Train a run directory: read what to train, write `result.json`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from trainer.errors import CheckpointError
 from trainer.files import write_whole
+from trainer.instructions.request import is_instruction_run
 from trainer.processes.failures import exit_status
 from trainer.processes.group import NodeGroup
 from trainer.recipe import Recipe
@@ -74,8 +75,8 @@ def train_directory(
     stop = StopSignal()
 
     def train() -> int:
-        script = is_script(directory)
-        if not script:
+        script, tunes = is_script(directory), is_instruction_run(directory)
+        if not script and not tunes:
             directory.read_request()  # first, so that a folder without a recipe gets no lock file
         if group and group.rank > 0:
             return _train_all_ranks(directory, device, threads, stop, group)
@@ -88,6 +89,11 @@ def train_directory(
                 return Exit.DONE
             if script:
                 return run_script(directory, ScriptPlace(device, threads, attempt), stop)
+            if tunes:
+                from trainer.instructions.run import run_instructions
+
+                should_stop = _make_should_stop(directory, stop)
+                return run_instructions(directory, device, threads, should_stop)
             directory.remove_leftovers()
             return _train_all_ranks(directory, device, threads, stop, group)
 

@@ -25,7 +25,7 @@ from trainer.processes.node import folder_problem, torch_problem, torch_version
 from trainer.processes.oom_kills import OomKillCounter, prefer_as_oom_victim
 from trainer.processes.run import train_directory
 from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_note
-from trainer.rundir.directory import RunDirectory
+from trainer.rundir.directory import REQUESTS, RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.scripts import descendants
 
@@ -96,7 +96,7 @@ def _find_problem(order: Order) -> str | None:
     if problem := folder_problem(directory.path):
         return problem
     if not directory.is_prepared:
-        return f"{socket.gethostname()} sees {directory.path}, but neither recipe.json nor run.json in it"
+        return f"{socket.gethostname()} sees {directory.path}, but no request in it ({', '.join(REQUESTS)})"
     return order.torch and torch_problem(torch_version(), order.torch)
 
 

@@ -2,6 +2,8 @@
 
     recipe.json           what to train; written by the scheduler, or by hand
     run.json              instead of it for a script: see `trainer.scripts.request`
+    instructions.json     instead of it for a fine-tune: see `trainer.instructions.request`
+    answers.json          what a fine-tuned model has answered
     attempts.jsonl        a line per attempt that ended; written by the scheduler
     events.jsonl          a line per stretch of steps, appended during training
     checkpoints/          an interrupted run continues from them; removed once there is a result
@@ -34,6 +36,9 @@ from trainer.execution import Execution
 from trainer.files import write_json, write_whole
 from trainer.recipe import Recipe
 from trainer.rundir.lock import RunLock
+
+REQUESTS = ("recipe.json", "run.json", "instructions.json")
+"""Files of which one says what to train."""
 
 
 class Request(Config):
@@ -141,8 +146,8 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.recipe = path / "recipe.json"
-        self.script = path / "run.json"
+        self.recipe, self.script, self.instructions = (path / name for name in REQUESTS)
+        self.answers = path / "answers.json"
         self.attempts = path / "attempts.jsonl"
         self.events = path / "events.jsonl"
         self.result = path / "result.json"
@@ -156,7 +161,7 @@ class RunDirectory:
     @property
     def is_prepared(self) -> bool:
         """True if the directory says what to train."""
-        return self.recipe.exists() or self.script.exists()
+        return any((self.path / name).exists() for name in REQUESTS)
 
     def write_request(self, request: Request) -> None:
         """Create the directory and its `recipe.json`."""
