@@ -10,6 +10,8 @@ UserError
 ├── NotFoundError     there is no such study, run or corpus
 ├── HubError          the upload to the Hugging Face Hub failed
 ├── ResultsError      a file of results cannot be imported
+├── JudgeError        a judge model cannot be asked
+│   └── JudgeFailedError  ... this time; other requests may succeed
 └── ExecutionError    runs cannot be started on this machine
     └── RunnerLostError   ... any more: the process that starts them ends repeatedly
 """
@@ -29,6 +31,8 @@ else:  # a notebook, where `trainer` is the user's, or nothing
 __all__ = [
     "ExecutionError",
     "HubError",
+    "JudgeError",
+    "JudgeFailedError",
     "NotFoundError",
     "ResultsError",
     "RunnerLostError",
@@ -76,6 +80,14 @@ class HubError(UserError):
 
 class ResultsError(UserError):
     """A file of results cannot be imported."""
+
+
+class JudgeError(UserError):
+    """A judge model cannot be asked."""
+
+
+class JudgeFailedError(JudgeError):
+    """A request to a judge model got no reply; others may."""
 
 
 class ExecutionError(UserError):

@@ -44,8 +44,7 @@ LIGHT_FOR_SWEEP = {
     "trainer.corpora.tokenizer",
     "trainer.corpora.tokenizer_paths",
     "trainer.weights.pretrained",
-    "trainer.recipe",
-    "trainer.recipe_forms",
+    *(f"trainer.{name}" for name in ("recipe", "recipe_forms", "recipe_sections")),
     "trainer.sharing",
     "trainer.sources.compression",
     "trainer.sources.source",
@@ -59,7 +58,7 @@ ROOMS = {
         *("__main__", "__init__", "analysis", "notebook", "cli", "commands", "serving", "reports"),
         *("pages", "figures", "models", "running", "searching", "trackers", "verdicts", "forecast"),
         *("upkeep", "importing", "drafting", "queue", "progress", "noise", "history"),
-        *("workload", "workspace", "design", "trainers", "executors", "store", "study"),
+        *("judging", "workload", "workspace", "design", "trainers", "executors", "store", "study"),
         *("metrics", "terminal", "machine", "errors", "bootstrap"),
     ],
     "trainer": [

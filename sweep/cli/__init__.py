@@ -7,7 +7,7 @@ import os
 import sys
 
 from sweep.cli import study, first_steps, plot, results, control, look, data  # isort: skip  (in the order
-from sweep.cli import models, studies, upkeep  # isort: skip  in which help lists them)
+from sweep.cli import models, judging, studies, upkeep  # isort: skip  in which help lists them)
 from sweep.cli.app import app
 from sweep.cli.common import DEBUG, add_common_options
 from sweep.cli.examples import add_examples
@@ -22,6 +22,7 @@ __all__ = [
     "control",
     "data",
     "first_steps",
+    "judging",
     "look",
     "main",
     "models",

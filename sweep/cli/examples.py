@@ -32,6 +32,7 @@ EXAMPLES: Mapping[str, str] = {
     "export": "no-dropout/1 --to models/no-dropout",
     "evaluate": "models/gpt2 --study x --name gpt2",
     "generate": 'no-dropout/1 --prompt "def main" --tokens 50',
+    "judge": "x --data instructions.json",
     "train": "runs/0123456789abcdef",
     "backup": "backup.db",
     "rebuild": "--runs ../runs",

@@ -76,6 +76,14 @@ def print_report(store: Store, study: StudyRow, console: Console) -> None:
     print_document(made_document(store, study), DEFAULT_FORMAT, None, console)
 
 
+def print_metric(
+    store: Store, study: StudyRow, metric: str, form: Format, output: Path | None, console: Console
+) -> None:
+    """Print the verdicts on a study by one of its metrics, or write them to a file."""
+    made = make_report(store, study, Questions(metric=metric))
+    print_document(report_document(made), form, output, console)
+
+
 def made_document(store: Store, study: StudyRow) -> Document:
     """The verdicts on a study as a document."""
     source = Source(store, study)

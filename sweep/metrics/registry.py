@@ -1,4 +1,4 @@
-"""The registry of metrics that the built-in trainer records."""
+"""The registry of metrics that runs of the built-in trainer can have."""
 
 from __future__ import annotations
 
@@ -17,6 +17,37 @@ PARAMETERS = Metric(
     direction=Direction.MINIMIZE,
     is_exact=True,
 )
+SCORES = {
+    metric.name: metric
+    for metric in [
+        Metric(
+            name="instructions",
+            title="instruction score (chrF)",
+            unit="points of 100",
+            direction=Direction.MAXIMIZE,
+        ),
+        Metric(
+            name="instructions_exact",
+            title="exact answers to instructions",
+            unit="percent",
+            direction=Direction.MAXIMIZE,
+        ),
+        Metric(
+            name="instructions_openai",
+            title="instruction score of a judge model",
+            unit="points of 100",
+            direction=Direction.MAXIMIZE,
+        ),
+    ]
+}
+"""The metrics that `sweep judge` adds, one per judge."""
+INSTRUCTION_LOSS = Metric(
+    name="instruction_loss",
+    title="loss on reference answers after the fine-tune",
+    unit="nats per token",
+    direction=Direction.MINIMIZE,
+)
+"""Also added by `sweep judge`."""
 METRICS = {
     metric.name: metric
     for metric in [
@@ -48,5 +79,8 @@ METRICS = {
         PARAMETERS,
     ]
 }
+"""The metrics that the trainer records."""
+KNOWN = {**METRICS, **SCORES, INSTRUCTION_LOSS.name: INSTRUCTION_LOSS}
+"""All of them."""
 PRIMARY = METRICS["test_loss"]
 """The metric that verdicts are about, unless a study says otherwise."""

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    delete,
     exists,
     func,
     insert,
@@ -163,6 +164,21 @@ def run_metrics(store: Database, run_id: str) -> dict[str, float]:
     query = select(metrics).where(metrics.c.run_id == run_id).order_by(metrics.c.name)
     with store.begin() as connection:
         return {row.name: row.value for row in connection.execute(query)}
+
+
+def replace_metric(
+    store: Database, name: str, of: Sequence[str], found: Mapping[str, float]
+) -> None:
+    """Store a metric that was measured after training: `found` by run, and none for others `of`."""
+    with store.write() as connection:
+        for first in range(0, len(of), VALUES_PER_STATEMENT):
+            some = of[first : first + VALUES_PER_STATEMENT]
+            connection.execute(
+                delete(metrics).where(metrics.c.name == name, metrics.c.run_id.in_(some))
+            )
+        rows = [{"run_id": run_id, "name": name, "value": value} for run_id, value in found.items()]
+        if rows:
+            connection.execute(insert(metrics), rows)
 
 
 def count_points(store: Database, run_id: str) -> int:

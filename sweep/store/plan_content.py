@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweep.metrics.metric import Direction, Metric
-from sweep.metrics.registry import METRICS, PRIMARY
+from sweep.metrics.registry import KNOWN, PRIMARY
 from sweep.store.search_content import SearchContent, TunedContent
 from sweep.store.stopped_content import StoppedContent, read_stopped
 from sweep.study.analysis_section import budget_arm, without_unset
@@ -190,7 +190,7 @@ class PlanContent:
     def known_metrics(self) -> Mapping[str, Metric]:
         """The metrics that runs may have, by name; the primary one is among them."""
         if self.metric is None:
-            return METRICS
+            return KNOWN
         own = Metric(name=self.metric, title=self.metric, unit="", direction=self.direction)
         return {self.metric: own, **self.metrics}
 
@@ -215,7 +215,7 @@ class PlanContent:
     def from_json(cls, json: Mapping[str, Any]) -> PlanContent:
         """Read the column `plans.content`. Raises KeyError if a field is missing."""
         stack, tuned, search = json.get("stack"), json.get("tuned"), json.get("search")
-        named = METRICS.get(json["analysis"].get("primary"), PRIMARY)
+        named = KNOWN.get(json["analysis"].get("primary"), PRIMARY)
         return cls(
             study=json["study"],
             analysis=AnalysisSettings(**json["analysis"]),

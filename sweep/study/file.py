@@ -22,6 +22,7 @@ from model.config import Config
 from sweep.metrics.metric import Metric
 from sweep.study.analysis_section import Analysis
 from sweep.study.design_section import Design
+from sweep.study.evaluation_section import Evaluation
 from sweep.study.explain import explain
 from sweep.study.field_names import NAME, suggest
 from sweep.study.jobs_section import Jobs
@@ -89,6 +90,7 @@ class Study(Config):
     stacks: dict[Name, Stack] = Field(default={})
     design: Design
     jobs: Jobs = Jobs()
+    evaluation: Evaluation = Evaluation()
     analysis: Analysis
     _tokenizers: dict[str, bytes] = PrivateAttr(default_factory=dict)
     _source: str = PrivateAttr(default="")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sweep.errors import did_you_mean, listed
 from sweep.metrics.bounds import parse_bound
 from sweep.metrics.metric import Metric
-from sweep.metrics.registry import METRICS, PEAK_MEMORY, PRIMARY
+from sweep.metrics.registry import KNOWN, PEAK_MEMORY, PRIMARY
 from sweep.study.analysis_section import Analysis
 from sweep.study.metrics_section import MetricSettings, metric_named
 
@@ -15,7 +15,7 @@ from sweep.study.metrics_section import MetricSettings, metric_named
 def known_metrics(declared: Mapping[str, MetricSettings]) -> dict[str, Metric]:
     """The metrics of a study, by name: those that a script declares, or those of our trainer."""
     if not declared:
-        return METRICS
+        return KNOWN
     return {
         PEAK_MEMORY.name: PEAK_MEMORY,
         **{name: metric_named(name, settings) for name, settings in declared.items()},

@@ -33,6 +33,8 @@ VERSION = 1
 """Increased when a change of the code gives the same weights other answers."""
 LOSS = "instruction_loss"
 """The metric of a fine-tune that stands for its result in lists of runs."""
+ENDED = "ended_answers"
+"""The share of answers that ended by themselves, as a metric of a fine-tune."""
 UNKNOWN_COST = Cost(
     flops=1.0,
     evaluation_flops=0.0,

@@ -10,6 +10,7 @@ from itertools import islice
 from pydantic import ValidationError
 from sqlalchemy import Connection, Table, insert, select
 
+from sweep.judging.score_files import stored_metrics
 from sweep.queue.queue import run_row
 from sweep.queue.recording import curve_rows, result_columns
 from sweep.store.ledger import PART_OF_RUN, Ledger, Row, directory_name
@@ -18,6 +19,7 @@ from sweep.store.schema import (
     arms,
     attempts,
     members,
+    metrics,
     noises,
     plans,
     references,
@@ -123,6 +125,7 @@ def _read_run(job: Job, directory: RunDirectory, found: Rebuilt) -> RunRecord:
         state = RunState(end.result.state)
         row |= _outcome(end.result, end.primary_value)
         rows |= curve_rows(job.run_id, end.result, end.events)
+        rows[metrics] = [*rows[metrics], *stored_metrics(directory, job.run_id)]
     elif lines and lines[-1].state in REQUEUED_WITHOUT_RESULT:
         row |= {"failures": lines[-1].failures}
     elif lines:

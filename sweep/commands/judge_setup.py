@@ -1,0 +1,84 @@
+"""The settings of `sweep judge`: those of the study file, and those that its options change."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sweep.errors import StudyError, did_you_mean
+from sweep.study.evaluation_section import InstructionEvaluation, JudgeSettings
+from sweep.study.file import Study
+from sweep.study.judge_names import JudgeName
+from trainer.rundir.directory import first_mistake
+
+SECTION = "evaluation.instructions"
+
+
+@dataclass(frozen=True)
+class JudgeChoice:
+    """The options of `sweep judge` that change the settings of the study."""
+
+    data: Path | None = None
+    judge: JudgeName | None = None
+    changes: Sequence[str] = ()
+    """`KEY=VALUE`: fields of [evaluation.instructions]; `judge.KEY` for those of its judge."""
+
+
+def chosen_setup(
+    study: Study, file: Path, choice: JudgeChoice
+) -> tuple[InstructionEvaluation, Path]:
+    """The settings, and the path of the data. Raises StudyError for a wrong or missing one."""
+    planned = study.evaluation.instructions
+    fields = planned.model_dump(exclude_unset=True) if planned else {}
+    beside = file.parent
+    if choice.data is not None:
+        fields |= {"data": str(choice.data)}
+        beside = Path()
+    if "data" not in fields:
+        raise StudyError(
+            f"{file} has no [{SECTION}], so the instruction data is unknown; add --data FILE.json"
+        )
+    for word in choice.changes:
+        _change(fields, word)
+    if choice.judge is not None:
+        fields |= {"judge": {**fields.get("judge", {}), "kind": choice.judge}}
+    try:
+        setup = InstructionEvaluation.model_validate(fields)
+    except ValidationError as error:
+        raise StudyError(first_mistake(Path(f"[{SECTION}]"), error)) from error
+    return setup, beside / Path(setup.data).expanduser()
+
+
+def _change(fields: dict[str, Any], word: str) -> None:
+    """Set a field as `KEY=VALUE` says. Raises StudyError if there is no such field."""
+    key, equals, text = word.partition("=")
+    section, _, name = key.strip().rpartition(".")
+    known: Mapping[str, Any] = {
+        "": InstructionEvaluation.model_fields,
+        "judge": JudgeSettings.model_fields,
+    }.get(section, {})
+    if not equals or name not in known or name == "judge":
+        names = [
+            *InstructionEvaluation.model_fields,
+            *(f"judge.{n}" for n in JudgeSettings.model_fields),
+        ]
+        raise StudyError(
+            f"--set {word}: write KEY=VALUE with a field of [{SECTION}]"
+            f"{did_you_mean(key, names)} ({', '.join(n for n in names if n != 'judge')})"
+        )
+    target = fields.setdefault("judge", {}) if section else fields
+    target[name] = _value(text.strip())
+
+
+def _value(text: str) -> Any:  # noqa: ANN401  (any TOML value)
+    """The TOML value of a text; the text itself if it is none."""
+    try:
+        (value,) = tomllib.loads(f"value = {text}").values()
+    except tomllib.TOMLDecodeError:
+        return text
+    return value

@@ -1,0 +1,214 @@
+"""`sweep judge`: fine-tunes through the queue, scores as a metric, verdicts on them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sacrebleu.metrics.chrf import CHRF
+
+from tests.sweep.judge_server import JudgeServer, Sent
+
+KEY = "sk-secret-0123456789"
+Done = subprocess.CompletedProcess[str]
+Run = Callable[..., Done]
+ITEMS = [{"instruction": f"Say {n}", "input": "", "output": f"{n} e o a"} for n in range(24)]
+FEW = ("--set", "prompt=short", "--set", "answer_tokens=12", "--set", "long_items=cut")
+QUICK = (*FEW, "--set", "max_epochs=1", "--data", "d.json")
+
+
+@pytest.fixture(scope="module")
+def place(finished: tuple[Path, Done], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished study and instruction data, which tests do not change."""
+    copy = shutil.copytree(finished[0], tmp_path_factory.mktemp("place") / "copy")
+    (copy / "d.json").write_text(json.dumps(ITEMS))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def judged(place: Path, sweep: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """A copy of that folder, judged with chrF."""
+    copy = shutil.copytree(place, tmp_path_factory.mktemp("judged") / "copy")
+    return copy, sweep(copy, "judge", *QUICK)
+
+
+@pytest.fixture
+def copy(judged: tuple[Path, Done], tmp_path: Path) -> Path:
+    """A copy of the judged folder, to be changed."""
+    return shutil.copytree(judged[0], tmp_path / "copy")
+
+
+def rows(folder: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(folder / "runs" / "sweep.db")) as database:
+        return database.execute(query).fetchall()
+
+
+SCORES = "SELECT run_id, value FROM metrics WHERE name = 'instructions' ORDER BY run_id"
+MEMBERS = "SELECT id FROM runs JOIN members ON members.run_id = runs.id ORDER BY id"
+TUNED = "SELECT state FROM runs WHERE corpus_hash = '' ORDER BY id"
+
+
+def test_every_run_is_fine_tuned_as_a_job_and_has_the_score_of_its_answers(
+    judged: tuple[Path, Done],
+) -> None:
+    folder, said = judged
+    assert said.returncode == 0, said.stderr
+    assert "Fine-tuning 6 runs of tiny on 20 instructions" in said.stderr
+    assert rows(folder, TUNED) == [("done",)] * 6
+    scores = dict(rows(folder, SCORES))
+    assert [(each,) for each in scores] == rows(folder, MEMBERS)
+    for path in folder.glob("runs/*/instructions.json"):
+        answers = json.loads((path.parent / "answers.json").read_text())["answers"]
+        wanted = [item["output"] for item in ITEMS[20:22]]
+        each = [
+            CHRF().sentence_score(answer["text"], [text]).score
+            for answer, text in zip(answers, wanted, strict=True)
+        ]
+        base = json.loads(path.read_text())["base_id"]
+        assert scores[base] == pytest.approx(sum(each) / 2)
+
+
+def test_the_verdicts_on_the_scores_are_paired_and_say_that_higher_is_better(
+    judged: tuple[Path, Done], sweep: Run
+) -> None:
+    folder, said = judged
+    assert "instruction score (chrF), points of 100; positive is better" in said.stdout
+    report = sweep(folder, "report", "--metric", "instructions")
+    assert report.stdout == said.stdout
+    assert sweep(folder, "report", "--metric", "instruction_loss").returncode == 0
+
+
+def test_a_second_command_tunes_nothing_and_says_the_same(
+    judged: tuple[Path, Done], sweep: Run
+) -> None:
+    folder, said = judged
+    again = sweep(folder, "judge", *QUICK)
+    assert (again.returncode, again.stdout, again.stderr) == (0, said.stdout, "")
+
+
+def test_another_judge_scores_the_same_answers_as_another_metric(copy: Path, sweep: Run) -> None:
+    said = sweep(copy, "judge", *QUICK, "--judge", "exact")
+    assert (said.returncode, said.stderr) == (0, "")
+    names = "SELECT DISTINCT name FROM metrics WHERE name LIKE 'instructions%' ORDER BY name"
+    assert rows(copy, names) == [("instructions",), ("instructions_exact",)]
+
+
+def test_the_scores_and_the_fine_tunes_survive_the_loss_of_the_database(
+    copy: Path, sweep: Run
+) -> None:
+    before = rows(copy, SCORES), rows(copy, TUNED)
+    (copy / "runs" / "sweep.db").unlink()
+    assert sweep(copy, "rebuild").returncode == 0
+    assert (rows(copy, SCORES), rows(copy, TUNED)) == before
+
+
+def test_the_report_without_a_metric_is_as_before_the_judging(
+    place: Path, judged: tuple[Path, Done], sweep: Run
+) -> None:
+    assert sweep(judged[0], "report").stdout == sweep(place, "report").stdout
+
+
+def test_records_are_written_in_every_format(judged: tuple[Path, Done], sweep: Run) -> None:
+    written = sweep(judged[0], "judge", *QUICK, "--format", "csv").stdout
+    assert [row["arm"] for row in csv.DictReader(io.StringIO(written))] == [
+        *("baseline", "no-dropout", "clip")
+    ]
+
+
+def test_a_study_file_can_hold_the_settings(
+    copy: Path, sweep: Run, judged: tuple[Path, Done]
+) -> None:
+    file = copy / "s.toml"
+    section = (
+        '[evaluation.instructions]\ndata = "d.json"\nprompt = "short"\nanswer_tokens = 12\n'
+        'long_items = "cut"\nmax_epochs = 1\n'
+    )
+    file.write_text(file.read_text() + section)
+    said = sweep(copy, "judge", file)
+    assert (said.returncode, said.stdout, said.stderr) == (0, judged[1].stdout, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "has no [evaluation.instructions], so the instruction data is unknown; add --data"),
+        (("--data", "none.json"), "none.json cannot be read (No such file or directory)"),
+        (("--data", "d.json", "--set", "promt=short"), "did you mean 'prompt'?"),
+        (("--data", "d.json", "--set", "judge.modle=x"), "did you mean 'judge.model'?"),
+        (("--data", "d.json", "--set", "prompt=long"), "'alpaca' or 'short'"),
+        (("--data", "d.json", "--set", "train_share=0.95"), "leave nothing for validation"),
+        (
+            ("--data", "d.json", "--set", "test_share=0.01"),
+            "24 items of instruction data leave none",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_before_anything_is_tuned(
+    place: Path, sweep: Run, options: tuple[str, ...], message: str
+) -> None:
+    said = sweep(place, "judge", *options)
+    assert said.returncode == 2
+    assert message in said.stderr
+    assert len(said.stderr.splitlines()) <= 4
+
+
+def test_an_item_longer_than_the_context_fails_with_a_sentence(copy: Path, sweep: Run) -> None:
+    said = sweep(copy, "judge", "--data", "d.json", "--slots", "1")
+    assert said.returncode == 2
+    assert "and the model has 16 positions" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_weights_that_are_gone_are_named_unless_they_are_not_needed(copy: Path, sweep: Run) -> None:
+    for path in copy.glob("runs/*/weights.safetensors"):
+        path.unlink()
+    assert sweep(copy, "judge", *QUICK).returncode == 0
+    said = sweep(copy, "judge", *QUICK, "--set", "batch_size=4")
+    assert said.returncode == 2
+    assert "the final weights of baseline/1, baseline/2" in said.stderr
+
+
+def test_a_judge_model_is_asked_once_and_its_key_is_nowhere(
+    copy: Path, sweep: Run, environment: dict[str, str]
+) -> None:
+    with JudgeServer() as server:
+        options = ("--judge", "openai", "--set", f"judge.base_url={server.url}")
+        words = ("judge", *QUICK, *options, "--set", "judge.model=m")
+        variables = {**environment, "OPENAI_API_KEY": KEY}
+        said, again = (sweep(copy, *words, variables=variables) for _ in range(2))
+        assert len(server.asked) == 2 * 2 * 2  # items, seeds and repeats
+    assert said.returncode == again.returncode == 0, said.stderr
+    assert said.stderr.startswith(f"Asking m at {server.url} 8 times: about ")
+    assert (again.stdout, again.stderr) == (said.stdout, "")
+    assert "instruction score of a judge model" in said.stdout
+    files = [path.read_bytes() for path in copy.rglob("*") if path.is_file()]
+    assert not any(KEY in text for text in (said.stdout, said.stderr))
+    assert not any(KEY.encode() in content for content in files)
+
+
+def test_a_judge_model_that_refuses_the_key_leaves_the_scores_as_they_were(
+    copy: Path, sweep: Run, environment: dict[str, str]
+) -> None:
+    before = rows(copy, SCORES)
+    with JudgeServer(lambda _asked: Sent("", 401)) as server:
+        options = ("--judge", "openai", "--set", f"judge.base_url={server.url}")
+        words = ("judge", *QUICK, *options, "--set", "judge.model=m")
+        said = sweep(copy, *words, variables={**environment, "OPENAI_API_KEY": KEY})
+    assert said.returncode == 1
+    assert "refuses the key in $OPENAI_API_KEY" in said.stderr
+    assert rows(copy, SCORES) == before
+
+
+def test_without_a_key_nothing_is_tuned_or_asked(place: Path, sweep: Run) -> None:
+    said = sweep(place, "judge", *QUICK, "--judge", "openai", "--set", "judge.model=m")
+    assert said.returncode == 2
+    assert "the environment variable OPENAI_API_KEY does not hold the key" in said.stderr
