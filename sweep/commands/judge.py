@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sweep.commands.judge_setup import JudgeChoice, chosen_setup
 from sweep.commands.report import print_metric
@@ -44,6 +45,13 @@ from sweep.trainers.instruction import save_data
 from sweep.workspace import Workspace
 from trainer.instructions.data import InstructionData, read_instructions
 from trainer.words import counted
+
+_PROGRESS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeRemainingColumn(),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +95,11 @@ def judge(workspace: Workspace, request: JudgeRequest, console: Console, log: Co
             f"{path}: its runs are those of a script, whose models `sweep` cannot read; only models "
             "of the built-in trainer can be judged"
         )
+    if study.jobs.executor == "ray" and not study.jobs.shared_filesystem:
+        raise StudyError(
+            f"{path}: fine-tunes read the weights of runs from the folder of runs, which nodes of a Ray "
+            'cluster do not see with jobs.shared_filesystem = false; set jobs.executor = "local"'
+        )
     setup, data_path = chosen_setup(study, path, request.choice)
     data = read_instructions(data_path)
     data.split(setup)
@@ -108,6 +121,23 @@ def judge(workspace: Workspace, request: JudgeRequest, console: Console, log: Co
     row, metric = store.study(study.name), judging.session.metric
     print_metric(store, row, metric, request.form, request.output, console)
     return status
+
+
+def judge_trained(workspace: Workspace, study: Study, slots: int | None, console: Console) -> int:
+    """Judge a study that was just trained, as its file says; returns the exit status.
+
+    A judge model is only asked if the file limits what it may cost.
+    """
+    setup = study.evaluation.instructions
+    if setup and setup.scorer.kind == "openai" and setup.scorer.budget is None:
+        say(
+            console,
+            f"To fine-tune and judge the models: sweep judge {study.name}. `sweep run` asks a judge "
+            "model only if judge.budget limits its cost.",
+        )
+        return EXIT_DONE
+    request = JudgeRequest(study=str(study.source), choice=JudgeChoice(), slots=slots)
+    return judge(workspace, request, console, console)
 
 
 def _fine_tune(
@@ -150,7 +180,11 @@ def _score(
     panels = make_panels(runs, judging.data.split(judging.setup).test, workspace.folder)
     if cost := judging.judge.announce(panels):
         say(log, cost)
-    judged = judging.judge.score(panels, lambda _done, _total: None)
+    with Progress(*_PROGRESS, console=log, transient=True, disable=not log.is_terminal) as bar:
+        task = bar.add_task("judging", total=None)
+        judged = judging.judge.score(
+            panels, lambda done, total: bar.update(task, completed=done, total=total)
+        )
     if judged.stopped:
         say(log, _stopped_words(judged), "red")
         return judged

@@ -9,8 +9,11 @@ from rich.console import Console
 
 from sweep.errors import ResultsError
 from sweep.figures.source import Source
+from sweep.judging.summary import JudgedStudy, read_judged
+from sweep.metrics.registry import SCORES
 from sweep.reports.document import Document, print_document
 from sweep.reports.formats import DEFAULT_FORMAT, Format
+from sweep.reports.judged_text import with_judged
 from sweep.reports.search_text import search_document
 from sweep.reports.verdict_page import with_page, with_search_page
 from sweep.reports.verdict_text import report_document
@@ -18,7 +21,7 @@ from sweep.store.rows import StudyRow
 from sweep.store.store import Store
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions
 from sweep.verdicts.details import find_details
-from sweep.verdicts.judge import make_report
+from sweep.verdicts.judge import Report, make_report
 from sweep.verdicts.test_text import MAX_RUNS
 from sweep.workspace import Workspace
 
@@ -54,6 +57,7 @@ def report(workspace: Workspace, request: ReportRequest, console: Console) -> in
     details = find_details(store, study, made) if wanted else None
     source = Source(store, study, made)
     document = report_document(made, details, source.tuning)
+    document = with_judged(document, _judged(store, made))
     if request.form == "html":
         document = with_page(document, source, store.arms(study.name))
     print_document(document, request.form, request.output, console)
@@ -71,6 +75,14 @@ def _report_search(source: Source, request: ReportRequest, console: Console) -> 
     return 0
 
 
+def _judged(store: Store, made: Report) -> JudgedStudy | None:
+    """What a judge's scores say beside their means; None if the report is on another metric."""
+    if made.metric.name not in SCORES:
+        return None
+    baseline, alpha = made.arms[0].name, made.analysis.alpha
+    return read_judged(store, made.study, made.metric.name, baseline, alpha)
+
+
 def print_report(store: Store, study: StudyRow, console: Console) -> None:
     """Print the verdicts on a study as a table for a terminal."""
     print_document(made_document(store, study), DEFAULT_FORMAT, None, console)
@@ -81,7 +93,9 @@ def print_metric(
 ) -> None:
     """Print the verdicts on a study by one of its metrics, or write them to a file."""
     made = make_report(store, study, Questions(metric=metric))
-    print_document(report_document(made), form, output, console)
+    document = report_document(made, tuning=Source(store, study, made).tuning)
+    document = with_judged(document, _judged(store, made))
+    print_document(document, form, output, console)
 
 
 def made_document(store: Store, study: StudyRow) -> Document:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
 from sweep.commands.report import made_document, print_report
-from sweep.commands.training import Steps, Training, carry_out
+from sweep.commands.training import EXIT_DONE, Steps, Training, carry_out
 from sweep.design.plan import Plan
 from sweep.executors.slots import Slot
 from sweep.forecast.outline import Outline
@@ -62,7 +62,12 @@ def run(workspace: Workspace, request: RunRequest, console: Console) -> int:
 
         return search_and_compare(workspace, plan, request, console)
     plan = with_settled_seeds(workspace.open_to_read_if_any(), plan)
-    return carry_plan_out(workspace, plan, PlanSteps(request.study, console), request.options)
+    status = carry_plan_out(workspace, plan, PlanSteps(request.study, console), request.options)
+    if status != EXIT_DONE or plan.study.evaluation.instructions is None:
+        return status
+    from sweep.commands.judge import judge_trained
+
+    return judge_trained(workspace, plan.study, request.options.slots, console)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sweep.store.ledger import directory_name
 from sweep.store.rows import RunRow
 from sweep.store.states import RunState
 from sweep.store.store import Store
-from sweep.trainers.stored_recipes import is_script
+from sweep.trainers.stored_recipes import is_fine_tune, is_script
 from sweep.workspace import Workspace
 
 
@@ -41,6 +41,11 @@ def finished_run(store: Store, word: str, study: str | None) -> RunRow:
 def _finished(run: RunRow, word: str) -> RunRow:
     if not run.recipe:
         raise NotFoundError(f"run {word!r} was imported, and its weights are not here")
+    if is_fine_tune(run.recipe):
+        raise NotFoundError(
+            f"run {word!r} is an instruction fine-tune, whose weights are not kept; its answers are in "
+            f"{directory_name(run.id)}/answers.json of the folder of runs"
+        )
     if is_script(run.recipe):
         raise NotFoundError(
             f"run {word!r} is one of a script, whose models `sweep` cannot read; "

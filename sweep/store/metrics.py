@@ -154,6 +154,16 @@ def study_metrics(store: Database, study: str) -> dict[str, dict[str, float]]:
     return found
 
 
+def metric_values(store: Database, study: str, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return some metrics of a study's runs, by name and run; without those that no run has."""
+    found: dict[str, dict[str, float]] = {}
+    query = select(metrics).where(metrics.c.name.in_(names), _of_study(study))
+    with store.begin() as connection:
+        for row in connection.execute(query):
+            found.setdefault(row.name, {})[row.run_id] = row.value
+    return found
+
+
 def _of_study(study: str) -> ColumnElement[bool]:
     """True for metrics of a study's runs."""
     return metrics.c.run_id.in_(select(members.c.run_id).join(arms).where(arms.c.study == study))

@@ -111,6 +111,11 @@ class Study(Config):
             )
         if self.analysis.exchange:
             raise ValueError("analysis.exchange changes train.tokens, which a script does not have")
+        if self.evaluation.instructions:
+            raise ValueError(
+                "[evaluation.instructions] is about models of the built-in trainer; a script reports "
+                "such a score as one of its [metrics]"
+            )
         check_declared(self.metrics, self.analysis)
         check_judged(self.metrics, self.analysis)
         return self

@@ -32,7 +32,7 @@ from trainer.rundir.directory import RunDirectory
 VERSION = 1
 """Increased when a change of the code gives the same weights other answers."""
 LOSS = "instruction_loss"
-"""The metric of a fine-tune that stands for its result in lists of runs."""
+"""The loss on the reference answers to the test items, as a metric of a fine-tune."""
 ENDED = "ended_answers"
 """The share of answers that ended by themselves, as a metric of a fine-tune."""
 UNKNOWN_COST = Cost(
@@ -109,10 +109,10 @@ class InstructionRun:
         )
 
     def find_result(self, directory: RunDirectory) -> End | None:
-        return find_result(directory, LOSS)
+        return find_result(directory)
 
     def read_end(self, directory: RunDirectory, ended: Ended) -> End:
-        return read_end(directory, ended, LOSS)
+        return read_end(directory, ended)
 
     def _identity(self, base: str) -> dict[str, Any]:
         settings = self.settings.model_dump(mode="json", exclude_defaults=True)

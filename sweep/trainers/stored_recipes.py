@@ -39,6 +39,11 @@ def is_script(recipe: Mapping[str, Any]) -> bool:
     return "parameters" in recipe
 
 
+def is_fine_tune(recipe: Mapping[str, Any]) -> bool:
+    """True for the stored form of an instruction fine-tune."""
+    return "instructions" in recipe.get("trainer", {})
+
+
 def without_locations(recipe: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """A nested recipe without the locations of inputs that are known by their hash."""
     return {

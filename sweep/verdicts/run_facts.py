@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sweep.metrics.metric import Metric
+from sweep.metrics.registry import SCORES
 from sweep.store.plan_content import PlanContent
 from sweep.trainers.stored_recipes import (
     FlatRecipe,
@@ -32,11 +34,14 @@ class RunFacts:
     reproducible: Reproducible
 
 
-def find_run_facts(evidence: Evidence, plan: PlanContent) -> RunFacts:
-    """The facts about all runs that the store has so far."""
+def find_run_facts(evidence: Evidence, plan: PlanContent, metric: Metric) -> RunFacts:
+    """The facts about all runs that the store has so far, with the metric that is judged.
+
+    A judge may well give two runs the same score: that says nothing, as equal losses do.
+    """
     return RunFacts(
         confounders=find_confounders(evidence, _requested(plan)),
-        equal_losses=find_equal_losses(evidence.frame),
+        equal_losses=() if metric.name in SCORES else find_equal_losses(evidence.frame),
         mixed_attempts=find_mixed(evidence),
         reproducible=count_reproducible(evidence),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shutil
 import sqlite3
@@ -14,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sacrebleu
 from sacrebleu.metrics.chrf import CHRF
 
+from sweep.commands.judge_setup import JudgeChoice, chosen_setup
+from sweep.errors import StudyError
+from sweep.study.file import parse_study
 from tests.sweep.judge_server import JudgeServer, Sent
 
 KEY = "sk-secret-0123456789"
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
-ITEMS = [{"instruction": f"Say {n}", "input": "", "output": f"{n} e o a"} for n in range(24)]
+ITEMS = [{"instruction": f"Say {n}", "input": "", "output": f"{n} Instruction"} for n in range(24)]
 FEW = ("--set", "prompt=short", "--set", "answer_tokens=12", "--set", "long_items=cut")
-QUICK = (*FEW, "--set", "max_epochs=1", "--data", "d.json")
+QUICK = (*FEW, "--set", "max_epochs=4", "--set", "learning_rate=0.02", "--data", "d.json")
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +86,20 @@ def test_the_verdicts_on_the_scores_are_paired_and_say_that_higher_is_better(
     assert "instruction score (chrF), points of 100; positive is better" in said.stdout
     report = sweep(folder, "report", "--metric", "instructions")
     assert report.stdout == said.stdout
-    assert sweep(folder, "report", "--metric", "instruction_loss").returncode == 0
 
 
-def test_a_second_command_tunes_nothing_and_says_the_same(
+def test_the_report_shows_loss_against_score_and_the_noise_of_items(
     judged: tuple[Path, Done], sweep: Run
 ) -> None:
-    folder, said = judged
-    again = sweep(folder, "judge", *QUICK)
-    assert (again.returncode, again.stdout, again.stderr) == (0, said.stdout, "")
+    said = " ".join(judged[1].stdout.split())
+    assert "Test loss and score over 6 runs of all arms: correlation" in said
+    assert "The verdicts hold for these 2 test items." in said
+    assert "of 6 fine-tunes ended at max_epochs before the validation loss rose" in said
+    report = sweep(judged[0], "report", "--metric", "instructions", "--format", "json")
+    found = json.loads(report.stdout)["judged"]
+    assert found["loss_and_score"]["runs"] == 6
+    assert [each["arm"] for each in found["noise"]] == ["no-dropout", "clip"]
+    assert found["judges"] == [{"judge": "chrf", "sacrebleu": sacrebleu.__version__}]
 
 
 def test_another_judge_scores_the_same_answers_as_another_metric(copy: Path, sweep: Run) -> None:
@@ -111,54 +118,60 @@ def test_the_scores_and_the_fine_tunes_survive_the_loss_of_the_database(
     assert (rows(copy, SCORES), rows(copy, TUNED)) == before
 
 
-def test_the_report_without_a_metric_is_as_before_the_judging(
-    place: Path, judged: tuple[Path, Done], sweep: Run
-) -> None:
-    assert sweep(judged[0], "report").stdout == sweep(place, "report").stdout
-
-
-def test_records_are_written_in_every_format(judged: tuple[Path, Done], sweep: Run) -> None:
-    written = sweep(judged[0], "judge", *QUICK, "--format", "csv").stdout
-    assert [row["arm"] for row in csv.DictReader(io.StringIO(written))] == [
-        *("baseline", "no-dropout", "clip")
-    ]
-
-
-def test_a_study_file_can_hold_the_settings(
+def test_a_study_file_can_hold_the_settings_and_nothing_is_tuned_again(
     copy: Path, sweep: Run, judged: tuple[Path, Done]
 ) -> None:
     file = copy / "s.toml"
     section = (
         '[evaluation.instructions]\ndata = "d.json"\nprompt = "short"\nanswer_tokens = 12\n'
-        'long_items = "cut"\nmax_epochs = 1\n'
+        'long_items = "cut"\nmax_epochs = 4\nlearning_rate = 0.02\n'
     )
     file.write_text(file.read_text() + section)
-    said = sweep(copy, "judge", file)
+    said, run = sweep(copy, "judge", file), sweep(copy, "run", file)
     assert (said.returncode, said.stdout, said.stderr) == (0, judged[1].stdout, "")
+    assert run.returncode == 0
+    assert run.stdout.startswith("All 6 runs of tiny are done")
+    assert run.stdout.endswith(said.stdout)
+
+
+def test_without_data_nothing_is_tuned(place: Path, sweep: Run) -> None:
+    said = sweep(place, "judge")
+    assert said.returncode == 2
+    assert "s.toml has no [evaluation.instructions], so the instruction data is unkn" in said.stderr
+    assert len(said.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("change", "message"),
     [
-        ((), "has no [evaluation.instructions], so the instruction data is unknown; add --data"),
-        (("--data", "none.json"), "none.json cannot be read (No such file or directory)"),
-        (("--data", "d.json", "--set", "promt=short"), "did you mean 'prompt'?"),
-        (("--data", "d.json", "--set", "judge.modle=x"), "did you mean 'judge.model'?"),
-        (("--data", "d.json", "--set", "prompt=long"), "'alpaca' or 'short'"),
-        (("--data", "d.json", "--set", "train_share=0.95"), "leave nothing for validation"),
-        (
-            ("--data", "d.json", "--set", "test_share=0.01"),
-            "24 items of instruction data leave none",
-        ),
+        ("promt=short", "did you mean 'prompt'?"),
+        ("judge.modle=x", "did you mean 'judge.model'?"),
+        ("judge=x", "write KEY=VALUE with a field of [evaluation.instructions]"),
+        ("prompt", "write KEY=VALUE with a field"),
+        ("prompt=long", "prompt: Input should be 'alpaca' or 'short'"),
+        ("batch_size=0", "batch_size: Input should be greater than or equal to 1"),
+        ("judge.base_url=ftp://x", "'ftp://x' must begin with http:// or https://"),
+        ("train_share=0.95", "leave nothing for validation"),
     ],
 )
-def test_a_wrong_setting_is_named_before_anything_is_tuned(
-    place: Path, sweep: Run, options: tuple[str, ...], message: str
-) -> None:
-    said = sweep(place, "judge", *options)
-    assert said.returncode == 2
-    assert message in said.stderr
-    assert len(said.stderr.splitlines()) <= 4
+def test_a_wrong_setting_is_named(content: dict[str, Any], change: str, message: str) -> None:
+    study = parse_study(content, "s.toml")
+    choice = JudgeChoice(data=Path("d.json"), changes=[change])
+    with pytest.raises(StudyError) as error:
+        chosen_setup(study, Path("s.toml"), choice)
+    assert message in str(error.value)
+    assert str(error.value).startswith(("--set", "[evaluation.instructions]"))
+
+
+def test_options_change_what_the_study_file_says(content: dict[str, Any]) -> None:
+    content["evaluation"] = {"instructions": {"data": "a.json", "judge": {"model": "m"}}}
+    study = parse_study(content, "in/s.toml")
+    setup, data = chosen_setup(study, Path("in/s.toml"), JudgeChoice())
+    assert (setup.scorer.kind, data) == ("chrf", Path("in/a.json"))
+    choice = JudgeChoice(Path("b.json"), "openai", ["judge.repeats=3", "max_epochs=2"])
+    changed, data = chosen_setup(study, Path("in/s.toml"), choice)
+    assert (changed.max_epochs, data) == (2, Path("b.json"))
+    assert (changed.scorer.kind, changed.scorer.model, changed.scorer.repeats) == ("openai", "m", 3)
 
 
 def test_an_item_longer_than_the_context_fails_with_a_sentence(copy: Path, sweep: Run) -> None:
@@ -168,10 +181,9 @@ def test_an_item_longer_than_the_context_fails_with_a_sentence(copy: Path, sweep
     assert "Traceback" not in said.stderr
 
 
-def test_weights_that_are_gone_are_named_unless_they_are_not_needed(copy: Path, sweep: Run) -> None:
+def test_weights_that_are_gone_are_named(copy: Path, sweep: Run) -> None:
     for path in copy.glob("runs/*/weights.safetensors"):
         path.unlink()
-    assert sweep(copy, "judge", *QUICK).returncode == 0
     said = sweep(copy, "judge", *QUICK, "--set", "batch_size=4")
     assert said.returncode == 2
     assert "the final weights of baseline/1, baseline/2" in said.stderr
@@ -190,6 +202,7 @@ def test_a_judge_model_is_asked_once_and_its_key_is_nowhere(
     assert said.stderr.startswith(f"Asking m at {server.url} 8 times: about ")
     assert (again.stdout, again.stderr) == (said.stdout, "")
     assert "instruction score of a judge model" in said.stdout
+    assert "Bias of the judge by the place of an answer" in said.stdout
     files = [path.read_bytes() for path in copy.rglob("*") if path.is_file()]
     assert not any(KEY in text for text in (said.stdout, said.stderr))
     assert not any(KEY.encode() in content for content in files)

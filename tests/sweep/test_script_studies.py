@@ -175,6 +175,11 @@ def test_a_run_is_known_again_from_its_directory(content: dict[str, Any], folder
         (("metrics",), {}, "there is no metric; add a table such as [metrics.val_loss]"),
         (("baseline",), {"model": {"layers": 2}}, "[baseline] belongs to the built-in trainer"),
         (("analysis", "exchange"), [0.8], "analysis.exchange changes train.tokens"),
+        (
+            ("evaluation",),
+            {"instructions": {"data": "d.json"}},
+            "[evaluation.instructions] is about models of the built-in trainer",
+        ),
     ],
 )
 def test_a_mistake_in_a_script_is_one_sentence_before_anything_runs(

@@ -26,6 +26,7 @@ from trainer.instructions.tuning import Tuning
 from trainer.rundir.directory import Result, RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.training.checkpoint import Checkpoints
+from trainer.training.memory import keep_to_share
 from trainer.training.precision import be_deterministic, full_float32
 from trainer.training.provenance import code, device_name
 from trainer.weights.pretrained import Pretrained, open_pretrained
@@ -47,6 +48,7 @@ def run_instructions(
     tokenizer = find_tokenizer(source)
     parts = _read_parts(directory, request, tokenizer, source.config.context)
     place = torch.device(device)
+    keep_to_share(place)
     checkpoints = Checkpoints(directory.checkpoints, request.run_id)
     with full_float32():
         tune = FineTune(
