@@ -95,6 +95,12 @@ def _guards(source: Source) -> Figure | None:
     return guards(source)
 
 
+def _scores(source: Source) -> Figure | None:
+    from sweep.figures.scores import scores
+
+    return scores(source)
+
+
 FIGURES: Mapping[str, FigureKind] = {
     each.name: each
     for each in (
@@ -185,6 +191,14 @@ FIGURES: Mapping[str, FigureKind] = {
             needs="a guard with an answer",
             caption="An arm is not worse if its whole interval lies on the good side of the dashed line.",
             make=_guards,
+        ),
+        FigureKind(
+            name="scores",
+            words="test loss against the score of a judge, a point per run",
+            needs="runs with scores (`sweep judge`)",
+            caption="If loss and score agreed on which runs are better, the points would fall from the upper "
+            "left to the lower right. Signs are those of the verdicts of this report.",
+            make=_scores,
         ),
     )
 }

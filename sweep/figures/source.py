@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sweep.figures.curve_data import StudyCurves, read_curves
+from sweep.metrics.registry import SCORES
 from sweep.searching.results import Tuning, search_result, tuning_of
+from sweep.store.metrics import metric_values
 from sweep.store.rows import StudyRow
 from sweep.store.states import RunState
 from sweep.store.store import Store
@@ -19,6 +21,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.race import Standing
+
+
+class ScoredRun(NamedTuple):
+    """A run with a test loss and a judge's score."""
+
+    arm: str
+    seed: int
+    loss: float
+    """Nats per token."""
+    score: float
+
+
+class ScoredRuns(NamedTuple):
+    """The runs with a score."""
+
+    metric: str
+    """The metric that is the score."""
+    runs: list[ScoredRun]
+
+    @property
+    def correlation(self) -> float | None:
+        """That of loss and score; None below three runs, or without spread."""
+        from analysis.correlation import correlation
+
+        return correlation([run.loss for run in self.runs], [run.score for run in self.runs])
 
 
 class Source:
@@ -81,6 +108,23 @@ class Source:
     def curves(self) -> StudyCurves:
         """The training curves of the study's runs."""
         return read_curves(self._store, self.name, self.report.plan)
+
+    @cached_property
+    def scored_runs(self) -> ScoredRuns:
+        """The runs with a judge's score: the one that the report is on, else the first there is."""
+        found = metric_values(self._store, self.name, list(SCORES))
+        metric = self.report.metric.name if self.report.metric.name in SCORES else ""
+        metric = metric or next((name for name in SCORES if name in found), "")
+        values = found.get(metric, {})
+        runs = self._store.study_runs(self.name) if values else []
+        return ScoredRuns(
+            metric,
+            [
+                ScoredRun(each.arm, each.seed, each.run.test_loss, values[each.run.id])
+                for each in runs
+                if each.run.id in values and each.run.test_loss is not None
+            ],
+        )
 
     @cached_property
     def tuning(self) -> Tuning:

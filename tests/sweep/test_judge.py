@@ -102,6 +102,16 @@ def test_the_report_shows_loss_against_score_and_the_noise_of_items(
     assert found["judges"] == [{"judge": "chrf", "sacrebleu": sacrebleu.__version__}]
 
 
+def test_the_scores_are_a_figure_against_the_test_loss(
+    judged: tuple[Path, Done], sweep: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "scores.svg"
+    assert sweep(judged[0], "plot", "scores", "-o", file).returncode == 0
+    drawn = file.read_text()
+    assert "Test loss against instruction score (chrF)" in drawn
+    assert "points of 100" in drawn
+
+
 def test_another_judge_scores_the_same_answers_as_another_metric(copy: Path, sweep: Run) -> None:
     said = sweep(copy, "judge", *QUICK, "--judge", "exact")
     assert (said.returncode, said.stderr) == (0, "")
