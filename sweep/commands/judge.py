@@ -15,6 +15,7 @@ from sweep.commands.training import (
     EXIT_DONE,
     EXIT_INCOMPLETE,
     EXIT_INTERRUPTED,
+    EXIT_PAUSED,
     conclude,
     open_to_train,
     print_continuation,
@@ -32,6 +33,7 @@ from sweep.judging.answered_runs import (
 from sweep.judging.judge import Judge, Judged
 from sweep.judging.recording import METRIC_OF_JUDGE, Session, record_scores
 from sweep.judging.registry import make_judge
+from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue
 from sweep.reports.formats import DEFAULT_FORMAT, Format
@@ -110,7 +112,7 @@ def judge(workspace: Workspace, request: JudgeRequest, console: Console, log: Co
     if not runs:
         raise NotFoundError(f"no run of {study.name} is done yet; `sweep run {path}` trains them")
     status = _fine_tune(workspace, store, judging, runs, request.slots, log)
-    if status == EXIT_INTERRUPTED:
+    if status in {EXIT_INTERRUPTED, EXIT_PAUSED}:
         return status
     answered = with_answers(runs, workspace.folder)
     if not answered:
@@ -154,6 +156,12 @@ def _fine_tune(
     jobs = {each.label: each.job for each in to_tune}
     if not jobs:
         return EXIT_DONE
+    name = judging.study.name
+    if is_paused(store, name):
+        say(
+            log, f"{name} is paused. Type `sweep resume {name}`, then this command again.", "yellow"
+        )
+        return EXIT_PAUSED
     check_weights(to_tune, workspace.folder)
     check_items(to_tune, workspace.folder, judging.setup, judging.data)
     save_data(judging.data, workspace.folder)
@@ -161,7 +169,7 @@ def _fine_tune(
     split = judging.data.split(judging.setup)
     say(
         log,
-        f"Fine-tuning {counted(len(jobs), 'run')} of {judging.study.name} on {len(split.train)} "
+        f"Fine-tuning {counted(len(jobs), 'run')} of {name} on {len(split.train)} "
         f"instructions, {len(places)} at a time.",
     )
     Queue(store, this_process()).enqueue(jobs.values())

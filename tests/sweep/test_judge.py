@@ -191,6 +191,14 @@ def test_an_item_longer_than_the_context_fails_with_a_sentence(copy: Path, sweep
     assert "Traceback" not in said.stderr
 
 
+def test_a_paused_study_is_left_alone(copy: Path, sweep: Run) -> None:
+    with closing(sqlite3.connect(copy / "runs" / "sweep.db")) as database, database:
+        database.execute("UPDATE studies SET paused = 1")
+    said = sweep(copy, "judge", *QUICK, "--set", "batch_size=4")
+    assert (said.returncode, said.stdout) == (3, "")
+    assert "tiny is paused. Type `sweep resume tiny`, then this command again." in said.stderr
+
+
 def test_weights_that_are_gone_are_named(copy: Path, sweep: Run) -> None:
     for path in copy.glob("runs/*/weights.safetensors"):
         path.unlink()
