@@ -53,7 +53,7 @@ def _of_inactive_experts(config: ModelConfig) -> int:
 
 def _keys_per_query(config: ModelConfig, layer: int) -> float:
     """Mean number of keys that a query attends to, the query's own position counted half."""
-    window = config.window_of(layer) or config.context
+    window = min(config.window_of(layer) or config.context, config.context)
     return window - window**2 / (2 * config.context)
 
 

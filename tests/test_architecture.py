@@ -61,7 +61,8 @@ ROOMS = {
     "trainer": [
         *("tools", "processes", "scripts", "instructions", "training", "weights", "rundir"),
         *("corpora", "sources", "sampling", "recipe_forms", "execution", "sharing", "tokens"),
-        *("recipe", "recipe_sections", "ramps", "tokenizer_names", "words", "files", "errors"),
+        *("recipe", "recipe_steps", "recipe_sections", "ramps", "tokenizer_names"),
+        *("words", "files", "errors"),
     ],
 }
 """Folders and single modules from top to bottom: each imports only what stands below it."""

@@ -41,3 +41,9 @@ def context_at(context: int, first: int, step: int, steps: int) -> int:
     """
     stages = (context // first).bit_length() - 1
     return context if step >= steps else first << (step * stages // steps)
+
+
+def stage_starts(context: int, first: int, steps: int) -> dict[int, int]:
+    """The length of sequences from each step on at which `context_at` changes."""
+    stages = (context // first).bit_length() - 1
+    return {-(-stage * steps // stages): first << stage for stage in range(stages + 1)}

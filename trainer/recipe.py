@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, Field, model_validator
 
 from model.config import Config, Count, ModelConfig, NoneWord, Whole
 from model.size import flops_per_token
-from trainer.ramps import first_sequences, growing_batches
 from trainer.recipe_sections import (
     EvaluationConfig,
     OneLine,
@@ -22,6 +21,7 @@ from trainer.recipe_sections import (
     ScheduleConfig,
     TrainConfig,
 )
+from trainer.recipe_steps import StepCounts
 from trainer.tokenizer_names import MAX_VOCABULARY, parse_name
 from trainer.words import counted
 
@@ -109,7 +109,7 @@ class SeedlessRecipe(Config):
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
-class Recipe(SeedlessRecipe):
+class Recipe(SeedlessRecipe, StepCounts):
     """One training run: with the same machine and micro-batch, its test loss is always the same."""
 
     seeds: Seeds
@@ -121,6 +121,14 @@ class Recipe(SeedlessRecipe):
                 f"train.tokens = {self.train.tokens} is less than one step of "
                 f"train.batch_size x model.context = {self.tokens_per_step} tokens"
             )
+        self._check_schedule()
+        self._check_first_context()
+        self._check_average()
+        if self.model.tie_embeddings and self.optimizer.head_learning_rate is not None:
+            raise ValueError(
+                "optimizer.head_learning_rate has no effect with model.tie_embeddings = true, where the "
+                "head is the token embedding; set optimizer.embedding_learning_rate instead"
+            )
         if self.evaluation.chunk_tokens % self.model.context:
             nearest = max(1, round(self.evaluation.chunk_tokens / self.model.context))
             raise ValueError(
@@ -130,110 +138,61 @@ class Recipe(SeedlessRecipe):
             )
         return self
 
-    @model_validator(mode="after")
-    def _shares_are_whole_steps(self) -> Recipe:
+    def _check_schedule(self) -> None:
         if self.schedule.warmup > 0 and self.warmup_steps == 0:
-            raise ValueError(
-                f"schedule.warmup = {self.schedule.warmup:g} of {counted(self.steps, 'step')} rounds to no "
-                f"step at all; use at least {1 / self.steps:.2g}, or 0 for no warm-up"
-            )
+            self._refuse_no_step("schedule.warmup", self.schedule.warmup, "0 for no warm-up")
         if self.schedule.kind == "wsd" and self.cooldown_steps == 0:
-            raise ValueError(
-                f"schedule.cooldown = {self.schedule.cooldown:g} of {counted(self.steps, 'step')} rounds to "
-                f"no step at all; use at least {1 / self.steps:.2g}, or another schedule.kind"
-            )
+            cooldown = self.schedule.cooldown
+            self._refuse_no_step("schedule.cooldown", cooldown, "another schedule.kind")
         if self._ramp and min(self._ramp) == self.train.batch_size:
             raise ValueError(
                 f"schedule.batch_warmup has no effect: {self.schedule.batch_warmup_factor:g} of "
                 f"train.batch_size = {self.train.batch_size} rounds to the whole batch; leave it out, or "
                 "use larger batches or a smaller schedule.batch_warmup_factor"
             )
-        if self.evaluation.average_last > 0 and self.averaged_steps == 0:
-            raise ValueError(
-                f"evaluation.average_last = {self.evaluation.average_last:g} of {counted(self.steps, 'step')} "
-                f"rounds to no step at all; use at least {1 / self.steps:.2g}, or 0 for the last weights"
-            )
-        return self
 
-    @model_validator(mode="after")
-    def _no_field_is_in_vain(self) -> Recipe:
-        if self.evaluation.average_last > 0 and self.train.ema is not None:
+    def _check_average(self) -> None:
+        last = self.evaluation.average_last
+        if last > 0 and self.averaged_steps == 0:
+            self._refuse_no_step("evaluation.average_last", last, "0 for the last weights")
+        if last > 0 and self.train.ema is not None:
             raise ValueError(
                 "train.ema and evaluation.average_last are two averages of the weights, and one is "
                 'evaluated; set train.ema = "none" or evaluation.average_last = 0'
             )
-        if self.model.tie_embeddings and self.optimizer.head_learning_rate is not None:
+
+    def _refuse_no_step(self, field: str, share: float, otherwise: str) -> NoReturn:
+        raise ValueError(
+            f"{field} = {share:g} of {counted(self.steps, 'step')} rounds to no step at all; "
+            f"use at least {1 / self.steps:.2g}, or {otherwise}"
+        )
+
+    def _check_first_context(self) -> None:
+        first, context = self.train.first_context, self.model.context
+        if first is None:
+            return
+        allowed = [context >> k for k in range(1, context.bit_length()) if not context % (1 << k)]
+        if first not in allowed:
             raise ValueError(
-                "optimizer.head_learning_rate has no effect with model.tie_embeddings = true, where the "
-                "head is the token embedding; set optimizer.embedding_learning_rate instead"
+                f"train.first_context = {first} does not double to model.context = {context}; "
+                + (f"use one of {', '.join(map(str, allowed))}" if allowed else "leave it out")
             )
-        return self
-
-    @property
-    def tokens_per_step(self) -> int:
-        """Tokens per optimiser step."""
-        return self.train.batch_size * self.model.context
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps: as many whole batches as the token budget allows, or more that are smaller."""
-        whole = (self._sequences - sum(self._ramp)) // self.train.batch_size
-        return len(self._ramp) + whole
-
-    @property
-    def _sequences(self) -> int:
-        """Sequences of training text."""
-        return self.train.tokens // self.tokens_per_step * self.train.batch_size
-
-    @property
-    def _ramp(self) -> tuple[int, ...]:
-        """Sequences in each of the first steps, before batches are whole."""
-        schedule = self.schedule
-        if schedule.batch_warmup == 0:
-            return ()
-        share, factor = schedule.batch_warmup, schedule.batch_warmup_factor
-        return growing_batches(self.train.batch_size, self._sequences, share, factor)
-
-    def batch_size_at(self, step: int) -> int:
-        """Sequences in the batch of a step (from 0)."""
-        return self._ramp[step] if step < len(self._ramp) else self.train.batch_size
-
-    def sequences_until(self, steps: int) -> int:
-        """Sequences that the first `steps` steps read."""
-        until = first_sequences(self._ramp)
-        whole = max(0, steps - len(self._ramp))
-        return until[min(steps, len(self._ramp))] + whole * self.train.batch_size
-
-    def tokens_until(self, steps: int) -> int:
-        """Tokens that the first `steps` steps train on."""
-        return self.sequences_until(steps) * self.model.context
-
-    @property
-    def steps_per_point(self) -> int:
-        """Number of steps that are averaged for one point of the loss curve."""
-        return max(1, min(50, self.steps // 100))
-
-    @property
-    def warmup_steps(self) -> int:
-        """Number of warm-up steps, before the learning rate is at its peak."""
-        return round(self.schedule.warmup * self.steps)
-
-    @property
-    def cooldown_steps(self) -> int:
-        """Number of steps at the end of a wsd schedule over which the learning rate falls."""
-        return min(round(self.schedule.cooldown * self.steps), self.steps - self.warmup_steps)
-
-    @property
-    def averaged_steps(self) -> int:
-        """Number of last steps whose weights are averaged for the evaluation."""
-        return round(self.evaluation.average_last * self.steps)
+        if self.context_warmup_steps < (stages := (context // first).bit_length() - 1):
+            raise ValueError(
+                f"train.context_warmup = {self.train.context_warmup:g} of {counted(self.steps, 'step')} is "
+                f"less than {counted(stages, 'step')}, one for each length below {context}; use a larger "
+                "train.first_context or train.context_warmup"
+            )
 
     @property
     def flops(self) -> float:
         """Floating-point operations of training; see `flops_per_token`."""
         vocabulary = vocabulary_size(self.data.tokenizer)
-        per_token = flops_per_token(self.model, vocabulary)
-        return float(per_token) * self._sequences * self.model.context
+        return sum(
+            float(flops_per_token(self.model.model_copy(update={"context": length}), vocabulary))
+            * tokens
+            for length, tokens in self.tokens_by_context().items()
+        )
 
     def canonical(self) -> str:
         """JSON of the fields that differ from their defaults: a new field changes no old recipe."""

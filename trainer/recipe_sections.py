@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from model.config import Config, Count, NoneWord, Whole
+from model.config import Config, Count, NoneWord, Size, Whole
 
 
 def _one_line(text: str) -> str:
@@ -165,9 +165,20 @@ class TrainConfig(Config):
     """`float32`, `tf32` (matrix products in TensorFloat-32), or autocast of the forward pass."""
     initial_weights: Annotated[OneLine | None, NoneWord] = None
     """A folder with weights to start from: a GPT-2 from Hugging Face or a run; `none` for random ones."""
+    first_context: Annotated[Size | None, NoneWord] = None
+    """Tokens per sequence at first, which double up to `model.context` in equal stages: each sequence is
+    cut into shorter ones, of the same text (Li et al. 2022); `none` for whole sequences."""
+    context_warmup: float = Field(default=0.5, gt=0, lt=1)
+    """Fraction of the steps until sequences are whole, with `first_context`."""
     ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, NoneWord] = None
     """Evaluate and keep the exponential moving average of the weights, with this decay per step, such as
     0.999 (Polyak and Juditsky 1992); `none` for the weights after the last step."""
+
+    @model_validator(mode="after")
+    def _every_field_has_an_effect(self) -> TrainConfig:
+        if self.first_context is None:
+            refuse_idle(self, "without first_context", "set first_context", "context_warmup")
+        return self
 
 
 class EvaluationConfig(Config):

@@ -22,6 +22,8 @@ OTHER_CURVE = (
     "train.tokens",
     "train.batch_size",
     "train.initial_weights",
+    "train.first_context",
+    "train.context_warmup",
     "train.ema",
     "evaluation.average_last",
     "data.",

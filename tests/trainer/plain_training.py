@@ -45,9 +45,21 @@ class PlainTrainer:
         )
         vector_to_parameters(mean.float(), self.model.parameters())
 
+    def _length(self, step: int) -> int:
+        """Tokens per sequence: doubled in equal stages, Li et al. 2022."""
+        train, whole = self.recipe.train, self.recipe.model.context
+        if train.first_context is None:
+            return whole
+        lengths = [train.first_context]
+        while lengths[-1] < whole:
+            lengths.append(2 * lengths[-1])
+        stage = step / round(train.context_warmup * self.recipe.steps) * (len(lengths) - 1)
+        return lengths[min(int(stage), len(lengths) - 1)]
+
     def step(self, step: int) -> float:
         """Take one step; the loss before it."""
         inputs, targets = self.batches.read(step)
+        inputs, targets = (each.view(-1, self._length(step)) for each in (inputs, targets))
         self.masks.stream.seek(step, first_sequence=0)
         self.model.zero_grad()
         loss = mean_cross_entropy(self.model(inputs, self.masks), targets)

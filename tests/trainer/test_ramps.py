@@ -1,4 +1,4 @@
-"""Batches that grow read the text of the baseline, all of it and in its order."""
+"""Batches and sequences that grow read the text of the baseline, all of it and in its order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.trainer.recipes import make
 from trainer.corpora.corpus import Corpus
 from trainer.errors import ExecutionSettingError
 from trainer.execution import Execution
-from trainer.ramps import growing_batches
+from trainer.ramps import context_at, growing_batches, stage_starts
 from trainer.recipe import Recipe
 from trainer.training.batches import Batches
 from trainer.training.loop import train
@@ -88,3 +88,26 @@ def test_more_processes_than_sequences_in_the_first_batch_are_refused(
     recipe = make_recipe({"schedule.batch_warmup": 0.5})
     with pytest.raises(ExecutionSettingError, match="2 processes cannot share a batch of 1 seq"):
         Trainer(recipe, corpus, Place(CPU, Execution(), World(0, 2)))
+
+
+@settings(max_examples=40)
+@given(stages=st.integers(1, 6), steps=st.integers(6, 300))
+def test_sequences_double_in_equal_stages_until_they_are_whole(stages: int, steps: int) -> None:
+    lengths = [context_at(4 << stages, 4, step, steps) for step in range(steps + 1)]
+    assert lengths == sorted(lengths)
+    assert lengths[-1] == 4 << stages
+    times = [lengths[:-1].count(4 << stage) for stage in range(stages)]
+    assert sum(times) == steps
+    assert max(times) - min(times) <= 1
+    starts = stage_starts(4 << stages, 4, steps)
+    assert starts == {lengths.index(length): length for length in dict.fromkeys(lengths)}
+
+
+def test_shorter_sequences_cost_less_attention_and_no_token() -> None:
+    # 4 of 8 steps of 96 x 1024 tokens: two of 256, two of 512.
+    whole, growing = (
+        make(train={"tokens": 8 * 98_304, **fields}) for fields in ({}, {"first_context": 256})
+    )
+    assert growing.tokens_by_context() == {256: 196_608, 512: 196_608, 1024: 393_216}
+    saved = 6 * 12 * 768 * (196_608 * (1024 - 256) + 196_608 * (1024 - 512))
+    assert whole.flops - growing.flops == pytest.approx(saved)

@@ -84,6 +84,8 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "batch_size": 96,
             "precision": "float32",
             "initial_weights": None,
+            "first_context": None,
+            "context_warmup": 0.5,
             "ema": None,
         },
         "evaluation": {
@@ -254,6 +256,18 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         {"schedule": {"batch_warmup": 0.5}, "train": {"batch_size": 1}},
         "schedule.batch_warmup has no effect: 0.125 of train.batch_size = 1 rounds to the whole batch",
+    ),
+    (
+        {"train": {"first_context": 300}},
+        "train.first_context = 300 does not double to model.context = 1024; use one of 512, 256, 128, 64",
+    ),
+    (
+        {"train": {"first_context": 128, "tokens": 4 * 98_304}},
+        "train.context_warmup = 0.5 of 4 steps is less than 3 steps, one for each length below 1024",
+    ),
+    (
+        {"train": {"context_warmup": 0.1}},
+        "context_warmup has no effect without first_context; leave it out, or set first_context",
     ),
     (
         {"schedule": {"kind": "cosine", "cooldown": 0.3}},

@@ -76,6 +76,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     },
     "adafactor": {"optimizer.kind": "adafactor", "optimizer.learning_rate": 0.02},
     "batch-warmup": {"schedule.batch_warmup": 0.5, "schedule.batch_warmup_factor": 0.25},
+    "context-warmup": {"train.first_context": 2, "train.context_warmup": 0.6},
     "ema": {"train.ema": 0.9},
     "average-last": {"evaluation.average_last": 0.4},
     "cosine": {"schedule.kind": "cosine", "schedule.warmup": 0.2, "schedule.warmup_factor": 0.1},
@@ -99,7 +100,7 @@ ELSEWHERE = {
     "evaluation.start_token": "test_evaluate.py",
 }
 """Fields that change no step of the optimiser, and the file that tests them."""
-OTHER_BATCHES = {"batch-warmup"}
+OTHER_BATCHES = {"batch-warmup", "context-warmup"}
 """Changes that cut the same text into other steps: `test_ramps.py`."""
 SECTIONS = ("optimizer", "schedule", "train", "evaluation")
 

@@ -125,11 +125,13 @@ class Trainer:
         tokens = self.recipe.batch_size_at(step) * self.recipe.model.context
         scale = self.optimizer.scale * (1 / tokens)
         loss = torch.zeros_like(scale)
+        context = self.recipe.context_at(step)
+        pieces, shape = self.recipe.model.context // context, (-1, context)
         for first in range(0, len(inputs), self.micro_batch):
             some = slice(first, first + self.micro_batch)
-            self.dropout.seek(step, sequences.start + first)
+            self.dropout.seek(step, (sequences.start + first) * pieces)
             with autocast(self.recipe, self.place.device):
-                part = self.model.loss(inputs[some], targets[some], scale)
+                part = self.model.loss(inputs[some].view(shape), targets[some].view(shape), scale)
             part.backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
         self.parameters.collect_gradients()
