@@ -8,7 +8,7 @@ pieces: each piece's logits are computed, turned into losses and gradients, and 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +28,19 @@ MIN_TOKENS = 256
 """Minimum number of tokens in a piece: each piece costs a pass over the whole weight gradient."""
 
 
+class LossOptions(NamedTuple):
+    """What is changed about the cross-entropy."""
+
+    softcap: float | None = None
+    """The logits are those after `capped`; None for the logits as they are."""
+    z_loss: float = 0.0
+    """Factor of log(Z)^2 in the gradient, where Z is the sum of exp(logits)."""
+
+
+PLAIN = LossOptions()
+"""Nothing is changed."""
+
+
 class HeadLoss(torch.autograd.Function):
     """scale * the sum over tokens of -log softmax(hidden @ weight.T)[target].
 
@@ -41,12 +54,9 @@ class HeadLoss(torch.autograd.Function):
         weight: Tensor,
         targets: Tensor,
         scale: Tensor,
-        softcap: float | None = None,
+        options: LossOptions = PLAIN,
     ) -> Tensor:
-        """The loss, a scalar; hidden (token, width), weight (vocabulary, width), targets (token,).
-
-        With `softcap`, of the logits after `capped`.
-        """
+        """The loss, a scalar; hidden (token, width), weight (vocabulary, width), targets (token,)."""
         device, vocabulary = hidden.device.type, len(weight)
         pieces = math.ceil(len(hidden) / max(MIN_TOKENS, MAX_LOGITS[device] // vocabulary))
         at_once = math.ceil(len(hidden) / pieces)
@@ -62,11 +72,8 @@ class HeadLoss(torch.autograd.Function):
             hidden_grad.split(at_once),  # type: ignore[no-untyped-call]
             strict=True,
         ):
-            logits = product(rows, matrix)
-            if softcap is None:
-                grad, loss = _piece(logits, chosen, scale, vocabulary)
-            else:
-                grad, loss = _capped_piece(logits, chosen, scale, vocabulary, softcap)
+            piece = _piece if options.softcap is None else _capped_piece
+            grad, loss = piece(product(rows, matrix), chosen, scale, vocabulary, options)
             losses.append(loss)
             out.copy_(product(grad, matrix.t()))
             weight_grad += weight_gradient(rows, grad)[:vocabulary]
@@ -91,17 +98,35 @@ def _compute_type(x: Tensor) -> torch.dtype:
 
 
 def _capped_piece(
-    logits: Tensor, targets: Tensor, scale: Tensor, vocabulary: int, softcap: float
+    logits: Tensor, targets: Tensor, scale: Tensor, vocabulary: int, options: LossOptions
 ) -> tuple[Tensor, Tensor]:
     """`_piece` of capped logits, in float32 at least; the gradient is that of the logits before."""
+    softcap = options.softcap or math.inf
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     shrunk = capped(wide, softcap)
     slope = 1 - (shrunk / softcap).square_()
-    grad, losses = _piece(shrunk, targets, scale, vocabulary)
+    grad, losses = _piece(shrunk, targets, scale, vocabulary, options)
     return grad.mul_(slope).to(logits.dtype), losses
 
 
 def _piece(
+    logits: Tensor, targets: Tensor, scale: Tensor, vocabulary: int, options: LossOptions
+) -> tuple[Tensor, Tensor]:
+    """`_cross_entropy`, and the gradient of the z-loss if there is one (Chowdhery et al. 2022, PaLM, sec. 5).
+
+    Its gradient is 2 z log(Z) softmax(logits), and that of the cross-entropy softmax(logits) - 1 of the
+    target, so it can be made of the latter in place.
+    """
+    if options.z_loss == 0:
+        return _cross_entropy(logits, targets, scale, vocabulary)
+    chosen = logits.gather(1, targets[:, None]).float()  # before the gradient takes their place
+    grad, losses = _cross_entropy(logits, targets, scale, vocabulary)
+    factor = 2 * options.z_loss * (losses[:, None] + chosen)
+    grad.mul_(1 + factor)
+    return grad.scatter_add_(1, targets[:, None], (factor * scale).to(grad.dtype)), losses
+
+
+def _cross_entropy(
     logits: Tensor, targets: Tensor, scale: Tensor, vocabulary: int
 ) -> tuple[Tensor, Tensor]:
     """The scaled gradient of the logits, in their type, and each token's loss in float32.

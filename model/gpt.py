@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from model.attention import KeyValueCache
 from model.block import Block
 from model.config import ModelConfig
-from model.cross_entropy import HeadLoss, capped
+from model.cross_entropy import HeadLoss, LossOptions, capped
 from model.dropout import Dropout
 from model.experts import Experts, WithGradientOf
 from model.linear import Linear
@@ -85,13 +85,20 @@ class GPT(nn.Module):
         if length > self.config.context:
             raise IndexError(f"a sequence of {length} tokens; the context is {self.config.context}")
 
-    def loss(self, tokens: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
+    def loss(self, tokens: Tensor, targets: Tensor, scale: Tensor, z_loss: float = 0.0) -> Tensor:
         """`scale` times the summed cross-entropy in nats; tokens and targets (sequence, position).
 
-        The gradient is also that of the experts' balancing loss, per token, if there is one.
+        The gradient is also that of `z_loss` times log(Z)^2, where Z is the denominator of the softmax,
+        and that of the experts' balancing loss, per token, if there is one.
         """
         hidden = self.hidden(tokens).flatten(0, 1)
-        inputs = (hidden, self.head.weight, targets.flatten(), scale, self.config.logit_softcap)
+        inputs = (
+            hidden,
+            self.head.weight,
+            targets.flatten(),
+            scale,
+            LossOptions(self.config.logit_softcap, z_loss),
+        )
         loss: Tensor = HeadLoss.apply(*inputs)  # type: ignore[no-untyped-call]
         if self.config.experts is None or not self.training:
             return loss

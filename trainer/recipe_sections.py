@@ -165,6 +165,9 @@ class TrainConfig(Config):
     """`float32`, `tf32` (matrix products in TensorFloat-32), or autocast of the forward pass."""
     initial_weights: Annotated[OneLine | None, NoneWord] = None
     """A folder with weights to start from: a GPT-2 from Hugging Face or a run; `none` for random ones."""
+    z_loss: float = Field(default=0.0, ge=0, le=1)
+    """Factor of log(Z)^2 in the training loss, where Z is the denominator of the softmax, often 1e-4
+    (Chowdhery et al. 2022, PaLM); losses are reported without it."""
     first_context: Annotated[Size | None, NoneWord] = None
     """Tokens per sequence at first, which double up to `model.context` in equal stages: each sequence is
     cut into shorter ones, of the same text (Li et al. 2022); `none` for whole sequences."""

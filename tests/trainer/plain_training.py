@@ -62,13 +62,19 @@ class PlainTrainer:
         inputs, targets = (each.view(-1, self._length(step)) for each in (inputs, targets))
         self.masks.stream.seek(step, first_sequence=0)
         self.model.zero_grad()
-        loss = mean_cross_entropy(self.model(inputs, self.masks), targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        logits = self.model(inputs, self.masks)
+        loss = mean_cross_entropy(logits, targets)
+        (loss + self.recipe.train.z_loss * z_loss(logits)).backward()  # type: ignore[no-untyped-call]
         largest = self.recipe.optimizer.clip_norm
         nn.utils.clip_grad_norm_(self.model.parameters(), largest or math.inf)
         self.update(rate_factor(self.recipe, step))
         self.history.append(parameters_to_vector(self.model.parameters()).detach().clone())
         return float(loss.detach())
+
+
+def z_loss(logits: Tensor) -> Tensor:
+    """Chowdhery et al. 2022, "PaLM", section 5: the mean of log(Z)^2."""
+    return torch.logsumexp(logits, -1).square().mean()
 
 
 def rate_factor(recipe: Recipe, step: int) -> float:

@@ -45,11 +45,13 @@ def memory_for(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
         tried: list[int] = []
         whole = GPT.loss
 
-        def loss(self: GPT, tokens: Tensor, targets: Tensor, scale: Tensor) -> Tensor:
+        def loss(
+            self: GPT, tokens: Tensor, targets: Tensor, scale: Tensor, z_loss: float
+        ) -> Tensor:
             tried.append(len(tokens))
             if len(tokens) > most:
                 raise MESSAGES[message]
-            return whole(self, tokens, targets, scale)
+            return whole(self, tokens, targets, scale, z_loss)
 
         monkeypatch.setattr(GPT, "loss", loss)
         return tried

@@ -84,6 +84,7 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "batch_size": 96,
             "precision": "float32",
             "initial_weights": None,
+            "z_loss": 0.0,
             "first_context": None,
             "context_warmup": 0.5,
             "ema": None,

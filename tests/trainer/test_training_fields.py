@@ -76,6 +76,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     },
     "adafactor": {"optimizer.kind": "adafactor", "optimizer.learning_rate": 0.02},
     "batch-warmup": {"schedule.batch_warmup": 0.5, "schedule.batch_warmup_factor": 0.25},
+    "z-loss": {"train.z_loss": 0.1},
     "context-warmup": {"train.first_context": 2, "train.context_warmup": 0.6},
     "ema": {"train.ema": 0.9},
     "average-last": {"evaluation.average_last": 0.4},

@@ -127,11 +127,14 @@ class Trainer:
         loss = torch.zeros_like(scale)
         context = self.recipe.context_at(step)
         pieces, shape = self.recipe.model.context // context, (-1, context)
+        z_loss = self.recipe.train.z_loss
         for first in range(0, len(inputs), self.micro_batch):
             some = slice(first, first + self.micro_batch)
             self.dropout.seek(step, (sequences.start + first) * pieces)
             with autocast(self.recipe, self.place.device):
-                part = self.model.loss(inputs[some].view(shape), targets[some].view(shape), scale)
+                part = self.model.loss(
+                    inputs[some].view(shape), targets[some].view(shape), scale, z_loss
+                )
             part.backward()  # type: ignore[no-untyped-call]
             loss += part.detach()
         self.parameters.collect_gradients()
