@@ -5,7 +5,6 @@ Quick to import: does not import torch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
@@ -79,7 +78,10 @@ class OptimizerConfig(Config):
     def _every_field_has_an_effect(self) -> OptimizerConfig:
         for field, kinds in _USED_BY.items():
             if self.kind not in kinds:
-                remedy = f"set kind = {' or '.join(map(json.dumps, kinds))}"
+                *others, last = (f'"{kind}"' for kind in kinds)
+                remedy = "set kind = " + " or ".join(
+                    [", ".join(others), last] if others else [last]
+                )
                 refuse_idle(self, f'with kind = "{self.kind}"', remedy, field)
         if self.weight_decay == 0:
             refuse_idle(self, "without weight decay", "set weight_decay above 0", "cautious_decay")

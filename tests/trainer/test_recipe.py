@@ -228,7 +228,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"optimizer": {"kind": "sgd", "beta2": 0.95}},
-        'beta2 has no effect with kind = "sgd"; leave it out, or set kind = "adamw" or "lion" or "muon"',
+        'beta2 has no effect with kind = "sgd"; leave it out, or set kind = "adamw", "lion" or "muon"',
     ),
     (
         {"optimizer": {"momentum": 0.9}},
