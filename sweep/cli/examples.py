@@ -17,6 +17,7 @@ EXAMPLES: Mapping[str, str] = {
     "settle": "no-dropout --study x --max-runs 40",
     "stack": "x --dry-run",
     "init": "studies/x.toml",
+    "interventions": "rope",
     "import": "runs.csv --study mine --column arm=config.name",
     "status": "x",
     "watch": "x",

@@ -9,7 +9,7 @@ import typer
 
 from sweep.cli.app import app
 from sweep.cli.numbers import Range, number_option
-from sweep.cli.options import home_path, make_console
+from sweep.cli.options import TableOrJson, home_path, make_console
 
 
 @app.command()
@@ -47,8 +47,31 @@ def init(
             metavar="COMMAND", help="The command that trains your own script once, in quotes."
         ),
     ] = None,
+    known: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            metavar="NAMES",
+            help="Known interventions, such as rope,swiglu; `sweep interventions` lists them.",
+        ),
+    ] = None,
 ) -> None:
     """Write a commented study file to start from; with --command, for a script of your own."""
     from sweep.commands.init import init as write
 
-    raise typer.Exit(write(study, make_console(), command))
+    names = [name.strip() for name in (known or "").split(",") if name.strip()]
+    raise typer.Exit(write(study, make_console(), command, names))
+
+
+@app.command()
+def interventions(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORDS]...", help="Show those that have all of these words."),
+    ] = None,
+    form: TableOrJson = "table",
+) -> None:
+    """List changes that people try: reason, source, and lines to paste into a study file."""
+    from sweep.commands.interventions import interventions as command
+
+    raise typer.Exit(command(words or [], make_console(), form))
