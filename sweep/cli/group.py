@@ -11,7 +11,18 @@ from sweep.cli.examples import EXAMPLES
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Plan and train": (
-        *("init", "interventions", "plan", "run", "search", "settle", "noise", "stack", "train", "data"),
+        *(
+            "init",
+            "interventions",
+            "plan",
+            "run",
+            "search",
+            "settle",
+            "noise",
+            "stack",
+            "train",
+            "data",
+        ),
     ),
     "See results": (*("report", "show", "compare", "plot", "serve", "import"),),
     "Follow and control runs": (*("watch", "status", "log", "pause", "resume", "cancel", "retry"),),

@@ -16,7 +16,6 @@ from sweep.study.names import MAX_NAME_LENGTH
 from sweep.terminal.console import say
 from trainer.errors import UserError
 
-
 _INTERVENTIONS = "# An intervention sets"
 _AFTER_INTERVENTIONS = "[design]"
 """How the part of the template about interventions begins, and what follows it."""

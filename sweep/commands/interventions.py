@@ -39,7 +39,10 @@ def interventions(
         for each in found:
             _print(each, console)
         say(console, f"{counted(len(found), 'intervention')}. Paste one into a study file under")
-        say(console, "[interventions.NAME], or write a study with some: sweep init x.toml --with NAME,NAME")
+        say(
+            console,
+            "[interventions.NAME], or write a study with some: sweep init x.toml --with NAME,NAME",
+        )
     return 0
 
 

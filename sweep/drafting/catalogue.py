@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from sweep.drafting.values import key, quoted, toml
-from sweep.errors import nearest
+from sweep.errors import did_you_mean
 from trainer.errors import UserError
 
 
@@ -28,7 +28,7 @@ class KnownIntervention:
     @property
     def set_line(self) -> str:
         """The line of a study file that makes the change."""
-        return f"set = {toml({field: value for field, value in self.set.items()})}"
+        return f"set = {toml(self.set)}"
 
     @property
     def text(self) -> str:
@@ -61,10 +61,8 @@ def by_name(names: Iterable[str]) -> list[KnownIntervention]:
     names = dict.fromkeys(names)
     for name in names:
         if name not in known:
-            guess = nearest(name, known)
-            meant = f"; did you mean {guess!r}?" if guess else ""
             raise UserError(
-                f"{name!r} is not in the catalogue of interventions{meant} "
+                f"{name!r} is not in the catalogue of interventions{did_you_mean(name, known)} "
                 "(`sweep interventions` lists it)"
             )
     return [known[name] for name in names]
