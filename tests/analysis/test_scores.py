@@ -46,10 +46,10 @@ def test_with_one_repeat_the_judges_noise_is_part_of_the_rest() -> None:
 
 
 def test_the_interval_holds_for_other_seeds_and_items() -> None:
-    draws = [made(seeds=8, items=12, repeats=1, draw=n) for n in range(40)]
+    draws = [made(seeds=8, items=12, repeats=1, draw=n) for n in range(25)]
     found = [score_noise(draw[draw.arm != "warmup"], "baseline")["clip"] for draw in draws]
     held = sum(each.ci_low <= 1 <= each.ci_high for each in found)
-    assert held >= 33  # 38 are expected
+    assert held >= 20  # 24 are expected
 
 
 def test_items_that_lack_a_score_are_left_out() -> None:
