@@ -11,6 +11,7 @@ from sweep.design.arms import make_plan
 from sweep.study.file import load_study, parse_study
 from tests.sweep.refusal import refusal
 from trainer.recipe_forms import RECIPE_FIELDS
+from trainer.recipe_sections import OptimizerConfig
 
 # Part of the valid study, its replacement, and the error message.
 CHANGES = {
@@ -44,8 +45,8 @@ CHANGES = {
         "learning_rate = 3e-3",
         "qqq = 1",
         (
-            "'baseline.optimizer.qqq' is not a field; those allowed are learning_rate, weight_decay, "
-            "decay, beta1, beta2, epsilon, clip_norm"
+            "'baseline.optimizer.qqq' is not a field; those allowed are "
+            + ", ".join(OptimizerConfig.model_fields)
         ),
     ),
     "a name with a dot and no quotes": (

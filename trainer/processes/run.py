@@ -75,8 +75,7 @@ def train_directory(
     stop = StopSignal()
 
     def train() -> int:
-        script, tunes = is_script(directory), is_instruction_run(directory)
-        if not script and not tunes:
+        if not is_script(directory) and not is_instruction_run(directory):
             directory.read_request()  # first, so that a folder without a recipe gets no lock file
         if group and group.rank > 0:
             return _train_all_ranks(directory, device, threads, stop, group)
@@ -87,13 +86,10 @@ def train_directory(
                 shutil.rmtree(directory.checkpoints, ignore_errors=True)
                 log.info(_already_trained_message(directory, result))
                 return Exit.DONE
-            if script:
+            if is_script(directory):
                 return run_script(directory, ScriptPlace(device, threads, attempt), stop)
-            if tunes:
-                from trainer.instructions.run import run_instructions
-
-                should_stop = _make_should_stop(directory, stop)
-                return run_instructions(directory, device, threads, should_stop)
+            if is_instruction_run(directory):
+                return _tune(directory, device, threads, stop)
             directory.remove_leftovers()
             return _train_all_ranks(directory, device, threads, stop, group)
 
@@ -110,6 +106,13 @@ def _already_trained_message(directory: RunDirectory, result: Result) -> str:
 def _make_should_stop(directory: RunDirectory, stop: StopSignal) -> Callable[[], bool]:
     """Make the function that training calls between steps: True to stop. A call is a heartbeat."""
     return lambda: directory.lock.is_replaced() or stop()
+
+
+def _tune(directory: RunDirectory, device: str, threads: int | None, stop: StopSignal) -> int:
+    """Fine-tune a run's final weights on instructions in this process."""
+    from trainer.instructions.run import run_instructions
+
+    return run_instructions(directory, device, threads, _make_should_stop(directory, stop))
 
 
 def _train_all_ranks(

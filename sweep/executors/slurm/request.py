@@ -13,6 +13,7 @@ from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot
 from sweep.executors.slurm.client import Client, SlurmError, Task
 from sweep.executors.slurm.tracked import find_job, open_note, queue_of
+from sweep.study.explain import explain
 from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
 from sweep.study.slurm_section import Slurm
@@ -29,16 +30,15 @@ def slurm_of(jobs: Jobs) -> Slurm:
 
     Raises ExecutionError if a variable of sbatch has a value that is not allowed.
     """
-    fields = (jobs.slurm or Slurm()).model_dump(exclude_unset=True)
-    fields["cpus"] = fields.get("cpus") or jobs.processes_per_node
-    for name in FROM_SHELL:
-        if fields.get(name) is None and (value := os.environ.get(f"SBATCH_{name.upper()}")):
-            fields[name] = value
+    slurm = jobs.slurm or Slurm()
+    absent = [name for name in FROM_SHELL if getattr(slurm, name) is None]
+    given = {name: os.environ.get(f"SBATCH_{name.upper()}") for name in absent}
     try:
-        return Slurm.model_validate(fields)
+        shell = Slurm.model_validate(given)
     except ValidationError as error:
-        where = str(error.errors()[0]["loc"][0]).upper()
-        raise ExecutionError(f"SBATCH_{where}: {error.errors()[0]['ctx']['error']}") from error
+        raise ExecutionError(f"SBATCH_ variables: {explain(error, Slurm)[0].sentence}") from error
+    found = {name: getattr(shell, name) for name in absent}
+    return slurm.model_copy(update={**found, "cpus": slurm.cpus or jobs.processes_per_node})
 
 
 def find_slots(study: Study, number: int | None) -> list[Slot]:

@@ -256,5 +256,5 @@ def test_options_of_the_user_s_own_count_only_where_the_study_has_none(
     found = slurm_of(Jobs(executor="slurm", slurm=Slurm(partition="gpu")))
     assert (found.partition, found.account, found.qos) == ("gpu", "mine", None)
     monkeypatch.setenv("SBATCH_ACCOUNT", "a b")
-    with pytest.raises(ExecutionError, match="SBATCH_ACCOUNT: 'a b' is one word"):
+    with pytest.raises(ExecutionError, match="SBATCH_ variables: account: 'a b' is one word"):
         slurm_of(Jobs(executor="slurm"))
