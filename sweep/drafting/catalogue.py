@@ -46,7 +46,7 @@ class KnownIntervention:
 def catalogue() -> tuple[KnownIntervention, ...]:
     """All known interventions, in the order of the file: model, optimiser, schedule, training."""
     text = files("sweep").joinpath("interventions.toml").read_text(encoding="utf-8")
-    listed = tomllib.loads(text)["interventions"]
+    (listed,) = tomllib.loads(text).values()  # the table `interventions`
     return tuple(KnownIntervention(name=name, **fields) for name, fields in listed.items())
 
 

@@ -72,7 +72,8 @@ def test_every_command_has_help_an_example_and_the_common_options(name: str, com
         done = CliRunner().invoke(app, [*name.split(), word])
         assert done.exit_code == 0
         assert f"Example: sweep {name} {EXAMPLES[name]}" in re.sub(r"\s+", " ", done.stdout)
-    reads_a_folder = name.split()[0] not in CHANGING | WITHOUT_RESULTS or name == "rebuild"
+    first = name.split(maxsplit=1)[0]
+    reads_a_folder = first not in CHANGING | WITHOUT_RESULTS or name == "rebuild"
     assert not reads_a_folder or "--runs" in options
     assert name not in READING or "--format" in options
 
