@@ -21,7 +21,11 @@ from trainer.training.trainer import Trainer
 from trainer.training.world import Place
 
 CPU = Place(torch.device("cpu"))
-NEEDS: dict[tuple[str, Any], dict[str, Any]] = {}
+NEEDS: dict[tuple[str, Any], dict[str, Any]] = {
+    ("optimizer.kind", "adafactor"): {"optimizer.learning_rate": 0.05},
+    ("optimizer.muon_scale", "original"): {"optimizer.kind": "muon"},
+    ("schedule.cooldown_shape", "1-sqrt"): {"schedule.kind": "wsd"},
+}
 """Other fields that a choice makes sense with only, by (field, choice)."""
 ELSEWHERE = {"data.corpus", "data.tokenizer"}
 """Fields that tests/trainer/test_corpus.py and test_tokenizer.py test. For those of the model, see
