@@ -218,6 +218,7 @@ def test_points_that_a_slow_tracker_could_not_take_are_made_up_for(
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_tracker_that_cannot_write_says_so_once_and_the_study_is_done(
     copy: Path, sweep: Run
 ) -> None:

@@ -6,7 +6,6 @@ A new field, or a new choice of a field, fails here until `CHANGES` has a recipe
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import cycle
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -105,7 +104,14 @@ OTHER_BATCHES = {"batch-warmup", "context-warmup"}
 """Changes that cut the same text into other steps: `test_ramps.py`."""
 SECTIONS = ("optimizer", "schedule", "train", "evaluation")
 
+QUICK = ("adamw", "group-rates", "muon", "wsd", "ema")
+"""Changes that are trained in every test run; the others in the slow ones."""
+
 each_change = pytest.mark.parametrize("name", CHANGES)
+each_change_at_length = pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CHANGES],
+)
 
 
 @pytest.fixture
@@ -144,7 +150,7 @@ def test_every_field_about_training_and_every_choice_of_it_is_tested() -> None:
         assert Path(__file__).with_name(file).exists()
 
 
-@each_change
+@each_change_at_length
 def test_fifty_steps_have_the_losses_of_a_plain_trainer(
     name: str, corpus: Corpus, recipe_of: Callable[..., Recipe]
 ) -> None:
@@ -225,13 +231,12 @@ def test_micro_batches_and_processes_change_nothing_but_rounding(
     assert torch.equal(ranks[0].parameters.values, ranks[1].parameters.values)
 
 
-@pytest.mark.parametrize(
-    ("name", "precision"), list(zip(CHANGES, cycle(("bfloat16", "float16")), strict=False))
-)
+@each_change_at_length
 def test_half_precision_trains_and_is_near_float32(
-    name: str, precision: str, corpus: Corpus, recipe_of: Callable[..., Recipe]
+    name: str, corpus: Corpus, recipe_of: Callable[..., Recipe]
 ) -> None:
     recipe = recipe_of(name)
+    precision = ("bfloat16", "float16")[list(CHANGES).index(name) % 2]
     train = recipe.train.model_copy(update={"precision": precision})
     exact, rounded = (
         start(recipe, corpus),

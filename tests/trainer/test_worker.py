@@ -57,6 +57,7 @@ def test_a_worker_trains_a_run_and_writes_its_end_and_where_it_ran(
     assert run.read_result()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, STOP, signal.SIGKILL])
 def test_a_signal_stops_the_run_and_the_end_says_who_asked(
     make_run: Callable[..., RunDirectory],
@@ -77,6 +78,7 @@ def test_a_signal_stops_the_run_and_the_end_says_who_asked(
     assert killed or list(run.checkpoints.iterdir())
 
 
+@pytest.mark.slow
 def test_a_killed_worker_takes_its_run_with_it(
     make_run: Callable[..., RunDirectory], wait_for_training: Callable[[RunDirectory], None]
 ) -> None:
