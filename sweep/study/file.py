@@ -257,7 +257,8 @@ def recipe_advice(key: str) -> str:
         found = of_section if of_section.certain or not found.fields else found
     fields = tuple(each.removeprefix("baseline.") for each in found.fields)
     if fields and fields[0] in RECIPE_FIELDS:
-        return replace(found, fields=fields).words()
+        of_recipe = tuple(each for each in fields if each in RECIPE_FIELDS)
+        return replace(found, fields=of_recipe).words()
     if fields and found.is_table and found.fields != fields:
         inside = ", ".join(each for each in RECIPE_FIELDS if each.startswith(f"{fields[0]}."))
         return f"; the fields of {fields[0]!r} are {inside}"
