@@ -56,7 +56,7 @@ def test_a_stream_that_makes_all_noise_is_found_and_the_others_are_zero() -> Non
     assert p < 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_moments_are_unbiased_and_intervals_cover_in_the_layout_that_is_trained() -> None:
     sds, rest, studies = (0.8, 0.3, 0.1), 0.2, 300
     found = [decompose(latin(4, sds, rest, seed), STREAMS) for seed in range(studies)]

@@ -187,7 +187,7 @@ def test_reml_is_the_method_of_moments_where_a_layout_is_balanced(seed: int) -> 
     assert reml.mean == pytest.approx(moments.mean)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_intervals_of_variances_have_their_coverage() -> None:
     sd = (0.01, 0.0, 0.01)
     covered = np.zeros(3)

@@ -265,7 +265,14 @@ def waits(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [huge_header, endless, pickled, circle, elsewhere, waits])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pickled,
+        *(pytest.param(make, marks=pytest.mark.nightly) for make in (huge_header, endless, circle)),
+        *(pytest.param(make, marks=pytest.mark.nightly) for make in (elsewhere, waits)),
+    ],
+)
 def test_a_hostile_model_is_refused_at_once_and_its_code_is_not_executed(
     command: Command, study_text: str, make: Callable[[Path], None]
 ) -> None:

@@ -74,7 +74,7 @@ def test_every_field_and_every_choice_is_tried() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name in SLOW_STEPS else name
+        pytest.param(name, marks=pytest.mark.nightly) if name in SLOW_STEPS else name
         for name in CHANGES
     ],
 )
@@ -214,7 +214,7 @@ def compiler() -> Iterator[None]:
     importlib.import_module("torch._dynamo").reset()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # torch._dynamo looks at it
 @each_change

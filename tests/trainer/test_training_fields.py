@@ -105,12 +105,12 @@ OTHER_BATCHES = {"batch-warmup", "context-warmup"}
 SECTIONS = ("optimizer", "schedule", "train", "evaluation")
 
 QUICK = ("adamw", "group-rates", "muon", "wsd", "ema")
-"""Changes that are trained in every test run; the others in the slow ones."""
+"""Changes that are trained in every test run; the others in the nightly ones."""
 
 each_change = pytest.mark.parametrize("name", CHANGES)
 each_change_at_length = pytest.mark.parametrize(
     "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CHANGES],
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly) for name in CHANGES],
 )
 
 
