@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 from transformers import GPT2LMHeadModel
 
+from tests.trainer.book import save_book
 from tests.trainer.gpt2 import save_gpt2, write_tokens
 from trainer.corpora.tokenizer import byte_letters
 
@@ -45,14 +47,18 @@ def reports(place: Path, sweep: Run) -> tuple[dict[str, Any], Done, dict[str, An
     return before, said, json.loads(sweep(place, "report", "--format", "json").stdout)
 
 
-def loss_by_transformers(place: Path) -> float:
+def loss_on_test_text(model: Callable[[Tensor], Tensor], place: Path) -> float:
     """Nats per token on the study's test text: 2 chunks of 64 tokens, 16 at a time."""
     [path] = place.glob("runs/cache/*/test.bin")
     tokens = torch.from_numpy(np.fromfile(path, dtype=np.uint16)[:129].astype(np.int64))
-    model = GPT2LMHeadModel.from_pretrained(place / "gpt2").eval()
     with torch.no_grad():
-        logits = model(tokens[:128].view(8, 16)).logits
+        logits = model(tokens[:128].view(8, 16))
     return float(F.cross_entropy(logits.flatten(0, 1).double(), tokens[1:129]))
+
+
+def loss_by_transformers(place: Path) -> float:
+    model = GPT2LMHeadModel.from_pretrained(place / "gpt2").eval()
+    return loss_on_test_text(lambda tokens: model(tokens).logits, place)
 
 
 @pytest.mark.slow
@@ -75,6 +81,14 @@ def test_the_loss_equals_that_of_transformers_on_the_same_text(
     assert reference["bits_per_byte"] == pytest.approx(expected / math.log(2), rel=0.05)
     assert (reference["name"], reference["context"]) == ("gpt2", 32)
     assert reference["folder"] == str((place / "gpt2").resolve())
+
+
+@pytest.mark.slow
+def test_a_model_of_raschkas_book_is_evaluated_too(copy: Path, sweep: Run) -> None:
+    expected = loss_on_test_text(save_book(copy / "book", positions=32), copy)
+    said = sweep(copy, "evaluate", "book")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.startswith(f"book: {expected:.4f} nats per token, ")
 
 
 def test_a_reference_is_not_in_the_family_and_changes_no_verdict(

@@ -231,8 +231,9 @@ def test_a_folder_is_looked_up_in_the_working_directory_and_beside_the_study(
         find_weights("gpt3", tmp_path)
     assert str(nowhere.value) == (
         "train.initial_weights = 'gpt3': there is no such folder or file, also not in "
-        f"{tmp_path}; name the folder of a finished run or of a GPT-2 in Hugging Face's format (`hf "
-        "download openai-community/gpt2 --local-dir gpt2` fetches OpenAI's), or a ckpt.pt of nanoGPT's"
+        f"{tmp_path}; name the folder of a finished run, of a GPT-2 in Hugging Face's format (`hf "
+        "download openai-community/gpt2 --local-dir gpt2` fetches OpenAI's) or of a model of "
+        "Raschka's book (model.json and a safetensors file), or a ckpt.pt of nanoGPT's"
     )
     Path("gpt2").symlink_to(gpt2)  # the same folder, if by another name
     assert find_weights("gpt2", tmp_path).folder == gpt2.resolve()

@@ -31,7 +31,7 @@ class Request(Config):
     """A folder of weights, and the test text to evaluate it on."""
 
     folder: str
-    """A GPT-2 in Hugging Face's format, an exported model, or a run."""
+    """A folder or file that `open_pretrained` reads."""
     recipe: Recipe
     """The recipe of the study's baseline: gives test text, context and tokenizer."""
     corpus_hash: str

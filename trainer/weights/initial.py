@@ -24,8 +24,9 @@ def find_weights(word: str, beside: Path | None = None) -> Pretrained:
     if found is None:
         raise WeightsError(
             f"{where}: there is no such folder or file{f', also not in {beside}' if beside else ''}; "
-            "name the folder of a finished run or of a GPT-2 in Hugging Face's format (`hf download "
-            "openai-community/gpt2 --local-dir gpt2` fetches OpenAI's), or a ckpt.pt of nanoGPT's"
+            "name the folder of a finished run, of a GPT-2 in Hugging Face's format (`hf download "
+            "openai-community/gpt2 --local-dir gpt2` fetches OpenAI's) or of a model of Raschka's book "
+            "(model.json and a safetensors file), or a ckpt.pt of nanoGPT's"
         )
     return open_pretrained(found.resolve())
 

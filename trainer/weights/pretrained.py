@@ -1,4 +1,5 @@
-"""Weights to start from: a GPT-2 in Hugging Face's format, a run directory, nanoGPT's checkpoint.
+"""Weights to start from: a GPT-2 in Hugging Face's format, a run directory, nanoGPT's checkpoint,
+a model of Raschka's book.
 
 This module reads the configuration, hashes the weights and checks them against a recipe, without
 torch, except for nanoGPT's checkpoints.
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from safetensors import SafetensorError
 
@@ -24,6 +25,13 @@ from trainer.errors import WeightsError
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import RunDirectory
 from trainer.weights.nanogpt import CHECKPOINT, NOTE, SUFFIXES, read_nanogpt
+from trainer.weights.raschka import (
+    DESCRIPTION,
+    HUB_TYPE,
+    join_qkv,
+    raschka_parameters,
+    read_raschka,
+)
 from trainer.weights.safetensors_files import CONFIG, all_entries, entries, read_json
 from trainer.weights.tensor_names import named, plain_names
 
@@ -55,13 +63,16 @@ class Tensor(Protocol):
         """Read its bytes, piece by piece."""
 
 
+T = TypeVar("T", bound=Tensor)
+
+
 @dataclass(frozen=True)
 class Pretrained:
     """The content of weights; parameters have the names of `model.gpt`."""
 
     folder: Path
     """A folder, or a checkpoint of nanoGPT's."""
-    form: Literal["gpt2", "run", "nanogpt"]
+    form: Literal["gpt2", "run", "nanogpt", "raschka"]
     config: ModelConfig
     """The configuration of the model. A QKV bias that is all zero counts as absent."""
     rows: int
@@ -148,9 +159,14 @@ def open_pretrained(path: Path) -> Pretrained:
         if path.is_file() and path.suffix in SUFFIXES:
             return _open_nanogpt(path)
         if (path / CONFIG).exists():
-            return _open_gpt2(path)
+            fields = read_json(path / CONFIG)
+            if fields.get("model_type") == HUB_TYPE:
+                return _open_raschka(path / CONFIG, fields.get("cfg"))
+            return _open_gpt2(path, fields)
         if (path / "recipe.json").exists():
             return _open_run(RunDirectory(path))
+        if (path / DESCRIPTION).exists():
+            return _open_raschka(path / DESCRIPTION, read_json(path / DESCRIPTION))
         if (path / CHECKPOINT).exists():
             return _open_nanogpt(path / CHECKPOINT)
     except OSError as error:
@@ -160,7 +176,8 @@ def open_pretrained(path: Path) -> Pretrained:
         raise WeightsError(f"{path}: its safetensors are damaged ({error})") from error
     raise WeightsError(
         f"{path} has no weights: neither a {CONFIG} of a GPT-2 in Hugging Face's format nor "
-        f"the recipe.json of a run, nor is it a {CHECKPOINT} of nanoGPT's"
+        f"the recipe.json of a run nor a {DESCRIPTION} as for a model of Raschka's book, nor is it a "
+        f"{CHECKPOINT} of nanoGPT's"
     )
 
 
@@ -186,10 +203,10 @@ def _stored_shape(parameter: Parameter) -> tuple[int, ...]:
     return parameter.shape[::-1] if parameter.transposed else parameter.shape
 
 
-def _open_gpt2(folder: Path) -> Pretrained:
+def _open_gpt2(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
     there = plain_names(all_entries(folder), str(folder))
     try:
-        config, vocabulary = huggingface.from_fields(read_json(folder / CONFIG))
+        config, vocabulary = huggingface.from_fields(fields)
     except ValueError as error:
         raise WeightsError(f"{folder / CONFIG}: {error}") from error
     _check_layers(config, there, f"{folder} has fewer tensors than {CONFIG} has layers")
@@ -218,6 +235,16 @@ def _open_nanogpt(path: Path) -> Pretrained:
     return Pretrained(path, "nanogpt", config, rows, tensors, frozenset())
 
 
+def _open_raschka(description: Path, fields: object) -> Pretrained:
+    folder, found = description.parent, read_raschka(description, fields)
+    message = f"{folder} has fewer tensors than {description.name} has layers"
+    _check_layers(found.config, found.tensors, message)
+    apart = _find(str(folder), raschka_parameters(found), found.tensors)
+    tensors = join_qkv(apart, found.config.layers)
+    config = _without_zero_bias(found.config, tensors)
+    return Pretrained(folder, "raschka", config, found.vocabulary, tensors, frozenset())
+
+
 def _check_layers(config: ModelConfig, tensors: Mapping[str, Tensor], message: str) -> None:
     if config.layers > len(tensors):  # a mistyped number would give a huge list of parameters
         raise WeightsError(message)
@@ -234,9 +261,7 @@ def _without_zero_bias(config: ModelConfig, tensors: Mapping[str, Tensor]) -> Mo
     return config.model_copy(update={"qkv_bias": biased})
 
 
-def _find(
-    where: str, wanted: Mapping[str, Parameter], there: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
+def _find(where: str, wanted: Mapping[str, Parameter], there: Mapping[str, T]) -> dict[str, T]:
     """The tensors of a model, by our names. Raises WeightsError for the first difference of a kind."""
     names = {each.name for each in wanted.values()}
     missing = [each.name for each in wanted.values() if each.name not in there]

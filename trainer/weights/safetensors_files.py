@@ -35,6 +35,11 @@ class StoredTensor:
     size: int
     """Number of bytes."""
 
+    @property
+    def parts(self) -> tuple[StoredTensor]:
+        """The tensor itself; see `JoinedTensor`."""
+        return (self,)
+
     def pieces(self) -> Iterator[bytes]:
         """Read its bytes, piece by piece."""
         with self.file.open("rb") as file:
@@ -48,6 +53,32 @@ class StoredTensor:
     def is_zero(self) -> bool:
         """True if every byte is zero."""
         return not any(piece.strip(b"\0") for piece in self.pieces())
+
+
+@dataclass(frozen=True)
+class JoinedTensor:
+    """Tensors that are stored apart and belong below one another, along their first dimension."""
+
+    parts: tuple[StoredTensor, ...]
+
+    @property
+    def dtype(self) -> str:
+        """The data type by its name in safetensors, or several."""
+        return "+".join(dict.fromkeys(part.dtype for part in self.parts))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (sum(part.shape[0] for part in self.parts), *self.parts[0].shape[1:])
+
+    def pieces(self) -> Iterator[bytes]:
+        """Read its bytes, piece by piece."""
+        for part in self.parts:
+            yield from part.pieces()
+
+    @property
+    def is_zero(self) -> bool:
+        """True if every byte is zero."""
+        return all(part.is_zero for part in self.parts)
 
 
 def all_entries(folder: Path) -> dict[str, StoredTensor]:

@@ -17,7 +17,7 @@ from trainer.errors import CheckpointError, WeightsError
 from trainer.files import follow_umask, sync
 from trainer.weights.nanogpt import LoadedTensor
 from trainer.weights.pretrained import Pretrained
-from trainer.weights.safetensors_files import StoredTensor
+from trainer.weights.safetensors_files import JoinedTensor, StoredTensor
 
 
 def save_weights(path: Path, parameters: Mapping[str, Tensor]) -> None:
@@ -60,16 +60,27 @@ def load_weights(model: GPT, source: Pretrained) -> None:
 
 def _read(source: Pretrained) -> dict[str, Tensor]:
     loaded = {n: t.tensor for n, t in source.tensors.items() if isinstance(t, LoadedTensor)}
-    stored = {n: t for n, t in source.tensors.items() if isinstance(t, StoredTensor)}
+    stored = {
+        name: tensor.parts
+        for name, tensor in source.tensors.items()
+        if isinstance(tensor, StoredTensor | JoinedTensor)
+    }
     try:
         with ExitStack() as stack:
             files = {
                 path: stack.enter_context(safe_open(path, framework="pt"))
-                for path in {each.file for each in stored.values()}
+                for path in {part.file for parts in stored.values() for part in parts}
             }
-            return loaded | {n: files[t.file].get_tensor(t.name) for n, t in stored.items()}
+            return loaded | {
+                name: _joined([files[part.file].get_tensor(part.name) for part in parts])
+                for name, parts in stored.items()
+            }
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"the weights in {source.folder} cannot be read: {error}") from error
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def load_model(
