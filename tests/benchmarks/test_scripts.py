@@ -47,9 +47,13 @@ def test_trainer_measures_ratios_with_spread_and_checks_them(tmp_path: Path, run
     done = run(tmp_path, "trainer.py", *words)
     content = json.loads(done.stdout)
     (figures,) = content["shapes"]
-    for name in set(benchmarks.trainer.PROMISED) - figures["missing"].keys():
-        ratio = figures["ratios"][name]
-        assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
+    assert {"ours", "textbook"} <= figures["shares"].keys()
+    assert {"textbook", "transformers"} == figures["ratios"].keys() | figures["missing"].keys()
+    for spread in (*figures["ratios"].values(), *figures["shares"].values()):
+        assert 0 < spread["low"] <= spread["median"] <= spread["high"]
+    fastest = max(figures["gflops"][name]["median"] for name in ("torch.mm", "model.linear"))
+    share = figures["gflops"]["ours"]["median"] / fastest
+    assert figures["shares"]["ours"]["median"] == pytest.approx(share, rel=0.5)
     assert set(figures["gflops"]) == {"ours", "torch.mm", "model.linear"}
     broken = [promise for promise in content["promises"] if not promise["kept"]]
     assert len(content["promises"]) == 3
