@@ -6,12 +6,12 @@ Quick to import: does not import torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from model.config import ModelConfig
+from model.export_format import Export, Source, common_fields, held, misfit
 
 PREFIX = "transformer."
 """Prefix of parameter names; files of GPT-2 without its head, such as OpenAI's, lack it."""
@@ -27,22 +27,6 @@ FIXED_FIELDS: Mapping[str, Any] = {
 
 ACTIVATION_ALIASES = {"gelu_pytorch_tanh": "gelu_new"}
 """Other names of an activation function."""
-
-
-ANY = object()
-"""In place of a value: the format can hold every value."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Export:
-    """How GPT-2's format holds one field of the model's configuration."""
-
-    keys: tuple[str, ...] = ()
-    """Keys of `config.json` that hold the field's value."""
-    only: object = ANY
-    """The only value that the format can hold."""
-    reason: str = ""
-    """Why the format can hold no other value."""
 
 
 EXPORTS: Mapping[str, Export] = {
@@ -79,8 +63,8 @@ EXPORTS: Mapping[str, Export] = {
     "active_experts": Export(),  # without effect, since experts are refused
     "expert_balance": Export(),
 }
-"""How each field of `ModelConfig` is exported. A field that is missing here is refused, and a test
-fails."""
+"""How GPT-2's format holds each field of `ModelConfig`. A model with a field that is missing here is
+exported in another format."""
 
 DEFAULT_SIZES = {
     "n_layer": 12,
@@ -148,32 +132,33 @@ def _block(index: int, width: int) -> dict[str, Parameter]:
     return found
 
 
-def to_fields(config: ModelConfig, vocabulary: int, end_of_text: int) -> dict[str, Any]:
-    """The content of `config.json`; `end_of_text` is the id of that token.
+class GPT2:
+    """The format of `GPT2LMHeadModel`."""
 
-    Raises ValueError, naming the field and the reason, for a network that GPT-2's format cannot
-    hold.
-    """
-    held = dict[str, Any]()
-    for name, value in config:
-        export = EXPORTS.get(name)
-        if export is None:
-            raise ValueError(f"model.{name} = {value!r}: GPT-2's format has no such field")
-        if export.only is not ANY and export.only != value:
-            raise ValueError(f"model.{name} = {value!r}: {export.reason}")
-        held |= dict.fromkeys(export.keys, value)
-    return {
-        **FIXED_FIELDS,
-        **held,
-        "architectures": ["GPT2LMHeadModel"],
-        "model_type": "gpt2",
-        "vocab_size": vocabulary,
-        "n_inner": None,
-        "bos_token_id": end_of_text,
-        "eos_token_id": end_of_text,
-        "dtype": "float32",
-        "torch_dtype": "float32",  # as transformers before version 5 calls it
-    }
+    model_type = "gpt2"
+    class_name = "GPT2LMHeadModel"
+    code = ()
+
+    def misfit(self, config: ModelConfig) -> str | None:
+        """See `ExportFormat`."""
+        return misfit(config, EXPORTS, "GPT-2's format")
+
+    def fields(self, config: ModelConfig, vocabulary: int, end_of_text: int) -> dict[str, Any]:
+        """See `ExportFormat`."""
+        return {
+            **FIXED_FIELDS,
+            **common_fields(self.class_name, vocabulary, end_of_text),
+            **held(config, EXPORTS),
+            "model_type": self.model_type,
+            "n_inner": None,
+        }
+
+    def tensors(self, config: ModelConfig, vocabulary: int) -> dict[str, Source]:
+        """See `ExportFormat`; a bias that the model lacks is zeros."""
+        return {
+            each.name: Source(ours, each.shape, each.transposed)
+            for ours, each in parameters(config, vocabulary).items()
+        }
 
 
 def from_fields(fields: Mapping[str, Any]) -> tuple[ModelConfig, int]:

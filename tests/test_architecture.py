@@ -30,7 +30,7 @@ LIGHT_FOR_SWEEP = {
     *(f"trainer.scripts.{name}" for name in ("placeholders", "request")),
     *(f"trainer.corpora.{name}" for name in ("corpus", "prepare", "tokenizer", "tokenizer_paths")),
     *(f"trainer.instructions.{name}" for name in ("data", "encoding", "request", "settings")),
-    *("model.config", "model.size"),
+    *("model.config", "model.export_format", "model.export_formats", "model.size"),
     "trainer.sources.catalogue",
     "trainer.sources.file_kinds",
     "trainer.tools.child",

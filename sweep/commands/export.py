@@ -15,6 +15,7 @@ from sweep.terminal.console import say
 from sweep.workspace import Workspace
 from trainer.rundir.directory import RunDirectory
 from trainer.weights.export import export as write_model
+from trainer.weights.export import find_format
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,11 @@ def export(workspace: Workspace, request: ExportRequest, console: Console) -> in
     run = finished_run(store, request.run, study)
     hub = Hub() if request.push else None
     directory = RunDirectory(workspace.folder / directory_name(run.id))
-    card = make_card(store, run, directory.read_request().recipe, study)
-    write_model(directory, request.to, card)
-    say(console, f"Written to {request.to}: transformers loads it as it is.")
+    recipe = directory.read_request().recipe
+    export_format = find_format(recipe.model, directory)
+    write_model(directory, request.to, make_card(store, run, recipe, export_format, study))
+    how = "with trust_remote_code=True" if export_format.code else "as it is"
+    say(console, f"Written to {request.to}: transformers loads it {how}.")
     if hub and request.push:
         say(console, f"Uploaded to {hub.upload(request.to, request.push)}.")
     return 0

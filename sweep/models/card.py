@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
 
+from model.export_format import ExportFormat
+from model.export_formats import FORMATS
 from model.size import parameter_count
 from sweep.store.rows import RunRow
 from sweep.store.schema import arms, members, studies
@@ -31,16 +33,19 @@ class PlannedPlace(NamedTuple):
 LOADING = """\
     from transformers import pipeline
 
-    write = pipeline("text-generation", "FOLDER OR OWNER/NAME")
+    write = pipeline("text-generation", "FOLDER OR OWNER/NAME"{argument})
     print(write("Once", max_new_tokens=50)[0]["generated_text"])
 
-It is a GPT-2 to transformers: `AutoModelForCausalLM` and `AutoTokenizer` load it without remote
-code. Its tokenizer takes the name of its end-of-text token in a text for text, as in training; the
-token itself is `tokenizer.eos_token_id`.
+{class_words}
+
+Its tokenizer takes the name of its end-of-text token in a text for text, as in training; the token
+itself is `tokenizer.eos_token_id`.
 """
 
 
-def make_card(store: Store, run: RunRow, recipe: Recipe, study: str | None) -> str:
+def make_card(
+    store: Store, run: RunRow, recipe: Recipe, export_format: ExportFormat, study: str | None
+) -> str:
     """The model card of a run in Markdown, with its verdict in `study`, or in every study of it."""
     places = _places(store, run.id, study)
     title = "/".join(map(str, places[0])) if places else run.id[:12]
@@ -48,16 +53,39 @@ def make_card(store: Store, run: RunRow, recipe: Recipe, study: str | None) -> s
     return "\n".join(
         [
             "---\nlibrary_name: transformers\npipeline_tag: text-generation",
-            "tags:\n- gpt2\n- gpt-sweep\n---",
+            *("tags:", *(f"- {tag}" for tag in _tags(export_format)), "---"),
             f"# {title}\n",
             _summary(run, recipe),
             *(["## In its study\n", *verdicts] if verdicts else []),
-            f"## Loading it\n\n{LOADING}",
+            f"## Loading it\n\n{_loading(recipe, export_format)}",
             f"## Recipe\n\n```json\n{json.dumps(run.recipe, indent=1)}\n```\n",
             f"## Where it comes from\n\n```json\n{_origin(run)}\n```",
             "",
         ]
     )
+
+
+def _tags(export_format: ExportFormat) -> list[str]:
+    return [export_format.model_type, *(["custom_code"] if export_format.code else []), "gpt-sweep"]
+
+
+def _loading(recipe: Recipe, export_format: ExportFormat) -> str:
+    name = f"`{export_format.class_name}`"
+    if not export_format.code:
+        words = (
+            f"It is a {name} to transformers: `AutoModelForCausalLM` and `AutoTokenizer` load it "
+            "without remote code."
+        )
+        return LOADING.format(argument="", class_words=words)
+    misfits = [each.misfit(recipe.model) for each in FORMATS if not each.code]
+    files = ", ".join(f"`{path.name}`" for path in export_format.code)
+    words = (
+        f"It is a {name}, whose code is part of this model: {files}. transformers runs code of a "
+        "model only with `trust_remote_code=True`, which `AutoModelForCausalLM` needs as well; read "
+        "the code first. No class of transformers that `sweep` knows holds the model:\n\n"
+    )
+    words += "\n".join(f"- `{misfit.replace(': ', '`: ', 1)}" for misfit in misfits if misfit)
+    return LOADING.format(argument=", trust_remote_code=True", class_words=words)
 
 
 def _summary(run: RunRow, recipe: Recipe) -> str:

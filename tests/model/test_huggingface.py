@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from model.config import ModelConfig
-from model.huggingface import from_fields, parameters, to_fields
+from model.export_formats import format_of
+from model.huggingface import GPT2, from_fields, parameters
 
 SHAPE = ModelConfig(layers=2, heads=2, width=16, context=12, qkv_bias=True)
 
@@ -13,13 +14,32 @@ SHAPE = ModelConfig(layers=2, heads=2, width=16, context=12, qkv_bias=True)
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_configuration_survives_writing_and_reading(tied: bool) -> None:
     config = SHAPE.model_copy(update={"tie_embeddings": tied})
-    assert from_fields(to_fields(config, 31, 30)) == (config, 31)
+    assert from_fields(GPT2().fields(config, 31, 30)) == (config, 31)
 
 
-def test_rms_norm_is_refused_with_the_reason() -> None:
-    with pytest.raises(ValueError, match="GPT-2's format has LayerNorm only") as refused:
-        to_fields(SHAPE.model_copy(update={"norm": "rms"}), 31, 30)
-    assert str(refused.value).startswith("model.norm = 'rms': ")
+@pytest.mark.parametrize(
+    ("change", "class_name"),
+    [
+        ({}, "GPT2LMHeadModel"),
+        ({"norm": "rms"}, "GPTSweepForCausalLM"),
+        ({"norm": "rms", "position": "rope", "activation": "swiglu"}, "LlamaForCausalLM"),
+        (
+            {"norm": "rms", "position": "rope", "activation": "swiglu", "init_std": 2.0},
+            "GPTSweepForCausalLM",
+        ),
+    ],
+)
+def test_the_first_format_that_holds_a_model_is_used(
+    change: dict[str, Any], class_name: str
+) -> None:
+    config = SHAPE.model_copy(update=change)
+    assert format_of(config).class_name == class_name
+
+
+def test_gpt2s_format_says_why_it_does_not_hold_a_model() -> None:
+    reason = GPT2().misfit(SHAPE.model_copy(update={"norm": "rms"}))
+    assert reason is not None
+    assert reason.startswith("model.norm = 'rms': GPT-2's format has LayerNorm only")
 
 
 @pytest.mark.parametrize(
@@ -39,7 +59,7 @@ def test_rms_norm_is_refused_with_the_reason() -> None:
 )
 def test_an_unsupported_variant_of_gpt2_is_refused(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011  (its words are compared)
-        from_fields(to_fields(SHAPE, 31, 30) | change)
+        from_fields(GPT2().fields(SHAPE, 31, 30) | change)
     assert str(refused.value).startswith(sentence)
 
 
@@ -50,7 +70,7 @@ def test_keys_left_out_of_a_configuration_have_gpt2s_defaults() -> None:
 
 
 def test_the_other_name_of_the_activation_is_known() -> None:
-    fields = to_fields(SHAPE, 31, 30) | {"activation_function": "gelu_pytorch_tanh"}
+    fields = GPT2().fields(SHAPE, 31, 30) | {"activation_function": "gelu_pytorch_tanh"}
     assert from_fields(fields) == (SHAPE, 31)
 
 

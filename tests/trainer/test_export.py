@@ -190,17 +190,6 @@ def test_an_empty_folder_is_filled_and_one_in_use_is_refused(make: Weights, tmp_
         export(run, tmp_path / "model" / "config.json", "")
 
 
-def test_rms_norm_is_refused_and_nothing_is_written(make: Weights, tmp_path: Path) -> None:
-    run, _ = make("bytes", norm="rms")
-    with pytest.raises(WeightsError) as refused:
-        export(run, tmp_path / "model", "")
-    assert str(refused.value) == (
-        f"{run.path} cannot be exported: model.norm = 'rms': GPT-2's format has LayerNorm only, "
-        "with a mean and a bias that RMSNorm lacks"
-    )
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_missing_tokenizer_is_reported(make: Weights, tmp_path: Path) -> None:
     run, _ = make("bpe-400")
     (run.path / TOKENIZER_FILE).unlink()

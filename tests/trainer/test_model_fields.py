@@ -1,13 +1,14 @@
-"""Every field of the model's configuration is exported faithfully, or refused by its name.
+"""Every field of the model's configuration is exported faithfully.
 
-A new field fails here until `OTHER_VALUES` has a value for it and `model.huggingface.EXPORTS` says
-how GPT-2's format holds it.
+A new field fails here until `OTHER_VALUES` has a value for it, and each format's `EXPORTS` says how
+it holds the field.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from model import huggingface, llama, own_code
 from model.config import ModelConfig
+from model.export_format import Export
 from model.gpt import GPT
-from model.huggingface import EXPORTS
+from model.size import parameter_count
 from trainer.errors import WeightsError
 from trainer.recipe import Recipe
 from trainer.rundir.directory import RunDirectory
@@ -68,7 +71,19 @@ SERVING = {
     *("context", "dropout", "qkv_bias", "init_std", "tie_embeddings", "zero_init_projections")
 }
 """Fields in which weights may differ from the model that they are for."""
-EXPORTED = {"layers", "heads", "width", "biases"} | SERVING
+EXPORTS: dict[str, Mapping[str, Export]] = {
+    "gpt2": huggingface.EXPORTS,
+    "llama": llama.EXPORTS,
+    "gpt_sweep": own_code.EXPORTS,
+}
+"""By the `model_type` of an export."""
+LLAMA: dict[str, Any] = {
+    "norm": "rms",
+    "position": "rope",
+    "activation": "swiglu",
+    "biases": "none",
+}
+"""Fields of a model that Llama's class holds."""
 VOCABULARY = 257
 
 each_field = pytest.mark.parametrize("field", ModelConfig.model_fields)
@@ -90,31 +105,47 @@ def logits(model: Any, context: int) -> torch.Tensor:  # noqa: ANN401  (ours or 
     return found if isinstance(found, torch.Tensor) else found.logits
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _code_of_exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder of its own for the modelling code that transformers copies and imports."""
+    with pytest.MonkeyPatch.context() as patch:
+        modules = str(tmp_path_factory.mktemp("modules"))
+        patch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", modules)
+        patch.syspath_prepend(modules)
+        yield
+
+
 def test_every_field_is_declared_and_nothing_else() -> None:
     fields = set(ModelConfig.model_fields)
-    assert set(EXPORTS) == fields
+    assert all(set(exports) == fields for exports in EXPORTS.values())
     assert set(OTHER_VALUES) == fields
     assert fields > MAY_DIFFER
 
 
 @each_field
-def test_a_field_is_exported_faithfully_or_refused_by_its_name(
-    field: str, make_weights: Weights, tmp_path: Path
+@pytest.mark.parametrize("others", [{}, LLAMA], ids=["gpt2", "llama"])
+def test_a_field_is_exported_faithfully(
+    field: str, others: dict[str, Any], make_weights: Weights, tmp_path: Path
 ) -> None:
     value = OTHER_VALUES[field]
     usual, _ = make_weights(tmp_path / "usual")
     assert getattr(open_pretrained(usual.path).config, field) != value
-    changes = {**NEEDED.get(field, {}), field: value}
+    changes = {**others, **NEEDED.get(field, {}), field: value}
+    if field == "qkv_bias":
+        changes.pop("biases", None)
     run, ours = make_weights(tmp_path / "run", of_model(changes))
-    if field not in EXPORTED:
-        with pytest.raises(WeightsError, match=f"cannot be exported: ({one_of(changes)}): "):
-            export(run, tmp_path / "exported", "")
-        return
     export(run, tmp_path / "exported", "")
-    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "exported").eval()
+    theirs = AutoModelForCausalLM.from_pretrained(
+        tmp_path / "exported", trust_remote_code=True
+    ).eval()
     context = ours.config.context
     torch.testing.assert_close(logits(theirs, context), logits(ours, context), atol=1e-5, rtol=0)
-    assert all(getattr(theirs.config, key) == value for key in EXPORTS[field].keys)
+    assert sum(each.numel() for each in theirs.parameters()) >= parameter_count(
+        ours.config, VOCABULARY
+    )
+    config = json.loads((tmp_path / "exported" / "config.json").read_bytes())
+    keys = EXPORTS[theirs.config.model_type][field].keys
+    assert all(config[key] == value for key in keys)
 
 
 @each_field
@@ -138,10 +169,12 @@ def test_weights_serve_a_model_that_differs_in_a_field_or_are_refused_by_its_nam
     torch.testing.assert_close(logits(model, context), logits(ours, context), atol=1e-5, rtol=0)
 
 
-def test_a_field_that_is_not_declared_is_refused(
+def test_a_field_that_no_format_declares_is_refused(
     make_weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, _ = make_weights(tmp_path / "run")
-    monkeypatch.delitem(EXPORTS, "dropout")  # type: ignore[arg-type]
-    with pytest.raises(WeightsError, match=r"model\.dropout = .*GPT-2's format has no such field"):
+    for exports in EXPORTS.values():
+        monkeypatch.delitem(exports, "dropout")  # type: ignore[arg-type]
+    words = r"model\.dropout = .*: the modelling code of exports has no such field"
+    with pytest.raises(WeightsError, match=words):
         export(run, tmp_path / "exported", "")

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from model import huggingface
+from model.config import ModelConfig
+from model.export_format import ExportFormat
+from model.export_formats import format_of
 from trainer.corpora.tokenizer import end_of_text_id
 from trainer.errors import WeightsError
 from trainer.files import follow_umask, sync
@@ -28,31 +30,36 @@ CARD = "README.md"
 def export(run: RunDirectory, to: Path, card: str) -> None:
     """Write the model of `run`, its tokenizer and a card to the folder `to`, whole or not at all.
 
-    Raises WeightsError if GPT-2's format cannot represent the model, the run kept no weights, or
-    `to` is not empty or cannot be written; CorpusError if the tokenizer cannot be loaded.
+    Raises WeightsError if no format holds the model, the run kept no weights, or `to` is not empty
+    or cannot be written; CorpusError if the tokenizer cannot be loaded.
     """
     source = open_pretrained(run.path)
     name = run.read_request().recipe.data.tokenizer
     end = end_of_text_id(name)
-    try:
-        fields = huggingface.to_fields(source.config, source.rows, end)
-    except ValueError as error:
-        raise WeightsError(f"{run.path} cannot be exported: {error}") from error
+    export_format = find_format(source.config, run)
     check_is_free(to)
-    context = source.config.context
     files = {
-        CONFIG: _json(fields),
+        CONFIG: _json(export_format.fields(source.config, source.rows, end)),
         "generation_config.json": _json(_generation(end)),
         CARD: card.encode(),
-        **tokenizer_files(name, run.path, context),
+        **{path.name: path.read_bytes() for path in export_format.code},
+        **tokenizer_files(name, run.path, source.config.context),
     }
     try:
-        _write(to, files, _parameters(run, source))
+        _write(to, files, _tensors(run, source, export_format))
     except (OSError, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise WeightsError(
             f"{to} cannot be written ({reason}); free some space, or name another folder"
         ) from error
+
+
+def find_format(config: ModelConfig, run: RunDirectory) -> ExportFormat:
+    """The format that holds the model of a run. Raises WeightsError if there is none."""
+    try:
+        return format_of(config)
+    except ValueError as error:
+        raise WeightsError(f"{run.path} cannot be exported: {error}") from error
 
 
 def check_is_free(to: Path) -> None:
@@ -72,17 +79,18 @@ def _generation(end_of_text: int) -> dict[str, int]:
     return dict.fromkeys(names, end_of_text)
 
 
-def _parameters(run: RunDirectory, source: Pretrained) -> dict[str, NDArray[Any]]:
-    """The parameters by GPT-2's names, in GPT-2's layout."""
+def _tensors(
+    run: RunDirectory, source: Pretrained, export_format: ExportFormat
+) -> dict[str, NDArray[Any]]:
+    """The tensors of the export; those that the model does not have are zeros."""
     kept = load_file(run.weights)
-    wanted = huggingface.parameters(source.config, source.rows)
     found = {}
-    for ours, each in wanted.items():
-        if ours in kept:
-            array = kept[ours].T if each.transposed else kept[ours]
-        else:  # a bias, which the model does not have
-            array = np.zeros(each.shape, dtype=np.float32)
-        found[each.name] = np.ascontiguousarray(array)
+    for name, each in export_format.tensors(source.config, source.rows).items():
+        if each.name not in kept:
+            found[name] = np.zeros(each.shape, dtype=np.float32)
+            continue
+        array = kept[each.name].T if each.transposed else kept[each.name]
+        found[name] = np.ascontiguousarray(array[each.first : each.first + each.shape[0]])
     return found
 
 

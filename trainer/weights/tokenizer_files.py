@@ -86,6 +86,8 @@ def tokenizer_files(name: str, folder: Path, context: int) -> dict[str, bytes]:
         "eos_token": end,
         "pad_token": end,
         "clean_up_tokenization_spaces": False,
+        # Before version 5, transformers would add token_type_ids, which most models refuse.
+        "model_input_names": ["input_ids", "attention_mask"],
         # The name of the end-of-text token in a text is plain text, as in training.
         "split_special_tokens": True,
     }

@@ -1,0 +1,93 @@
+"""The formats that a model is exported in: where their tensors come from. Does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from model.config import ModelConfig
+
+
+class Source(NamedTuple):
+    """Where a tensor of an export comes from."""
+
+    name: str
+    """The parameter in `model.gpt`. The tensor is zero if the model does not have it."""
+    shape: tuple[int, ...]
+    """The shape of the tensor in the export."""
+    transposed: bool = False
+    """True if it is the transpose of the parameter."""
+    first: int = 0
+    """Its first row in the parameter, of which it may be a part."""
+
+
+class ExportFormat(Protocol):
+    """A class of transformers, or modelling code of our own."""
+
+    @property
+    def model_type(self) -> str:
+        """What `config.json` calls it."""
+
+    @property
+    def class_name(self) -> str:
+        """The class that transformers makes of it."""
+
+    @property
+    def code(self) -> tuple[Path, ...]:
+        """Files of modelling code that the export needs."""
+
+    def misfit(self, config: ModelConfig) -> str | None:
+        """The first field that it cannot hold, with the reason; None if it holds the model."""
+
+    def fields(self, config: ModelConfig, vocabulary: int, end_of_text: int) -> dict[str, Any]:
+        """The content of `config.json`; `end_of_text` is the id of that token."""
+
+    def tensors(self, config: ModelConfig, vocabulary: int) -> dict[str, Source]:
+        """The tensors by their names in the export."""
+
+
+ANY = object()
+"""In place of a value: the format can hold every value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """How a format holds one field of the model's configuration."""
+
+    keys: tuple[str, ...] = ()
+    """Keys of `config.json` that hold the field's value."""
+    only: object = ANY
+    """The only value that the format can hold."""
+    reason: str = ""
+    """Why the format can hold no other value."""
+
+
+def misfit(config: ModelConfig, exports: Mapping[str, Export], format_name: str) -> str | None:
+    """The first field that `exports` cannot hold, with the reason; None if there is none."""
+    for name, value in config:
+        export = exports.get(name)
+        if export is None:
+            return f"model.{name} = {value!r}: {format_name} has no such field"
+        if export.only is not ANY and export.only != value:
+            return f"model.{name} = {value!r}: {export.reason}"
+    return None
+
+
+def held(config: ModelConfig, exports: Mapping[str, Export]) -> dict[str, Any]:
+    """The keys of `config.json` that hold a field's value as it is."""
+    values = dict(config)
+    return {key: values[name] for name, export in exports.items() for key in export.keys}
+
+
+def common_fields(class_name: str, vocabulary: int, end_of_text: int) -> dict[str, Any]:
+    """What `config.json` has in every format."""
+    return {
+        "architectures": [class_name],
+        "vocab_size": vocabulary,
+        "bos_token_id": end_of_text,
+        "eos_token_id": end_of_text,
+        "dtype": "float32",
+        "torch_dtype": "float32",  # as transformers before version 5 calls it
+    }
