@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from pydantic import ValidationError
+
 from model.config import ModelConfig
 
 
@@ -43,6 +45,12 @@ class ExportFormat(Protocol):
 
     def fields(self, config: ModelConfig, vocabulary: int, end_of_text: int) -> dict[str, Any]:
         """The content of `config.json`; `end_of_text` is the id of that token."""
+
+    def read(self, fields: Mapping[str, Any]) -> ModelConfig:
+        """The model that a `config.json` describes; its QKV bias may be zeros.
+
+        Raises ValueError, with the reason, for a variant that this network cannot compute.
+        """
 
     def tensors(self, config: ModelConfig, vocabulary: int) -> dict[str, Source]:
         """The tensors by their names in the export."""
@@ -91,3 +99,22 @@ def common_fields(class_name: str, vocabulary: int, end_of_text: int) -> dict[st
         "dtype": "float32",
         "torch_dtype": "float32",  # as transformers before version 5 calls it
     }
+
+
+def values_of(fields: Mapping[str, Any], exports: Mapping[str, Export]) -> dict[str, Any]:
+    """The fields of `ModelConfig` that are in a `config.json`; those left out have its defaults."""
+    return {
+        name: fields[export.keys[0]]
+        for name, export in exports.items()
+        if export.keys and export.keys[0] in fields
+    }
+
+
+def make_config(values: Mapping[str, Any]) -> ModelConfig:
+    """A configuration. Raises ValueError with the first reason against it."""
+    try:
+        return ModelConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{first['loc'][0]}: " if first["loc"] else ""
+        raise ValueError(where + first["msg"].removeprefix("Value error, ")) from error

@@ -153,6 +153,10 @@ class GPT2:
             "n_inner": None,
         }
 
+    def read(self, fields: Mapping[str, Any]) -> ModelConfig:
+        """See `ExportFormat`."""
+        return from_fields(fields)[0]
+
     def tensors(self, config: ModelConfig, vocabulary: int) -> dict[str, Source]:
         """See `ExportFormat`; a bias that the model lacks is zeros."""
         return {
@@ -168,7 +172,9 @@ def from_fields(fields: Mapping[str, Any]) -> tuple[ModelConfig, int]:
     """
     kind = fields.get("model_type")
     if kind != "gpt2":
-        raise ValueError(f"model_type is {kind!r}, and only 'gpt2' can be read")
+        raise ValueError(
+            f"model_type is {kind!r}, and only 'gpt2', 'llama' and 'gpt_sweep' can be read"
+        )
     for name, wanted in FIXED_FIELDS.items():
         found = fields.get(name, wanted)
         if ACTIVATION_ALIASES.get(str(found), found) != wanted:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.config import ModelConfig
-from model.export_format import Export, Source, common_fields, held, misfit
+from model.export_format import Export, Source, common_fields, held, make_config, misfit, values_of
 
 EXPORTS: Mapping[str, Export] = {
     "layers": Export(keys=("num_hidden_layers",)),
@@ -45,6 +45,13 @@ EXPORTS: Mapping[str, Export] = {
 LARGEST_INIT_STD = 1.0
 """The largest standard deviation of initial weights that transformers accepts for a Llama."""
 
+DEFAULTS = {"rms_norm_eps": 1e-6, "attention_bias": False, "mlp_bias": False}
+"""Llama's defaults for keys that a configuration leaves out."""
+COMPARED = frozenset(
+    {"rms_norm_eps", "hidden_act", "attention_bias", "mlp_bias", "intermediate_size", "head_dim"}
+)
+"""Keys of which this network computes one value only, given the others."""
+
 _NORMS = {"attention_norm": "input_layernorm", "feed_forward_norm": "post_attention_layernorm"}
 
 
@@ -79,6 +86,35 @@ class Llama:
             # As transformers since version 5 calls `rope_theta`.
             "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_base},
         }
+
+    def read(self, fields: Mapping[str, Any]) -> ModelConfig:
+        """See `ExportFormat`."""
+        found = {**DEFAULTS, **fields}
+        rope = found.get("rope_parameters")
+        if not isinstance(rope, dict):  # before version 5 of transformers
+            rope = {"rope_theta": found.get("rope_theta", 10_000.0)}
+        if rope.get("rope_type", "default") != "default" or found.get("rope_scaling"):
+            raise ValueError("its RoPE is scaled, and only plain RoPE can be computed")
+        shared = found.get("num_key_value_heads")
+        config = make_config(
+            {
+                **values_of(found, EXPORTS),
+                "norm": "rms",
+                "position": "rope",
+                "activation": "swiglu",
+                "rope_base": rope.get("rope_theta"),
+                "kv_heads": None if shared == found.get("num_attention_heads") else shared,
+                "biases": "all" if found["mlp_bias"] else "none",
+                "qkv_bias": found["mlp_bias"],
+            }
+        )
+        wanted = self.fields(config, 1, 0)
+        for name in sorted(COMPARED):
+            if name in found and found[name] not in (None, wanted[name]):
+                raise ValueError(
+                    f"{name} is {found[name]!r}, and only {wanted[name]!r} can be computed"
+                )
+        return config
 
     def tensors(self, config: ModelConfig, vocabulary: int) -> dict[str, Source]:
         """See `ExportFormat`."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model.config import ModelConfig
-from model.export_format import Export, Source, common_fields, held, misfit
+from model.export_format import Export, Source, common_fields, held, make_config, misfit, values_of
 from model.size import parameter_shapes
 
 FOLDER = Path(__file__).parent / "remote_code"
@@ -60,6 +60,10 @@ class OwnCode:
                 "AutoModelForCausalLM": f"{MODELLING}.{self.class_name}",
             },
         }
+
+    def read(self, fields: Mapping[str, Any]) -> ModelConfig:
+        """See `ExportFormat`."""
+        return make_config(values_of(fields, EXPORTS))
 
     def tensors(self, config: ModelConfig, vocabulary: int) -> dict[str, Source]:
         """See `ExportFormat`."""

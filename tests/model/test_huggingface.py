@@ -7,6 +7,8 @@ import pytest
 from model.config import ModelConfig
 from model.export_formats import format_of
 from model.huggingface import GPT2, from_fields, parameters
+from model.llama import Llama
+from model.own_code import OwnCode
 
 SHAPE = ModelConfig(layers=2, heads=2, width=16, context=12, qkv_bias=True)
 
@@ -36,6 +38,44 @@ def test_the_first_format_that_holds_a_model_is_used(
     assert format_of(config).class_name == class_name
 
 
+LLAMA = ModelConfig(
+    layers=2,
+    heads=4,
+    width=32,
+    context=12,
+    norm="rms",
+    position="rope",
+    activation="swiglu",
+    biases="none",
+    kv_heads=2,
+    rope_base=500.0,
+)
+
+
+@pytest.mark.parametrize("config", [LLAMA, SHAPE], ids=["llama", "own-code"])
+def test_other_formats_survive_writing_and_reading(config: ModelConfig) -> None:
+    export_format = Llama() if config is LLAMA else OwnCode()
+    assert export_format.read(export_format.fields(config, 31, 30)) == config
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"rms_norm_eps": 1e-6}, "rms_norm_eps is 1e-06, and only 1e-05 can be computed"),
+        ({"hidden_act": "gelu"}, "hidden_act is 'gelu', and only 'silu' can be computed"),
+        ({"intermediate_size": 17}, "intermediate_size is 17, and only 88 can be computed"),
+        ({"attention_bias": True}, "attention_bias is True, and only False can be computed"),
+        ({"rope_parameters": {"rope_type": "yarn"}}, "its RoPE is scaled, and only plain"),
+        ({"rope_scaling": {"factor": 2}}, "its RoPE is scaled, and only plain RoPE"),
+        ({"num_hidden_layers": "two"}, "layers: Input should be a valid integer"),
+    ],
+)
+def test_an_unsupported_variant_of_llama_is_refused(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011  (its words are compared)
+        Llama().read(Llama().fields(LLAMA, 31, 30) | change)
+    assert str(refused.value).startswith(sentence)
+
+
 def test_gpt2s_format_says_why_it_does_not_hold_a_model() -> None:
     reason = GPT2().misfit(SHAPE.model_copy(update={"norm": "rms"}))
     assert reason is not None
@@ -45,7 +85,7 @@ def test_gpt2s_format_says_why_it_does_not_hold_a_model() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"model_type": "llama"}, "model_type is 'llama', and only 'gpt2' can be read"),
+        ({"model_type": "opt"}, "model_type is 'opt', and only 'gpt2', 'llama' and 'gpt_sweep'"),
         ({"activation_function": "relu"}, "activation_function is 'relu', and only 'gelu_new'"),
         ({"activation_function": ["relu"]}, "activation_function is ['relu'], and only 'gelu_new'"),
         ({"layer_norm_epsilon": 1e-6}, "layer_norm_epsilon is 1e-06, and only 1e-05"),

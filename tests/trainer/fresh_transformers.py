@@ -86,6 +86,7 @@ def use(folder: Path) -> dict[str, Any]:
     model.eval().save_pretrained(folder.parent / "again")
     with torch.no_grad():
         again = load(folder.parent / "again")(padded.input_ids).logits
+        torch.save((padded.input_ids, again), folder.parent / "again.pt")
         found["again"] = float((again - model(padded.input_ids).logits).abs().max())
     return found
 

@@ -26,7 +26,7 @@ from trainer.recipe import Recipe
 from trainer.rundir.directory import RunDirectory
 from trainer.weights.export import export
 from trainer.weights.pretrained import MAY_DIFFER, open_pretrained
-from trainer.weights.weights import load_weights
+from trainer.weights.weights import load_model, load_weights
 
 Weights = Callable[..., tuple[RunDirectory, GPT]]
 MakeRecipe = Callable[..., Recipe]
@@ -140,6 +140,8 @@ def test_a_field_is_exported_faithfully(
     ).eval()
     context = ours.config.context
     torch.testing.assert_close(logits(theirs, context), logits(ours, context), atol=1e-5, rtol=0)
+    back = load_model(open_pretrained(tmp_path / "exported"))
+    torch.testing.assert_close(logits(back, context), logits(ours, context), atol=1e-5, rtol=0)
     assert sum(each.numel() for each in theirs.parameters()) >= parameter_count(
         ours.config, VOCABULARY
     )

@@ -18,6 +18,8 @@ from tests.trainer.model_changes import CHANGES, SHAPE
 from trainer.rundir.directory import RunDirectory
 from trainer.sampling import Sampling, sample
 from trainer.weights.export import export
+from trainer.weights.pretrained import open_pretrained
+from trainer.weights.weights import load_model
 
 pytest.importorskip("accelerate", reason="the Trainer of transformers needs accelerate")
 
@@ -130,6 +132,17 @@ def test_one_step_of_the_trainer_lowers_the_loss(name: str, found: Found) -> Non
 def test_a_trained_model_is_saved_and_loaded_again_with_its_code(name: str, found: Found) -> None:
     assert found[name]["again"] == 0
     assert found[name]["tied"] == MODELS[name][1].get("model.tie_embeddings", False)
+
+
+@each_model
+def test_what_transformers_trained_and_saved_is_read_back(
+    name: str, found: Found, folder: Path
+) -> None:
+    assert found[name]["again"] == 0
+    tokens, logits = torch.load(folder / name / "again.pt")
+    back = load_model(open_pretrained(folder / name / "again"))
+    with torch.no_grad():
+        assert (back(tokens) - logits).abs().max() <= 1e-5
 
 
 def test_an_export_with_its_own_code_has_these_files(folder: Path, found: Found) -> None:

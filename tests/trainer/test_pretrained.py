@@ -200,7 +200,7 @@ def damage_config(folder: Path) -> None:
 
 
 def damage_kind_of_model(folder: Path) -> None:
-    (folder / "config.json").write_text('{"model_type": "llama"}')
+    (folder / "config.json").write_text('{"model_type": "opt"}')
 
 
 def damage_layers(folder: Path) -> None:
@@ -234,7 +234,7 @@ def damage_everything(folder: Path) -> None:
             "different: transformer.ln_f.bias is I64 [16] and not floating-point numbers",
         ),
         (damage_config, "config.json is not JSON: "),
-        (damage_kind_of_model, "config.json: model_type is 'llama', and only 'gpt2' can be read"),
+        (damage_kind_of_model, "config.json: model_type is 'opt', and only 'gpt2'"),
         (damage_layers, "has fewer tensors than config.json has layers"),
         (damage_index, "names '../model.safetensors', which is not a file beside it"),
         (damage_everything, "has no weights: neither a config.json of a GPT-2 in Hugging Face's"),

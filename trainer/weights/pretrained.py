@@ -24,6 +24,7 @@ from model.size import parameter_shapes
 from trainer.errors import WeightsError
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import RunDirectory
+from trainer.weights.exported import READ_HERE, read_export
 from trainer.weights.nanogpt import CHECKPOINT, NOTE, SUFFIXES, read_nanogpt
 from trainer.weights.raschka import (
     DESCRIPTION,
@@ -72,7 +73,7 @@ class Pretrained:
 
     folder: Path
     """A folder, or a checkpoint of nanoGPT's."""
-    form: Literal["gpt2", "run", "nanogpt", "raschka"]
+    form: Literal["gpt2", "export", "run", "nanogpt", "raschka"]
     config: ModelConfig
     """The configuration of the model. A QKV bias that is all zero counts as absent."""
     rows: int
@@ -159,10 +160,7 @@ def open_pretrained(path: Path) -> Pretrained:
         if path.is_file() and path.suffix in SUFFIXES:
             return _open_nanogpt(path)
         if (path / CONFIG).exists():
-            fields = read_json(path / CONFIG)
-            if fields.get("model_type") == HUB_TYPE:
-                return _open_raschka(path / CONFIG, fields.get("cfg"))
-            return _open_gpt2(path, fields)
+            return _open_described(path, read_json(path / CONFIG))
         if (path / "recipe.json").exists():
             return _open_run(RunDirectory(path))
         if (path / DESCRIPTION).exists():
@@ -179,6 +177,16 @@ def open_pretrained(path: Path) -> Pretrained:
         f"the recipe.json of a run nor a {DESCRIPTION} as for a model of Raschka's book, nor is it a "
         f"{CHECKPOINT} of nanoGPT's"
     )
+
+
+def _open_described(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
+    """The weights beside a `config.json` with these fields."""
+    kind = str(fields.get("model_type"))
+    if kind == HUB_TYPE:
+        return _open_raschka(folder / CONFIG, fields.get("cfg"))
+    if kind in READ_HERE:
+        return _open_export(folder, fields)
+    return _open_gpt2(folder, fields)
 
 
 def _open_run(run: RunDirectory) -> Pretrained:
@@ -219,6 +227,13 @@ def _open_gpt2(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
     return Pretrained(
         folder, "gpt2", _without_zero_bias(config, tensors), rows, tensors, transposed
     )
+
+
+def _open_export(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
+    found = read_export(folder, fields)
+    tensors = found.joined(_find(str(folder), found.wanted, found.there))
+    config = _without_zero_bias(found.config, tensors)
+    return Pretrained(folder, "export", config, found.vocabulary, tensors, frozenset())
 
 
 def _open_nanogpt(path: Path) -> Pretrained:

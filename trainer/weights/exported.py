@@ -1,0 +1,67 @@
+"""Read back the exports of `sweep export` that are not GPT-2s: Llamas, and those with their own code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from model.config import ModelConfig
+from model.export_format import ExportFormat
+from model.export_formats import FORMATS
+from model.huggingface import Parameter
+from trainer.errors import WeightsError
+from trainer.weights.safetensors_files import CONFIG, JoinedTensor, StoredTensor, all_entries
+
+READ_HERE: Mapping[str, ExportFormat] = {
+    each.model_type: each for each in FORMATS if each.model_type != "gpt2"
+}
+"""The formats by the `model_type` in `config.json`."""
+HEAD = "lm_head.weight"
+
+
+class Exported(NamedTuple):
+    """The content of an export."""
+
+    config: ModelConfig
+    vocabulary: int
+    wanted: dict[str, Parameter]
+    """The tensors that belong to the model, by their names in the export."""
+    there: dict[str, StoredTensor]
+    """The tensors that there are, by the same names."""
+    parts: dict[str, tuple[str, ...]]
+    """For each parameter by its name in `model.gpt`: the tensors that are its rows, in order."""
+
+    def joined(self, found: Mapping[str, StoredTensor]) -> dict[str, StoredTensor | JoinedTensor]:
+        """The tensors by the names in `model.gpt`."""
+        return {
+            ours: found[names[0]]
+            if len(names) == 1
+            else JoinedTensor(tuple(found[name] for name in names))
+            for ours, names in self.parts.items()
+        }
+
+
+def read_export(folder: Path, fields: Mapping[str, Any]) -> Exported:
+    """Read the `config.json` and the tensors' names of an export.
+
+    Raises WeightsError, with the reason, for a variant that this network cannot compute.
+    """
+    export_format, there = READ_HERE[fields["model_type"]], all_entries(folder)
+    vocabulary = fields.get("vocab_size")
+    try:
+        config = export_format.read(fields)
+    except ValueError as error:
+        raise WeightsError(f"{folder / CONFIG}: {error}") from error
+    if type(vocabulary) is not int or vocabulary < 1:
+        raise WeightsError(f"{folder / CONFIG}: vocab_size is {vocabulary!r}, and not a number")
+    if config.layers > len(there):  # a mistyped number would give a huge list of parameters
+        raise WeightsError(f"{folder} has fewer tensors than {CONFIG} has layers")
+    sources = export_format.tensors(config, vocabulary)
+    if config.tie_embeddings:
+        there.pop(HEAD, None)  # a copy of the embedding
+    parts: dict[str, tuple[str, ...]] = {}
+    for name, source in sorted(sources.items(), key=lambda item: item[1].first):
+        parts[source.name] = (*parts.get(source.name, ()), name)
+    wanted = {name: Parameter(name, each.shape, transposed=False) for name, each in sources.items()}
+    return Exported(config, vocabulary, wanted, there, parts)
