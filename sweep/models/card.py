@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
 
+from model.config import ModelConfig
 from model.export_format import ExportFormat
 from model.export_formats import FORMATS
 from model.size import parameter_count
@@ -57,7 +58,7 @@ def make_card(
             f"# {title}\n",
             _summary(run, recipe),
             *(["## In its study\n", *verdicts] if verdicts else []),
-            f"## Loading it\n\n{_loading(recipe, export_format)}",
+            f"## Loading it\n\n{loading_words(recipe.model, export_format)}",
             f"## Recipe\n\n```json\n{json.dumps(run.recipe, indent=1)}\n```\n",
             f"## Where it comes from\n\n```json\n{_origin(run)}\n```",
             "",
@@ -69,7 +70,8 @@ def _tags(export_format: ExportFormat) -> list[str]:
     return [export_format.model_type, *(["custom_code"] if export_format.code else []), "gpt-sweep"]
 
 
-def _loading(recipe: Recipe, export_format: ExportFormat) -> str:
+def loading_words(model: ModelConfig, export_format: ExportFormat) -> str:
+    """How to load the model, as which class; for code of our own also why it is needed."""
     name = f"`{export_format.class_name}`"
     if not export_format.code:
         words = (
@@ -77,7 +79,7 @@ def _loading(recipe: Recipe, export_format: ExportFormat) -> str:
             "without remote code."
         )
         return LOADING.format(argument="", class_words=words)
-    misfits = [each.misfit(recipe.model) for each in FORMATS if not each.code]
+    misfits = [each.misfit(model) for each in FORMATS if not each.code]
     files = ", ".join(f"`{path.name}`" for path in export_format.code)
     words = (
         f"It is a {name}, whose code is part of this model: {files}. transformers runs code of a "
