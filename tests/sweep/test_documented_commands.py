@@ -34,6 +34,8 @@ OF_COMMANDS = {
     ("evaluate", "DIR"): "gpt2",
     ("compare", "A"): "baseline",
     ("compare", "B"): "no-dropout",
+    ("study", "A"): "imported",
+    ("study", "B"): "renamed",
     ("serve", "8000"): "0",  # any free port: another process may listen on that one
 }
 """What stands for a placeholder in one command."""
@@ -85,6 +87,8 @@ def test_every_command_of_a_page_works(
     for shown in WITH_COMMANDS[page]:
         if shown.reason is None:
             words = prepared(shown, folder)
+            if words[0] == "judge":  # test_judge.py does, on smaller models
+                continue
             if words[0] == "serve":
                 serve_until_interrupted(start, folder, words)
                 continue

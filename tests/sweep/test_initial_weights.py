@@ -85,7 +85,7 @@ def test_without_the_weights_a_study_is_planned_and_not_run(place: Path, sweep: 
     shutil.rmtree(place / "new" / "old")
     sentence = (
         "train.initial_weights = 'old': there is no such folder or file, also not in new; name "
-        "the folder of a finished run or of a GPT-2 in Hugging Face's format"
+        "the folder of a finished run, of a GPT-2 in Hugging Face's format"
     )
     plan = sweep(place, "plan", "new/s.toml")
     assert plan.returncode == 2
