@@ -47,6 +47,12 @@ class Config(BaseModel):
     )
 
 
+def _divisor_near(number: int, whole: int) -> int:
+    """The divisor of `whole` that is nearest to `number`, and the smaller one of two."""
+    divisors = (n for n in range(1, whole + 1) if whole % n == 0)
+    return min(divisors, key=lambda n: (abs(n - number), n))
+
+
 class ModelConfig(Config):
     """A GPT-2-style decoder; the defaults are GPT-2 small, untied and without QKV bias."""
 
@@ -158,8 +164,7 @@ class ModelConfig(Config):
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> ModelConfig:
         if self.width % self.heads:
-            fits = [h for h in range(1, self.width + 1) if self.width % h == 0]
-            nearest = min(fits, key=lambda h: (abs(h - self.heads), h))
+            nearest = _divisor_near(self.heads, self.width)
             raise ValueError(
                 f"width = {self.width} cannot be divided among heads = {self.heads}; "
                 f"heads must divide the width, the nearest that does is {nearest}"
@@ -169,8 +174,7 @@ class ModelConfig(Config):
     @model_validator(mode="after")
     def _heads_can_share_keys_and_values(self) -> ModelConfig:
         if self.heads % self.key_value_heads:
-            fits = [h for h in range(1, self.heads + 1) if self.heads % h == 0]
-            nearest = min(fits, key=lambda h: (abs(h - self.key_value_heads), h))
+            nearest = _divisor_near(self.key_value_heads, self.heads)
             raise ValueError(
                 f"heads = {self.heads} cannot share kv_heads = {self.kv_heads} equally; "
                 f"kv_heads must divide heads, the nearest that does is {nearest}"
@@ -192,14 +196,15 @@ class ModelConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _a_window_is_smaller_than_the_context(self) -> ModelConfig:
-        if self.window is not None and self.window >= self.context:
+    def _a_window_has_an_effect(self) -> ModelConfig:
+        if self.window is None:
+            return self
+        if self.window >= self.context:
             raise ValueError(
                 f"window = {self.window} has no effect with context = {self.context}; "
                 "use a smaller one, or leave it out"
             )
-        windows = [self.window_of(layer) for layer in range(min(self.layers, 64))]
-        if self.window is not None and not any(windows):
+        if not any(map(self.window_of, range(min(self.layers, 64)))):
             raise ValueError(
                 f'window = {self.window} has no effect with window_pattern = "{self.window_pattern}"; '
                 "at least one layer needs an S"
