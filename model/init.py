@@ -15,7 +15,6 @@ from torch import nn
 from model.config import ModelConfig
 from model.gpt import GPT
 from model.learned_sum import LearnedSum
-from model.norm import NORMS
 
 PROJECTION = "projection.weight"
 """How the name of the last matrix of a residual branch ends."""
@@ -42,7 +41,7 @@ def initialise(model: GPT, seed: int) -> None:
     norms = {
         f"{name}.weight"
         for name, module in model.named_modules()
-        if isinstance(module, (*NORMS.values(), nn.RMSNorm))
+        if isinstance(module, nn.LayerNorm | nn.RMSNorm)
     }
     sums = {
         f"{name}.weight": module.initial

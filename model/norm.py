@@ -30,15 +30,13 @@ class RMSNorm(nn.RMSNorm):
 
 EPSILON: Final = 1e-5
 """Added to the variance, or to the mean square."""
-NORMS: Final = {"layer": LayerNorm, "rms": RMSNorm}
 
 
 def make_norm(config: ModelConfig) -> LayerNorm | RMSNorm:
     """The norm layer of a configuration."""
-    if config.norm == "layer" and config.biases == "none":
-        return LayerNorm(config.width, eps=EPSILON, bias=False)
-    norm: LayerNorm | RMSNorm = NORMS[config.norm](config.width, eps=EPSILON)
-    return norm
+    if config.norm == "rms":
+        return RMSNorm(config.width, eps=EPSILON)
+    return LayerNorm(config.width, eps=EPSILON, bias=config.biases == "all")
 
 
 class _LayerNorm(torch.autograd.Function):
