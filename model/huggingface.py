@@ -98,7 +98,7 @@ class Parameter(NamedTuple):
 
     name: str
     shape: tuple[int, ...]
-    transposed: bool
+    transposed: bool = False
     """True if its shape is (inputs, outputs); this package has (outputs, inputs)."""
 
 
@@ -110,13 +110,13 @@ def parameters(config: ModelConfig, vocabulary: int) -> dict[str, Parameter]:
     width = config.width
     rows = {"wte.weight": (vocabulary, width), "wpe.weight": (config.context, width)}
     found = {
-        ours: Parameter(PREFIX + theirs, rows.get(theirs, (width,)), transposed=False)
+        ours: Parameter(PREFIX + theirs, rows.get(theirs, (width,)))
         for ours, theirs in _TOP.items()
     }
     for index in range(config.layers):
         found |= _block(index, width)
     if not config.tie_embeddings:
-        found["head.weight"] = Parameter("lm_head.weight", (vocabulary, width), transposed=False)
+        found["head.weight"] = Parameter("lm_head.weight", (vocabulary, width))
     return found
 
 
@@ -128,7 +128,7 @@ def _block(index: int, width: int) -> dict[str, Parameter]:
         here, there = f"blocks.{index}.{ours}", f"{PREFIX}h.{index}.{theirs}"
         shape = matrix if multiples else (width,)
         found[f"{here}.weight"] = Parameter(f"{there}.weight", shape, multiples is not None)
-        found[f"{here}.bias"] = Parameter(f"{there}.bias", (outputs * width,), transposed=False)
+        found[f"{here}.bias"] = Parameter(f"{there}.bias", (outputs * width,))
     return found
 
 

@@ -63,5 +63,5 @@ def read_export(folder: Path, fields: Mapping[str, Any]) -> Exported:
     parts: dict[str, tuple[str, ...]] = {}
     for name, source in sorted(sources.items(), key=lambda item: item[1].first):
         parts[source.name] = (*parts.get(source.name, ()), name)
-    wanted = {name: Parameter(name, each.shape, transposed=False) for name, each in sources.items()}
+    wanted = {name: Parameter(name, each.shape) for name, each in sources.items()}
     return Exported(config, vocabulary, wanted, there, parts)

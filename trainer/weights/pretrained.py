@@ -198,7 +198,7 @@ def _open_run(run: RunDirectory) -> Pretrained:
         )
     vocabulary = vocabulary_size(recipe.data.tokenizer)
     wanted = {
-        name: Parameter(name, shape, transposed=False)
+        name: Parameter(name, shape)
         for name, shape in parameter_shapes(recipe.model, vocabulary).items()
     }
     tensors = _find(str(run.path), wanted, dict(entries(run.weights)))
@@ -241,7 +241,7 @@ def _open_nanogpt(path: Path) -> Pretrained:
     _check_layers(found.config, found.tensors, f"{path} has fewer tensors than layers")
     rows = _rows(found.tensors, 0)
     wanted = {
-        name: Parameter(each.name, _stored_shape(each), transposed=False)
+        name: Parameter(each.name, _stored_shape(each))
         for name, each in huggingface.parameters(found.config, rows).items()
         if found.biased or not name.endswith(".bias") or each.name in found.tensors
     }

@@ -143,14 +143,14 @@ def raschka_parameters(model: ScratchModel) -> dict[str, Parameter]:
     config, rows = model.config, model.vocabulary
     width = config.width
     found = {
-        "token_embedding.weight": _parameter(_EMBEDDING, rows, width),
-        "position_embedding.weight": _parameter("pos_emb.weight", config.context, width),
+        "token_embedding.weight": Parameter(_EMBEDDING, (rows, width)),
+        "position_embedding.weight": Parameter("pos_emb.weight", (config.context, width)),
         **_norm("final_norm", "final_norm", width),
     }
     for index in range(config.layers):
         found |= _block(index, config)
     if not config.tie_embeddings:
-        found["head.weight"] = _parameter(_HEAD, rows, width)
+        found["head.weight"] = Parameter(_HEAD, (rows, width))
     return found
 
 
@@ -161,21 +161,17 @@ def _block(index: int, config: ModelConfig) -> dict[str, Parameter]:
         found |= _norm(f"{here}.{ours}", f"{there}.{theirs}", width)
     for ours, (theirs, outputs, inputs) in _BLOCK.items():
         shape = (outputs * width, inputs * width)
-        found[f"{here}.{ours}.weight"] = _parameter(f"{there}.{theirs}.weight", *shape)
+        found[f"{here}.{ours}.weight"] = Parameter(f"{there}.{theirs}.weight", shape)
         if config.qkv_bias or "W_" not in theirs:
-            found[f"{here}.{ours}.bias"] = _parameter(f"{there}.{theirs}.bias", shape[0])
+            found[f"{here}.{ours}.bias"] = Parameter(f"{there}.{theirs}.bias", shape[:1])
     return found
 
 
 def _norm(ours: str, theirs: str, width: int) -> dict[str, Parameter]:
     return {
-        f"{ours}.weight": _parameter(f"{theirs}.scale", width),
-        f"{ours}.bias": _parameter(f"{theirs}.shift", width),
+        f"{ours}.weight": Parameter(f"{theirs}.scale", (width,)),
+        f"{ours}.bias": Parameter(f"{theirs}.shift", (width,)),
     }
-
-
-def _parameter(name: str, *shape: int) -> Parameter:
-    return Parameter(name, shape, transposed=False)
 
 
 def join_qkv(
