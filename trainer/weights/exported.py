@@ -11,7 +11,7 @@ from model.export_format import ExportFormat
 from model.export_formats import FORMATS
 from model.huggingface import Parameter
 from trainer.errors import WeightsError
-from trainer.weights.safetensors_files import CONFIG, JoinedTensor, StoredTensor, all_entries
+from trainer.weights.safetensors_files import CONFIG, StoredTensor, all_entries
 
 READ_HERE: Mapping[str, ExportFormat] = {
     each.model_type: each for each in FORMATS if each.model_type != "gpt2"
@@ -31,15 +31,6 @@ class Exported(NamedTuple):
     """The tensors that there are, by the same names."""
     parts: dict[str, tuple[str, ...]]
     """For each parameter by its name in `model.gpt`: the tensors that are its rows, in order."""
-
-    def joined(self, found: Mapping[str, StoredTensor]) -> dict[str, StoredTensor | JoinedTensor]:
-        """The tensors by the names in `model.gpt`."""
-        return {
-            ours: found[names[0]]
-            if len(names) == 1
-            else JoinedTensor(tuple(found[name] for name in names))
-            for ours, names in self.parts.items()
-        }
 
 
 def read_export(folder: Path, fields: Mapping[str, Any]) -> Exported:

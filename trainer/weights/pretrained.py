@@ -29,11 +29,11 @@ from trainer.weights.nanogpt import CHECKPOINT, NOTE, SUFFIXES, read_nanogpt
 from trainer.weights.raschka import (
     DESCRIPTION,
     HUB_TYPE,
-    join_qkv,
+    qkv_parts,
     raschka_parameters,
     read_raschka,
 )
-from trainer.weights.safetensors_files import CONFIG, all_entries, entries, read_json
+from trainer.weights.safetensors_files import CONFIG, all_entries, entries, join_parts, read_json
 from trainer.weights.tensor_names import named, plain_names
 
 FLOAT_TYPES = {"F64", "F32", "F16", "BF16"}
@@ -231,7 +231,7 @@ def _open_gpt2(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
 
 def _open_export(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
     found = read_export(folder, fields)
-    tensors = found.joined(_find(str(folder), found.wanted, found.there))
+    tensors = join_parts(_find(str(folder), found.wanted, found.there), found.parts)
     config = _without_zero_bias(found.config, tensors)
     return Pretrained(folder, "export", config, found.vocabulary, tensors, frozenset())
 
@@ -255,7 +255,7 @@ def _open_raschka(description: Path, fields: object) -> Pretrained:
     message = f"{folder} has fewer tensors than {description.name} has layers"
     _check_layers(found.config, found.tensors, message)
     apart = _find(str(folder), raschka_parameters(found), found.tensors)
-    tensors = join_qkv(apart, found.config.layers)
+    tensors = join_parts(apart, qkv_parts(apart))
     config = _without_zero_bias(found.config, tensors)
     return Pretrained(folder, "raschka", config, found.vocabulary, tensors, frozenset())
 

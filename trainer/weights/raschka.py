@@ -8,7 +8,8 @@ they have `config.json` instead, whose `cfg` is that dictionary. This module doe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,6 @@ from trainer.errors import WeightsError
 from trainer.weights.safetensors_files import (
     INDEX,
     WEIGHTS,
-    JoinedTensor,
     StoredTensor,
     all_entries,
     entries,
@@ -44,6 +44,7 @@ _KEYS = (*_SIZES, "drop_rate", "qkv_bias", "tie_weights")
 _EMBEDDING, _HEAD = "tok_emb.weight", "out_head.weight"
 _PARTS = ("query", "key", "value")
 """What `attention.qkv` consists of, from its first row to its last."""
+_PART = re.compile(rf"\battention\.({'|'.join(_PARTS)})\.")
 _BLOCK: Mapping[str, tuple[str, int, int]] = {
     **{f"attention.{part}": (f"att.W_{part}", 1, 1) for part in _PARTS},
     "attention.projection": ("att.out_proj", 1, 1),
@@ -174,16 +175,10 @@ def _norm(ours: str, theirs: str, width: int) -> dict[str, Parameter]:
     }
 
 
-def join_qkv(
-    tensors: Mapping[str, StoredTensor], layers: int
-) -> dict[str, StoredTensor | JoinedTensor]:
-    """The tensors by this package's names, with query, key and value of each layer as one."""
-    found: dict[str, StoredTensor | JoinedTensor] = dict(tensors)
-    for start in (f"blocks.{index}.attention." for index in range(layers)):
-        for end in (".weight", ".bias"):
-            names = [start + part + end for part in _PARTS]
-            if all(name in tensors for name in names):
-                found[f"{start}qkv{end}"] = JoinedTensor(tuple(tensors[name] for name in names))
-            for name in names:
-                found.pop(name, None)
-    return found
+def qkv_parts(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """This package's parameters, each with those of `raschka_parameters` that are its rows, in order."""
+    parts: dict[str, tuple[str, ...]] = {}
+    for name in names:  # query comes before key, and key before value: `_BLOCK`
+        ours = _PART.sub("attention.qkv.", name)
+        parts[ours] = (*parts.get(ours, ()), name)
+    return parts

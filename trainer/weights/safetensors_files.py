@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,14 @@ class JoinedTensor:
     def is_zero(self) -> bool:
         """True if every byte is zero."""
         return all(part.is_zero for part in self.parts)
+
+
+def join_parts(
+    tensors: Mapping[str, StoredTensor], parts: Mapping[str, Sequence[str]]
+) -> dict[str, StoredTensor | JoinedTensor]:
+    """The tensors that `parts` lists: for each name, those of `tensors` that are its rows, in order."""
+    found = {name: tuple(tensors[part] for part in names) for name, names in parts.items()}
+    return {name: JoinedTensor(of) if len(of) > 1 else of[0] for name, of in found.items()}
 
 
 def all_entries(folder: Path) -> dict[str, StoredTensor]:
