@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +13,10 @@ from model.huggingface import Parameter
 from trainer.errors import WeightsError
 from trainer.weights.safetensors_files import CONFIG, StoredTensor, all_entries
 
-READ_HERE: Mapping[str, ExportFormat] = {
+OTHER_FORMATS: Mapping[str, ExportFormat] = {
     each.model_type: each for each in FORMATS if each.model_type != "gpt2"
 }
-"""The formats by the `model_type` in `config.json`."""
+"""All formats but GPT-2's, by the `model_type` in `config.json`."""
 HEAD = "lm_head.weight"
 
 
@@ -38,7 +38,7 @@ def read_export(folder: Path, fields: Mapping[str, Any]) -> Exported:
 
     Raises WeightsError, with the reason, for a variant that this network cannot compute.
     """
-    export_format, there = READ_HERE[fields["model_type"]], all_entries(folder)
+    export_format, there = OTHER_FORMATS[fields["model_type"]], all_entries(folder)
     vocabulary = fields.get("vocab_size")
     try:
         config = export_format.read(fields)
@@ -46,8 +46,7 @@ def read_export(folder: Path, fields: Mapping[str, Any]) -> Exported:
         raise WeightsError(f"{folder / CONFIG}: {error}") from error
     if type(vocabulary) is not int or vocabulary < 1:
         raise WeightsError(f"{folder / CONFIG}: vocab_size is {vocabulary!r}, and not a number")
-    if config.layers > len(there):  # a mistyped number would give a huge list of parameters
-        raise WeightsError(f"{folder} has fewer tensors than {CONFIG} has layers")
+    check_layers(config, there, f"{folder} has fewer tensors than {CONFIG} has layers")
     sources = export_format.tensors(config, vocabulary)
     if config.tie_embeddings:
         there.pop(HEAD, None)  # a copy of the embedding
@@ -56,3 +55,12 @@ def read_export(folder: Path, fields: Mapping[str, Any]) -> Exported:
         parts[source.name] = (*parts.get(source.name, ()), name)
     wanted = {name: Parameter(name, each.shape) for name, each in sources.items()}
     return Exported(config, vocabulary, wanted, there, parts)
+
+
+def check_layers(config: ModelConfig, tensors: Collection[str], message: str) -> None:
+    """Raise WeightsError with this message if there are fewer tensors than layers.
+
+    A mistyped number of layers would give a huge list of parameters.
+    """
+    if config.layers > len(tensors):
+        raise WeightsError(message)

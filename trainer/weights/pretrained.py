@@ -24,7 +24,7 @@ from model.size import parameter_shapes
 from trainer.errors import WeightsError
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import RunDirectory
-from trainer.weights.exported import READ_HERE, read_export
+from trainer.weights.exported import OTHER_FORMATS, check_layers, read_export
 from trainer.weights.nanogpt import CHECKPOINT, NOTE, SUFFIXES, read_nanogpt
 from trainer.weights.raschka import (
     DESCRIPTION,
@@ -184,7 +184,7 @@ def _open_described(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
     kind = str(fields.get("model_type"))
     if kind == HUB_TYPE:
         return _open_raschka(folder / CONFIG, fields.get("cfg"))
-    if kind in READ_HERE:
+    if kind in OTHER_FORMATS:
         return _open_export(folder, fields)
     return _open_gpt2(folder, fields)
 
@@ -217,7 +217,7 @@ def _open_gpt2(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
         config, vocabulary = huggingface.from_fields(fields)
     except ValueError as error:
         raise WeightsError(f"{folder / CONFIG}: {error}") from error
-    _check_layers(config, there, f"{folder} has fewer tensors than {CONFIG} has layers")
+    check_layers(config, there, f"{folder} has fewer tensors than {CONFIG} has layers")
     rows = _rows(there, vocabulary)
     wanted = huggingface.parameters(config, rows)
     if config.tie_embeddings:
@@ -238,7 +238,7 @@ def _open_export(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
 
 def _open_nanogpt(path: Path) -> Pretrained:
     found = read_nanogpt(path)
-    _check_layers(found.config, found.tensors, f"{path} has fewer tensors than layers")
+    check_layers(found.config, found.tensors, f"{path} has fewer tensors than layers")
     rows = _rows(found.tensors, 0)
     wanted = {
         name: Parameter(each.name, _stored_shape(each))
@@ -253,16 +253,11 @@ def _open_nanogpt(path: Path) -> Pretrained:
 def _open_raschka(description: Path, fields: object) -> Pretrained:
     folder, found = description.parent, read_raschka(description, fields)
     message = f"{folder} has fewer tensors than {description.name} has layers"
-    _check_layers(found.config, found.tensors, message)
+    check_layers(found.config, found.tensors, message)
     apart = _find(str(folder), raschka_parameters(found), found.tensors)
     tensors = join_parts(apart, qkv_parts(apart))
     config = _without_zero_bias(found.config, tensors)
     return Pretrained(folder, "raschka", config, found.vocabulary, tensors, frozenset())
-
-
-def _check_layers(config: ModelConfig, tensors: Mapping[str, Tensor], message: str) -> None:
-    if config.layers > len(tensors):  # a mistyped number would give a huge list of parameters
-        raise WeightsError(message)
 
 
 def _rows(tensors: Mapping[str, Tensor], vocabulary: int) -> int:
