@@ -166,8 +166,8 @@ class TrainConfig(Config):
     precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     """`float32`, `tf32` (matrix products in TensorFloat-32), or autocast of the forward pass."""
     initial_weights: Annotated[OneLine | None, NoneWord] = None
-    """Weights to start from: a GPT-2 from Hugging Face, a run, nanoGPT's checkpoint or a model of
-    Raschka's book; `none` for random ones."""
+    """Weights to start from: a GPT-2 from Hugging Face, an exported model, a run, nanoGPT's checkpoint or
+    a model of Raschka's book; `none` for random ones."""
     z_loss: float = Field(default=0.0, ge=0, le=1)
     """Factor of log(Z)^2 in the training loss, where Z is the denominator of the softmax, often 1e-4
     (Chowdhery et al. 2022, PaLM); losses are reported without it."""

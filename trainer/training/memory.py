@@ -100,7 +100,7 @@ def _parameters(recipe: Recipe) -> int:
 
 
 def fixed_bytes(recipe: Recipe) -> int:
-    """Bytes for parameters, gradients and the optimiser's moments."""
+    """Bytes for all parameters, their gradients and the numbers kept beside them."""
     return bytes_per_parameter(recipe) * _parameters(recipe)
 
 

@@ -150,9 +150,8 @@ class Trainer:
         asked = self.place.execution.micro_batch
         if asked != "auto":
             return min(asked, most)  # type: ignore[no-any-return]
-        if (
-            self.progress.micro_batch is not None
-        ):  # a continued run: another size rounds differently
+        # A continued run keeps its size, because another one rounds differently.
+        if self.progress.micro_batch is not None:
             return self.progress.micro_batch
         known = MicroBatches(self.place.cache, self._free_bytes())
         return known.find(self.recipe, self.place.device, most, self._attempt)
@@ -167,8 +166,9 @@ class Trainer:
         """Compute a micro-batch of this size and discard the result; raises if it does not fit."""
         self.micro_batch = size
         first = self.sequences.start
-        # AdamW allocates its two moments at the first step, so reserve their memory here.
-        _moments = torch.empty(
+        # AdamW allocates its moments at the first step, and copies of the values come later still, so
+        # memory for all of them is reserved here.
+        _kept = torch.empty(
             kept_numbers(self.recipe), self.parameters.values.numel(), device=self.place.device
         )
         self.gradients(self.recipe.steps - 1, slice(first, first + size))

@@ -1,5 +1,5 @@
-"""Weights to start from: a GPT-2 in Hugging Face's format, a run directory, nanoGPT's checkpoint,
-a model of Raschka's book.
+"""Weights to start from: a GPT-2 in Hugging Face's format, an exported model, a run directory,
+nanoGPT's checkpoint, a model of Raschka's book.
 
 This module reads the configuration, hashes the weights and checks them against a recipe, without
 torch, except for nanoGPT's checkpoints.
