@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +46,7 @@ class InstructionData:
 
     items: Sequence[Item]
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of the items; independent of how the file is formatted."""
         return hashlib.sha256(self.content).hexdigest()
