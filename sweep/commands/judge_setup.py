@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,15 @@ from sweep.errors import StudyError, did_you_mean
 from sweep.study.evaluation_section import InstructionEvaluation, JudgeSettings
 from sweep.study.file import Study
 from sweep.study.judge_names import JudgeName
+from sweep.study.overrides import toml_or_text
 from trainer.rundir.directory import first_mistake
 
 SECTION = "evaluation.instructions"
+CHANGEABLE = (
+    *(name for name in InstructionEvaluation.model_fields if name != "judge"),
+    *(f"judge.{name}" for name in JudgeSettings.model_fields),
+)
+"""The fields that `--set` can set."""
 
 
 @dataclass(frozen=True)
@@ -56,29 +61,12 @@ def chosen_setup(
 
 def _change(fields: dict[str, Any], word: str) -> None:
     """Set a field as `KEY=VALUE` says. Raises StudyError if there is no such field."""
-    key, equals, text = word.partition("=")
-    section, _, name = key.strip().rpartition(".")
-    known: Mapping[str, Any] = {
-        "": InstructionEvaluation.model_fields,
-        "judge": JudgeSettings.model_fields,
-    }.get(section, {})
-    if not equals or name not in known or name == "judge":
-        names = [
-            *InstructionEvaluation.model_fields,
-            *(f"judge.{n}" for n in JudgeSettings.model_fields),
-        ]
+    key, equals, text = (part.strip() for part in word.partition("="))
+    if not equals or key not in CHANGEABLE:
         raise StudyError(
             f"--set {word}: write KEY=VALUE with a field of [{SECTION}]"
-            f"{did_you_mean(key, names)} ({', '.join(n for n in names if n != 'judge')})"
+            f"{did_you_mean(key, CHANGEABLE)} ({', '.join(CHANGEABLE)})"
         )
+    section, _, name = key.rpartition(".")
     target = fields.setdefault("judge", {}) if section else fields
-    target[name] = _value(text.strip())
-
-
-def _value(text: str) -> Any:  # noqa: ANN401  (any TOML value)
-    """The TOML value of a text; the text itself if it is none."""
-    try:
-        (value,) = tomllib.loads(f"value = {text}").values()
-    except tomllib.TOMLDecodeError:
-        return text
-    return value
+    target[name] = toml_or_text(text)

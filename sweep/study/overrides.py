@@ -38,7 +38,7 @@ def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
         if reason := _why_wrong(word, key, overrides):
             mistakes.append(Mistake((), f"--override {reason}"))
         else:
-            overrides[key] = _value(value.strip())
+            overrides[key] = toml_or_text(value.strip())
     if mistakes:
         raise InvalidStudyError(mistakes)
     return overrides
@@ -54,7 +54,7 @@ def override_words(overrides: Overrides) -> list[str]:
     """The words of a command line that `parse_overrides` reads as these."""
     words: list[str] = []
     for name, value in overrides.items():
-        is_plain = isinstance(value, str) and _value(value) == value
+        is_plain = isinstance(value, str) and toml_or_text(value) == value
         words += ["--override", f"{name}={value if is_plain else json.dumps(value)}"]
     return words
 
@@ -120,7 +120,7 @@ def shown_overrides(overrides: Overrides) -> str:
     return ", ".join(f"{key} = {shown(value)}" for key, value in overrides.items())
 
 
-def _value(text: str) -> Any:  # noqa: ANN401  (any TOML value)
+def toml_or_text(text: str) -> Any:  # noqa: ANN401  (any TOML value)
     """A TOML value; anything else is text, so that words need no quotes."""
     try:
         return tomllib.loads(f"value = {text}")["value"]

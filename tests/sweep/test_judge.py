@@ -159,6 +159,7 @@ def test_without_data_nothing_is_tuned(place: Path, sweep: Run) -> None:
         ("judge=x", "write KEY=VALUE with a field of [evaluation.instructions]"),
         ("prompt", "write KEY=VALUE with a field"),
         ("prompt=long", "prompt: Input should be 'alpaca' or 'short'"),
+        (f"prompt={'[' * 9999}", "prompt: Input should be 'alpaca' or 'short'"),
         ("batch_size=0", "batch_size: Input should be greater than or equal to 1"),
         ("judge.base_url=ftp://x", "'ftp://x' must begin with http:// or https://"),
         ("train_share=0.95", "leave nothing for validation"),
