@@ -19,8 +19,7 @@ from sweep.store.places import Place, find_places, runs_by_id, study_attempts
 from sweep.store.rows import AttemptRow, StudyRow
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
-from sweep.trainers.base import Cost
-from sweep.trainers.script import UNKNOWN_COST
+from sweep.trainers.base import UNKNOWN_COST, Cost
 from sweep.trainers.stored_recipes import stored_cost
 from sweep.workspace import Workspace
 

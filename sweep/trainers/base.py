@@ -6,6 +6,8 @@ is in `sweep.trainers.builtin`; another trainer is another class with these memb
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +33,11 @@ _VARIABLE = re.compile(r"\S*/\S*|\d+")
 def failure_signature(message: str) -> str:
     """Return a message without paths and numbers: equal for attempts that failed alike."""
     return _VARIABLE.sub("…", message)
+
+
+def hashed(content: Mapping[str, Any]) -> str:
+    """The SHA-256 of JSON values, independent of the order of their keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 class Cause(Enum):
@@ -93,6 +100,18 @@ class Cost:
     curve_points: int
     chunks: int
     """Chunks of test text whose losses are kept."""
+
+
+UNKNOWN_COST = Cost(
+    flops=1.0,
+    evaluation_flops=0.0,
+    tokens=0,
+    steps=0,
+    parameters=0,
+    curve_points=0,
+    chunks=0,
+)
+"""The cost of a run whose work is not known before it ends: each counts as one unit of work."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from sweep.store.ledger import directory_name
 from sweep.study.file import Study
 from sweep.study.jobs_section import Jobs
 from sweep.study.mistakes import Mistake
-from sweep.trainers.base import Cost, End, Inputs, RunIdentity, RunSpec
+from sweep.trainers.base import UNKNOWN_COST, Cost, End, Inputs, RunIdentity, RunSpec, hashed
 from sweep.trainers.ends import find_result, read_end
 from trainer.instructions.data import InstructionData
 from trainer.instructions.request import (
@@ -35,16 +34,6 @@ LOSS = "instruction_loss"
 """The loss on the reference answers to the test items, as a metric of a fine-tune."""
 ENDED = "ended_answers"
 """The share of answers that ended by themselves, as a metric of a fine-tune."""
-UNKNOWN_COST = Cost(
-    flops=1.0,
-    evaluation_flops=0.0,
-    tokens=0,
-    steps=0,
-    parameters=0,
-    curve_points=0,
-    chunks=0,
-)
-"""When a fine-tune ends, only its validation loss can tell: each counts as one unit of work."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +74,8 @@ class InstructionRun:
     def run_identity(self) -> RunIdentity:
         """Return the ids of this fine-tune. Those of the run stand for its seeds, too."""
         return RunIdentity(
-            run_id=_hashed(self._identity(self.base_id)),
-            family=_hashed(self._identity(self.base_family)),
+            run_id=hashed(self._identity(self.base_id)),
+            family=hashed(self._identity(self.base_family)),
             corpus_hash="",
         )
 
@@ -184,7 +173,3 @@ def save_data(data: InstructionData, folder: Path) -> None:
 
 def _refuse(study: Study) -> NoReturn:
     raise StudyError(f"{study.name}: `sweep judge` makes fine-tunes of runs; they are no arms")
-
-
-def _hashed(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from sweep.study.names import STREAMS
 from sweep.study.parameters_section import set_parameters
 from sweep.study.script_code import mentions
 from sweep.study.trainer_section import ONE_SEED, STREAM_NAMES, ScriptTrainer
-from sweep.trainers.base import Cost, End, Inputs, RunIdentity, RunSpec
+from sweep.trainers.base import UNKNOWN_COST, Cost, End, Inputs, RunIdentity, RunSpec, hashed
 from sweep.trainers.ends import find_result, read_end
 from sweep.trainers.preloads import heavy_imports
 from sweep.trainers.script_mistakes import find_program, script_mistakes
@@ -37,16 +36,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Version of what is hashed into a fingerprint."""
-UNKNOWN_COST = Cost(
-    flops=1.0,
-    evaluation_flops=0.0,
-    tokens=0,
-    steps=0,
-    parameters=0,
-    curve_points=0,
-    chunks=0,
-)
-"""The cost of a script's run: every run counts as one unit of work."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +83,7 @@ class ScriptRun:
         """Return the ids of this run."""
         own = {"version": VERSION, **self._identity()}
         return RunIdentity(
-            run_id=_hashed({**own, "seeds": self.stream_seeds}), family=_hashed(own), corpus_hash=""
+            run_id=hashed({**own, "seeds": self.stream_seeds}), family=hashed(own), corpus_hash=""
         )
 
     def write_request(self, directory: RunDirectory, identity: RunIdentity, settings: Jobs) -> None:
@@ -260,10 +249,6 @@ def _spec_of(request: ScriptRequest) -> ScriptRun:
         primary=request.primary,
         seeds=Seeds(**{"init": 0, "order": 0, "dropout": 0, **streams}),
     )
-
-
-def _hashed(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _notes(study: Study) -> Iterable[str]:
