@@ -14,8 +14,6 @@ from sweep.metrics.registry import INSTRUCTION_LOSS, SCORES
 from trainer.files import write_json
 from trainer.rundir.directory import RunDirectory
 
-FILES = "scores-*.json"
-
 
 class OneScore(Config):
     """The score of an answer in one repeat."""
@@ -32,17 +30,13 @@ class ItemScores(Config):
     """The scores of the answer to one test item; repeats without a readable reply are left out."""
 
     scores: list[OneScore]
+    """In the order of their repeats."""
 
     @property
     def mean(self) -> float | None:
         """The mean over repeats; None without a score."""
         values = [each.value for each in self.scores]
         return sum(values) / len(values) if values else None
-
-    @property
-    def by_repeat(self) -> dict[int, OneScore]:
-        """The scores by repeat."""
-        return {each.repeat: each for each in self.scores}
 
 
 class RunScores(Config):
@@ -95,23 +89,30 @@ def scores_by_item(scores: Sequence[Score], items: int) -> dict[str, list[ItemSc
 
 def write_scores(directory: RunDirectory, scores: RunScores) -> None:
     """Write the scores of a run to its directory. Raises OSError."""
-    path = directory.path / f"scores-{scores.metric}.json"
-    write_json(path, scores.model_dump(mode="json"))
+    write_json(_file(directory, scores.metric), scores.model_dump(mode="json"))
 
 
-def read_scores(path: Path) -> RunScores | None:
-    """Read a file of scores; None if it is missing or damaged."""
+def read_scores(directory: RunDirectory, metric: str) -> RunScores | None:
+    """Read a run's scores for a metric; None if their file is missing or damaged."""
     try:
-        return RunScores.model_validate_json(path.read_bytes())
+        return RunScores.model_validate_json(_file(directory, metric).read_bytes())
     except (OSError, ValidationError):
         return None
 
 
 def stored_metrics(directory: RunDirectory, run_id: str) -> Iterator[dict[str, Any]]:
-    """Rows of the table `metrics` from a run's files of scores; damaged files are left out."""
-    for path in sorted(directory.path.glob(FILES)):
-        scores = read_scores(path)
-        if scores and scores.run_id == run_id and scores.metric in SCORES:
-            yield {"run_id": run_id, "name": scores.metric, "value": scores.value}
-            if scores.loss is not None:
-                yield {"run_id": run_id, "name": INSTRUCTION_LOSS.name, "value": scores.loss}
+    """Rows of the table `metrics` from a run's files of scores; damaged files are left out.
+
+    Each judge's file has the loss of the fine-tune that it judged; the latest one counts.
+    """
+    read = [read_scores(directory, metric) for metric in SCORES]
+    found = [scores for scores in read if scores and scores.run_id == run_id]
+    for scores in found:
+        yield {"run_id": run_id, "name": scores.metric, "value": scores.value}
+    latest = max(found, key=lambda scores: scores.judged, default=None)
+    if latest and latest.loss is not None:
+        yield {"run_id": run_id, "name": INSTRUCTION_LOSS.name, "value": latest.loss}
+
+
+def _file(directory: RunDirectory, metric: str) -> Path:
+    return directory.path / f"scores-{metric}.json"

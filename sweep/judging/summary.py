@@ -78,7 +78,7 @@ def _files(store: Store, runs: Sequence[PlannedRun], metric: str) -> dict[str, R
         return {}
     found: dict[str, RunScores] = {}
     for each in runs:
-        scores = read_scores(store.ledger.run(each.run.id).path / f"scores-{metric}.json")
+        scores = read_scores(store.ledger.run(each.run.id), metric)
         if scores is not None:
             found[each.run.id] = scores
     return found
@@ -89,10 +89,10 @@ def _frame(runs: Sequence[PlannedRun], files: Mapping[str, RunScores]) -> pd.Dat
     import pandas as pd
 
     rows = [
-        (run.arm, run.seed, number, repeat, score.position, score.value)
+        (run.arm, run.seed, number, score.repeat, score.position, score.value)
         for run in runs
         if run.run.id in files
         for number, item in enumerate(files[run.run.id].items)
-        for repeat, score in sorted(item.by_repeat.items())
+        for score in item.scores
     ]
     return pd.DataFrame(rows, columns=["arm", "seed", "item", "repeat", "position", "score"])

@@ -17,8 +17,10 @@ from sacrebleu.metrics.chrf import CHRF
 
 from sweep.commands.judge_setup import JudgeChoice, chosen_setup
 from sweep.errors import StudyError
+from sweep.judging.score_files import ItemScores, RunScores, stored_metrics, write_scores
 from sweep.study.file import parse_study
 from tests.sweep.judge_server import JudgeServer, Sent
+from trainer.rundir.directory import RunDirectory
 
 KEY = "sk-secret-0123456789"
 Done = subprocess.CompletedProcess[str]
@@ -55,6 +57,7 @@ def rows(folder: Path, query: str) -> list[Any]:
 
 
 SCORES = "SELECT run_id, value FROM metrics WHERE name = 'instructions' ORDER BY run_id"
+METRICS = "SELECT * FROM metrics WHERE name LIKE 'instruction%' ORDER BY run_id, name"
 MEMBERS = "SELECT id FROM runs JOIN members ON members.run_id = runs.id ORDER BY id"
 TUNED = "SELECT state FROM runs WHERE corpus_hash = '' ORDER BY id"
 
@@ -122,10 +125,26 @@ def test_another_judge_scores_the_same_answers_as_another_metric(copy: Path, swe
 def test_the_scores_and_the_fine_tunes_survive_the_loss_of_the_database(
     copy: Path, sweep: Run
 ) -> None:
-    before = rows(copy, SCORES), rows(copy, TUNED)
+    assert sweep(copy, "judge", *QUICK, "--judge", "exact").returncode == 0
+    before = rows(copy, METRICS), rows(copy, TUNED)
     (copy / "runs" / "sweep.db").unlink()
-    assert sweep(copy, "rebuild").returncode == 0
-    assert (rows(copy, SCORES), rows(copy, TUNED)) == before
+    said = sweep(copy, "rebuild")
+    assert said.returncode == 0, said.stderr
+    assert (rows(copy, METRICS), rows(copy, TUNED)) == before
+    assert (
+        len(before[0]) == 4 * 6
+    )  # of each run two scores and its loss; of each fine-tune that loss
+
+
+def test_the_loss_that_was_judged_last_survives(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    common: dict[str, Any] = {"run_id": "a", "judge": {}, "data_hash": "b", "settings": {}}
+    common |= {"items": [ItemScores(scores=[])], "still_falling": False, "ended_answers": 1.0}
+    for metric, loss, judged in (("instructions", 2.0, 20.0), ("instructions_exact", 1.0, 10.0)):
+        scores = RunScores(metric=metric, value=50.0, loss=loss, judged=judged, **common)
+        write_scores(directory, scores)
+    found = {row["name"]: row["value"] for row in stored_metrics(directory, "a")}
+    assert found == {"instructions": 50, "instructions_exact": 50, "instruction_loss": 2}
 
 
 def test_a_study_file_can_hold_the_settings_and_nothing_is_tuned_again(
