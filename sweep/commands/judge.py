@@ -31,8 +31,8 @@ from sweep.judging.answered_runs import (
     with_answers,
 )
 from sweep.judging.judge import Judge, Judged
-from sweep.judging.recording import METRIC_OF_JUDGE, Session, record_scores
-from sweep.judging.registry import make_judge
+from sweep.judging.recording import Session, record_scores
+from sweep.judging.registry import METRIC_OF_JUDGE, make_judge
 from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
 from sweep.queue.queue import Queue

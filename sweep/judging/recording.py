@@ -12,20 +12,13 @@ from sweep.errors import ExecutionError
 from sweep.judging.answered_runs import TunedRun, fine_tune_results
 from sweep.judging.judge import Score
 from sweep.judging.score_files import RunScores, mean_score, scores_by_item, write_scores
+from sweep.metrics.registry import INSTRUCTION_LOSS
 from sweep.store.ledger import directory_name
 from sweep.store.metrics import replace_metric
 from sweep.store.store import Store
-from sweep.study.judge_names import JudgeName
-from sweep.trainers.instruction import ENDED, LOSS
+from sweep.trainers.instruction import ENDED
 from trainer.instructions.settings import InstructionSettings
 from trainer.rundir.directory import Result, RunDirectory
-
-METRIC_OF_JUDGE: Mapping[JudgeName, str] = {
-    "chrf": "instructions",
-    "exact": "instructions_exact",
-    "openai": "instructions_openai",
-}
-"""The metric that a judge's scores are stored as."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +43,9 @@ def record_scores(
 ) -> None:
     """Store the scores of these runs. Raises ExecutionError if a file cannot be written."""
     items, results = scores_by_item(scores, session.items), fine_tune_results(runs, folder)
+    name = INSTRUCTION_LOSS.name
     losses = {
-        run_id: result.metrics[LOSS] for run_id, result in results.items() if LOSS in result.metrics
+        run_id: result.metrics[name] for run_id, result in results.items() if name in result.metrics
     }
     values: dict[str, float] = {}
     for run_id, of_run in items.items():
@@ -75,7 +69,7 @@ def record_scores(
         _write(RunDirectory(folder / directory_name(run_id)), found)
     ids = [each.run.id for each in runs]
     replace_metric(store, session.metric, ids, values)
-    replace_metric(store, LOSS, ids, losses)
+    replace_metric(store, INSTRUCTION_LOSS.name, ids, losses)
 
 
 def _is_still_falling(result: Result, settings: InstructionSettings) -> bool:

@@ -1,4 +1,4 @@
-"""The registry of judges."""
+"""The registry of judges, and the metrics of their scores."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ JUDGES: Mapping[JudgeName, Callable[[JudgeSettings, Path], Judge]] = {
     "openai": ModelJudge,
 }
 """By name: makes the judge, from its settings and the folder of runs."""
+METRIC_OF_JUDGE: Mapping[JudgeName, str] = {
+    "chrf": "instructions",
+    "exact": "instructions_exact",
+    "openai": "instructions_openai",
+}
+"""The metric that a judge's scores are stored as."""
 
 
 def make_judge(settings: JudgeSettings, runs: Path) -> Judge:

@@ -30,8 +30,6 @@ from trainer.rundir.directory import RunDirectory
 
 VERSION = 1
 """Increased when a change of the code gives the same weights other answers."""
-LOSS = "instruction_loss"
-"""The loss on the reference answers to the test items, as a metric of a fine-tune."""
 ENDED = "ended_answers"
 """The share of answers that ended by themselves, as a metric of a fine-tune."""
 

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import sacrebleu
@@ -17,8 +17,11 @@ from sacrebleu.metrics.chrf import CHRF
 
 from sweep.commands.judge_setup import JudgeChoice, chosen_setup
 from sweep.errors import StudyError
+from sweep.judging.registry import JUDGES, METRIC_OF_JUDGE
 from sweep.judging.score_files import ItemScores, RunScores, stored_metrics, write_scores
+from sweep.metrics import registry
 from sweep.study.file import parse_study
+from sweep.study.judge_names import JudgeName
 from tests.sweep.judge_server import JudgeServer, Sent
 from trainer.rundir.directory import RunDirectory
 
@@ -161,6 +164,11 @@ def test_a_study_file_can_hold_the_settings_and_nothing_is_tuned_again(
     assert run.returncode == 0
     assert run.stdout.startswith("All 6 runs of tiny are done")
     assert run.stdout.endswith(said.stdout)
+
+
+def test_each_judge_has_a_maker_and_a_metric() -> None:
+    assert set(get_args(JudgeName)) == set(JUDGES) == set(METRIC_OF_JUDGE)
+    assert set(METRIC_OF_JUDGE.values()) == set(registry.SCORES)
 
 
 def test_without_data_nothing_is_tuned(place: Path, sweep: Run) -> None:
