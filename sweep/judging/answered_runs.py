@@ -21,6 +21,7 @@ from trainer.instructions.data import InstructionData, Item
 from trainer.instructions.request import read_answers
 from trainer.recipe import Seeds
 from trainer.rundir.directory import Result, RunDirectory
+from trainer.words import with_rest
 
 MAX_NAMED = 5
 
@@ -66,9 +67,8 @@ def check_weights(runs: Sequence[TunedRun], folder: Path) -> None:
         if not RunDirectory(folder / directory_name(each.run.id)).weights.exists()
     ]
     if lacking:
-        more = f" and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
         raise NotFoundError(
-            f"the final weights of {', '.join(lacking[:MAX_NAMED])}{more} are not in {folder}: "
+            f"the final weights of {', '.join(with_rest(lacking, MAX_NAMED))} are not in {folder}: "
             'jobs.keep was "nothing", or `sweep gc` has deleted them. Train the study again with '
             'jobs.keep = "weights" in another folder (--runs DIR)'
         )
@@ -117,12 +117,9 @@ def make_panels(runs: Sequence[TunedRun], items: Sequence[Item], folder: Path) -
 
 def with_answers(runs: Sequence[TunedRun], folder: Path) -> list[TunedRun]:
     """The runs whose fine-tune has a result that did not diverge."""
-    found: list[TunedRun] = []
-    for each in runs:
-        result = RunDirectory(folder / directory_name(each.job.run_id)).read_result()
-        if result is not None and result.state == "done":
-            found.append(each)
-    return found
+    results = fine_tune_results(runs, folder)
+    done = {run_id for run_id, result in results.items() if result.state == "done"}
+    return [each for each in runs if each.run.id in done]
 
 
 def fine_tune_results(runs: Sequence[TunedRun], folder: Path) -> Mapping[str, Result]:

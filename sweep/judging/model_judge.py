@@ -16,7 +16,7 @@ from sweep.judging.reply_cache import ReplyCache
 from sweep.judging.server import Reply, Server
 from sweep.judging.spending import Spending, estimated_tokens
 from sweep.study.evaluation_section import JudgeSettings
-from trainer.words import counted
+from trainer.words import capitalized, counted
 
 NO_KEY = "none"
 MOST_FAILURES = 3
@@ -168,7 +168,7 @@ class _Work:
     def _stop(self, why: str) -> None:
         with self._lock:
             if self.judged.stopped is None:
-                self.judged.stopped = why[:1].upper() + why[1:]
+                self.judged.stopped = capitalized(why)
         self.server.stopping.set()
 
 
