@@ -79,6 +79,7 @@ class Obstacles:
         pause_is_over = time.monotonic() >= self._retry_at
         if free >= (needed if pause_is_over else self._tried_with + needed):
             self.disk_full, self._tried_with = False, free
+            self.database = None  # it may be on the same disk: the next turn tells
 
 
 def is_disk_full(error: Exception) -> bool:
