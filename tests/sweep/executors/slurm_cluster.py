@@ -91,10 +91,8 @@ class SlurmCluster:
         text = CONFIGURATION.format(folder=self.folder, **ports, **names)
         self.configuration.write_text(text)
         gpus = [self.folder / f"gpu{number}" for number in range(2)]
-        for gpu in gpus:
-            os.mknod(
-                gpu, 0o666 | stat.S_IFCHR, os.makedev(1, 3)
-            )  # only devices become visible ones
+        for gpu in gpus:  # Slurm gives a job only files that are devices
+            os.mknod(gpu, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
         lines = [f"NodeName={node} Name=gpu File={self.folder}/gpu[0-1]" for node in NODES]
         (self.folder / "gres.conf").write_text("\n".join(lines) + "\n")
         self._start_munge()
@@ -150,20 +148,26 @@ class SlurmCluster:
         """Kill a node's daemon and all that it runs, as a power cut would."""
         pids = [int((self.folder / f"{node}.pid").read_text()), *self._steps(node)]
         for pid in pids:
-            for each in [pid, *_descendants(pid)]:
+            for each in [pid, *descendants(pid)]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(each, signal.SIGKILL)
 
     def _steps(self, node: str) -> list[int]:
         """The processes of Slurm that watch the jobs of a node."""
-        found = []
-        for job in self.run("squeue", "-h", "-w", node, "-o", "%A").split():
-            title = f"slurmstepd: [{job}."
-            for path in Path("/proc").iterdir():
-                with contextlib.suppress(OSError):
-                    if path.name.isdecimal() and title in (path / "cmdline").read_text():
-                        found.append(int(path.name))
-        return found
+        jobs = self.run("squeue", "-h", "-w", node, "-o", "%A").split()
+        titles = tuple(f"slurmstepd: [{job}." for job in jobs)
+        return [pid for pid, title, _ in self.processes() if title.startswith(titles)]
+
+    def processes(self) -> Iterator[tuple[int, str, list[str]]]:
+        """Process id, arguments and variables of each process of this Slurm and of its jobs.
+
+        Those of another one on this machine, whose jobs have the same numbers, are not among them.
+        """
+        for path in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                variables = os.fsdecode((path / "environ").read_bytes()).split("\0")
+                if f"SLURM_CONF={self.configuration}" in variables:
+                    yield int(path.name), os.fsdecode((path / "cmdline").read_bytes()), variables
 
     def clear(self) -> None:
         """Cancel all jobs."""
@@ -197,12 +201,13 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """The processes that a process and its children have started."""
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             for child in path.read_text().split():
-                found += [int(child), *_descendants(int(child))]
+                found += [int(child), *descendants(int(child))]
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from sweep.executors.slurm.executor import SlurmExecutor
 from sweep.study.file import parse_study
 from tests.patience import wait_until
 from tests.sweep.executors.conftest import MakeRun, MakeSlurm
-from tests.sweep.executors.slurm_cluster import SlurmCluster
+from tests.sweep.executors.slurm_cluster import SlurmCluster, descendants
 from tests.trainer.conftest import TINY
 from tests.trainer.forked import train
 from trainer.execution import Execution
@@ -53,17 +52,14 @@ def make_gpt(tmp_path: Path) -> Callable[..., RunDirectory]:
     return make
 
 
-def rank_of(node: str) -> int | None:
-    """The process of the rank on a node; None if there is none."""
-    for path in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            variables = (path / "environ").read_text().split("\0") if path.name.isdecimal() else []
-            started = (path / "cmdline").read_text().split("\0")
-            parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
-            above = Path("/proc", parent, "cmdline").read_text().split("\0")
-            if f"SLURMD_NODENAME={node}" in variables and "--join" in started and above == started:
-                return int(path.name)
-    return None
+def rank_of(slurm: SlurmCluster, node: str) -> int | None:
+    """The process of the rank on a further node; None if there is none."""
+    joined = [
+        pid
+        for pid, words, variables in slurm.processes()
+        if f"SLURMD_NODENAME={node}" in variables and "--join" in words.split("\0")
+    ]
+    return next((rank for pid in joined for rank in descendants(pid)), None)
 
 
 def ends(executor: SlurmExecutor, number: int) -> dict[str, Ended]:
@@ -106,7 +102,7 @@ def test_two_nodes_train_a_run_as_one_does_and_a_rank_that_dies_ends_it_with_its
     assert two.test_loss == pytest.approx(one.test_loss, rel=1e-5)
     assert two.chunk_losses == pytest.approx(one.chunk_losses, rel=1e-5)
     watch(executor, killed.read_events)
-    rank = rank_of("n2")
+    rank = rank_of(slurm, "n2")
     assert rank
     os.kill(rank, signal.SIGKILL)
     end = ends(executor, 1)["c"]
