@@ -6,8 +6,6 @@ its files; the others only train. Light to import: no torch here.
 
 from __future__ import annotations
 
-import socket
-
 from pydantic import Field
 
 from model.config import Config, Count
@@ -47,10 +45,3 @@ class NodeGroup(Config):
             "GROUP_WORLD_SIZE": self.nodes,
         }
         return {"MASTER_ADDR": self.address, **{key: str(value) for key, value in numbers.items()}}
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nothing listens at."""
-    with socket.socket() as tried:
-        tried.bind(("", 0))
-        return int(tried.getsockname()[1])

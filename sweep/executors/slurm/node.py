@@ -24,12 +24,13 @@ from pathlib import Path
 
 from sweep.executors.slurm.batch import NODE, Batch, BatchFolder, read_note
 from trainer.files import write_json
-from trainer.processes.group import NodeGroup, free_port
+from trainer.processes.group import NodeGroup
 from trainer.processes.node import find_facts
 from trainer.processes.worker import Order, carry_out, exit_status, join_in
 from trainer.rundir.attempt_end import AttemptEnd, read_end, write_end
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
+from trainer.scripts.environment import free_port
 
 FACTS = "facts.json"
 SRUN_FAILED = 70
