@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from sweep.executors.ray import executor
+from sweep.study.file import parse_study
 from sweep.verdicts import settling
 from tests.sweep.stores import Trainer, usual
 
@@ -69,3 +71,15 @@ def test_a_list_of_seeds_is_not_a_number_of_seeds(train: Trainer, content: Conte
     further, seeds, runs, _ = of_clip(train)
     assert (seeds, runs) == (4 + further, 2 * further)
     assert f"% chance to settle clip ({runs:,} runs, " in train.table()
+
+
+def test_a_report_asks_no_ray_cluster_how_many_runs_it_has_room_for(
+    train: Trainer, content: Content, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content["design"]["seeds"] = 4
+    train(content, noisy)
+    study = parse_study({**content, "jobs": {"executor": "ray"}}, "s.toml")
+    monkeypatch.setattr(settling, "load_study", lambda _path: study)
+    monkeypatch.setattr(executor, "count_places", lambda _settings: pytest.fail("it is asked"))
+    (clip,) = [arm for arm in train.report()["arms"] if arm["arm"] == "clip"]
+    assert clip["settling_slots"] == 1
