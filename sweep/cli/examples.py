@@ -39,7 +39,7 @@ EXAMPLES: Mapping[str, str] = {
     "rebuild": "--runs ../runs",
     "gc": "--dry-run",
     "study list": "--format json",
-    "study rename": "x clipping",
+    "study rename": "my-study clipping",
     "study delete": "x --with-runs",
     "study note": 'x "run on the old machine"',
     "study tag": "x paper",
