@@ -128,7 +128,7 @@ def test_a_writer_killed_at_any_access_to_the_disk_leaves_a_complete_checkpoint(
     assert names(tmp_path) == ["step-0000000002", "step-0000000003"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_writer_killed_at_any_time_leaves_a_complete_checkpoint(
     tmp_path: Path, saves: Saves
 ) -> None:

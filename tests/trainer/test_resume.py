@@ -74,7 +74,7 @@ def is_overflowing(run: RunDirectory) -> bool:
         *((kind, "float32") for kind in KINDS),
         # Half precision is slow on a CPU: each kind has one other precision, in turn.
         *(
-            pytest.param(kind, precision, marks=pytest.mark.slow)
+            pytest.param(kind, precision, marks=pytest.mark.nightly)
             for kind, precision in zip(KINDS, cycle(("bfloat16", "float16", "tf32")), strict=False)
         ),
     ],
