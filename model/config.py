@@ -34,6 +34,9 @@ Size = Annotated[int, Whole, Field(ge=1, le=2**20)]
 OptionalSize = Annotated[Size | None, NoneWord]
 """A size, or `none`."""
 
+Activation = Literal["gelu", "gelu_exact", "relu2", "silu", "swiglu"]
+"""The activation of the feed-forward network."""
+
 
 class Config(BaseModel):
     """Base of all configurations: frozen, strict about types, refuses unknown fields."""
@@ -89,7 +92,7 @@ class ModelConfig(Config):
     """Positions that are attended to in a layer with a window, the query's included (Beltagy et al. 2020); `none` for all."""
     window_pattern: Annotated[str, Field(pattern="^[SL]{1,64}$")] = "S"
     """Which layers have the window (`S`) or the whole context (`L`), repeated over the layers: `SSSL`."""
-    activation: Literal["gelu", "gelu_exact", "relu2", "silu", "swiglu"] = "gelu"
+    activation: Activation = "gelu"
     """`gelu`: its tanh form. `gelu_exact`: with erf (Hendrycks and Gimpel 2016). `relu2`: squared ReLU (So et al. 2021). `silu`: x sigmoid(x). `swiglu`: gated (Shazeer 2020), with 8/3 `width` hidden channels in place of 4."""
     biases: Literal["all", "none"] = "all"
     """`none`: no layer and no norm has a bias (as PaLM, Chowdhery et al. 2022)."""

@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from model.config import ModelConfig
+from model.config import Activation, ModelConfig
 from model.export_format import Export, Source, common_fields, held, misfit
 
 PREFIX = "transformer."
 """Prefix of parameter names; files of GPT-2 without its head, such as OpenAI's, lack it."""
 
 FIXED_FIELDS: Mapping[str, Any] = {
-    "activation_function": "gelu_new",
     "layer_norm_epsilon": 1e-5,
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
@@ -25,9 +24,20 @@ FIXED_FIELDS: Mapping[str, Any] = {
 }
 """Fields of GPT-2's configuration for which this network supports only this value."""
 
-ACTIVATION_ALIASES = {"gelu_pytorch_tanh": "gelu_new"}
+ACTIVATIONS: Mapping[Activation, str] = {
+    "gelu": "gelu_new",
+    "gelu_exact": "gelu",
+    "relu2": "relu2",
+    "silu": "silu",
+}
+"""What transformers calls each `activation` that it computes in a GPT-2, all but the gated one."""
+ACTIVATION_ALIASES = {
+    "gelu_pytorch_tanh": "gelu_new",
+    "gelu_python_tanh": "gelu_new",
+    "gelu_python": "gelu",
+    "swish": "silu",
+}
 """Other names of an activation function."""
-
 
 EXPORTS: Mapping[str, Export] = {
     "layers": Export(keys=("n_layer",)),
@@ -53,7 +63,7 @@ EXPORTS: Mapping[str, Export] = {
     "window_pattern": Export(
         only="S", reason="in GPT-2's format every layer sees the whole context"
     ),
-    "activation": Export(only="gelu", reason="GPT-2's format has GELU by its tanh form only"),
+    "activation": Export(),  # written as transformers calls it; see `misfit` for the gated one
     "biases": Export(),  # held by the weights: a model without biases has biases of zeros
     "logit_softcap": Export(only=None, reason="GPT-2's format has no cap of the logits"),
     "zero_init_projections": Export(),  # concerns the initial weights only
@@ -141,6 +151,8 @@ class GPT2:
 
     def misfit(self, config: ModelConfig) -> str | None:
         """See `ExportFormat`."""
+        if config.activation not in ACTIVATIONS:
+            return f"model.activation = {config.activation!r}: GPT-2's format has no gate"
         return misfit(config, EXPORTS, "GPT-2's format")
 
     def fields(self, config: ModelConfig, vocabulary: int, end_of_text: int) -> dict[str, Any]:
@@ -149,6 +161,7 @@ class GPT2:
             **FIXED_FIELDS,
             **common_fields(self.class_name, vocabulary, end_of_text),
             **held(config, EXPORTS),
+            "activation_function": ACTIVATIONS[config.activation],
             "model_type": self.model_type,
             "n_inner": None,
         }
@@ -177,8 +190,9 @@ def from_fields(fields: Mapping[str, Any]) -> tuple[ModelConfig, int]:
         )
     for name, wanted in FIXED_FIELDS.items():
         found = fields.get(name, wanted)
-        if ACTIVATION_ALIASES.get(str(found), found) != wanted:
+        if found != wanted:
             raise ValueError(f"{name} is {found!r}, and only {wanted!r} can be computed")
+    activation = _activation(fields)
     sizes = {name: fields.get(name, default) for name, default in DEFAULT_SIZES.items()}
     if any(type(size) is not int or size < 1 for size in sizes.values()):
         raise ValueError(f"its sizes are not all whole numbers: {sizes}")
@@ -193,8 +207,20 @@ def from_fields(fields: Mapping[str, Any]) -> tuple[ModelConfig, int]:
             context=sizes["n_positions"],
             qkv_bias=True,
             norm="layer",
+            activation=activation,
             tie_embeddings=fields.get("tie_word_embeddings", True),
         )
     except ValidationError as error:
         raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
     return config, sizes["vocab_size"]
+
+
+def _activation(fields: Mapping[str, Any]) -> Activation:
+    """The `activation` that a `config.json` names. Raises ValueError for any other function."""
+    name = fields.get("activation_function", ACTIVATIONS["gelu"])
+    ours = {theirs: ours for ours, theirs in ACTIVATIONS.items()}
+    found = ours.get(ACTIVATION_ALIASES.get(str(name), str(name)))
+    if found is None:
+        known = ", ".join(map(repr, ours))
+        raise ValueError(f"activation_function is {name!r}, and only {known} can be computed")
+    return found

@@ -6,7 +6,7 @@ import pytest
 
 from model.config import ModelConfig
 from model.export_formats import format_of
-from model.huggingface import GPT2, from_fields, parameters
+from model.huggingface import ACTIVATIONS, GPT2, from_fields, parameters
 from model.llama import Llama
 from model.own_code import OwnCode
 
@@ -14,15 +14,17 @@ SHAPE = ModelConfig(layers=2, heads=2, width=16, context=12, qkv_bias=True)
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_a_configuration_survives_writing_and_reading(tied: bool) -> None:
-    config = SHAPE.model_copy(update={"tie_embeddings": tied})
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_configuration_survives_writing_and_reading(tied: bool, activation: str) -> None:
+    config = SHAPE.model_copy(update={"tie_embeddings": tied, "activation": activation})
     assert from_fields(GPT2().fields(config, 31, 30)) == (config, 31)
 
 
 @pytest.mark.parametrize(
     ("change", "class_name"),
     [
-        ({}, "GPT2LMHeadModel"),
+        *(({"activation": activation}, "GPT2LMHeadModel") for activation in ACTIVATIONS),
+        ({"activation": "swiglu"}, "GPTSweepForCausalLM"),
         ({"norm": "rms"}, "GPTSweepForCausalLM"),
         ({"norm": "rms", "position": "rope", "activation": "swiglu"}, "LlamaForCausalLM"),
         (
@@ -80,6 +82,8 @@ def test_gpt2s_format_says_why_it_does_not_hold_a_model() -> None:
     reason = GPT2().misfit(SHAPE.model_copy(update={"norm": "rms"}))
     assert reason is not None
     assert reason.startswith("model.norm = 'rms': GPT-2's format has LayerNorm only")
+    gated = SHAPE.model_copy(update={"activation": "swiglu"})
+    assert GPT2().misfit(gated) == "model.activation = 'swiglu': GPT-2's format has no gate"
 
 
 @pytest.mark.parametrize(
@@ -109,9 +113,13 @@ def test_keys_left_out_of_a_configuration_have_gpt2s_defaults() -> None:
     assert config == ModelConfig(qkv_bias=True, tie_embeddings=True)
 
 
-def test_the_other_name_of_the_activation_is_known() -> None:
-    fields = GPT2().fields(SHAPE, 31, 30) | {"activation_function": "gelu_pytorch_tanh"}
-    assert from_fields(fields) == (SHAPE, 31)
+@pytest.mark.parametrize(
+    ("name", "activation"),
+    [("gelu_pytorch_tanh", "gelu"), ("gelu_python", "gelu_exact"), ("swish", "silu")],
+)
+def test_other_names_of_an_activation_are_known(name: str, activation: str) -> None:
+    fields = GPT2().fields(SHAPE, 31, 30) | {"activation_function": name}
+    assert from_fields(fields) == (SHAPE.model_copy(update={"activation": activation}), 31)
 
 
 def test_no_two_parameters_have_one_name() -> None:

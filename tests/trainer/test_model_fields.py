@@ -122,6 +122,19 @@ def test_every_field_is_declared_and_nothing_else() -> None:
     assert fields > MAY_DIFFER
 
 
+@pytest.mark.parametrize("activation", huggingface.ACTIVATIONS)
+def test_gpt2s_class_computes_each_activation_without_a_gate(
+    activation: str, make_weights: Weights, tmp_path: Path
+) -> None:
+    changes = {"activation": activation, "init_std": 0.2}
+    run, ours = make_weights(tmp_path / "run", of_model(changes))
+    export(run, tmp_path / "exported", "")
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "exported").eval()
+    assert type(theirs).__name__ == "GPT2LMHeadModel"
+    context = ours.config.context
+    torch.testing.assert_close(logits(theirs, context), logits(ours, context), atol=1e-5, rtol=0)
+
+
 @each_field
 @pytest.mark.parametrize("others", [{}, LLAMA], ids=["gpt2", "llama"])
 def test_a_field_is_exported_faithfully(
