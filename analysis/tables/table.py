@@ -51,6 +51,8 @@ class Column(Generic[T]):
     """Above 0, the column may be left out of a narrow terminal; the highest goes first."""
     style: Callable[[T], str] | None = None
     """The rich style of a row's cell, such as `verdict_style`."""
+    is_cut: bool = False
+    """True for one line of text, whose end is cut off where a terminal is too narrow."""
 
 
 def verdict_style(verdict: str | None) -> str:
@@ -99,11 +101,15 @@ def rich_table(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> T
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     columns = [_with_short_names(column, rows) for column in columns]
     shown, fits = _fitting_columns(columns, rows, width)
-    limits = {} if fits else _wrapped_widths(shown, rows, width)
+    is_cut = any(column.is_cut for column in shown)
+    limits = {} if fits and not is_cut else _wrapped_widths(shown, rows, width)
     for column in shown:
-        numeric, limit = column.justify == "right", limits.get(column.title)
         table.add_column(
-            column.title, justify=column.justify, no_wrap=numeric, overflow="fold", max_width=limit
+            column.title,
+            justify=column.justify,
+            no_wrap=column.justify == "right" or column.is_cut,
+            overflow="ellipsis" if column.is_cut else "fold",
+            max_width=limits.get(column.title),
         )
     for group in _group_one_line_rows(shown, rows) if fits else ([row] for row in rows):
         table.add_row(*(_cell(column, group) for column in shown))
@@ -112,7 +118,7 @@ def rich_table(columns: Sequence[Column[T]], rows: Sequence[T], width: int) -> T
 
 def _with_short_names(column: Column[T], rows: Sequence[T]) -> Column[T]:
     """A column of names, shortened; any other column as it is."""
-    if column.justify == "right" or column.style is not None:
+    if column.justify == "right" or column.style is not None or column.is_cut:
         return column
     short, cell = short_names(map(column.cell, rows)), column.cell
     return replace(column, cell=lambda row: short[cell(row)])
@@ -127,7 +133,7 @@ def _wrapped_widths(columns: Sequence[Column[T]], rows: Sequence[T], width: int)
     for column in reversed(columns):
         if column.justify == "left" and excess > 0:
             words = [word for text in cells[column.title] for word in text.split(" ")]
-            longest = min(max(map(cell_len, words)), WRAP_WIDTH)
+            longest = WRAP_WIDTH if column.is_cut else min(max(map(cell_len, words)), WRAP_WIDTH)
             limit = max(widths[column.title] - excess, longest)
             excess -= widths[column.title] - limit
             limits[column.title] = limit

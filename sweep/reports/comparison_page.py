@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from statistics import fmean
 from typing import Any
@@ -12,8 +12,10 @@ from sweep.reports.document import Table
 from sweep.reports.page import Part, Plot
 from sweep.reports.plot import Series
 from sweep.reports.run_page import shown_value
+from sweep.terminal.printable import one_line
 from sweep.verdicts.arm_changes import Changed
 from sweep.verdicts.comparison import ChunkDifference, Comparison, Pair, Stretch
+from sweep.verdicts.curves import Point
 from trainer.words import capitalized, counted
 
 MANY_PAIRS = 12
@@ -38,6 +40,8 @@ def comparison_page(made: Comparison, verdict: str = "") -> list[Part]:
         parts += ["", *_where(made), Table(_stretch_columns(first, second), made.stretches)]
     if made.chunks:
         parts += ["", _chunk_line(made), Table(_chunk_columns(), made.chunks)]
+    if made.missing_text:
+        parts.append(f"Their text cannot be shown: {made.missing_text}.")
     return parts
 
 
@@ -122,19 +126,21 @@ def _pair_columns(first: str, second: str) -> list[Column[Pair]]:
 
 
 def _stretch_columns(first: str, second: str) -> list[Column[Stretch]]:
-    columns: list[Column[Stretch]] = [
+    return [
         Column("until step", lambda row: f"{row.until:,}"),
         Column("difference", lambda row: signed(row.difference)),
+        *_side_columns(first, lambda row: row.first),
+        *_side_columns(second, lambda row: row.second),
     ]
-    sides = ((first, lambda row: row.first), (second, lambda row: row.second))
-    for name, side in sides:
-        columns += [
-            Column(f"gradient norm {name}", lambda row, side=side: _short(side(row).grad_norm)),  # type: ignore[misc]
-            Column(f"clipped {name}", lambda row, side=side: _share(side(row).clipped)),  # type: ignore[misc]
-            Column(f"skipped {name}", lambda row, side=side: _count(side(row).skipped)),  # type: ignore[misc]
-            Column(f"rate {name}", lambda row, side=side: _short(side(row).learning_rate), spare=1),  # type: ignore[misc]
-        ]
-    return columns
+
+
+def _side_columns(name: str, side: Callable[[Stretch], Point]) -> list[Column[Stretch]]:
+    return [
+        Column(f"gradient norm {name}", lambda row: _short(side(row).grad_norm), spare=1),
+        Column(f"clipped {name}", lambda row: _share(side(row).clipped), spare=2),
+        Column(f"skipped {name}", lambda row: _count(side(row).skipped), spare=2),
+        Column(f"rate {name}", lambda row: _short(side(row).learning_rate), spare=3),
+    ]
 
 
 def _short(value: float | None) -> str:
@@ -162,4 +168,5 @@ def _chunk_columns() -> list[Column[ChunkDifference]]:
         Column("chunk", lambda row: str(row.chunk)),
         Column("from test token", lambda row: f"{row.begin:,}"),
         Column("difference", lambda row: signed(row.difference)),
+        Column("begins with", lambda row: one_line(row.text or ""), "left", is_cut=True),
     ]

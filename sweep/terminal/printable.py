@@ -17,6 +17,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
+def one_line(text: str) -> str:
+    """A text in one line: what is not printable is escaped, line ends and tabs too.
+
+    Backslashes are doubled, to tell a line end from the two characters that write it in code.
+    """
+    return "".join(c if c.isprintable() and c != "\\" else repr(c)[1:-1] for c in text)
+
+
 def shown(value: object) -> str:
     """The repr of a value: short, and without control characters."""
     try:

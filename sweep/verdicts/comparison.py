@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,7 +14,10 @@ from sweep.store.rows import RunRow
 from sweep.store.store import Store
 from sweep.trainers.stored_recipes import flat_recipe
 from sweep.verdicts.arm_changes import Changed, recipe_changes
+from sweep.verdicts.chunk_text import read_beginnings
 from sweep.verdicts.curves import Curve, Point, differences, mean_curve, read_curve
+from sweep.workspace import Workspace
+from trainer.errors import CorpusError
 
 PARTS = (0.1, 0.25, 0.5, 0.75, 1.0)
 """Shares of training at which the curves are compared, each with the stretch before it."""
@@ -75,6 +78,8 @@ class ChunkDifference:
     """The number of its first token in the test text; the next chunk follows its last one."""
     difference: float
     """Second minus first, nats per token."""
+    text: str | None = None
+    """How it begins; None if the text cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +100,8 @@ class Comparison:
     chunks: Sequence[ChunkDifference]
     """Those with the largest differences, the highest first; empty for scripts."""
     all_chunks: int
+    missing_text: str | None = None
+    """Why the text of chunks cannot be read, as a sentence without its end."""
 
     @property
     def arises_at(self) -> int | None:
@@ -129,6 +136,7 @@ def compare(store: Store, folder: Path, first: Side, second: Side, metric: str) 
     )
     chunks = _chunks(store, both)
     chunks.sort(key=lambda each: each.difference, reverse=True)
+    worst, missing = _with_text(chunks[:WORST_CHUNKS], both, Workspace(folder).cache)
     return Comparison(
         first=first,
         second=second,
@@ -145,8 +153,9 @@ def compare(store: Store, folder: Path, first: Side, second: Side, metric: str) 
         curves=curves,
         differences=differences(*curves),
         stretches=_stretches(*curves),
-        chunks=chunks[:WORST_CHUNKS],
+        chunks=worst,
         all_chunks=len(chunks),
+        missing_text=missing,
     )
 
 
@@ -201,6 +210,20 @@ def _chunks(store: Store, both: Sequence[tuple[RunRow, RunRow]]) -> list[ChunkDi
         ChunkDifference(chunk=chunk, begin=start + chunk * length, difference=fmean(values))
         for chunk, values in found.items()
     ]
+
+
+def _with_text(
+    chunks: Sequence[ChunkDifference], both: Sequence[tuple[RunRow, RunRow]], cache: Path
+) -> tuple[Sequence[ChunkDifference], str | None]:
+    """The chunks with their text, or as they are with the reason why it cannot be read."""
+    if not chunks:
+        return [], None
+    try:
+        texts = read_beginnings(both[0][0], cache, [each.begin for each in chunks])
+    except CorpusError as error:
+        return chunks, str(error)
+    pairs = zip(chunks, texts, strict=True)
+    return [replace(chunk, text=text) for chunk, text in pairs], None
 
 
 def _evaluation(run: RunRow) -> tuple[int, int]:

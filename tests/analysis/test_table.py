@@ -74,3 +74,20 @@ def test_a_table_that_is_too_wide_wraps_verdicts_between_words_before_names() ->
     *_, first, second, _ = said.get().splitlines()
     assert first.split("  ")[0].strip() == "weight-decay-0.337"
     assert (first.rstrip().endswith("too"), second.strip()) == (True, "small to matter")
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_one_line_of_text_is_cut_at_the_end_where_the_terminal_is_too_narrow(width: int) -> None:
+    columns = [
+        Column[tuple[float, str]]("difference", lambda row: f"{row[0]:+.4f}"),
+        Column[tuple[float, str]]("begins with", lambda row: row[1], "left", is_cut=True),
+    ]
+    rows = [(0.0312, "some words " * 9), (0.0112, "short")]
+    seen = io.StringIO()
+    console = Console(file=seen, width=width)
+    console.print(rich_table(columns, rows, width))
+    lines = [line.rstrip() for line in seen.getvalue().splitlines() if line.strip()]
+    assert len(lines) == 4
+    assert all(len(line) <= width for line in lines)
+    assert lines[2].endswith("…") == (width == 80)
+    assert "+0.0312" in lines[2]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import delete, insert
 
@@ -22,6 +23,7 @@ from sweep.terminal.console import SafeConsole
 from sweep.verdicts.comparison import Side, compare
 from sweep.workspace import Workspace
 from tests.sweep.importer import Importer
+from trainer.corpora.corpus import Corpus, CorpusInfo, save_corpus
 
 ARMS = (("baseline", 0.0), ("clip", 0.25))
 Said = Callable[[Callable[[Workspace, SafeConsole], int]], str]
@@ -88,6 +90,26 @@ def test_two_runs_are_compared_by_recipe_loss_and_curve(said: Said, filled: Stor
     assert [pair["first"], pair["second"]] == losses
     text = said(lambda work, c: compare_two(work, CompareRequest("baseline", "no-dropout"), c))
     assert text.startswith("no-dropout against baseline: ")
+
+
+def test_chunks_that_lose_most_are_shown_with_the_beginning_of_their_text_on_one_line(
+    said: Said, filled: Store, tmp_path: Path
+) -> None:
+    command = CompareRequest("baseline", "no-dropout")
+    hashed = find_run(filled, "baseline/1").run.corpus_hash
+    words = f"Their text cannot be shown: the corpus {hashed} is not below"
+    assert words in said(lambda work, console: compare_two(work, command, console))
+    text = "\tif x:\n\x1b[2J".ljust(64).encode() + "äb".encode()[1:].ljust(65)
+    tokens = np.frombuffer(text, dtype=np.uint8).astype(np.uint16)
+    info = CorpusInfo("mine", "bytes", hashed, 1, len(tokens), len(tokens))
+    save_corpus(Corpus(info, tokens, tokens, np.ones(257, np.int64)), tmp_path / "runs" / "cache")
+    page = said(lambda work, console: compare_two(work, command, console))
+    assert r"\tif x:\n\x1b[2J" in page
+    assert "�b" in page
+    assert "Their text" not in page
+    as_json = CompareRequest("baseline", "no-dropout", form="json")
+    made = json.loads(said(lambda work, console: compare_two(work, as_json, console)))
+    assert made["chunks"][0]["text"].startswith("\tif x:\n\x1b[2J")
 
 
 def test_imported_runs_have_the_value_of_their_own_metric(tmp_path: Path) -> None:
