@@ -20,9 +20,10 @@ SITES_PER_BLOCK = 3
 class Block(nn.Module):
     """Attention, then the feed-forward network, each added to the residual stream."""
 
-    def __init__(self, config: ModelConfig, index: int) -> None:
+    def __init__(self, config: ModelConfig, index: int, number: int | None = None) -> None:
+        """The block of layer `index`; its dropout sites are those of block `number`, or of `index`."""
         super().__init__()
-        first_site = 1 + SITES_PER_BLOCK * index
+        first_site = 1 + SITES_PER_BLOCK * (index if number is None else number)
         self.residual_sum = LearnedSum(1.0, 0.0) if config.residual_scale else None
         self.attention_norm = make_norm(config)
         self.attention = make_attention(config, index, first_site)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,17 @@ from model.dropout import Dropout
 from model.experts import Experts, WithGradientOf
 from model.linear import Linear
 from model.norm import make_norm
+
+
+class BlockInputs(NamedTuple):
+    """What a block reads without a cache, apart from its parameters."""
+
+    stream: Tensor
+    """The residual stream (sequence, position, width)."""
+    embedded: Tensor | None
+    """The first block's input, with `model.residual_scale`."""
+    values: Tensor | None
+    """What is added to its values, with `model.value_embeddings`."""
 
 
 class GPT(nn.Module):
@@ -59,13 +71,26 @@ class GPT(nn.Module):
 
         With `caches`, one per block, the tokens continue the cached sequence.
         """
+        x, embedded, values = self.last_inputs(tokens, caches)
+        x = self.blocks[-1](x, caches[-1] if caches else None, embedded, values)
+        return self.final_norm(x)  # type: ignore[no-any-return]
+
+    def last_inputs(
+        self, tokens: Tensor, caches: Sequence[KeyValueCache] | None = None
+    ) -> BlockInputs:
+        """What the last block reads; tokens and caches as in `hidden`."""
         x = self._embed(tokens, caches[0].length if caches else 0)
         x = self.embedding_dropout(x)
         embedded = x if self.config.residual_scale else None
-        for index, block in enumerate(self.blocks):
+        last = len(self.blocks) - 1
+        for index in range(last):
             values = self._value_embedding(index, tokens)
-            x = block(x, caches[index] if caches else None, embedded, values)
-        return self.final_norm(x)  # type: ignore[no-any-return]
+            x = self.blocks[index](x, caches[index] if caches else None, embedded, values)
+        return BlockInputs(x, embedded, self._value_embedding(last, tokens))
+
+    def kept_parameters(self) -> dict[str, nn.Parameter]:
+        """The parameters that a trained model needs, by name; a tied one once."""
+        return dict(self.named_parameters())
 
     def _embed(self, tokens: Tensor, first: int) -> Tensor:
         """(sequence, position) to (sequence, position, width); `first` is the first position."""
@@ -91,17 +116,19 @@ class GPT(nn.Module):
         The gradient is also that of `z_loss` times log(Z)^2, where Z is the denominator of the softmax,
         and that of the experts' balancing loss, per token, if there is one.
         """
-        hidden = self.hidden(tokens).flatten(0, 1)
-        inputs = (
-            hidden,
-            self.head.weight,
-            targets.flatten(),
-            scale,
-            LossOptions(self.config.logit_softcap, z_loss),
-        )
-        loss: Tensor = HeadLoss.apply(*inputs)  # type: ignore[no-untyped-call]
+        loss = self.loss_of(self.hidden(tokens), targets, scale, z_loss)
+        return self.balanced(loss, tokens.shape[1] * scale)
+
+    def loss_of(self, hidden: Tensor, targets: Tensor, scale: Tensor, z_loss: float) -> Tensor:
+        """The loss of hidden states (sequence, position, width), as in `loss`, without balancing."""
+        options = LossOptions(self.config.logit_softcap, z_loss)
+        inputs = (hidden.flatten(0, 1), self.head.weight, targets.flatten(), scale, options)
+        return HeadLoss.apply(*inputs)  # type: ignore[no-any-return, no-untyped-call]
+
+    def balanced(self, loss: Tensor, scale: Tensor) -> Tensor:
+        """`loss`, with the gradient of the experts' balancing loss times `scale` added to its own."""
         if self.config.experts is None or not self.training:
             return loss
         unequal = sum(m.take_imbalance() for m in self.modules() if isinstance(m, Experts))
-        added = unequal * (self.config.expert_balance * tokens.shape[1] * scale)
+        added = unequal * (self.config.expert_balance * scale)
         return WithGradientOf.apply(loss, added)  # type: ignore[no-any-return, no-untyped-call]

@@ -19,22 +19,35 @@ def parameter_shapes(config: ModelConfig, vocabulary: int) -> dict[str, Shape]:
     return shapes
 
 
-def parameter_count(config: ModelConfig, vocabulary: int) -> int:
-    """Number of parameters of a model; a tied matrix is counted once."""
-    sums = 2 * sum(map(config.has_value_embedding, range(config.layers)))
-    blocks = config.layers * _numbers(_block(config)) + sums
+def parameter_count(config: ModelConfig, vocabulary: int, multi_token: int = 1) -> int:
+    """Number of parameters of a model; a tied matrix is counted once.
+
+    With `multi_token` of `train.multi_token`, those of the further heads are among them.
+    """
+    layers = [*range(config.layers), *_layers_of_further_heads(config, multi_token)]
+    sums = 2 * sum(map(config.has_value_embedding, layers))
+    blocks = len(layers) * _numbers(_block(config)) + sums
     return _numbers(_outside_blocks(config, vocabulary)) + blocks
 
 
-def flops_per_token(config: ModelConfig, vocabulary: int) -> float:
+def flops_per_token(config: ModelConfig, vocabulary: int, multi_token: int = 1) -> float:
     """Floating-point operations of training per token, by the 6N rule (Kaplan et al. 2020, sec. 2.1).
 
-    N counts the parameters that a token is multiplied by; attention scores are added.
+    N counts the parameters that a token is multiplied by; attention scores are added. A further head of
+    `train.multi_token` has a block's, and those of the norm and the head where it has a target.
     """
-    unused = _looked_up(config, vocabulary) + _of_inactive_experts(config)
-    in_products = parameter_count(config, vocabulary) - unused
-    keys = sum(_keys_per_query(config, layer) for layer in range(config.layers))
-    return 6 * in_products + 12 * config.width * keys
+    layers = [*range(config.layers), *_layers_of_further_heads(config, multi_token)]
+    unused = _looked_up(config, vocabulary) + len(layers) * _of_inactive_experts(config)
+    in_products = parameter_count(config, vocabulary, multi_token) - unused
+    keys = sum(_keys_per_query(config, layer) for layer in layers)
+    repeated = vocabulary * config.width + _numbers(_norm("final_norm", config.width, config))
+    with_target = sum(1 - ahead / config.context for ahead in range(1, multi_token))
+    return 6 * in_products + 12 * config.width * keys + 6 * repeated * with_target
+
+
+def _layers_of_further_heads(config: ModelConfig, multi_token: int) -> list[int]:
+    """The layer that the block of each further head is like: the last one."""
+    return [config.layers - 1] * (multi_token - 1)
 
 
 def _looked_up(config: ModelConfig, vocabulary: int) -> int:
@@ -45,10 +58,11 @@ def _looked_up(config: ModelConfig, vocabulary: int) -> int:
 
 
 def _of_inactive_experts(config: ModelConfig) -> int:
+    """Number of parameters of a layer that a token is not multiplied by."""
     if config.experts is None:
         return 0
     of_all = _numbers({n: s for n, s in _feed_forward(config).items() if len(s) == 3})
-    return config.layers * of_all // config.experts * (config.experts - config.active_experts)
+    return of_all // config.experts * (config.experts - config.active_experts)
 
 
 def _keys_per_query(config: ModelConfig, layer: int) -> float:

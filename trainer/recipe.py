@@ -123,6 +123,7 @@ class Recipe(SeedlessRecipe, StepCounts):
             )
         self._check_schedule()
         self._check_first_context()
+        self._check_multi_token()
         self._check_average()
         if self.model.tie_embeddings and self.optimizer.head_learning_rate is not None:
             raise ValueError(
@@ -184,12 +185,23 @@ class Recipe(SeedlessRecipe, StepCounts):
                 "train.first_context or train.context_warmup"
             )
 
+    def _check_multi_token(self) -> None:
+        first = self.train.first_context
+        field = "model.context" if first is None else "train.first_context"
+        shortest = self.model.context if first is None else first
+        if self.train.multi_token > shortest:
+            raise ValueError(
+                f"train.multi_token = {self.train.multi_token} is more than {field} = {shortest}: no "
+                f"sequence has a token so far ahead; use at most {shortest}"
+            )
+
     @property
     def flops(self) -> float:
         """Floating-point operations of training; see `flops_per_token`."""
-        vocabulary = vocabulary_size(self.data.tokenizer)
+        vocabulary, heads = vocabulary_size(self.data.tokenizer), self.train.multi_token
+        shape = self.model
         return sum(
-            float(flops_per_token(self.model.model_copy(update={"context": length}), vocabulary))
+            float(flops_per_token(shape.model_copy(update={"context": length}), vocabulary, heads))
             * tokens
             for length, tokens in self.tokens_by_context().items()
         )

@@ -171,6 +171,9 @@ class TrainConfig(Config):
     z_loss: float = Field(default=0.0, ge=0, le=1)
     """Factor of log(Z)^2 in the training loss, where Z is the denominator of the softmax, often 1e-4
     (Chowdhery et al. 2022, PaLM); losses are reported without it."""
+    multi_token: Size = 1
+    """Next tokens that training predicts at each position, each but the first by a block of its own that
+    is dropped afterwards (Gloeckle et al. 2024); losses are reported for the first alone."""
     first_context: Annotated[Size | None, NoneWord] = None
     """Tokens per sequence at first, which double up to `model.context` in equal stages: each sequence is
     cut into shorter ones, of the same text (Li et al. 2022); `none` for whole sequences."""

@@ -102,7 +102,9 @@ def expected_cost(recipe: Recipe) -> Cost:
         evaluation_flops=recipe.flops * EVALUATION_COST_RATIO * scored / trained,
         tokens=trained,
         steps=recipe.steps,
-        parameters=parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer)),
+        parameters=parameter_count(
+            recipe.model, vocabulary_size(recipe.data.tokenizer), recipe.train.multi_token
+        ),
         curve_points=recipe.steps // recipe.steps_per_point + 1,
         chunks=recipe.evaluation.chunks,
     )

@@ -164,13 +164,14 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Pre-norm: each branch reads a normalised copy of the residual stream."""
 
-    def __init__(self, config: ModelConfig, index: int) -> None:
+    def __init__(self, config: ModelConfig, index: int, number: int | None = None) -> None:
         super().__init__()
-        self.site = 1 + 3 * index
+        self.site = 1 + 3 * (index if number is None else number)
         if config.residual_scale:
             self.residual_sum = LearnedSum()
         self.attention_norm = norm_of(config)
         self.attention = Attention(config, index)
+        self.attention.site = self.site
         self.feed_forward_norm = norm_of(config)
         self.feed_forward = Experts(config) if config.experts else FeedForward(config)
 
@@ -186,7 +187,7 @@ class Block(nn.Module):
 class GPT2(nn.Module):
     """Radford et al. 2019, section 2.3. Without `masks`, nothing is dropped."""
 
-    def __init__(self, config: ModelConfig, vocabulary: int) -> None:
+    def __init__(self, config: ModelConfig, vocabulary: int, multi_token: int = 1) -> None:
         super().__init__()
         self.config = config
         self.token_embedding = nn.Embedding(vocabulary, config.width)
@@ -207,17 +208,34 @@ class GPT2(nn.Module):
         self.head = nn.Linear(config.width, vocabulary, bias=False)
         if config.tie_embeddings:
             self.head.weight = self.token_embedding.weight
+        last = config.layers - 1
+        self.further_heads = nn.ModuleList(
+            Block(config, last, last + ahead) for ahead in range(1, multi_token)
+        )
 
     def forward(self, tokens: Tensor, masks: Masks | None = None) -> Tensor:
+        return self.of_each_head(tokens, masks)[0]
+
+    def of_each_head(self, tokens: Tensor, masks: Masks | None = None) -> list[Tensor]:
+        """Logits of the next token, the one after it, ...: Gloeckle et al. 2024, section 2."""
         x = self.token_embedding(tokens)
         if self.config.position == "learned":
             x = x + self.position_embedding.weight[: tokens.shape[1]]
         if masks:
             x = x * masks.units(0, x)
         start = x
-        for index, block in enumerate(self.blocks):
-            tables, layer = self.value_embeddings, str(index)
-            x = block(x, masks, start, tables[layer](tokens) if layer in tables else None)
+        *trunk, last = self.blocks
+        tables = [
+            self.value_embeddings[layer](tokens) if layer in self.value_embeddings else None
+            for layer in map(str, range(self.config.layers))
+        ]
+        for block, table in zip(trunk, tables[:-1], strict=True):
+            x = block(x, masks, start, table)
+        branches = [block(x, masks, start, tables[-1]) for block in (last, *self.further_heads)]
+        length = tokens.shape[1]
+        return [self.logits(branch[:, : length - ahead]) for ahead, branch in enumerate(branches)]
+
+    def logits(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self.final_norm(x))
         if (cap := self.config.logit_softcap) is not None:  # Gemma 2
             logits = cap * torch.tanh(logits / cap)

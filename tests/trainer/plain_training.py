@@ -13,7 +13,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from model.dropout import DropoutStream
 from tests.trainer.plain_optimizers import make_update
-from tests.trainer.reference import Masks, copy_of, mean_cross_entropy
+from tests.trainer.reference import Masks, balancing_loss, copy_of, mean_cross_entropy
 from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe
 from trainer.training.batches import Batches
@@ -62,14 +62,22 @@ class PlainTrainer:
         inputs, targets = (each.view(-1, self._length(step)) for each in (inputs, targets))
         self.masks.stream.seek(step, first_sequence=0)
         self.model.zero_grad()
-        logits = self.model(inputs, self.masks)
-        loss = mean_cross_entropy(logits, targets)
-        (loss + self.recipe.train.z_loss * z_loss(logits)).backward()  # type: ignore[no-untyped-call]
+        losses = self._losses(inputs, targets)
+        sum((loss + zs for loss, zs in losses), balancing_loss(self.model)).backward()
         largest = self.recipe.optimizer.clip_norm
         nn.utils.clip_grad_norm_(self.model.parameters(), largest or math.inf)
         self.update(rate_factor(self.recipe, step))
         self.history.append(parameters_to_vector(self.model.parameters()).detach().clone())
-        return float(loss.detach())
+        return float(losses[0][0].detach())
+
+    def _losses(self, inputs: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The cross-entropy and z-loss of each head, as a mean over all positions of the batch."""
+        found = []
+        for ahead, logits in enumerate(self.model.of_each_head(inputs, self.masks)):
+            share = logits.shape[1] / targets.shape[1]
+            loss = mean_cross_entropy(logits, targets[:, ahead:])
+            found.append((share * loss, share * self.recipe.train.z_loss * z_loss(logits)))
+        return found
 
 
 def z_loss(logits: Tensor) -> Tensor:

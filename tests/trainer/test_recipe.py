@@ -85,6 +85,7 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "precision": "float32",
             "initial_weights": None,
             "z_loss": 0.0,
+            "multi_token": 1,
             "first_context": None,
             "context_warmup": 0.5,
             "ema": None,

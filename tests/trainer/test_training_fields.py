@@ -76,6 +76,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "adafactor": {"optimizer.kind": "adafactor", "optimizer.learning_rate": 0.02},
     "batch-warmup": {"schedule.batch_warmup": 0.5, "schedule.batch_warmup_factor": 0.25},
     "z-loss": {"train.z_loss": 0.1},
+    "multi-token": {"train.multi_token": 3},
     "context-warmup": {"train.first_context": 2, "train.context_warmup": 0.6},
     "ema": {"train.ema": 0.9},
     "average-last": {"evaluation.average_last": 0.4},
@@ -104,7 +105,7 @@ OTHER_BATCHES = {"batch-warmup", "context-warmup"}
 """Changes that cut the same text into other steps: `test_ramps.py`."""
 SECTIONS = ("optimizer", "schedule", "train", "evaluation")
 
-QUICK = ("adamw", "group-rates", "muon", "wsd", "ema")
+QUICK = ("adamw", "group-rates", "muon", "wsd", "ema", "multi-token")
 """Changes that are trained in every test run; the others in the nightly ones."""
 
 each_change = pytest.mark.parametrize("name", CHANGES)

@@ -249,7 +249,7 @@ def _save_weights(
         made = directory.path / request.cache / corpus.folder / TOKENIZER_FILE
         if made.exists():
             write_whole(directory.tokenizer, made.read_bytes())
-        save_weights(directory.weights, trainer.parameters.named)
+        save_weights(directory.weights, trainer.model.kept_parameters())
 
 
 def _print_notes(result: Result) -> None:

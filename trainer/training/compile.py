@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from model.block import Block
 from model.gpt import GPT
 from trainer.recipe import Recipe
 from trainer.training.world import Place
@@ -33,9 +34,10 @@ def compile_model(model: GPT, recipe: Recipe, place: Place, note: Callable[[str]
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(place.cache.resolve() / "compiled"))
     if torch.are_deterministic_algorithms_enabled():
         _choose_kernels_by_rule()
-    for block in model.blocks:
+    blocks = [module for module in model.modules() if isinstance(module, Block)]
+    for block in blocks:
         block.compile(dynamic=False)
-    torch._dynamo.config.recompile_limit = max(64, 2 * len(model.blocks))  # noqa: SLF001
+    torch._dynamo.config.recompile_limit = max(64, 2 * len(blocks))  # noqa: SLF001
 
 
 def _choose_kernels_by_rule() -> None:

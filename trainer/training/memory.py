@@ -96,7 +96,8 @@ def bytes_per_parameter(recipe: Recipe) -> int:
 
 
 def _parameters(recipe: Recipe) -> int:
-    return parameter_count(recipe.model, vocabulary_size(recipe.data.tokenizer))
+    vocabulary = vocabulary_size(recipe.data.tokenizer)
+    return parameter_count(recipe.model, vocabulary, recipe.train.multi_token)
 
 
 def fixed_bytes(recipe: Recipe) -> int:
@@ -116,7 +117,8 @@ def bytes_per_sequence(recipe: Recipe, device: torch.device) -> int:
     if device.type == "cpu":
         per_block += 4 * shape.heads * (shape.context // 2 + 32)
     embeddings = 4 * 4 * shape.width
-    return shape.context * (shape.layers * per_block + embeddings)
+    blocks = shape.layers + recipe.train.multi_token - 1
+    return shape.context * (blocks * per_block + embeddings)
 
 
 def check_fits(recipe: Recipe, device: torch.device, free: int | None) -> None:
@@ -206,6 +208,8 @@ class MicroBatches:
         }
         if kept_numbers(recipe) != MOMENTS["adamw"]:
             shape["kept"] = kept_numbers(recipe)
+        if recipe.train.multi_token > 1:
+            shape["multi_token"] = recipe.train.multi_token
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
         return f"{device_name(device)} {digest[:16]}"
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from model.dropout import DropoutStream, use_dropout
-from model.gpt import GPT
 from model.init import initialise
+from model.multi_token import make_model
 from trainer.corpora.corpus import Corpus
 from trainer.errors import DeviceMemoryError
 from trainer.recipe import Recipe, vocabulary_size
@@ -54,7 +54,8 @@ class Trainer:
         prepare(recipe, place.device, _ignore if self.progress.steps else self._note)
         self.batches = Batches(recipe, corpus.train)
         self.dropout = DropoutStream(recipe.seeds.dropout)
-        self.model = GPT(recipe.model, vocabulary_size(recipe.data.tokenizer))
+        vocabulary = vocabulary_size(recipe.data.tokenizer)
+        self.model = make_model(recipe.model, vocabulary, recipe.train.multi_token)
         initialise(self.model, recipe.seeds.init)
         self.model.to(place.device)
         self.dropout.to(place.device)

@@ -45,11 +45,11 @@ def load_weights(model: GPT, source: Pretrained) -> None:
 
     The model's logits equal the source's: positions beyond its context and rows beyond its tokens
     are left out, a bias that the source lacks is zero, and a head that it lacks is its token
-    embedding.
+    embedding. Heads that only training needs keep their values.
     """
     found = _read(source)
     found.setdefault("head.weight", found["token_embedding.weight"])
-    for name, parameter in model.named_parameters():
+    for name, parameter in model.kept_parameters().items():
         tensor = found.get(name)
         if tensor is None:
             parameter.zero_()
