@@ -68,13 +68,20 @@ def is_overflowing(run: RunDirectory) -> bool:
     return bool(skipped[0]) and 1 < sum(skipped[: STEPS // 2]) < STEPS // 2 < len(skipped)
 
 
+MARKS = {
+    "float16": pytest.mark.slow,  # whose loss scale is state, too
+    "bfloat16": pytest.mark.nightly,
+    "tf32": pytest.mark.nightly,
+}
+
+
 @pytest.mark.parametrize(
     ("kind", "precision"),
     [
         *((kind, "float32") for kind in KINDS),
         # Half precision is slow on a CPU: each kind has one other precision, in turn.
         *(
-            pytest.param(kind, precision, marks=pytest.mark.nightly)
+            pytest.param(kind, precision, marks=MARKS[precision])
             for kind, precision in zip(KINDS, cycle(("bfloat16", "float16", "tf32")), strict=False)
         ),
     ],
