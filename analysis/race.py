@@ -38,6 +38,16 @@ Cell = tuple[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look at a race."""
+
+    seeds: int
+    """Seeds of the arms that were in the race."""
+    arms: Mapping[str, ArmVerdict]
+    """These arms, with those that left at this look."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """How far a race has come."""
 
@@ -51,6 +61,8 @@ class Standing:
     """All runs of the round that has not ended, the baseline's first; empty if the race is over."""
     active: Sequence[str] = ()
     """Arms that are still in the race."""
+    looks: Sequence[Look] = ()
+    """All looks, the first one first."""
     judgement: Judgement
     """The verdicts at the last look; before the first, on the runs there are."""
 
@@ -68,20 +80,23 @@ def follow_race(runs: pd.DataFrame, plan: Plan, judge_once: JudgeOnce) -> Standi
     fixed = _decided_before(runs, plan, judge_once)
     rules = later_rules(plan, fixed, tuple(arm for arm in plan.arms if arm not in fixed))
     course = _Course(rules, _statuses(runs), fixed)
-    at, judged = 0, None
+    looks: list[Look] = []
+    judged = None
     while course.can_look():
-        at = course.next
         judged = judge_once(course.runs_of_look(runs), rules)
+        racing = {row.arm: row for row in judged.arms if row.arm in course.active}
+        looks.append(Look(seeds=course.next, arms=racing))
         course.look(judged)
     if judged is None:
         judged = judge_once(runs[runs["arm"].isin([rules.baseline, *rules.arms])], rules)
     rows = {row.arm: by_e_values(row) for row in judged.arms} | fixed
     return Standing(
-        look=at,
+        look=looks[-1].seeds if looks else 0,
         left={**course.left, **dict.fromkeys(fixed, 0)},
         verdicts={arm: rows[arm].verdict or "undecided" for arm in {**course.left, **fixed}},
         wanted=list(course.round()),
         active=course.active,
+        looks=looks,
         judgement=replace(judged, arms=(judged.arms[0], *(rows[arm] for arm in plan.arms))),
     )
 

@@ -163,9 +163,11 @@ FIGURES: Mapping[str, FigureKind] = {
         ),
         FigureKind(
             name="race",
-            words="seeds that each arm of a race needed",
-            needs="a race",
-            caption="An arm leaves a race as soon as it is decided. Dashed: the seeds that every arm has.",
+            words="intervals of a race's arms, narrowing with the seeds",
+            needs="a race whose first round has ended",
+            caption="Line: the effect at each look. Area: its adjusted confidence sequence, which holds at all looks at "
+            "once. An arm leaves the race at the dashed line, as soon as it is decided; its sign is the verdict. An area that reaches the "
+            "edge goes on beyond it.",
             make=_race,
         ),
         FigureKind(

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from analysis.pictures.figure import Dots, Ribbon
 from sweep.commands.report import print_report
 from sweep.design.arms import make_plan
 from sweep.design.plan import Plan
+from sweep.figures.registry import FIGURES
+from sweep.figures.source import Source
 from sweep.history.record import save_plan
 from sweep.progress.plain import PlainProgress
 from sweep.progress.watcher import Summary
@@ -284,6 +287,30 @@ def test_the_report_says_how_far_a_race_has_come(make: Make) -> None:
         "on e-values over 3 seeds (p = 1 / e-value), which hold at every look: no-dropout" in said
     )
     assert "`sweep settle clip` trains them" in said
+
+
+def test_the_figure_shows_intervals_that_narrow_and_where_an_arm_has_left(make: Make) -> None:
+    command = make()
+    command()
+    drawn = FIGURES["race"].make(Source(command.store, command.store.study("tiny")))
+    assert drawn
+    panels = {panel.title: panel for panel in drawn.panels}
+    left, racing = panels["no-dropout"], panels["clip"]
+    [area] = [mark for mark in racing.marks if isinstance(mark, Ribbon)]
+    assert [seeds for seeds, _, _ in area.points] == [3, 4, 5, 6]
+    widths = [high - low for _, low, high in area.points]
+    assert widths[-1] < widths[0]
+    assert not [mark for mark in racing.marks if isinstance(mark, Dots)]
+    [sign] = [mark for mark in left.marks if isinstance(mark, Dots)]
+    assert (sign.points[0][0], sign.shape) == (3, "diamond")
+    assert "no-dropout better after 3 seeds, " in drawn.summary
+    assert "clip undecided after 6 seeds, still in the race, " in drawn.summary
+
+
+def test_a_race_has_no_figure_before_its_first_round_has_ended(make: Make) -> None:
+    command = make()
+    command(budget=Budget(max_runs=1))
+    assert FIGURES["race"].make(Source(command.store, command.store.study("tiny"))) is None
 
 
 def table(command: Command) -> str:
