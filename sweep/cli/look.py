@@ -42,7 +42,7 @@ def watch(
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Show the progress of a study that another terminal or machine trains."""
+    """Show the progress of a study, which another terminal or machine trains."""
     from sweep.commands.watch import WatchRequest
     from sweep.commands.watch import watch as command
 

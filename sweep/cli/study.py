@@ -208,7 +208,7 @@ def noise(
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Measure the noise of the baseline with several seeds and one exact rerun."""
+    """Measure the noise of the baseline, with several seeds and one exact rerun."""
     from sweep.commands.noise import NoiseRequest
     from sweep.commands.noise import noise as command
     from sweep.noise.decomposition import parse_question

@@ -35,7 +35,7 @@ def backup(
 
 @app.command()
 def rebuild(runs: Folder = RUNS, db: Database = None) -> None:
-    """Create a lost or damaged database again from the run directories."""
+    """Create a lost or damaged database again, from the run directories."""
     from sweep.commands.upkeep import rebuild as command
 
     raise typer.Exit(command(open_workspace(runs, db), make_console()))

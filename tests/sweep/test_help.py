@@ -38,6 +38,23 @@ def test_every_command_has_an_example() -> None:
 
 
 @pytest.mark.parametrize(
+    ("group", "line"),
+    [
+        ([], "compare  Show where two runs, arms or studies differ."),
+        (["study"], "rename  Give a study another name; its runs and verdicts stay."),
+        (["data"], "remove   Remove the token files of a corpus."),
+    ],
+)
+def test_a_list_of_commands_fits_80_columns_without_sentences_that_break_off(
+    group: list[str], line: str
+) -> None:
+    listing = CliRunner().invoke(app, [*group, "--help"], terminal_width=80).stdout
+    assert f"  {line}\n" in listing
+    assert "..." not in listing.replace("[ARGS]...", "")
+    assert max(map(len, listing.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
     ("allowed", "word", "sentence"),
     [
         (
