@@ -8,25 +8,9 @@ from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from model.config import ModelConfig
 from model.dropout import Dropout
+from model.key_value_cache import Cache
 from model.linear import Linear
 from model.tiled import TiledAttention
-
-
-class KeyValueCache:
-    """Keys and values of one sequence in one attention layer, so that each is computed once."""
-
-    def __init__(self, config: ModelConfig, like: Tensor) -> None:
-        """An empty cache for `config.context` positions, with the type and device of `like`."""
-        size = (2, config.key_value_heads, config.context, config.head_channels)
-        self._kept = torch.empty(size, dtype=like.dtype, device=like.device)
-        self.length = 0
-        """Number of positions in the cache."""
-
-    def append(self, new: Tensor) -> Tensor:
-        """Add keys and values (2, head, position, channel); returns all that are cached."""
-        first, self.length = self.length, self.length + new.shape[2]
-        self._kept[:, :, first : self.length] = new
-        return self._kept[:, :, : self.length]
 
 
 class CausalSelfAttention(nn.Module):
@@ -42,16 +26,19 @@ class CausalSelfAttention(nn.Module):
     def forward(
         self,
         x: Tensor,
-        cache: KeyValueCache | None = None,
+        cache: Cache | None = None,
         _values: Tensor | None = None,
     ) -> Tensor:
         """(sequence, position, width) to the same.
 
-        With a cache, `x` is one sequence and continues the cached one: its keys and values are
-        added to the cache, and nothing is dropped.
+        With a cache, the sequences continue the cached ones: their keys and values are added to the
+        cache, and nothing is dropped.
         """
         qkv = self.qkv(x)
-        mixed = self._mix(qkv) if cache is None else cached(qkv[0], self.heads, cache)[None]
+        if cache is None:
+            return self.projection(self._mix(qkv))  # type: ignore[no-any-return]
+        query, key, value = _split(qkv, self.heads).unbind(2)
+        mixed = cache.attend(query, key, value, None)
         return self.projection(mixed)  # type: ignore[no-any-return]
 
     def _mix(self, qkv: Tensor) -> Tensor:
@@ -75,16 +62,6 @@ def fused(qkv: Tensor, heads: int, rate: float = 0.0) -> Tensor:
     query, key, value = (part.transpose(1, 2) for part in _split(qkv, heads).unbind(2))
     mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=True)
     return mixed.transpose(1, 2).flatten(2)
-
-
-def cached(qkv: Tensor, heads: int, cache: KeyValueCache) -> Tensor:
-    """Attention to new and cached positions: (position, 3 x width) to (position, width)."""
-    split = qkv.view(len(qkv), 3, heads, -1).permute(1, 2, 0, 3)
-    first = cache.length
-    keys, values = cache.append(split[1:])
-    seen = torch.ones(len(qkv), cache.length, dtype=torch.bool, device=qkv.device).tril(first)
-    mixed = F.scaled_dot_product_attention(split[0], keys, values, attn_mask=seen)
-    return mixed.transpose(0, 1).flatten(1)
 
 
 def _split(qkv: Tensor, heads: int) -> Tensor:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
-from model.attention import CausalSelfAttention, KeyValueCache
+from model.attention import CausalSelfAttention
 from model.config import ModelConfig
+from model.key_value_cache import Cache
 from model.learned_sum import LearnedSum
 from model.linear import Linear
 from model.norm import EPSILON
@@ -45,7 +46,7 @@ class VariedAttention(CausalSelfAttention):
     def forward(
         self,
         x: Tensor,
-        cache: KeyValueCache | None = None,
+        cache: Cache | None = None,
         values: Tensor | None = None,
     ) -> Tensor:
         """See `CausalSelfAttention.forward`.
@@ -53,15 +54,15 @@ class VariedAttention(CausalSelfAttention):
         `values`, (sequence, position, channel) of all heads, are added to those of a layer with
         value embeddings.
         """
-        first = 0 if cache is None else cache.length
-        query, key, value = self._parts(self.qkv(x), first)
+        places = slice(x.shape[1]) if cache is None else cache.places(x.shape[1])
+        query, key, value = self._parts(self.qkv(x), places)
         if self.value_sum is not None and values is not None:
             value = self.value_sum(value, values.view(value.shape))
         if cache is None:
             repeated = [part.repeat_interleave(self._sharing, 2) for part in (key, value)]
             mixed = self._mix(torch.stack([query, *repeated], 2).flatten(2))
         else:
-            mixed = self._cached(query[0], torch.stack([key[0], value[0]]), cache)[None]
+            mixed = cache.attend(query, key, value, self.window)
         return self.projection(mixed)  # type: ignore[no-any-return]
 
     @property
@@ -69,23 +70,23 @@ class VariedAttention(CausalSelfAttention):
         """Heads of queries that share one of keys and values."""
         return self.heads // self.kv_heads
 
-    def _parts(self, qkv: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _parts(self, qkv: Tensor, places: slice | Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (sequence, position, head, channel), in the type of `qkv`."""
         by_head = qkv.view(*qkv.shape[:2], self.heads + 2 * self.kv_heads, -1)
         query, key, value = by_head.split_with_sizes([self.heads, self.kv_heads, self.kv_heads], 2)
         return (
-            self._placed(query, self.query_norm, first),
-            self._placed(key, self.key_norm, first),
+            self._placed(query, self.query_norm, places),
+            self._placed(key, self.key_norm, places),
             value,
         )
 
-    def _placed(self, x: Tensor, norm: nn.Module | None, first: int) -> Tensor:
+    def _placed(self, x: Tensor, norm: nn.Module | None, places: slice | Tensor) -> Tensor:
         """Normalise and rotate, in float32 at least."""
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         if norm is not None:
             wide = norm(wide)
         if self.rotation is not None:
-            wide = self.rotation(wide, first)
+            wide = self.rotation(wide, places)
         return wide.to(x.dtype)
 
     def _mix(self, qkv: Tensor) -> Tensor:
@@ -106,13 +107,3 @@ class VariedAttention(CausalSelfAttention):
             return windowed(split, window, keep)
         with torch.autocast("cpu", enabled=False):
             return windowed(split.float(), window, keep)
-
-    def _cached(self, query: Tensor, new: Tensor, cache: KeyValueCache) -> Tensor:
-        """Attention to new and cached positions: (position, head, channel) to (position, width)."""
-        first = cache.length
-        keys, values = cache.append(new.transpose(1, 2))
-        seen = visible(range(first, cache.length), range(cache.length), self.window, query.device)
-        mixed = F.scaled_dot_product_attention(
-            query.transpose(0, 1), keys, values, attn_mask=seen, enable_gqa=self._sharing > 1
-        )
-        return mixed.transpose(0, 1).flatten(1)

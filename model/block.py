@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from model.attention import CausalSelfAttention, KeyValueCache
+from model.attention import CausalSelfAttention
 from model.attention_variants import VariedAttention, is_varied
 from model.config import ModelConfig
 from model.dropout import Dropout
 from model.experts import Experts
 from model.feed_forward import make_feed_forward
+from model.key_value_cache import Cache
 from model.learned_sum import LearnedSum
 from model.norm import make_norm
 
@@ -35,7 +36,7 @@ class Block(nn.Module):
     def forward(
         self,
         x: Tensor,
-        cache: KeyValueCache | None = None,
+        cache: Cache | None = None,
         embedded: Tensor | None = None,
         values: Tensor | None = None,
     ) -> Tensor:

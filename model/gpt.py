@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from model.attention import KeyValueCache
 from model.block import Block
 from model.config import ModelConfig
 from model.cross_entropy import HeadLoss, LossOptions, capped
 from model.dropout import Dropout
 from model.experts import Experts, WithGradientOf
+from model.key_value_cache import Cache
 from model.linear import Linear
 from model.norm import make_norm
 
@@ -66,20 +66,18 @@ class GPT(nn.Module):
         cap = self.config.logit_softcap
         return logits if cap is None else capped(logits, cap)
 
-    def hidden(self, tokens: Tensor, caches: Sequence[KeyValueCache] | None = None) -> Tensor:
+    def hidden(self, tokens: Tensor, caches: Sequence[Cache] | None = None) -> Tensor:
         """The head's input: token ids (sequence, position) to (sequence, position, width).
 
-        With `caches`, one per block, the tokens continue the cached sequence.
+        With `caches`, one per block, the tokens continue the cached sequences.
         """
         x, embedded, values = self.last_inputs(tokens, caches)
         x = self.blocks[-1](x, caches[-1] if caches else None, embedded, values)
         return self.final_norm(x)  # type: ignore[no-any-return]
 
-    def last_inputs(
-        self, tokens: Tensor, caches: Sequence[KeyValueCache] | None = None
-    ) -> BlockInputs:
+    def last_inputs(self, tokens: Tensor, caches: Sequence[Cache] | None = None) -> BlockInputs:
         """What the last block reads; tokens and caches as in `hidden`."""
-        x = self._embed(tokens, caches[0].length if caches else 0)
+        x = self._embed(tokens, caches[0] if caches else None)
         x = self.embedding_dropout(x)
         embedded = x if self.config.residual_scale else None
         last = len(self.blocks) - 1
@@ -92,13 +90,14 @@ class GPT(nn.Module):
         """The parameters that a trained model needs, by name; a tied one once."""
         return dict(self.named_parameters())
 
-    def _embed(self, tokens: Tensor, first: int) -> Tensor:
-        """(sequence, position) to (sequence, position, width); `first` is the first position."""
+    def _embed(self, tokens: Tensor, cache: Cache | None) -> Tensor:
+        """(sequence, position) to (sequence, position, width)."""
+        length = tokens.shape[1]
         if self.position_embedding is None:
-            self._check_length(first + tokens.shape[1])
+            self._check_length(length + (cache.longest if cache else 0))
             return self.token_embedding(tokens)  # type: ignore[no-any-return]
-        positions = torch.arange(first, first + tokens.shape[1], device=tokens.device)
-        return self.token_embedding(tokens) + self.position_embedding(positions)  # type: ignore[no-any-return]
+        places = cache.places(length) if cache else torch.arange(length, device=tokens.device)
+        return self.token_embedding(tokens) + self.position_embedding(places)  # type: ignore[no-any-return]
 
     def _value_embedding(self, layer: int, tokens: Tensor) -> Tensor | None:
         """What a layer adds to its values: (sequence, position, channel) of all its heads, or None."""

@@ -25,10 +25,12 @@ class Rotation(nn.Module):
         self.register_buffer("cosines", angles.cos(), persistent=False)  # (position, pair)
         self.register_buffer("sines", angles.sin(), persistent=False)
 
-    def forward(self, x: Tensor, first: int) -> Tensor:
-        """(sequence, position, head, channel) to the same; `first` is the first position."""
-        positions = slice(first, first + x.shape[1])
-        cosine, sine = self.cosines[positions, None], self.sines[positions, None]
+    def forward(self, x: Tensor, places: slice | Tensor) -> Tensor:
+        """(sequence, position, head, channel) to the same, at positions that `places` selects.
+
+        As a tensor, `places` is (position,) or (sequence, position).
+        """
+        cosine, sine = (table[places].unsqueeze(-2) for table in (self.cosines, self.sines))
         pairs = self.cosines.shape[1]
         one, other, rest = x[..., :pairs], x[..., pairs : 2 * pairs], x[..., 2 * pairs :]
         return torch.cat([one * cosine - other * sine, other * cosine + one * sine, rest], -1)

@@ -11,12 +11,12 @@ from typing import IO, Any
 
 from trainer.corpora.tokenizer import Tokenizer
 from trainer.errors import CheckpointError
+from trainer.instructions.answering import GreedyBatch, batch_size
 from trainer.instructions.encoding import Encoded
 from trainer.instructions.request import Answer
 from trainer.instructions.settings import InstructionSettings
 from trainer.instructions.tuning import Tuning, steps_per_epoch
 from trainer.rundir.directory import Event
-from trainer.sampling import Sampling, sample
 from trainer.training.checkpoint import Checkpoint, Checkpoints
 from trainer.training.loop import RunStoppedError
 
@@ -85,7 +85,7 @@ class FineTune:
                 due = time.monotonic() + self.checkpoint_seconds
 
     def _work(self, events: IO[str]) -> Iterator[None]:
-        """Yield before each step and each answer."""
+        """Yield before each step and each token of answers."""
         progress = self.progress
         if not progress.losses:
             progress.losses.append(self._validate())
@@ -95,10 +95,7 @@ class FineTune:
         while not progress.is_tuned:
             yield
             self._epoch_step(events)
-        sampling = Sampling(tokens=self.settings.answer_tokens, temperature=0.0)
-        for item in self.parts.test[len(progress.answers) :]:
-            yield
-            progress.answers.append(self._answer(item, sampling).model_dump())
+        yield from self._answer_all()
 
     def _epoch_step(self, events: IO[str]) -> None:
         """Take a step, and validate after the last one of an epoch."""
@@ -138,12 +135,20 @@ class FineTune:
     def _validate(self) -> float:
         return self.tuning.loss(self.parts.validation, self.tokenizer.end_of_text)
 
-    def _answer(self, item: Encoded, sampling: Sampling) -> Answer:
-        model = self.tuning.model.eval()
-        prompt = item.prompt[-model.config.context :]
-        tokens = list(sample(model, prompt, sampling, self.tokenizer.end_of_text))
+    def _answer_all(self) -> Iterator[None]:
+        """Answer the test items that have no answer yet, several at a time."""
+        model, limit = self.tuning.model.eval(), self.settings.answer_tokens
+        answers, prompts = self.progress.answers, [item.prompt for item in self.parts.test]
+        size = batch_size(model.config, prompts, limit)
+        while len(answers) < len(prompts):
+            batch = prompts[len(answers) : len(answers) + size]
+            found = GreedyBatch(model, batch, limit, self.tokenizer.end_of_text)
+            yield from found.work()
+            answers += [self._answer(tokens).model_dump() for tokens in found.written]
+
+    def _answer(self, tokens: Sequence[int]) -> Answer:
         text = self.tokenizer.decode(tokens).decode(errors="replace")
-        return Answer(text=text.strip(), ended=len(tokens) < sampling.tokens)
+        return Answer(text=text.strip(), ended=len(tokens) < self.settings.answer_tokens)
 
     def _save(self) -> None:
         """Write a checkpoint. If that fails, say so in the log; the work goes on."""
