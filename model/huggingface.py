@@ -151,9 +151,10 @@ class GPT2:
 
     def misfit(self, config: ModelConfig) -> str | None:
         """See `ExportFormat`."""
-        if config.activation not in ACTIVATIONS:
+        found = misfit(config, EXPORTS, "GPT-2's format")
+        if found is None and config.activation not in ACTIVATIONS:
             return f"model.activation = {config.activation!r}: GPT-2's format has no gate"
-        return misfit(config, EXPORTS, "GPT-2's format")
+        return found
 
     def fields(self, config: ModelConfig, vocabulary: int, end_of_text: int) -> dict[str, Any]:
         """See `ExportFormat`."""
