@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from sweep.cli import completion
 from sweep.cli.app import app
 from sweep.cli.numbers import Range, number_option
 from sweep.cli.options import (
     RUNS,
     Database,
     Folder,
-    RunWord,
     StudyOption,
     home_path,
     home_word,
@@ -31,23 +31,49 @@ ModelWord = Annotated[
 
 @app.command()
 def export(
-    run: RunWord,
     to: Annotated[
         Path,
         typer.Option("--to", metavar="DIR", parser=home_path, help="The folder to create."),
     ],
+    word: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN|STUDY]",
+            parser=home_word,
+            help="A run's id or its beginning, or ARM/SEED; with --best a study's file or name, the "
+            "one last run if left out.",
+            autocompletion=completion.anything,
+        ),
+    ] = None,
+    best: Annotated[
+        bool,
+        typer.Option(
+            "--best",
+            help="Export every seed of the study's best arm: of those whose verdict is better, the one "
+            "with the largest effect; the baseline if no arm is better.",
+        ),
+    ] = False,
     push: Annotated[
-        str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the Hugging Face Hub.")
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME",
+            help="Upload it to the Hugging Face Hub; with --best as OWNER/NAME-seed-1 and so on, in the "
+            "collection NAME.",
+        ),
     ] = None,
     study: StudyOption = None,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
-    """Write a finished run as a folder that transformers loads."""
+    """Write a finished run, or those of the best arm, as folders that transformers loads."""
     from sweep.commands.export import ExportRequest
     from sweep.commands.export import export as command
 
-    request = ExportRequest(run, study, to, push)
+    if word is None and not best:
+        raise typer.BadParameter("name a run, as ARM/SEED; or a study, with --best")
+    if best and word is not None and study is not None:
+        raise typer.BadParameter(f"--best takes one study: leave out {word} or --study {study}")
+    request = ExportRequest(word, study, to, push, best)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 
 

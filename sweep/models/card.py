@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from sweep.store.rows import RunRow
 from sweep.store.schema import arms, members, studies
 from sweep.store.store import Store
 from sweep.study.names import BASELINE
-from sweep.verdicts.judge import make_report
+from sweep.verdicts.judge import Report
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.words import counted
 
@@ -45,12 +46,21 @@ itself is `tokenizer.eos_token_id`.
 
 
 def make_card(
-    store: Store, run: RunRow, recipe: Recipe, export_format: ExportFormat, study: str | None
+    store: Store,
+    run: RunRow,
+    recipe: Recipe,
+    export_format: ExportFormat,
+    *,
+    study: str | None,
+    report_of: Callable[[str], Report],
 ) -> str:
-    """The model card of a run in Markdown, with its verdict in `study`, or in every study of it."""
+    """The model card of a run in Markdown, with its verdict in `study`, or in every study of it.
+
+    `report_of` judges a study.
+    """
     places = _places(store, run.id, study)
     title = "/".join(map(str, places[0])) if places else run.id[:12]
-    verdicts = [_verdict_words(store, place) for place in places]
+    verdicts = [_verdict_words(report_of(place.study), place) for place in places]
     return "\n".join(
         [
             "---\nlibrary_name: transformers\npipeline_tag: text-generation",
@@ -125,8 +135,8 @@ def _places(store: Store, run_id: str, study: str | None) -> list[PlannedPlace]:
         return [PlannedPlace(*row) for row in connection.execute(query)]
 
 
-def _verdict_words(store: Store, place: PlannedPlace) -> str:
-    arm = make_report(store, store.study(place.study)).arm(place.arm)
+def _verdict_words(report: Report, place: PlannedPlace) -> str:
+    arm = report.arm(place.arm)
     result = arm.result
     words = (
         f"The mean test loss of `{arm.name}` over {counted(result.n_done, 'seed')} is {result.mean:.4f}; this "

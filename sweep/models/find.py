@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sweep.errors import NotFoundError
 from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
-from sweep.store.rows import RunRow
+from sweep.store.rows import PlannedRun, RunRow
 from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.trainers.stored_recipes import is_fine_tune, is_script
@@ -36,6 +37,14 @@ def model_folder(workspace: Workspace, word: str, study: str | None) -> Path:
 def finished_run(store: Store, word: str, study: str | None) -> RunRow:
     """The run that `word` names. Raises NotFoundError unless it is done and has weights."""
     return _finished(find_run(store, word, study).run, word)
+
+
+def finished_runs(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """Return those of an arm's runs that are done. Raises NotFoundError if none has weights."""
+    done = [each for each in runs if each.run.state == RunState.DONE]
+    for each in (done or runs)[:1]:
+        _finished(each.run, f"{each.arm}/{each.seed}")
+    return done
 
 
 def _finished(run: RunRow, word: str) -> RunRow:

@@ -108,9 +108,9 @@ def _entry(path: Path, folder: Path) -> dict[str, object]:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
+def serve(folder: Path, hub: type[Hub] = Hub) -> Iterator[str]:
     """A hub with what lies in a folder; its address, for HF_ENDPOINT."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(hub, folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +29,41 @@ from trainer.weights.tokenizer_files import tokenizer_files
 CARD = "README.md"
 
 
+class _Content(NamedTuple):
+    """What the folder of an exported model has."""
+
+    files: dict[str, bytes]
+    tensors: dict[str, NDArray[Any]]
+
+
 def export(run: RunDirectory, to: Path, card: str) -> None:
     """Write the model of `run`, its tokenizer and a card to the folder `to`, whole or not at all.
 
     Raises WeightsError if no format holds the model, the run kept no weights, or `to` is not empty
     or cannot be written; CorpusError if the tokenizer cannot be loaded.
     """
+    content = _content(run, card)
+    with _new_folder(to) as aside:
+        _fill(aside, content)
+
+
+def export_all(runs: Mapping[str, tuple[RunDirectory, str]], to: Path) -> None:
+    """Write models, by the names of their folders in `to`, with their cards: all or none.
+
+    Raises as `export` does.
+    """
+    with _new_folder(to) as aside:
+        for name, (run, card) in runs.items():
+            content = _content(run, card)
+            (aside / name).mkdir()
+            _fill(aside / name, content)
+
+
+def _content(run: RunDirectory, card: str) -> _Content:
     source = open_pretrained(run.path)
     name = run.read_request().recipe.data.tokenizer
     end = end_of_text_id(name)
     export_format = find_format(source.config, run)
-    check_is_free(to)
     files = {
         CONFIG: _json(export_format.fields(source.config, source.rows, end)),
         "generation_config.json": _json(_generation(end)),
@@ -45,13 +71,7 @@ def export(run: RunDirectory, to: Path, card: str) -> None:
         **{path.name: path.read_bytes() for path in export_format.code},
         **tokenizer_files(name, run.path, source.config.context),
     }
-    try:
-        _write(to, files, _tensors(run, source, export_format))
-    except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise WeightsError(
-            f"{to} cannot be written ({reason}); free some space, or name another folder"
-        ) from error
+    return _Content(files, _tensors(run, source, export_format))
 
 
 def find_format(config: ModelConfig, run: RunDirectory) -> ExportFormat:
@@ -94,19 +114,39 @@ def _tensors(
     return found
 
 
-def _write(to: Path, files: dict[str, bytes], parameters: dict[str, NDArray[Any]]) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
+@contextmanager
+def _new_folder(to: Path) -> Iterator[Path]:
+    """Yield a folder that becomes `to` once it is filled, and is removed after an error.
+
+    Raises WeightsError if `to` is not free or cannot be written.
+    """
+    check_is_free(to)
     try:
-        for name, content in files.items():
-            (aside / name).write_bytes(content)
-        save_file(parameters, aside / WEIGHTS, metadata={"format": "pt"})
-        for path in aside.iterdir():
-            follow_umask(path)
-            sync(path)
-        follow_umask(aside)
-        sync(aside)
-        aside.rename(to)
-        sync(to.parent)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
+        try:
+            yield aside
+            _finish(aside)
+            aside.rename(to)
+            sync(to.parent)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise WeightsError(
+            f"{to} cannot be written ({reason}); free some space, or name another folder"
+        ) from error
+
+
+def _fill(folder: Path, content: _Content) -> None:
+    for name, file in content.files.items():
+        (folder / name).write_bytes(file)
+    save_file(content.tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    for path in folder.iterdir():
+        _finish(path)
+    _finish(folder)
+
+
+def _finish(path: Path) -> None:
+    follow_umask(path)
+    sync(path)
