@@ -62,7 +62,7 @@ def _slots_here(study: Study, number: int | None) -> list[Slot]:
         raise ExecutionError(
             f"jobs.nodes_per_run = {jobs.nodes_per_run} is for runs on a cluster, and "
             f"--executor {jobs.executor} trains on this machine alone; set jobs.nodes_per_run = 1, or "
-            "choose --executor slurm"
+            "choose --executor slurm or ray"
         )
     there = take_inventory(with_torch=study.trainer is None)
     return find_slots(number, jobs.gpus_per_run, there, mixed=jobs.mixed_devices)

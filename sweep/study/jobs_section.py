@@ -40,7 +40,7 @@ class Jobs(RunSettings):
     gpus_per_run: Annotated[float, Field(ge=0.01, le=1024), AfterValidator(_whole_or_share)] = 1
     """GPUs per run, each training a part of every batch; processes if there is no GPU. 0.25: four runs share one."""
     nodes_per_run: int = Field(default=1, ge=1, le=1024)
-    """Nodes of a cluster over which the GPUs of a run are spread evenly: 2 with `gpus_per_run = 16` is 8 on each. Only with `slurm`."""
+    """Nodes of a cluster over which the GPUs of a run are spread evenly: 2 with `gpus_per_run = 16` is 8 on each. Only with `slurm` and `ray`."""
     mixed_devices: bool = False
     """True if runs may train on GPUs of several types. Otherwise that is refused: hardware is a confounder."""
     retries: int = Field(default=2, ge=0, le=100)

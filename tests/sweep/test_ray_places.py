@@ -20,6 +20,20 @@ from sweep.study.ray_section import Ray
 
 SETTINGS = RaySettings(address="auto", folder="/runs")
 BOX = ClusterNode("a", "10.0.0.1", {"CPU": 16, "GPU": 2}, {"CPU": 4, "GPU": 0.5})
+SMALL = ClusterNode("b", "10.0.0.2", {"CPU": 2, "GPU": 1}, {"CPU": 2, "GPU": 1})
+
+
+def need(
+    gpus: float, cpus: float = 1, nodes: int = 1, *, on: ClusterNode = BOX, **others: float
+) -> Need:
+    """What a run needs with these settings, on a cluster that has such a node."""
+    given = {
+        "gpus_per_run": gpus,
+        "cpus_per_run": cpus,
+        "nodes_per_run": nodes,
+        "resources": others,
+    }
+    return need_of(replace(SETTINGS, **given), [on])  # type: ignore[arg-type]
 
 
 ANSWER = NodeAnswer(
@@ -37,34 +51,51 @@ ANSWER = NodeAnswer(
 
 
 @pytest.mark.parametrize(
-    ("need", "runs"),
+    ("needed", "runs"),
     [
-        (need_of(0.25, 1, {}, gpus=True), 8),
-        (need_of(1, 1, {}, gpus=True), 2),
-        (need_of(2, 1, {}, gpus=True), 1),
-        (need_of(4, 1, {}, gpus=True), 0),
-        (need_of(1, 16, {}, gpus=True), 1),
-        (need_of(4, 2, {}, gpus=False), 2),
-        (need_of(1, 1, {"accelerator_type:H100": 0.001}, gpus=True), 0),
+        (need(0.25), 8),
+        (need(1), 2),
+        (need(2), 1),
+        (need(4), 0),
+        (need(4, nodes=2), 1),
+        (need(1, 16), 1),
+        (need(4, 2, on=ClusterNode("c", "10.0.0.3", {"CPU": 16})), 2),
+        (need(1, H100=0.001), 0),
     ],
 )
 def test_runs_that_fit_on_a_node_are_counted_by_their_scarcest_resource(
-    need: Need, runs: int
+    needed: Need, runs: int
 ) -> None:
-    assert need.fits(BOX.total) == runs
+    assert needed.fits(BOX.total) == runs
+
+
+@pytest.mark.parametrize(
+    ("nodes", "rooms", "runs"),
+    [(1, [2, 1, 0], 3), (2, [2, 1, 0], 1), (2, [4, 1, 1], 2), (2, [4, 0], 0), (3, [2, 2, 1, 1], 2)],
+)
+def test_a_run_on_several_nodes_has_room_where_it_has_room_on_so_many(
+    nodes: int, rooms: list[int], runs: int
+) -> None:
+    assert need(nodes, nodes=nodes).runs({"GPU": room, "CPU": 8} for room in rooms) == runs
 
 
 def test_a_run_that_no_node_has_room_for_is_refused_with_what_there_is() -> None:
-    assert unplaceable(need_of(2, 1, {}, gpus=True), [BOX]) is None
-    assert unplaceable(need_of(4, 1, {}, gpus=True), [BOX]) == (
+    assert unplaceable(need(2), [BOX]) is None
+    assert unplaceable(need(4), [BOX]) == (
         "a run needs 4 GPUs and 1 CPU on one node, and no node of the Ray cluster has that: "
         "10.0.0.1 has 2 GPUs and 16 CPUs. jobs.gpus_per_run, jobs.ray.cpus_per_run and "
         "jobs.ray.resources say what a run needs"
     )
+    assert unplaceable(need(2, nodes=2), [BOX, SMALL]) is None
+    assert unplaceable(need(4, nodes=2), [BOX, SMALL]) == (
+        "a run needs 2 GPUs and 1 CPU on each of 2 nodes, and only 1 of the nodes of the Ray cluster has that: "
+        "10.0.0.1 has 2 GPUs and 16 CPUs; 10.0.0.2 has 1 GPU and 2 CPUs. jobs.gpus_per_run, "
+        "jobs.nodes_per_run, jobs.ray.cpus_per_run and jobs.ray.resources say what a run needs"
+    )
 
 
 def test_a_run_that_waits_is_told_what_is_free() -> None:
-    assert waiting_words(need_of(1, 1, {}, gpus=True), [BOX]) == (
+    assert waiting_words(need(1), [BOX]) == (
         "not started by Ray yet: it needs 1 GPU and 1 CPU, and 10.0.0.1 has 0.5 GPUs and 4 CPUs free"
     )
 

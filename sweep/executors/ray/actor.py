@@ -50,6 +50,16 @@ class Place:
         """Start a run; False if another driver uses this place. `wait` and `describe` tell the rest."""
         return self._node.start(directory, attempt, finished)
 
+    def join(self, directory: str, attempt: int, group: dict[str, Any]) -> str:
+        """Train ranks of a run that another place has; returns the address of this node.
+
+        `group`: the fields of `trainer.processes.group.NodeGroup`.
+        """
+        import ray
+
+        self._node.join(directory, attempt, group)
+        return str(ray.util.get_node_ip_address())
+
     def prepare(self, directory: str, attempt: int, corpus: str | None) -> bool:
         """Make room for a copy of a run directory; returns whether its corpus is here."""
         return self._node.copies.prepare(directory, attempt, corpus)

@@ -14,6 +14,7 @@ from typing import Any
 import ray
 from ray.util import list_named_actors
 
+from sweep.executors.ray.groups import remove_stale
 from sweep.executors.ray.messages import PlaceState
 
 ANSWER_SECONDS = 10.0
@@ -51,7 +52,10 @@ class Adoption:
         return None
 
     def end_useless(self) -> None:
-        """End the actors of dead schedulers of this machine that have neither a run nor an end."""
+        """End the actors of dead schedulers of this machine that have neither a run nor an end.
+
+        So end their groups of nodes, and those whose actor has died.
+        """
         self._ask(_is_orphan)
         for name in _names(_is_orphan):
             state = self._states.get(name)
@@ -59,6 +63,7 @@ class Adoption:
                 with contextlib.suppress(ValueError):  # it has ended meanwhile
                     ray.kill(ray.get_actor(name))
                 self._states.pop(name, None)
+        remove_stale(_is_orphan, self._states)
 
     def _ask(self, chosen: Callable[[str], bool]) -> None:
         """Ask actors for their states, all at the same time."""
@@ -89,5 +94,5 @@ def _names(chosen: Callable[[str], bool]) -> list[str]:
 
 def _is_orphan(name: str) -> bool:
     """True if the process that made an actor ran on this machine and has ended."""
-    host, process, _ = name.split("/")
+    host, process, _ = [*name.split("/"), "", ""][:3]
     return host == socket.gethostname() and not Path(f"/proc/{process}").exists()

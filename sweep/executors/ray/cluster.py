@@ -44,15 +44,16 @@ class Cluster:
         self._inbox = inbox
         self._send = send
         self._nodes = alive_nodes()
-        on_gpus = any(node.total.get("GPU") for node in self._nodes)
-        per_run, cpus = settings.gpus_per_run, settings.cpus_per_run
-        self._need = need_of(per_run, cpus, settings.resources, gpus=on_gpus)
+        self._need = need_of(settings, self._nodes)
         self._place_settings = PlaceSettings(
             preload=settings.preload,
-            device="cuda" if on_gpus else "cpu",
-            share=min(1.0, per_run) if on_gpus else 1.0,
+            device="cuda" if self._need.gpus else "cpu",
+            share=min(1.0, self._need.gpus or 1.0),
             threads=max(1, int(self._need.cpus)),
             folder=settings.node_folder,
+            nodes=self._need.nodes,
+            options=self._need.options,
+            amounts=self._need.amounts,
         )
         self._good = self._checked()
         """Nodes by id that were found able to train."""
@@ -195,8 +196,13 @@ class Cluster:
                 signal=end.signal,
                 peak_bytes=end.peak_bytes,
                 out_of_memory=end.out_of_memory,
+                words=end.lost,
             )
         )
+        if end.lost:  # one of its nodes is gone
+            del self._places[place.name]
+            place.end()
+            return
         place.finish()
         place.ask()
 
@@ -255,7 +261,7 @@ class Cluster:
         if self._settings.slots is not None:
             return self._settings.slots
         held = sum(place.has_begun for place in self._places.values())
-        return max(1, held + sum(self._need.fits(node.free) for node in self._usable()))
+        return max(1, held + self._need.runs(node.free for node in self._usable()))
 
     def _usable(self) -> list[ClusterNode]:
         return [node for node in self._nodes if node.id in self._good]

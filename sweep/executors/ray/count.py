@@ -41,7 +41,6 @@ def main() -> None:
     except ConnectionFailedError as error:
         sys.exit(str(error))
     nodes = alive_nodes()
-    on_gpus = any(node.total.get("GPU") for node in nodes)
-    need = need_of(settings.gpus_per_run, settings.cpus_per_run, settings.resources, gpus=on_gpus)
-    print(sum(need.fits(node.free) for node in nodes), flush=True)  # noqa: T201  (the answer)
+    need = need_of(settings, nodes)
+    print(need.runs(node.free for node in nodes), flush=True)  # noqa: T201  (the answer)
     os._exit(0)  # Ray's threads may hang when the cluster is gone

@@ -66,10 +66,16 @@ def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:
             "jobs.shared_filesystem = false is for runs of the built-in trainer: a script reads files "
             "that Ray does not carry, so its folder must be on a disk that all nodes share"
         )
-    if settings.jobs.nodes_per_run > 1:
+    if settings.jobs.nodes_per_run > 1 and not settings.needs_torch:
         raise ExecutionError(
-            f"jobs.nodes_per_run = {settings.jobs.nodes_per_run}: a run on Ray has one node; set it to 1, "
-            "or choose --executor slurm"
+            f"jobs.nodes_per_run = {settings.jobs.nodes_per_run}: a script on Ray has one node, because "
+            "nothing would start it on the others; set it to 1, or choose --executor slurm"
+        )
+    if settings.jobs.nodes_per_run > 1 and not settings.jobs.shared_filesystem:
+        raise ExecutionError(
+            f"jobs.nodes_per_run = {settings.jobs.nodes_per_run} and jobs.shared_filesystem = false: the "
+            "nodes of a run share its directory; put the folder of runs on a disk that all nodes see, "
+            "or set one of them to its default"
         )
     jobs, ray = settings.jobs, settings.jobs.ray or Ray()
     if not jobs.shared_filesystem and copies_home(ray.folder) == settings.folder:
@@ -88,6 +94,7 @@ def ray_settings(settings: ExecutorSettings) -> RaySettings:
         address=ray.address,
         folder=str(settings.folder),
         gpus_per_run=jobs.gpus_per_run,
+        nodes_per_run=jobs.nodes_per_run,
         cpus_per_run=ray.cpus_per_run,
         resources=ray.resources,
         slots=None if EVERY_PLACE in names or not names else len(settings.slots),

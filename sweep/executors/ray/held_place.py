@@ -13,6 +13,7 @@ import ray
 from sweep.bootstrap import FOLDERS
 from sweep.executors.ray import actor as ray_actor
 from sweep.executors.ray.carrier import Carrier, PlaceTakenError
+from sweep.executors.ray.groups import grouped, remove_group
 from sweep.executors.ray.messages import PlaceSettings, PlaceState, RunEnd
 from sweep.executors.ray.shipment import our_packages
 
@@ -110,14 +111,17 @@ class HeldPlace:
         future.add_done_callback(lambda done: self._answer(self, done))
 
     def end(self) -> None:
-        """End the actor, and the run that it has."""
+        """End the actor, and the run that it has, and give its nodes back."""
         ray.kill(self._actor)
+        remove_group(self.name)
 
 
 def new_place(
     name: str, options: dict[str, Any], settings: PlaceSettings, answer: Answer
 ) -> HeldPlace:
     """Have Ray start an actor, on any node that has room now or later. It survives this process."""
+    if settings.nodes > 1:
+        options = grouped(name, options, settings.amounts, settings.nodes)
     actor = ray.remote(ray_actor.Place).options(
         name=name,
         lifetime="detached",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -47,6 +47,14 @@ class PlaceSettings:
     """The share of its GPU that a run has."""
     folder: str | None = None
     """Folder of the node's own disk, for copies of run directories; None if the disk is shared."""
+    nodes: int = 1
+    """Nodes that train a run together. The place is on the first one, and has actors on the others."""
+    rank: int = 0
+    """Number of this node among them; set there."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """Ray's options of an actor on each of them: the resources of a run there."""
+    amounts: Mapping[str, float] = field(default_factory=dict)
+    """The same resources by their names."""
     node: str = ""
     """Ray's id of the node; set there."""
     job: str = ""
@@ -63,6 +71,8 @@ class RunEnd:
     signal: int | None
     peak_bytes: int | None
     out_of_memory: bool | None
+    lost: str | None = None
+    """Why it ended through no fault of its own; the place is of no more use then."""
 
 
 @dataclass(frozen=True, kw_only=True)

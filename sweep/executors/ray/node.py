@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sweep.executors.fork_server import Server
 from sweep.executors.ray.copies import Known, Update
+from sweep.executors.ray.groups import remove_own_group
 from sweep.executors.ray.messages import PlaceSettings, PlaceState, RunEnd
 from sweep.executors.ray.node_copies import NodeCopies
+from sweep.executors.ray.partners import Partners
+from trainer.instructions.request import is_instruction_run
 from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_end, write_note
 from trainer.rundir.directory import RunDirectory
 from trainer.sharing import share_environment
@@ -36,6 +40,10 @@ class Node:
         self._settings = settings
         self.copies = NodeCopies(settings.folder)
         self._changed = threading.Condition()
+        is_first = settings.nodes > 1 and settings.rank == 0
+        self._partners = Partners(settings, self._partner_failed) if is_first else None
+        self._failure: RunEnd | None = None
+        """The first end of ranks on another node, if they failed."""
         self._server: Server | None = None
         self._running: tuple[str, int] | None = None
         """Directory and attempt."""
@@ -59,12 +67,29 @@ class Node:
                 self._ended and self._ended.directory not in {directory, finished}
             ):
                 return False
-            self._ended = None
+            self._ended = self._failure = None
             self._running = directory, attempt
         note = WorkerNote(attempt=attempt, host=socket.gethostname(), job=self._settings.job)
         place = self.copies.place_of(directory)
         with contextlib.suppress(OSError):  # it is only shown
             write_note(RunDirectory(place), note)
+        group = None
+        if self._partners and not is_instruction_run(RunDirectory(place)):  # that has one process
+            group = self._partners.begin(directory, attempt).model_dump()
+        self._fork(place, attempt, group)
+        return True
+
+    def join(self, directory: str, attempt: int, group: dict[str, Any]) -> None:
+        """Start the ranks of this node for the first one, which asks once more if it got no answer."""
+        with self._changed:
+            self._contact = time.monotonic()
+            if self._running == (directory, attempt):
+                return
+            self._ended = None
+            self._running = directory, attempt
+        self._fork(Path(directory), attempt, group)
+
+    def _fork(self, place: Path, attempt: int, group: dict[str, Any] | None) -> None:
         self._send(
             {
                 "start": str(place),
@@ -72,9 +97,17 @@ class Node:
                 "device": self._settings.device,
                 "threads": self._settings.threads,
                 "environment": share_environment(self._settings.share),
+                "group": group,
             }
         )
-        return True
+
+    def _partner_failed(self, end: RunEnd) -> None:
+        """Ranks of another node have failed: end those of this one, which would wait for them."""
+        with self._changed:
+            if self._failure or self._running != (end.directory, end.attempt):
+                return
+            self._failure = end
+        self.signal(end.directory, signal.SIGKILL)
 
     def signal(self, directory: str, number: int) -> None:
         self._send({"signal": str(self.copies.place_of(directory)), "number": number})
@@ -115,23 +148,35 @@ class Node:
         while True:
             messages = server.receive(LOOK_SECONDS)
             if messages is None:  # the driver sees that this actor has died, and makes another
-                os._exit(1)
+                self._leave(1)
             for message in messages:
                 if "ended" in message:
                     self._end(message)
             if self._is_lonely():
                 server.close()
-                os._exit(0)
+                self._leave(0)
+
+    def _leave(self, status: int) -> NoReturn:
+        """End this process. Its partners end with it; their nodes are given back."""
+        if self._partners:
+            remove_own_group()
+        os._exit(status)
 
     def _end(self, message: dict[str, Any]) -> None:
-        """Note how the run has ended, by the server's message; also in its directory."""
+        """Note how the run has ended, by the server's message; also in its directory.
+
+        If ranks of another node failed first, or were lost, that is the end of the run.
+        """
+        lost = self._partners.end() if self._partners else None
         with self._changed:
             assert self._running  # noqa: S101  (for the type checker: it has ended)
             place, (directory, attempt) = Path(message.pop("ended")), self._running
-            self._ended = RunEnd(directory=directory, attempt=attempt, **message)
+            end = self._failure or RunEnd(directory=directory, attempt=attempt, **message)
+            self._ended = replace(end, lost=end.lost or lost)
             self._running = None
-            with contextlib.suppress(OSError):  # the driver is told as well
-                write_end(RunDirectory(place), _attempt_end(self._ended))
+            if self._settings.rank == 0:
+                with contextlib.suppress(OSError):  # the driver is told as well
+                    write_end(RunDirectory(place), _attempt_end(self._ended))
             self._contact = time.monotonic()
             self._changed.notify_all()
 
@@ -141,5 +186,7 @@ class Node:
 
 
 def _attempt_end(end: RunEnd) -> AttemptEnd:
-    fields = {name: value for name, value in asdict(end).items() if name != "directory"}
+    fields = {
+        name: value for name, value in asdict(end).items() if name not in {"directory", "lost"}
+    }
     return AttemptEnd(host=socket.gethostname(), finished=time.time(), **fields)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from sweep.executors.ray.settings import RaySettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +22,13 @@ class ClusterNode:
 
 @dataclass(frozen=True)
 class Need:
-    """Resources of one run, all on one node."""
+    """Resources of one run on each of its nodes."""
 
     cpus: float
     gpus: float = 0
     others: Mapping[str, float] = field(default_factory=dict)
     """Custom resources, such as `accelerator_type:H100`."""
+    nodes: int = 1
 
     @property
     def amounts(self) -> dict[str, float]:
@@ -39,37 +42,58 @@ class Need:
         return {"num_cpus": self.cpus, "num_gpus": self.gpus, "resources": dict(self.others)}
 
     def fits(self, resources: Mapping[str, float]) -> int:
-        """Number of runs that fit into some resources."""
+        """Number of runs that have room for their part on a node with some resources."""
         shares = [
             int(resources.get(name, 0.0) / amount + 1e-6) for name, amount in self.amounts.items()
         ]
         return min(shares, default=0)
 
+    def runs(self, free: Iterable[Mapping[str, float]]) -> int:
+        """Number of runs that have room at the same time, each on `nodes` different nodes."""
+        rooms = [self.fits(resources) for resources in free]
+        # A node serves a run once: `runs` of them use at most so many parts of its room.
+        most = sum(rooms) // self.nodes
+        while most and sum(min(room, most) for room in rooms) < most * self.nodes:
+            most -= 1
+        return most
 
-def need_of(per_run: float, cpus: float, others: Mapping[str, float], *, gpus: bool) -> Need:
-    """What a run needs: `per_run` GPUs where there are any, else as many processes."""
-    if gpus:
-        return Need(cpus, per_run, others)
-    return Need(cpus * max(1, int(per_run)), 0, others)
+    @property
+    def where(self) -> str:
+        """Where a run needs its resources, for a sentence."""
+        return "on one node" if self.nodes == 1 else f"on each of {self.nodes} nodes"
+
+
+def need_of(settings: RaySettings, nodes: Iterable[ClusterNode]) -> Need:
+    """What a run needs on each of its nodes: GPUs if some node has any, else as many processes."""
+    per_node = settings.gpus_per_run / settings.nodes_per_run
+    cpus, others, number = settings.cpus_per_run, settings.resources, settings.nodes_per_run
+    if any(node.total.get("GPU") for node in nodes):
+        return Need(cpus, per_node, others, number)
+    return Need(cpus * max(1, int(per_node)), 0, others, number)
 
 
 def unplaceable(need: Need, nodes: Sequence[ClusterNode]) -> str | None:
-    """Say that no node is large enough for a run, and what the nodes have; None if one is."""
-    if any(need.fits(node.total) for node in nodes):
+    """Say that no node, or too few, are large enough for a run, and what they have; else None."""
+    large = sum(need.fits(node.total) > 0 for node in nodes)
+    if large >= need.nodes:
         return None
     there = "; ".join(f"{node.address} has {_amounts(node.total, need)}" for node in nodes)
+    have = "has" if large == 1 else "have"
+    found = f"only {large} of the nodes of the Ray cluster {have} that"
+    fields = ["gpus_per_run", *(["nodes_per_run"] if need.nodes > 1 else []), "ray.cpus_per_run"]
     return (
-        f"a run needs {_amounts(need.amounts, need)} on one node, and no node of the Ray cluster has "
-        f"that: {there or 'it has no nodes'}. jobs.gpus_per_run, jobs.ray.cpus_per_run and "
-        "jobs.ray.resources say what a run needs"
+        f"a run needs {_amounts(need.amounts, need)} {need.where}, and "
+        f"{found if large else 'no node of the Ray cluster has that'}: {there or 'it has no nodes'}. "
+        f"{', '.join(f'jobs.{field}' for field in fields)} and jobs.ray.resources say what a run needs"
     )
 
 
 def waiting_words(need: Need, nodes: Sequence[ClusterNode]) -> str:
     """Say that a run has not begun, and what the nodes have left for it."""
     free = "; ".join(f"{node.address} has {_amounts(node.free, need)} free" for node in nodes)
+    where = f" {need.where}" if need.nodes > 1 else ""
     return (
-        f"not started by Ray yet: it needs {_amounts(need.amounts, need)}, and "
+        f"not started by Ray yet: it needs {_amounts(need.amounts, need)}{where}, and "
         f"{free or 'no node is alive'}"
     )
 

@@ -17,6 +17,8 @@ class RaySettings:
     folder: str
     """Absolute path of the folder of runs."""
     gpus_per_run: float = 1
+    """On all of its nodes together."""
+    nodes_per_run: int = 1
     cpus_per_run: float = 1
     resources: Mapping[str, float] = field(default_factory=dict)
     """Custom resources of a run."""

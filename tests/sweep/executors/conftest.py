@@ -20,8 +20,12 @@ from sweep.study.slurm_section import Slurm
 from tests.patience import wait_until
 from tests.sweep.executors.slurm_cluster import SlurmCluster, missing, running_slurm
 from tests.sweep.ray_nodes import HAS_RAY, WHY_NOT, RayNodes, ray_nodes
+from tests.trainer.conftest import TINY
+from trainer.execution import Execution
 from trainer.files import write_json
-from trainer.rundir.directory import RunDirectory
+from trainer.recipe import Recipe
+from trainer.recipe_forms import with_fields
+from trainer.rundir.directory import Request, RunDirectory
 from trainer.scripts.request import MetricSource, ScriptRequest
 
 Make = Callable[..., Executor]
@@ -140,5 +144,26 @@ def make_run(tmp_path: Path) -> MakeRun:
         write_json(directory.script, request.model_dump(mode="json", by_alias=True))
         directory.lock.announce(1)
         return directory
+
+    return make
+
+
+@pytest.fixture
+def make_gpt(tmp_path: Path) -> MakeRun:
+    """Makes a run directory of the built-in trainer."""
+    text = tmp_path / "text.txt"
+    text.write_text("".join(f"{number} bottles of beer on the wall.\n" for number in range(2000)))
+
+    def make(name: str, steps: int, processes: int, seconds: float = 300) -> RunDirectory:
+        changes = {"data.corpus": str(text), "train.tokens": 16 * 8 * steps}
+        run = RunDirectory(tmp_path / "runs" / name)
+        run.write_request(
+            Request(
+                recipe=Recipe.model_validate(with_fields(TINY, changes)),
+                execution=Execution(processes=processes, checkpoint_seconds=seconds),
+            )
+        )
+        run.lock.announce(1)
+        return run
 
     return make

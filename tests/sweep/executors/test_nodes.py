@@ -18,38 +18,13 @@ from sweep.study.file import parse_study
 from tests.patience import wait_until
 from tests.sweep.executors.conftest import MakeRun, MakeSlurm
 from tests.sweep.executors.slurm_cluster import SlurmCluster, descendants
-from tests.trainer.conftest import TINY
 from tests.trainer.forked import train
-from trainer.execution import Execution
-from trainer.recipe import Recipe
-from trainer.recipe_forms import with_fields
 from trainer.rundir.attempt_end import read_note
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 
 SHORT, LONG = 12, 1_000_000
 """Steps of a run, and of one that does not end while a test looks on."""
-
-
-@pytest.fixture
-def make_gpt(tmp_path: Path) -> Callable[..., RunDirectory]:
-    """Makes a run directory of the built-in trainer."""
-    text = tmp_path / "text.txt"
-    text.write_text("".join(f"{number} bottles of beer on the wall.\n" for number in range(2000)))
-
-    def make(name: str, steps: int, processes: int, seconds: float = 300) -> RunDirectory:
-        changes = {"data.corpus": str(text), "train.tokens": 16 * 8 * steps}
-        run = RunDirectory(tmp_path / "runs" / name)
-        run.write_request(
-            Request(
-                recipe=Recipe.model_validate(with_fields(TINY, changes)),
-                execution=Execution(processes=processes, checkpoint_seconds=seconds),
-            )
-        )
-        run.lock.announce(1)
-        return run
-
-    return make
 
 
 def rank_of(slurm: SlurmCluster, node: str) -> int | None:
