@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from rich.console import Console
 
 from sweep.errors import NotFoundError
-from sweep.reports.arm_page import ArmFactsheet, SeedRow, arm_page
+from sweep.reports.arm_page import arm_page
 from sweep.reports.document import as_json, publish
+from sweep.reports.factsheets import arm_factsheet, run_factsheet
 from sweep.reports.page import print_page
-from sweep.reports.run_page import RunFactsheet, run_page
+from sweep.reports.run_page import run_page
 from sweep.reports.verdict_json import report_json
 from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
 from sweep.store.metrics import count_points, run_metrics
-from sweep.store.places import places_of_run
-from sweep.store.rows import FoundRun, PlannedRun, StudyRow
-from sweep.store.states import RunState
+from sweep.store.rows import FoundRun, StudyRow
 from sweep.store.store import Store
-from sweep.verdicts.arm_changes import arm_changes, arm_reasons
-from sweep.verdicts.curves import differences, mean_curve, read_curve
-from sweep.verdicts.judge import Report, make_report
+from sweep.verdicts.judge import make_report
 from sweep.workspace import Workspace
 from trainer.words import counted
 
@@ -49,7 +45,7 @@ def show(workspace: Workspace, request: ShowRequest, console: Console) -> int:
     if request.form == "json":
         console.print_json(json.dumps(_run_json(workspace, store, run)))
     else:
-        print_page(run_page(_run_sheet(workspace, store, run)), console)
+        print_page(run_page(run_factsheet(store, run, workspace.folder)), console)
     return 0
 
 
@@ -79,38 +75,6 @@ def _run_json(workspace: Workspace, store: Store, found: FoundRun) -> dict[str, 
     }
 
 
-def _run_sheet(workspace: Workspace, store: Store, found: FoundRun) -> RunFactsheet:
-    run = found.run
-    places = places_of_run(store, run.id)
-    place = found.place or next(
-        (PlannedRun(study=each.study, arm=each.arm, seed=each.seed, run=run) for each in places),
-        None,
-    )
-    fields: dict[str, Any] = {}
-    if place:
-        study = store.study(place.study)
-        plan = store.plan(study)
-        arm = next(each for each in store.arms(study.name) if each.name == place.arm)
-        known = {(row.arm, row.seed): row.test_loss for row in store.study_losses(study.name)}
-        is_baseline = place.arm == plan.baseline
-        fields = {
-            "baseline": plan.baseline,
-            "changes": arm_changes(plan, place.arm),
-            "reasons": arm_reasons(study, arm),
-            "imported_metric": (plan.metric or "") if study.imported else "",
-            "baseline_loss": None if is_baseline else known.get((plan.baseline, place.seed)),
-        }
-    return RunFactsheet(
-        run=run,
-        place=place,
-        metrics=run_metrics(store, run.id),
-        attempts=store.attempts(run.id),
-        curve=read_curve(store, run.id, workspace.folder),
-        directory=workspace.folder / directory_name(run.id),
-        **fields,
-    )
-
-
 def _show_arm(
     workspace: Workspace, store: Store, study: StudyRow, request: ShowRequest, console: Console
 ) -> int:
@@ -120,51 +84,5 @@ def _show_arm(
         content = next(each for each in arms if each["arm"] == request.word)
         publish(as_json({"study": study.name, **content}), None, console)
         return 0
-    print_page(arm_page(_arm_sheet(workspace, store, report, request.word)), console)
+    print_page(arm_page(arm_factsheet(store, report, request.word, workspace.folder)), console)
     return 0
-
-
-def _arm_sheet(workspace: Workspace, store: Store, report: Report, name: str) -> ArmFactsheet:
-    study, baseline = store.study(report.study), report.arms[0].name
-    value, states = _values(report, name)
-    runs = {(each.arm, each.seed): each for each in find_done(store, study.name, (name, baseline))}
-    shared = [seed for seed in states if (name, seed) in runs and (baseline, seed) in runs]
-    folder, metric = workspace.folder, report.primary.name
-    curves = [
-        mean_curve([read_curve(store, runs[arm, seed].run.id, folder, metric) for seed in shared])
-        for arm in (baseline, name)
-    ]
-    arm = next(each for each in store.arms(study.name) if each.name == name)
-    return ArmFactsheet(
-        report=report,
-        arm=report.arm(name),
-        changes=arm_changes(report.plan, name),
-        reasons=arm_reasons(study, arm),
-        seeds=[
-            SeedRow(
-                seed=seed,
-                state=state,
-                value=value.get((name, seed)),
-                baseline=value.get((baseline, seed)),
-            )
-            for seed, state in states.items()
-        ],
-        differences={} if name == baseline else differences(*curves),
-        curve=curves[0].metric,
-        pairs=len(shared),
-    )
-
-
-def _values(report: Report, arm: str) -> tuple[dict[tuple[str, int], float], dict[int, str]]:
-    """The values of all runs by arm and seed, and the states of an arm's runs by seed."""
-    frame = report.evidence.frame
-    columns = (frame[name].tolist() for name in ("arm", "seed", "loss", "status"))
-    rows = list(zip(*columns, strict=True))
-    values = {(name, seed): loss for name, seed, loss, _ in rows if not math.isnan(loss)}
-    return values, {seed: str(state) for name, seed, _, state in rows if name == arm}
-
-
-def find_done(store: Store, study: str, arms: tuple[str, ...]) -> list[PlannedRun]:
-    """The runs of some arms that are done."""
-    found = [planned for arm in dict.fromkeys(arms) for planned in store.study_runs(study, arm)]
-    return [planned for planned in found if planned.run.state is RunState.DONE]
