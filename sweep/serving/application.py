@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sweep.errors import NotFoundError, UserError
 from sweep.pages.page import Page, Section
 from sweep.pages.render import render
-from sweep.serving.overview import run_page, studies_page, study_page
+from sweep.serving.overview import arm_page_of, run_page, studies_page, study_page
 from sweep.store.store import Store
 from sweep.workspace import Workspace
 
@@ -45,19 +45,29 @@ def make_application(workspace: Workspace, token: str) -> Starlette:
         return studies_page(store, str(workspace.folder))
 
     def one_study(store: Store, request: Request) -> Page:
-        return study_page(store, store.study(request.path_params["name"]))
+        return study_page(store, store.study(_given(request, "name")))
+
+    def one_arm(store: Store, request: Request) -> Page:
+        study = store.study(_given(request, "name"))
+        return arm_page_of(store, study, _given(request, "arm"), workspace.folder)
 
     def one_run(store: Store, request: Request) -> Page:
-        return run_page(store, request.path_params["id"])
+        return run_page(store, _given(request, "id"))
 
     return Starlette(
         routes=[
             Route("/{token}/", answer(all_studies), methods=["GET"]),
             Route("/{token}/studies/{name}", answer(one_study), methods=["GET"]),
+            Route("/{token}/studies/{name}/arms/{arm:path}", answer(one_arm), methods=["GET"]),
             Route("/{token}/runs/{id}", answer(one_run), methods=["GET"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
     )
+
+
+def _given(request: Request, name: str) -> str:
+    """The part of the address that a route calls `name`."""
+    return str(request.path_params.get(name))
 
 
 def _answer(
@@ -66,7 +76,7 @@ def _answer(
     """A page; a sentence if there is none, and nothing at all for a wrong token."""
     from starlette.responses import HTMLResponse, PlainTextResponse
 
-    given = request.path_params["token"].encode()
+    given = _given(request, "token").encode()
     if not secrets.compare_digest(given, token.encode()):
         return PlainTextResponse("Not found", 404, HEADERS)
     try:

@@ -6,28 +6,32 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
-from analysis.pictures.figure import Figure, Line, Panel
-from analysis.pictures.scale import linear_axis
-from sweep.errors import UserError
+from sweep.errors import NotFoundError, UserError
 from sweep.figures.curve_data import TRAINING_LOSS
+from sweep.figures.line import line_figure
 from sweep.figures.source import Source
 from sweep.metrics.metric import Metric
 from sweep.metrics.registry import PRIMARY
 from sweep.pages.page import Cell, Code, Facts, Page, PageFigure, PageTable, Part, Section
+from sweep.reports.arm_page import arm_page
+from sweep.reports.factsheets import arm_factsheet
+from sweep.reports.page_parts import web_parts
 from sweep.reports.search_text import search_document
 from sweep.reports.verdict_page import search_page, verdict_page
 from sweep.reports.verdict_text import report_document
 from sweep.searching.curves import run_curves
 from sweep.store.find_run import find_run
-from sweep.store.places import places_of_run
+from sweep.store.places import StudyPlace, places_of_run
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import PlannedRun, RunRow, StudyRow
 from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
 from sweep.terminal.printable import harmless
 from sweep.terminal.units import local_minute
+from sweep.verdicts.judge import make_report
 from trainer.words import capitalized
 
 REFRESH_SECONDS = 10
@@ -36,8 +40,6 @@ MAX_RUNS = 2_000
 """Runs that the page of a study lists."""
 MAX_LOG = 200_000
 """Bytes at the end of a log that are shown."""
-MAX_POINTS = 400
-"""Points of a run's curve that are drawn, about."""
 TONES = {
     RunState.DONE: "better",
     RunState.RUNNING: "undecided",
@@ -78,7 +80,7 @@ def studies_page(store: Store, where: str) -> Page:
 def study_page(store: Store, study: StudyRow) -> Page:
     """The report of a study, and its runs; if it cannot be judged, why."""
     runs = store.study_runs(study.name)
-    is_open = any(each.run.state in OPEN for each in runs)
+    is_open, plan = any(each.run.state in OPEN for each in runs), store.plan(study)
     try:
         page = _report_page(store, study)
     except UserError as error:
@@ -87,7 +89,8 @@ def study_page(store: Store, study: StudyRow) -> Page:
         page,
         sections=[
             *page.sections,
-            Section(title="Runs", parts=_runs_parts(runs, store.plan(study))),
+            *_arms_section(study.name, runs, plan),
+            Section(title="Runs", parts=_runs_parts(runs, plan)),
         ],
         refresh_seconds=REFRESH_SECONDS if is_open else 0,
         trail=[Cell(text="all studies", link="../")],
@@ -110,21 +113,69 @@ def _metric(plan: PlanContent) -> Metric:
     return PRIMARY if plan.metric is None else plan.primary
 
 
-def _runs_parts(runs: Sequence[PlannedRun], plan: PlanContent) -> list[Part]:
-    parts: list[Part] = [_runs_table(runs[:MAX_RUNS], _metric(plan))]
+def arm_page_of(store: Store, study: StudyRow, arm: str, folder: Path) -> Page:
+    """What is known of an arm; `folder` is that of all runs. Raises UserError."""
+    report = make_report(store, study)
+    if arm not in {each.name for each in report.arms}:
+        raise NotFoundError(f"study {study.name!r} has no arm {arm!r}")
+    runs = store.study_runs(study.name, arm)
+    first, *parts = arm_page(arm_factsheet(store, report, arm, folder))
+    return Page(
+        title=harmless(arm),
+        lead=[str(first)],
+        sections=[
+            Section(title="Arm", parts=web_parts(parts, "Seeds, beside the baseline's")),
+            Section(title="Runs", parts=_runs_parts(runs, store.plan(study), "../../../runs")),
+        ],
+        refresh_seconds=REFRESH_SECONDS if any(each.run.state in OPEN for each in runs) else 0,
+        trail=[
+            Cell(text="all studies", link="../../../"),
+            Cell(text=harmless(study.name), link=f"../../{quote(study.name, safe='')}"),
+        ],
+    )
+
+
+def _arms_section(study: str, runs: Sequence[PlannedRun], plan: PlanContent) -> list[Section]:
+    """Links to the pages of arms; none for the trials of a search, which have no verdicts."""
+    if plan.search is not None:
+        return []
+    every = Counter(each.arm for each in runs)
+    done = Counter(each.arm for each in runs if each.run.state is RunState.DONE)
+    folder = f"{quote(study, safe='')}/arms"
+    table = PageTable(
+        title="What each arm sets, how its verdict came, and its seeds",
+        headers=["arm", "runs", "done"],
+        numeric=[False, True, True],
+        rows=[
+            [
+                Cell(text=harmless(arm), link=f"{folder}/{quote(arm, safe='')}"),
+                Cell(text=str(number)),
+                Cell(text=str(done[arm])),
+            ]
+            for arm, number in every.items()
+        ],
+    )
+    return [Section(title="Arms", parts=[table])]
+
+
+def _runs_parts(
+    runs: Sequence[PlannedRun], plan: PlanContent, folder: str = "../runs"
+) -> list[Part]:
+    """The runs, with links to their pages in `folder`."""
+    parts: list[Part] = [_runs_table(runs[:MAX_RUNS], _metric(plan), folder)]
     if len(runs) > MAX_RUNS:
         parts.append(f"These are the first {MAX_RUNS:,} of {len(runs):,} runs.")
     return parts
 
 
-def _runs_table(runs: Sequence[PlannedRun], metric: Metric) -> PageTable:
+def _runs_table(runs: Sequence[PlannedRun], metric: Metric, folder: str) -> PageTable:
     return PageTable(
         title="Runs by arm and seed",
         headers=["run", "state", harmless(metric.title), "steps", "ended"],
         numeric=[False, False, True, True, False],
         rows=[
             [
-                Cell(text=f"{each.arm}/{each.seed}", link=f"../runs/{each.run.id}"),
+                Cell(text=f"{each.arm}/{each.seed}", link=f"{folder}/{each.run.id}"),
                 Cell(text=each.run.state, tone=TONES.get(each.run.state, "negligible")),
                 Cell(text=_value(each.run.test_loss, metric)),
                 Cell(text="" if each.run.steps is None else f"{each.run.steps:,}"),
@@ -143,7 +194,8 @@ def run_page(store: Store, run_id: str) -> Page:
     metric = _metric(plan) if plan else PRIMARY
     parts: list[Part] = [Facts(items=_facts(run, metric))]
     curve = run_curves(store, [run.id], metric.name)[run.id]
-    figure = _curve(curve, TRAINING_LOSS if metric == PRIMARY else harmless(metric.words))
+    words = TRAINING_LOSS if metric == PRIMARY else harmless(metric.words)
+    figure = line_figure(curve.items(), "Training curve", words)
     attempts = PageTable(
         title="Attempts",
         headers=["attempt", "began", "ended", "outcome", "reason"],
@@ -160,7 +212,7 @@ def run_page(store: Store, run_id: str) -> Page:
         ],
     )
     return Page(
-        title=f"Run {run.id[:12]}",
+        title=harmless(f"{places[0].arm}/{places[0].seed}") if places else f"Run {run.id[:12]}",
         sections=[
             Section(title="Result", parts=parts),
             *(
@@ -172,8 +224,17 @@ def run_page(store: Store, run_id: str) -> Page:
             Section(title="Log", parts=[Code(title="Output of the run", text=_log(store, run))]),
         ],
         refresh_seconds=REFRESH_SECONDS if run.state in OPEN else 0,
-        trail=[Cell(text="all studies", link="../")],
+        trail=[Cell(text="all studies", link="../"), *(_trail(places[0]) if places else [])],
     )
+
+
+def _trail(place: StudyPlace) -> list[Cell]:
+    """Links from a run to its study and its arm."""
+    study = f"../studies/{quote(place.study, safe='')}"
+    return [
+        Cell(text=harmless(place.study), link=study),
+        Cell(text=harmless(place.arm), link=f"{study}/arms/{quote(place.arm, safe='')}"),
+    ]
 
 
 def _value(value: float | None, metric: Metric) -> str:
@@ -197,27 +258,6 @@ def _facts(run: RunRow, metric: Metric) -> list[tuple[str, str]]:
         "Id": f"`{run.id}`",
     }
     return [(name, value) for name, value in found.items() if value]
-
-
-def _curve(points: dict[int, float], title: str) -> Figure | None:
-    if len(points) < 2:
-        return None
-    steps = sorted(points)
-    shown = [*steps[: -1 : max(len(steps) // MAX_POINTS, 1)], steps[-1]]
-    line = Line(points=[(float(step), points[step]) for step in shown], tone="arm")
-    return Figure(
-        title="Training curve",
-        summary=f"From {points[steps[0]]:.4f} at step {steps[0]} to {points[steps[-1]]:.4f} at step "
-        f"{steps[-1]}.",
-        panels=[
-            Panel(
-                x=linear_axis(map(float, steps), "step", whole=True),
-                y=linear_axis(points.values(), title),
-                marks=[line],
-                height=240.0,
-            )
-        ],
-    )
 
 
 def _log(store: Store, run: RunRow) -> str:

@@ -68,9 +68,16 @@ def test_studies_lead_to_a_report_and_a_report_to_its_runs(server: tuple[int, st
     status, text = ask(port, f"{root}studies/x")
     assert status == 200
     assert "&lt;b&gt;/3" in text
+    assert 'href="x/arms/%3Cb%3E"' in text
+    status, arm = ask(port, f"{root}studies/x/arms/%3Cb%3E")
+    assert (status, "How the verdict came:" in arm) == (200, True)
+    assert re.findall(r'href="\.\./\.\./\.\./(runs/[^"]+)"', arm)
+    assert 'href="../../x"' in arm
     [first, *_] = re.findall(r'href="\.\./(runs/[^"]+)"', text)
     status, text = ask(port, f"{root}{first}")
     assert (status, "<dt>Loss</dt><dd>2</dd>" in text) == (200, True)
+    assert 'href="../studies/x"' in text
+    assert 'href="../studies/x/arms/baseline"' in text
     assert "Test loss" not in text  # the file has a column `loss`, of no known unit
     assert "nats" not in text
 
@@ -89,6 +96,8 @@ def test_only_who_knows_the_token_gets_an_answer_and_only_to_reading(
     status, text = ask(port, f"{root}studies/y")
     assert status == 404
     assert "has no study &#39;y&#39;" in text
+    status, text = ask(port, f"{root}studies/x/arms/y")
+    assert (status, "has no arm &#39;y&#39;" in text) == (404, True)
 
 
 def test_a_study_that_cannot_be_judged_shows_its_runs_and_why(
@@ -100,7 +109,7 @@ def test_a_study_that_cannot_be_judged_shows_its_runs_and_why(
     monkeypatch.setattr(Source, "report", property(fail))
     page = study_page(filled, filled.study("tiny"))
     assert page.warnings == ["guard `speed` = '-5%': a bound in percent needs values above zero"]
-    assert [section.title for section in page.sections] == ["Runs"]
+    assert [section.title for section in page.sections] == ["Arms", "Runs"]
     assert "baseline/1" in render(page)
 
 
