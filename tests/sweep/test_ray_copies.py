@@ -169,7 +169,7 @@ def test_a_place_that_another_scheduler_uses_refuses_a_run(tmp_path: Path) -> No
     node.copies, node._changed = NodeCopies(str(tmp_path)), threading.Condition()
     node._settings = PlaceSettings(preload=(), device="cpu", threads=1)
     node._server = SimpleNamespace(send=lambda _message: None)  # type: ignore[assignment]
-    node._running = node._ended = None
+    node._running = node._ended = node._partners = None
     assert node.start("/runs/a", 1, None)
     assert not node.start("/runs/b", 1, None)
     node._running, node._ended = None, end_of("/runs/a")
