@@ -11,6 +11,7 @@ from analysis.pictures.scale import linear_axis, log_axis
 from sweep.figures.noise import Spread, spreads
 from sweep.figures.source import Source
 from sweep.figures.words import unit_of
+from trainer.words import counted
 
 LEAST_SEEDS = 20
 """The axis goes to at least that many seeds, and to twice those that are planned."""
@@ -93,7 +94,7 @@ def _keys(planned: int, delta: float, *, has_pairs: bool) -> list[Key]:
     keys = [Key(label="unpaired", tone="baseline", shape="dashes")]
     if has_pairs:
         keys = [Key(label="paired, each arm and the median one", tone="arm", shape="line"), *keys]
-    keys.append(Key(label=f"{planned} seeds, as planned", tone="muted", shape="line"))
+    keys.append(Key(label=f"{counted(planned, 'seed')}, as planned", tone="muted", shape="line"))
     if delta:
         keys.append(
             Key(label=f"smallest effect worth having, {delta:g}", tone="worse", shape="line")
@@ -114,5 +115,5 @@ def _summary(
     )
     if alone is None:
         return start
-    told = f"{start} With {planned} seeds: {alone:.2g} {unit} without pairs"
+    told = f"{start} With {counted(planned, 'seed')}: {alone:.2g} {unit} without pairs"
     return f"{told}, {by_pairs:.2g} in the median arm with pairs." if by_pairs else f"{told}."

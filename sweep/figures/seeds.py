@@ -11,7 +11,7 @@ from sweep.figures.source import Source
 from sweep.figures.words import MAX_ROWS, left_out
 from sweep.terminal.printable import harmless
 from sweep.verdicts.decimals import decimals
-from trainer.words import capitalized
+from trainer.words import capitalized, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def _summary(source: Source, table: pd.DataFrame) -> str:
         for arm in source.report.arms
         if arm.result.pairing_gain is not None
     ]
-    start = f"The values of {len(table)} seeds in {table.shape[1]} arms, a line per seed."
+    start = f"The values of {counted(len(table), 'seed')} in {counted(table.shape[1], 'arm')}, a line per seed."
     if not gains:
         return start
     told = "; ".join(

@@ -238,7 +238,7 @@ def _level_words(power: Power) -> str:
     family, settings = len(power.plan.compared), power.plan.study.analysis
     if power.alpha == settings.alpha:
         return f"alpha {power.alpha:g}"
-    return f"alpha {settings.alpha:g} over {family} arms"
+    return f"alpha {settings.alpha:g} over {counted(family, 'arm')}"
 
 
 def _effect(effect: float | None) -> str:

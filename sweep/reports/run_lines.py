@@ -48,8 +48,10 @@ def _few_run_lines(arms: Sequence[ArmVerdict]) -> list[str]:
 
 
 def _rounding_lines(judgement: Judgement) -> list[str]:
+    if all(arm.mean == 0 and not arm.sd for arm in judgement.arms if arm.n_done):
+        return []  # zeros have no last digit
     digit, lines = judgement.resolution, []
-    written = f"Losses are written to {digit:g}" if digit else "Losses have all their digits"
+    written = f"Values are written to {digit:g}" if digit else "Values have all their digits"
     hidden = [arm.arm for arm in judgement.arms if arm.hidden_by_rounding]
     if hidden:
         lines.append(

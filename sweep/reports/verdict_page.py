@@ -135,7 +135,7 @@ def _plan_parts(report: Report, arms: Sequence[ArmRow]) -> Iterator[Part]:
             ("Seeds", shown_seeds or "as in the file"),
             (
                 "Tests",
-                f"alpha {settings.alpha:g}, {settings.correction}, over {report.judgement.family} questions",
+                f"alpha {settings.alpha:g}, {settings.correction}, over {counted(report.judgement.family, 'question')}",
             ),
             ("Smallest effect worth having", f"{settings.smallest_effect:g}"),
         ]

@@ -165,7 +165,7 @@ def test_power_is_drawn_at_the_seeds_that_there_are_however_many(importer: Impor
     importer("\n".join(["arm,seed,loss", *rows]))
     store = importer.workspace.open_to_read()
     figure = figure_of(Source(store, store.study("x")), "power")
-    assert "With 1000 seeds: " in figure.summary
+    assert "With 1,000 seeds: " in figure.summary
     (panel,) = figure.panels
     assert panel.x.low < 1_000 < panel.x.high
 

@@ -71,6 +71,18 @@ def test_an_arm_that_was_renamed_is_the_same_arm(content: Content) -> None:
     assert changes_text(plan_changes(before, after)) == "arm clip → gentle"
 
 
+@pytest.mark.parametrize(
+    ("loss", "sentence"), [(2.5, "Values are written to 0.1: identical arms"), (0.0, "")]
+)
+def test_the_last_digit_of_values_is_named_unless_all_are_zero(
+    loss: float, sentence: str, train: Trainer, content: Content
+) -> None:
+    train(content, lambda arm, seed: {**usual(arm, seed), "test_loss": loss})
+    table = train.table()
+    assert sentence in table
+    assert ("written to" in table) == bool(sentence)
+
+
 def test_a_report_lists_the_changes_since_the_first_plan(train: Trainer, content: Content) -> None:
     train(content)
     assert train.report()["plan"]["changes"] == []

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from trainer.errors import ExecutionSettingError
 from trainer.execution import Execution
+from trainer.words import counted
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -41,7 +42,7 @@ class World:
         """
         if self.size > sequences:
             raise ExecutionSettingError(
-                f"{self.size} processes cannot share a batch of {sequences} sequences; "
+                f"{self.size} processes cannot share a batch of {counted(sequences, 'sequence')}; "
                 f"raise train.batch_size, or use at most {sequences} (jobs.gpus_per_run)"
             )
         return slice(sequences * self.rank // self.size, sequences * (self.rank + 1) // self.size)
