@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from analysis.pictures.figure import Key, Shape, Tone
 from sweep.metrics.metric import Direction, Metric
 from sweep.terminal.printable import harmless
+from sweep.terminal.units import supported_decimals
 from trainer.words import counted
 
 if TYPE_CHECKING:
@@ -56,7 +57,11 @@ def _shown_interval(low: float | None, high: float | None, digits: int) -> str:
 
 
 def shown_effect(effect: float, low: float | None, high: float | None, digits: int) -> str:
-    """`−0.0165  [−0.0252 to −0.0072]`: an effect, and its interval if there is one."""
+    """`−0.0165  [−0.0252 to −0.0072]`: an effect, and its interval if there is one.
+
+    They have at most so many decimals, and no more than the interval supports.
+    """
+    digits = supported_decimals(low, high, digits)
     interval = _shown_interval(low, high, digits)
     number = shown_number(effect, digits)
     return f"{number}  [{interval}]" if interval else number

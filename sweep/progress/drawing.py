@@ -11,7 +11,7 @@ from sweep.progress.columns import GAP, Column, lines
 from sweep.progress.intervals import interval_marks
 from sweep.progress.screen import Screen, SlotRow, Standing
 from sweep.terminal.printable import printable
-from sweep.terminal.units import shown_decimals, shown_size
+from sweep.terminal.units import shown_decimals, shown_size, supported_decimals
 from trainer.words import counted
 
 MIN_BAR = 8
@@ -154,6 +154,7 @@ def _standings(screen: Screen, width: int, *, unicode: bool) -> list[Text]:
 
 
 def _effect(row: Standing, digits: int) -> str:
+    digits = supported_decimals(row.low, row.high, digits)
     return "" if row.effect is None else f"{row.effect:+.{digits}f}"
 
 
@@ -162,6 +163,7 @@ def _interval(row: Standing, digits: int) -> str:
         return ""
     if math.isinf(row.low):
         return "unbounded"
+    digits = supported_decimals(row.low, row.high, digits)
     return f"{row.low:+.{digits}f}, {row.high:+.{digits}f}"
 
 

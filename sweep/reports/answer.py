@@ -10,6 +10,7 @@ from sweep.errors import listed
 from sweep.figures.words import shown_number
 from sweep.metrics.metric import Direction
 from sweep.terminal.printable import harmless
+from sweep.terminal.units import supported_decimals
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import Report
 from trainer.words import counted
@@ -29,6 +30,9 @@ class Judged:
 
     name: str
     effect: float | None
+    low: float | None
+    high: float | None
+    """The interval of the effect."""
     verdict: Verdict | None
 
 
@@ -76,11 +80,23 @@ def _progress(report: Report) -> str:
 def _judged(report: Report) -> list[Judged]:
     if report.effects is not None and report.effects.of_all_arms:
         return [
-            Judged(name=each.name, effect=each.effect, verdict=each.verdict)
+            Judged(
+                name=each.name,
+                effect=each.effect,
+                low=each.ci_low_adjusted,
+                high=each.ci_high_adjusted,
+                verdict=each.verdict,
+            )
             for each in report.effects.result.effects
         ]
     return [
-        Judged(name=arm.name, effect=arm.effect, verdict=arm.result.verdict)
+        Judged(
+            name=arm.name,
+            effect=arm.effect,
+            low=arm.interval[0],
+            high=arm.interval[1],
+            verdict=arm.result.verdict,
+        )
         for arm in report.arms[1:]
     ]
 
@@ -103,15 +119,19 @@ def _of(found: Sequence[Judged], verdict: Verdict) -> list[Judged]:
 
 
 def _named(those: Sequence[Judged], report: Report) -> str:
-    digits = decimals(report)
+    most = decimals(report)
     names = [
         _short(each.name)
         if each.effect is None
-        else f"{_short(each.name)} ({shown_number(each.effect, digits)})"
+        else f"{_short(each.name)} ({_shown_effect(each, most)})"
         for each in those[:MAX_NAMED]
     ]
     rest = len(those) - MAX_NAMED
     return listed([*names, f"{rest} more"] if rest > 0 else names)
+
+
+def _shown_effect(each: Judged, most: int) -> str:
+    return shown_number(each.effect or 0.0, supported_decimals(each.low, each.high, most))
 
 
 def _short(name: str) -> str:

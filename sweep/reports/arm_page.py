@@ -13,6 +13,7 @@ from sweep.reports.run_page import changed_words
 from sweep.reports.verdict_columns import verdict_cell
 from sweep.store.find_run import seed_words
 from sweep.store.states import RunState
+from sweep.terminal.units import supported_decimals
 from sweep.verdicts.arm_changes import Changed
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import ArmReport, Report
@@ -95,7 +96,7 @@ def _headline(sheet: ArmFactsheet, *, is_baseline: bool) -> str:
     verdict = verdict_cell(arm) or "not judged yet"
     if arm.effect is None:
         return f"{arm.name} of {report.study}: {verdict}."
-    digits = decimals(report)
+    digits = supported_decimals(*arm.interval, decimals(report))
     interval = interval_text(*arm.interval, digits).replace(", ", " to ")
     return (
         f"{arm.name} of {report.study}: {verdict}. Effect on {unit.replace('_', ' ')}: "

@@ -10,10 +10,13 @@ from analysis.multiplicity import CORRECTIONS
 from analysis.tables.table import Column, interval_text, probability
 from sweep.reports.document import Table, finite
 from sweep.terminal.printable import harmless
+from sweep.terminal.units import supported_decimals
 
 if TYPE_CHECKING:
     from analysis.details import ArmDetails, Details
 
+DIGITS = 4
+"""Most decimals of intervals."""
 UNADJUSTED = "none"
 """The correction that leaves p as it is; its column is called p."""
 
@@ -55,16 +58,18 @@ def _intervals(alpha: float) -> list[Column[ArmDetails]]:
         Column("p equiv.", lambda row: probability(row.p_negligible)),
         Column(
             f"{1 - 2 * alpha:.0%} interval",
-            lambda row: interval_text(row.equivalence_low, row.equivalence_high),
+            lambda row: _interval(row.equivalence_low, row.equivalence_high),
         ),
         Column("p Dunnett", lambda row: probability(row.dunnett.p) if row.dunnett else ""),
         Column(
             f"Dunnett {1 - alpha:.0%}",
-            lambda row: (
-                interval_text(row.dunnett.ci_low, row.dunnett.ci_high) if row.dunnett else ""
-            ),
+            lambda row: _interval(row.dunnett.ci_low, row.dunnett.ci_high) if row.dunnett else "",
         ),
     ]
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return interval_text(low, high, supported_decimals(low, high, DIGITS))
 
 
 def _corrections() -> list[Column[ArmDetails]]:

@@ -17,6 +17,7 @@ from analysis.tables.table import (
 from sweep.errors import listed
 from sweep.reports.document import Table, finite
 from sweep.reports.verdict_columns import undecided
+from sweep.terminal.units import supported_decimals
 from sweep.verdicts.effects import LEAVE_ONE_OUT, PAIRS, DesignEffects
 from sweep.verdicts.judge import ArmReport
 from trainer.words import counted, shortened
@@ -84,15 +85,21 @@ def _columns(design: DesignEffects, digits: int) -> list[Column[Effect]]:
     return [
         Column("effect of", lambda row: row.name, "left"),
         Column("n", lambda row: str(row.n), spare=3),
-        Column(_title(design), lambda row: signed(row.effect, digits), "left"),
+        Column(_title(design), lambda row: signed(row.effect, _digits(row, digits)), "left"),
         Column(
             "adj. interval",
-            lambda row: interval_text(row.ci_low_adjusted, row.ci_high_adjusted, digits),
+            lambda row: interval_text(
+                row.ci_low_adjusted, row.ci_high_adjusted, _digits(row, digits)
+            ),
         ),
         Column("p", lambda row: probability(row.p), spare=2),
         Column("p adj.", lambda row: probability(row.p_adjusted)),
         Column("verdict", _verdict, "left", style=lambda row: verdict_style(row.verdict)),
     ]
+
+
+def _digits(row: Effect, most: int) -> int:
+    return supported_decimals(row.ci_low_adjusted, row.ci_high_adjusted, most)
 
 
 def _verdict(row: Effect) -> str:

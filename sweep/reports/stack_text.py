@@ -10,6 +10,7 @@ from sweep.errors import listed
 from sweep.reports.document import Document, Table
 from sweep.reports.stack_json import left_out_words, not_trained_words, stack_json
 from sweep.reports.verdict_columns import undecided
+from sweep.terminal.units import supported_decimals
 from sweep.verdicts.needed import Needed
 from sweep.verdicts.stack_result import (
     ConfirmedEffect,
@@ -21,6 +22,8 @@ from sweep.verdicts.stack_result import (
 if TYPE_CHECKING:
     from analysis.stacking import Gap
 
+DIGITS = 4
+"""Decimals of effects whose intervals support so many, or that have none."""
 TOGETHER = "together"
 """Name of the row for all members together."""
 
@@ -52,11 +55,25 @@ def stack_columns(confidence: float, *, confirmed: bool) -> list[Column[MemberRe
         return promised
     return [
         *promised,
-        Column("in stack", lambda row: signed(row.contribution)),
-        Column(f"{confidence:.0%} interval", lambda row: interval_text(row.ci_low, row.ci_high)),
+        Column("in stack", lambda row: signed(row.contribution, _digits(row))),
+        Column(
+            f"{confidence:.0%} interval",
+            lambda row: interval_text(row.ci_low, row.ci_high, _digits(row)),
+        ),
         Column("p adj.", lambda row: probability(row.p_adjusted), spare=3),
         Column("needed", _needed_words, "left"),
     ]
+
+
+def _with_interval(found: Prediction | ConfirmedEffect | Gap) -> str:
+    """`-0.0718 (-0.0812, -0.0624)`."""
+    low, high = found.ci_low, found.ci_high
+    digits = supported_decimals(low, high, DIGITS)
+    return f"{signed(found.effect, digits)} ({interval_text(low, high, digits)})"
+
+
+def _digits(row: MemberResult) -> int:
+    return supported_decimals(row.ci_low, row.ci_high, DIGITS)
 
 
 def _needed_words(row: MemberResult) -> str:
@@ -129,8 +146,7 @@ def _prediction_words(predicted: Prediction) -> str:
         else "the sum of the effects one by one; fewer than three arms cannot tell how much luck is "
         "in them"
     )
-    interval = interval_text(predicted.ci_low, predicted.ci_high)
-    return f"Predicted: {signed(predicted.effect)} ({interval}), {shrunk}."
+    return f"Predicted: {_with_interval(predicted)}, {shrunk}."
 
 
 def _confirmation_words(confirmed: ConfirmedEffect, result: StackResult) -> str:
@@ -138,8 +154,7 @@ def _confirmation_words(confirmed: ConfirmedEffect, result: StackResult) -> str:
     if confirmed.effect is None:
         words += "nothing yet"
     else:
-        interval = interval_text(confirmed.ci_low, confirmed.ci_high)
-        words += f"{signed(confirmed.effect)} ({interval}), {confirmed.verdict}"
+        words += f"{_with_interval(confirmed)}, {confirmed.verdict}"
     counts = {
         "diverged": confirmed.n_diverged,
         "failed": confirmed.n_failed,
@@ -155,8 +170,7 @@ def _gap_words(gap: Gap, alpha: float) -> str:
         finding = "they get in each other's way"
     else:
         finding = "they help each other"
-    interval = interval_text(gap.ci_low, gap.ci_high)
-    return f"Gap: {signed(gap.effect)} ({interval}), p {probability(gap.p)}: {finding}."
+    return f"Gap: {_with_interval(gap)}, p {probability(gap.p)}: {finding}."
 
 
 def _best_words(result: StackResult) -> str:

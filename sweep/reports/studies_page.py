@@ -12,6 +12,7 @@ from sweep.reports.comparison_page import recipe_table
 from sweep.reports.document import Table
 from sweep.reports.page import Part
 from sweep.reports.verdict_columns import verdict_cell
+from sweep.terminal.units import supported_decimals
 from sweep.verdicts.arm_changes import Changed, recipe_changes
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import ArmReport, Report
@@ -98,14 +99,17 @@ def _columns(first: Report, second: Report) -> list[Column[SharedArm]]:
 
 
 def _of(report: Report, *, is_first: bool) -> list[Column[SharedArm]]:
-    digits, name = decimals(report), report.study
+    most, name = decimals(report), report.study
 
     def side(row: SharedArm) -> ArmReport:
         return row.first if is_first else row.second
 
+    def digits(row: SharedArm) -> int:
+        return supported_decimals(*side(row).interval, most)
+
     return [
-        Column(f"effect in {name}", lambda row: signed(side(row).effect, digits)),
-        Column("interval", lambda row: interval_text(*side(row).interval, digits), spare=1),
+        Column(f"effect in {name}", lambda row: signed(side(row).effect, digits(row))),
+        Column("interval", lambda row: interval_text(*side(row).interval, digits(row)), spare=1),
         Column("verdict", lambda row: verdict_cell(side(row)), "left"),
     ]
 

@@ -15,7 +15,7 @@ from analysis.tables.table import (
     verdict_style,
 )
 from sweep.reports.run_lines import needs_runs
-from sweep.terminal.units import rough_duration
+from sweep.terminal.units import rough_duration, supported_decimals
 from sweep.verdicts.judge import ArmReport, Reference
 
 SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>1,000"
@@ -28,16 +28,16 @@ TableRow: TypeAlias = ArmReport | Reference
 def verdict_columns(*, diverged: bool = False, digits: int = 4) -> list[Column[TableRow]]:
     """The columns of a report; `diverged` adds the one with the shares of diverged runs.
 
-    `digits`: decimals of means and effects.
+    `digits`: decimals of means; effects have as many of them as their intervals support.
     """
     columns = [
         Column("arm", lambda row: row.name, "left"),
         Column("runs", of_arms(_runs_done)),
         Column("mean", lambda row: number(row.mean_loss, digits), spare=1),
-        Column("effect", lambda row: signed(row.effect, digits)),
+        Column("effect", lambda row: signed(row.effect, _digits(row, digits))),
         Column(
             "adj. interval",
-            of_arms(lambda arm: interval_text(*arm.interval, digits)),
+            of_arms(lambda arm: interval_text(*arm.interval, _digits(arm, digits))),
         ),
         Column("pairing", of_arms(lambda arm: times(arm.result.pairing_gain)), spare=2),
         Column("p", of_arms(lambda arm: probability(arm.result.p)), spare=4),
@@ -54,6 +54,10 @@ def verdict_columns(*, diverged: bool = False, digits: int = 4) -> list[Column[T
 def of_arms(cell: Callable[[ArmReport], str]) -> Callable[[TableRow], str]:
     """A cell that is empty in the row of a reference."""
     return lambda row: cell(row) if isinstance(row, ArmReport) else ""
+
+
+def _digits(row: TableRow, most: int) -> int:
+    return supported_decimals(*row.interval, most) if isinstance(row, ArmReport) else most
 
 
 def settling_time(seconds: float | None) -> str:

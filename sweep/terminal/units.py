@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from rich.filesize import decimal
@@ -66,6 +67,21 @@ def shown_decimals(mean: float | None) -> int:
     """Decimals of means and effects: fewer for a metric with large numbers, such as a speed."""
     size = abs(mean or 0.0)
     return 4 if size < LARGE else 1 if size < VERY_LARGE else 0
+
+
+def supported_decimals(low: float | None, high: float | None, most: int) -> int:
+    """Decimals of an effect and its interval: as many as the interval supports, at most `most`.
+
+    Half the width of the interval keeps two significant digits. Neither end is rounded to zero,
+    which would hide its sign. `most` without a finite interval.
+    """
+    if low is None or high is None or not math.isfinite(high - low) or high <= low:
+        return most
+    decimals = 1 - math.floor(math.log10((high - low) / 2))
+    decimals = min(most, max(0, decimals))
+    while decimals < most and any(end and not round(end, decimals) for end in (low, high)):
+        decimals += 1
+    return decimals
 
 
 def _noon(at: time.struct_time) -> float:

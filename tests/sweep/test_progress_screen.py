@@ -58,7 +58,7 @@ def test_the_arms_are_listed_from_the_lowest_effect_with_the_digits_of_the_repor
     lines = [line.plain.split() for line in draw(SCREEN, 79, 24)]
     assert [words[:3] for words in lines[1:4]] == [
         ["baseline", "2/5"],
-        ["no-dropout", "3/5", "-0.0288"],
+        ["no-dropout", "3/5", "-0.029"],
         ["rms-norm", "2/5", "+0.0042"],
     ]
 
