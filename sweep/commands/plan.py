@@ -11,7 +11,7 @@ from rich.console import Console
 from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
 from sweep.design.plan import Plan
 from sweep.errors import ExecutionError
-from sweep.executors.registry import slots_for
+from sweep.executors.registry import Capacity, capacity, slots_for
 from sweep.forecast.designs import compare_designs
 from sweep.forecast.disk_space import disk_space_for
 from sweep.forecast.forecast import Forecast
@@ -75,9 +75,10 @@ def make_forecast(workspace: Workspace, request: PlanRequest) -> Forecast:
     made = with_search_result(store, plan)
     made = with_settled_seeds(store, made)
     workload, missing_input = _workload(made, workspace)
-    slots, missing_device = _slots(made, request.slots)
+    places, missing_device = _capacity(made, request.slots)
+    slots = places.at_once
     outline = Outline(made, workload, store, request.sd)
-    price = Price(pace=_pace(outline, request, slots), per_hour=request.price_per_hour)
+    price = Price(pace=_pace(outline, request, places.per_machine), per_hour=request.price_per_hour)
     effect = request.effect
     return Forecast(
         outline=outline,
@@ -106,11 +107,11 @@ def _workload(made: Plan, workspace: Workspace) -> tuple[Workload | None, str | 
         return None, str(error)
 
 
-def _slots(made: Plan, wanted: int | None) -> tuple[int, str | None]:
+def _capacity(made: Plan, wanted: int | None) -> tuple[Capacity, str | None]:
     """Runs at a time; one, and the reason, if this machine lacks the GPUs of a run."""
     try:
-        return len(slots_for(made.study, wanted)), None
+        return capacity(made.study, slots_for(made.study, wanted)), None
     except ExecutionError as error:
         if wanted is not None:
             raise
-        return 1, str(error)
+        return Capacity(1, 1), str(error)

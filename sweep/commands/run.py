@@ -12,6 +12,7 @@ from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
 from sweep.commands.report import made_document, print_report
 from sweep.commands.training import EXIT_DONE, Steps, Training, carry_out
 from sweep.design.plan import Plan
+from sweep.executors.registry import capacity
 from sweep.executors.slots import Slot
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace, find_pace, measured_pace
@@ -93,8 +94,10 @@ class PlanSteps(Steps):
     def announce(self, store: Store, training: Training, slots: Sequence[Slot]) -> None:
         outline = Outline(training.plan, training.workload, store)
         jobs, costs = list(training.jobs.values()), list(outline.costs.values())
-        pace = measured_pace(store, jobs) or self.pace or find_pace(store, [], costs, len(slots))
-        print_outline(outline, pace, len(slots), self.console)
+        places = capacity(training.plan.study, slots)
+        measured = measured_pace(store, jobs) or self.pace
+        pace = measured or find_pace(store, [], costs, places.per_machine)
+        print_outline(outline, pace, places.at_once, self.console)
 
     def show(self, store: Store, training: Training) -> None:
         print_report(store, store.study(training.plan.study.name), self.console)

@@ -19,7 +19,7 @@ from sweep.commands.training import (
 )
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
-from sweep.executors.registry import slots_for
+from sweep.executors.registry import capacity, slots_for
 from sweep.history.history import with_tuned
 from sweep.queue.control import is_paused
 from sweep.queue.owner import this_process
@@ -98,7 +98,7 @@ def _run_trials(
 
     queue, options = Queue(store, this_process()), request.options
     source = TrialSource(queue, problems, workload.job, Mirror(workspace.folder, tell))
-    _announce(problems, store, len(slots), console)
+    _announce(problems, store, capacity(plan.study, slots).at_once, console)
     settings = replace(settings_for(plan.study, fail_fast=options.fail_fast), study=name)
     trials = TrackedStudy(name, source.labels, trackers_of(plan.study, options.track))
     with tracked(workspace.folder, trials, console) as tracking:
@@ -124,7 +124,7 @@ def _announce(problems: list[Problem], store: Store, slots: int, console: Consol
     say(
         console,
         f"Search of {fields}: {counted(trials, 'trial')} ({first.search.sampler}{arms}), "
-        f"{done} done; {counted(slots, 'run')} at a time.",
+        f"{done} done; {counted(min(slots, trials), 'run')} at a time.",
     )
 
 

@@ -13,7 +13,7 @@ from sweep.commands.run import PlanSteps
 from sweep.commands.training import EXIT_DONE, Training, carry_out
 from sweep.design.plan import Plan
 from sweep.errors import NotFoundError, StudyError, did_you_mean, listed
-from sweep.executors.registry import slots_for
+from sweep.executors.registry import capacity, slots_for
 from sweep.history.record import save_plan
 from sweep.history.settled import judged_plan
 from sweep.running.budget import Budget
@@ -78,7 +78,7 @@ def settle(workspace: Workspace, request: SettleRequest, console: Console) -> in
         plan = request.executor.applied_to(judged)
         wanted = {arm.name: _wanted(plan, arm) for arm in arms}
         workload = make_workload(plan.with_settled(wanted), workspace.cache, online=True)
-        slots = len(slots_for(plan.study, request.slots))
+        slots = capacity(plan.study, slots_for(plan.study, request.slots)).at_once
         costs = _costs(store, workload, report, request.budget, slots)
         seeds = affordable_seeds(wanted, costs)
     if not seeds:

@@ -13,7 +13,7 @@ from sweep.commands.run import PlanSteps, TrainOptions, carry_plan_out
 from sweep.commands.training import EXIT_DONE, Training
 from sweep.design.plan import Plan
 from sweep.errors import StudyError
-from sweep.executors.registry import slots_for
+from sweep.executors.registry import capacity, slots_for
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import find_pace, measured_pace
 from sweep.history.settled import judged_plan
@@ -90,10 +90,10 @@ def stack(workspace: Workspace, request: StackRequest, console: Console, log: Co
     pace = measured_pace(store, list(judged.jobs().values()))
     if request.dry_run:
         _print(untrained_result(choice, NotTrained.DRY_RUN, plan.seeds), request, console)
-        slots = len(slots_for(plan.study, request.slots))
+        places = capacity(plan.study, slots_for(plan.study, request.slots))
         outline = Outline(plan, make_workload(plan, workspace.cache), store)
-        found = pace or find_pace(store, [], list(outline.costs.values()), slots)
-        print_outline(outline, found, slots, log)
+        found = pace or find_pace(store, [], list(outline.costs.values()), places.per_machine)
+        print_outline(outline, found, places.at_once, log)
         return EXIT_DONE
     steps = StackSteps(path, log, pace, choice=choice, request=request, output=console)
     return carry_plan_out(workspace, plan, steps, TrainOptions(request.slots))

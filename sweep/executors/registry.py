@@ -18,6 +18,7 @@ from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slots import Slot, find_slots, take_inventory
 from sweep.executors.slurm import request
 from sweep.executors.slurm.executor import SlurmExecutor
+from sweep.machine.processors import available_cores
 from sweep.study.executor_names import ExecutorName
 from sweep.study.file import Study
 
@@ -35,6 +36,10 @@ class Kind:
     """Makes an executor. Raises ExecutionError if it cannot be used here."""
     is_here: bool = False
     """True if runs use the GPUs of this machine."""
+    asks_cluster: bool = False
+    """True if its slots are found by asking a cluster, which takes seconds."""
+    at_once: Callable[[Study, int], int] = lambda _, slots: slots
+    """Returns how many runs of a study that has some slots can be trained at the same time."""
     cancel: Callable[[Path, Sequence[Path]], int] | None = None
     """Ends jobs of run directories that go on without a scheduler; returns how many are known.
 
@@ -48,6 +53,24 @@ def slots_for(study: Study, number: int | None = None) -> list[Slot]:
     `number`: at most so many; None for as many as there are. Raises ExecutionError.
     """
     return EXECUTORS[study.jobs.executor].find_slots(study, number)
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How many runs are trained at the same time."""
+
+    at_once: int
+    """On all machines together, if a cluster has room for them."""
+    per_machine: int
+    """On a machine like this one, whose cores they share: what their pace is guessed from."""
+
+
+def capacity(study: Study, slots: Sequence[Slot]) -> Capacity:
+    """How many runs of a study are trained at the same time in its slots."""
+    kind = EXECUTORS[study.jobs.executor]
+    at_once = kind.at_once(study, len(slots))
+    own = available_cores() // max(1, slots[0].threads) if slots else 1
+    return Capacity(at_once, len(slots) if kind.is_here else max(1, own))
 
 
 def make_executor(settings: ExecutorSettings) -> Executor:
@@ -92,6 +115,11 @@ def _inline(settings: ExecutorSettings) -> Executor:
 EXECUTORS: dict[ExecutorName, Kind] = {
     "local": Kind(_slots_here, _local, is_here=True),
     "inline": Kind(_one_slot, _inline, is_here=True),
-    "slurm": Kind(request.find_slots, SlurmExecutor, cancel=request.cancel_jobs),
-    "ray": Kind(ray_slots, make_ray_executor, cancel=stop_runs),
+    "slurm": Kind(
+        request.find_slots,
+        SlurmExecutor,
+        at_once=request.jobs_at_once,
+        cancel=request.cancel_jobs,
+    ),
+    "ray": Kind(ray_slots, make_ray_executor, asks_cluster=True, cancel=stop_runs),
 }

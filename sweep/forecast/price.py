@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sweep.design.plan import Plan
 from sweep.forecast.outline import Outline
 from sweep.forecast.pace import Pace
+from sweep.study.executor_names import ExecutorName
 from sweep.trainers.base import Cost
 
 
@@ -34,7 +35,8 @@ class TrainingTime:
     runs: int
     """Runs to train."""
     slots: int
-    """Runs at a time."""
+    """Runs at a time, if there are so many."""
+    executor: ExecutorName = "local"
     gpus_per_run: float
     seconds: float
     """Training and evaluation, summed over all runs."""
@@ -82,6 +84,7 @@ def time_of(runs: Sequence[Cost], plan: Plan, price: Price, slots: int) -> Train
     return TrainingTime(
         runs=len(runs),
         slots=slots,
+        executor=plan.study.jobs.executor,
         gpus_per_run=plan.study.jobs.gpus_per_run,
         seconds=seconds,
         pace=price.pace,

@@ -12,18 +12,31 @@ from trainer.words import counted
 
 def time_line(time: TrainingTime) -> str:
     """The time from start to end, and what it is estimated from."""
-    at_once = "one run at a time" if time.slots == 1 else f"{time.slots} runs at a time"
+    at_once = _at_once(time)
     several = time.gpus_per_run > 1
-    shared = f" on {time.gpus_per_run} GPUs" if several else ""
     if not time.pace.is_known:
         return f"Time: {time.pace.source}; {at_once}."
     doubt = "" if time.pace.spread == 1.0 else "; the first runs will tell"
     gpu_hours = f" ({time.gpu_hours:,.1f} GPU-hours)" if several else ""
     return (
-        f"Time: {_elapsed_words(time)}, {at_once}{shared}; "
+        f"Time: {_elapsed_words(time)}, {at_once}; "
         f"{time.hours:,.3g} hours of training and evaluation{gpu_hours}{_speed(time)} "
         f"({time.pace.source}{doubt})."
     )
+
+
+def runs_at_a_time(slots: int, runs: int) -> str:
+    """`2 runs at a time`, if there are slots and runs for them."""
+    used = max(1, min(slots, runs))
+    return "one run at a time" if used == 1 else f"{used} runs at a time"
+
+
+def _at_once(time: TrainingTime) -> str:
+    """`4 runs at a time on 2 GPUs each`; on Slurm, only the cluster knows whether it has room."""
+    each = "each" if time.used_slots > 1 else ""
+    gpus = f" on {time.gpus_per_run:g} GPUs {each}".rstrip() if time.gpus_per_run > 1 else ""
+    room = " if Slurm has room for them" if time.executor == "slurm" else ""
+    return f"{runs_at_a_time(time.slots, time.runs)}{gpus}{room}"
 
 
 def search_line(time: TrainingTime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sweep.reports.price_text import runs_at_a_time
 from sweep.reports.verdict_columns import TOO_MANY_SEEDS
 from sweep.terminal.printable import harmless
 from sweep.terminal.units import rough_duration
@@ -51,8 +52,7 @@ def _trained(report: Report, arms: Sequence[ArmReport]) -> str:
         f"{_how(settling, arm, report)} {_chance(arm)} ({_amount(settling)})"
         for arm, settling in known
     ]
-    slots = known[0][1].slots
-    at_once = "one run at a time" if slots == 1 else f"{slots} runs at a time"
+    at_once = runs_at_a_time(known[0][1].slots, known[-1][1].runs)
     if report.stack:
         command = f"`sweep stack {harmless(report.stack.of)}` trains them for all arms"
     elif len(known) == 1:

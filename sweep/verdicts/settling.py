@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import RowMapping, select
 
 from sweep.errors import ExecutionError, StudyError
-from sweep.executors.registry import slots_for
+from sweep.executors.registry import EXECUTORS, capacity, slots_for
 from sweep.executors.slots import find_slots
 from sweep.store.plan_content import PlanContent
 from sweep.store.rows import StudyRow
@@ -137,12 +137,13 @@ def _elapsed(
 
 
 def _slots(study: StudyRow) -> int:
-    """Runs at a time that `sweep run` of the study would train here."""
+    """Runs at a time that `sweep run` of the study would train here; 1 if a cluster has to be asked."""
     try:
         found = load_study(Path(study.path))
     except StudyError:
         return len(find_slots())
     try:
-        return len(slots_for(found))
+        asks = EXECUTORS[found.jobs.executor].asks_cluster
+        return capacity(found, slots_for(found, 1 if asks else None)).at_once
     except ExecutionError:
         return 1

@@ -47,14 +47,15 @@ def ray_slots(study: Study, number: int | None) -> list[Slot]:
 
     At least one: a cluster that does not answer is an error only for what trains.
     """
+    threads = max(1, int((study.jobs.ray or Ray()).cpus_per_run))
     if number is not None:
-        return [Slot(f"ray {each + 1}", "cpu", 1) for each in range(number)]
+        return [Slot(f"ray {each + 1}", "cpu", threads) for each in range(number)]
     room = None
     if importlib.util.find_spec("ray"):
         room = count_places(
             ray_settings(ExecutorSettings(slots=[], folder=Path(), jobs=study.jobs))
         )
-    return [Slot(EVERY_PLACE, "cpu", 1)] * max(1, room or 1)
+    return [Slot(EVERY_PLACE, "cpu", threads)] * max(1, room or 1)
 
 
 def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:

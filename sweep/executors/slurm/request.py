@@ -50,6 +50,11 @@ def find_slots(study: Study, number: int | None) -> list[Slot]:
     ]
 
 
+def jobs_at_once(study: Study, slots: int) -> int:
+    """Return how many of the jobs in Slurm's queue may run at the same time (`%N` of an array)."""
+    return min(slots, slurm_of(study.jobs).running or slots)
+
+
 def check_partition(client: Client, slurm: Slurm) -> dict[str, bool]:
     """Return the partitions that jobs go to, and whether each has GPUs.
 
