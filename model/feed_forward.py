@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
-from model import kernels
+from model import activation_kernels
 from model.compiled import run_in_rows
 from model.config import ModelConfig
 from model.linear import Linear, is_plain, product, weight_gradient
@@ -109,7 +109,7 @@ class _FeedForward(torch.autograd.Function):
         hidden = product(x, weight1)
         active = torch.empty_like(hidden)
         arrays = (hidden.numpy(), bias1.detach().numpy(), active.numpy())
-        run_in_rows(kernels.gelu, x.shape[0], *arrays)
+        run_in_rows(activation_kernels.gelu, x.shape[0], *arrays)
         ctx.save_for_backward(x, hidden, weight1, bias1, weight2)
         return product(active, weight2, bias2)
 
@@ -119,7 +119,7 @@ class _FeedForward(torch.autograd.Function):
         inner = product(grad, weight2.t())
         active = torch.empty_like(hidden)
         arrays = (hidden.numpy(), bias1.detach().numpy(), inner.numpy(), active.numpy())
-        run_in_rows(kernels.gelu_backward, x.shape[0], *arrays)
+        run_in_rows(activation_kernels.gelu_backward, x.shape[0], *arrays)
         return (
             product(inner, weight1.t()),
             weight_gradient(x, inner),

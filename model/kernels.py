@@ -62,7 +62,7 @@ NO_MASK = Mask(0, np.zeros(4, np.uint32), np.uint32(0), np.float32(1))
 
 
 @_inlined()
-def _exp(x):
+def exp(x):
     """e^x to 2e-7, with x clipped to +-60: 2^n e^r with |r| <= ln(2) / 2, by Cephes' expf polynomial."""
     # Clipping avoids denormal numbers, which are slow. NaN stays NaN.
     x = _f4(-60.0) if x < _f4(-60.0) else x
@@ -185,7 +185,7 @@ def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, s
             largest = _largest(row[:seen])
             total = _f4(0)
             for key in range(keys):  # masked keys too: a loop of fixed length is faster
-                e = _exp((row[key] - largest) * factor)
+                e = exp((row[key] - largest) * factor)
                 e = e if np.int32(key) < seen else _f4(0)
                 row[key] = e
                 total += e
@@ -221,40 +221,6 @@ def softmax_backward(first, last, signed, grad, kept, delta, factor, scale):
                 g[key] = abs(p[key]) * (g[key] * mask - d) * factor
 
 
-_LINEAR = np.float32(2 * np.sqrt(2 / np.pi))
-_CUBIC = np.float32(0.044715 * 2 * np.sqrt(2 / np.pi))
-
-
-@compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1])")
-def gelu(first, last, x, bias, out):
-    """Let out = GELU(v), by the tanh approximation, where v = x + bias; `x` and `out` (row, unit).
-
-    Uses 0.5 (1 + tanh u) = logistic(2u): out = v * logistic(2 sqrt(2/pi) (v + 0.044715 v^3)).
-    """
-    for row in range(first, last):
-        line, result = x[row], out[row]
-        for unit in range(line.size):
-            v = line[unit] + bias[unit]
-            result[unit] = v / (_f4(1) + _exp(-v * (_LINEAR + _CUBIC * v * v)))
-
-
-@compile_loop("void(i8, i8, f4[:, ::1], f4[::1], f4[:, ::1], f4[:, ::1])")
-def gelu_backward(first, last, x, bias, grad, out):
-    """Backward of `gelu`: the gradient of `out` becomes that of x + bias, in place in `grad`.
-
-    `out` is computed again and written.
-    """
-    for row in range(first, last):
-        line, up, result = x[row], grad[row], out[row]
-        for unit in range(line.size):
-            v = line[unit] + bias[unit]
-            square = _CUBIC * v * v
-            share = _f4(1) / (_f4(1) + _exp(-v * (_LINEAR + square)))
-            slope = v * (_LINEAR + _f4(3) * square) * share * (_f4(1) - share)
-            result[unit] = v * share
-            up[unit] *= share + slope
-
-
 @compile_loop("void(i8, i8, f4[:, ::1], i8[::1], f4[::1], f4)")
 def cross_entropy(first, last, logits, targets, losses, weight):
     """Let losses = -log softmax(logits)[target]; replace the logits by weight * their gradient."""
@@ -264,7 +230,7 @@ def cross_entropy(first, last, logits, targets, losses, weight):
         chosen = line[target] - largest
         total = _f4(0)
         for unit in range(line.size):
-            line[unit] = _exp(line[unit] - largest)
+            line[unit] = exp(line[unit] - largest)
             total += line[unit]
         losses[row] = np.log(total) - chosen
         share = weight / total

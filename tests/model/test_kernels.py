@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
-from model import kernels
+from model import activation_kernels, kernels
 from model.compiled import run_in_rows
 from model.config import ModelConfig
 from model.cross_entropy import ALIGNMENT, MAX_LOGITS, HeadLoss
@@ -46,7 +46,7 @@ def test_gelu_of_extremes_is_finite_and_of_nan_is_nan() -> None:
     x = torch.tensor([[-1e4, -30.0, 0.0, 30.0, 1e4, math.nan]])
     out, grad = torch.empty_like(x), torch.ones_like(x)
     arrays = [t.numpy() for t in (x, torch.zeros(6), grad, out)]
-    kernels.gelu_backward(0, 1, *arrays)
+    activation_kernels.gelu_backward(0, 1, *arrays)
     assert out.tolist()[0][:5] == pytest.approx([0, 0, 0, 30, 1e4], abs=1e-6)
     assert grad.tolist()[0][:5] == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-6)
     assert out.isnan().tolist() == grad.isnan().tolist() == [[False] * 5 + [True]]
@@ -182,10 +182,10 @@ def test_products_equal_torchs_with_either_library(
 def test_threads_share_the_rows_and_change_no_bit() -> None:
     x, bias = randn(64, 300), randn(300)
     alone, shared = torch.empty_like(x), torch.empty_like(x)
-    run_in_rows(kernels.gelu, 64, x.numpy(), bias.numpy(), alone.numpy())
+    run_in_rows(activation_kernels.gelu, 64, x.numpy(), bias.numpy(), alone.numpy())
     torch.set_num_threads(3)
     try:
-        run_in_rows(kernels.gelu, 64, x.numpy(), bias.numpy(), shared.numpy())
+        run_in_rows(activation_kernels.gelu, 64, x.numpy(), bias.numpy(), shared.numpy())
     finally:
         torch.set_num_threads(1)
     assert torch.equal(alone, shared)
