@@ -9,31 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
-from model import activation_kernels
+from model.activation_kernels import ACTIVATION_KERNELS, ActivationKernels
 from model.compiled import run_in_rows
 from model.config import ModelConfig
 from model.linear import Linear, is_plain, product, weight_gradient
-
-
-class FeedForward(nn.Module):
-    """Two layers with GELU in between; the hidden layer is four times as wide.
-
-    GELU is the tanh approximation (Hendrycks and Gimpel 2016, section 2).
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.expand = Linear(config.width, 4 * config.width)
-        self.projection = Linear(4 * config.width, config.width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., width) to the same."""
-        if not is_plain(x):
-            return self.projection(F.gelu(self.expand(x), approximate="tanh"))  # type: ignore[no-any-return]
-        rows = x.reshape(-1, x.shape[-1])
-        first, second = self.expand, self.projection
-        parameters = (first.weight, first.bias, second.weight, second.bias)
-        return _FeedForward.apply(rows, *parameters).view(x.shape)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _gelu(x: Tensor) -> Tensor:
@@ -55,7 +34,7 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 class PlainFeedForward(nn.Module):
-    """Two layers with any activation in between, by torch's operations."""
+    """Two layers with an activation in between, by torch's operations."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -67,6 +46,24 @@ class PlainFeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) to the same."""
         return self.projection(self.activation(self.expand(x)))  # type: ignore[no-any-return]
+
+
+class FeedForward(PlainFeedForward):
+    """Two layers with biases, faster on a CPU for activations in `ACTIVATION_KERNELS`."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.kernels = ACTIVATION_KERNELS[config.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) to the same."""
+        if not is_plain(x):
+            return super().forward(x)
+        rows = x.reshape(-1, x.shape[-1])
+        first, second = self.expand, self.projection
+        parameters = (first.weight, first.bias, second.weight, second.bias)
+        out = _FeedForward.apply(self.kernels, rows, *parameters)  # type: ignore[no-untyped-call]
+        return out.view(x.shape)  # type: ignore[no-any-return]
 
 
 class GatedFeedForward(PlainFeedForward):
@@ -85,7 +82,7 @@ def make_feed_forward(config: ModelConfig) -> nn.Module:
     """The feed-forward network of a configuration."""
     if config.activation == "swiglu":
         return GatedFeedForward(config)
-    if config.activation == "gelu" and config.biases == "all":
+    if config.activation in ACTIVATION_KERNELS and config.biases == "all":
         return FeedForward(config)
     return PlainFeedForward(config)
 
@@ -100,27 +97,28 @@ class _FeedForward(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401  (torch's context)
+        kernels: ActivationKernels,
         x: Tensor,
-        weight1: Tensor,
-        bias1: Tensor,
-        weight2: Tensor,
-        bias2: Tensor,
+        *parameters: Tensor,
     ) -> Tensor:
+        weight1, bias1, weight2, bias2 = parameters
         hidden = product(x, weight1)
         active = torch.empty_like(hidden)
         arrays = (hidden.numpy(), bias1.detach().numpy(), active.numpy())
-        run_in_rows(activation_kernels.gelu, x.shape[0], *arrays)
+        run_in_rows(kernels.forward, x.shape[0], *arrays)
+        ctx.kernels = kernels
         ctx.save_for_backward(x, hidden, weight1, bias1, weight2)
         return product(active, weight2, bias2)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, hidden, weight1, bias1, weight2 = ctx.saved_tensors
         inner = product(grad, weight2.t())
         active = torch.empty_like(hidden)
         arrays = (hidden.numpy(), bias1.detach().numpy(), inner.numpy(), active.numpy())
-        run_in_rows(activation_kernels.gelu_backward, x.shape[0], *arrays)
+        run_in_rows(ctx.kernels.backward, x.shape[0], *arrays)
         return (
+            None,
             product(inner, weight1.t()),
             weight_gradient(x, inner),
             inner.sum(0),

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
-from model import activation_kernels, kernels
+from model import activation_kernels
+from model.activation_kernels import ACTIVATION_KERNELS
 from model.compiled import run_in_rows
 from model.config import ModelConfig
 from model.cross_entropy import ALIGNMENT, MAX_LOGITS, HeadLoss
-from model.feed_forward import FeedForward
+from model.feed_forward import ACTIVATIONS, FeedForward
 from model.linear import Linear, product, weight_gradient
 from model.norm import LayerNorm
 from model.norm_kernels import ROWS_PER_BLOCK
 from model.tiled import MAX_TILE_WEIGHTS, ROWS, TiledAttention
+
+Activation = Literal["gelu", "gelu_exact", "relu2"]
 
 
 def randn(*shape: int, seed: int = 1) -> torch.Tensor:
@@ -29,12 +33,15 @@ def gradients(output: torch.Tensor, *inputs: torch.Tensor) -> tuple[torch.Tensor
 
 @pytest.mark.parametrize("rows", [(1,), (3, 5), (2, 300)])
 @pytest.mark.parametrize("width", [1, 7, 64])
-def test_the_feed_forward_network_equals_torchs_layers(rows: tuple[int, ...], width: int) -> None:
-    ours = FeedForward(ModelConfig(width=width, heads=1))
+@pytest.mark.parametrize("activation", ACTIVATION_KERNELS)
+def test_the_feed_forward_network_equals_torchs_layers(
+    rows: tuple[int, ...], width: int, activation: Activation
+) -> None:
+    ours = FeedForward(ModelConfig(width=width, heads=1, activation=activation))
     for index, parameter in enumerate(ours.parameters()):
         torch.nn.init.normal_(parameter, 0, 0.1, torch.Generator().manual_seed(index))
     x = randn(*rows, width).requires_grad_()
-    inner = F.gelu(F.linear(x, ours.expand.weight, ours.expand.bias), approximate="tanh")
+    inner = ACTIVATIONS[activation](F.linear(x, ours.expand.weight, ours.expand.bias))
     torchs = F.linear(inner, ours.projection.weight, ours.projection.bias)
     inputs = (x, *ours.parameters())
     torch.testing.assert_close(ours(x), torchs, atol=1e-4, rtol=1e-5)
@@ -42,14 +49,32 @@ def test_the_feed_forward_network_equals_torchs_layers(rows: tuple[int, ...], wi
         torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=2e-5)
 
 
-def test_gelu_of_extremes_is_finite_and_of_nan_is_nan() -> None:
+@pytest.mark.parametrize("activation", ACTIVATION_KERNELS)
+def test_an_activation_and_its_slope_equal_torchs_in_float64(activation: str) -> None:
+    x = torch.linspace(-8, 8, 10_001)[None].contiguous()
+    wide = x.double().requires_grad_()
+    expected = ACTIVATIONS[activation](wide)
+    slope = torch.autograd.grad(expected.sum(), wide)[0].float()
+    forward, out, grad = torch.empty_like(x), torch.empty_like(x), torch.ones_like(x)
+    kernels, bias = ACTIVATION_KERNELS[activation], torch.zeros(x.shape[1]).numpy()
+    kernels.forward(0, 1, x.numpy(), bias, forward.numpy())
+    kernels.backward(0, 1, x.numpy(), bias, grad.numpy(), out.numpy())
+    for found in (forward, out):
+        torch.testing.assert_close(found, expected.detach().float(), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(grad, slope, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ACTIVATION_KERNELS)
+def test_an_activation_of_extremes_is_finite_and_of_nan_is_nan(activation: str) -> None:
     x = torch.tensor([[-1e4, -30.0, 0.0, 30.0, 1e4, math.nan]])
     out, grad = torch.empty_like(x), torch.ones_like(x)
     arrays = [t.numpy() for t in (x, torch.zeros(6), grad, out)]
-    activation_kernels.gelu_backward(0, 1, *arrays)
-    assert out.tolist()[0][:5] == pytest.approx([0, 0, 0, 30, 1e4], abs=1e-6)
-    assert grad.tolist()[0][:5] == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-6)
-    assert out.isnan().tolist() == grad.isnan().tolist() == [[False] * 5 + [True]]
+    ACTIVATION_KERNELS[activation].backward(0, 1, *arrays)
+    wide = x.double().requires_grad_()
+    expected = ACTIVATIONS[activation](wide)
+    slope = torch.autograd.grad(expected.sum(), wide)[0].float()
+    torch.testing.assert_close(out, expected.detach().float(), equal_nan=True)
+    torch.testing.assert_close(grad, slope, equal_nan=True)
 
 
 @pytest.mark.parametrize("rows", [(1,), (3, 5), (2, ROWS_PER_BLOCK)])
