@@ -10,8 +10,8 @@ from model.attention import CausalSelfAttention
 from model.config import ModelConfig
 from model.key_value_cache import Cache
 from model.learned_sum import LearnedSum
-from model.linear import Linear
-from model.norm import EPSILON
+from model.linear import Linear, is_plain
+from model.norm import EPSILON, norm_groups
 from model.rotation import Rotation
 from model.windowed import visible, windowed
 
@@ -55,7 +55,13 @@ class VariedAttention(CausalSelfAttention):
         value embeddings.
         """
         places = slice(x.shape[1]) if cache is None else cache.places(x.shape[1])
-        query, key, value = self._parts(self.qkv(x), places)
+        qkv = self.qkv(x)
+        fused = self.query_norm is not None and is_plain(qkv)
+        if fused:
+            qkv = self._normed(qkv)
+        if fused and self._varies_only_norms and cache is None:
+            return self.projection(self._mix(qkv))  # type: ignore[no-any-return]
+        query, key, value = self._parts(qkv, places, norm=not fused)
         if self.value_sum is not None and values is not None:
             value = self.value_sum(value, values.view(value.shape))
         if cache is None:
@@ -70,13 +76,29 @@ class VariedAttention(CausalSelfAttention):
         """Heads of queries that share one of keys and values."""
         return self.heads // self.kv_heads
 
-    def _parts(self, qkv: Tensor, places: slice | Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, (sequence, position, head, channel), in the type of `qkv`."""
+    @property
+    def _varies_only_norms(self) -> bool:
+        """True if `qkv` needs no change but norms, so that it need not be taken apart."""
+        return self.rotation is None and self.value_sum is None and self._sharing == 1
+
+    def _normed(self, qkv: Tensor) -> Tensor:
+        """Normalise queries and keys where they are, by one kernel."""
+        norms = [norm.weight for norm in (self.query_norm, self.key_norm) if norm is not None]
+        rows = qkv.view(-1, qkv.shape[-1])
+        return norm_groups(rows, (self.heads, self.kv_heads), *norms).view(qkv.shape)
+
+    def _parts(
+        self, qkv: Tensor, places: slice | Tensor, *, norm: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (sequence, position, head, channel), in the type of `qkv`.
+
+        Queries and keys are rotated, and with `norm` normalised before.
+        """
         by_head = qkv.view(*qkv.shape[:2], self.heads + 2 * self.kv_heads, -1)
         query, key, value = by_head.split_with_sizes([self.heads, self.kv_heads, self.kv_heads], 2)
         return (
-            self._placed(query, self.query_norm, places),
-            self._placed(key, self.key_norm, places),
+            self._placed(query, self.query_norm if norm else None, places),
+            self._placed(key, self.key_norm if norm else None, places),
             value,
         )
 

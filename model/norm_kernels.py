@@ -1,4 +1,4 @@
-"""Kernels of layer normalisation (see model.kernels)."""
+"""Kernels of LayerNorm and RMSNorm (see model.kernels)."""
 
 from __future__ import annotations
 
@@ -59,3 +59,50 @@ def layer_norm_backward(first, last, x, weight, scales, grad, out, sums):
             for unit in range(width):
                 normal = (line[unit] - mean) * scale
                 result[unit] = (up[unit] * weight[unit] - total - normal * along) * scale
+
+
+@compile_loop("void(i8, i8, f4[:, ::1], f4[:, ::1], i8[::1], f4[:, ::1], f4[:, ::1], f4)")
+def rms_norm(first, last, x, weights, kinds, out, scales, epsilon):
+    """Let out = x * scale * weights[kind] in each group of channels, where `kinds` has the group's kind.
+
+    `scales` (row, group) gets scale = 1 / sqrt(mean(x^2) + epsilon). Channels after the last group
+    are copied.
+    """
+    channels = weights.shape[1]
+    for row in range(first, last):
+        for group in range(kinds.size):
+            begin, end = group * channels, (group + 1) * channels
+            line, result, weight = x[row, begin:end], out[row, begin:end], weights[kinds[group]]
+            total = _f4(0)
+            for unit in range(channels):
+                total += line[unit] * line[unit]
+            scale = _f4(1) / np.sqrt(total / _f4(channels) + epsilon)
+            scales[row, group] = scale
+            for unit in range(channels):
+                result[unit] = line[unit] * scale * weight[unit]
+        for unit in range(kinds.size * channels, x.shape[1]):
+            out[row, unit] = x[row, unit]
+
+
+@compile_loop(
+    "void(i8, i8, f4[:, ::1], f4[:, ::1], i8[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f4[:, :, ::1])"
+)
+def rms_norm_backward(first, last, x, weights, kinds, scales, grad, out, sums):
+    """Let out = the gradient of x; `sums` gets those of the weights, per block of rows."""
+    channels = weights.shape[1]
+    for block in range(first, last):
+        sums[block] = _f4(0)
+        for row in range(block * ROWS_PER_BLOCK, min((block + 1) * ROWS_PER_BLOCK, x.shape[0])):
+            for group in range(kinds.size):
+                begin, end = group * channels, (group + 1) * channels
+                line, up, result = x[row, begin:end], grad[row, begin:end], out[row, begin:end]
+                weight, of_weight = weights[kinds[group]], sums[block, kinds[group]]
+                scale, along = scales[row, group], _f4(0)
+                for unit in range(channels):
+                    along += up[unit] * weight[unit] * line[unit]
+                along *= scale * scale / _f4(channels)
+                for unit in range(channels):
+                    of_weight[unit] += up[unit] * line[unit] * scale
+                    result[unit] = (up[unit] * weight[unit] - line[unit] * along) * scale
+            for unit in range(kinds.size * channels, x.shape[1]):
+                out[row, unit] = grad[row, unit]

@@ -16,7 +16,7 @@ from model.config import ModelConfig
 from model.cross_entropy import ALIGNMENT, MAX_LOGITS, HeadLoss
 from model.feed_forward import ACTIVATIONS, FeedForward
 from model.linear import Linear, product, weight_gradient
-from model.norm import LayerNorm
+from model.norm import EPSILON, LayerNorm, norm_groups
 from model.norm_kernels import ROWS_PER_BLOCK
 from model.tiled import MAX_TILE_WEIGHTS, ROWS, TiledAttention
 
@@ -89,6 +89,28 @@ def test_the_norm_equals_torchs(rows: tuple[int, ...], width: int) -> None:
     torch.testing.assert_close(ours(x), torchs, atol=1e-5, rtol=1e-5)
     for mine, theirs in zip(gradients(ours(x), *inputs), gradients(torchs, *inputs), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [1, 2 * ROWS_PER_BLOCK + 3])
+@pytest.mark.parametrize("counts", [(1,), (4, 2)])
+@pytest.mark.parametrize("channels", [1, 5, 16])
+def test_the_norm_of_groups_of_channels_equals_torchs(
+    rows: int, counts: tuple[int, ...], channels: int
+) -> None:
+    weights = [randn(channels, seed=index).requires_grad_() for index in range(len(counts))]
+    rest = 3 if len(counts) > 1 else 0
+    x = (randn(rows, sum(counts) * channels + rest, seed=7) * 3 + 1).requires_grad_()
+    sizes = [*(count * channels for count in counts), rest]
+    *groups, last = x.split(sizes, 1)
+    normed = [
+        F.rms_norm(part.view(rows, -1, channels), (channels,), weight, EPSILON).flatten(1)
+        for part, weight in zip(groups, weights, strict=True)
+    ]
+    ours, torchs = norm_groups(x, counts, *weights), torch.cat([*normed, last], 1)
+    torch.testing.assert_close(ours, torchs, atol=1e-5, rtol=1e-5)
+    found, expected = gradients(ours, x, *weights), gradients(torchs, x, *weights)
+    for mine, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=1e-4)
 
 
 def plain_attention(qkv: torch.Tensor) -> torch.Tensor:
