@@ -164,3 +164,18 @@ def test_pairing_prints_a_row_for_each_arm_and_length(
     by_arm = {row[0].removeprefix("| "): row for row in rows}
     assert by_arm.keys() == {"no-dropout", "weight-decay-0.01"}
     assert float(by_arm["weight-decay-0.01"][3]) > 0.9
+
+
+def test_fields_measures_what_a_change_costs_in_time_and_memory(tmp_path: Path, run: Run) -> None:
+    words = ["experts", "no-dropout", "--rounds", "2", "--format", "json"]
+    costs = json.loads(run(tmp_path, "fields.py", *words).stdout)["costs"]
+    assert [each["name"] for each in costs] == words[:2]
+    for each in costs:
+        assert 0 < each["time"]["low"] <= each["time"]["median"] <= each["time"]["high"]
+    experts, plain = costs
+    assert experts["state"] > 1.5
+    assert plain["state"] == 1
+    assert plain["activations"] == pytest.approx(1)
+    refused = run(tmp_path, "fields.py", "relu")
+    assert refused.returncode == 2
+    assert "relu is not in `sweep interventions`" in refused.stderr
