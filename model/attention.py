@@ -49,11 +49,11 @@ class CausalSelfAttention(nn.Module):
             return fused_with_dropout(qkv, self.heads, self.dropout)  # type: ignore[no-any-return]
         return fused(qkv, self.heads)
 
-    def _in_tiles(self, qkv: Tensor) -> Tensor:
+    def _in_tiles(self, qkv: Tensor, window: int | None = None) -> Tensor:
         masks = self.dropout.mask if self.dropout.active else None
         split = _split(qkv, self.heads)
         with torch.autocast("cpu", enabled=False):
-            return TiledAttention.apply(split.float(), masks)  # type: ignore[no-any-return, no-untyped-call]
+            return TiledAttention.apply(split.float(), masks, window)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def fused(qkv: Tensor, heads: int, rate: float = 0.0) -> Tensor:

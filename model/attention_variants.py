@@ -56,12 +56,12 @@ class VariedAttention(CausalSelfAttention):
         """
         places = slice(x.shape[1]) if cache is None else cache.places(x.shape[1])
         qkv = self.qkv(x)
-        fused = self.query_norm is not None and is_plain(qkv)
-        if fused:
-            qkv = self._normed(qkv)
-        if fused and self._varies_only_norms and cache is None:
+        norm = self.query_norm is not None
+        if norm and is_plain(qkv):
+            qkv, norm = self._normed(qkv), False
+        if cache is None and not norm and self._keeps_parts:
             return self.projection(self._mix(qkv))  # type: ignore[no-any-return]
-        query, key, value = self._parts(qkv, places, norm=not fused)
+        query, key, value = self._parts(qkv, places, norm=norm)
         if self.value_sum is not None and values is not None:
             value = self.value_sum(value, values.view(value.shape))
         if cache is None:
@@ -77,8 +77,8 @@ class VariedAttention(CausalSelfAttention):
         return self.heads // self.kv_heads
 
     @property
-    def _varies_only_norms(self) -> bool:
-        """True if `qkv` needs no change but norms, so that it need not be taken apart."""
+    def _keeps_parts(self) -> bool:
+        """True if queries, keys and values need no change but norms: neither rotation, sum nor copies."""
         return self.rotation is None and self.value_sum is None and self._sharing == 1
 
     def _normed(self, qkv: Tensor) -> Tensor:
@@ -114,18 +114,14 @@ class VariedAttention(CausalSelfAttention):
     def _mix(self, qkv: Tensor) -> Tensor:
         if self.window is None:
             return super()._mix(qkv)
+        if self.training and qkv.device.type == "cpu":
+            return self._in_tiles(qkv, self.window)
         split = qkv.view(*qkv.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if self.training:
-            return self._in_windows(split, self.window).transpose(1, 2).flatten(2).to(qkv.dtype)
+            keep = self.dropout.keep_mask if self.dropout.active else None
+            return windowed(split, self.window, keep).transpose(1, 2).flatten(2).to(qkv.dtype)
         places = range(qkv.shape[1])
         seen = visible(places, places, self.window, qkv.device)
         query, key, value = split.unbind(0)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         return mixed.transpose(1, 2).flatten(2)
-
-    def _in_windows(self, split: Tensor, window: int) -> Tensor:
-        keep = self.dropout.keep_mask if self.dropout.active else None
-        if split.device.type != "cpu":
-            return windowed(split, window, keep)
-        with torch.autocast("cpu", enabled=False):
-            return windowed(split.float(), window, keep)

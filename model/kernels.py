@@ -203,11 +203,52 @@ def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, s
                     out[key] = row[key]
 
 
+@compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, i8, i8, f4, i8, u4[::1], u4, f4)")
+def windowed_softmax(
+    first, last, scores, kept, rows, window, skipped, factor, sequence, place, dropped, scale
+):
+    """`softmax` over the last `window` keys of each query.
+
+    `scores` has no columns for the first `skipped` keys, which no query sees; masks are those of
+    `softmax` with all columns.
+    """
+    lines, keys = scores.shape[1:]
+    whole = skipped + keys
+    words = _scratch(lines * whole)
+    for s in range(first, last):
+        if dropped:
+            _philox(words, sequence + s, place)
+        bits = words.view(np.uint16)
+        for line in range(lines):
+            end = np.int32(keys - rows + line % rows + 1)
+            begin = np.int32(max(0, end - window))
+            row, out = scores[s, line], kept[s, line]
+            largest = _largest(row[begin:end])
+            total = _f4(0)
+            for key in range(keys):
+                e = exp((row[key] - largest) * factor)
+                e = e if begin <= np.int32(key) < end else _f4(0)
+                row[key] = e
+                total += e
+            share = _f4(1) / total
+            if dropped:
+                line_bits = bits[line * whole + skipped : (line + 1) * whole]
+                for key in range(keys):
+                    p = row[key] * share
+                    keep = line_bits[key] >= dropped
+                    row[key] = p if keep else -p
+                    out[key] = p * scale if keep else _f4(0)
+            else:
+                for key in range(keys):
+                    row[key] *= share
+                    out[key] = row[key]
+
+
 @compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4, f4)")
 def softmax_backward(first, last, signed, grad, kept, delta, factor, scale):
-    """Backward of `softmax`: the gradient of `kept` becomes that of the scores, in place in `grad`.
+    """Backward of both softmaxes: the gradient of `kept` becomes that of the scores, in place in `grad`.
 
-    `signed` is what `softmax` has left in `scores`; `delta` (sequence, head x rows) is the sum over
+    `signed` is what they have left in `scores`; `delta` (sequence, head x rows) is the sum over
     keys of kept * grad. `kept` is computed again and written.
     """
     lines, keys = signed.shape[1:]

@@ -32,10 +32,18 @@ Masks = Callable[[int, int], Mask]
 
 
 class TiledAttention(torch.autograd.Function):
-    """softmax(Q K^T / sqrt(channels)) V, causal, with dropout of the attention weights."""
+    """softmax(Q K^T / sqrt(channels)) V, causal, with dropout of the attention weights.
+
+    With a window each query attends to the last `window` keys (Beltagy et al. 2020, section 3.1).
+    """
 
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, masks: Masks | None) -> Tensor:  # noqa: ANN401  (torch's context)
+    def forward(
+        ctx: Any,  # noqa: ANN401  (torch's context)
+        qkv: Tensor,
+        masks: Masks | None,
+        window: int | None = None,
+    ) -> Tensor:
         """(sequence, position, 3, head, channel) to (sequence, position, head x channel), float32.
 
         Without `masks` no weight is dropped.
@@ -46,33 +54,38 @@ class TiledAttention(torch.autograd.Function):
         factor = np.float32(1 / math.sqrt(channels))
         weights = []
         for first, q, k, v, o in _groups(heads, query, key, value, output):
-            for tile, rows, seen in _tiles(positions):
+            for tile, rows, seen in _tiles(positions, window):
                 p = torch.bmm(q[:, rows], k[:, seen].mT)
                 kept = torch.empty_like(p)
                 mask = NO_MASK if masks is None else masks(tile, first)
-                arrays = (*_lines(heads, p, kept), p.shape[1], factor)
-                run_in_rows(kernels.softmax, p.shape[0] // heads, *arrays, *mask)
+                arrays = (*_lines(heads, p, kept), p.shape[1])
+                if window is None:
+                    run_in_rows(kernels.softmax, p.shape[0] // heads, *arrays, factor, *mask)
+                else:
+                    arrays = (*arrays, window, seen.start, factor)
+                    run_in_rows(kernels.windowed_softmax, p.shape[0] // heads, *arrays, *mask)
                 torch.bmm(kept, v[:, seen], out=o[:, rows])
                 weights.append(p)
         # Save all tensors here, so that backward frees them: attributes of ctx live as long as the graph.
         ctx.save_for_backward(query, key, value, output, *weights)
         ctx.scale = NO_MASK.scale if masks is None else masks(0, 0).scale
-        ctx.heads = heads
+        ctx.heads, ctx.window = heads, window
         return output.view(sequences, heads, positions, channels).transpose(1, 2).flatten(2)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  (torch's context)
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401  (torch's context)
         """The gradient of `qkv`, in its shape."""
         query, key, value, output, *weights = ctx.saved_tensors
         heads, (_, positions, channels) = ctx.heads, query.shape
         grad = grad.view(-1, positions, heads, channels).transpose(1, 2).reshape(query.shape)
         delta = torch.linalg.vecdot(grad, output)
         factor = np.float32(1 / math.sqrt(channels))
-        gradients = query.new_empty(3, *query.shape)
+        whole = ctx.window is None
+        gradients = (query.new_empty if whole else query.new_zeros)(3, *query.shape)
         tensors = (query, key, value, grad, delta, *gradients)
-        tiles = list(_tiles(positions))
+        tiles = list(_tiles(positions, ctx.window))
         for group, (_, q, k, v, g, d, dq, dk, dv) in enumerate(_groups(heads, *tensors)):
-            # The last tile sees every key. It comes first and writes; the other tiles add.
+            # Without a window the last tile sees every key. It comes first and writes; others add.
             for tile, rows, seen in reversed(tiles):
                 p = weights[group * len(tiles) + tile]
                 ds = torch.bmm(g[:, rows], v[:, seen].mT)
@@ -82,11 +95,11 @@ class TiledAttention(torch.autograd.Function):
                 arrays = (*lines, sums, factor, ctx.scale)
                 run_in_rows(kernels.softmax_backward, p.shape[0] // heads, *arrays)
                 torch.bmm(ds, k[:, seen], out=dq[:, rows])
-                add = tile < len(tiles) - 1
+                add = not whole or tile < len(tiles) - 1
                 for out, left, right in ((dk, ds, q), (dv, kept, g)):
                     _multiply(out[:, seen], left.mT, right[:, rows], add=add)
         shape = (3, -1, heads, positions, channels)
-        return gradients.view(shape).permute(1, 3, 0, 2, 4), None
+        return gradients.view(shape).permute(1, 3, 0, 2, 4), None, None
 
 
 def _multiply(out: Tensor, left: Tensor, right: Tensor, *, add: bool) -> None:
@@ -105,11 +118,12 @@ def _groups(heads: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
         yield first // heads, *(tensor[first : first + at_once] for tensor in tensors)
 
 
-def _tiles(positions: int) -> Iterator[tuple[int, slice, slice]]:
-    """Yield each tile's number, its query rows, and the keys that its last row attends to."""
+def _tiles(positions: int, window: int | None) -> Iterator[tuple[int, slice, slice]]:
+    """Yield each tile's number, its query rows, and the keys that its rows attend to."""
     for tile, start in enumerate(range(0, positions, ROWS)):
         end = min(start + ROWS, positions)
-        yield tile, slice(start, end), slice(0, end)
+        first = 0 if window is None else max(0, start - window + 1)
+        yield tile, slice(start, end), slice(first, end)
 
 
 def _lines(heads: int, *tensors: Tensor) -> list[Any]:

@@ -26,7 +26,8 @@ def windowed(qkv: Tensor, window: int, keep: KeepMask | None) -> Tensor:
     """Attention of each position to the `window` last ones: (3, sequence, head, position, channel)
     to (sequence, head, position, channel).
 
-    Computed in tiles of query rows with only the keys that they need. The dropout masks are those of
+    In training on a GPU; on a CPU `TiledAttention` computes the same. Both compute tiles of query rows
+    with only the keys that they need. The dropout masks are those of
     attention without a window, so that arms with and without one drop the same weights.
     """
     query, key, value = qkv

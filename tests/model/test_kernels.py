@@ -14,11 +14,13 @@ from model.activation_kernels import ACTIVATION_KERNELS
 from model.compiled import run_in_rows
 from model.config import ModelConfig
 from model.cross_entropy import ALIGNMENT, MAX_LOGITS, HeadLoss
+from model.dropout import Dropout, DropoutStream
 from model.feed_forward import ACTIVATIONS, FeedForward
 from model.linear import Linear, product, weight_gradient
 from model.norm import EPSILON, LayerNorm, norm_groups
 from model.norm_kernels import ROWS_PER_BLOCK
 from model.tiled import MAX_TILE_WEIGHTS, ROWS, TiledAttention
+from model.windowed import windowed
 
 Activation = Literal["gelu", "gelu_exact", "relu2"]
 
@@ -132,6 +134,26 @@ def test_tiled_attention_equals_torchs(
     torch.testing.assert_close(
         gradients(ours, qkv)[0], gradients(torchs, qkv)[0], atol=2e-5, rtol=2e-5
     )
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("sequences", "positions", "window"),
+    [(3, 20, 1), (3, 20, 5), (2, ROWS + 1, ROWS), (5, 3 * ROWS, 70), (2, 3 * ROWS - 5, 150)],
+)
+def test_tiled_attention_to_a_window_equals_the_one_of_torchs_operations(
+    sequences: int, positions: int, window: int, rate: float
+) -> None:
+    dropout = Dropout(rate, site=4)
+    dropout.stream = DropoutStream(1)
+    dropout.stream.seek(7, first_sequence=3)
+    qkv = (randn(sequences, positions, 3, 4, 8) * 2).requires_grad_()
+    ours = TiledAttention.apply(qkv, dropout.mask if rate else None, window)
+    keep = dropout.keep_mask if rate else None
+    plain = windowed(qkv.permute(2, 0, 3, 1, 4), window, keep).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(ours, plain, atol=1e-5, rtol=1e-5)
+    found, expected = gradients(ours, qkv)[0], gradients(plain, qkv)[0]
+    torch.testing.assert_close(found, expected, atol=3e-5, rtol=2e-5)
 
 
 def test_the_attention_test_covers_several_groups_of_sequences() -> None:
