@@ -85,11 +85,11 @@ def torch_problem(there: str | None, here: str | None, node: NodeFacts | None = 
     )
 
 
-def folder_problem(folder: Path) -> str | None:
-    """Return why this machine cannot use a run directory; None if it can."""
+def folder_problem(folder: Path, host: str | None = None) -> str | None:
+    """Return why this machine, which engines call `host`, cannot use a run directory; None if it can."""
     if folder.is_dir() and os.access(folder, os.W_OK):
         return None
-    return not_shared(socket.gethostname(), folder, is_seen=folder.is_dir())
+    return not_shared(host or socket.gethostname(), folder, is_seen=folder.is_dir())
 
 
 def not_shared(host: str, folder: Path | str, *, is_seen: bool) -> str:

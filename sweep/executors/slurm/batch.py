@@ -125,8 +125,11 @@ def script(options: Sequence[str], slurm: Slurm, arguments: Sequence[str]) -> st
     return "\n".join(lines) + "\n"
 
 
-def resources(slurm: Slurm, gres: str, nodes: int = 1) -> list[str]:
-    """Return the options of sbatch that say what a job needs; memory, cores and `gres` on each node."""
+def resources(slurm: Slurm, gres: str, nodes: int = 1, most: int = 1) -> list[str]:
+    """Return the options of sbatch that say what a job needs; memory, cores and `gres` on each node.
+
+    `most`: nodes that it takes if so many are free at once; it does not wait for more than `nodes`.
+    """
     given = {
         "partition": slurm.partition,
         "account": slurm.account,
@@ -137,6 +140,8 @@ def resources(slurm: Slurm, gres: str, nodes: int = 1) -> list[str]:
         "constraint": slurm.constraint,
     }
     options = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    if most > nodes:  # with a number of tasks, Slurm would take no more nodes than those need
+        return [f"--nodes={nodes}-{most}", *options, *slurm.options]
     each = ["--ntasks-per-node=1"] if nodes > 1 else []
     return [f"--nodes={nodes}", f"--ntasks={nodes}", *each, *options, *slurm.options]
 

@@ -168,6 +168,15 @@ class Client:
                 return states[0].rstrip("+")
         return None
 
+    def node_of(self, task: Task) -> str | None:
+        """Return the nodes that a job had, by Slurm's names; None if Slurm has forgotten it."""
+        try:
+            words = _run("scontrol", "--oneliner", "show", "job", str(task)).split()
+        except SlurmError:
+            return None
+        found = [word.partition("=")[2] for word in words if word.startswith("NodeList=")]
+        return found[0] if found and found[0] != "(null)" else None
+
 
 def _queued(line: str) -> Queued | None:
     array, index, state, name, reason = [*line.split("|", 4), *[""] * 4][:5]

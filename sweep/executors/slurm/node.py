@@ -1,8 +1,9 @@
-"""The node's side: carries out one element of a job array, or looks what the node has.
+"""The node's side: carries out one element of a job array, or looks what nodes have.
 
     python -P sweep/bootstrap.py sweep.executors.slurm.node RUNS/slurm/NAME/batch.json
     python -P sweep/bootstrap.py sweep.executors.slurm.node --join RUNS/slurm/NAME/batch.json HOST PORT
     python -P sweep/bootstrap.py sweep.executors.slurm.node --facts RUNS/slurm/NAME [--torch]
+    python -P sweep/bootstrap.py sweep.executors.slurm.node --look RUNS/slurm/NAME [--torch]
 
 A run on several nodes is a job of several nodes. The first one starts the processes of the others by
 srun, with `--join`; they meet at its HOST and PORT. A script is started on the first node only.
@@ -23,9 +24,9 @@ import sys
 from pathlib import Path
 
 from sweep.executors.slurm.batch import NODE, Batch, BatchFolder, read_note
+from sweep.executors.slurm.look import look, look_at_all, on_others
 from trainer.files import write_json
 from trainer.processes.group import NodeGroup
-from trainer.processes.node import find_facts
 from trainer.processes.worker import Order, carry_out, exit_status, join_in
 from trainer.rundir.attempt_end import AttemptEnd, read_end, write_end
 from trainer.rundir.directory import RunDirectory
@@ -43,8 +44,12 @@ def main() -> int:
     """Carry out what the command line and Slurm's variables say; returns the exit status."""
     if sys.argv[1] == "--facts":
         folder = Path(sys.argv[2])
-        facts = find_facts(folder, with_torch="--torch" in sys.argv)
-        write_json(folder / FACTS, facts.model_dump(mode="json"))
+        found = look_at_all(folder, with_torch="--torch" in sys.argv)
+        write_json(folder / FACTS, found.model_dump(mode="json"))
+        return 0
+    if sys.argv[1] == "--look":
+        seen = look(Path(sys.argv[2]), with_torch="--torch" in sys.argv)
+        print(seen.model_dump_json())  # noqa: T201  (the answer)
         return 0
     if sys.argv[1] == "--join":
         return _join(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
@@ -91,9 +96,9 @@ def with_others(order: Order, manifest: Path) -> Order:
     port, log = free_port(), directory.log
     pattern = str(log).replace("%", "%%")
     command = [
-        *("srun", f"--nodes={others}", f"--ntasks={others}", "--ntasks-per-node=1", "--relative=1"),
-        *(f"--cpus-per-task={order.threads}", "--kill-on-bad-exit=1", "--mpi=none", "--input=none"),
-        *("--quiet", "--open-mode=append", f"--output={pattern}", f"--error={pattern}"),
+        *on_others(others, str(order.threads)),
+        *("--kill-on-bad-exit=1", "--quiet", "--open-mode=append"),
+        *(f"--output={pattern}", f"--error={pattern}"),
         *(sys.executable, *NODE, "--join", str(manifest), host, str(port)),
     ]
     group = NodeGroup(

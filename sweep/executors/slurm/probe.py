@@ -1,9 +1,14 @@
-"""A small job that looks at a node before the first run: whether it sees the runs, and has torch."""
+"""A small job that looks at nodes before the first run: whether they see the runs, and have torch.
+
+It takes as many nodes as are free when it starts, up to `MOST_NODES`: it waits for no more than a run
+would, and the nodes that the first runs get are likely to be among them. A run's own job looks at its node, too.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 
 from pydantic import ValidationError
 
@@ -12,11 +17,14 @@ from sweep.errors import ExecutionError
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slurm.batch import FOLDER, PROBE, BatchFolder, naming, resources, script
 from sweep.executors.slurm.client import Client, Phase, Queued, SlurmError, Task
+from sweep.executors.slurm.look import Found
 from sweep.executors.slurm.node import FACTS
 from sweep.study.slurm_section import Slurm
 from trainer.files import look_again, write_json, write_whole
-from trainer.processes.node import NodeFacts, compare, find_facts
+from trainer.processes.node import NodeFacts, find_facts
 
+MOST_NODES = 8
+"""Nodes that are looked at together."""
 TIME_LIMIT = 10
 """Minutes: so short that the job fits into a gap of the schedule."""
 VALID_SECONDS = 86_400.0
@@ -45,8 +53,10 @@ class Probe:
         self._needs_torch = settings.needs_torch
         self._folder = BatchFolder(settings.folder, PROBE)
         self._record = settings.folder / FOLDER / "probe.json"
-        self._options = resources(slurm, gres, settings.jobs.nodes_per_run)
-        self._script = self._write_script(slurm)
+        nodes = settings.jobs.nodes_per_run
+        self._script = self._write_script(slurm, resources(slurm, gres, nodes, MOST_NODES))
+        self._narrow: str | None = self._write_script(slurm, resources(slurm, gres, nodes))
+        """The script for no more nodes than a run has; None once it was submitted."""
         self._job: Task | None = None
         self._gone_since: float | None = None
         self._refused: str | None = None
@@ -77,6 +87,11 @@ class Probe:
         try:
             self._job, self._refused = Task(self._client.submit(self._folder.script), 0), None
         except SlurmError as error:
+            if self._narrow:  # a limit of nodes per job may be the reason
+                write_whole(self._folder.script, self._narrow.encode())
+                self._narrow = None
+                self._submit()
+                return
             if not self._client.has_jobs():
                 raise ExecutionError(
                     f"Slurm refuses a job with these settings: {error}; correct [jobs.slurm] of the "
@@ -94,7 +109,7 @@ class Probe:
                 f"{RETRY_SECONDS:.0f} s while you have jobs in the queue, which may be the reason"
             )
         waits = f", and waits: {self._reason}" if self._reason else ""
-        return f"Slurm job {self._job} looks at a node before the first run{waits}"
+        return f"Slurm job {self._job} looks at nodes before the first run{waits}"
 
     def update(self, queue: list[Queued]) -> None:
         """Look whether the job has ended. Raises ExecutionError if the node cannot train."""
@@ -103,8 +118,8 @@ class Probe:
         if self.facts or self._job is None:
             return
         look_again(self._folder.path)
-        if facts := self._read():
-            self._judge(facts)
+        if found_there := self._read():
+            self._judge(found_there)
             return
         found = next((each for each in queue if each.task == self._job), None)
         if found is None or found.phase is Phase.ENDING:
@@ -121,11 +136,11 @@ class Probe:
         if self._job and not self.facts:
             self._client.cancel([self._job])
 
-    def _write_script(self, slurm: Slurm) -> str:
+    def _write_script(self, slurm: Slurm, needs: Sequence[str]) -> str:
         arguments = ["--facts", str(self._folder.path), *(["--torch"] if self._needs_torch else [])]
         naming_options = naming(self._folder)
         limits = ["--array=0-0", "--no-requeue", f"--time={TIME_LIMIT}"]
-        return script([*naming_options, *limits, *self._options], slurm, arguments)
+        return script([*naming_options, *limits, *needs], slurm, arguments)
 
     @property
     def _here(self) -> NodeFacts:
@@ -144,31 +159,36 @@ class Probe:
         fresh = 0 <= age < VALID_SECONDS and self._folder.path.is_dir()
         return passed.facts if fresh and passed.key == self._key else None
 
-    def _read(self) -> NodeFacts | None:
+    def _read(self) -> Found | None:
         try:
-            return NodeFacts.model_validate_json((self._folder.path / FACTS).read_bytes())
+            return Found.model_validate_json((self._folder.path / FACTS).read_bytes())
         except (OSError, ValidationError):
             return None
 
-    def _judge(self, facts: NodeFacts) -> None:
-        problem = compare(facts, self._here, needs_torch=self._needs_torch)
-        if problem:
-            raise ExecutionError(problem)
-        self.facts = facts
-        passed = Passed(key=self._key, at=time.time(), facts=facts)
+    def _judge(self, found: Found) -> None:
+        problem = found.problem(self._here, needs_torch=self._needs_torch)
+        if problem or found.facts is None:
+            raise ExecutionError(problem or "no node has said what it has")
+        self.facts = found.facts
+        passed = Passed(key=self._key, at=time.time(), facts=found.facts)
         write_json(self._record, passed.model_dump(mode="json"))
+
+    @property
+    def _node(self) -> str:
+        """The first of its nodes; `the node` if Slurm does not tell."""
+        return (self._job and self._client.node_of(self._job)) or "the node"
 
     def _why_nothing(self) -> str:
         state = self._job and self._client.final_state(self._job)
         said = self._folder.last_output(0)
         if said:
             return (
-                f"Slurm job {self._job}, which looks at a node before the first run, failed "
+                f"Slurm job {self._job}, which looks at nodes before the first run, failed "
                 f"({state or 'ended'}): {said}. Correct jobs.slurm.setup or jobs.slurm.python; "
                 f"{self._folder.output(0)} has all that it printed"
             )
         return (
-            f"Slurm job {self._job}, which looks at a node before the first run, left nothing "
-            f"({state or 'ended'}): the node does not see {self._folder.path}, or cannot write there. "
+            f"Slurm job {self._job}, which looks at nodes before the first run, left nothing "
+            f"({state or 'ended'}): {self._node} does not see {self._folder.path}, or cannot write there. "
             "The folder of runs must be on a disk that all nodes share: name one with --runs"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -70,7 +70,10 @@ def make_slurm(slurm: SlurmCluster, tmp_path: Path) -> Iterator[MakeSlurm]:  # n
     made: list[SlurmExecutor] = []
 
     def make(
-        slots: int = 3, jobs: Mapping[str, object] = MappingProxyType({}), **settings: object
+        slots: int = 3,
+        jobs: Mapping[str, object] = MappingProxyType({}),
+        preload: Sequence[str] = (),
+        **settings: object,
     ) -> SlurmExecutor:
         fields = {"poll_seconds": 0.2, "gres": "none", **settings}
         (tmp_path / "runs").mkdir(exist_ok=True)
@@ -79,7 +82,7 @@ def make_slurm(slurm: SlurmCluster, tmp_path: Path) -> Iterator[MakeSlurm]:  # n
                 slots=[Slot(f"job {number}", "slurm", 1) for number in range(slots)],
                 folder=(tmp_path / "runs").resolve(),
                 jobs=Jobs.model_validate({"executor": "slurm", "slurm": fields, **jobs}),
-                preload=(),
+                preload=preload,
             )
         )
         made.append(executor)

@@ -152,8 +152,22 @@ def test_wrong_settings_end_the_study_before_its_first_run(
         make_slurm(**settings)
 
 
-def test_a_node_without_the_folder_of_runs_is_found_before_the_first_run(
-    make_slurm: MakeSlurm, slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("hidden_from", "absent", "words"),
+    [
+        ("n1", "n2", r"n1 does not see .*on a disk that all nodes share"),
+        ("n2", None, r"n2 does not see .*\. The other 1 of 2 nodes .* can train: .*--exclude=n2"),
+    ],
+)
+def test_a_node_without_the_folder_of_runs_is_named_before_the_first_run(
+    make_slurm: MakeSlurm,
+    slurm: SlurmCluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    hidden_from: str,
+    absent: str | None,
+    words: str,
 ) -> None:
     hidden = f"mount --bind /mnt {tmp_path}"
     try:
@@ -161,18 +175,35 @@ def test_a_node_without_the_folder_of_runs_is_found_before_the_first_run(
     except AssertionError:
         pytest.skip("this container may not hide a folder from a process")
     monkeypatch.setattr(probe, "TIME_LIMIT", 1)
-    slurm.stop_node("n1")
-    slurm.run("scontrol", "update", "NodeName=n2", "State=DRAIN", "Reason=test")
-    slurm.run("unshare", "-m", "sh", "-c", f"{hidden} && exec slurmd -N n1")
+    slurm.stop_node(hidden_from)
+    if absent:
+        slurm.run("scontrol", "update", f"NodeName={absent}", "State=DRAIN", "Reason=test")
+    slurm.run("unshare", "-m", "sh", "-c", f"{hidden} && exec slurmd -N {hidden_from}")
     try:
-        slurm.wait_until(lambda: slurm.states()["n1"] == "idle", "an idle node")
-        with pytest.raises(ExecutionError, match=r"does not see .*on a disk that all nodes share"):
+        slurm.wait_until(lambda: slurm.states()[hidden_from] == "idle", "an idle node")
+        with pytest.raises(ExecutionError, match=words):
             make_slurm()
     finally:
-        slurm.stop_node("n1")
-        slurm.start_node("n1")
-        slurm.run("scontrol", "update", "NodeName=n2", "State=RESUME")
+        slurm.stop_node(hidden_from)
+        slurm.start_node(hidden_from)
+        if absent:
+            slurm.run("scontrol", "update", f"NodeName={absent}", "State=RESUME")
         slurm.wait_until(lambda: set(slurm.states().values()) == {"idle"}, "idle nodes")
+
+
+@pytest.mark.nightly
+def test_a_node_with_another_torch_is_named_before_the_first_run(
+    make_slurm: MakeSlurm, tmp_path: Path
+) -> None:
+    other = tmp_path / "torch-9.9.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 9.9\n")
+    prolog = tmp_path / "prolog"  # which srun executes on each node
+    path = f"echo export PYTHONPATH={tmp_path}:$PYTHONPATH"
+    prolog.write_text(f"#!/bin/sh\nif [ $SLURMD_NODENAME = n2 ]; then {path}; fi\n")
+    prolog.chmod(0o755)
+    with pytest.raises(ExecutionError, match=r"n2 has torch 9\.9 and the scheduler .*--exclude=n2"):
+        make_slurm(preload=["gpt"], setup=[f"export SLURM_TASK_PROLOG={prolog}"])
 
 
 def test_slurm_that_is_not_there_is_an_error_that_says_so(

@@ -236,7 +236,7 @@ def test_a_limit_that_other_jobs_have_reached_is_waited_for_before_the_first_run
     made.update([])
     (world / "limit").write_text("1")
     made.update([])
-    assert "looks at a node before the first run" in str(made.hindrance())
+    assert "looks at nodes before the first run" in str(made.hindrance())
     (world / "limit").write_text("0")
     (world / "queue").write_text("")
     with pytest.raises(ExecutionError, match=r"refuses a job with these settings: .*QOSMax"):
