@@ -21,6 +21,14 @@ WIDE = 100
 """Columns from which on intervals are drawn, too."""
 MARKS = 29
 """Columns of the drawn intervals."""
+MEANINGS: Sequence[tuple[tuple[str, ...], str]] = (
+    (("better", "worse"), "not chance"),
+    (("negligible",), "too small to matter"),
+    (("undecided",), "neither"),
+    (("unstable",), "diverges more often"),
+    (("identical",), "no effect at all"),
+)
+"""Verdicts, and what they mean in the fewest words: 80 columns hold the first three."""
 
 
 def draw(screen: Screen, width: int, height: int, *, unicode: bool = True) -> list[Text]:
@@ -31,7 +39,10 @@ def draw(screen: Screen, width: int, height: int, *, unicode: bool = True) -> li
     room -= len(slots)
     standings = []
     if room > MIN_TABLE:
-        standings = _cropped(_standings(screen, width, unicode=unicode), room - 1, "arm")
+        table = _standings(screen, width, unicode=unicode)
+        standings = _cropped(table, room - 1, "arm")
+        if table and len(table) < room - 1:
+            standings += _meanings(screen, width)
     gap = [Text()] if standings and (slots or end) else []
     return [*standings, *gap, *slots, *end]
 
@@ -151,6 +162,15 @@ def _standings(screen: Screen, width: int, *, unicode: bool) -> list[Text]:
         ),
     ]
     return lines(columns, width)
+
+
+def _meanings(screen: Screen, width: int) -> list[Text]:
+    """A line on what the verdicts mean that arms have."""
+    there = {row.verdict for row in screen.standings}
+    told = [f"{', '.join(words)}: {means}" for words, means in MEANINGS if there & set(words)]
+    line = Text("; ".join(told), "dim")
+    line.truncate(width, overflow="ellipsis")
+    return [line] if told else []
 
 
 def _effect(row: Standing, digits: int) -> str:

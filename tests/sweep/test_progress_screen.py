@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sweep.machine.usage import parse_gpu_use, resident_bytes
-from sweep.progress.drawing import draw, drawn_text
+from sweep.progress.drawing import MEANINGS, draw, drawn_text
 from sweep.progress.event_file import BaselineCurves
 from sweep.progress.gauges import SHARE, Gauge
 from sweep.progress.intervals import interval_marks
@@ -61,6 +61,13 @@ def test_the_arms_are_listed_from_the_lowest_effect_with_the_digits_of_the_repor
         ["no-dropout", "3/5", "-0.029"],
         ["rms-norm", "2/5", "+0.0042"],
     ]
+
+
+def test_a_line_says_what_the_verdicts_mean_where_there_is_room_for_it() -> None:
+    words = "better, worse: not chance"
+    assert any(line.plain.startswith(words) for line in draw(SCREEN, 79, 24))
+    assert not any(line.plain.startswith(words) for line in draw(SCREEN, 79, 8))
+    assert len("; ".join(f"{', '.join(each)}: {means}" for each, means in MEANINGS[:3])) <= 79
 
 
 def test_a_terminal_without_unicode_gets_ascii() -> None:
