@@ -50,7 +50,7 @@ def search(workspace: Workspace, request: RunRequest, console: Console) -> int:
     plan = request.executor.applied_to(read_plan(request.study, request.overrides))
     if plan.study.search is None:
         raise StudyError(
-            f"{request.study} has no [search]; add one (docs/designs.md), or type "
+            f"{request.study} has no [search]; add one (docs/search.md), or type "
             f"`sweep run {request.study}` to compare its arms as they are"
         )
     return search_and_compare(workspace, plan, request, console)

@@ -148,7 +148,7 @@ def test_a_study_without_a_search_says_so(study_text: str, sweep: Run, tmp_path:
     (tmp_path / "s.toml").write_text(study_text)
     refused = sweep(tmp_path, "search", "s.toml")
     assert refused.returncode == 2
-    assert "s.toml has no [search]; add one (docs/designs.md), or type `sweep run s.toml`" in (
+    assert "s.toml has no [search]; add one (docs/search.md), or type `sweep run s.toml`" in (
         refused.stderr
     )
 
