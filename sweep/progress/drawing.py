@@ -24,7 +24,7 @@ MARKS = 29
 MEANINGS: Sequence[tuple[tuple[str, ...], str]] = (
     (("better", "worse"), "not chance"),
     (("negligible",), "too small to matter"),
-    (("undecided",), "neither"),
+    (("undecided",), "open"),
     (("unstable",), "diverges more often"),
     (("identical",), "no effect at all"),
 )
