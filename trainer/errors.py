@@ -9,6 +9,7 @@
     ├── ExecutionSettingError a recipe cannot be trained on this device or with these settings
     ├── DeviceMemoryError     a device ran out of memory during training
     ├── InstructionError      instruction data has a mistake, or does not fit a model
+    ├── EvalError             lm-eval cannot score a model
     ├── CommandError          a script cannot be started, or its command has a mistake
     ├── RunTakenError         another process trains this run, or is about to
     └── sweep.errors...       errors of studies, the store and the command line
@@ -61,3 +62,7 @@ class InstructionError(UserError):
 
 class RunTakenError(UserError):
     """Another process trains this run, or a later attempt is about to."""
+
+
+class EvalError(UserError):
+    """lm-eval cannot score a model."""

@@ -34,6 +34,7 @@ EXAMPLES: Mapping[str, str] = {
     "evaluate": "models/gpt2 --study x --name gpt2",
     "generate": 'no-dropout/1 --prompt "def main" --tokens 50',
     "judge": "x --data instructions.json",
+    "evals": "x --tasks lambada_openai,piqa",
     "train": "runs/0123456789abcdef",
     "backup": "backup.db",
     "rebuild": "--runs ../runs",

@@ -26,7 +26,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "See results": (*("report", "show", "compare", "plot", "serve", "import"),),
     "Follow and control runs": (*("watch", "status", "log", "pause", "resume", "cancel", "retry"),),
-    "Use trained models": ("export", "evaluate", "generate", "judge"),
+    "Use trained models": ("export", "evaluate", "generate", "judge", "evals"),
     "Keep order": ("list", "study", "doctor", "backup", "rebuild", "gc"),
 }
 """Headings of the help, and the commands below each."""

@@ -15,6 +15,7 @@ from sweep.cli.options import (
     Database,
     Folder,
     StudyOption,
+    StudyWord,
     home_path,
     home_word,
     make_console,
@@ -94,6 +95,48 @@ def evaluate(
 
     request = EvaluateRequest(model, study, name, remove)
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
+
+
+@app.command()
+def evals(
+    tasks: Annotated[
+        str,
+        typer.Option(
+            metavar="TASK,...", help="Tasks, groups or tags of lm-eval, separated by commas."
+        ),
+    ],
+    study: StudyWord = None,
+    include_path: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", parser=home_path, help="A folder with further tasks, as YAML files."
+        ),
+    ] = None,
+    few_shot: Annotated[
+        int | None,
+        number_option(
+            Range(int, 0, 10**4), "Examples before each item; as the task says if left out"
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, number_option(Range(int, 1, 10**9), "Use only the first items of each task")
+    ] = None,
+    runs: Folder = RUNS,
+    db: Database = None,
+) -> None:
+    """Score the models of a study on tasks of lm-eval, and print verdicts on the scores."""
+    from sweep.commands.evals import EvalsRequest
+    from sweep.commands.evals import evals as command
+
+    request = EvalsRequest(
+        study=study,
+        tasks=[name.strip() for name in tasks.split(",") if name.strip()],
+        include_path=include_path,
+        few_shot=few_shot,
+        limit=limit,
+    )
+    workspace = open_workspace(runs, db)
+    raise typer.Exit(command(workspace, request, make_console(), make_console(stderr=True)))
 
 
 @app.command()

@@ -169,6 +169,14 @@ def _of_study(study: str) -> ColumnElement[bool]:
     return metrics.c.run_id.in_(select(members.c.run_id).join(arms).where(arms.c.study == study))
 
 
+def metric_names(store: Database, study: str, prefix: str) -> list[str]:
+    """Return the names of a study's metrics that begin so."""
+    begins = metrics.c.name.startswith(prefix, autoescape=True)
+    query = select(metrics.c.name).distinct().where(begins, _of_study(study))
+    with store.begin() as connection:
+        return sorted(connection.execute(query).scalars())
+
+
 def run_metrics(store: Database, run_id: str) -> dict[str, float]:
     """Return all metrics of a run by name."""
     query = select(metrics).where(metrics.c.run_id == run_id).order_by(metrics.c.name)

@@ -168,7 +168,7 @@ class PlanContent:
     direction: Direction = Direction.MINIMIZE
     """The direction in which the metric improves."""
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    """Metrics of an import or of a script, by name."""
+    """Metrics of an import or of a script, by name; of the built-in trainer, those of lm-eval's tasks."""
     seed_columns: Sequence[str] = ()
     """The columns that tell an imported study's runs apart, and by which they pair."""
     pairs: bool = True
@@ -190,7 +190,7 @@ class PlanContent:
     def known_metrics(self) -> Mapping[str, Metric]:
         """The metrics that runs may have, by name; the primary one is among them."""
         if self.metric is None:
-            return KNOWN
+            return {**KNOWN, **self.metrics}
         own = Metric(name=self.metric, title=self.metric, unit="", direction=self.direction)
         return {self.metric: own, **self.metrics}
 

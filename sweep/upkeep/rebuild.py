@@ -10,6 +10,7 @@ from itertools import islice
 from pydantic import ValidationError
 from sqlalchemy import Connection, Table, insert, select
 
+from sweep.evals.eval_files import stored_evals
 from sweep.judging.score_files import stored_metrics
 from sweep.queue.queue import run_row
 from sweep.queue.recording import curve_rows, result_columns
@@ -125,7 +126,8 @@ def _read_run(job: Job, directory: RunDirectory, found: Rebuilt) -> RunRecord:
         state = RunState(end.result.state)
         row |= _outcome(end.result, end.primary_value)
         rows |= curve_rows(job.run_id, end.result, end.events)
-        rows[metrics] = [*rows[metrics], *stored_metrics(directory, job.run_id)]
+        scores = [*stored_metrics(directory, job.run_id), *stored_evals(directory, job.run_id)]
+        rows[metrics] = [*rows[metrics], *scores]
     elif lines and lines[-1].state in REQUEUED_WITHOUT_RESULT:
         row |= {"failures": lines[-1].failures}
     elif lines:

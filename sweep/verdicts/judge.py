@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sweep.errors import ResultsError
+from sweep.evals.metrics import with_eval_metrics
 from sweep.history.history import PlanHistory, plan_history
 from sweep.metrics.metric import Direction, Metric
 from sweep.metrics.registry import PRIMARY
@@ -217,7 +218,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
 
 def _plan(store: Store, study: StudyRow, questions: Questions) -> PlanContent:
     """The plan with these questions."""
-    plan = store.plan(study)
+    plan = with_eval_metrics(store, store.plan(study))
     return replace(plan, analysis=questions.added_to(plan))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sweep.evals.eval_files import PREFIX
 from sweep.metrics.metric import Metric
 from sweep.metrics.registry import SCORES
 from sweep.store.plan_content import PlanContent
@@ -41,10 +42,15 @@ def find_run_facts(evidence: Evidence, plan: PlanContent, metric: Metric) -> Run
     """
     return RunFacts(
         confounders=find_confounders(evidence, _requested(plan)),
-        equal_losses=() if metric.name in SCORES else find_equal_losses(evidence.frame),
+        equal_losses=() if _may_be_equal(metric) else find_equal_losses(evidence.frame),
         mixed_attempts=find_mixed(evidence),
         reproducible=count_reproducible(evidence),
     )
+
+
+def _may_be_equal(metric: Metric) -> bool:
+    """True for shares of a few items, which are often equal in runs with distinct seeds."""
+    return metric.name in SCORES or metric.name.startswith(PREFIX)
 
 
 def _requested(plan: PlanContent) -> dict[str, Requested]:

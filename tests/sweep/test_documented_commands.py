@@ -46,6 +46,7 @@ STATUSES = {
 NOT_RUN = {
     "it needs FineWeb from the Hugging Face Hub",
     "it uploads to the Hugging Face Hub",
+    "it needs lm-eval; tests/sweep has tests with it",
     "it needs a Postgres server; tests/sweep has tests on one",
     "it needs a clone of nanoGPT",
     "it needs W&B and MLflow",
