@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sweep.errors import NotFoundError, UserError
 from sweep.pages.page import Page, Section
 from sweep.pages.render import render
-from sweep.serving.overview import arm_page_of, run_page, studies_page, study_page
+from sweep.serving.overview import arm_page_of, run_page, studies_page
+from sweep.serving.study_pages import StudyPages
 from sweep.store.store import Store
 from sweep.workspace import Workspace
 
@@ -38,21 +39,23 @@ def make_application(workspace: Workspace, token: str) -> Starlette:
     from starlette.middleware.trustedhost import TrustedHostMiddleware
     from starlette.routing import Route
 
-    def answer(make: Callable[[Store, Request], Page]) -> Callable[[Request], Response]:
+    pages = StudyPages()
+
+    def answer(make: Callable[[Store, Request], str]) -> Callable[[Request], Response]:
         return lambda request: _answer(workspace, token, request, make)
 
-    def all_studies(store: Store, _request: Request) -> Page:
-        return studies_page(store, str(workspace.folder))
+    def all_studies(store: Store, _request: Request) -> str:
+        return render(studies_page(store, str(workspace.folder)))
 
-    def one_study(store: Store, request: Request) -> Page:
-        return study_page(store, store.study(_given(request, "name")))
+    def one_study(store: Store, request: Request) -> str:
+        return pages.html(store, store.study(_given(request, "name")))
 
-    def one_arm(store: Store, request: Request) -> Page:
+    def one_arm(store: Store, request: Request) -> str:
         study = store.study(_given(request, "name"))
-        return arm_page_of(store, study, _given(request, "arm"), workspace.folder)
+        return render(arm_page_of(store, study, _given(request, "arm"), workspace.folder))
 
-    def one_run(store: Store, request: Request) -> Page:
-        return run_page(store, _given(request, "id"))
+    def one_run(store: Store, request: Request) -> str:
+        return render(run_page(store, _given(request, "id")))
 
     return Starlette(
         routes=[
@@ -71,7 +74,7 @@ def _given(request: Request, name: str) -> str:
 
 
 def _answer(
-    workspace: Workspace, token: str, request: Request, make: Callable[[Store, Request], Page]
+    workspace: Workspace, token: str, request: Request, make: Callable[[Store, Request], str]
 ) -> Response:
     """A page; a sentence if there is none, and nothing at all for a wrong token."""
     from starlette.responses import HTMLResponse, PlainTextResponse
@@ -81,7 +84,7 @@ def _answer(
         return PlainTextResponse("Not found", 404, HEADERS)
     try:
         with workspace.open_to_read() as store:
-            return HTMLResponse(render(make(store, request)), headers=HEADERS)
+            return HTMLResponse(make(store, request), headers=HEADERS)
     except UserError as error:
         page = Page(title="sweep", sections=[Section(title="Not now", parts=[str(error)])])
         status = 404 if isinstance(error, NotFoundError) else 503

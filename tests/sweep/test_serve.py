@@ -13,16 +13,21 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sqlalchemy import update
 
 from sweep.commands.import_ import ImportRequest, import_results
 from sweep.errors import ResultsError
 from sweep.figures.source import Source
 from sweep.pages.render import render
 from sweep.serving.overview import MAX_LOG, run_page, study_page
+from sweep.serving.study_pages import MAX_AGE, StudyPages
+from sweep.store.schema import runs
+from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.verdicts.judge import Report
 from sweep.workspace import Workspace
 from tests.patience import PATIENCE
+from tests.sweep.hand_clock import HandClock
 
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 ADDRESS = re.compile(r"http://(127\.0\.0\.1):(\d+)(/[\w-]{20,}/)")
@@ -111,6 +116,21 @@ def test_a_study_that_cannot_be_judged_shows_its_runs_and_why(
     assert page.warnings == ["guard `speed` = '-5%': a bound in percent needs values above zero"]
     assert [section.title for section in page.sections] == ["Arms", "Runs"]
     assert "baseline/1" in render(page)
+
+
+def test_a_page_is_made_again_when_a_run_has_ended_and_after_a_minute(filled: Store) -> None:
+    clock = HandClock()
+    pages, study = StudyPages(clock.monotonic), filled.study("tiny")
+    first = pages.html(filled, study)
+    assert pages.html(filled, study) is first
+    queued = next(each.run for each in filled.study_runs("tiny") if each.run.state == "queued")
+    with filled.write() as connection:
+        change = update(runs).where(runs.c.id == queued.id)
+        connection.execute(change.values(state=RunState.RUNNING))
+    second = pages.html(filled, study)
+    assert (first.count(">running<"), second.count(">running<")) == (0, 1)
+    clock.pass_seconds(MAX_AGE)
+    assert pages.html(filled, study) is not second
 
 
 def test_of_a_large_log_the_end_is_shown(filled: Store) -> None:
