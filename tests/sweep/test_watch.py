@@ -18,6 +18,7 @@ from sweep.queue.control import pause
 from sweep.store.places import find_places
 from sweep.store.store import Store
 from sweep.terminal.console import SafeConsole
+from sweep.terminal.units import supported_decimals
 from sweep.upkeep.studies import delete_study
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import make_report
@@ -126,6 +127,8 @@ def test_a_display_waits_for_the_baselines_runs_while_the_database_cannot_be_rea
 def test_the_numbers_of_a_display_are_those_of_the_report(filled: Store, tmp_path: Path) -> None:
     shown = seen(Workspace(tmp_path / "runs"), "tiny").split()
     report = make_report(filled, filled.study("tiny"))
-    effects = [signed(arm.effect, decimals(report)) for arm in report.arms if arm.effect]
+    most = decimals(report)
+    judged = [arm for arm in report.arms if arm.effect]
+    effects = [signed(arm.effect, supported_decimals(*arm.interval, most)) for arm in judged]
     assert effects
     assert set(effects) <= set(shown)
