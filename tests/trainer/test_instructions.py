@@ -127,6 +127,19 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
         read_instructions(tmp_path / "data.json")
 
 
+def test_a_file_that_is_too_large_or_has_no_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = tmp_path / "data.json"
+    with large.open("wb") as file:
+        file.truncate(2**30 + 1)
+    with pytest.raises(InstructionError, match=r"data\.json is larger than 1 GiB"):
+        read_instructions(large)
+    monkeypatch.setattr("trainer.instructions.data.MAX_BYTES", 2**20)
+    with pytest.raises(InstructionError, match="/dev/zero is larger"):
+        read_instructions(Path("/dev/zero"))
+
+
 def test_the_hash_is_of_the_items_and_not_of_the_files_layout(tmp_path: Path) -> None:
     path = tmp_path / "data.json"
     path.write_text(json.dumps([{**each._asdict(), "source": "x"} for each in ITEMS]))

@@ -80,9 +80,7 @@ class InstructionData:
 def read_instructions(path: Path) -> InstructionData:
     """Read a file of instruction data. Raises InstructionError with the first mistake in it."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InstructionError(f"{path} is larger than {MAX_BYTES >> 30} GiB")
-        content = json.loads(path.read_bytes())
+        content = json.loads(_read(path))
     except OSError as error:
         reason = error.strerror or error
         raise InstructionError(f"{path} cannot be read ({reason}); name a JSON file") from error
@@ -93,6 +91,16 @@ def read_instructions(path: Path) -> InstructionData:
     if not isinstance(content, list) or not content:
         raise InstructionError(f"{path} has no items; write a list of objects such as {_EXAMPLE}")
     return InstructionData([_item(path, n, each) for n, each in enumerate(content, 1)])
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file. Raises OSError, and InstructionError if there are too many."""
+    size = path.stat().st_size  # 0 for a device, which may have no end
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1) if size <= MAX_BYTES else b""
+    if max(size, len(content)) > MAX_BYTES:
+        raise InstructionError(f"{path} is larger than {MAX_BYTES >> 30} GiB")
+    return content
 
 
 def _item(path: Path, number: int, content: Any) -> Item:  # noqa: ANN401  (any JSON)
