@@ -111,6 +111,7 @@ def judge(workspace: Workspace, request: JudgeRequest, console: Console, log: Co
     runs = find_tuned_runs(store, study.name, setup, data)
     if not runs:
         raise NotFoundError(f"no run of {study.name} is done yet; `sweep run {path}` trains them")
+    _say_what_is_left_out(store, study.name, len(runs), log)
     status = _fine_tune(workspace, store, judging, runs, request.slots, log)
     if status in {EXIT_INTERRUPTED, EXIT_PAUSED}:
         return status
@@ -166,11 +167,10 @@ def _fine_tune(
     check_items(to_tune, workspace.folder, judging.setup, judging.data)
     save_data(judging.data, workspace.folder)
     places = slots_for(judging.study, slots)
-    split = judging.data.split(judging.setup)
     say(
         log,
-        f"Fine-tuning {counted(len(jobs), 'run')} of {name} on {len(split.train)} "
-        f"instructions, {len(places)} at a time.",
+        f"Fine-tuning {counted(len(jobs), 'run')} of {name} on {_amount(judging)}, "
+        f"{len(places)} at a time.",
     )
     Queue(store, this_process()).enqueue(jobs.values())
     settings = settings_for(judging.study, fail_fast=False)
@@ -179,6 +179,24 @@ def _fine_tune(
         print_continuation(summary, len(jobs), log)
         return EXIT_INTERRUPTED
     return conclude(store, jobs, log)
+
+
+def _say_what_is_left_out(store: Store, study: str, done: int, log: Console) -> None:
+    planned = len(store.study_runs(study))
+    if done < planned:
+        words = f"{done} of {counted(planned, 'run')} of {study} are judged; the others are not done, or"
+        say(log, f"{words} have diverged: `sweep status {study}` lists them.", "yellow")
+
+
+def _amount(judging: Judging) -> str:
+    """`935 instructions (at most 20 epochs of 117 steps; then 110 answers)`."""
+    setup, split = judging.setup, judging.data.split(judging.setup)
+    limit = "" if setup.stop == "never" else "at most "
+    steps = counted(-(-len(split.train) // setup.batch_size), "step")
+    return (
+        f"{counted(len(split.train), 'instruction')} ({limit}{counted(setup.max_epochs, 'epoch')} of "
+        f"{steps}; then {counted(len(split.test), 'answer')})"
+    )
 
 
 def _score(

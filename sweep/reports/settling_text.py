@@ -55,6 +55,11 @@ def _trained(report: Report, arms: Sequence[ArmReport]) -> str:
     at_once = runs_at_a_time(known[0][1].slots, known[-1][1].runs)
     if report.stack:
         command = f"`sweep stack {harmless(report.stack.of)}` trains them for all arms"
+    elif not report.is_primary:
+        command = (
+            "`sweep settle` trains what the primary metric needs; a larger design.seeds in the study "
+            "file is for all metrics"
+        )
     elif len(known) == 1:
         command = f"`sweep settle {harmless(known[0][0].name)}` trains them"
     else:

@@ -70,7 +70,10 @@ def test_every_run_is_fine_tuned_as_a_job_and_has_the_score_of_its_answers(
 ) -> None:
     folder, said = judged
     assert said.returncode == 0, said.stderr
-    assert "Fine-tuning 6 runs of tiny on 20 instructions" in said.stderr
+    assert (
+        "Fine-tuning 6 runs of tiny on 20 instructions (at most 4 epochs of 3 steps; then 2 answers)"
+        in " ".join(said.stderr.split())
+    )
     assert rows(folder, TUNED) == [("done",)] * 6
     scores = dict(rows(folder, SCORES))
     assert [(each,) for each in scores] == rows(folder, MEMBERS)
@@ -92,6 +95,7 @@ def test_the_verdicts_on_the_scores_are_paired_and_say_that_higher_is_better(
     assert "instruction score (chrF), points of 100; positive is better" in said.stdout
     report = sweep(folder, "report", "--metric", "instructions")
     assert report.stdout == said.stdout
+    assert "sweep settle clip" not in report.stdout  # it trains what the test loss needs
 
 
 def test_the_report_shows_loss_against_score_and_the_noise_of_items(
@@ -217,6 +221,15 @@ def test_an_item_longer_than_the_context_fails_with_a_sentence(copy: Path, sweep
     assert said.returncode == 2
     assert "and the model has 16 positions" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+def test_runs_that_are_not_done_are_left_out_and_counted(copy: Path, sweep: Run) -> None:
+    with closing(sqlite3.connect(copy / "runs" / "sweep.db")) as database, database:
+        database.execute(
+            "UPDATE runs SET state = 'failed' WHERE id = (SELECT MAX(run_id) FROM members)"
+        )
+    said = sweep(copy, "judge", *QUICK)
+    assert "5 of 6 runs of tiny are judged; the others are not done, or have div" in said.stderr
 
 
 def test_a_paused_study_is_left_alone(copy: Path, sweep: Run) -> None:

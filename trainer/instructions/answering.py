@@ -15,7 +15,7 @@ from trainer.sampling import Sampling, sample
 MAX_BATCH = 32
 MAX_CACHE_BYTES = 2**28
 """The most memory for keys and values of a batch, in float32, unless one prompt needs more."""
-TIE = 1e-4
+TIE = 1e-5
 """Two tokens are tied if their logits differ by less than this part of the largest one.
 
 Sums over a batch are rounded otherwise than those over one sequence. That moves logits by about a
