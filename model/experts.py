@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
+from model.activation_kernels import ACTIVATION_KERNELS
 from model.config import ModelConfig
+from model.expert_layers import ExpertLayers, permuted
 from model.feed_forward import ACTIVATIONS
-from model.linear import Linear
+from model.linear import Linear, is_plain
 
 
 class ExpertMatrices(nn.Module):
@@ -35,6 +37,7 @@ class Experts(nn.Module):
         width, hidden = config.width, config.hidden_channels
         self.active = config.active_experts
         self.activation = ACTIVATIONS[config.activation]
+        self.kernels = ACTIVATION_KERNELS.get(config.activation)
         self.router = Linear(width, config.experts or 0, bias=False)
         self.gate = ExpertMatrices(config, width, hidden) if config.activation == "swiglu" else None
         self.expand = ExpertMatrices(config, width, hidden)
@@ -50,7 +53,8 @@ class Experts(nn.Module):
         rows = x[..., None, :].expand(*chosen.shape, -1).flatten(0, -2)
         # Permutations, unlike sums into shared rows, have the same bits each time on every device.
         order = chosen.flatten().argsort(stable=True)
-        outputs = self._outputs(rows[order], chosen)[order.argsort()]
+        inverse = order.argsort()
+        outputs = permuted(self._outputs(permuted(rows, order, inverse), chosen), inverse, order)
         shares = best.softmax(-1).to(outputs.dtype)
         return (outputs.view(*chosen.shape, -1) * shares[..., None]).sum(-2)
 
@@ -71,6 +75,9 @@ class Experts(nn.Module):
     def _outputs(self, rows: Tensor, chosen: Tensor) -> Tensor:
         """Outputs for rows (row, width) that are ordered by expert."""
         counts = torch.bincount(chosen.flatten(), minlength=self.router.out_features).tolist()
+        if self.gate is None and self.kernels is not None and is_plain(rows):
+            matrices = (self.expand.weight, self.projection.weight)
+            return ExpertLayers.apply(self.kernels, counts, rows, *matrices)  # type: ignore[no-any-return, no-untyped-call]
         parts = rows.split_with_sizes(counts)
         # Unbinding gives all matrices their gradient in one piece, where indexing adds one of zeros each.
         expand, projection = self.expand.weight.unbind(), self.projection.weight.unbind()
