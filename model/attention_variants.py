@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
@@ -56,12 +58,13 @@ class VariedAttention(CausalSelfAttention):
         """
         places = slice(x.shape[1]) if cache is None else cache.places(x.shape[1])
         qkv = self.qkv(x)
-        norm = self.query_norm is not None
-        if norm and is_plain(qkv):
-            qkv, norm = self._normed(qkv), False
-        if cache is None and not norm and self._keeps_parts:
+        norms = [norm.weight for norm in (self.query_norm, self.key_norm) if norm is not None]
+        place = bool(norms) or self.rotation is not None
+        if place and is_plain(qkv) and cache is None:
+            qkv, place = self._placed_together(qkv, norms), False
+        if cache is None and not place and self._keeps_parts:
             return self.projection(self._mix(qkv))  # type: ignore[no-any-return]
-        query, key, value = self._parts(qkv, places, norm=norm)
+        query, key, value = self._parts(qkv, places, place=place)
         if self.value_sum is not None and values is not None:
             value = self.value_sum(value, values.view(value.shape))
         if cache is None:
@@ -78,29 +81,32 @@ class VariedAttention(CausalSelfAttention):
 
     @property
     def _keeps_parts(self) -> bool:
-        """True if queries, keys and values need no change but norms: neither rotation, sum nor copies."""
-        return self.rotation is None and self.value_sum is None and self._sharing == 1
+        """True if values are as they are projected, and each head of queries has its own."""
+        return self.value_sum is None and self._sharing == 1
 
-    def _normed(self, qkv: Tensor) -> Tensor:
-        """Normalise queries and keys where they are, by one kernel."""
-        norms = [norm.weight for norm in (self.query_norm, self.key_norm) if norm is not None]
-        rows = qkv.view(-1, qkv.shape[-1])
-        return norm_groups(rows, (self.heads, self.kv_heads), *norms).view(qkv.shape)
+    def _placed_together(self, qkv: Tensor, norms: Sequence[Tensor]) -> Tensor:
+        """Normalise and rotate queries and keys where they are, by kernels."""
+        rows, heads = qkv.view(-1, qkv.shape[-1]), (self.heads, self.kv_heads)
+        if norms:
+            rows = norm_groups(rows, heads, *norms)
+        if self.rotation is not None:
+            channels = rows.shape[1] // (sum(heads) + self.kv_heads)
+            rows = self.rotation.of_groups(rows, qkv.shape[1], sum(heads), channels)
+        return rows.view(qkv.shape)
 
     def _parts(
-        self, qkv: Tensor, places: slice | Tensor, *, norm: bool
+        self, qkv: Tensor, places: slice | Tensor, *, place: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (sequence, position, head, channel), in the type of `qkv`.
 
-        Queries and keys are rotated, and with `norm` normalised before.
+        With `place`, queries and keys are normalised and rotated.
         """
         by_head = qkv.view(*qkv.shape[:2], self.heads + 2 * self.kv_heads, -1)
         query, key, value = by_head.split_with_sizes([self.heads, self.kv_heads, self.kv_heads], 2)
-        return (
-            self._placed(query, self.query_norm if norm else None, places),
-            self._placed(key, self.key_norm if norm else None, places),
-            value,
-        )
+        if place:
+            query = self._placed(query, self.query_norm, places)
+            key = self._placed(key, self.key_norm, places)
+        return query, key, value
 
     def _placed(self, x: Tensor, norm: nn.Module | None, places: slice | Tensor) -> Tensor:
         """Normalise and rotate, in float32 at least."""
