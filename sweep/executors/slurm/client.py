@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -78,6 +79,24 @@ class Queued:
         return _PHASES.get(self.state, Phase.ENDING)
 
 
+@dataclass(frozen=True)
+class JobEnd:
+    """How a job has ended."""
+
+    state: str
+    """As Slurm calls it: `NODE_FAIL`."""
+    code: str = ""
+    """Exit status and signal of its script as Slurm writes them: `3:0`; empty if unknown."""
+
+    @property
+    def words(self) -> str:
+        """`FAILED, exit status 3`."""
+        status, _, number = self.code.partition(":")
+        if number not in {"", "0"}:
+            return f"{self.state}, signal {number}"
+        return f"{self.state}, exit status {status}" if status not in {"", "0"} else self.state
+
+
 class Client:
     """Calls the commands of Slurm as this user."""
 
@@ -148,24 +167,22 @@ class Client:
         whom = "--full" if to_all else "--batch"
         _scancel(tasks, "--state=RUNNING", whom, f"--signal={name.removeprefix('SIG')}")
 
-    def final_state(self, task: Task) -> str | None:
-        """Return how a job has ended, such as `NODE_FAIL`; None if Slurm has forgotten it.
+    def final_state(self, task: Task) -> JobEnd | None:
+        """Return how a job has ended; None if Slurm has forgotten it.
 
         From the accounting, and without one from the controller, which knows it for a few minutes.
         """
-        for command in (
-            ("sacct", "--noheader", "--parsable2", "--allocations", "--format=State", f"-j{task}"),
-            ("scontrol", "--oneliner", "show", "job", str(task)),
-        ):
-            try:
-                words = _run(*command).split()
-            except SlurmError:
-                continue
-            states = [word.partition("=")[2] for word in words if word.startswith("JobState=")]
-            if command[0] == "sacct":
-                states = words[:1]  # `CANCELLED by 0`
-            if states:
-                return states[0].rstrip("+")
+        fields = ("--parsable2", "--allocations", "--format=State,ExitCode")
+        with contextlib.suppress(SlurmError):
+            said = _run("sacct", "--noheader", *fields, f"-j{task}").splitlines()
+            if said:
+                state, _, code = said[0].partition("|")
+                return JobEnd(state.split()[0].rstrip("+"), code)  # `CANCELLED by 0`
+        with contextlib.suppress(SlurmError):
+            words = _run("scontrol", "--oneliner", "show", "job", str(task)).split()
+            found = dict(word.split("=", 1) for word in words if "=" in word)
+            if last := found.get("JobState"):
+                return JobEnd(last.rstrip("+"), found.get("ExitCode", ""))
         return None
 
     def node_of(self, task: Task) -> str | None:

@@ -14,7 +14,7 @@ from sweep.executors.base import Ended
 from sweep.executors.node_ends import Losses, NodeEnds
 from sweep.executors.settings import ExecutorSettings
 from sweep.executors.slurm.batch import BatchFolder, new_name, read_note, write_batch
-from sweep.executors.slurm.client import Client, SlurmError, is_alive
+from sweep.executors.slurm.client import Client, JobEnd, SlurmError, is_alive
 from sweep.executors.slurm.probe import GRACE_SECONDS, Probe
 from sweep.executors.slurm.request import check_partition, gres_for, make_order, slurm_of
 from sweep.executors.slurm.tracked import (
@@ -281,13 +281,14 @@ class SlurmExecutor:
         gone = time.monotonic() - since
         if gone < (ENDING_SECONDS if job.queued else GRACE_SECONDS) and not job.writes_nothing:
             return None
-        state = (job.task and self._client.final_state(job.task)) or "unknown to Slurm"
+        end = (job.task and self._client.final_state(job.task)) or JobEnd("unknown to Slurm")
+        state = end.state
         if is_alive(state) and gone < ENDING_SECONDS:  # queued again after the last look
             return None
         if found := job.ended_as(state):
             return found
         said = job.folder.last_output(job.index)
-        words = f"Slurm job {job.task} left no result ({state})" + (f": {said}" if said else "")
+        words = f"Slurm job {job.task} left no result ({end.words})" + (f": {said}" if said else "")
         if not job.has_begun:
             return self._ends.not_begun(job.directory, words)
         if state in TAKEN_AWAY:

@@ -179,16 +179,17 @@ class Probe:
         return (self._job and self._client.node_of(self._job)) or "the node"
 
     def _why_nothing(self) -> str:
-        state = self._job and self._client.final_state(self._job)
+        end = self._job and self._client.final_state(self._job)
+        state = end.words if end else "ended"
         said = self._folder.last_output(0)
         if said:
             return (
                 f"Slurm job {self._job}, which looks at nodes before the first run, failed "
-                f"({state or 'ended'}): {said}. Correct jobs.slurm.setup or jobs.slurm.python; "
+                f"({state}): {said}. Correct jobs.slurm.setup or jobs.slurm.python; "
                 f"{self._folder.output(0)} has all that it printed"
             )
         return (
             f"Slurm job {self._job}, which looks at nodes before the first run, left nothing "
-            f"({state or 'ended'}): {self._node} does not see {self._folder.path}, or cannot write there. "
+            f"({state}): {self._node} does not see {self._folder.path}, or cannot write there. "
             "The folder of runs must be on a disk that all nodes share: name one with --runs"
         )

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.patience import PATIENCE
@@ -48,16 +48,18 @@ JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 KillWait=2
-MinJobAge=300
 SlurmdTimeout=5
 ReturnToService=2
-AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 GresTypes=gpu
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={port_n1} CPUs=2 Gres=gpu:2
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={port_n2} CPUs=2 Gres=gpu:2
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE
 PartitionName=high Nodes=n1,n2 MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
+"""
+NO_ACCOUNTING = """\
+AccountingStorageType=accounting_storage/none
+MinJobAge=300
 """
 
 
@@ -78,24 +80,36 @@ def _path() -> str:
 class SlurmCluster:
     """Its daemons, and what an administrator does to them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, further: str = NO_ACCOUNTING) -> None:
+        """`further`: lines of its configuration."""
         self.folder = folder
+        self._further = further
         self.configuration = folder / "slurm.conf"
         self.environment = {**os.environ, "PATH": _path(), "SLURM_CONF": str(self.configuration)}
 
-    def start(self) -> None:
+    @contextlib.contextmanager
+    def running(self, before: Callable[[], object] = lambda: None) -> Iterator[None]:
+        """Start its daemons, and end them afterwards; `before`: called before the first that is Slurm's."""
+        try:
+            self.start(before)
+            yield
+        finally:
+            self.close()
+
+    def start(self, before: Callable[[], object]) -> None:
         for name in ("state", "munge"):
             (self.folder / name).mkdir()
-        ports = dict(zip(("port", "port_n1", "port_n2"), _free_ports(3), strict=True))
+        ports = dict(zip(("port", "port_n1", "port_n2"), free_ports(3), strict=True))
         names = {"host": socket.gethostname().partition(".")[0], "user": "root"}
         text = CONFIGURATION.format(folder=self.folder, **ports, **names)
-        self.configuration.write_text(text)
+        self.configuration.write_text(text + self._further)
         gpus = [self.folder / f"gpu{number}" for number in range(2)]
         for gpu in gpus:  # Slurm gives a job only files that are devices
             os.mknod(gpu, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
         lines = [f"NodeName={node} Name=gpu File={self.folder}/gpu[0-1]" for node in NODES]
         (self.folder / "gres.conf").write_text("\n".join(lines) + "\n")
         self._start_munge()
+        before()
         self.run("slurmctld", "-f", str(self.configuration))
         for node in NODES:
             self.start_node(node)
@@ -130,6 +144,11 @@ class SlurmCluster:
         )
         assert ended.returncode == 0, (command, ended.stderr)
         return ended.stdout
+
+    def answers(self, *command: str) -> bool:
+        """True if a command succeeds."""
+        ended = subprocess.run(command, env=self.environment, capture_output=True, check=False)
+        return ended.returncode == 0
 
     def states(self) -> dict[str, str]:
         """The state of each node."""
@@ -211,7 +230,7 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
     sockets = [socket.socket() for _ in range(number)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))
@@ -227,8 +246,7 @@ def running_slurm() -> Iterator[SlurmCluster]:
     folder = Path(tempfile.mkdtemp(prefix="sweep-slurm-"))  # a socket's path has 107 bytes at most
     cluster = SlurmCluster(folder)
     try:
-        cluster.start()
-        yield cluster
+        with cluster.running():
+            yield cluster
     finally:
-        cluster.close()
         shutil.rmtree(folder, ignore_errors=True)
