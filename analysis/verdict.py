@@ -72,12 +72,7 @@ def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
     arms, digit = [by_arm[arm] for arm in plan.arms], plan.resolution
     comparisons = compare(arms, baseline, pairs=plan.pairs, least_digit=digit)
     streams = _shared_streams(by_arm.values(), held)
-    prior = learn_prior(comparisons)
-    judged = [_judged(comparison, prior, plan) for comparison in comparisons]
-    decisions = decide(judged, plan)
-    sensitive = depends_on_method(comparisons, judged, plan)
-    filled = zip(comparisons, judged, decisions, sensitive, strict=True)
-    rows = with_margin([_row(*each, plan) for each in filled], judged, plan)
+    prior, rows = judge_comparisons(comparisons, plan)
     rows = with_worth(rows, comparisons, plan)
     return Judgement(
         noise=_noise(baseline, held),
@@ -95,6 +90,18 @@ def judge_once(runs: pd.DataFrame, plan: Plan) -> Judgement:
             for row in add_divergence(_counts(baseline), rows, comparisons, plan)
         ),
     )
+
+
+def judge_comparisons(
+    comparisons: Sequence[Comparison], plan: Plan
+) -> tuple[Prior, list[ArmVerdict]]:
+    """The prior of comparisons, one for each of the plan's arms, and the verdicts on them."""
+    prior = learn_prior(comparisons)
+    judged = [_judged(comparison, prior, plan) for comparison in comparisons]
+    decisions = decide(judged, plan)
+    sensitive = depends_on_method(comparisons, judged, plan)
+    filled = zip(comparisons, judged, decisions, sensitive, strict=True)
+    return prior, with_margin([_row(*each, plan) for each in filled], judged, plan)
 
 
 def _noise(baseline: ArmRuns, held: Sequence[str]) -> Noise | None:
