@@ -11,6 +11,7 @@ from model.dropout import Dropout
 from model.key_value_cache import Cache
 from model.linear import Linear
 from model.tiled import TiledAttention
+from model.windowed import visible, windowed
 
 
 class CausalSelfAttention(nn.Module):
@@ -28,32 +29,57 @@ class CausalSelfAttention(nn.Module):
         x: Tensor,
         cache: Cache | None = None,
         _values: Tensor | None = None,
+        starts: Tensor | None = None,
     ) -> Tensor:
         """(sequence, position, width) to the same.
 
         With a cache, the sequences continue the cached ones: their keys and values are added to the
-        cache, and nothing is dropped.
+        cache, and nothing is dropped. With `starts`, of `model.documents`, positions attend to those
+        of their own document.
         """
         qkv = self.qkv(x)
         if cache is None:
-            return self.projection(self._mix(qkv))  # type: ignore[no-any-return]
+            return self.projection(self._mix(qkv, starts))  # type: ignore[no-any-return]
         query, key, value = _split(qkv, self.heads).unbind(2)
         mixed = cache.attend(query, key, value, None)
         return self.projection(mixed)  # type: ignore[no-any-return]
 
-    def _mix(self, qkv: Tensor) -> Tensor:
+    def _mix(self, qkv: Tensor, starts: Tensor | None) -> Tensor:
         """(sequence, position, 3 x width) to (sequence, position, width)."""
         if self.training and qkv.device.type == "cpu":
-            return self._in_tiles(qkv)
+            return self._in_tiles(qkv, None, starts)
+        if starts is not None:
+            return self._mix_some(qkv, None, starts)
         if self.dropout.active:
             return fused_with_dropout(qkv, self.heads, self.dropout)  # type: ignore[no-any-return]
         return fused(qkv, self.heads)
 
-    def _in_tiles(self, qkv: Tensor, window: int | None = None) -> Tensor:
+    def _mix_some(self, qkv: Tensor, window: int | None, starts: Tensor | None) -> Tensor:
+        """`_mix` with a window or documents."""
+        split = qkv.view(*qkv.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        if self.training:
+            mixed = self._in_windows(split, window, starts).to(qkv.dtype)
+            return mixed.transpose(1, 2).flatten(2)
+        places = range(qkv.shape[1])
+        seen = visible(places, places, window, qkv.device, starts)
+        query, key, value = split.unbind(0)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        return mixed.transpose(1, 2).flatten(2)
+
+    def _in_windows(self, split: Tensor, window: int | None, starts: Tensor | None) -> Tensor:
+        keep = self.dropout.keep_mask if self.dropout.active else None
+        if split.device.type != "cpu":
+            return windowed(split, window, keep, starts)
+        with torch.autocast("cpu", enabled=False):
+            return windowed(split.float(), window, keep, starts)
+
+    def _in_tiles(
+        self, qkv: Tensor, window: int | None = None, starts: Tensor | None = None
+    ) -> Tensor:
         masks = self.dropout.mask if self.dropout.active else None
         split = _split(qkv, self.heads)
         with torch.autocast("cpu", enabled=False):
-            return TiledAttention.apply(split.float(), masks, window)  # type: ignore[no-any-return, no-untyped-call]
+            return TiledAttention.apply(split.float(), masks, window, starts)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def fused(qkv: Tensor, heads: int, rate: float = 0.0) -> Tensor:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 
 from model.attention import CausalSelfAttention
 from model.config import ModelConfig
@@ -15,7 +14,6 @@ from model.learned_sum import LearnedSum
 from model.linear import Linear, is_plain
 from model.norm import EPSILON, norm_groups
 from model.rotation import Rotation
-from model.windowed import visible, windowed
 
 
 def is_varied(config: ModelConfig, layer: int) -> bool:
@@ -50,6 +48,7 @@ class VariedAttention(CausalSelfAttention):
         x: Tensor,
         cache: Cache | None = None,
         values: Tensor | None = None,
+        starts: Tensor | None = None,
     ) -> Tensor:
         """See `CausalSelfAttention.forward`.
 
@@ -63,13 +62,13 @@ class VariedAttention(CausalSelfAttention):
         if place and is_plain(qkv) and cache is None:
             qkv, place = self._placed_together(qkv, norms), False
         if cache is None and not place and self._keeps_parts:
-            return self.projection(self._mix(qkv))  # type: ignore[no-any-return]
+            return self.projection(self._mix(qkv, starts))  # type: ignore[no-any-return]
         query, key, value = self._parts(qkv, places, place=place)
         if self.value_sum is not None and values is not None:
             value = self.value_sum(value, values.view(value.shape))
         if cache is None:
             repeated = [part.repeat_interleave(self._sharing, 2) for part in (key, value)]
-            mixed = self._mix(torch.stack([query, *repeated], 2).flatten(2))
+            mixed = self._mix(torch.stack([query, *repeated], 2).flatten(2), starts)
         else:
             mixed = cache.attend(query, key, value, self.window)
         return self.projection(mixed)  # type: ignore[no-any-return]
@@ -117,17 +116,9 @@ class VariedAttention(CausalSelfAttention):
             wide = self.rotation(wide, places)
         return wide.to(x.dtype)
 
-    def _mix(self, qkv: Tensor) -> Tensor:
+    def _mix(self, qkv: Tensor, starts: Tensor | None) -> Tensor:
         if self.window is None:
-            return super()._mix(qkv)
-        if self.training and qkv.device.type == "cpu":
+            return super()._mix(qkv, starts)
+        if self.training and qkv.device.type == "cpu" and starts is None:
             return self._in_tiles(qkv, self.window)
-        split = qkv.view(*qkv.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        if self.training:
-            keep = self.dropout.keep_mask if self.dropout.active else None
-            return windowed(split, self.window, keep).transpose(1, 2).flatten(2).to(qkv.dtype)
-        places = range(qkv.shape[1])
-        seen = visible(places, places, self.window, qkv.device)
-        query, key, value = split.unbind(0)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        return mixed.transpose(1, 2).flatten(2)
+        return self._mix_some(qkv, self.window, starts)

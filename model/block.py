@@ -39,14 +39,15 @@ class Block(nn.Module):
         cache: Cache | None = None,
         embedded: Tensor | None = None,
         values: Tensor | None = None,
+        starts: Tensor | None = None,
     ) -> Tensor:
-        """(sequence, position, width) to the same; `cache` and `values` as in the attention.
+        """(sequence, position, width) to the same; `cache`, `values` and `starts` as in the attention.
 
         `embedded` is the first block's input, which `model.residual_scale` adds.
         """
         if self.residual_sum is not None:
             x = self.residual_sum(x, embedded)
-        mixed = self.attention(self.attention_norm(x), cache, values)
+        mixed = self.attention(self.attention_norm(x), cache, values, starts)
         x = self.attention_dropout.add(x, mixed)
         return self.feed_forward_dropout.add(x, self.feed_forward(self.feed_forward_norm(x)))
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from model.block import Block
 from model.config import ModelConfig
 from model.cross_entropy import HeadLoss, LossOptions, capped
+from model.documents import document_starts
 from model.dropout import Dropout
 from model.experts import Experts, WithGradientOf
 from model.key_value_cache import Cache
@@ -27,6 +28,8 @@ class BlockInputs(NamedTuple):
     """The first block's input, with `model.residual_scale`."""
     values: Tensor | None
     """What is added to its values, with `model.value_embeddings`."""
+    starts: Tensor | None
+    """Where documents begin, as `model.documents` has it, if attention does not cross their borders."""
 
 
 class GPT(nn.Module):
@@ -35,9 +38,13 @@ class GPT(nn.Module):
     Raises IndexError when a sequence is longer than `config.context`.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: int) -> None:
+    def __init__(
+        self, config: ModelConfig, vocabulary: int, end_of_text: int | None = None
+    ) -> None:
+        """With `end_of_text`, the id of that token, attention does not cross it: see `hidden`."""
         super().__init__()
         self.config = config
+        self.end_of_text = end_of_text
         self.token_embedding = nn.Embedding(vocabulary, config.width)
         self.position_embedding = (
             nn.Embedding(config.context, config.width) if config.position == "learned" else None
@@ -69,10 +76,10 @@ class GPT(nn.Module):
     def hidden(self, tokens: Tensor, caches: Sequence[Cache] | None = None) -> Tensor:
         """The head's input: token ids (sequence, position) to (sequence, position, width).
 
-        With `caches`, one per block, the tokens continue the cached sequences.
+        With `caches`, one per block, the tokens continue the cached sequences, each of one document.
         """
-        x, embedded, values = self.last_inputs(tokens, caches)
-        x = self.blocks[-1](x, caches[-1] if caches else None, embedded, values)
+        stream, *rest = self.last_inputs(tokens, caches)
+        x = self.blocks[-1](stream, caches[-1] if caches else None, *rest)
         return self.final_norm(x)  # type: ignore[no-any-return]
 
     def last_inputs(self, tokens: Tensor, caches: Sequence[Cache] | None = None) -> BlockInputs:
@@ -80,11 +87,14 @@ class GPT(nn.Module):
         x = self._embed(tokens, caches[0] if caches else None)
         x = self.embedding_dropout(x)
         embedded = x if self.config.residual_scale else None
+        starts = None
+        if self.end_of_text is not None and caches is None:
+            starts = document_starts(tokens, self.end_of_text)
         last = len(self.blocks) - 1
         for index in range(last):
             values = self._value_embedding(index, tokens)
-            x = self.blocks[index](x, caches[index] if caches else None, embedded, values)
-        return BlockInputs(x, embedded, self._value_embedding(last, tokens))
+            x = self.blocks[index](x, caches[index] if caches else None, embedded, values, starts)
+        return BlockInputs(x, embedded, self._value_embedding(last, tokens), starts)
 
     def kept_parameters(self) -> dict[str, nn.Parameter]:
         """The parameters that a trained model needs, by name; a tied one once."""

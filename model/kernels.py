@@ -58,6 +58,9 @@ class Mask(NamedTuple):
     """Kept units are multiplied by this: 1 / P(kept)."""
 
 
+NO_STARTS: Final = np.zeros((0, 0), np.int64)
+"""The `starts` of `softmax` for sequences of one document."""
+
 NO_MASK = Mask(0, np.zeros(4, np.uint32), np.uint32(0), np.float32(1))
 
 
@@ -166,12 +169,13 @@ def drop(first, last, x, out, sequence, place, dropped, scale):
             out[row, unit] = x[row, unit] * (scale if bits[unit] >= dropped else _f4(0))
 
 
-@compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, f4, i8, u4[::1], u4, f4)")
-def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, scale):
+@compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, f4, i8[:, ::1], i8, u4[::1], u4, f4)")
+def softmax(first, last, scores, kept, rows, factor, starts, sequence, place, dropped, scale):
     """Causal softmax of factor * scores (sequence, head x rows, keys), in place, with dropout.
 
     The `rows` query positions are the last `rows` key positions. `scores` becomes the
-    probabilities, with a negative sign if dropped; `kept` the probabilities after dropout.
+    probabilities, with a negative sign if dropped; `kept` the probabilities after dropout. `starts`
+    (sequence, position) is the first key that each query attends to; if it is empty, all attend to all.
     """
     lines, keys = scores.shape[1:]
     words = _scratch(lines * keys)
@@ -180,25 +184,29 @@ def softmax(first, last, scores, kept, rows, factor, sequence, place, dropped, s
             _philox(words, sequence + s, place)
         bits = words.view(np.uint16)
         for line in range(lines):
-            seen = np.int32(keys - rows + line % rows + 1)
-            row, out = scores[s, line], kept[s, line]
+            query = keys - rows + line % rows
+            begin = starts[s, query] if starts.size else 0
+            scores[s, line, :begin] = 0
+            kept[s, line, :begin] = 0
+            row, out = scores[s, line, begin:], kept[s, line, begin:]
+            seen, width = np.int32(query - begin + 1), row.size
             largest = _largest(row[:seen])
             total = _f4(0)
-            for key in range(keys):  # masked keys too: a loop of fixed length is faster
+            for key in range(width):  # masked keys too: a loop of fixed length is faster
                 e = exp((row[key] - largest) * factor)
                 e = e if np.int32(key) < seen else _f4(0)
                 row[key] = e
                 total += e
             share = _f4(1) / total
             if dropped:
-                line_bits = bits[line * keys : (line + 1) * keys]
-                for key in range(keys):
+                line_bits = bits[line * keys + begin : (line + 1) * keys]
+                for key in range(width):
                     p = row[key] * share
                     keep = line_bits[key] >= dropped
                     row[key] = p if keep else -p
                     out[key] = p * scale if keep else _f4(0)
             else:
-                for key in range(keys):
+                for key in range(width):
                     row[key] *= share
                     out[key] = row[key]
 

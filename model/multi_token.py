@@ -28,8 +28,10 @@ class MultiTokenGPT(GPT):
     A head has no loss at the last positions of a sequence, whose tokens lie beyond its end.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: int, multi_token: int) -> None:
-        super().__init__(config, vocabulary)
+    def __init__(
+        self, config: ModelConfig, vocabulary: int, end_of_text: int | None, multi_token: int
+    ) -> None:
+        super().__init__(config, vocabulary, end_of_text)
         layers = config.layers
         self.further_heads = nn.ModuleList(
             Block(config, layers - 1, number) for number in range(layers, layers + multi_token - 1)
@@ -42,10 +44,10 @@ class MultiTokenGPT(GPT):
 
     def loss(self, tokens: Tensor, targets: Tensor, scale: Tensor, z_loss: float = 0.0) -> Tensor:
         """See `GPT`: the loss is that of the first head, the gradient that of the sum over all heads."""
-        stream, embedded, values = self.last_inputs(tokens)
+        stream, *rest = self.last_inputs(tokens)
         positions, losses = tokens.shape[1], []
         for ahead, block in enumerate([self.blocks[-1], *self.further_heads]):
-            x = block(stream, None, embedded, values)[:, : positions - ahead]
+            x = block(stream, None, *rest)[:, : positions - ahead]
             later = targets[:, ahead:]
             losses.append(self.loss_of(self.final_norm(x), later, scale, z_loss))
         first, *others = losses
@@ -53,8 +55,10 @@ class MultiTokenGPT(GPT):
         return self.balanced(loss, positions * scale)
 
 
-def make_model(config: ModelConfig, vocabulary: int, multi_token: int = 1) -> GPT:
+def make_model(
+    config: ModelConfig, vocabulary: int, multi_token: int = 1, end_of_text: int | None = None
+) -> GPT:
     """The model that is trained, with the heads that only training needs."""
     if multi_token == 1:
-        return GPT(config, vocabulary)
-    return MultiTokenGPT(config, vocabulary, multi_token)
+        return GPT(config, vocabulary, end_of_text)
+    return MultiTokenGPT(config, vocabulary, end_of_text, multi_token)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from model import kernels
 from model.compiled import run_in_rows
-from model.kernels import NO_MASK, Mask
+from model.kernels import NO_MASK, NO_STARTS, Mask
 
 ROWS = 64
 """Query positions per tile."""
@@ -43,16 +43,19 @@ class TiledAttention(torch.autograd.Function):
         qkv: Tensor,
         masks: Masks | None,
         window: int | None = None,
+        starts: Tensor | None = None,
     ) -> Tensor:
         """(sequence, position, 3, head, channel) to (sequence, position, head x channel), float32.
 
-        Without `masks` no weight is dropped.
+        Without `masks` no weight is dropped. With `starts`, of `model.documents`, positions attend to
+        those of their own document; not together with a window.
         """
         sequences, positions, _, heads, channels = qkv.shape
         query, key, value = qkv.permute(2, 0, 3, 1, 4).reshape(3, -1, positions, channels)
         output = torch.empty_like(query)  # (sequence x head, position, channel), like query
         factor = np.float32(1 / math.sqrt(channels))
         weights = []
+        begin = NO_STARTS if starts is None else starts.numpy()
         for first, q, k, v, o in _groups(heads, query, key, value, output):
             for tile, rows, seen in _tiles(positions, window):
                 p = torch.bmm(q[:, rows], k[:, seen].mT)
@@ -60,7 +63,8 @@ class TiledAttention(torch.autograd.Function):
                 mask = NO_MASK if masks is None else masks(tile, first)
                 arrays = (*_lines(heads, p, kept), p.shape[1])
                 if window is None:
-                    run_in_rows(kernels.softmax, p.shape[0] // heads, *arrays, factor, *mask)
+                    arrays = (*arrays, factor, begin[first:])
+                    run_in_rows(kernels.softmax, p.shape[0] // heads, *arrays, *mask)
                 else:
                     arrays = (*arrays, window, seen.start, factor)
                     run_in_rows(kernels.windowed_softmax, p.shape[0] // heads, *arrays, *mask)
@@ -73,7 +77,7 @@ class TiledAttention(torch.autograd.Function):
         return output.view(sequences, heads, positions, channels).transpose(1, 2).flatten(2)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401  (torch's context)
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401  (torch's context)
         """The gradient of `qkv`, in its shape."""
         query, key, value, output, *weights = ctx.saved_tensors
         heads, (_, positions, channels) = ctx.heads, query.shape
@@ -99,7 +103,7 @@ class TiledAttention(torch.autograd.Function):
                 for out, left, right in ((dk, ds, q), (dv, kept, g)):
                     _multiply(out[:, seen], left.mT, right[:, rows], add=add)
         shape = (3, -1, heads, positions, channels)
-        return gradients.view(shape).permute(1, 3, 0, 2, 4), None, None
+        return gradients.view(shape).permute(1, 3, 0, 2, 4), None, None, None
 
 
 def _multiply(out: Tensor, left: Tensor, right: Tensor, *, add: bool) -> None:

@@ -85,6 +85,9 @@ class DataConfig(Config):
     """`bytes`, `gpt2`, `bpe-N` (N tokens, made from the training text) or the path of a tokenizer.json."""
     order: Literal["shuffled", "sequential"] = "shuffled"
     """`shuffled`: without replacement within an epoch. `sequential`: in the order of the corpus."""
+    mask_documents: bool = False
+    """If true, attention does not cross the end-of-text token between two documents, in training and in
+    evaluation; positions are not counted anew (Llama 3: Grattafiori et al. 2024, section 3.2)."""
 
 
 class Seeds(Config):

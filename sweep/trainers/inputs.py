@@ -28,7 +28,7 @@ class GptInputs:
     cache: Path
     """Folder of token files."""
     by_data: Mapping[DataConfig, Supply]
-    """Corpora by data section without its order, which changes no tokens."""
+    """Corpora by data section, without the fields that change no tokens."""
     weights: Mapping[str | None, Pretrained]
     """By the value of `train.initial_weights`."""
 
@@ -150,4 +150,4 @@ def _find_weights(recipes: Iterable[Recipe], beside: Path) -> dict[str | None, P
 
 
 def _key(data: DataConfig) -> DataConfig:
-    return data.model_copy(update={"order": "shuffled"})
+    return data.model_copy(update={"order": "shuffled", "mask_documents": False})

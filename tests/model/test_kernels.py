@@ -14,6 +14,7 @@ from model.activation_kernels import ACTIVATION_KERNELS
 from model.compiled import run_in_rows
 from model.config import ModelConfig
 from model.cross_entropy import ALIGNMENT, MAX_LOGITS, HeadLoss
+from model.documents import document_starts
 from model.dropout import Dropout, DropoutStream
 from model.feed_forward import ACTIVATIONS, FeedForward
 from model.linear import Linear, product, weight_gradient
@@ -115,9 +116,11 @@ def test_the_norm_of_groups_of_channels_equals_torchs(
         torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=1e-4)
 
 
-def plain_attention(qkv: torch.Tensor) -> torch.Tensor:
+def plain_attention(qkv: torch.Tensor, seen: torch.Tensor | None = None) -> torch.Tensor:
     query, key, value = qkv.permute(2, 0, 3, 1, 4)
-    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    mixed = F.scaled_dot_product_attention(
+        query, key, value, attn_mask=seen, is_causal=seen is None
+    )
     return mixed.transpose(1, 2).flatten(2)
 
 
@@ -154,6 +157,25 @@ def test_tiled_attention_to_a_window_equals_the_one_of_torchs_operations(
     torch.testing.assert_close(ours, plain, atol=1e-5, rtol=1e-5)
     found, expected = gradients(ours, qkv)[0], gradients(plain, qkv)[0]
     torch.testing.assert_close(found, expected, atol=3e-5, rtol=2e-5)
+
+
+@pytest.mark.parametrize("share", [0.005, 0.2])
+def test_tiled_attention_to_documents_equals_torchs_with_a_mask(share: float) -> None:
+    positions = 2 * ROWS + 7
+    borders = torch.rand(37, positions, generator=torch.Generator().manual_seed(3)) < share
+    starts = document_starts(borders.long(), end_of_text=1)
+    document = borders.cumsum(1)
+    same = document[:, None, :, None] == document[:, None, None, :]
+    qkv = (randn(37, positions, 3, 2, 5) * 2).requires_grad_()
+    assert 37 * 2 * ROWS * positions > MAX_TILE_WEIGHTS, "several groups of sequences"
+    ours, torchs = (
+        TiledAttention.apply(qkv, None, None, starts),
+        plain_attention(qkv, same & torch.ones(positions, positions, dtype=torch.bool).tril()),
+    )
+    torch.testing.assert_close(ours, torchs, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        gradients(ours, qkv)[0], gradients(torchs, qkv)[0], atol=2e-5, rtol=2e-5
+    )
 
 
 def test_the_attention_test_covers_several_groups_of_sequences() -> None:

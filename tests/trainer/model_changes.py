@@ -71,13 +71,24 @@ CHANGES: Mapping[str, Fields] = {
         "model.expert_balance": 0.0,
         "model.activation": "swiglu",
     },
+    "documents": {"data.mask_documents": True},
+    "documents-window": {"data.mask_documents": True, "model.window": 5, "model.qk_norm": True},
+    "documents-tiles": {  # two tiles and a part of one, some layers with a window
+        "data.mask_documents": True,
+        "model.window": 70,
+        "model.window_pattern": "SL",
+        "model.context": 150,
+        "model.kv_heads": 2,
+        "model.position": "rope",
+        "evaluation.chunk_tokens": 150,
+    },
 }
 """By name: the fields to set in the recipe of `SHAPE`. The first one gives the change its place."""
 
 SLOW_STEPS = {
     *("layers", "heads", "width", "context", "several-tiles", "no-dropout"),
     *("qkv-bias", "init-std", "tied", "silu", "one-kv-head-rope", "qk-norm-rope"),
-    *("rope", "window", "kv-heads", "value-embeddings-shared"),
+    *("documents-tiles", "rope", "window", "kv-heads", "value-embeddings-shared"),
 }
 """Changes whose fifty steps are trained with the slow tests: others have the same parts together, or
 `test_reference.py` has them."""

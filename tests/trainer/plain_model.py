@@ -133,7 +133,9 @@ class Attention(nn.Module):
             visible = visible.triu(1 - config.window)
         self.register_buffer("visible", visible, persistent=False)
 
-    def forward(self, x: Tensor, masks: Masks | None, more: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, masks: Masks | None, more: Tensor | None, document: Tensor
+    ) -> Tensor:
         sequences, positions, width = x.shape
         query = self.placed(self.query_norm(self.by_head(self.query(x), self.heads)))
         key = self.placed(self.key_norm(self.by_head(self.key(x), self.kv_heads)))
@@ -145,6 +147,8 @@ class Attention(nn.Module):
         key, value = key[:, group], value[:, group]
         scores = query @ key.transpose(2, 3) / math.sqrt(self.channels)
         scores = scores.masked_fill(~self.visible[:positions, :positions], -math.inf)
+        same = document[:, None, :, None] == document[:, None, None, :]
+        scores = scores.masked_fill(~same, -math.inf)  # Grattafiori et al. 2024, section 3.2
         weights = torch.softmax(scores, dim=-1)
         if masks:
             weights = weights * masks.weights(self.site, weights)
@@ -175,10 +179,17 @@ class Block(nn.Module):
         self.feed_forward_norm = norm_of(config)
         self.feed_forward = Experts(config) if config.experts else FeedForward(config)
 
-    def forward(self, x: Tensor, masks: Masks | None, start: Tensor, more: Tensor | None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        masks: Masks | None,
+        start: Tensor,
+        more: Tensor | None,
+        document: Tensor,
+    ) -> Tensor:
         if hasattr(self, "residual_sum"):
             x = self.residual_sum(x, start)
-        branch = self.attention(self.attention_norm(x), masks, more)
+        branch = self.attention(self.attention_norm(x), masks, more, document)
         x = x + (branch * masks.units(self.site + 1, branch) if masks else branch)
         branch = self.feed_forward(self.feed_forward_norm(x))
         return x + (branch * masks.units(self.site + 2, branch) if masks else branch)
@@ -187,9 +198,16 @@ class Block(nn.Module):
 class GPT2(nn.Module):
     """Radford et al. 2019, section 2.3. Without `masks`, nothing is dropped."""
 
-    def __init__(self, config: ModelConfig, vocabulary: int, multi_token: int = 1) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        vocabulary: int,
+        multi_token: int = 1,
+        border: int | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
+        self.border = border
         self.token_embedding = nn.Embedding(vocabulary, config.width)
         if config.position == "learned":
             self.position_embedding = nn.Embedding(config.context, config.width)
@@ -224,14 +242,17 @@ class GPT2(nn.Module):
         if masks:
             x = x * masks.units(0, x)
         start = x
+        # The token between two documents is the first one of the second.
+        document = (tokens == self.border).cumsum(1) if self.border else torch.zeros_like(tokens)
         *trunk, last = self.blocks
         tables = [
             self.value_embeddings[layer](tokens) if layer in self.value_embeddings else None
             for layer in map(str, range(self.config.layers))
         ]
         for block, table in zip(trunk, tables[:-1], strict=True):
-            x = block(x, masks, start, table)
-        branches = [block(x, masks, start, tables[-1]) for block in (last, *self.further_heads)]
+            x = block(x, masks, start, table, document)
+        heads = (last, *self.further_heads)
+        branches = [block(x, masks, start, tables[-1], document) for block in heads]
         length = tokens.shape[1]
         return [self.logits(branch[:, : length - ahead]) for ahead, branch in enumerate(branches)]
 

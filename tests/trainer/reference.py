@@ -28,7 +28,8 @@ from trainer.training.batches import Batches
 def copy_of(product: nn.Module, recipe: Recipe, dtype: torch.dtype) -> GPT2:
     """A plain model with the product's weights."""
     vocabulary = vocabulary_size(recipe.data.tokenizer)
-    model = GPT2(recipe.model, vocabulary, recipe.train.multi_token)
+    border = vocabulary - 1 if recipe.data.mask_documents else None
+    model = GPT2(recipe.model, vocabulary, recipe.train.multi_token, border)
     model.load_state_dict(split_qkv(product.state_dict()))
     return model.to(dtype)
 

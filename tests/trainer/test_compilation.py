@@ -51,7 +51,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(
         attention.CausalSelfAttention,
         "_in_tiles",
-        lambda self, qkv: attention.fused_with_dropout(qkv, self.heads, self.dropout),
+        lambda self, qkv, *_others: attention.fused_with_dropout(qkv, self.heads, self.dropout),
     )
     monkeypatch.setattr(attention, "fused_with_dropout", torch.compiler.disable(explicit_attention))
     dynamo = importlib.import_module("torch._dynamo")  # slow, and only here

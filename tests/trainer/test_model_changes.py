@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -22,6 +24,7 @@ from model.size import flops_per_token, parameter_count, parameter_shapes
 from tests.trainer.model_changes import CHANGES, DRAWN_ANEW, SHAPE, SLOW_STEPS, untried
 from tests.trainer.reference import ReferenceTrainer, copy_of
 from trainer.corpora.corpus import Corpus
+from trainer.corpora.tokenizer import document_border
 from trainer.execution import Execution
 from trainer.recipe import Recipe
 from trainer.training.trainer import Trainer
@@ -29,10 +32,18 @@ from trainer.training.world import Place
 
 STEPS = 50
 VOCABULARY = 257
+END_OF_TEXT = 256
 CPU = torch.device("cpu")
 MakeRecipe = Callable[..., Recipe]
 
 each_change = pytest.mark.parametrize("name", CHANGES)
+
+
+@pytest.fixture(scope="module")
+def corpus(corpus: Corpus) -> Corpus:
+    """The small corpus; its lines are documents."""
+    text = corpus.train
+    return replace(corpus, train=np.where(text == ord("\n"), END_OF_TEXT, text).astype(text.dtype))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +73,7 @@ def shake(model: torch.nn.Module) -> None:
 
 
 def initial(recipe: Recipe) -> GPT:
-    model = GPT(recipe.model, VOCABULARY)
+    model = GPT(recipe.model, VOCABULARY, document_border(recipe.data))
     initialise(model, recipe.seeds.init)
     return model
 
@@ -194,7 +205,8 @@ def test_a_sequence_read_in_pieces_gives_the_logits_of_the_whole(
     model = initial(changed(name)).eval()
     shake(model)
     context = model.config.context
-    tokens = torch.randint(0, VOCABULARY, (context,), generator=torch.Generator().manual_seed(2))
+    # One document: a text that is read for generation ends with the end-of-text token.
+    tokens = torch.randint(0, END_OF_TEXT, (context,), generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         expected = model(tokens[None])[0]
     assert float(expected.std()) > 0.02
@@ -222,6 +234,7 @@ def test_compiled_blocks_compute_the_same(name: str, changed: Callable[..., Reci
     model = initial(changed(name, **{"model.layers": 1})).eval().double()
     shake(model)
     tokens = torch.arange(24).view(2, -1) if model.config.context > 8 else torch.arange(8)[None]
+    tokens[0, 3] = END_OF_TEXT
     plain = gradients(model, tokens)
     for block in model.blocks:
         block.compile(backend="aot_eager", dynamic=False)

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.corpora.tokenizer import end_of_text_id
 from trainer.errors import CorpusError
 from trainer.files import follow_umask, write_json, write_whole
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
@@ -21,6 +22,9 @@ from trainer.tokens import TOKENIZER_FILE, Tokens
 from trainer.words import counted
 
 Number = TypeVar("Number", np.uint16, np.int64)
+
+PIECE = 2**20
+"""Tokens that are searched at once, so that a search of a large file can end early."""
 
 PREPARING = ".preparing-"
 """Prefix of the name of a folder in which a corpus is being prepared."""
@@ -117,6 +121,12 @@ class Corpus:
                 f"{where} is smaller than one batch: its training split has {len(self.train)} "
                 f"tokens, and train.batch_size x model.context is {batch}; use smaller batches"
             )
+        if recipe.data.mask_documents and not self._has_borders:
+            raise CorpusError(
+                f"data.mask_documents = true has no effect: the training text of {where} is one "
+                "document; use a corpus of several, name what separates them as data.separator, or set "
+                "data.mask_documents = false"
+            )
         if not len(self.test):
             raise self._no_text(where, "testing")
         end = wanted.start_token + wanted.chunks * wanted.chunk_tokens
@@ -126,6 +136,13 @@ class Corpus:
                 f"token {wanted.start_token}, but the test split of {where} has "
                 f"{len(self.test)}; use fewer chunks"
             )
+
+    @property
+    def _has_borders(self) -> bool:
+        """True if the training text has an end-of-text token before its last token."""
+        end, text = end_of_text_id(self.info.tokenizer), self.train[:-1]
+        pieces = range(0, len(text), PIECE)
+        return any(bool((text[first : first + PIECE] == end).any()) for first in pieces)
 
     def _no_text(self, where: str, part: str) -> CorpusError:
         return CorpusError(

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import CorpusError
-from trainer.recipe import VOCABULARY, vocabulary_size
+from trainer.recipe import VOCABULARY, DataConfig, vocabulary_size
 from trainer.sources.time_limit import NETWORK_TIMEOUT, call_within, interruptible
 from trainer.tokenizer_names import is_named, parse_name
 from trainer.tokens import END_OF_TEXT, TOKENIZER_FILE, Tokens
@@ -123,6 +123,11 @@ def end_of_text_id(name: str) -> int:
     """The id of the end-of-text token of the tokenizer `name`."""
     named = parse_name(name)
     return named.end_of_text if named else vocabulary_size(name) - 1
+
+
+def document_border(data: DataConfig) -> int | None:
+    """The id of the token that attention does not cross; None if it crosses all."""
+    return end_of_text_id(data.tokenizer) if data.mask_documents else None
 
 
 def read_tokenizer(path: Path, name: str = "bpe-N") -> Tokenizer:

@@ -210,6 +210,8 @@ class MicroBatches:
             shape["kept"] = kept_numbers(recipe)
         if recipe.train.multi_token > 1:
             shape["multi_token"] = recipe.train.multi_token
+        if recipe.data.mask_documents:
+            shape["documents"] = True
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
         return f"{device_name(device)} {digest[:16]}"
 

@@ -12,6 +12,7 @@ from model.dropout import DropoutStream, use_dropout
 from model.init import initialise
 from model.multi_token import make_model
 from trainer.corpora.corpus import Corpus
+from trainer.corpora.tokenizer import document_border
 from trainer.errors import DeviceMemoryError
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.training.average import make_average
@@ -55,7 +56,8 @@ class Trainer:
         self.batches = Batches(recipe, corpus.train)
         self.dropout = DropoutStream(recipe.seeds.dropout)
         vocabulary = vocabulary_size(recipe.data.tokenizer)
-        self.model = make_model(recipe.model, vocabulary, recipe.train.multi_token)
+        heads, border = recipe.train.multi_token, document_border(recipe.data)
+        self.model = make_model(recipe.model, vocabulary, heads, border)
         initialise(self.model, recipe.seeds.init)
         self.model.to(place.device)
         self.dropout.to(place.device)

@@ -21,6 +21,7 @@ from model import huggingface
 from model.config import ModelConfig
 from model.huggingface import PREFIX, Parameter
 from model.size import parameter_shapes
+from trainer.corpora.tokenizer import document_border
 from trainer.errors import WeightsError
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import RunDirectory
@@ -83,6 +84,8 @@ class Pretrained:
     """Names of the tensors that are stored as (inputs, outputs)."""
     tokenizer: str | None = None
     """`data.tokenizer` of the run; None for other weights."""
+    border: int | None = None
+    """The token that the attention of the run does not cross; None if it crosses all."""
 
     @cached_property
     def hash(self) -> str:
@@ -202,8 +205,8 @@ def _open_run(run: RunDirectory) -> Pretrained:
         for name, shape in parameter_shapes(recipe.model, vocabulary).items()
     }
     tensors = _find(str(run.path), wanted, dict(entries(run.weights)))
-    name = recipe.data.tokenizer
-    return Pretrained(run.path, "run", recipe.model, vocabulary, tensors, frozenset(), name)
+    made_with = recipe.data.tokenizer, document_border(recipe.data)
+    return Pretrained(run.path, "run", recipe.model, vocabulary, tensors, frozenset(), *made_with)
 
 
 def _stored_shape(parameter: Parameter) -> tuple[int, ...]:

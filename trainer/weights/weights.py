@@ -91,6 +91,6 @@ def load_model(
     It has `context` positions and `vocabulary` tokens, or all that the weights have.
     """
     config = source.config.model_copy(update={"context": context or source.config.context})
-    model = GPT(config, vocabulary or source.rows)
+    model = GPT(config, vocabulary or source.rows, source.border)
     load_weights(model, source)
     return model.eval()
