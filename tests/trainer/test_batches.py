@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from trainer.corpora.corpus import Corpus
 from trainer.recipe import Recipe
 from trainer.tokens import Tokens
-from trainer.training.batches import Batches, permute
+from trainer.training.batches import Batches
+from trainer.training.permutation import permute
 
 
 def whole(size: int, key: str) -> list[int]:

@@ -31,8 +31,8 @@ from trainer.processes.run import train_directory
 from trainer.recipe import Seeds
 from trainer.rundir.directory import Result, RunDirectory
 from trainer.rundir.exits import Exit
-from trainer.training.batches import permute
 from trainer.training.loop import RunStoppedError
+from trainer.training.permutation import permute
 from trainer.weights.pretrained import open_pretrained
 from trainer.weights.weights import load_model
 

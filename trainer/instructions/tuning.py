@@ -14,7 +14,7 @@ from model.gpt import GPT
 from trainer.instructions.encoding import IGNORED, Encoded, batch_of
 from trainer.instructions.settings import InstructionSettings
 from trainer.recipe import Seeds
-from trainer.training.batches import permute
+from trainer.training.permutation import permute
 from trainer.weights.pretrained import Pretrained
 from trainer.weights.weights import load_weights
 
