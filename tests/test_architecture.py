@@ -27,7 +27,8 @@ LIGHT_FOR_SWEEP = {
     *(f"trainer.rundir.{name}" for name in ("attempt_end", "directory", "exits", "lock")),
     *(f"trainer.processes.{name}" for name in ("group", "node", "ranks", "run", "worker")),
     *(f"trainer.scripts.{name}" for name in ("environment", "placeholders", "request")),
-    *(f"trainer.corpora.{name}" for name in ("corpus", "prepare", "tokenizer", "tokenizer_paths")),
+    *(f"trainer.corpora.{name}" for name in ("corpus", "mixture", "prepare")),
+    *(f"trainer.corpora.{name}" for name in ("tokenizer", "tokenizer_paths")),
     *(f"trainer.instructions.{name}" for name in ("data", "encoding", "request", "settings")),
     *("model.config", "model.export_format", "model.export_formats", "model.size"),
     "trainer.sources.catalogue",
@@ -60,8 +61,8 @@ ROOMS = {
     "trainer": [
         *("tools", "processes", "scripts", "instructions", "training", "weights", "rundir"),
         *("corpora", "sources", "sampling", "recipe_forms", "execution", "sharing", "tokens"),
-        *("recipe", "recipe_steps", "recipe_sections", "ramps", "tokenizer_names"),
-        *("words", "files", "errors"),
+        *("recipe", "mixture_shares", "recipe_steps", "recipe_sections", "ramps"),
+        *("tokenizer_names", "words", "files", "errors"),
     ],
 }
 """Folders and single modules from top to bottom: each imports only what stands below it."""

@@ -10,10 +10,15 @@ import json
 import re
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    model_validator,
+)
 
 from model.config import Config, Count, ModelConfig, NoneWord, Whole
 from model.size import flops_per_token
+from trainer.mixture_shares import PARSED, Mixture
 from trainer.recipe_sections import (
     EvaluationConfig,
     OneLine,
@@ -85,9 +90,23 @@ class DataConfig(Config):
     """`bytes`, `gpt2`, `bpe-N` (N tokens, made from the training text) or the path of a tokenizer.json."""
     order: Literal["shuffled", "sequential"] = "shuffled"
     """`shuffled`: without replacement within an epoch. `sequential`: in the order of the corpus."""
+    mixture: Annotated[Mixture | None, PARSED, NoneWord] = None
+    """Corpora to train on and their shares of the sequences, such as `{ "python-stdlib" = 0.7, "notes.txt" =
+    0.3 }`; the test text is that of `data.corpus`. `none` to train on `data.corpus`."""
     mask_documents: bool = False
     """If true, attention does not cross the end-of-text token between two documents, in training and in
     evaluation; positions are not counted anew (Llama 3: Grattafiori et al. 2024, section 3.2)."""
+
+    @model_validator(mode="after")
+    def _a_mixture_shares_a_tokenizer(self) -> DataConfig:
+        others = {name for name, _ in self.mixture or ()} - {self.corpus}
+        if others and self.tokenizer.startswith("bpe-"):
+            raise ValueError(
+                f"tokenizer = {self.tokenizer!r} is made from one corpus, and a mixture needs one "
+                "tokenizer for all: use bytes or gpt2, or prepare one of the corpora alone and name "
+                "the tokenizer.json in its folder below runs/cache"
+            )
+        return self
 
 
 class Seeds(Config):
@@ -255,6 +274,7 @@ INPUT_LOCATIONS = {
         "separator",
         "test_share",
         "max_tokens",
+        "mixture",
     },
     "train": {"initial_weights"},
 }

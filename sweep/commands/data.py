@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -93,7 +94,7 @@ def remove(workspace: Workspace, word: str, console: Console, *, force: bool) ->
         names = listed(entry.folder.name for entry in found)
         raise NotFoundError(f"{shown(word)} may be {names}; name one of these folders")
     entry = found[0]
-    needs = _needs(workspace, entry)
+    needs = _needs(workspace, entry, entries)
     waiting = {study: n for (study, done), n in needs.items() if not done}
     if waiting and not force:
         words = listed(f"{n} of {study}" for study, n in waiting.items())
@@ -112,19 +113,23 @@ def remove(workspace: Workspace, word: str, console: Console, *, force: bool) ->
     return 0
 
 
-def _needs(workspace: Workspace, entry: Entry) -> Counter[tuple[str, bool]]:
+def _needs(
+    workspace: Workspace, entry: Entry, entries: Sequence[Entry]
+) -> Counter[tuple[str, bool]]:
     """Count the runs that read a corpus, by study and by whether they are finished.
 
-    Runs that are in no study count only while they are still to be trained.
+    Runs that are in no study count only while they are still to be trained. A mixture reads its corpora.
     """
     store = workspace.open_to_read_if_any()
     if store is None or entry.info is None:
         return Counter()
+    read = entry.info.hash
+    mixtures = [each.info.hash for each in entries if each.info and read in each.info.needs]
     tokenizer = runs.c.recipe["data", "tokenizer"].as_string()
     query = (
         select(arms.c.study, runs.c.id, runs.c.state)
         .select_from(runs.outerjoin(members).outerjoin(arms))
-        .where(runs.c.corpus_hash == entry.info.hash, tokenizer == entry.info.tokenizer)
+        .where(runs.c.corpus_hash.in_([read, *mixtures]), tokenizer == entry.info.tokenizer)
         .where(or_(arms.c.study.is_not(None), runs.c.state.in_(OPEN)))
         .distinct()
     )

@@ -17,7 +17,7 @@ from sweep.store.schema import arms, members, studies
 from sweep.store.store import Store
 from sweep.study.names import BASELINE
 from sweep.verdicts.judge import Report
-from trainer.recipe import Recipe, vocabulary_size
+from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.words import counted
 
 if TYPE_CHECKING:
@@ -107,12 +107,20 @@ def _summary(run: RunRow, recipe: Recipe) -> str:
     rows = {
         "parameters": f"{size:,}",
         "training tokens": f"{run.tokens:,} in {counted(run.steps or 0, 'step')}",
-        "corpus": f"{_plain(recipe.data.corpus)}, {recipe.data.tokenizer} tokens",
+        "corpus": f"{_corpus(recipe.data)}, {recipe.data.tokenizer} tokens",
         "test loss": loss if bits is None else f"{loss}, {bits:.4f} bits per byte",
         "context": f"{recipe.model.context} tokens",
     }
     lines = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())]
     return "\n".join([*lines, ""])
+
+
+def _corpus(data: DataConfig) -> str:
+    """`corpus`, or `70% one, 30% other; tested on corpus`."""
+    if data.mixture is None:
+        return _plain(data.corpus)
+    shares = [f"{100 * share:.4g}% {_plain(name)}" for name, share in data.mixture]
+    return f"{', '.join(shares)}; tested on {_plain(data.corpus)}"
 
 
 def _plain(text: str) -> str:

@@ -214,7 +214,7 @@ def changed_fields(intervention: Intervention) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {}
     for key, value in intervention.set.items():
-        is_section = isinstance(value, dict) and value
+        is_section = isinstance(value, dict) and value and key not in RECIPE_FIELDS
         written = to_dotted({key: value}) if is_section else {key: value}
         for field in fields.keys() & written.keys():
             raise InvalidStudyError([Mistake((field,), f"sets {shown(field)} twice; name it once")])

@@ -56,7 +56,7 @@ class GptRun:
         recipe, idle = self.recipe, {}
         if recipe.model.dropout == 0:
             idle["dropout"] = "model.dropout is 0"
-        if recipe.data.order == "sequential":
+        if recipe.data.order == "sequential" and recipe.data.mixture is None:
             idle["order"] = "data.order is sequential"
         if recipe.train.initial_weights is not None:
             idle["init"] = "train.initial_weights gives the weights"

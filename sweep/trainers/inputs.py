@@ -12,7 +12,16 @@ from sweep.trainers.base import RunIdentity, RunSpec
 from sweep.trainers.builtin import GptRun, InitialWeights, recipe_of
 from sweep.trainers.supply import Supply
 from trainer.corpora.corpus import Corpus, find_corpus, save_corpus
+from trainer.corpora.mixture import (
+    joined_shares,
+    mix,
+    mixture_hash,
+    mixture_words,
+    save_mixture,
+    shares_by_data,
+)
 from trainer.corpora.prepare import load_small
+from trainer.errors import CorpusError
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.sources.catalogue import find_source
 from trainer.sources.source import Source
@@ -31,20 +40,33 @@ class GptInputs:
     """Corpora by data section, without the fields that change no tokens."""
     weights: Mapping[str | None, Pretrained]
     """By the value of `train.initial_weights`."""
+    mixtures: Sequence[DataConfig] = ()
+    """The data sections that name mixtures."""
 
     @property
     def supplies(self) -> list[Supply]:
         """The corpora, prepared or not."""
         return list(self.by_data.values())
 
-    def supply(self, data: DataConfig) -> Supply:
-        """Return the corpus that a data section names."""
+    def corpus_hash(self, data: DataConfig) -> str:
+        """Return the hash of the corpus or the mixture that a data section names."""
+        parts = [(self.by_data[_key(each)].hash, share) for each, share in shares_by_data(data)]
+        return mixture_hash(self._tested_on(data).hash, joined_shares(parts))
+
+    def corpus(self, data: DataConfig) -> Corpus | None:
+        """Return the corpus or the mixture that a data section names; None if it is not prepared."""
+        tested_on = self._tested_on(data).corpus
+        parts = [(self.by_data[_key(each)].corpus, share) for each, share in shares_by_data(data)]
+        there = [(corpus, share) for corpus, share in parts if corpus is not None]
+        return mix(tested_on, there) if tested_on and len(there) == len(parts) else None
+
+    def _tested_on(self, data: DataConfig) -> Supply:
         return self.by_data[_key(data)]
 
     def identify(self, specs: Sequence[RunSpec]) -> list[tuple[RunIdentity, GptRun]]:
         """Return ids and initial weights of runs that differ only in their seeds."""
         recipes = [recipe_of(spec) for spec in specs]
-        corpus_hash = self.supply(recipes[0].data).hash
+        corpus_hash = self.corpus_hash(recipes[0].data)
         weights = self._initial_weights(recipes[0])
         weights_hash = weights and weights.hash
         family = recipes[0].family(corpus_hash, weights_hash)
@@ -63,7 +85,7 @@ class GptInputs:
     def check(self, spec: RunSpec) -> None:
         """Raise CorpusError or WeightsError if a run does not fit its inputs, as far as is known."""
         recipe = recipe_of(spec)
-        corpus = self.supply(recipe.data).corpus
+        corpus = self.corpus(recipe.data)
         if corpus is not None:
             corpus.check_fits(recipe)
         weights = self.weights.get(recipe.train.initial_weights)
@@ -74,9 +96,11 @@ class GptInputs:
             check_tokens(weights, recipe.data.tokenizer, corpus, self.cache)
 
     def notes(self, specs: Iterable[RunSpec]) -> list[str]:
-        """What the runs' models have otherwise than their initial weights, in sentences."""
+        """What the runs draw from mixtures, and have otherwise than their initial weights, in sentences."""
         found: dict[str, None] = {}
         for recipe in map(recipe_of, specs):
+            mixed = self.corpus(recipe.data) if recipe.data.mixture else None
+            found |= dict.fromkeys([mixture_words(mixed, recipe)] if mixed and mixed.parts else [])
             weights = self.weights.get(recipe.train.initial_weights)
             notes = weights.notes(vocabulary_size(recipe.data.tokenizer)) if weights else []
             found |= dict.fromkeys(notes)
@@ -94,15 +118,18 @@ class GptInputs:
 
     def save_small(self) -> None:
         """Write the token files that are not in the cache yet. Raises ExecutionError."""
-        for supply in self.supplies:
-            try:
+        mixed = [corpus for data in self.mixtures if (corpus := self.corpus(data))]
+        try:
+            for supply in self.supplies:
                 if supply.corpus is not None and not supply.saved:
                     save_corpus(supply.corpus, self.cache)
-            except OSError as error:
-                raise ExecutionError(
-                    f"{self.cache} cannot be written ({error.strerror}); free some space, or choose "
-                    "another folder with --runs DIR"
-                ) from error
+            for corpus in mixed:
+                save_mixture(corpus, self.cache)
+        except OSError as error:
+            raise ExecutionError(
+                f"{self.cache} cannot be written ({error.strerror}); free some space, or choose "
+                "another folder with --runs DIR"
+            ) from error
 
     def _initial_weights(self, recipe: Recipe) -> InitialWeights | None:
         found = self.weights.get(recipe.train.initial_weights)
@@ -126,11 +153,26 @@ def find_inputs(
     recipes = [recipe_of(spec) for spec in specs]
     supplies: dict[DataConfig, Supply] = {}
     for recipe in recipes:
-        key = _key(recipe.data)
-        if key not in supplies:
-            source = find_source(key, cache, beside, online=online)
-            supplies[key] = _find(key, cache, source, tokenizers.get(key.tokenizer))
-    return GptInputs(cache, supplies, _find_weights(recipes, beside))
+        for data in (recipe.data, *(each for each, _ in shares_by_data(recipe.data))):
+            key = _key(data)
+            if key not in supplies:
+                where = "" if data.corpus == recipe.data.corpus else "data.mixture: "
+                source = _find_source(key, cache, beside, where, online=online)
+                supplies[key] = _find(key, cache, source, tokenizers.get(key.tokenizer))
+    mixtures = tuple({recipe.data: None for recipe in recipes if recipe.data.mixture})
+    return GptInputs(cache, supplies, _find_weights(recipes, beside), mixtures)
+
+
+def _find_source(
+    data: DataConfig, cache: Path, beside: Path, where: str, *, online: bool
+) -> Source:
+    """`find_source`; an error begins with `where`."""
+    try:
+        return find_source(data, cache, beside, online=online)
+    except CorpusError as error:
+        if not where or type(error) is not CorpusError:
+            raise
+        raise CorpusError(f"{where}{error}") from error
 
 
 def _find(data: DataConfig, cache: Path, source: Source, tokenizer: bytes | None) -> Supply:
@@ -150,4 +192,4 @@ def _find_weights(recipes: Iterable[Recipe], beside: Path) -> dict[str | None, P
 
 
 def _key(data: DataConfig) -> DataConfig:
-    return data.model_copy(update={"order": "shuffled", "mask_documents": False})
+    return data.model_copy(update={"order": "shuffled", "mask_documents": False, "mixture": None})

@@ -14,7 +14,7 @@ from trainer.recipe_forms import to_dotted, to_nested, with_fields
 
 FlatRecipe = dict[str, Any]
 """Recipe fields by `section.field`."""
-TRAINING_DATA_FIELDS = {"data.order", "data.max_tokens", "data.mask_documents"}
+TRAINING_DATA_FIELDS = {"data.order", "data.max_tokens", "data.mixture", "data.mask_documents"}
 """Fields of `data` that leave the text for testing as it is."""
 _DEFAULTS = to_dotted(to_nested(SeedlessRecipe()))
 

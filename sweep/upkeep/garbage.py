@@ -199,7 +199,11 @@ def _corpora(store: Store, cache: Path) -> Iterator[Item]:
     query = select(runs.c.corpus_hash, tokenizer).distinct()
     with store.begin() as connection:
         read = {tuple(row) for row in connection.execute(query)}
-    for entry in find_entries(cache):
+    entries = find_entries(cache)
+    for known in [each.info for each in entries if each.info]:
+        if (known.hash, known.tokenizer) in read:
+            read |= {(hashed, known.tokenizer) for hashed in known.needs}
+    for entry in entries:
         path, info = entry.folder, entry.info
         if info and (info.hash, info.tokenizer) in read:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON that `sweep data list --format json` prints for it."""
-        about = asdict(self.info) if self.info else {"corpus": None}
+        about = self.info.as_json() if self.info else {"corpus": None}
         return {**about, "folder": str(self.folder), "bytes": self.size}
 
     def is_called(self, name: str) -> bool:

@@ -99,6 +99,7 @@ OTHER_TEXT: dict[str, tuple[dict[str, Any], tuple[str, str, str] | None]] = {
     "the same text in other chunks": ({"evaluation": {"chunks": 4, "chunk_tokens": 32}}, None),
     "less text to train on": ({"data.max_tokens": 1000}, None),
     "another order": ({"data.order": "sequential"}, None),
+    "text from two corpora": ({"data.mixture": {"python-stdlib": 0.7, "x.txt": 0.3}}, None),
     "attention within documents": ({"data.mask_documents": True}, None),
 }
 

@@ -25,7 +25,7 @@ class PlainTrainer:
     def __init__(self, product: nn.Module, recipe: Recipe, corpus: Corpus) -> None:
         self.recipe = recipe
         self.model = copy_of(product, recipe, torch.float32)
-        self.batches = Batches(recipe, corpus.train)
+        self.batches = Batches(recipe, corpus.train, corpus.parts)
         self.masks = Masks(DropoutStream(recipe.seeds.dropout), recipe.model.dropout)
         self.update = make_update(self.model, recipe.optimizer)
         self.history: list[Tensor] = []

@@ -48,7 +48,7 @@ class ReferenceTrainer:
     ) -> None:
         self.recipe = recipe
         self.model = copy_of(product, recipe, dtype)
-        self.batches = Batches(recipe, corpus.train)
+        self.batches = Batches(recipe, corpus.train, corpus.parts)
         self.masks = Masks(DropoutStream(recipe.seeds.dropout), recipe.model.dropout)
         self.optimizer = adamw(self.model, recipe.optimizer)
         self.schedule = schedule(self.optimizer, recipe)

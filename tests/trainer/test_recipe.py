@@ -25,6 +25,7 @@ def test_the_defaults_and_the_fingerprint_never_change_unnoticed() -> None:
             "max_tokens": None,
             "tokenizer": "bytes",
             "order": "shuffled",
+            "mixture": None,
             "mask_documents": False,
         },
         "model": {

@@ -106,6 +106,7 @@ ELSEWHERE = {
     "data.max_tokens": "test_prepare.py",
     "data.tokenizer": "test_tokenizer.py",
     "data.order": "test_batches.py",
+    "data.mixture": "test_mixture.py",
     "train.tokens": "test_schedule.py",
     "train.batch_size": "test_batches.py",
     "train.precision": "test_precision.py",

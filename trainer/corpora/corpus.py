@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,16 @@ PREPARING = ".preparing-"
 
 
 @dataclass(frozen=True)
+class MixturePart:
+    """The description of a corpus in a mixture."""
+
+    corpus: str
+    hash: str
+    share: float
+    """The share of the training sequences that are from it."""
+
+
+@dataclass(frozen=True)
 class CorpusInfo:
     """The description of a corpus; recorded with each result."""
 
@@ -49,6 +59,10 @@ class CorpusInfo:
     """The rule that selects the test documents, for people."""
     one_text: bool | None = None
     """True for a single text, cut in two. None if 0.1.0 prepared it, which told by the name."""
+    mixture: tuple[MixturePart, ...] = ()
+    """The corpora that a mixture is drawn from; empty for a plain corpus."""
+    tested_on: str = ""
+    """The hash of the corpus whose test text a mixture has."""
 
     @property
     def extent(self) -> str:
@@ -84,7 +98,19 @@ class CorpusInfo:
     def parse(cls, text: bytes) -> CorpusInfo:
         """Parse its JSON. Raises ValueError, TypeError or KeyError for anything else."""
         fields = dict(json.loads(text))
-        return cls(**fields | {"files": tuple(fields.get("files", ()))})
+        mixture = tuple(MixturePart(**each) for each in fields.get("mixture", ()))
+        return cls(**fields | {"files": tuple(fields.get("files", ())), "mixture": mixture})
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON that `parse` reads."""
+        of_mixtures = () if self.mixture else ("mixture", "tested_on")
+        return {key: value for key, value in asdict(self).items() if key not in of_mixtures}
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The hashes of the corpora that a mixture reads; empty for a plain corpus."""
+        hashes = {part.hash for part in self.mixture} | {self.tested_on}
+        return frozenset(hashes if self.mixture else ())
 
     @property
     def folder(self) -> str:
@@ -93,22 +119,47 @@ class CorpusInfo:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A corpus in a mixture, and the share of training sequences that are from it."""
+
+    corpus: Corpus
+    share: float
+
+
+@dataclass(frozen=True)
 class Corpus:
     """A corpus ready to train on; the token arrays may be memory-mapped."""
 
     info: CorpusInfo
-    train: Tokens
+    train: Tokens  # empty for a mixture
     test: Tokens
     byte_lengths: NDArray[np.int64]
     """Bytes of text per token id, so that a run needs no tokenizer."""
     tokenizer: bytes | None = None
     """`tokenizer.json` of a tokenizer made for this corpus in memory; once saved, it is a file."""
 
+    parts: tuple[Part, ...] = ()
+    """What a mixture draws from, in the order of the hashes; empty for a plain corpus."""
+
     def check_fits(self, recipe: Recipe) -> None:
         """Raise CorpusError if the recipe needs more text than there is."""
-        where = f"the {self.info.corpus} corpus in {self.info.tokenizer} tokens"
-        context, wanted = recipe.model.context, recipe.evaluation
-        batch = recipe.tokens_per_step
+        read = [part.corpus for part in self.parts] or [self]
+        for corpus in read:
+            corpus.check_training(recipe)
+        if recipe.data.mask_documents and not any(corpus.has_borders for corpus in read):
+            raise CorpusError(
+                f"data.mask_documents = true has no effect: the training text of {self._where} is one "
+                "document; use a corpus of several, or name what separates them as data.separator"
+            )
+        self._check_test(recipe)
+
+    @property
+    def _where(self) -> str:
+        return f"the {self.info.corpus} corpus in {self.info.tokenizer} tokens"
+
+    def check_training(self, recipe: Recipe) -> None:
+        """Raise CorpusError if the recipe needs more text for training than there is."""
+        where, context, batch = self._where, recipe.model.context, recipe.tokens_per_step
         if not len(self.train):
             raise self._no_text(where, "training")
         if len(self.train) <= context:
@@ -121,12 +172,9 @@ class Corpus:
                 f"{where} is smaller than one batch: its training split has {len(self.train)} "
                 f"tokens, and train.batch_size x model.context is {batch}; use smaller batches"
             )
-        if recipe.data.mask_documents and not self._has_borders:
-            raise CorpusError(
-                f"data.mask_documents = true has no effect: the training text of {where} is one "
-                "document; use a corpus of several, name what separates them as data.separator, or set "
-                "data.mask_documents = false"
-            )
+
+    def _check_test(self, recipe: Recipe) -> None:
+        where, wanted = self._where, recipe.evaluation
         if not len(self.test):
             raise self._no_text(where, "testing")
         end = wanted.start_token + wanted.chunks * wanted.chunk_tokens
@@ -138,7 +186,7 @@ class Corpus:
             )
 
     @property
-    def _has_borders(self) -> bool:
+    def has_borders(self) -> bool:
         """True if the training text has an end-of-text token before its last token."""
         end, text = end_of_text_id(self.info.tokenizer), self.train[:-1]
         pieces = range(0, len(text), PIECE)
@@ -182,6 +230,8 @@ def open_corpus(folder: Path) -> Corpus:
         raise FileNotFoundError(folder)
     try:
         info = CorpusInfo.parse((folder / "corpus.json").read_bytes())
+        if info.mixture:
+            return _open_mixture(info, folder)
         return Corpus(
             info,
             _map(folder / "train.bin", np.uint16, info.train_tokens),
@@ -192,6 +242,20 @@ def open_corpus(folder: Path) -> Corpus:
         raise CorpusError(
             f"{folder} is damaged ({error}); remove this folder and run again"
         ) from error
+
+
+def _open_mixture(info: CorpusInfo, folder: Path) -> Corpus:
+    """Map the corpora of a mixture, which are beside it. Raises CorpusError if one is missing."""
+    found = {hashed: find_corpus(info.tokenizer, hashed, folder.parent) for hashed in info.needs}
+    there = {hashed: corpus for hashed, corpus in found.items() if corpus is not None}
+    if missing := sorted(info.needs - there.keys()):
+        raise CorpusError(
+            f"{folder} is a mixture, and its corpus {missing[0][:16]} is not beside it any more; "
+            "`sweep data prepare STUDY` makes it again"
+        )
+    tested = there[info.tested_on]
+    parts = tuple(Part(there[part.hash], part.share) for part in info.mixture)
+    return Corpus(info, tested.train[:0], tested.test, tested.byte_lengths, parts=parts)
 
 
 def save_corpus(corpus: Corpus, cache: Path) -> Path:
@@ -224,7 +288,7 @@ def save_corpus(corpus: Corpus, cache: Path) -> Path:
 def write_rest(folder: Path, info: CorpusInfo, byte_lengths: NDArray[np.int64]) -> None:
     """Write the files of a corpus other than its tokens."""
     byte_lengths.tofile(folder / "byte_lengths.bin")
-    write_json(folder / "corpus.json", asdict(info))
+    write_json(folder / "corpus.json", info.as_json())
 
 
 def _map(path: Path, kind: type[Number], length: int) -> NDArray[Number]:

@@ -23,17 +23,29 @@ def find_run_corpus(directory: RunDirectory, request: Request) -> Corpus:
         found = find_corpus(data.tokenizer, request.corpus_hash, cache)
         if found is not None:
             return found
+    from trainer.corpora.mixture import (
+        joined_shares,
+        mix,
+        mixture_hash,
+        save_mixture,
+        shares_by_data,
+    )
     from trainer.corpora.prepare import prepare_corpus
     from trainer.sources.catalogue import find_source
 
-    source = find_source(data, cache, online=True)
-    hashed = source.origin().hash
+    shares = shares_by_data(data)
+    sources = {each: find_source(each, cache, online=True) for each, _ in [(data, 1.0), *shares]}
+    hashes = {each: source.origin().hash for each, source in sources.items()}
+    hashed = mixture_hash(hashes[data], joined_shares([(hashes[each], s) for each, s in shares]))
     if request.corpus_hash not in {None, hashed}:
         raise RunDirectoryError(
             f"{directory.recipe} is meant for the {data.corpus} corpus "
             f"{str(request.corpus_hash)[:16]}, but this machine has {hashed[:16]}"
         )
-    return prepare_corpus(data, source, cache)
+    made = {each: prepare_corpus(each, source, cache) for each, source in sources.items()}
+    corpus = mix(made[data], [(made[each], share) for each, share in shares])
+    save_mixture(corpus, cache)
+    return corpus
 
 
 def find_run_weights(

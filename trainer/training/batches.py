@@ -6,14 +6,18 @@ There is no state, so a resumed run, or one with other micro-batches, reads the 
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from trainer.corpora.corpus import Part
 from trainer.recipe import Recipe
 from trainer.tokens import Tokens
+from trainer.training.mixing import Dealer
 from trainer.training.permutation import Indices, permute
 
 SEQUENCES_AHEAD = 1_024
@@ -24,19 +28,26 @@ MADVISE_MIN_BYTES = 2**32
 
 
 class Batches:
-    """The batches of one run, read from `tokens` at any step in any order."""
+    """The batches of one run, read from `tokens` at any step in any order.
 
-    def __init__(self, recipe: Recipe, tokens: Tokens) -> None:
-        self._tokens = tokens
+    With `parts`, from the corpora of a mixture instead. Sequences are numbered through all of them.
+    """
+
+    def __init__(self, recipe: Recipe, tokens: Tokens, parts: Sequence[Part] = ()) -> None:
+        self._texts = [part.corpus.train for part in parts] or [tokens]
         self._context = recipe.model.context
         self._size = recipe.train.batch_size
         self._shuffled = recipe.data.order == "shuffled"
         self._seed = recipe.seeds.order
         self._recipe = recipe
-        self._sequences = (len(tokens) - 1) // self._context
+        self._sizes = [(len(text) - 1) // self._context for text in self._texts]
+        self._starts = np.cumsum([0, *self._sizes[:-1]])
+        self._total = recipe.sequences_until(recipe.steps)
+        shares = [part.share for part in parts]
+        self._dealer = Dealer(shares, self._total, self._seed) if len(parts) > 1 else None
         self._ahead = max(1, SEQUENCES_AHEAD // self._size)
         self._places = lru_cache(maxsize=2)(self._compute)
-        self._map = large_map(tokens) if self._shuffled else None
+        self._maps = [large_map(text) if self._shuffled else None for text in self._texts]
 
     def sequences(self, step: int) -> Indices:
         """Indices of the sequences in the batch of `step`, in order, shape (batch_size,)."""
@@ -53,11 +64,23 @@ class Batches:
     def _between(self, first: int, end: int) -> Indices:
         """The sequences from the `first` that is read on, over all epochs."""
         slots = np.arange(first, end, dtype=np.uint64)
-        epochs, slots = np.divmod(slots, np.uint64(self._sequences))
+        if self._dealer is None:
+            return self._ordered(slots, self._sizes[0])
+        corpora, before = self._dealer.deal(first, end)
+        for number, size in enumerate(self._sizes):
+            here = corpora == number
+            # A corpus that has a sequence for each slot keeps it there, whatever its share is. Of a
+            # smaller one, sequences are read one after the other, so that none is read more often.
+            places = slots[here] if size >= self._total else before[here]
+            slots[here] = self._ordered(places, size) + np.uint64(self._starts[number])
+        return slots
+
+    def _ordered(self, slots: Indices, size: int) -> Indices:
+        """The sequences that one corpus of `size` sequences has at some slots, over all epochs."""
+        epochs, slots = np.divmod(slots, np.uint64(size))
         for epoch in np.unique(epochs) if self._shuffled else ():
             within = epochs == epoch
-            key = f"order/{self._seed}/{epoch}"
-            slots[within] = permute(slots[within], self._sequences, key)
+            slots[within] = permute(slots[within], size, f"order/{self._seed}/{epoch}")
         return slots
 
     def read(self, step: int, part: slice = slice(None)) -> tuple[Tensor, Tensor]:
@@ -65,14 +88,37 @@ class Batches:
 
         `part` selects some of the batch's sequences.
         """
-        if self._map:
-            self._prefetch(self._map, step + 1, part)
-        return read_sequences(self._tokens, self.sequences(step)[part], self._context)
+        for number, sequences in self._by_text(step + 1, part) if any(self._maps) else ():
+            if mapped := self._maps[number]:
+                self._prefetch(mapped, sequences)
+        if len(self._texts) == 1:
+            return read_sequences(self._texts[0], self.sequences(step)[part], self._context)
+        return self._read_mixed(step, part)
 
-    def _prefetch(self, mapped: mmap.mmap, step: int, part: slice) -> None:
+    def _read_mixed(self, step: int, part: slice) -> tuple[Tensor, Tensor]:
+        sequences = self.sequences(step)[part]
+        both = torch.empty(2, len(sequences), self._context, dtype=torch.int64)
+        numbers = torch.from_numpy(self._texts_of(sequences))
+        for number, own in self._by_text(step, part):
+            read = read_sequences(self._texts[number], own, self._context)
+            both[:, numbers == number] = torch.stack(read)
+        return both[0], both[1]
+
+    def _by_text(self, step: int, part: slice) -> Iterator[tuple[int, Indices]]:
+        """The sequences of a batch in each text that has some, numbered within it."""
+        sequences = self.sequences(step)[part]
+        numbers = self._texts_of(sequences)
+        for number in np.unique(numbers).tolist():
+            yield number, sequences[numbers == number] - np.uint64(self._starts[number])
+
+    def _texts_of(self, sequences: Indices) -> NDArray[np.int64]:
+        """The number of the text that each sequence is in."""
+        return np.searchsorted(self._starts, sequences.astype(np.int64), side="right") - 1
+
+    def _prefetch(self, mapped: mmap.mmap, sequences: Indices) -> None:
         """Let the kernel prefetch a batch while the previous one is trained on."""
-        size = self._tokens.itemsize
-        for sequence in self.sequences(step)[part].tolist():
+        size = self._texts[0].itemsize
+        for sequence in sequences.tolist():
             start = sequence * self._context * size
             begin = start - start % mmap.PAGESIZE
             length = start - begin + (self._context + 1) * size

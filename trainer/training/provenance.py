@@ -6,7 +6,6 @@ import functools
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,7 @@ def provenance(
     return {
         **{key: value for key, value in last.items() if key != "from_step"},
         "metric": METRIC_VERSION,
-        "corpus": asdict(corpus),
+        "corpus": corpus.as_json(),
         **sharing(),
         **({"initial_weights": initial} if initial else {}),
         **({"earlier_attempts": earlier, "from_step": last["from_step"]} if earlier else {}),

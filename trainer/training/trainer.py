@@ -53,7 +53,7 @@ class Trainer:
         check_fits(recipe, place.device, self._free_bytes())
         # A continued run has these notes already, and a new measurement might add a different one.
         prepare(recipe, place.device, _ignore if self.progress.steps else self._note)
-        self.batches = Batches(recipe, corpus.train)
+        self.batches = Batches(recipe, corpus.train, corpus.parts)
         self.dropout = DropoutStream(recipe.seeds.dropout)
         vocabulary = vocabulary_size(recipe.data.tokenizer)
         heads, border = recipe.train.multi_token, document_border(recipe.data)

@@ -13,6 +13,7 @@ import ray
 
 from sweep.executors.ray.copies import Copy, Known, read_update
 from sweep.executors.ray.node_copies import CORPUS, DONE
+from trainer.corpora.mixture import folders_of
 from trainer.errors import RunDirectoryError
 from trainer.files import FULL
 from trainer.rundir.directory import RunDirectory
@@ -86,11 +87,12 @@ class Carrier(threading.Thread):
     def _deliver(self, attempt: int) -> None:
         """Carry the run to its node and start it there."""
         path = str(self._directory.path)
-        corpus = self._corpus()
-        if not ray.get(self._actor.prepare.remote(path, attempt, corpus and corpus.name)):
-            assert corpus  # noqa: S101  (else there is nothing that the node could lack)
-            self._send(corpus, CORPUS + corpus.name)
-            ray.get(self._actor.accept.remote(DONE + corpus.name, None))
+        corpora: list[Path | None] = [*self._corpora()]
+        for corpus in corpora or [None]:
+            if not ray.get(self._actor.prepare.remote(path, attempt, corpus and corpus.name)):
+                assert corpus  # noqa: S101  (else there is nothing that the node could lack)
+                self._send(corpus, CORPUS + corpus.name)
+                ray.get(self._actor.accept.remote(DONE + corpus.name, None))
         self._send(self._directory.path, path)
         if self._left:
             return
@@ -108,14 +110,14 @@ class Carrier(threading.Thread):
                 known[piece.name] = piece.state, piece.offset + len(piece.content)
             complete = update.is_complete
 
-    def _corpus(self) -> Path | None:
-        """The folder of the run's corpus in the cache; None if it is not there."""
+    def _corpora(self) -> list[Path]:
+        """The folders of the run's corpus in the cache, those that a mixture reads first."""
         try:
             request = self._directory.read_request()
         except RunDirectoryError:
-            return None
+            return []
         cache = self._directory.path / request.cache
-        return next(cache.glob(f"[!.]*-{(request.corpus_hash or '-')[:16]}"), None)
+        return folders_of(request.recipe.data.tokenizer, request.corpus_hash or "-", cache)
 
     def _fetch(self) -> bool:
         """Bring what is new; True if that was all.

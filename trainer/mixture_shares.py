@@ -1,0 +1,41 @@
+"""The shares of a mixture of corpora, as a recipe has them. Does not import torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from trainer.recipe_sections import OneLine
+
+MIN_SHARE = 0.001
+"""The smallest share of a corpus in a mixture: of fewer sequences, the shares would not be exact."""
+
+
+def _parse_mixture(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
+    """A table of shares as pairs, sorted by name; leaves a value that is none for pydantic to check."""
+    if not isinstance(value, dict):
+        return value
+    for name, share in value.items():
+        if isinstance(share, bool) or not isinstance(share, int | float):
+            raise ValueError(  # noqa: TRY004  (pydantic reports no other)
+                f"the share of {name!r} is {share!r}, which is not a number"
+            )
+        if not share >= MIN_SHARE:
+            raise ValueError(
+                f"the share of {name!r} is {share:g}; a share is at least {MIN_SHARE:g}, so leave the "
+                "corpus out or use a larger one"
+            )
+    if not abs((total := sum(value.values())) - 1) <= 1e-6:
+        raise ValueError(f"the shares of a mixture add up to 1, and these to {total:.6g}")
+    return tuple(sorted((name, float(share)) for name, share in value.items()))
+
+
+Mixture = Annotated[
+    tuple[tuple[OneLine, float], ...],
+    PlainSerializer(dict),
+    WithJsonSchema({"type": "object"}),
+]
+"""Shares by corpus; in recipes and study files a table."""
+PARSED = BeforeValidator(_parse_mixture)
+"""Lets a mixture be written as a table."""
