@@ -16,6 +16,7 @@ from sweep.trainers.stored_recipes import flat_recipe
 from sweep.verdicts.arm_changes import Changed, recipe_changes
 from sweep.verdicts.chunk_text import read_beginnings
 from sweep.verdicts.curves import Curve, Point, differences, mean_curve, read_curve
+from sweep.verdicts.provenance import tested_on
 from sweep.workspace import Workspace
 from trainer.errors import CorpusError
 
@@ -202,7 +203,7 @@ def _chunks(store: Store, both: Sequence[tuple[RunRow, RunRow]]) -> list[ChunkDi
     found: dict[int, list[float]] = {}
     for first, second in both:
         ours, theirs = store.chunk_losses(first.id), store.chunk_losses(second.id)
-        if len(ours) == len(theirs) and first.corpus_hash == second.corpus_hash:
+        if len(ours) == len(theirs) and _test_corpus(first) == _test_corpus(second):
             for chunk, (one, other) in enumerate(zip(ours, theirs, strict=True)):
                 found.setdefault(chunk, []).append(other - one)
     start, length = _evaluation(both[0][0]) if found else (0, 0)
@@ -210,6 +211,11 @@ def _chunks(store: Store, both: Sequence[tuple[RunRow, RunRow]]) -> list[ChunkDi
         ChunkDifference(chunk=chunk, begin=start + chunk * length, difference=fmean(values))
         for chunk, values in found.items()
     ]
+
+
+def _test_corpus(run: RunRow) -> str:
+    """The hash of the corpus whose text a run was tested on."""
+    return tested_on(run.provenance) or run.corpus_hash
 
 
 def _with_text(

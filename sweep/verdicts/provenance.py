@@ -47,6 +47,12 @@ def parse_provenance(text: str | None) -> Provenance:
     return _parse(found) if isinstance(found, dict) else Provenance()
 
 
+def tested_on(provenance: Mapping[str, Any] | None) -> str | None:
+    """The hash of the corpus that a run on a mixture was tested on; None for other runs."""
+    corpus = (provenance or {}).get("corpus")
+    return _text(corpus.get("tested_on")) if isinstance(corpus, Mapping) else None
+
+
 def _parse(found: Mapping[str, Any]) -> Provenance:
     versions = found.get("versions") or {}
     corpus = found.get("corpus")

@@ -133,5 +133,7 @@ def test_a_mixture_is_trained_on_listed_and_kept_with_its_corpora(study: Path, s
     assert exported.returncode == 0, exported.stderr
     card = (folder / "model" / "README.md").read_text()
     assert "70% `one.txt`, 30% `two.txt`; tested on `one.txt`, bytes tokens" in card
+    compared = json.loads(sweep(folder, "compare", "baseline", "mixed", "--format", "json").stdout)
+    assert len(compared["chunks"]) == 2, "both were tested on the same text"
     removed = sweep(folder, "data", "remove", "two.txt").stdout
     assert "The results of 2 runs of tiny stay" in " ".join(removed.split())
