@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -131,15 +131,17 @@ def main() -> int:
         return apply(study.baseline, SHAPES[shape] | change, study.design.streams(1))
 
     changes = {known.name: known.set for known in catalogue()}
-    costs = [
+    costs = (
         measure(name, (recipe({}), recipe(changes[name])), corpus, STEPS[shape], arguments.rounds)
         for name in arguments.names or changes
-    ]
+    )
     content = {"device": device_name(CPU), "torch": torch.__version__, "shape": shape}
     if arguments.format == "json":
         print(json.dumps({**content, "costs": [asdict(each) for each in costs]}, indent=2))
     else:
-        print("\n".join([", ".join(content.values()), *_lines(costs)]))
+        print(", ".join(content.values()), *TABLE_HEAD, sep="\n")
+        for cost in costs:
+            print(_row(cost), flush=True)
     return 0
 
 
@@ -158,17 +160,13 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _lines(costs: Sequence[Cost]) -> list[str]:
-    """A table in Markdown."""
-    return [
-        "| change | tokens/s | time | state | kept for backward |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {each.name} | {each.tokens_per_second:,.0f} | {each.time.text()} | {each.state:.2f} | "
-            f"{each.activations:.2f} |"
-            for each in costs
-        ),
-    ]
+TABLE_HEAD = ("| change | tokens/s | time | state | kept for backward |", "|---|---|---|---|---|")
+"""Of a table in Markdown."""
+
+
+def _row(cost: Cost) -> str:
+    rate, time_ratio = f"{cost.tokens_per_second:,.0f}", cost.time.text()
+    return f"| {cost.name} | {rate} | {time_ratio} | {cost.state:.2f} | {cost.activations:.2f} |"
 
 
 if __name__ == "__main__":
