@@ -8,9 +8,9 @@ from sweep.errors import listed
 from sweep.terminal.printable import harmless
 from sweep.verdicts.confounders import Confounder
 from sweep.verdicts.equal_losses import EqualLosses
-from sweep.verdicts.judge import Reference
 from sweep.verdicts.mixed_attempts import MixedRun
 from sweep.verdicts.provenance import Provenance
+from sweep.verdicts.references import Reference
 from sweep.verdicts.reproducible import Reproducible
 from sweep.verdicts.test_text import ChunkEffects
 from trainer.words import counted, shortened, with_rest

@@ -16,7 +16,8 @@ from analysis.tables.table import (
 )
 from sweep.reports.run_lines import needs_runs
 from sweep.terminal.units import rough_duration, supported_decimals
-from sweep.verdicts.judge import ArmReport, Reference
+from sweep.verdicts.judge import ArmReport
+from sweep.verdicts.references import Reference
 
 SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>1,000"
 """Written in place of a number of further seeds that cannot be estimated, or if even

@@ -9,7 +9,8 @@ from sweep.reports.document import finite
 from sweep.reports.effects_text import effect_records, effects_json
 from sweep.reports.plan_history import history_json
 from sweep.verdicts.guards import Guard
-from sweep.verdicts.judge import ArmReport, Reference, Report
+from sweep.verdicts.judge import ArmReport, Report
+from sweep.verdicts.references import Reference
 from sweep.verdicts.settling import Settling
 
 SETTLING = [field.name for field in fields(Settling)]

@@ -14,14 +14,14 @@ from sweep.metrics.registry import PRIMARY
 from sweep.noise.records import CitedNoise, cited_noise
 from sweep.noise.setting import stored_setting
 from sweep.store.plan_content import AnalysisSettings, PlanContent, StackContent
-from sweep.store.rows import ArmRow, ReferenceRow, StudyRow
+from sweep.store.rows import ArmRow, StudyRow
 from sweep.store.store import Store
 from sweep.verdicts.analysis_plan import NO_QUESTIONS, Questions, analysis_plan
 from sweep.verdicts.effects import DesignEffects, find_effects
 from sweep.verdicts.evidence import Evidence, read_evidence
 from sweep.verdicts.family_growth import FamilyGrowth, find_family_growth
 from sweep.verdicts.guards import Guard, find_guards
-from sweep.verdicts.references import study_references
+from sweep.verdicts.references import Reference, study_references
 from sweep.verdicts.run_facts import RunFacts, find_run_facts
 from sweep.verdicts.settling import Settling, find_settling
 from sweep.verdicts.stopped import StoppedArm, find_stopped, with_stopped
@@ -82,25 +82,6 @@ class ArmReport:
     def lacks_baseline(self) -> bool:
         """True if the arm has a loss and the baseline has none to compare it with."""
         return self.result.n_done > 0 and self.result.effect is None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """A model that is no arm, evaluated on the study's test text. It gets no verdict."""
-
-    model: ReferenceRow
-    effect: float | None
-    """Its loss minus the baseline's mean, nats per token; None if the baseline has no mean yet."""
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self.model.name
-
-    @property
-    def mean_loss(self) -> float:
-        """Test loss, nats per token."""
-        return self.model.test_loss
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,25 @@ from trainer.recipe import METRIC_VERSION, Recipe
 MAX_NAME_LENGTH = 64
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A model that is no arm, evaluated on the study's test text. It gets no verdict."""
+
+    model: ReferenceRow
+    effect: float | None
+    """Its loss minus the baseline's mean, nats per token; None if the baseline has no mean yet."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.model.name
+
+    @property
+    def mean_loss(self) -> float:
+        """Test loss, nats per token."""
+        return self.model.test_loss
+
+
 @dataclass(frozen=True)
 class EvaluationSetup:
     """Test text and settings of a study's evaluation, by the plan that was last run."""
