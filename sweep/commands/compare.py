@@ -14,6 +14,7 @@ from sweep.metrics.registry import PRIMARY
 from sweep.reports.comparison_page import comparison_json, comparison_page
 from sweep.reports.document import as_json, publish
 from sweep.reports.page import print_page
+from sweep.reports.steps_text import step_line
 from sweep.reports.studies_page import studies_json, studies_page
 from sweep.reports.verdict_columns import verdict_cell
 from sweep.store.find_run import find_run
@@ -93,13 +94,13 @@ def _recipe(stored: Any) -> Mapping[str, Any]:  # noqa: ANN401  (JSON)
 
 
 def _verdict(store: Store, sides: list[tuple[Side, StudyRow | None]]) -> str:
-    """What the report says of an arm that is compared with its own baseline."""
+    """What the report says of an arm beside its baseline, or beside the arm that it adds to."""
     (first, study), (second, other) = sides
     if study is None or other is None or study.name != other.name:
         return ""
     report = make_report(store, study)
     arms = {arm.name: arm for arm in report.arms}
     if first.name != report.arms[0].name or second.name not in arms:
-        return ""
+        return step_line(report, first.name, second.name)
     verdict = verdict_cell(arms[second.name])
     return f"Verdict of {study.name}: {verdict or 'none yet'}."

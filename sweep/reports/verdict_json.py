@@ -8,6 +8,7 @@ from typing import Any
 from sweep.reports.document import finite
 from sweep.reports.effects_text import effect_records, effects_json
 from sweep.reports.plan_history import history_json
+from sweep.reports.steps_text import step_json
 from sweep.verdicts.guards import Guard
 from sweep.verdicts.judge import ArmReport, Report
 from sweep.verdicts.references import Reference
@@ -45,6 +46,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "noise_on_record": known.as_json() if known else None,
         "stack": report.stack.json if report.stack else None,
         **({"design": effects_json(report.effects)} if report.effects else {}),
+        **({"steps": [step_json(each) for each in report.steps]} if report.steps else {}),
         "reproducible": asdict(report.facts.reproducible),
         "confounders": [asdict(each) for each in report.facts.confounders],
         "equal_losses": [asdict(each) for each in report.facts.equal_losses],

@@ -32,6 +32,7 @@ from sweep.reports.run_lines import run_lines
 from sweep.reports.search_text import tuned_columns, tuning_json, tuning_parts
 from sweep.reports.seeds_text import sd_interval, seeds_of, shared_seed_lines
 from sweep.reports.settling_text import settling_lines
+from sweep.reports.steps_text import step_parts
 from sweep.reports.stopped_text import stopped_lines
 from sweep.reports.verdict_columns import (
     SEEDS_UNKNOWN,
@@ -86,7 +87,8 @@ def _tables(report: Report, tuning: Tuning) -> list[str | Table[Any]]:
         ]
     rows: list[TableRow] = [*report.arms, *report.references]
     table = Table([*columns_of(report), *tuned_columns(tuning)], rows)
-    return [table, *footnotes(report), *guard_parts(report), *effects]
+    steps = step_parts(report)
+    return [table, *footnotes(report), *guard_parts(report), *effects, *steps]
 
 
 def columns_of(report: Report) -> list[Column[TableRow]]:

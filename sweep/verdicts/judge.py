@@ -24,6 +24,7 @@ from sweep.verdicts.guards import Guard, find_guards
 from sweep.verdicts.references import Reference, study_references
 from sweep.verdicts.run_facts import RunFacts, find_run_facts
 from sweep.verdicts.settling import Settling, find_settling
+from sweep.verdicts.steps import StudyStep, find_steps
 from sweep.verdicts.stopped import StoppedArm, find_stopped, with_stopped
 from sweep.verdicts.test_text import MAX_RUNS, ChunkEffects, TextDependence, read_chunk_effects
 
@@ -116,6 +117,8 @@ class Report:
     """True if the results were imported."""
     effects: DesignEffects | None = None
     """The effects of a design that combines interventions; None for one change at a time."""
+    steps: Sequence[StudyStep] = ()
+    """What arms add to others that are not the baseline."""
     questions: Mapping[str, float | str] = field(default_factory=dict)
     """Settings of the analysis that the command line gave: `margin`, `target`, `guard NAME`."""
 
@@ -193,6 +196,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
         noise_on_record=_cited(store, plan, names[0]) if is_planned else None,
         imported=bool(study.imported),
         effects=find_effects(plan, arms, evidence, metric),
+        steps=find_steps(plan, arms, evidence, metric),
         questions=questions.asked,
     )
 
