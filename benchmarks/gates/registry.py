@@ -6,6 +6,7 @@ from benchmarks.gates.divergence import divergence
 from benchmarks.gates.factorials import factorials
 from benchmarks.gates.gate import Gate
 from benchmarks.gates.guards import guards
+from benchmarks.gates.judged import judged
 from benchmarks.gates.looking import looking
 from benchmarks.gates.many_questions import missed_intervals, worth_in_tokens, wrong_claims
 from benchmarks.gates.paired import error_and_coverage, powers
@@ -54,6 +55,11 @@ GATES: tuple[Gate, ...] = (
         clusters,
     ),
     Gate("divergence", "Null arms that diverge as the baseline: any verdict in 0.06.", divergence),
+    Gate(
+        "judged",
+        "Scores of a judge: intervals for other items cover 0.94, and the parts of noise are true.",
+        judged,
+    ),
     Gate("settling", "Stated chances of further seeds come true within 10 points.", settling),
     Gate("stacks", "A stack's predicted interval holds the true sum in at least 0.93.", stacks),
     Gate(
