@@ -39,6 +39,7 @@ def test_fine_tunes_are_jobs_with_the_scores_of_those_made_here(
         assert "3/3" in said.stderr
         scores.append(stored(tmp_path))
         forget_fine_tunes(tmp_path, sweep)
+    assert (tmp_path / "runs" / "slurm" / "probe.json").exists()  # they were jobs
     assert scores[0] == scores[1]
     assert len(scores[0]) == 9  # two of each run, and the loss of each fine-tune
 
