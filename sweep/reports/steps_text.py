@@ -70,7 +70,7 @@ def _columns(digits: int) -> list[Column[StudyStep]]:
     return [
         Column("step", lambda row: row.arm, "left"),
         Column("adds", lambda row: row.adds, "left", spare=2),
-        Column("to", lambda row: row.before, "left"),
+        Column("added to", lambda row: row.before, "left"),
         Column("n", lambda row: str(row.result.n), spare=3),
         Column("difference", lambda row: signed(row.result.effect, _digits(row, digits))),
         Column("adj. interval", lambda row: _interval(row, digits), spare=1),
