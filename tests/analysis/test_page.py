@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "analysis.md").read_text()
 EXPLAINED = (
     *("chunks", "cost", "dunnett", "effects", "moderation", "multiplicity", "noise", "normality"),
-    *("correlation", "power", "spread", "verdict"),
+    *("correlation", "power", "spread", "steps", "verdict"),
     *("variance/anova", "variance/estimate", "variance/factorial", "variance/streams"),
 )
 INSIDE = {
@@ -23,6 +23,7 @@ INSIDE = {
     "chi_square_interval",
     "visible_shift",
     "judge_once",
+    "judge_comparisons",
     "race_standing",
 }
 """Functions that only other modules of the package call."""
