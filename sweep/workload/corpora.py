@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sweep.machine.disk import size_of
-from trainer.corpora.corpus import PREPARING, CorpusInfo, open_corpus
+from trainer.corpora.cache_folders import PREPARING
+from trainer.corpora.corpus import CorpusInfo, open_corpus
 from trainer.errors import CorpusError
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,9 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.corpora.cache_folders import corpus_folders, folder_name, new_folder
 from trainer.corpora.tokenizer import end_of_text_id
 from trainer.errors import CorpusError
-from trainer.files import follow_umask, write_json, write_whole
+from trainer.files import write_json, write_whole
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.sources.source import Origin
 from trainer.tokens import TOKENIZER_FILE, Tokens
@@ -25,9 +23,6 @@ Number = TypeVar("Number", np.uint16, np.int64)
 
 PIECE = 2**20
 """Tokens that are searched at once, so that a search of a large file can end early."""
-
-PREPARING = ".preparing-"
-"""Prefix of the name of a folder in which a corpus is being prepared."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +110,7 @@ class CorpusInfo:
     @property
     def folder(self) -> str:
         """The name of its folder in the cache."""
-        return folder_name(DataConfig(corpus=self.corpus, tokenizer=self.tokenizer), self.hash)
+        return folder_name(self.corpus, self.tokenizer, self.hash)
 
 
 @dataclass(frozen=True)
@@ -199,18 +194,12 @@ class Corpus:
         )
 
 
-def folder_name(data: DataConfig, hashed: str) -> str:
-    """The name of a corpus's folder in the cache: a readable name, the tokenizer and the hash."""
-    words = re.sub(r"[^A-Za-z0-9._]+", "-", data.corpus).strip("-._") or "corpus"
-    return f"{words[-60:]}-{data.tokenizer}-{hashed[:16]}"
-
-
 def find_corpus(tokenizer: str, hashed: str, cache: Path) -> Corpus | None:
     """Map the corpus with this hash, under any name; None if it is not in the cache.
 
     Raises CorpusError if its files are damaged, or belong to another corpus.
     """
-    for folder in sorted(cache.glob(f"[!.]*-{tokenizer}-{hashed[:16]}")):
+    for folder in corpus_folders(tokenizer, hashed, cache):
         corpus = open_corpus(folder)
         if corpus.info.hash != hashed:
             raise CorpusError(
@@ -267,21 +256,12 @@ def save_corpus(corpus: Corpus, cache: Path) -> Path:
     if final.exists():
         return final
     cache.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=PREPARING, dir=cache))
-    try:
-        follow_umask(aside)
+    with new_folder(final) as aside:
         corpus.train.tofile(aside / "train.bin")
         corpus.test.tofile(aside / "test.bin")
         if corpus.tokenizer is not None:
             write_whole(aside / TOKENIZER_FILE, corpus.tokenizer)
         write_rest(aside, corpus.info, corpus.byte_lengths)
-        try:
-            aside.rename(final)
-        except OSError:
-            if not final.exists():
-                raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return final
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trainer.corpora.corpus import PREPARING, Corpus, CorpusInfo, MixturePart, Part
-from trainer.files import follow_umask, write_json
+from trainer.corpora.cache_folders import corpus_folders, new_folder
+from trainer.corpora.corpus import Corpus, CorpusInfo, MixturePart, Part
+from trainer.files import write_json
 from trainer.recipe import DataConfig, Recipe
 from trainer.tokens import TOKENIZER_FILE
 
@@ -98,12 +98,11 @@ def mixture_words(corpus: Corpus, recipe: Recipe) -> str:
 
 def folders_of(tokenizer: str, hashed: str, cache: Path) -> list[Path]:
     """The folders of a corpus in the cache, those that a mixture reads first; empty without it."""
-
-    def found(each: str) -> list[Path]:
-        return sorted(cache.glob(f"[!.]*-{tokenizer}-{each[:16]}"))[:1]
-
-    needs = [CorpusInfo.parse((path / "corpus.json").read_bytes()).needs for path in found(hashed)]
-    return [path for each in [*sorted(frozenset().union(*needs)), hashed] for path in found(each)]
+    own = corpus_folders(tokenizer, hashed, cache)[:1]
+    infos = [CorpusInfo.parse((folder / "corpus.json").read_bytes()) for folder in own]
+    needs = sorted(each for info in infos for each in info.needs)
+    read = [corpus_folders(tokenizer, each, cache)[:1] for each in needs]
+    return [folder for folders in (*read, own) for folder in folders]
 
 
 def save_mixture(corpus: Corpus, cache: Path) -> None:
@@ -111,16 +110,7 @@ def save_mixture(corpus: Corpus, cache: Path) -> None:
     final = cache / corpus.info.folder
     if final.exists() or not corpus.parts:
         return
-    aside = Path(tempfile.mkdtemp(prefix=PREPARING, dir=cache))
-    try:
-        follow_umask(aside)
+    with new_folder(final) as aside:
         for made in cache.glob(f"[!.]*-{corpus.info.tested_on[:16]}/{TOKENIZER_FILE}"):
             shutil.copyfile(made, aside / TOKENIZER_FILE)
         write_json(aside / "corpus.json", corpus.info.as_json())
-        try:
-            aside.rename(final)
-        except OSError:  # another process was faster
-            if not final.exists():
-                raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

@@ -18,12 +18,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from trainer.corpora.cache_folders import PREPARING, folder_name
 from trainer.corpora.corpus import (
-    PREPARING,
     Corpus,
     CorpusInfo,
     find_corpus,
-    folder_name,
     open_corpus,
     write_rest,
 )
@@ -90,7 +89,7 @@ def prepare_corpus(
     found = find_corpus(data.tokenizer, origin.hash, cache)
     if found is not None:
         return found
-    final = cache / folder_name(data, origin.hash)
+    final = cache / folder_name(data.corpus, data.tokenizer, origin.hash)
     aside = cache / f"{PREPARING}{final.name}"
     with _exclusive(aside, final):
         if not final.exists():
