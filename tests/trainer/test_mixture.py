@@ -21,6 +21,7 @@ from trainer.execution import Execution
 from trainer.processes.inputs import find_run_corpus
 from trainer.recipe import DataConfig, Recipe
 from trainer.rundir.directory import Request, RunDirectory
+from trainer.tokens import TOKENIZER_FILE
 from trainer.training.batches import Batches
 from trainer.training.mixing import BLOCK, Dealer
 from trainer.training.trainer import Trainer
@@ -139,6 +140,20 @@ def test_batches_are_the_same_in_parts_and_from_memory_maps_that_are_read_ahead(
         inputs, targets = whole.read(step)
         assert torch.equal(inputs[3:5], mapped.read(step, slice(3, 5))[0])
         assert torch.equal(targets, mapped.read(step)[1])
+
+
+@pytest.mark.parametrize("own", [b"the file", None])
+def test_a_mixture_has_the_tokenizer_file_of_the_corpus_that_it_is_tested_on(
+    own: bytes | None, two: tuple[Corpus, Corpus], tmp_path: Path
+) -> None:
+    one, other = replace(two[0], tokenizer=own), replace(two[1], tokenizer=b"of the other corpus")
+    info = replace(one.info, tokenizer="bpe-512")
+    for each in (one, other, replace(one, info=info, tokenizer=b"of the same text in bpe-512")):
+        save_corpus(each, tmp_path)
+    mixed = mix(one, [(one, 0.4), (other, 0.6)])
+    save_mixture(mixed, tmp_path)
+    found = tmp_path / mixed.info.folder / TOKENIZER_FILE
+    assert (found.read_bytes() if found.exists() else None) == own
 
 
 def test_a_continued_run_and_two_processes_read_the_same_mixture(

@@ -111,6 +111,7 @@ def save_mixture(corpus: Corpus, cache: Path) -> None:
     if final.exists() or not corpus.parts:
         return
     with new_folder(final) as aside:
-        for made in cache.glob(f"[!.]*-{corpus.info.tested_on[:16]}/{TOKENIZER_FILE}"):
-            shutil.copyfile(made, aside / TOKENIZER_FILE)
+        for folder in corpus_folders(corpus.info.tokenizer, corpus.info.tested_on, cache):
+            if (folder / TOKENIZER_FILE).exists():
+                shutil.copyfile(folder / TOKENIZER_FILE, aside / TOKENIZER_FILE)
         write_json(aside / "corpus.json", corpus.info.as_json())
