@@ -33,17 +33,19 @@ def find_run_corpus(directory: RunDirectory, request: Request) -> Corpus:
     from trainer.corpora.prepare import prepare_corpus
     from trainer.sources.catalogue import find_source
 
-    shares = shares_by_data(data)
-    sources = {each: find_source(each, cache, online=True) for each, _ in [(data, 1.0), *shares]}
+    tested_on, shares = data.model_copy(update={"mixture": None}), shares_by_data(data)
+    read = dict.fromkeys([tested_on, *(each for each, _ in shares)])
+    sources = {each: find_source(each, cache, online=True) for each in read}
     hashes = {each: source.origin().hash for each, source in sources.items()}
-    hashed = mixture_hash(hashes[data], joined_shares([(hashes[each], s) for each, s in shares]))
+    parts = [(hashes[each], share) for each, share in shares]
+    hashed = mixture_hash(hashes[tested_on], joined_shares(parts))
     if request.corpus_hash not in {None, hashed}:
         raise RunDirectoryError(
             f"{directory.recipe} is meant for the {data.corpus} corpus "
             f"{str(request.corpus_hash)[:16]}, but this machine has {hashed[:16]}"
         )
     made = {each: prepare_corpus(each, source, cache) for each, source in sources.items()}
-    corpus = mix(made[data], [(made[each], share) for each, share in shares])
+    corpus = mix(made[tested_on], [(made[each], share) for each, share in shares])
     save_mixture(corpus, cache)
     return corpus
 
