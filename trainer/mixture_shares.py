@@ -13,7 +13,7 @@ MIN_SHARE = 0.001
 
 
 def _parse_mixture(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
-    """A table of shares as pairs, sorted by name; leaves a value that is none for pydantic to check."""
+    """A table of shares as pairs, sorted by name; any other value is left for pydantic to check."""
     if not isinstance(value, dict):
         return value
     for name, share in value.items():

@@ -10,11 +10,7 @@ import json
 import re
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
 from model.config import Config, Count, ModelConfig, NoneWord, Whole
 from model.size import flops_per_token

@@ -198,9 +198,7 @@ def test_a_continued_run_and_two_processes_read_the_same_mixture(
     ],
     ids=str,
 )
-def test_shares_that_are_none_are_refused_in_a_sentence(
-    data: dict[str, object], message: str
-) -> None:
+def test_wrong_shares_are_refused_in_a_sentence(data: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         DataConfig.model_validate(data)
 
