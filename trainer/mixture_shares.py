@@ -33,9 +33,8 @@ def _parse_mixture(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
 
 Mixture = Annotated[
     tuple[tuple[OneLine, float], ...],
+    BeforeValidator(_parse_mixture),
     PlainSerializer(dict),
     WithJsonSchema({"type": "object"}),
 ]
 """Shares by corpus; in recipes and study files a table."""
-PARSED = BeforeValidator(_parse_mixture)
-"""Lets a mixture be written as a table."""

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from model.config import Config, Count, ModelConfig, NoneWord, Whole
 from model.size import flops_per_token
-from trainer.mixture_shares import PARSED, Mixture
+from trainer.mixture_shares import Mixture
 from trainer.recipe_sections import (
     EvaluationConfig,
     OneLine,
@@ -86,7 +86,7 @@ class DataConfig(Config):
     """`bytes`, `gpt2`, `bpe-N` (N tokens, made from the training text) or the path of a tokenizer.json."""
     order: Literal["shuffled", "sequential"] = "shuffled"
     """`shuffled`: without replacement within an epoch. `sequential`: in the order of the corpus."""
-    mixture: Annotated[Mixture | None, PARSED, NoneWord] = None
+    mixture: Annotated[Mixture | None, NoneWord] = None
     """Corpora to train on and their shares of the sequences, such as `{ "python-stdlib" = 0.7, "notes.txt" =
     0.3 }`; the test text is that of `data.corpus`. `none` to train on `data.corpus`."""
     mask_documents: bool = False
