@@ -88,32 +88,25 @@ class Batches:
 
         `part` selects some of the batch's sequences.
         """
-        for number, sequences in self._by_text(step + 1, part) if any(self._maps) else ():
-            if mapped := self._maps[number]:
-                self._prefetch(mapped, sequences)
-        if len(self._texts) == 1:
-            return read_sequences(self._texts[0], self.sequences(step)[part], self._context)
-        return self._read_mixed(step, part)
-
-    def _read_mixed(self, step: int, part: slice) -> tuple[Tensor, Tensor]:
+        if any(self._maps):
+            for number, _, own in self._by_text(self.sequences(step + 1)[part]):
+                if mapped := self._maps[number]:
+                    self._prefetch(mapped, own)
         sequences = self.sequences(step)[part]
+        if len(self._texts) == 1:
+            return read_sequences(self._texts[0], sequences, self._context)
         both = torch.empty(2, len(sequences), self._context, dtype=torch.int64)
-        numbers = torch.from_numpy(self._texts_of(sequences))
-        for number, own in self._by_text(step, part):
+        for number, here, own in self._by_text(sequences):
             read = read_sequences(self._texts[number], own, self._context)
-            both[:, numbers == number] = torch.stack(read)
+            both[:, torch.from_numpy(here)] = torch.stack(read)
         return both[0], both[1]
 
-    def _by_text(self, step: int, part: slice) -> Iterator[tuple[int, Indices]]:
-        """The sequences of a batch in each text that has some, numbered within it."""
-        sequences = self.sequences(step)[part]
-        numbers = self._texts_of(sequences)
+    def _by_text(self, sequences: Indices) -> Iterator[tuple[int, NDArray[np.bool_], Indices]]:
+        """For each text with some of the sequences: its number, which they are, and their numbers in it."""
+        numbers = np.searchsorted(self._starts, sequences.astype(np.int64), side="right") - 1
         for number in np.unique(numbers).tolist():
-            yield number, sequences[numbers == number] - np.uint64(self._starts[number])
-
-    def _texts_of(self, sequences: Indices) -> NDArray[np.int64]:
-        """The number of the text that each sequence is in."""
-        return np.searchsorted(self._starts, sequences.astype(np.int64), side="right") - 1
+            here = numbers == number
+            yield number, here, sequences[here] - np.uint64(self._starts[number])
 
     def _prefetch(self, mapped: mmap.mmap, sequences: Indices) -> None:
         """Let the kernel prefetch a batch while the previous one is trained on."""
