@@ -56,14 +56,14 @@ class CausalSelfAttention(nn.Module):
 
     def _mix_some(self, qkv: Tensor, window: int | None, starts: Tensor | None) -> Tensor:
         """`_mix` with a window or documents."""
-        split = qkv.view(*qkv.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        split = _split(qkv, self.heads).permute(2, 0, 3, 1, 4)
         if self.training:
             mixed = self._in_windows(split, window, starts).to(qkv.dtype)
-            return mixed.transpose(1, 2).flatten(2)
-        places = range(qkv.shape[1])
-        seen = visible(places, places, window, qkv.device, starts)
-        query, key, value = split.unbind(0)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        else:
+            places = range(qkv.shape[1])
+            seen = visible(places, places, window, qkv.device, starts)
+            query, key, value = split.unbind(0)
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         return mixed.transpose(1, 2).flatten(2)
 
     def _in_windows(self, split: Tensor, window: int | None, starts: Tensor | None) -> Tensor:

@@ -51,9 +51,7 @@ class KeyValueCache:
     def places(self, count: int) -> Tensor:
         return torch.arange(self.length, self.length + count, device=self._kept.device)
 
-    def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None
-    ) -> Tensor:
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None) -> Tensor:
         first, self.length = self.length, self.length + query.shape[1]
         for kept, new in zip(self._kept, (key, value), strict=True):
             kept[:, first : self.length] = new[0].transpose(0, 1)
@@ -92,9 +90,7 @@ class BatchCache:
     def places(self, count: int) -> Tensor:
         return self._lengths[:, None] + torch.arange(count, device=self._kept.device)
 
-    def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None
-    ) -> Tensor:
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None) -> Tensor:
         rows, last = torch.arange(len(query), device=query.device), self._lengths
         for kept, new in zip(self._kept, (key, value), strict=True):
             kept[rows, :, last] = new[:, 0]
