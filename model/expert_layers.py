@@ -13,7 +13,10 @@ from model.compiled import run_in_rows
 
 
 def permuted(rows: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
-    """rows[order], where order[inverse] counts up; the gradient needs no sum into rows of zeros."""
+    """`rows[order]` for a permutation and its inverse.
+
+    The gradient is indexed by the inverse, which is faster than adding it into rows of zeros.
+    """
     return _Permuted.apply(rows, order, inverse)  # type: ignore[no-any-return, no-untyped-call]
 
 
