@@ -224,6 +224,7 @@ def test_a_task_that_changed_is_scored_again(world: Path, sweep: Run) -> None:
             "has no task 'colour'; did you mean 'col",
         ),
         (["--tasks", "colours"], "has no task 'colours'"),
+        (["--tasks", "zzzzzzzz"], "has no task 'zzzzzzzz'; `lm-eval ls tasks` lists its tasks"),
         (["--tasks", "piqa", "--include-path", "no"], "--include-path no is not a folder"),
         (["--tasks", "broken", "--include-path", "bad"], "the task 'broken' cannot be loaded ("),
     ],

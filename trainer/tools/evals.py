@@ -13,7 +13,7 @@ import logging
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
@@ -44,7 +44,7 @@ def _answer(content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _own_output() -> Iterator[Any]:
+def _own_output() -> Iterator[Callable[[str], None]]:
     """Keep standard output for our lines: lm-eval and the libraries below it print, too."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as lines:
         os.dup2(2, 1)
@@ -98,7 +98,7 @@ class _Harness:
         known = self._manager.all_tasks
         if name not in known:
             near = get_close_matches(name, known, 1)
-            advice = f"; did you mean {near[0]!r}?" if near else ""
+            advice = f"; did you mean {near[0]!r}?" if near else ";"
             raise EvalError(
                 f"lm-eval {self._version} has no task {name!r}{advice} `lm-eval ls tasks` lists its "
                 "tasks; --include-path DIR adds those of a folder"
