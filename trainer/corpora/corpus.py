@@ -156,7 +156,7 @@ class Corpus:
         """Raise CorpusError if the recipe needs more text for training than there is."""
         where, context, batch = self._where, recipe.model.context, recipe.tokens_per_step
         if not len(self.train):
-            raise self._no_text(where, "training")
+            raise self._no_text("training")
         if len(self.train) <= context:
             raise CorpusError(
                 f"model.context = {context} is longer than {where}, whose training split has "
@@ -171,7 +171,7 @@ class Corpus:
     def _check_test(self, recipe: Recipe) -> None:
         where, wanted = self._where, recipe.evaluation
         if not len(self.test):
-            raise self._no_text(where, "testing")
+            raise self._no_text("testing")
         end = wanted.start_token + wanted.chunks * wanted.chunk_tokens
         if len(self.test) <= end:
             raise CorpusError(
@@ -187,9 +187,9 @@ class Corpus:
         pieces = range(0, len(text), PIECE)
         return any(bool((text[first : first + PIECE] == end).any()) for first in pieces)
 
-    def _no_text(self, where: str, part: str) -> CorpusError:
+    def _no_text(self, part: str) -> CorpusError:
         return CorpusError(
-            f"{where} has no text for {part} (documents: {self.info.documents}; {self.info.split});"
+            f"{self._where} has no text for {part} (documents: {self.info.documents}; {self.info.split});"
             " use more text, or another data.test_share"
         )
 

@@ -205,8 +205,8 @@ def _open_run(run: RunDirectory) -> Pretrained:
         for name, shape in parameter_shapes(recipe.model, vocabulary).items()
     }
     tensors = _find(str(run.path), wanted, dict(entries(run.weights)))
-    made_with = recipe.data.tokenizer, document_border(recipe.data)
-    return Pretrained(run.path, "run", recipe.model, vocabulary, tensors, frozenset(), *made_with)
+    name, border = recipe.data.tokenizer, document_border(recipe.data)
+    return Pretrained(run.path, "run", recipe.model, vocabulary, tensors, frozenset(), name, border)
 
 
 def _stored_shape(parameter: Parameter) -> tuple[int, ...]:
