@@ -18,8 +18,8 @@ MAX_CACHE_BYTES = 2**28
 TIE = 1e-5
 """Two tokens are tied if their logits differ by less than this part of the largest one.
 
-Sums over a batch are rounded otherwise than those over one sequence. That moves logits by about a
-millionth of the largest one, so that only the choice between tied tokens can be another one.
+Sums over a batch are rounded differently from those over one sequence. That moves logits by about a
+millionth of the largest one, so it can change the choice between tied tokens only.
 """
 
 
@@ -55,7 +55,8 @@ class GreedyBatch:
         for row, prompt in enumerate(self._prompts):
             yield
             firsts.append(reader.begin(row, torch.tensor(prompt, device=device)))
-        rows, logits, alone = list(range(len(firsts))), torch.stack(firsts), list[int]()
+        rows, logits = list(range(len(firsts))), torch.stack(firsts)
+        alone: list[int] = []
         while going := self._extend(rows, logits, alone):
             yield
             if len(going) < len(rows):
@@ -77,7 +78,7 @@ class GreedyBatch:
         for place, (row, token) in enumerate(zip(rows, tokens, strict=True)):
             written = self.written[row]
             if not sure[place]:
-                written.clear()  # the cache of the whole answer was rounded otherwise
+                written.clear()  # its cached keys and values were rounded as in a batch
                 alone.append(row)
             elif token != self._end:
                 written.append(token)
