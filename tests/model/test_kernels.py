@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import pytest
 import torch
@@ -12,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812  (torch's own convention)
 from model import activation_kernels
 from model.activation_kernels import ACTIVATION_KERNELS
 from model.compiled import run_in_rows
-from model.config import ModelConfig
+from model.config import Activation, ModelConfig
 from model.cross_entropy import ALIGNMENT, MAX_LOGITS, HeadLoss
 from model.documents import document_starts
 from model.dropout import Dropout, DropoutStream
@@ -22,8 +21,6 @@ from model.norm import EPSILON, LayerNorm, norm_groups
 from model.norm_kernels import ROWS_PER_BLOCK
 from model.tiled import MAX_TILE_WEIGHTS, ROWS, TiledAttention
 from model.windowed import windowed
-
-Activation = Literal["gelu", "gelu_exact", "relu2"]
 
 
 def randn(*shape: int, seed: int = 1) -> torch.Tensor:
