@@ -17,7 +17,7 @@ from torch import Tensor
 
 from model.gpt import GPT
 from tests.trainer.reference import copy_of, mean_cross_entropy
-from tests.trainer.texts import read
+from tests.trainer.texts import lines_as_documents, read
 from trainer.corpora.corpus import Corpus
 from trainer.errors import CorpusError
 from trainer.recipe import Recipe
@@ -80,7 +80,7 @@ def test_a_document_has_the_logits_that_it_has_alone(masked: GPT) -> None:
 def test_the_test_loss_is_that_of_documents_read_apart(
     corpus: Corpus, make_recipe: MakeRecipe
 ) -> None:
-    lines = replace(corpus, test=np.where(corpus.test == 10, END, corpus.test).astype(np.uint16))
+    lines = replace(corpus, test=lines_as_documents(corpus.test))
     recipe = make_recipe(MASKED)
     model = Trainer(recipe, lines, CPU).model
     text = torch.from_numpy(lines.test[: 4 * 64 + 1].astype(np.int64))

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -23,6 +22,7 @@ from model.init import initialise
 from model.size import flops_per_token, parameter_count, parameter_shapes
 from tests.trainer.model_changes import CHANGES, DRAWN_ANEW, SHAPE, SLOW_STEPS, untried
 from tests.trainer.reference import ReferenceTrainer, copy_of
+from tests.trainer.texts import lines_as_documents
 from trainer.corpora.corpus import Corpus
 from trainer.corpora.tokenizer import document_border
 from trainer.execution import Execution
@@ -42,8 +42,7 @@ each_change = pytest.mark.parametrize("name", CHANGES)
 @pytest.fixture(scope="module")
 def corpus(corpus: Corpus) -> Corpus:
     """The small corpus; its lines are documents."""
-    text = corpus.train
-    return replace(corpus, train=np.where(text == ord("\n"), END_OF_TEXT, text).astype(text.dtype))
+    return replace(corpus, train=lines_as_documents(corpus.train))
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import numpy as np
 import pytest
 import torch
 
 from tests.trainer.plain_training import PlainTrainer
 from tests.trainer.reference import mean_cross_entropy
+from tests.trainer.texts import lines_as_documents
 from trainer.corpora.corpus import Corpus
 from trainer.execution import Execution
 from trainer.recipe import Recipe, SeedlessRecipe
@@ -135,8 +135,7 @@ each_change_at_length = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def corpus(corpus: Corpus) -> Corpus:
     """The small corpus; its lines are documents."""
-    text = corpus.train
-    return replace(corpus, train=np.where(text == ord("\n"), 256, text).astype(text.dtype))
+    return replace(corpus, train=lines_as_documents(corpus.train))
 
 
 @pytest.fixture

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save_file
 
 from trainer.corpora.corpus import Corpus
 from trainer.corpora.prepare import load_small, prepare_corpus
-from trainer.corpora.tokenizer import ByteTokenizer
+from trainer.corpora.tokenizer import ByteTokenizer, end_of_text_id
 from trainer.recipe import DataConfig
 from trainer.sources.catalogue import find_source
+from trainer.tokens import Tokens
 
 TEXTS = [f"Document {i}: größer, 三.\n" + "word " * (i % 7) for i in range(300)]
 
@@ -63,6 +65,11 @@ def write_tokens(folder: Path, **parts: Any) -> Path:  # noqa: ANN401  (arrays)
     for name, tokens in parts.items():
         save_file({"tokens": tokens}, folder / f"{name}.safetensors")
     return folder
+
+
+def lines_as_documents(tokens: Tokens) -> Tokens:
+    """A text in bytes, with the end-of-text token in place of each line's end."""
+    return np.where(tokens == ord("\n"), end_of_text_id("bytes"), tokens).astype(tokens.dtype)
 
 
 def documents(corpus: Corpus) -> tuple[list[str], list[str]]:
