@@ -178,21 +178,14 @@ class Client:
             if said:
                 state, _, code = said[0].partition("|")
                 return JobEnd(state.split()[0].rstrip("+"), code)  # `CANCELLED by 0`
-        with contextlib.suppress(SlurmError):
-            words = _run("scontrol", "--oneliner", "show", "job", str(task)).split()
-            found = dict(word.split("=", 1) for word in words if "=" in word)
-            if last := found.get("JobState"):
-                return JobEnd(last.rstrip("+"), found.get("ExitCode", ""))
-        return None
+        found = _described(task)
+        last = found.get("JobState")
+        return JobEnd(last.rstrip("+"), found.get("ExitCode", "")) if last else None
 
     def node_of(self, task: Task) -> str | None:
         """Return the nodes that a job had, by Slurm's names; None if Slurm has forgotten it."""
-        try:
-            words = _run("scontrol", "--oneliner", "show", "job", str(task)).split()
-        except SlurmError:
-            return None
-        found = [word.partition("=")[2] for word in words if word.startswith("NodeList=")]
-        return found[0] if found and found[0] != "(null)" else None
+        nodes = _described(task).get("NodeList", "(null)")
+        return None if nodes == "(null)" else nodes
 
 
 def _queued(line: str) -> Queued | None:
@@ -200,6 +193,15 @@ def _queued(line: str) -> Queued | None:
     if not (array.isdigit() and index.isdigit()):
         return None
     return Queued(Task(int(array), int(index)), state, reason.strip("()"), name)
+
+
+def _described(task: Task) -> dict[str, str]:
+    """What the controller knows of a job, by Slurm's names; empty if it has forgotten the job."""
+    try:
+        words = _run("scontrol", "--oneliner", "show", "job", str(task)).split()
+    except SlurmError:
+        return {}
+    return dict(word.split("=", 1) for word in words if "=" in word)
 
 
 def _scancel(tasks: Collection[Task], *options: str) -> None:
