@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.tables.table import Column, interval_text, probability, signed, verdict_style
 from sweep.reports.document import Table, finite
-from sweep.reports.verdict_columns import undecided
+from sweep.reports.verdict_columns import decided_words, provisional, undecided
 from sweep.terminal.printable import shown
 from sweep.terminal.units import supported_decimals
 from sweep.verdicts.decimals import decimals
@@ -55,14 +55,10 @@ def step_verdict(step: StudyStep) -> str:
         words = "undecided (no pair of runs)"
     elif result.verdict == "undecided":
         words = undecided(result.seeds_to_settle, result.ci_low)
-    elif result.verdict == "unstable" and result.p is not None:
-        words = f"unstable (converged: {result.verdict_converged})"
-    elif result.may_be_too_small:
-        words = f"{result.verdict}, may be too small to matter"
     else:
-        words = f"{result.verdict} (real)" if result.real_but_negligible else str(result.verdict)
+        words = decided_words(result)
     if result.basis == "provisional" and result.n:
-        words += " (provisional)"
+        words = provisional(words)
     return f"{words}, {result.n_diverged} diverged" if result.n_diverged else words
 
 

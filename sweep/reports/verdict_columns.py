@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from analysis.tables.table import (
     Column,
@@ -18,6 +18,10 @@ from sweep.reports.run_lines import needs_runs
 from sweep.terminal.units import rough_duration, supported_decimals
 from sweep.verdicts.judge import ArmReport
 from sweep.verdicts.references import Reference
+
+if TYPE_CHECKING:
+    from analysis.arm_verdict import ArmVerdict
+    from analysis.steps import StepVerdict
 
 SEEDS_UNKNOWN, TOO_MANY_SEEDS = "+?", "+>1,000"
 """Written in place of a number of further seeds that cannot be estimated, or if even
@@ -119,6 +123,11 @@ def _with_basis(words: str, arm: ArmReport) -> str:
     """`better (provisional)`, `undecided (+46, provisional)`: if planned seeds have not ended."""
     if arm.result.basis != "provisional" or arm.has_yet_to_run or arm.lacks_baseline:
         return words
+    return provisional(words)
+
+
+def provisional(words: str) -> str:
+    """A verdict of which planned runs have not ended."""
     return f"{words[:-1]}, provisional)" if words.endswith(")") else f"{words} (provisional)"
 
 
@@ -128,10 +137,15 @@ def _verdict_words(arm: ArmReport) -> str:
         return f"worse ({arm.stopped.decision.words})"
     if result.verdict == "undecided":
         return _undecided_words(arm)
-    if result.verdict == "unstable" and result.p is not None:
-        return f"unstable (converged: {result.verdict_converged})"
     if result.by_margin:
         return f"{result.verdict}, by at least the margin"
+    return decided_words(result)
+
+
+def decided_words(result: ArmVerdict | StepVerdict) -> str:
+    """Any verdict but `undecided`, with what it leaves open."""
+    if result.verdict == "unstable" and result.p is not None:
+        return f"unstable (converged: {result.verdict_converged})"
     if result.may_be_too_small:
         return f"{result.verdict}, may be too small to matter"
     return f"{result.verdict} (real)" if result.real_but_negligible else str(result.verdict)

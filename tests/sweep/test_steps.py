@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from analysis.steps import StepVerdict
 from sweep.commands.compare import CompareRequest, compare_two
 from sweep.reports.formats import FORMATS
+from sweep.reports.steps_text import step_verdict
 from sweep.reports.verdict_text import report_document
 from sweep.verdicts.judge import make_report
+from sweep.verdicts.steps import StudyStep
 from sweep.workspace import Workspace
 from tests.sweep.stores import ORIGIN, Trainer
 
@@ -112,6 +115,25 @@ def test_an_arm_without_runs_and_one_that_diverges_are_said_to_be_so(
     said = table(train)
     assert "unstable, 4 diverged" in said
     assert "undecided (no pair of runs)" in said
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"), [(None, "better (provisional)"), (4, "undecided (+4, provisional)")]
+)
+def test_a_step_of_which_runs_are_missing_is_provisional_as_an_arm_is(
+    seeds: int | None, words: str
+) -> None:
+    result = StepVerdict(
+        arm="b",
+        before="a",
+        n=3,
+        n_missing=1,
+        n_diverged=0,
+        verdict="undecided" if seeds else "better",
+        basis="provisional",
+        seeds_to_settle=seeds,
+    )
+    assert step_verdict(StudyStep(adds="x", result=result)) == words
 
 
 @pytest.mark.parametrize("sides", [("three", "two"), ("two", "three")])
