@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +16,7 @@ from sweep.models.upload import Hub
 from sweep.reports.best_arm_text import best_arm_lines, no_best_arm
 from sweep.store.ledger import directory_name
 from sweep.store.rows import PlannedRun, RunRow
+from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
 from sweep.verdicts.best_arm import find_best_arm
@@ -41,18 +42,18 @@ class ExportRequest:
     """True to export the runs of the best arm."""
 
 
+@dataclass(frozen=True)
 class _Models:
     """The runs of a folder, as what an export writes of them."""
 
-    def __init__(self, store: Store, folder: Path, study: str | None) -> None:
-        self._store, self._folder, self._study = store, folder, study
-        self._report = cache(self._judge)
-
-    def _judge(self, study: str) -> Report:
-        return make_report(self._store, self._store.study(study))
+    store: Store
+    folder: Path
+    study: str | None
+    """The study whose verdict a card has; None for all that have the run."""
+    report_of: Callable[[str], Report]
 
     def directory(self, run: RunRow) -> RunDirectory:
-        return RunDirectory(self._folder / directory_name(run.id))
+        return RunDirectory(self.folder / directory_name(run.id))
 
     def format(self, run: RunRow) -> ExportFormat:
         directory = self.directory(run)
@@ -61,7 +62,7 @@ class _Models:
     def card(self, run: RunRow) -> str:
         recipe = self.directory(run).read_request().recipe
         return make_card(
-            self._store, run, recipe, self.format(run), study=self._study, report_of=self._report
+            self.store, run, recipe, self.format(run), study=self.study, report_of=self.report_of
         )
 
 
@@ -73,7 +74,9 @@ def export(workspace: Workspace, request: ExportRequest, console: Console) -> in
     study = workspace.study_name(request.study)
     run = finished_run(store, request.word or "", study)
     hub = Hub([request.push]) if request.push else None
-    models = _Models(store, workspace.folder, study)
+    models = _Models(
+        store, workspace.folder, study, lambda name: make_report(store, store.study(name))
+    )
     write_model(models.directory(run), request.to, models.card(run))
     say(console, f"Written to {request.to}: transformers loads it {_how(models.format(run))}.")
     if hub and request.push:
@@ -98,7 +101,7 @@ def _export_best(
     hub = Hub(names.values()) if names else None
     for line in [*best_arm_lines(report, best), *_left_out(planned)]:
         say(console, line)
-    models = _Models(store, workspace.folder, study.name)
+    models = _Models(store, workspace.folder, study.name, lambda _: report)
     export_all(
         {name: (models.directory(run), models.card(run)) for name, run in runs.items()}, request.to
     )
@@ -128,9 +131,11 @@ def _upload_all(
 
 def _left_out(planned: list[PlannedRun]) -> list[str]:
     """Which runs of the arm have no model."""
-    done = finished_runs(planned)
-    left = [f"{each.arm}/{each.seed} ({each.run.state})" for each in planned if each not in done]
-    return [f"Left out, as it has no final weights: {each}." for each in left]
+    return [
+        f"Left out, as it has no final weights: {each.arm}/{each.seed} ({each.run.state})."
+        for each in planned
+        if each.run.state != RunState.DONE
+    ]
 
 
 def _how(export_format: ExportFormat) -> str:

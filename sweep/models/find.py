@@ -40,10 +40,14 @@ def finished_run(store: Store, word: str, study: str | None) -> RunRow:
 
 
 def finished_runs(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
-    """Return those of an arm's runs that are done. Raises NotFoundError if none has weights."""
+    """Return those of some runs that are done.
+
+    Raises NotFoundError if none is, or if runs of this kind have no weights here: the first one tells.
+    """
     done = [each for each in runs if each.run.state == RunState.DONE]
-    for each in (done or runs)[:1]:
-        _finished(each.run, f"{each.arm}/{each.seed}")
+    if runs:
+        first = (done or runs)[0]
+        _finished(first.run, f"{first.arm}/{first.seed}")
     return done
 
 
