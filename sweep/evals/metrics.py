@@ -23,11 +23,12 @@ def find_eval_metrics(store: Store, study: str) -> dict[str, Metric]:
     lm-eval says in which direction a metric improves; that lies with the scores in the directories of
     the runs.
     """
-    missing = set(metric_names(store, study, PREFIX))
+    missing, ledger = set(metric_names(store, study, PREFIX)), store.ledger
+    if not missing or ledger is None:
+        return {}
     found: dict[str, Metric] = {}
-    for _, run_id in store.run_ids(study) if missing and store.ledger else ():
-        assert store.ledger is not None  # noqa: S101  (for the type checker: it was checked)
-        evals = read_evals(store.ledger.run(run_id))
+    for _, run_id in store.run_ids(study):
+        evals = read_evals(ledger.run(run_id))
         for name, higher in evals.higher_is_better.items() if evals else ():
             if name in missing:
                 found[name] = _metric(name, higher=higher)
