@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from operator import itemgetter
 from typing import Any
 
 import ray
@@ -50,6 +49,6 @@ def remove_own_group() -> None:
 def remove_stale(is_orphan: Callable[[str], bool], actors: Collection[str]) -> None:
     """Remove the groups of this folder of runs whose scheduler and first actor have both ended."""
     for each in placement_group_table().values():
-        name, state = itemgetter("name", "state")(each)
-        if state != "REMOVED" and name not in actors and is_orphan(name):
+        name = each["name"]
+        if each["state"] != "REMOVED" and name not in actors and is_orphan(name):
             remove_group(name)

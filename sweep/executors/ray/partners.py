@@ -30,13 +30,13 @@ UNAVAILABLE_SECONDS = 0.1
 THREADS = 8
 """Calls that an actor carries out at the same time."""
 
-WhenEnded = Callable[[RunEnd], None]
+WhenFailed = Callable[[RunEnd], None]
 
 
 class Partners:
     """The nodes of a place but for its own, and their ranks of the run that it has."""
 
-    def __init__(self, settings: PlaceSettings, when_failed: WhenEnded) -> None:
+    def __init__(self, settings: PlaceSettings, when_failed: WhenFailed) -> None:
         """`when_failed`: called in a thread when ranks have failed, or were lost, before the run ended."""
         self._settings = settings
         self._when_failed = when_failed
@@ -49,16 +49,17 @@ class Partners:
         nodes, address = self._settings.nodes, ray.util.get_node_ip_address()
         group = NodeGroup(address=address, port=free_port(), nodes=nodes)
         self._watchers = [
-            _Watcher(actor, (directory, attempt), group.model_copy(update={"rank": rank}), self)
+            _Watcher(
+                actor,
+                (directory, attempt),
+                group.model_copy(update={"rank": rank}),
+                self._when_failed,
+            )
             for rank, actor in enumerate(self._actors, 1)
         ]
         for watcher in self._watchers:
             watcher.start()
         return group
-
-    def failed(self, end: RunEnd) -> None:
-        """The ranks of a node have failed, or were lost."""
-        self._when_failed(end)
 
     def end(self) -> str | None:
         """Kill the ranks of the other nodes and wait for their ends; returns why one was lost.
@@ -95,14 +96,14 @@ class _Watcher(threading.Thread):
         actor: Any,  # noqa: ANN401  (Ray's handle)
         attempt: tuple[str, int],
         group: NodeGroup,
-        partners: Partners,
+        when_failed: WhenFailed,
     ) -> None:
-        """`attempt`: the run directory and the number of its attempt."""
+        """`attempt`: the run directory and the number of its attempt. `when_failed`: see `Partners`."""
         super().__init__(daemon=True)
         self._actor = actor
         self._directory, self._attempt = attempt
         self._group = group
-        self._partners = partners
+        self._when_failed = when_failed
         self._is_killed = False
         self.lost: str | None = None
         """Why it ended through no fault of the run, in a sentence."""
@@ -123,7 +124,7 @@ class _Watcher(threading.Thread):
             self.lost = f"{where} {words}"
             end = self._end(self.lost)
         if end.status not in {Exit.DONE, Exit.STOPPED} and not self._is_killed:
-            self._partners.failed(end)
+            self._when_failed(end)
 
     def _join(self) -> str:
         """Start the ranks; returns the address of their node."""
