@@ -38,7 +38,7 @@ Cell = tuple[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class RaceLook:
     """One look at a race."""
 
     seeds: int
@@ -61,7 +61,7 @@ class Standing:
     """All runs of the round that has not ended, the baseline's first; empty if the race is over."""
     active: Sequence[str] = ()
     """Arms that are still in the race."""
-    looks: Sequence[Look] = ()
+    looks: Sequence[RaceLook] = ()
     """All looks, the first one first."""
     judgement: Judgement
     """The verdicts at the last look; before the first, on the runs there are."""
@@ -80,12 +80,12 @@ def follow_race(runs: pd.DataFrame, plan: Plan, judge_once: JudgeOnce) -> Standi
     fixed = _decided_before(runs, plan, judge_once)
     rules = later_rules(plan, fixed, tuple(arm for arm in plan.arms if arm not in fixed))
     course = _Course(rules, _statuses(runs), fixed)
-    looks: list[Look] = []
+    looks: list[RaceLook] = []
     judged = None
     while course.can_look():
         judged = judge_once(course.runs_of_look(runs), rules)
         racing = {row.arm: row for row in judged.arms if row.arm in course.active}
-        looks.append(Look(seeds=course.next, arms=racing))
+        looks.append(RaceLook(seeds=course.next, arms=racing))
         course.look(judged)
     if judged is None:
         judged = judge_once(runs[runs["arm"].isin([rules.baseline, *rules.arms])], rules)
