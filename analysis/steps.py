@@ -218,8 +218,8 @@ def _judge_unpaired(
 ) -> list[StepVerdict]:
     """Judge steps whose runs do not pair, by the t test of runs without shared seeds.
 
-    After a look each test has a part of alpha (`sequential.Spent`). In a race, whose stops would
-    need e-values, which there are none of without pairs, all steps are undecided.
+    After a look each test has a part of alpha (`sequential.Spent`). In a race all steps are undecided:
+    its stops would need e-values, and without pairs there are none.
     """
     by_looks = bool(rules.looks or rules.seen_before or rules.race)
     rules = replace(rules, by_looks=by_looks)
@@ -232,9 +232,8 @@ def _judge_unpaired(
     for step, row in zip(steps, rows, strict=True):
         missing = by_arm[step.arm].n_missing + by_arm[step.before].n_missing
         n = min(len(by_arm[each].losses) for each in (step.arm, step.before))
-        ended: Basis = "provisional" if missing else "planned"
-        row = replace(row, basis="looks" if by_looks else ended)  # noqa: PLW2901
-        found.append(replace(_verdict(step, row), n=n))
+        basis: Basis = "looks" if by_looks else "provisional" if missing else "planned"
+        found.append(replace(_verdict(step, row), n=n, basis=basis))
     return found
 
 
