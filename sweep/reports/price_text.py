@@ -33,8 +33,8 @@ def runs_at_a_time(slots: int, runs: int) -> str:
 
 def _at_once(time: TrainingTime) -> str:
     """`4 runs at a time on 2 GPUs each`; on Slurm, only the cluster knows whether it has room."""
-    each = "each" if time.used_slots > 1 else ""
-    gpus = f" on {time.gpus_per_run:g} GPUs {each}".rstrip() if time.gpus_per_run > 1 else ""
+    each = " each" if time.used_slots > 1 else ""
+    gpus = f" on {time.gpus_per_run:g} GPUs{each}" if time.gpus_per_run > 1 else ""
     room = " if Slurm has room for them" if time.executor == "slurm" else ""
     return f"{runs_at_a_time(time.slots, time.runs)}{gpus}{room}"
 
