@@ -21,6 +21,10 @@ from typing import Any
 
 PACKAGES = ("torch", "numba", "numpy", "pydantic", "safetensors", "tokenizers", "tiktoken")
 """Packages that a run of the built-in trainer imports."""
+THREADS = 8
+"""Calls that a `Place` carries out at the same time."""
+WAIT_SECONDS = 5.0
+"""Seconds that a call to a `Place` waits for the end of a run. Each call is a sign of life."""
 
 
 class Place:

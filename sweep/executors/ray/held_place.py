@@ -17,11 +17,6 @@ from sweep.executors.ray.groups import grouped, remove_group
 from sweep.executors.ray.messages import PlaceSettings, PlaceState, RunEnd
 from sweep.executors.ray.shipment import our_packages
 
-WAIT_SECONDS = 5.0
-"""Seconds that a call to an actor waits for the end of a run. Each call is a sign of life."""
-THREADS = 8
-"""Calls that an actor carries out at the same time."""
-
 Answer = Callable[["HeldPlace", Future[PlaceState]], None]
 """Takes the state of a place, or the exception that says that it is gone."""
 
@@ -105,7 +100,7 @@ class HeldPlace:
         self.carrier, self._finished = None, self.directory
         self.directory, self.since, self.killed = None, time.monotonic(), None
 
-    def ask(self, seconds: float = WAIT_SECONDS) -> None:
+    def ask(self, seconds: float = ray_actor.WAIT_SECONDS) -> None:
         """Ask for its state; the answer comes when its run has ended, or after some seconds."""
         future = self._actor.wait.remote(seconds).future()
         future.add_done_callback(lambda done: self._answer(self, done))
@@ -126,7 +121,7 @@ def new_place(
         name=name,
         lifetime="detached",
         max_restarts=0,
-        max_concurrency=THREADS,
+        max_concurrency=ray_actor.THREADS,
         **options,
     )
     carries = settings.folder is not None

@@ -23,12 +23,8 @@ from trainer.processes.group import NodeGroup
 from trainer.rundir.exits import Exit
 from trainer.scripts.environment import free_port
 
-WAIT_SECONDS = 5.0
-"""Seconds that a call to an actor waits for the end of its ranks. Each call is a sign of life."""
 UNAVAILABLE_SECONDS = 0.1
 """Seconds until an actor that the network does not reach is asked again."""
-THREADS = 8
-"""Calls that an actor carries out at the same time."""
 
 WhenFailed = Callable[[RunEnd], None]
 
@@ -82,7 +78,9 @@ class Partners:
             settings = asdict(replace(self._settings, rank=rank))
             there = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=rank)
             remote = ray.remote(ray_actor.Place).options(
-                scheduling_strategy=there, max_concurrency=THREADS, **self._settings.options
+                scheduling_strategy=there,
+                max_concurrency=ray_actor.THREADS,
+                **self._settings.options,
             )
             made.append(remote.remote(str(HERE.parent), settings))
         return made
@@ -136,7 +134,7 @@ class _Watcher(threading.Thread):
 
     def _wait(self) -> RunEnd:
         while True:
-            state: PlaceState = self._ask(lambda: self._actor.wait.remote(WAIT_SECONDS))
+            state: PlaceState = self._ask(lambda: self._actor.wait.remote(ray_actor.WAIT_SECONDS))
             if state.ended:
                 self._actor.forget.remote(self._directory)
                 return state.ended
