@@ -123,12 +123,18 @@ def _answers(printed: str) -> list[Seen]:
 
 
 def _printed(*command: str) -> str:
-    """Return what a command of Slurm printed, also if it failed; its errors go to the job's output."""
+    """Return what a command of Slurm printed, also if it failed or took too long.
+
+    Its errors go to the job's output.
+    """
     try:
         ended = subprocess.run(  # noqa: S603  (no shell)
             command, stdout=subprocess.PIPE, text=True, timeout=LOOK_SECONDS, check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         print(error, file=sys.stderr)  # noqa: T201  (Slurm's output file)
         return ""
+    except subprocess.TimeoutExpired as error:  # the nodes that have answered are not to blame
+        print(error, file=sys.stderr)  # noqa: T201  (Slurm's output file)
+        return (error.stdout or b"").decode(errors="replace")
     return ended.stdout

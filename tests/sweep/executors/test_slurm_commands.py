@@ -14,12 +14,10 @@ from typing import Any
 
 import pytest
 
-from sweep.executors.slurm.look import Found, Seen
 from tests.conftest import Run
 from tests.patience import PATIENCE
 from tests.sweep.executors.slurm_cluster import SlurmCluster
 from tests.zygote import Zygote
-from trainer.processes.node import NodeFacts
 
 pytestmark = pytest.mark.slow
 STUDY = """\
@@ -139,40 +137,3 @@ def test_a_mistake_in_the_study_is_shown_before_it_is_detached(
         ended.stderr.split() + ended.stdout.split()
     )
     assert not (folder / "runs").exists()
-
-
-GOOD = NodeFacts(host="n", python="3.11.2", torch="2.13.0", executable="python", ahead=0.0)
-
-
-CLOCK = (
-    "the clocks of n2 and n are 4 minutes apart; set both by NTP (`chronyc makestep`), or times and "
-    "durations of runs are wrong. Nor can n3 be used. The other 1 of 3 nodes that were looked at can "
-    'train: options = ["--exclude=n2,n3"] in [jobs.slurm] does without'
-)
-
-
-def seen(node: str, **changes: object) -> Seen:
-    return Seen(node=node, facts=GOOD.model_copy(update={"host": node, **changes}))
-
-
-@pytest.mark.parametrize(
-    ("nodes", "words"),
-    [
-        ([seen("n1"), seen("n2")], None),
-        ([seen("n1", torch="2.0.0")], "n1 has torch 2.0.0 and the scheduler 2.13.0: results would"),
-        (
-            [seen("n1"), seen("n2", ahead=240.0), seen("n3", torch=None)],
-            CLOCK,
-        ),
-        (
-            [Seen(node="n1", problem="n1 does not see /x"), seen("n2")],
-            "n1 does not see /x. The other 1",
-        ),
-    ],
-)
-def test_nodes_that_cannot_train_are_named_with_the_reason(
-    nodes: list[Seen], words: str | None
-) -> None:
-    found = Found(nodes=nodes).problem(GOOD, needs_torch=True)
-    assert (found or "").startswith(words or "")
-    assert (found is None) == (words is None)
