@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sweep.commands.report import print_metric
 from sweep.commands.training import EXIT_DONE, open_to_train
 from sweep.errors import NotFoundError
-from sweep.evals.eval_files import PREFIX, add_evals, drop_evals, read_evals
+from sweep.evals.eval_files import EVALS_PREFIX, add_evals, drop_evals, read_evals
 from sweep.evals.metrics import find_eval_metrics
 from sweep.models.find import finished_runs
 from sweep.models.torch_child import call
@@ -145,6 +145,6 @@ def _metrics_of(
     """The names of the metrics of these tasks, groups or tags, whose direction is known."""
     evals = read_evals(_directory(folder, run_ids[0]))
     found = [evals.tasks[name] for name in tasks if evals and name in evals.tasks]
-    labels = dict.fromkeys(f"{PREFIX}{label}" for task in found for label in task.values)
+    labels = dict.fromkeys(f"{EVALS_PREFIX}{label}" for task in found for label in task.values)
     known = find_eval_metrics(store, study)
     return [name for name in labels if name in known]

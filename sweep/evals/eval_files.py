@@ -14,7 +14,7 @@ from trainer.files import write_json
 from trainer.rundir.directory import RunDirectory
 from trainer.tools.eval_protocol import ScoredTask
 
-PREFIX = "evals."
+EVALS_PREFIX = "evals."
 """Begins the names of these metrics: `evals.TASK.METRIC`."""
 
 
@@ -29,7 +29,7 @@ class RunEvals(Config):
     def values(self) -> dict[str, float]:
         """The metrics by name."""
         return {
-            f"{PREFIX}{label}": value
+            f"{EVALS_PREFIX}{label}": value
             for task in self.tasks.values()
             for label, value in task.values.items()
         }
@@ -38,7 +38,7 @@ class RunEvals(Config):
     def higher_is_better(self) -> dict[str, bool]:
         """By the name of a metric; without those of which lm-eval does not say it."""
         return {
-            f"{PREFIX}{label}": way
+            f"{EVALS_PREFIX}{label}": way
             for task in self.tasks.values()
             for label, way in task.higher_is_better.items()
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sweep.evals.eval_files import PREFIX, read_evals
+from sweep.evals.eval_files import EVALS_PREFIX, read_evals
 from sweep.metrics.metric import Direction, Metric
 from sweep.store.metrics import metric_names
 from sweep.store.plan_content import PlanContent
@@ -23,7 +23,7 @@ def find_eval_metrics(store: Store, study: str) -> dict[str, Metric]:
     lm-eval says in which direction a metric improves; that lies with the scores in the directories of
     the runs.
     """
-    missing, ledger = set(metric_names(store, study, PREFIX)), store.ledger
+    missing, ledger = set(metric_names(store, study, EVALS_PREFIX)), store.ledger
     if not missing or ledger is None:
         return {}
     found: dict[str, Metric] = {}

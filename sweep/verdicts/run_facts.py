@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweep.evals.eval_files import PREFIX
+from sweep.evals.eval_files import EVALS_PREFIX
 from sweep.metrics.metric import Metric
 from sweep.metrics.registry import SCORES
 from sweep.store.plan_content import PlanContent
@@ -50,7 +50,7 @@ def find_run_facts(evidence: Evidence, plan: PlanContent, metric: Metric) -> Run
 
 def _may_be_equal(metric: Metric) -> bool:
     """True for shares of a few items, which are often equal in runs with distinct seeds."""
-    return metric.name in SCORES or metric.name.startswith(PREFIX)
+    return metric.name in SCORES or metric.name.startswith(EVALS_PREFIX)
 
 
 def _requested(plan: PlanContent) -> dict[str, Requested]:
