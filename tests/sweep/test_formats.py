@@ -23,6 +23,7 @@ from sweep.commands.report import ReportRequest, report
 from sweep.reports.formats import DEFAULT_FORMAT, FORMATS, Format, file_suffixes, format_of_file
 from sweep.reports.verdict_columns import settling_time, undecided
 from sweep.store.rows import ReferenceRow
+from sweep.terminal.units import supported_decimals
 from sweep.verdicts.references import require_setup, save_reference
 from sweep.workspace import Workspace
 from tests.sweep.stores import Trainer, usual
@@ -40,6 +41,7 @@ HOSTILE_ARMS = [
     "a" * 64,
 ]
 ARMS = ("baseline", "no-dropout", "clip", "früh--清洗")
+INTERVAL = ("ci_low_adjusted", "ci_high_adjusted")
 Values = Mapping[str, Any]
 
 
@@ -47,7 +49,7 @@ def in_words(row: Values) -> list[str]:
     """An arm's name and values as a table shows them."""
     number = {
         key: float(row[key]) if row[key] not in {None, ""} else None
-        for key in ("effect", "ci_low", "ci_high", "p_adjusted", "settling_seconds")
+        for key in ("effect", "ci_low", "settling_seconds", *INTERVAL)
     }
     seeds = int(row["seeds_to_settle"] or 0) or None
     verdict = row["verdict"] or ""
@@ -55,7 +57,7 @@ def in_words(row: Values) -> list[str]:
         verdict = undecided(seeds, number["ci_low"])
     return [
         row["arm"],
-        signed(number["effect"]),
+        signed(number["effect"], supported_decimals(*(number[key] for key in INTERVAL), most=4)),
         verdict,
         settling_time(number["settling_seconds"]),
     ]
