@@ -27,9 +27,8 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # or else files beside this one would pass for others of their name
 
 from benchmarks.rounds import WARM_UP, Spread
-from benchmarks.trainer import CPU, SHAPES, STUDY
+from benchmarks.trainer import CPU, SHAPES, recipe_of
 from sweep.drafting.catalogue import catalogue
-from sweep.study.file import apply, load_study
 from trainer.corpora.corpus import Corpus
 from trainer.corpora.prepare import load_small
 from trainer.recipe import DataConfig, Recipe
@@ -98,11 +97,10 @@ def bytes_kept_for_backward(trainer: Trainer) -> int:
     return sum(kept.values())
 
 
-def measure(
-    name: str, recipes: tuple[Recipe, Recipe], corpus: Corpus, steps: int, rounds: int
-) -> Cost:
-    """Measure a change, the second recipe, beside the baseline, the first."""
-    sides = [Side(recipe, corpus, steps) for recipe in recipes]
+def measure(name: str, change: Mapping[str, Any], shape: str, corpus: Corpus, rounds: int) -> Cost:
+    """Measure a change beside the baseline."""
+    recipes = (recipe_of(shape, each) for each in ({}, change))
+    sides = [Side(recipe, corpus, STEPS[shape]) for recipe in recipes]
     times: list[tuple[float, float]] = []
     for number in range(rounds):
         first = number % 2
@@ -125,14 +123,10 @@ def main() -> int:
     corpus = load_small(DataConfig(), StandardLibrary(DataConfig()))
     if corpus is None:
         return 1
-    study, shape = load_study(STUDY), arguments.shape
-
-    def recipe(change: Mapping[str, Any]) -> Recipe:
-        return apply(study.baseline, SHAPES[shape] | change, study.design.streams(1))
-
+    shape = arguments.shape
     changes = {known.name: known.set for known in catalogue()}
     costs = (
-        measure(name, (recipe({}), recipe(changes[name])), corpus, STEPS[shape], arguments.rounds)
+        measure(name, changes[name], shape, corpus, arguments.rounds)
         for name in arguments.names or changes
     )
     content = {"device": device_name(CPU), "torch": torch.__version__, "shape": shape}

@@ -14,9 +14,10 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -134,21 +135,21 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def recipe_of(shape: str, dropout: float | None = None) -> Recipe:
-    """The baseline of the default study at a shape."""
+def recipe_of(shape: str, changes: Mapping[str, Any]) -> Recipe:
+    """The baseline of the default study at a shape, with other changes."""
     study = load_study(STUDY)
-    changes = SHAPES[shape] | ({} if dropout is None else {"model.dropout": dropout})
-    return apply(study.baseline, changes, study.design.streams(1))
+    return apply(study.baseline, {**SHAPES[shape], **changes}, study.design.streams(1))
 
 
 def measure(shape: str, corpus: Corpus, seconds: float) -> Figures:
     """Measure all in turns for some seconds, warm-up included."""
     until = time.perf_counter() + seconds
-    recipe = recipe_of(shape)
+    recipe = recipe_of(shape, {})
     turns = Turns(CPU, STEPS[shape])
     ours = Ours(recipe, corpus, CPU)
     turns.add_contender(ours)
-    turns.add_contender(Ours(recipe_of(shape, dropout=0.0), corpus, CPU, name="ours, no dropout"))
+    undropped = recipe_of(shape, {"model.dropout": 0.0})
+    turns.add_contender(Ours(undropped, corpus, CPU, name="ours, no dropout"))
     turns.add_contender(Textbook(recipe, corpus, CPU))
     missing = _join_if_there(turns, lambda: Transformers(recipe, corpus, CPU), "transformers")
     landmarks = _add_landmarks(turns)
