@@ -1,4 +1,4 @@
-"""A gate on the noise of judged scores: coverage of intervals for other items, and the split of noise."""
+"""A gate on the noise of judged scores: coverage of intervals, variances, and the bias of a place."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def judged(settings: Settings) -> list[Line]:
 
 
 def _parts(name: str, cell: Cell, found: list[ScoreNoise]) -> Line:
-    """True if the mean of each estimated variance that is not 0 is the true one.
+    """Kept if the mean estimate of each variance is the true one, up to chance and a tenth.
 
-    Estimates below 0 are 0, which adds to the mean of a variance near 0.
+    Variances of 0 do not count: estimates are never below 0, so their mean is above it.
     """
     seeds, items, both, repeats = (sd**2 for sd in cell.sds)
     truth = np.array([seeds, items, both])

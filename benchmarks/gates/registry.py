@@ -57,7 +57,7 @@ GATES: tuple[Gate, ...] = (
     Gate("divergence", "Null arms that diverge as the baseline: any verdict in 0.06.", divergence),
     Gate(
         "judged",
-        "Scores of a judge: intervals for other items cover 0.94, and the parts of noise are true.",
+        "Scores of a judge: intervals for other items cover 0.94, mean variances within a tenth.",
         judged,
     ),
     Gate("settling", "Stated chances of further seeds come true within 10 points.", settling),
