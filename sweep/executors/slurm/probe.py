@@ -1,7 +1,8 @@
 """A small job that looks at nodes before the first run: whether they see the runs, and have torch.
 
 It takes as many nodes as are free when it starts, up to `MOST_NODES`: it waits for no more than a run
-would, and the nodes that the first runs get are likely to be among them. A run's own job looks at its node, too.
+would, and the nodes that the first runs get are likely to be among them. A run's own job looks at its
+node, too.
 """
 
 from __future__ import annotations
@@ -118,18 +119,18 @@ class Probe:
         if self.facts or self._job is None:
             return
         look_again(self._folder.path)
-        if found_there := self._read():
-            self._judge(found_there)
+        if found := self._read():
+            self._judge(found)
             return
-        found = next((each for each in queue if each.task == self._job), None)
-        if found is None or found.phase is Phase.ENDING:
+        job = next((each for each in queue if each.task == self._job), None)
+        if job is None or job.phase is Phase.ENDING:
             self._gone_since = self._gone_since or time.monotonic()
             if time.monotonic() - self._gone_since > GRACE_SECONDS:
                 raise ExecutionError(self._why_nothing())
         else:
             self._gone_since = None
-            pending = found.phase is Phase.PENDING and found.reason != "None"
-            self._reason = found.reason if pending else None
+            pending = job.phase is Phase.PENDING and job.reason != "None"
+            self._reason = job.reason if pending else None
 
     def close(self) -> None:
         """Cancel the job if it has not ended."""
