@@ -20,6 +20,8 @@ from sweep.trainers.instruction import ENDED
 from trainer.instructions.settings import InstructionSettings
 from trainer.rundir.directory import Result, RunDirectory
 
+LOSS = INSTRUCTION_LOSS.name
+
 
 @dataclass(frozen=True)
 class Session:
@@ -43,9 +45,8 @@ def record_scores(
 ) -> None:
     """Store the scores of these runs. Raises ExecutionError if a file cannot be written."""
     items, results = scores_by_item(scores, session.items), fine_tune_results(runs, folder)
-    name = INSTRUCTION_LOSS.name
     losses = {
-        run_id: result.metrics[name] for run_id, result in results.items() if name in result.metrics
+        run_id: result.metrics[LOSS] for run_id, result in results.items() if LOSS in result.metrics
     }
     values: dict[str, float] = {}
     for run_id, of_run in items.items():
@@ -69,7 +70,7 @@ def record_scores(
         _write(RunDirectory(folder / directory_name(run_id)), found)
     ids = [each.run.id for each in runs]
     replace_metric(store, session.metric, ids, values)
-    replace_metric(store, INSTRUCTION_LOSS.name, ids, losses)
+    replace_metric(store, LOSS, ids, losses)
 
 
 def _is_still_falling(result: Result, settings: InstructionSettings) -> bool:
