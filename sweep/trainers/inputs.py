@@ -100,7 +100,8 @@ class GptInputs:
         found: dict[str, None] = {}
         for recipe in map(recipe_of, specs):
             mixed = self.corpus(recipe.data) if recipe.data.mixture else None
-            found |= dict.fromkeys([mixture_words(mixed, recipe)] if mixed and mixed.parts else [])
+            if mixed and mixed.parts:
+                found[mixture_words(mixed, recipe)] = None
             weights = self.weights.get(recipe.train.initial_weights)
             notes = weights.notes(vocabulary_size(recipe.data.tokenizer)) if weights else []
             found |= dict.fromkeys(notes)
@@ -159,7 +160,7 @@ def find_inputs(
                 where = "" if data.corpus == recipe.data.corpus else "data.mixture: "
                 source = _find_source(key, cache, beside, where, online=online)
                 supplies[key] = _find(key, cache, source, tokenizers.get(key.tokenizer))
-    mixtures = tuple({recipe.data: None for recipe in recipes if recipe.data.mixture})
+    mixtures = tuple(dict.fromkeys(recipe.data for recipe in recipes if recipe.data.mixture))
     return GptInputs(cache, supplies, _find_weights(recipes, beside), mixtures)
 
 
