@@ -17,6 +17,7 @@ from model.config import Config
 from sweep.errors import listed
 from sweep.executors.slurm.batch import NODE
 from trainer.processes.node import NodeFacts, compare, find_facts, folder_problem
+from trainer.words import shortened
 
 LOOK_SECONDS = 300.0
 """Seconds in which all nodes must answer. The first import of torch from a busy disk takes a minute."""
@@ -54,7 +55,8 @@ class Found(Config):
         if not bad:
             return None
         first, *others = bad
-        also = f". Nor can {listed(others[:MAX_NAMES])} be used" if others else ""
+        names = listed(others) if len(others) <= MAX_NAMES else shortened(others, MAX_NAMES)
+        also = f". Nor can {names} be used" if others else ""
         if len(bad) == len(self.nodes):
             return f"{bad[first]}{also}"
         return (

@@ -35,6 +35,10 @@ def seen(node: str, **changes: object) -> Seen:
             [Seen(node="n1", problem="n1 does not see /x"), seen("n2")],
             "n1 does not see /x. The other 1",
         ),
+        (
+            [Seen(node=f"n{number}", problem=f"n{number} is full") for number in range(11)],
+            "n0 is full. Nor can n1, n2, n3, n4, n5, n6, n7, n8, … be used",
+        ),
     ],
 )
 def test_nodes_that_cannot_train_are_named_with_the_reason(
