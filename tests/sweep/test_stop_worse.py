@@ -17,8 +17,8 @@ from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.workload.workload import Workload
 from tests.sweep.one_by_one import OneByOne
+from tests.sweep.race_command import Inputs, planned
 from tests.sweep.stores import Trainer, lose
-from tests.sweep.test_races import Inputs, planned
 from trainer.rundir.directory import Event, Result
 
 Content = dict[str, Any]
