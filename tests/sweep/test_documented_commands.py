@@ -43,6 +43,11 @@ STATUSES = {
     "docs/fineweb.md": {"plan": 2},  # FineWeb is not prepared
 }
 """Exit statuses other than 0, by page and command."""
+ELSEWHERE = {
+    "evals",  # test_evals.py, which needs lm-eval
+    "judge",  # test_judge.py, on smaller models
+}
+"""Commands that other tests run."""
 NOT_RUN = {
     "it needs FineWeb from the Hugging Face Hub",
     "it uploads to the Hugging Face Hub",
@@ -88,7 +93,7 @@ def test_every_command_of_a_page_works(
     for shown in WITH_COMMANDS[page]:
         if shown.reason is None:
             words = prepared(shown, folder)
-            if words[0] == "judge":  # test_judge.py does, on smaller models
+            if words[0] in ELSEWHERE:
                 continue
             if words[0] == "serve":
                 serve_until_interrupted(start, folder, words)

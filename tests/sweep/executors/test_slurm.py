@@ -78,9 +78,10 @@ def test_a_job_that_loses_its_node_goes_on_elsewhere_under_the_same_attempt(
     make_slurm: MakeSlurm, make_run: MakeRun, slurm: SlurmCluster, tmp_path: Path, how: str
 ) -> None:
     executor = make_slurm()
-    run = make_run("a", f"echo $SWEEP_ATTEMPT >> begun; {UNTIL_GO}")
+    run, lines = make_run("a", f"echo $SWEEP_ATTEMPT >> begun; {UNTIL_GO}"), tmp_path / "begun"
+    lines.touch()
     executor.start(run.path, executor.slots[0], 1)
-    follow(executor, begun(run))
+    follow(executor, lines.read_text)
     job = job_of(run)
     node = slurm.node_of(job)
     if how == "preempted":
@@ -89,13 +90,13 @@ def test_a_job_that_loses_its_node_goes_on_elsewhere_under_the_same_attempt(
         slurm.run("scontrol", "requeue", job)
     else:
         slurm.vanish(node)
-    follow(executor, lambda: len((tmp_path / "begun").read_text().split()) == 2)
+    follow(executor, lambda: len(lines.read_text().split()) == 2)
     (tmp_path / "go").touch()
     end = first_end(executor)
     if how == "vanished":
         slurm.start_node(node)
     assert (end.status, end.lost) == (Exit.DONE, None)
-    assert (tmp_path / "begun").read_text() == "1\n1\n"
+    assert lines.read_text() == "1\n1\n"
     slurm.wait_until(lambda: set(slurm.states().values()) == {"idle"}, "idle nodes")
 
 
