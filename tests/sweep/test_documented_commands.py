@@ -104,7 +104,7 @@ def test_every_command_of_a_page_works(
             complete(words, folder)
             if words[:2] == ["data", "remove"]:
                 sweep(folder, "data", "prepare", "studies/x.toml")  # later commands read it
-            if words[0] in {"search", "stack"}:
+            if words[0] in {"search", "stack"} or words[:2] == ["study", "delete"]:
                 sweep(folder, "run", "studies/x.toml")  # so that it is the study last run again
 
 
@@ -128,6 +128,8 @@ def prepared(shown: Shown, folder: Path) -> list[str]:
         words = [str(run)]
     if command == "init":
         (folder / file_of(words)).unlink(missing_ok=True)
+    if [command, *words[:1]] == ["study", "delete"]:
+        words.append("--yes")
     if command == "rebuild":
         (folder / "runs" / "sweep.db").unlink()
     if words[:1] == ["runs.csv"] and "arm=config.name" in words:
