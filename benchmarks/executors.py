@@ -103,16 +103,24 @@ def by_tasks(paths: Sequence[Path]) -> None:
 def by_tune(paths: Sequence[Path]) -> None:
     """Ray Tune: a trial per run."""
 
-    def trial(config: dict[str, str]) -> None:
-        call(config["path"], str(ROOT))
+    class Trial(tune.Trainable):
+        """A class, because Tune calls functions in a thread, and training takes signals."""
+
+        def step(self) -> dict[str, bool]:
+            call(self.config["path"], str(ROOT))
+            return {"done": True}
 
     hidden = contextlib.redirect_stdout(io.StringIO())
     with tempfile.TemporaryDirectory() as storage, hidden:
         results = tune.Tuner(
-            tune.with_resources(trial, {"cpu": 0.01}),
+            tune.with_resources(Trial, {"cpu": 0.01}),
             param_space={"path": tune.grid_search([str(path) for path in paths])},
             tune_config=tune.TuneConfig(max_concurrent_trials=PLACES),
-            run_config=tune.RunConfig(storage_path=storage, verbose=0),
+            run_config=tune.RunConfig(
+                storage_path=storage,
+                verbose=0,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
         ).fit()
     if results.errors:
         raise SystemExit(str(results.errors[0]))
