@@ -30,11 +30,11 @@ def details_parts(details: Details, alpha: float) -> Iterator[str | Table[ArmDet
     """Tables of further tests by arm, each below a sentence that says what it shows."""
     rows = details.arms
     yield "Details. One-sided p of an effect below and above zero; and two-sided, without pairs:"
-    yield Table(_tests(), rows)
+    yield Table(_tests(), rows, "Further tests")
     yield f"Two one-sided tests of equivalence, and Dunnett's comparisons without pairs, alpha {alpha:g}:"
-    yield Table(_intervals(alpha), rows)
+    yield Table(_intervals(alpha), rows, "Equivalence, and Dunnett's comparisons")
     yield "The p of each verdict, adjusted for the family by each correction:"
-    yield Table(_corrections(), rows)
+    yield Table(_corrections(), rows, "p by correction")
     yield from _sentences(details)
 
 

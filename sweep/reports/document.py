@@ -33,6 +33,8 @@ class Table(Generic[T]):
 
     all_columns: Sequence[Column[T]]
     rows: Sequence[T]
+    title: str = ""
+    """What it shows, above it on a page; in a terminal the sentence before it says that."""
 
     @property
     def columns(self) -> list[Column[T]]:

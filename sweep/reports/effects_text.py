@@ -49,7 +49,7 @@ def cells_table(arms: Sequence[ArmReport], digits: int = 4) -> Table[ArmReport]:
         Column("runs", _runs),
         Column("mean", lambda arm: number(arm.mean_loss, digits)),
     ]
-    return Table(columns, arms)
+    return Table(columns, arms, "Means of the arms")
 
 
 def effects_json(design: DesignEffects) -> dict[str, Any]:

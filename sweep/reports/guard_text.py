@@ -75,7 +75,7 @@ def guard_parts(report: Report) -> Iterator[str | Table[Answer]]:
         if arm.name in guard.answers
     ]
     if answers:
-        yield Table(_figures(), answers)
+        yield Table(_figures(), answers, "Guards")
     yield from _claims(report)
     yield from _lacking(report)
 

@@ -53,7 +53,7 @@ def plain_page(document: Document) -> Page:
 def web_parts(parts: Sequence[TextPart], caption: str = TITLE) -> list[Part]:
     """The parts of a page for a terminal, for a browser; several sentences in a row become a list.
 
-    `caption` is that of tables. A plot has one curve.
+    `caption` is that of tables without a title. A plot has one curve.
     """
     made: list[Part] = []
     for is_text, group in groupby(parts, lambda part: isinstance(part, str)):
@@ -76,6 +76,6 @@ def _web_part(part: TextPart, caption: str) -> Part | None:
             figure = line_figure(points, harmless(part.title), "", signed=part.signed)
             return PageFigure(figure=figure, caption=harmless(part.title)) if figure else None
         case Table():
-            return page_table(caption, part.columns, part.rows)
+            return page_table(part.title or caption, part.columns, part.rows)
         case _:
             return part

@@ -24,7 +24,7 @@ def question_parts(report: Report) -> Iterator[str | Table[ArmReport]]:
         Column("p target", lambda arm: probability(arm.result.p_target)),
         Column("tokens", worth_text),
     ]
-    yield Table(columns, report.arms)
+    yield Table(columns, report.arms, "Further questions")
     if any(arm.result.worth_is_extrapolated for arm in report.arms):
         yield "~ lies outside the budgets that were trained: an extrapolation."
 

@@ -27,7 +27,7 @@ def step_parts(report: Report) -> Iterator[str | Table[StudyStep]]:
         f"{how}. p is adjusted over {counted(len(report.steps), 'step')} "
         f"({report.analysis.correction}), apart from the verdicts above."
     )
-    yield Table(_columns(decimals(report)), report.steps)
+    yield Table(_columns(decimals(report)), report.steps, "Steps")
     yield from _notes(report)
 
 

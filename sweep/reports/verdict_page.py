@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sweep.figures.registry import FIGURES
 from sweep.figures.source import Source
@@ -24,7 +25,7 @@ from sweep.pages.page import (
 from sweep.reports.answer import answer, provisional_lines
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import confounder_lines, equal_loss_lines, mixed_attempt_lines
-from sweep.reports.page_parts import page_table, plain_page
+from sweep.reports.page_parts import plain_page, web_parts
 from sweep.reports.provenance_text import provenance_facts
 from sweep.store.rows import ArmRow
 from sweep.study.names import BASELINE
@@ -59,10 +60,7 @@ def verdict_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> 
     """The page of a report, given its document and what its figures are made of."""
     report = source.report
     warnings = _warnings(report)
-    tables = [part for part in document.parts if isinstance(part, Table)]
-    sentences = [
-        part for part in document.shown_parts if isinstance(part, str) and part not in warnings
-    ]
+    parts = [part for part in document.shown_parts if part not in warnings]
     return Page(
         title=f"{_kind(report)} {harmless(report.study)}",
         answer=answer(report),
@@ -71,7 +69,7 @@ def verdict_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> 
         if warnings
         else [],
         sections=[
-            Section(title="Verdicts", parts=_verdict_parts(report, tables, sentences)),
+            Section(title="Verdicts", parts=_verdict_parts(report, parts)),
             *_figure_sections(source),
             Section(title="Plan", parts=list(_plan_parts(report, arms))),
             Section(title="Provenance", parts=[Facts(items=provenance_facts(report))]),
@@ -95,21 +93,21 @@ def _warnings(report: Report) -> list[str]:
     ]
 
 
-def _verdict_parts(
-    report: Report, tables: Sequence[Table[object]], sentences: Sequence[str]
-) -> list[Part]:
-    """The table of verdicts, all other tables, and the sentences that explain them."""
-    made = [
-        page_table(_table_title(report, table, is_first=place == 0), table.columns, table.rows)
-        for place, table in enumerate(tables)
+def _verdict_parts(report: Report, parts: Sequence[str | Table[Any]]) -> list[Part]:
+    """The table of verdicts and what explains it; then each other table, between its sentences."""
+    tables = [(place, part) for place, part in enumerate(parts) if isinstance(part, Table)]
+    if not tables:
+        return web_parts(parts)
+    first, table = tables[0]
+    # The sentence right above a table introduces it.
+    end = max(tables[1][0] - 1, first + 1) if len(tables) > 1 else len(parts)
+    sentences = [str(part) for part in (*parts[:first], *parts[first + 1 : end])]
+    caption = f"Effects on {harmless(report.metric.words)}"
+    return [
+        *web_parts([table], caption),
+        Notes(sentences=sentences, quiet=True),
+        *web_parts(parts[end:], caption),
     ]
-    return [*made[:1], Notes(sentences=sentences, quiet=True), *made[1:]]
-
-
-def _table_title(report: Report, table: Table[object], *, is_first: bool) -> str:
-    if is_first:
-        return f"Effects on {harmless(report.metric.words)}"
-    return f"Further results: {table.columns[0].title if table.columns else 'none'}"
 
 
 def _figure_sections(source: Source) -> Iterator[Section]:

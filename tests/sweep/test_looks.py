@@ -52,8 +52,8 @@ def test_an_extension_after_a_look_leaves_decided_arms_and_judges_the_others_by_
     train(changed(content, SEEDS, 9), noisy)
     assert basis(train) == {"no-dropout": ("looks", 4), "clip": ("planned", 4)}
     assert (
-        "Verdicts rest on e-values over 9 seeds (p = 2 / e-value), which hold at every look: "
-        "no-dropout; on the planned 4 seeds: clip.\n"
+        "Verdicts rest on the planned 4 seeds: clip; on e-values over 9 seeds (p = 2 / e-value), "
+        "which hold at every look: no-dropout.\n"
     ) in train.table()
     look = {"seeds": [[1, 4]], "baseline": [[1, 4]], "seen": [[1, 4]], "later_plans": 0}
     assert looks(train) == [{}, dict.fromkeys(BOTH, look)]

@@ -11,8 +11,11 @@ from rich.console import Console
 
 from analysis.steps import StepVerdict
 from sweep.commands.compare import CompareRequest, compare_two
+from sweep.figures.source import Source
+from sweep.pages.page import Notes, PageTable
 from sweep.reports.formats import FORMATS
 from sweep.reports.steps_text import step_verdict
+from sweep.reports.verdict_page import verdict_page
 from sweep.reports.verdict_text import report_document
 from sweep.verdicts.judge import make_report
 from sweep.verdicts.steps import StudyStep
@@ -42,6 +45,22 @@ def outcome(arm: str, seed: int) -> dict[str, Any]:
 
 def table(train: Trainer) -> str:
     return " ".join(train.table().split())
+
+
+def test_on_a_page_the_sentences_about_steps_stand_around_their_table(
+    train: Trainer, ladder: dict[str, Any]
+) -> None:
+    train(ladder, outcome)
+    source = Source(train.store, train.store.study("tiny"))
+    page = verdict_page(report_document(source.report), source, [])
+    arms, notes, lead, steps, after = page.sections[0].parts
+    assert isinstance(arms, PageTable)
+    assert isinstance(notes, Notes)
+    assert isinstance(steps, PageTable)
+    assert (arms.title, steps.title) == ("Effects on test loss, nats per token", "Steps")
+    assert str(lead).startswith("Each step on the one before")
+    assert "So many more seeds of both arms" in str(after)
+    assert not [each for each in notes.sentences if "step" in each]
 
 
 def test_each_step_is_judged_beside_the_arm_that_it_adds_one_change_to(
