@@ -8,7 +8,7 @@ e-value of a step is at most 1 / alpha at all numbers of seeds at once with a pr
 (Ville's inequality, `anytime`), so it holds whatever stopped the seeds: a race stops an arm by its
 comparison with the baseline, and not by that with the rung before.
 
-Steps are a family of their own. `docs/statistics.md`, "Steps".
+Steps are a family of their own. `docs/designs.md`, "How steps are judged".
 """
 
 from collections.abc import Mapping, Sequence

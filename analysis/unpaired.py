@@ -1,7 +1,7 @@
 """Comparison of two arms that share too few seeds to be paired: Welch's t, moderated.
 
 With few runs, Welch's t has few degrees of freedom, and too many errors where the numbers of runs
-differ: at a nominal 0.05, one arm of two runs beside seven has 0.14. `docs/statistics.md`, "Runs
+differ: at a nominal 0.05, one arm of two runs beside seven has 0.14. `docs/pairs.md`, "Runs
 without shared seeds", has the figures behind the three rules here:
 
 - From `MIN_RUNS` on each side, the arm's variance is moderated by the prior that is fitted to the

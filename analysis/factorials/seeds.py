@@ -2,8 +2,8 @@
 
 The estimate of a seed is a contrast of its runs. Everything that the arms of one seed have in common
 cancels, as in a difference of two arms, and the spread of the contrasts over seeds is the noise of the
-effect: no common variance of all arms is assumed, which would be wrong (section 1 of
-`docs/statistics.md`). Contrasts are judged as paired differences are: moderated where there are
+effect: no common variance of all arms is assumed, which would be wrong (why:
+`docs/decisions/0017-designs.md`). Contrasts are judged as paired differences are: moderated where there are
 enough of them, adjusted over the family, by e-values after a look.
 """
 

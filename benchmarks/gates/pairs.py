@@ -13,8 +13,8 @@ from benchmarks.simulation import ALPHA
 Floats = NDArray[np.float64]
 STUDIES_EACH = 5
 """Studies of one arm per simulated study of the other gates: they are quick."""
-LOOKED = "the choice was made after a look at the correlation: statistics.md, Pairs"
-UNPAIRED = "equal seeds with a correlation below zero, taken as unpaired: statistics.md, Pairs"
+LOOKED = "the choice was made after a look at the correlation: docs/pairs.md"
+UNPAIRED = "equal seeds with a correlation below zero, taken as unpaired: docs/pairs.md"
 
 
 def pairs(settings: Settings) -> list[Line]:

@@ -102,7 +102,7 @@ def pairing_lines(report: Report) -> list[str]:
     measured = f"{correlation_text(found)}; " if found else ""
     late = ""
     if any(change.what == "pairs" for change in report.history.changes):
-        late = ", as decided when results were known (that adds to the error: docs/statistics.md)"
+        late = ", as decided when results were known (that adds to the error: docs/pairs.md)"
     return [f"Equal seeds: {measured}{_how(report, arms)}{late}."]
 
 
