@@ -9,6 +9,9 @@ from sweep.forecast.price import SeedsNeeded, TrainingTime
 from sweep.terminal.units import duration, rough_duration
 from trainer.words import counted
 
+MANY_HOURS = 10
+"""Training that takes longer is told in hours."""
+
 
 def time_line(time: TrainingTime) -> str:
     """The time from start to end, and what it is estimated from."""
@@ -20,7 +23,7 @@ def time_line(time: TrainingTime) -> str:
     gpu_hours = f" ({time.gpu_hours:,.1f} GPU-hours)" if several else ""
     return (
         f"Time: {_elapsed_words(time)}, {at_once}; "
-        f"{time.hours:,.3g} hours of training and evaluation{gpu_hours}{_speed(time)} "
+        f"{_work_words(time.hours)} of training and evaluation{gpu_hours}{_speed(time)} "
         f"({time.pace.source}{doubt})."
     )
 
@@ -59,8 +62,18 @@ def _elapsed_words(time: TrainingTime) -> str:
     """`about 6 min`, or `3 min to 12 min` if the pace is a guess."""
     seconds, spread = time.elapsed_seconds, time.pace.spread
     if spread == 1.0:
-        return f"about {duration(seconds)}"
-    return f"{rough_duration(seconds / spread)} to {rough_duration(seconds * spread)}"
+        return f"about {_at_least_a_second(seconds)}"
+    low, high = rough_duration(seconds / spread), rough_duration(seconds * spread)
+    return f"about {low}" if low == high else f"{low} to {high}"
+
+
+def _work_words(hours: float) -> str:
+    """`5 min 13 s`; from ten hours on `1,230 hours`, which have a price."""
+    return f"{hours:,.0f} hours" if hours >= MANY_HOURS else _at_least_a_second(hours * 3600)
+
+
+def _at_least_a_second(seconds: float) -> str:
+    return duration(max(1.0, seconds))
 
 
 def wanted_lines(forecast: Forecast) -> Iterator[str]:
@@ -87,5 +100,5 @@ def _needed_words(needed: SeedsNeeded, unknown: str) -> str:
     if needed.seeds is None:
         return unknown
     cost = "" if needed.cost is None else f", {needed.cost:,.2f}"
-    hours = "" if needed.hours is None else f", {needed.hours:,.3g} hours"
+    hours = "" if needed.hours is None else f", {_work_words(needed.hours)}"
     return f"{needed.seeds} seeds, {needed.runs:,} runs{hours}{cost}"
