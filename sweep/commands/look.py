@@ -24,6 +24,7 @@ from sweep.store.rows import RunNotice, RunRow, StudyRow
 from sweep.store.states import AttemptOutcome, RunState
 from sweep.store.store import Store
 from sweep.terminal.console import say
+from sweep.terminal.printable import as_seen
 from sweep.terminal.units import duration
 from sweep.workspace import Workspace, from_here
 from trainer.rundir.attempt_end import WorkerNote, read_note
@@ -210,7 +211,6 @@ def _without_output(run: RunRow, directory: Path, *, imported: bool) -> str:
 
 def _lines(path: Path) -> list[str]:
     try:
-        text = path.read_text(errors="replace")
+        return as_seen(path.read_bytes().decode(errors="replace"))  # as text, \r would end a line
     except OSError:
         return []
-    return ["".join(c for c in line if c.isprintable() or c == "\t") for line in text.splitlines()]

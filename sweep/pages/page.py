@@ -58,6 +58,8 @@ class Code:
     text: str
     folded: bool = False
     """True if it is shown only when the reader opens it."""
+    from_end: bool = False
+    """True for a log: if it is long, its end is seen first."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,8 +29,8 @@ from sweep.store.plan_content import PlanContent
 from sweep.store.rows import PlannedRun, RunRow, StudyRow
 from sweep.store.states import OPEN, RunState
 from sweep.store.store import Store
-from sweep.terminal.printable import harmless
-from sweep.terminal.units import local_minute
+from sweep.terminal.printable import as_seen, harmless
+from sweep.terminal.units import local_minute, shown_size
 from sweep.verdicts.judge import make_report
 from trainer.words import capitalized
 
@@ -221,7 +221,7 @@ def run_page(store: Store, run_id: str) -> Page:
                 else []
             ),
             Section(title="Attempts", parts=[attempts]),
-            Section(title="Log", parts=[Code(title="Output of the run", text=_log(store, run))]),
+            Section(title="Log", parts=_log_parts(store, run)),
         ],
         refresh_seconds=REFRESH_SECONDS if run.state in OPEN else 0,
         trail=[Cell(text="all studies", link="../"), *(_trail(places[0]) if places else [])],
@@ -260,14 +260,23 @@ def _facts(run: RunRow, metric: Metric) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found.items() if value]
 
 
-def _log(store: Store, run: RunRow) -> str:
-    """The end of what a run printed."""
+def _log_parts(store: Store, run: RunRow) -> list[Part]:
+    """The end of what a run printed, as a terminal shows it."""
     if store.ledger is None:
-        return "The database has no folder of runs."
+        return ["The database has no folder of runs."]
     try:
         with store.ledger.run(run.id).log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - MAX_LOG))
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - MAX_LOG))
             text = file.read(MAX_LOG).decode("utf-8", "replace")
     except OSError as error:
-        return f"There is no log ({error.strerror})."
-    return text or "The run has printed nothing."
+        return [f"There is no log ({error.strerror})."]
+    if not text:
+        return ["The run has printed nothing."]
+    if size > MAX_LOG:
+        text = text.partition("\n")[2] or text  # a whole line is the first one
+    code = Code(title="Output of the run", text="\n".join(as_seen(text)), from_end=True)
+    if size <= MAX_LOG:
+        return [code]
+    where = f"`sweep log {run.id[:12]} --all` shows all"
+    return [f"This is the end of {shown_size(size)}; {where}.", code]

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from trainer.words import shortened
 
+_SEQUENCES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, movements of the cursor
+    r"|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC and the like: titles, links
+    r"|[ -/]*[0-~])"
+)
+"""Escape sequences of terminals (ECMA-48)."""
 _MAX_SHOWN = 60
 """Characters of a value that `shown` keeps."""
 
@@ -23,6 +30,18 @@ def one_line(text: str) -> str:
     Backslashes are doubled, to tell a line end from the two characters that write it in code.
     """
     return "".join(c if c.isprintable() and c != "\\" else repr(c)[1:-1] for c in text)
+
+
+def as_seen(output: str) -> list[str]:
+    """The lines that a terminal shows of a program's output, without colours.
+
+    Of a line that was written over, such as a progress bar, that is the last version.
+    """
+    lines = _SEQUENCES.sub("", output).split("\n")
+    if not lines[-1]:
+        lines.pop()
+    versions = (line.rstrip("\r").rpartition("\r")[2] for line in lines)
+    return ["".join(c for c in line if c.isprintable() or c == "\t") for line in versions]
 
 
 def shown(value: object) -> str:

@@ -133,15 +133,31 @@ def test_a_page_is_made_again_when_a_run_has_ended_and_after_a_minute(filled: St
     assert pages.html(filled, study) is not second
 
 
-def test_of_a_large_log_the_end_is_shown(filled: Store) -> None:
-    run = filled.study_runs("tiny")[0].run
-    assert filled.ledger
-    log = filled.ledger.run(run.id).log
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_bytes(b"its beginning\n" + "ä".encode() * MAX_LOG + b"last")
-    shown = render(run_page(filled, run.id))
-    assert "last</pre>" in shown
+def shown_log(store: Store, log: bytes) -> str:
+    """The page of a run that has printed this."""
+    run = store.study_runs("tiny")[0].run
+    assert store.ledger
+    file = store.ledger.run(run.id).log
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(log)
+    return render(run_page(store, run.id))
+
+
+def test_of_a_large_log_the_end_is_shown_in_whole_lines(filled: Store) -> None:
+    shown = shown_log(filled, b"its beginning\n" + "ä".encode() * MAX_LOG + b"last")
+    assert "last</span></pre>" in shown
     assert "its beginning" not in shown
+    shown = shown_log(filled, b"".join(b"step %d\n" % step for step in range(40_000)))
+    assert re.search("<span>step [0-9]+\n", shown)
+    assert "This is the end of 428.9 kB; <code>sweep log " in shown
+    assert "This is the end" not in shown_log(filled, b"short")
+
+
+def test_a_log_is_shown_as_a_terminal_shows_it_and_its_markup_is_text(filled: Store) -> None:
+    shown = shown_log(
+        filled, b" 10%\r 90%\r100%\n\x1b[31m<b>red</b>\x1b[0m \x07\x00&amp;\r\n</pre>"
+    )
+    assert "<span>100%\n&lt;b&gt;red&lt;/b&gt; &amp;amp;\n&lt;/pre&gt;</span></pre>" in shown
 
 
 def test_a_port_that_is_taken_is_a_sentence(server: tuple[int, str], tmp_path: Path) -> None:
