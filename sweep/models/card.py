@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -16,12 +16,11 @@ from sweep.store.rows import RunRow
 from sweep.store.schema import arms, members, studies
 from sweep.store.store import Store
 from sweep.study.names import BASELINE
-from sweep.verdicts.judge import Report
+from sweep.terminal.units import supported_decimals
+from sweep.verdicts.decimals import arm_mean_decimals, decimals
+from sweep.verdicts.judge import ArmReport, Report
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.words import counted
-
-if TYPE_CHECKING:
-    from analysis.verdict import ArmVerdict
 
 
 class PlannedPlace(NamedTuple):
@@ -145,27 +144,29 @@ def _places(store: Store, run_id: str, study: str | None) -> list[PlannedPlace]:
 
 def _verdict_words(report: Report, place: PlannedPlace) -> str:
     arm = report.arm(place.arm)
-    result = arm.result
+    result, most = arm.result, decimals(report)
     words = (
-        f"The mean test loss of `{arm.name}` over {counted(result.n_done, 'seed')} is {result.mean:.4f}; this "
-        f"is the run with seed {place.seed}."
+        f"The mean test loss of `{arm.name}` over {counted(result.n_done, 'seed')} is "
+        f"{result.mean:.{arm_mean_decimals(arm, most)}f}; this is the run with seed {place.seed}."
     )
     if arm.name == BASELINE or result.effect is None:
         return f"`{place.study}`: {words}\n"
     return (
         f"`{place.study}`: **{result.verdict or 'no verdict yet'}**. The effect of `{arm.name}` on "
-        f"the test loss, against `{BASELINE}` with the same seeds, is {result.effect:+.4f} nats "
-        f"per token{_interval_words(result)}; negative is better. {words}\n"
+        f"the test loss, against `{BASELINE}` with the same seeds, is {_effect_words(arm, most)}; "
+        f"negative is better. {words}\n"
     )
 
 
-def _interval_words(result: ArmVerdict) -> str:
-    if result.ci_low is None:
-        return ""
-    interval = f" (interval {result.ci_low:+.4f} to {result.ci_high:+.4f}"
-    if result.p_adjusted is None:
-        return f"{interval})"
-    return f"{interval}; p {result.p_adjusted:.2g} after correction for the study's arms)"
+def _effect_words(arm: ArmReport, most: int) -> str:
+    """`-0.029 nats per token (interval -0.042 to -0.016; p 0.002 ...)`, by the verdict's test."""
+    (low, high), p = arm.interval, arm.result.p_adjusted
+    digits = supported_decimals(low, high, most)
+    effect = f"{arm.effect:+.{digits}f} nats per token"
+    if low is None:
+        return effect
+    after = "" if p is None else f"; p {p:.2g} after correction for the study's arms"
+    return f"{effect} (interval {low:+.{digits}f} to {high:+.{digits}f}{after})"
 
 
 def _origin(run: RunRow) -> str:

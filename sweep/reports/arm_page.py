@@ -13,9 +13,9 @@ from sweep.reports.run_page import changed_words
 from sweep.reports.verdict_columns import verdict_cell
 from sweep.store.find_run import seed_words
 from sweep.store.states import RunState
-from sweep.terminal.units import supported_decimals
+from sweep.terminal.units import supported_decimals, two_digits
 from sweep.verdicts.arm_changes import Changed
-from sweep.verdicts.decimals import decimals
+from sweep.verdicts.decimals import arm_mean_decimals, decimals
 from sweep.verdicts.judge import ArmReport, Report
 from trainer.words import capitalized, counted
 
@@ -89,9 +89,7 @@ def _headline(sheet: ArmFactsheet, *, is_baseline: bool) -> str:
     report, arm = sheet.report, sheet.arm
     unit = report.metric.name
     if is_baseline:
-        mean = (
-            "" if arm.mean_loss is None else f": mean {unit} {arm.mean_loss:.{decimals(report)}f}"
-        )
+        mean = "" if arm.mean_loss is None else f": mean {unit} {_mean(sheet)}"
         return f"{arm.name}, the baseline of {report.study}{mean}."
     verdict = verdict_cell(arm) or "not judged yet"
     if arm.effect is None:
@@ -115,8 +113,13 @@ def _facts(sheet: ArmFactsheet) -> Iterator[tuple[str, str]]:
     words += [f"{result.n_failed} failed"] if result.n_failed else []
     yield "runs", ", ".join(words)
     if result.mean is not None:
-        spread = "" if result.sd is None else f", sd {result.sd:.2g}"
-        yield "mean", f"{result.mean:.{decimals(sheet.report)}f}{spread}"
+        spread = "" if result.sd is None else f", sd {two_digits(result.sd)}"
+        yield "mean", f"{_mean(sheet)}{spread}"
+
+
+def _mean(sheet: ArmFactsheet) -> str:
+    most = decimals(sheet.report)
+    return number(sheet.arm.mean_loss, arm_mean_decimals(sheet.arm, most))
 
 
 def _reasoning(sheet: ArmFactsheet) -> Iterator[tuple[str, str]]:
@@ -164,7 +167,11 @@ def _test_words(sheet: ArmFactsheet) -> str:
         return "none: too few runs" if result.verdict == "undecided" else ""
     pairs = f" over {counted(result.n_shared or 0, 'pair')}" if "paired" in result.method else ""
     freedom = "" if result.df is None else f", {result.df:.3g} degrees of freedom"
-    error = "" if result.standard_error is None else f", standard error {result.standard_error:.2g}"
+    error = (
+        ""
+        if result.standard_error is None
+        else f", standard error {two_digits(result.standard_error)}"
+    )
     return f"{result.method}{pairs}{error}{freedom}"
 
 

@@ -13,9 +13,11 @@ from sweep.reports.page import Part, Plot
 from sweep.reports.plot import Series
 from sweep.reports.run_page import shown_value
 from sweep.terminal.printable import one_line
+from sweep.terminal.units import shown_decimals
 from sweep.verdicts.arm_changes import Changed
 from sweep.verdicts.comparison import ChunkDifference, Comparison, Pair, Stretch
 from sweep.verdicts.curves import Point
+from sweep.verdicts.decimals import difference_decimals
 from trainer.words import capitalized, counted
 
 MANY_PAIRS = 12
@@ -34,7 +36,7 @@ def comparison_page(made: Comparison, verdict: str = "") -> list[Part]:
     else:
         parts += ["The recipes are the same, apart from seeds."]
     if 1 < len(made.pairs) <= MANY_PAIRS:
-        parts.append(Table(_pair_columns(first, second), made.pairs))
+        parts.append(Table(_pair_columns(first, second, _decimals(made)), made.pairs))
     parts += list(_curves(made))
     if made.stretches:
         parts += ["", *_where(made), Table(_stretch_columns(first, second), made.stretches)]
@@ -69,15 +71,23 @@ def _headline(made: Comparison) -> str:
         return f"no {metric} of both yet"
     if len(values) == 1:
         (pair,) = (each for each in made.pairs if each.difference is not None)
+        most = _decimals(made)
         return (
-            f"{metric} {pair.second:.4f} and {pair.first:.4f}, a difference of {values[0]:+.4f}. "
-            "One pair is no verdict"
+            f"{metric} {number(pair.second, most)} and {number(pair.first, most)}, a difference of "
+            f"{signed(values[0], most)}. One pair is no verdict"
         )
     below = sum(value < 0 for value in values)
+    mean = signed(fmean(values), difference_decimals(values, _decimals(made)))
     return (
-        f"mean difference of the {metric} {fmean(values):+.4f} over {counted(len(values), 'seed')}, "
+        f"mean difference of the {metric} {mean} over {counted(len(values), 'seed')}, "
         f"negative in {below} of them"
     )
+
+
+def _decimals(made: Comparison) -> int:
+    """Decimals of single runs, as of a report's means."""
+    values = (pair.first for pair in made.pairs if pair.first is not None)
+    return shown_decimals(next(values, None))
 
 
 def _curves(made: Comparison) -> Iterator[Plot]:
@@ -116,12 +126,12 @@ def recipe_table(first: str, second: str, changes: Sequence[Changed]) -> Table[C
     return Table(columns, changes)
 
 
-def _pair_columns(first: str, second: str) -> list[Column[Pair]]:
+def _pair_columns(first: str, second: str, digits: int) -> list[Column[Pair]]:
     return [
         Column("seed", lambda row: str(row.seed)),
-        Column(first, lambda row: number(row.first)),
-        Column(second, lambda row: number(row.second)),
-        Column("difference", lambda row: signed(row.difference)),
+        Column(first, lambda row: number(row.first, digits)),
+        Column(second, lambda row: number(row.second, digits)),
+        Column("difference", lambda row: signed(row.difference, digits)),
     ]
 
 

@@ -13,7 +13,7 @@ from sweep.forecast.outline import Outline
 from sweep.reports.document import Table
 from sweep.study.file import changed_fields
 from sweep.terminal.printable import shown
-from sweep.terminal.units import duration
+from sweep.terminal.units import rough_duration, two_digits
 from trainer.words import counted, shortened
 
 MatrixRow = tuple[str, list[int], str]
@@ -73,8 +73,10 @@ def comparison_parts(options: Sequence[DesignOption]) -> list[str | Table[Any]]:
         Column("design", _name, "left"),
         Column("arms", lambda each: str(each.arms)),
         Column("runs", lambda each: f"{each.runs:,}"),
-        Column("training", lambda each: "" if each.hours is None else duration(each.hours * 3600)),
-        Column("visible", lambda each: "" if each.effect is None else f"{each.effect:.4f}"),
+        Column(
+            "training", lambda each: "" if each.hours is None else rough_duration(each.hours * 3600)
+        ),
+        Column("visible", lambda each: "" if each.effect is None else two_digits(each.effect)),
         Column("effects", lambda each: each.measures, "left", spare=1),
     ]
     lines = ["Designs of these interventions with these seeds (* is the study's):"]

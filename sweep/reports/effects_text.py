@@ -18,6 +18,7 @@ from sweep.errors import listed
 from sweep.reports.document import Table, finite
 from sweep.reports.verdict_columns import undecided
 from sweep.terminal.units import supported_decimals
+from sweep.verdicts.decimals import arm_mean_decimals
 from sweep.verdicts.effects import LEAVE_ONE_OUT, PAIRS, DesignEffects
 from sweep.verdicts.judge import ArmReport
 from trainer.words import counted, shortened
@@ -47,7 +48,7 @@ def cells_table(arms: Sequence[ArmReport], digits: int = 4) -> Table[ArmReport]:
     columns: list[Column[ArmReport]] = [
         Column("arm", lambda arm: arm.name, "left"),
         Column("runs", _runs),
-        Column("mean", lambda arm: number(arm.mean_loss, digits)),
+        Column("mean", lambda arm: number(arm.mean_loss, arm_mean_decimals(arm, digits))),
     ]
     return Table(columns, arms, "Means of the arms")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sweep.errors import listed
 from sweep.terminal.printable import harmless
+from sweep.terminal.units import two_digits
 from sweep.verdicts.confounders import Confounder
 from sweep.verdicts.equal_losses import EqualLosses
 from sweep.verdicts.mixed_attempts import MixedRun
@@ -89,7 +90,7 @@ def chunk_effect_lines(effects: ChunkEffects) -> list[str]:
     chunks = max(found.n_chunks for found in effects.by_arm.values())
     line = (
         f"Test text: over {chunks} chunks of it an effect has a standard error of "
-        f"{least:.4f} ({steadiest}) to {most:.4f} ({noisiest})."
+        f"{two_digits(least)} ({steadiest}) to {two_digits(most)} ({noisiest})."
     )
     return [line]
 

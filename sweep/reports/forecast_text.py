@@ -15,7 +15,7 @@ from sweep.forecast.disk_space import DiskSpace
 from sweep.forecast.forecast import Forecast
 from sweep.forecast.outline import ArmOutline, Outline
 from sweep.forecast.pace import Pace
-from sweep.forecast.power import Power
+from sweep.forecast.power import KnownNoise, Power
 from sweep.forecast.price import Price, TrainingTime, training_time
 from sweep.reports.design_text import comparison_parts, design_parts
 from sweep.reports.document import print_some
@@ -24,7 +24,7 @@ from sweep.reports.stopped_text import stop_worse_lines
 from sweep.study.overrides import shown_overrides
 from sweep.terminal.console import say
 from sweep.terminal.printable import shown
-from sweep.terminal.units import shown_size
+from sweep.terminal.units import shown_size, two_digits
 from sweep.trainers.supply import Supply
 from trainer.words import counted
 
@@ -199,7 +199,7 @@ def _power_lines(power: Power | None) -> Iterator[str]:
     yield (
         f"Smallest visible effect at 80% power, {_level_words(power)}: "
         f"{_effect(visible.unpaired)} unpaired; {_paired_words(power)}. "
-        f"Noise: sd {noise.sd:.4f}, {noise.source}{doubt if noise.warning else ''}."
+        f"Noise: sd {_sd(noise)}, {noise.source}{doubt if noise.warning else ''}."
     )
     if reason := _why_pairing_does_not_help(power):
         yield f"Pairing does not help here: {reason}."
@@ -241,5 +241,10 @@ def _level_words(power: Power) -> str:
     return f"alpha {settings.alpha:g} over {counted(family, 'arm')}"
 
 
+def _sd(noise: KnownNoise) -> str:
+    """Two digits of a measured standard deviation; one that was given as it is."""
+    return f"{noise.sd:g}" if noise.n is None else two_digits(noise.sd)
+
+
 def _effect(effect: float | None) -> str:
-    return "nothing" if effect is None else f"{effect:.4f}"
+    return "nothing" if effect is None else two_digits(effect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,13 @@ from sweep.noise.results import (
     VisibleEffect,
 )
 from sweep.reports.document import Document, Table
-from sweep.reports.seeds_text import sd_interval, seeds_of
+from sweep.reports.seeds_text import mean_words, sd_interval, sd_words, seeds_of
+from sweep.terminal.units import shown_decimals, supported_decimals, two_digits
+from sweep.verdicts.decimals import sd_decimals, t_quantile
 from trainer.words import counted
 
 if TYPE_CHECKING:
+    from analysis.noise import Noise
     from analysis.normality import Normality
     from analysis.variance.streams import Stream
 
@@ -63,12 +67,25 @@ def _stream_column(title: str, cell: Callable[[Stream], str]) -> Column[Componen
 
 
 def _interval(stream: Stream) -> str:
-    high = "any" if stream.ci_high is None else number(stream.ci_high)
-    return f"{number(stream.ci_low)} to {high}"
+    digits = _decimals(stream)
+    high = "any" if stream.ci_high is None else number(stream.ci_high, digits)
+    return f"{number(stream.ci_low, digits)} to {high}"
+
+
+def _sd(row: ComponentRow) -> str:
+    return number(row.sd, _decimals(row.stream)) if row.stream else two_digits(row.sd)
+
+
+def _decimals(stream: Stream) -> int:
+    return sd_decimals(stream.ci_low, 2 * stream.sd if stream.ci_high is None else stream.ci_high)
+
+
+def _two(value: float | None) -> str:
+    return "" if value is None else two_digits(value)
 
 
 def _visible_column(seeds: int) -> Column[VisibleRow]:
-    return Column(str(seeds), lambda row: number(row.effects[seeds]))
+    return Column(str(seeds), lambda row: _two(row.effects[seeds]))
 
 
 VISIBLE_COLUMNS: list[Column[VisibleRow]] = [
@@ -78,21 +95,32 @@ VISIBLE_COLUMNS: list[Column[VisibleRow]] = [
 COMPONENT_COLUMNS: list[Column[ComponentRow]] = [
     Column("stream", lambda row: row.title, "left"),
     _stream_column("seeds", lambda part: str(part.levels)),
-    Column("sd", lambda row: number(row.sd)),
+    Column("sd", _sd),
     _stream_column("95% interval", _interval),
     _stream_column("share", lambda part: "" if part.share is None else f"{part.share:.0%}"),
     _stream_column("variance", lambda part: f"{part.variance:+.2e}"),
     _stream_column("F", lambda part: number(part.f, 1)),
     _stream_column("p", lambda part: probability(part.p)),
 ]
-PLACED_COLUMNS: list[Column[PlacedArm]] = [
-    Column("arm", lambda row: row.arm, "left"),
-    Column("one run", lambda row: number(row.loss)),
-    Column("difference", lambda row: signed(row.difference)),
-    Column("in sd", lambda row: signed(row.deviations, digits=1)),
-    Column("p", lambda row: probability(row.p)),
-    Column("p adj.", lambda row: probability(row.p_adjusted)),
-]
+
+
+def placed_columns(noise: Noise) -> list[Column[PlacedArm]]:
+    """The columns of single runs beside this noise of the baseline."""
+    most, quantile = shown_decimals(noise.mean), t_quantile(noise.counted - 1)
+
+    def digits(row: PlacedArm) -> int:
+        """Those that the prediction interval of the difference supports."""
+        half = quantile * row.difference / row.deviations if row.deviations else math.inf
+        return supported_decimals(row.difference - half, row.difference + half, most)
+
+    return [
+        Column("arm", lambda row: row.arm, "left"),
+        Column("one run", lambda row: number(row.loss, most)),
+        Column("difference", lambda row: signed(row.difference, digits(row))),
+        Column("in sd", lambda row: signed(row.deviations, digits=1)),
+        Column("p", lambda row: probability(row.p)),
+        Column("p adj.", lambda row: probability(row.p_adjusted)),
+    ]
 
 
 def noise_document(found: NoiseStudy) -> Document:
@@ -105,7 +133,7 @@ def noise_document(found: NoiseStudy) -> Document:
         *component_parts(found.decomposition),
     ]
     if found.arms:
-        parts.append(Table(PLACED_COLUMNS, found.arms))
+        parts.append(Table(placed_columns(found.noise), found.arms))
         parts.append(f"{PLACED} {PAIRED}" if found.paired_differences.arms else PLACED)
     names = [arm.arm for arm in found.paired_differences.arms]
     return Document(content=content, records=content["arms"], parts=parts, names=names)
@@ -116,8 +144,8 @@ def summary_lines(found: NoiseStudy) -> list[str]:
     noise = found.noise
     lines = [
         (
-            f"{found.study}: the baseline over {seeds_of(noise)}: mean {noise.mean:.4f}, "
-            f"sd {noise.sd:.4f} (95% interval {sd_interval(noise)})."
+            f"{found.study}: the baseline over {seeds_of(noise)}: mean {mean_words(noise)}, "
+            f"sd {sd_words(noise)} (95% interval {sd_interval(noise)})."
         ),
         rerun_line(found.rerun),
     ]
@@ -170,7 +198,7 @@ def visible_lines(found: NoiseStudy) -> list[str]:
     """How to read the table of visible effects."""
     unpaired = (
         f"Smallest effect seen with 80% power in one comparison at {found.alpha:g}. One run "
-        f"beside these {found.noise.counted} sees {found.one_run_sees:.4f}."
+        f"beside these {found.noise.counted} sees {two_digits(found.one_run_sees)}."
     )
     return [unpaired, paired_line(found.paired_differences)]
 
@@ -182,9 +210,9 @@ def paired_line(differences: PairedDifferences) -> str:
     if differences.sd is None:
         return f"Paired seeds see more; how much is unknown: {differences.reason}."
     arms = differences.arms
-    steadiest, noisiest = (f"{arm.arm} {arm.sd:.4f}" for arm in (arms[0], arms[-1]))
+    steadiest, noisiest = (f"{arm.arm} {two_digits(arm.sd)}" for arm in (arms[0], arms[-1]))
     return (
-        f"Paired: with the sd of {differences.arm}'s differences, {differences.sd:.4f}, the median "
+        f"Paired: with the sd of {differences.arm}'s differences, {two_digits(differences.sd)}, the median "
         f"of {len(arms)} arms ({steadiest} to {noisiest})."
     )
 

@@ -23,7 +23,7 @@ def time_line(time: TrainingTime) -> str:
     gpu_hours = f" ({time.gpu_hours:,.1f} GPU-hours)" if several else ""
     return (
         f"Time: {_elapsed_words(time)}, {at_once}; "
-        f"{_work_words(time.hours)} of training and evaluation{gpu_hours}{_speed(time)} "
+        f"{_work_words(time.hours, rough=time.pace.spread != 1.0)} of training and evaluation{gpu_hours}{_speed(time)} "
         f"({time.pace.source}{doubt})."
     )
 
@@ -67,9 +67,12 @@ def _elapsed_words(time: TrainingTime) -> str:
     return f"about {low}" if low == high else f"{low} to {high}"
 
 
-def _work_words(hours: float) -> str:
-    """`5 min 13 s`; from ten hours on `1,230 hours`, which have a price."""
-    return f"{hours:,.0f} hours" if hours >= MANY_HOURS else _at_least_a_second(hours * 3600)
+def _work_words(hours: float, *, rough: bool = True) -> str:
+    """`5 min 13 s`, or `5 min 10 s` if it is a guess; from ten hours on `1,230 hours`."""
+    if hours >= MANY_HOURS:
+        return f"{hours:,.0f} hours"
+    seconds = hours * 3600
+    return rough_duration(seconds) if rough else _at_least_a_second(seconds)
 
 
 def _at_least_a_second(seconds: float) -> str:

@@ -8,6 +8,7 @@ from analysis.tables.table import Column, number, probability
 from sweep.errors import listed
 from sweep.metrics.metric import Direction
 from sweep.reports.document import Table
+from sweep.verdicts.decimals import arm_mean_decimals, decimals
 from sweep.verdicts.judge import ArmReport, Report
 
 
@@ -17,9 +18,10 @@ def question_parts(report: Report) -> Iterator[str | Table[ArmReport]]:
     if not lines:
         return
     yield from lines
+    most = decimals(report)
     columns: list[Column[ArmReport]] = [
         Column("arm", lambda arm: arm.name, "left"),
-        Column("mean", lambda arm: number(arm.mean_loss)),
+        Column("mean", lambda arm: number(arm.mean_loss, arm_mean_decimals(arm, most))),
         Column("p margin", lambda arm: probability(arm.result.p_margin_adjusted)),
         Column("p target", lambda arm: probability(arm.result.p_target)),
         Column("tokens", worth_text),

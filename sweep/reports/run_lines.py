@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sweep.terminal.printable import harmless, harmless_first
+from sweep.terminal.units import shown_decimals, supported_decimals
 from trainer.words import shortened
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _mean_lines(arms: Sequence[ArmVerdict]) -> list[str]:
     """The means behind effects that rest on a part of the runs, where pairs decide."""
     baseline, *others = arms
     told = [
-        f"{harmless(arm.arm)} {arm.mean_used:.4f} − {arm.baseline_mean_used:.4f}"
+        f"{harmless(arm.arm)} {_difference(arm, arm.mean_used, arm.baseline_mean_used)}"
         for arm in others
         if arm.mean_used is not None
         and arm.baseline_mean_used is not None
@@ -77,6 +78,13 @@ def _mean_lines(arms: Sequence[ArmVerdict]) -> list[str]:
         return []
     line = "Means are over all runs, these effects over those that the verdict rests on: "
     return [f"{line}{shortened(told, MAX_ARMS)}."]
+
+
+def _difference(arm: ArmVerdict, used: float, of_baseline: float) -> str:
+    """`2.3121 − 2.3454`, with the decimals of the effect that it makes."""
+    most = shown_decimals(of_baseline)
+    digits = supported_decimals(arm.ci_low_adjusted, arm.ci_high_adjusted, most)
+    return f"{used:.{digits}f} − {of_baseline:.{digits}f}"
 
 
 def _same(used: float, mean: float | None) -> bool:

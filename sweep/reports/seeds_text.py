@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from analysis.tables.table import number
 from sweep.errors import listed
+from sweep.terminal.units import shown_decimals
+from sweep.verdicts.decimals import mean_decimals, sd_decimals
 from trainer.words import counted
 
 if TYPE_CHECKING:
-    from analysis.noise import Noise
+    from analysis.noise import Noise, SharedSeeds
     from analysis.verdict import Judgement
 
 
@@ -23,18 +26,34 @@ def seeds_of(noise: Noise, *, imported: bool = False) -> str:
     return f"{noise.n} runs with {noise.n_independent} independent seeds"
 
 
+def mean_words(noise: Noise) -> str:
+    """`2.3454`: the mean of the runs."""
+    digits = shown_decimals(noise.mean)
+    return number(noise.mean, mean_decimals(noise.mean, noise.sd, noise.n_independent, digits))
+
+
+def sd_words(noise: Noise) -> str:
+    """`0.0079`: the standard deviation of the runs."""
+    return number(noise.sd, sd_decimals(noise.ci_low, noise.ci_high))
+
+
 def sd_interval(noise: Noise) -> str:
     """`0.0048 to 0.0228`; if a few runs share seeds, with the interval that counts each seed once."""
-    interval = f"{noise.ci_low:.4f} to {noise.ci_high:.4f}"
+    interval = _sd_interval(noise)
     shared = noise.shared
     if shared is None:
         return interval
     if (shared.ci_low, shared.ci_high) == (noise.ci_low, noise.ci_high):
         return f"{interval}, from the layout of the {stream_names(shared.streams)} seeds"
     return (
-        f"{interval} if all runs were independent, {shared.ci_low:.4f} to {shared.ci_high:.4f} from "
-        f"the {stream_names(shared.streams)} seeds that they share"
+        f"{interval} if all runs were independent, {_sd_interval(shared)} from the "
+        f"{stream_names(shared.streams)} seeds that they share"
     )
+
+
+def _sd_interval(found: Noise | SharedSeeds) -> str:
+    digits = sd_decimals(found.ci_low, found.ci_high)
+    return f"{number(found.ci_low, digits)} to {number(found.ci_high, digits)}"
 
 
 def shared_seed_lines(judgement: Judgement) -> list[str]:

@@ -14,7 +14,7 @@ from sweep.reports.page import Part
 from sweep.reports.verdict_columns import verdict_cell
 from sweep.terminal.units import supported_decimals
 from sweep.verdicts.arm_changes import Changed, recipe_changes
-from sweep.verdicts.decimals import decimals
+from sweep.verdicts.decimals import arm_mean_decimals, decimals
 from sweep.verdicts.judge import ArmReport, Report
 
 
@@ -85,10 +85,10 @@ def _means(first: Report, second: Report) -> list[str]:
     means = first.arms[0].mean_loss, second.arms[0].mean_loss
     if first.metric != second.metric or None in means:
         return []
-    digits = decimals(first)
+    digits, baselines = decimals(first), [(each.study, each.arms[0]) for each in (first, second)]
     words = [
-        f"{number(report.arms[0].mean_loss, digits)} in {report.study}"
-        for report in (first, second)
+        f"{number(arm.mean_loss, arm_mean_decimals(arm, digits))} in {study}"
+        for study, arm in baselines
     ]
     return [f"Mean {first.metric.name.replace('_', ' ')} of the baseline: {listed(words)}."]
 

@@ -16,6 +16,7 @@ from analysis.tables.table import (
 )
 from sweep.reports.run_lines import needs_runs
 from sweep.terminal.units import rough_duration, supported_decimals
+from sweep.verdicts.decimals import arm_mean_decimals
 from sweep.verdicts.judge import ArmReport
 from sweep.verdicts.references import Reference
 
@@ -33,12 +34,12 @@ TableRow: TypeAlias = ArmReport | Reference
 def verdict_columns(*, diverged: bool = False, digits: int = 4) -> list[Column[TableRow]]:
     """The columns of a report; `diverged` adds the one with the shares of diverged runs.
 
-    `digits`: decimals of means; effects have as many of them as their intervals support.
+    `digits`: the most decimals of means and effects, which have as many as their intervals support.
     """
     columns = [
         Column("arm", lambda row: row.name, "left"),
         Column("runs", of_arms(_runs_done)),
-        Column("mean", lambda row: number(row.mean_loss, digits), spare=1),
+        Column("mean", lambda row: _mean(row, digits), spare=1),
         Column("effect", lambda row: signed(row.effect, _digits(row, digits))),
         Column(
             "adj. interval",
@@ -59,6 +60,12 @@ def verdict_columns(*, diverged: bool = False, digits: int = 4) -> list[Column[T
 def of_arms(cell: Callable[[ArmReport], str]) -> Callable[[TableRow], str]:
     """A cell that is empty in the row of a reference."""
     return lambda row: cell(row) if isinstance(row, ArmReport) else ""
+
+
+def _mean(row: TableRow, most: int) -> str:
+    """The mean of an arm; the loss of a reference, which is one model."""
+    digits = arm_mean_decimals(row, most) if isinstance(row, ArmReport) else most
+    return number(row.mean_loss, digits)
 
 
 def _digits(row: TableRow, most: int) -> int:

@@ -30,7 +30,13 @@ from sweep.reports.provenance_text import sharing_lines
 from sweep.reports.question_text import question_parts
 from sweep.reports.run_lines import run_lines
 from sweep.reports.search_text import tuned_columns, tuning_json, tuning_parts
-from sweep.reports.seeds_text import sd_interval, seeds_of, shared_seed_lines
+from sweep.reports.seeds_text import (
+    mean_words,
+    sd_interval,
+    sd_words,
+    seeds_of,
+    shared_seed_lines,
+)
 from sweep.reports.settling_text import settling_lines
 from sweep.reports.steps_text import step_parts
 from sweep.reports.stopped_text import stopped_lines
@@ -102,19 +108,19 @@ def columns_of(report: Report) -> list[Column[TableRow]]:
 
 def preamble(result: Report) -> list[str]:
     """The sentences above the table."""
-    settings, noise, digits = result.analysis, result.judgement.noise, decimals(result)
+    settings, noise = result.analysis, result.judgement.noise
     by_effects = result.effects is not None and result.effects.of_all_arms
     lines = metric_lines(result)
     if (correction := CORRECTIONS[settings.correction]).is_exploratory:
         lines.append(correction.description)
     if noise is not None:
         lines.append(
-            f"Baseline: mean {noise.mean:.{digits}f}, sd {noise.sd:.{digits}f} over {seeds_of(noise, imported=result.imported)} "
+            f"Baseline: mean {mean_words(noise)}, sd {sd_words(noise)} over {seeds_of(noise, imported=result.imported)} "
             f"(95% interval of the sd {sd_interval(noise)})."
         )
     lines += shared_seed_lines(result.judgement)
     if (known := result.noise_on_record) is not None:
-        lines.append(f"Noise on record: sd {known.noise.sd:.4f} ({known.source}).")
+        lines.append(f"Noise on record: sd {sd_words(known.noise)} ({known.source}).")
         lines += [known.warning] if known.warning else []
     family = "" if by_effects else f" over a family of {result.judgement.family}"
     lines.append(

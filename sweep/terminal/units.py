@@ -84,5 +84,15 @@ def supported_decimals(low: float | None, high: float | None, most: int) -> int:
     return decimals
 
 
+def two_digits(value: float) -> str:
+    """Format a standard deviation over seeds, or what follows from one: `0.0096`, `0.31`, `12`.
+
+    That of seven seeds is known to two thirds and to double of its value: a third digit is chance.
+    """
+    if not value or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:,.{max(0, 1 - math.floor(math.log10(abs(value))))}f}"
+
+
 def _noon(at: time.struct_time) -> float:
     return time.mktime((at.tm_year, at.tm_mon, at.tm_mday, 12, 0, 0, 0, 0, -1))
