@@ -20,7 +20,10 @@ T = TypeVar("T")
 
 
 class Gauge(Generic[T]):
-    """A value that is measured again so rarely that it costs at most `SHARE` of a core."""
+    """A value that is measured again so rarely that it costs at most `SHARE` of a core.
+
+    The first measurement is not counted: it imports modules, which takes ten times as long.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Gauge(Generic[T]):
         self._clock = clock
         self._cost = cost
         self._next = 0.0
+        self._is_first = True
 
     def read(self) -> T:
         """The value, measured again if that is due."""
@@ -43,7 +47,9 @@ class Gauge(Generic[T]):
         if now >= self._next:
             before = self._cost()
             self.value = self.measure()
-            self._next = now + max(self._least, (self._cost() - before) / SHARE)
+            spent = 0.0 if self._is_first else self._cost() - before
+            self._is_first = False
+            self._next = now + max(self._least, spent / SHARE)
         return self.value
 
 
