@@ -19,6 +19,7 @@ from sweep.forecast.power import Power
 from sweep.forecast.price import Price
 from sweep.noise.measure import finite
 from sweep.study.design_section import DEFAULT_KIND
+from trainer.words import counted
 
 MOST_RUNS = 128
 """Maximum number of arms of a fraction that is offered."""
@@ -134,7 +135,7 @@ def _layouts(factors: Sequence[Factor]) -> Iterator[_Layout]:
         measures = "each change beside all others"
         yield _Layout(kind="leave-one-out", arms=k + 2, questions=k, share=1, measures=measures)
     pairs = (levels**2 - sum(count**2 for count in counts)) // 2
-    measures = f"each change alone, and {pairs} interactions of two"
+    measures = f"each change alone, and {counted(pairs, 'interaction')} of two"
     yield _Layout(
         kind="pairs", arms=1 + levels + pairs, questions=levels + pairs, share=1, measures=measures
     )

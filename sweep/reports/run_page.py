@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sweep.metrics.registry import KNOWN
 from sweep.progress.words import result_words
 from sweep.reports.page import Facts, Part, Plot
 from sweep.reports.plot import Series
@@ -128,18 +129,28 @@ def _facts(sheet: RunFactsheet) -> Iterator[tuple[str, str]]:
     yield "time", _time(run)
     if run.repeat_of:
         yield "repeats", f"run {run.repeat_of[:12]} exactly"
-    others = {name: value for name, value in sheet.metrics.items() if name not in KNOWN}
+    others = {name: value for name, value in sheet.metrics.items() if name not in ELSEWHERE}
     yield (
         "metrics",
-        ", ".join(f"{name} {value:.6g}" for name, value in list(others.items())[:MAX_FACTS]),
+        ", ".join(metric_words(*each) for each in list(others.items())[:MAX_FACTS]),
     )
     yield "notes", " ".join(run.notes or ())
     yield "run", run.id[:12]
     yield "directory", str(sheet.directory)
 
 
-KNOWN = {"test_loss", "bits_per_byte", "tokens_per_second", "train_seconds"}
-"""Metrics that the page has elsewhere."""
+ELSEWHERE = {"test_loss", "bits_per_byte", "tokens_per_second", "train_seconds"}
+"""Metrics that the page has in other lines."""
+LONGEST_COUNT = 1e15
+"""A larger number is written with an exponent."""
+
+
+def metric_words(name: str, value: float) -> str:
+    """`peak_memory_bytes 465.6 MB`, `parameters 136,704`, `accuracy 0.93125`."""
+    if name in KNOWN and KNOWN[name].unit == "bytes":
+        return f"{name} {shown_size(value)}"
+    is_count = float(value).is_integer() and abs(value) < LONGEST_COUNT
+    return f"{name} {value:,.0f}" if is_count else f"{name} {value:.6g}"
 
 
 def _training(run: RunRow) -> str:

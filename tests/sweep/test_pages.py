@@ -16,6 +16,7 @@ from sweep.commands.show import ShowRequest, show
 from sweep.errors import NotFoundError
 from sweep.metrics.metric import Direction
 from sweep.reports.plot import Series, plot
+from sweep.reports.run_page import metric_words
 from sweep.store.find_run import find_run
 from sweep.store.schema import curves, metric_points
 from sweep.store.store import Store
@@ -49,6 +50,21 @@ def test_the_page_of_a_run_says_what_it_is_and_how_it_ended(said: Said) -> None:
     assert any(line.split()[:1] == ["seeds"] for line in lines)
     assert "Attempts:" in page
     assert "sweep compare baseline/1 no-dropout/1 --study tiny" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("peak_memory_bytes", 465_601_000.0, "465.6 MB"),
+        ("parameters", 136_704, "136,704"),
+        ("accuracy", 0.931254321, "0.931254"),
+        ("perplexity", 1e30, "1e+30"),
+    ],
+)
+def test_a_page_writes_sizes_and_counts_without_exponents(
+    name: str, value: float, words: str
+) -> None:
+    assert metric_words(name, value) == f"{name} {words}"
 
 
 def test_a_failed_run_and_one_that_has_not_begun_have_a_page(said: Said, filled: Store) -> None:
