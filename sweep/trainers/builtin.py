@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from model.size import parameter_count
+from model.size import flops_per_token, parameter_count
 from sweep.errors import StudyError
 from sweep.executors.base import Ended
 from sweep.study.jobs_section import Jobs
@@ -95,16 +95,15 @@ def recipe_of(spec: RunSpec) -> Recipe:
 
 def expected_cost(recipe: Recipe) -> Cost:
     """Return cost and size of training a recipe and evaluating it once."""
-    trained = recipe.tokens_until(recipe.steps)
+    vocabulary = vocabulary_size(recipe.data.tokenizer)
     scored = recipe.evaluation.chunks * recipe.evaluation.chunk_tokens
     return Cost(
         flops=recipe.flops,
-        evaluation_flops=recipe.flops * EVALUATION_COST_RATIO * scored / trained,
-        tokens=trained,
+        # Of the model that is kept, at its whole context: no further heads, no shorter sequences.
+        evaluation_flops=flops_per_token(recipe.model, vocabulary) * EVALUATION_COST_RATIO * scored,
+        tokens=recipe.tokens_until(recipe.steps),
         steps=recipe.steps,
-        parameters=parameter_count(
-            recipe.model, vocabulary_size(recipe.data.tokenizer), recipe.train.multi_token
-        ),
+        parameters=parameter_count(recipe.model, vocabulary, recipe.train.multi_token),
         curve_points=recipe.steps // recipe.steps_per_point + 1,
         chunks=recipe.evaluation.chunks,
     )

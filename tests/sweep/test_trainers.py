@@ -175,3 +175,14 @@ def test_the_cost_of_a_recipe_counts_training_and_evaluation(
     assert cost.flops == recipe.flops
     scored = recipe.evaluation.chunks * recipe.evaluation.chunk_tokens
     assert cost.evaluation_flops == pytest.approx(recipe.flops * scored / cost.tokens / 3)
+
+
+def test_evaluation_costs_what_the_model_that_is_kept_costs(make_job: Callable[[int], Job]) -> None:
+    spec = make_job(1).spec
+    assert isinstance(spec, GptRun)
+    plain = expected_cost(spec.recipe)
+    train = {"multi_token": 3, "first_context": 8}
+    changed = spec.recipe.model_dump() | {"train": spec.recipe.train.model_dump() | train}
+    other = expected_cost(Recipe.model_validate(changed))
+    assert other.flops != plain.flops
+    assert other.evaluation_flops == plain.evaluation_flops
