@@ -24,8 +24,9 @@ MAX_REPLY_BYTES = 2**24
 MAX_WAIT = 60.0
 """Longest wait in seconds before a request is sent again, whatever the server asks for."""
 BAD_REQUEST, REFUSED, NOT_FOUND = frozenset({400, 422}), frozenset({401, 403}), 404
-PASSING = frozenset({408, 409, 425, 429, *range(500, 600)})
-"""Statuses after which the same request may succeed later."""
+PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, *range(520, 525), 529})
+"""Statuses after which the same request may succeed later: busy, failing, or a proxy in front of it that
+does not reach it (520 to 524 are Cloudflare's)."""
 MAX_QUOTED = 200
 
 

@@ -103,7 +103,7 @@ def failing(times: int, sent: Sent) -> Behave:
     return lambda asked: sent if asked.number <= times else by_length(asked)
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [429, 500, 503, 522])
 def test_a_busy_or_broken_server_is_asked_again(ask: Ask, status: int) -> None:
     behave = failing(3, Sent("{}", status, (("Retry-After", "0"),)))
     judged = ask(behave, concurrency=1)
@@ -208,6 +208,7 @@ STOPPING = [
     (Sent("no such model", 404), "no /chat/completions or no model 'judge' (status 404: no such"),
     (Sent("", 307, (("Location", "http://127.0.0.1:9/"),)), "answers with status 307"),
     (Sent("", 500), "answers with status 500"),
+    (Sent("no such method", 501), "answers with status 501: no such method; check judge.base_url"),
     (Sent("bad", 400), "refuses a request: status 400: bad"),
 ]
 
@@ -283,3 +284,11 @@ def test_the_key_is_in_no_file(ask: Ask, tmp_path: Path) -> None:
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) == 16
     assert not any(KEY.encode() in path.read_bytes() for path in files)
+
+
+@pytest.mark.parametrize("status", [501, 505])
+def test_a_server_that_can_never_answer_is_asked_once(
+    server: JudgeServer, ask: Ask, status: int
+) -> None:
+    assert ask(lambda _asked: Sent("", status), concurrency=1, tries=5).stopped
+    assert len(server.asked) == 1
