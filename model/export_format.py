@@ -101,6 +101,33 @@ def common_fields(class_name: str, vocabulary: int, end_of_text: int) -> dict[st
     }
 
 
+RECORDED = "gpt_sweep_model"
+"""The key of `config.json` with the model of the run that was exported: not every class of transformers
+holds all of its fields."""
+OF_FILES = frozenset(common_fields("", 1, 0)) | {"auto_map", "tokenizer_class"}
+"""Keys of `config.json` that are not about `ModelConfig`; the vocabulary is that of the weights."""
+
+
+def recorded(config: ModelConfig) -> dict[str, Any]:
+    """What `config.json` has in every format for `read_recorded`."""
+    return {RECORDED: config.model_dump(mode="json", exclude_defaults=True)}
+
+
+def read_recorded(fields: Mapping[str, Any], export_format: ExportFormat) -> ModelConfig | None:
+    """The model of the run that was exported; None if `config.json` lacks it, or was changed since."""
+    if not isinstance(fields.get(RECORDED), dict):
+        return None
+    try:
+        config = make_config(fields[RECORDED])
+    except ValueError:
+        return None
+    if export_format.misfit(config) is not None:
+        return None
+    described = export_format.fields(config, 1, 0).items()
+    same = all(fields.get(key, value) == value for key, value in described if key not in OF_FILES)
+    return config if same else None
+
+
 def values_of(fields: Mapping[str, Any], exports: Mapping[str, Export]) -> dict[str, Any]:
     """The fields of `ModelConfig` that are in a `config.json`; those left out have its defaults."""
     return {

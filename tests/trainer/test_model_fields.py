@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from model import huggingface, llama, own_code
@@ -153,7 +154,10 @@ def test_a_field_is_exported_faithfully(
     ).eval()
     context = ours.config.context
     torch.testing.assert_close(logits(theirs, context), logits(ours, context), atol=1e-5, rtol=0)
-    back = load_model(open_pretrained(tmp_path / "exported"))
+    source = open_pretrained(tmp_path / "exported")
+    assert source.config == ours.config
+    source.check_fits(run.read_request().recipe)
+    back = load_model(source)
     torch.testing.assert_close(logits(back, context), logits(ours, context), atol=1e-5, rtol=0)
     assert sum(each.numel() for each in theirs.parameters()) >= parameter_count(
         ours.config, VOCABULARY
@@ -193,3 +197,51 @@ def test_a_field_that_no_format_declares_is_refused(
     words = r"model\.dropout = .*: the modelling code of exports has no such field"
     with pytest.raises(WeightsError, match=words):
         export(run, tmp_path / "exported", "")
+
+
+PLAIN = {"gpt2": {"biases": "none", "dropout": 0.3}, "llama": {**LLAMA, "kv_heads": 2}}
+"""By class of transformers: fields that its configuration does not tell, or not all of them."""
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_an_export_that_transformers_has_saved_again_is_still_the_model_of_the_run(
+    name: str, make_weights: Weights, tmp_path: Path
+) -> None:
+    run, ours = make_weights(tmp_path / "run", of_model(PLAIN[name]))
+    export(run, tmp_path / "exported", "")
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "exported")
+    theirs.save_pretrained(tmp_path / "again")
+    assert open_pretrained(tmp_path / "again").config == ours.config
+
+
+def train_a_bias(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["transformer.h.0.mlp.c_fc.bias"][3] = 0.1
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def edit_the_activation(folder: Path) -> None:
+    fields = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps(fields | {"activation_function": "relu2"}))
+
+
+def record_nonsense(folder: Path) -> None:
+    fields = json.loads((folder / "config.json").read_bytes())
+    fields["gpt_sweep_model"]["norm"] = "rms"
+    (folder / "config.json").write_text(json.dumps(fields))
+
+
+@pytest.mark.parametrize("change", [train_a_bias, edit_the_activation, record_nonsense])
+def test_an_export_that_was_changed_since_is_read_as_its_class_has_it(
+    change: Callable[[Path], None], make_weights: Weights, tmp_path: Path
+) -> None:
+    run, ours = make_weights(tmp_path / "run", of_model({"biases": "none"}))
+    export(run, tmp_path / "exported", "")
+    assert open_pretrained(tmp_path / "exported").config == ours.config
+    change(tmp_path / "exported")
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "exported").eval()
+    source = open_pretrained(tmp_path / "exported")
+    assert (source.config.biases, source.config.norm) == ("all", "layer")
+    context = ours.config.context
+    back = load_model(source)
+    torch.testing.assert_close(logits(theirs, context), logits(back, context), atol=1e-5, rtol=0)

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from model.config import ModelConfig
-from model.export_format import ExportFormat
+from model.export_format import ExportFormat, recorded
 from model.export_formats import format_of
 from trainer.corpora.tokenizer import end_of_text_id
 from trainer.errors import WeightsError
@@ -64,8 +64,9 @@ def _content(run: RunDirectory, card: str) -> _Content:
     name = run.read_request().recipe.data.tokenizer
     end = end_of_text_id(name)
     export_format = find_format(source.config, run)
+    fields = export_format.fields(source.config, source.rows, end)
     files = {
-        CONFIG: _json(export_format.fields(source.config, source.rows, end)),
+        CONFIG: _json({**fields, **recorded(source.config)}),
         "generation_config.json": _json(_generation(end)),
         CARD: card.encode(),
         **{path.name: path.read_bytes() for path in export_format.code},

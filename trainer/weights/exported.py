@@ -1,15 +1,16 @@
-"""Read back the exports of `sweep export` that are not GPT-2s: Llamas, and those with their own code."""
+"""Read back the exports of `sweep export`: Llamas, those with their own code, and what each was before."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from model.config import ModelConfig
-from model.export_format import ExportFormat
+from model.export_format import ExportFormat, read_recorded
 from model.export_formats import FORMATS
 from model.huggingface import Parameter
+from model.size import parameter_shapes
 from trainer.errors import WeightsError
 from trainer.weights.safetensors_files import CONFIG, StoredTensor, all_entries
 
@@ -18,6 +19,13 @@ OTHER_FORMATS: Mapping[str, ExportFormat] = {
 }
 """All formats but GPT-2's, by the `model_type` in `config.json`."""
 HEAD = "lm_head.weight"
+
+
+class Zeros(Protocol):
+    """A tensor that may hold zeros only."""
+
+    @property
+    def is_zero(self) -> bool: ...
 
 
 class Exported(NamedTuple):
@@ -55,6 +63,24 @@ def read_export(folder: Path, fields: Mapping[str, Any]) -> Exported:
         parts[source.name] = (*parts.get(source.name, ()), name)
     wanted = {name: Parameter(name, each.shape) for name, each in sources.items()}
     return Exported(config, vocabulary, wanted, there, parts)
+
+
+def before_export(
+    fields: Mapping[str, Any],
+    export_format: ExportFormat,
+    config: ModelConfig,
+    tensors: Mapping[str, Zeros],
+) -> ModelConfig:
+    """The model of the run that was exported; `config`, which its class has now, if it is another one.
+
+    Tensors that the run's model lacks were exported as zeros. They are no longer, if the model was
+    trained further in its class: then it is another one.
+    """
+    before = read_recorded(fields, export_format)
+    if before is None:
+        return config
+    added = tensors.keys() - parameter_shapes(before, 1).keys()
+    return before if all(tensors[name].is_zero for name in added) else config
 
 
 def check_layers(config: ModelConfig, tensors: Collection[str], message: str) -> None:

@@ -19,13 +19,13 @@ from safetensors import SafetensorError
 
 from model import huggingface
 from model.config import ModelConfig
-from model.huggingface import PREFIX, Parameter
+from model.huggingface import GPT2, PREFIX, Parameter
 from model.size import parameter_shapes
 from trainer.corpora.tokenizer import document_border
 from trainer.errors import WeightsError
 from trainer.recipe import Recipe, vocabulary_size
 from trainer.rundir.directory import RunDirectory
-from trainer.weights.exported import OTHER_FORMATS, check_layers, read_export
+from trainer.weights.exported import OTHER_FORMATS, before_export, check_layers, read_export
 from trainer.weights.nanogpt import CHECKPOINT, NOTE, SUFFIXES, read_nanogpt
 from trainer.weights.raschka import (
     DESCRIPTION,
@@ -76,7 +76,7 @@ class Pretrained:
     """A folder, or a checkpoint of nanoGPT's."""
     form: Literal["gpt2", "export", "run", "nanogpt", "raschka"]
     config: ModelConfig
-    """The configuration of the model. A QKV bias that is all zero counts as absent."""
+    """The configuration of the model. Of weights from elsewhere, a QKV bias of zeros counts as absent."""
     rows: int
     """Rows of the token embedding: as many as there are tokens, or more."""
     tensors: Mapping[str, Tensor]
@@ -227,15 +227,15 @@ def _open_gpt2(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
         there.pop("lm_head.weight", None)  # a copy of the embedding
     tensors = _find(str(folder), wanted, there)
     transposed = frozenset(name for name, each in wanted.items() if each.transposed)
-    return Pretrained(
-        folder, "gpt2", _without_zero_bias(config, tensors), rows, tensors, transposed
-    )
+    config = before_export(fields, GPT2(), _without_zero_bias(config, tensors), tensors)
+    return Pretrained(folder, "gpt2", config, rows, tensors, transposed)
 
 
 def _open_export(folder: Path, fields: Mapping[str, Any]) -> Pretrained:
     found = read_export(folder, fields)
     tensors = join_parts(_find(str(folder), found.wanted, found.there), found.parts)
-    config = _without_zero_bias(found.config, tensors)
+    own, config = OTHER_FORMATS[fields["model_type"]], _without_zero_bias(found.config, tensors)
+    config = before_export(fields, own, config, tensors)
     return Pretrained(folder, "export", config, found.vocabulary, tensors, frozenset())
 
 
