@@ -27,6 +27,12 @@ GuardOption = Annotated[
         help="Test whether arms are not worse in a metric: speed=-5%; repeatable.",
     ),
 ]
+DetailsOption = Annotated[
+    bool, typer.Option("--details", help="Show further tests below the table.")
+]
+CostsOption = Annotated[
+    bool, typer.Option("--costs", help="Show what each arm costs in time and memory.")
+]
 
 
 def read_guards(words: list[str] | None) -> dict[str, str]:

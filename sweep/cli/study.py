@@ -33,6 +33,8 @@ from sweep.cli.options import (
     read_overrides,
 )
 from sweep.cli.questions import (
+    CostsOption,
+    DetailsOption,
     GuardOption,
     MarginOption,
     MetricOption,
@@ -158,9 +160,8 @@ def report(
     metric: MetricOption = None,
     guard: GuardOption = None,
     margin: MarginOption = None,
-    details: Annotated[
-        bool, typer.Option("--details", help="Show further tests below the table.")
-    ] = False,
+    details: DetailsOption = False,
+    costs: CostsOption = False,
     runs: Folder = RUNS,
     db: Database = None,
 ) -> None:
@@ -175,6 +176,7 @@ def report(
         output=output,
         questions=Questions(margin=margin, target=target, metric=metric, guards=read_guards(guard)),
         details=details,
+        costs=costs,
     )
     raise typer.Exit(command(open_workspace(runs, db), request, make_console()))
 

@@ -11,6 +11,7 @@ from sweep.errors import ResultsError
 from sweep.figures.source import Source
 from sweep.judging.summary import JudgedStudy, read_judged
 from sweep.metrics.registry import SCORES
+from sweep.reports.cost_text import with_costs
 from sweep.reports.document import Document, print_document
 from sweep.reports.formats import DEFAULT_FORMAT, Format
 from sweep.reports.judged_text import with_judged
@@ -37,6 +38,8 @@ class ReportRequest:
     details: bool = False
     """True for further tests below the table. JSON of studies with `MAX_RUNS` runs or fewer always
     has them."""
+    costs: bool = False
+    """True for what each arm costs, below the table. JSON has it as it has `details`, the page always."""
 
 
 def report(workspace: Workspace, request: ReportRequest, console: Console) -> int:
@@ -53,10 +56,12 @@ def report(workspace: Workspace, request: ReportRequest, console: Console) -> in
     except ValueError as error:
         raise ResultsError(f"--{error}") from error
     is_small = len(made.evidence.frame) <= MAX_RUNS
-    wanted = request.details or (request.form == "json" and is_small)
-    details = find_details(store, study, made) if wanted else None
+    in_json = request.form == "json" and is_small
+    details = find_details(store, study, made) if request.details or in_json else None
     source = Source(store, study, made)
     document = report_document(made, details, source.tuning)
+    if in_json or (request.costs and request.form != "html"):  # a page has them anyway
+        document = with_costs(document, made, source.costs)
     document = with_judged(document, _judged(store, made))
     if request.form == "html":
         document = with_page(document, source, store.arms(study.name))

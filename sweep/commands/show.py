@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from rich.console import Console
@@ -20,6 +20,7 @@ from sweep.store.ledger import directory_name
 from sweep.store.metrics import count_points, run_metrics
 from sweep.store.rows import FoundRun, StudyRow
 from sweep.store.store import Store
+from sweep.verdicts.arm_costs import find_costs
 from sweep.verdicts.judge import make_report
 from sweep.workspace import Workspace
 from trainer.words import counted
@@ -82,7 +83,8 @@ def _show_arm(
     if request.form == "json":
         arms = report_json(report)["arms"]
         content = next(each for each in arms if each["arm"] == request.word)
-        publish(as_json({"study": study.name, **content}), None, console)
+        cost = asdict(find_costs(store, study).arm(request.word))
+        publish(as_json({"study": study.name, **content, "cost": cost}), None, console)
         return 0
     print_page(arm_page(arm_factsheet(store, report, request.word, workspace.folder)), console)
     return 0

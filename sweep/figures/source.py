@@ -12,6 +12,7 @@ from sweep.store.metrics import metric_values
 from sweep.store.rows import StudyRow
 from sweep.store.states import RunState
 from sweep.store.store import Store
+from sweep.verdicts.arm_costs import StudyCosts, find_costs
 from sweep.verdicts.judge import Report, make_report
 from sweep.verdicts.racing import race_standing
 from sweep.verdicts.stack_choice import choose, parent_of, stack_name
@@ -108,6 +109,11 @@ class Source:
     def curves(self) -> StudyCurves:
         """The training curves of the study's runs."""
         return read_curves(self._store, self.name, self.report.plan)
+
+    @cached_property
+    def costs(self) -> StudyCosts:
+        """What the arms cost."""
+        return find_costs(self._store, self._study)
 
     @cached_property
     def scored_runs(self) -> ScoredRuns:

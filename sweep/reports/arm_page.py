@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.tables.table import Column, interval_text, number, probability, signed
+from sweep.reports.cost_text import cost_facts
 from sweep.reports.document import Table
 from sweep.reports.page import Facts, Part, Plot
 from sweep.reports.plot import Series
@@ -15,6 +16,7 @@ from sweep.store.find_run import seed_words
 from sweep.store.states import RunState
 from sweep.terminal.units import supported_decimals, two_digits
 from sweep.verdicts.arm_changes import Changed
+from sweep.verdicts.arm_costs import ArmCost
 from sweep.verdicts.decimals import arm_mean_decimals, decimals
 from sweep.verdicts.judge import ArmReport, Report
 from trainer.words import capitalized, counted
@@ -62,6 +64,7 @@ class ArmFactsheet:
     """What differs: `training loss`, or a metric of a script."""
     pairs: int
     """Number of those seeds."""
+    cost: ArmCost
 
 
 def arm_page(sheet: ArmFactsheet) -> list[Part]:
@@ -115,6 +118,7 @@ def _facts(sheet: ArmFactsheet) -> Iterator[tuple[str, str]]:
     if result.mean is not None:
         spread = "" if result.sd is None else f", sd {two_digits(result.sd)}"
         yield "mean", f"{_mean(sheet)}{spread}"
+    yield from cost_facts(sheet.cost)
 
 
 def _mean(sheet: ArmFactsheet) -> str:

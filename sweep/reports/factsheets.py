@@ -15,6 +15,7 @@ from sweep.store.rows import FoundRun, PlannedRun
 from sweep.store.states import RunState
 from sweep.store.store import Store
 from sweep.verdicts.arm_changes import arm_changes, arm_reasons
+from sweep.verdicts.arm_costs import find_costs
 from sweep.verdicts.curves import differences, mean_curve, read_curve
 from sweep.verdicts.judge import Report
 
@@ -81,6 +82,7 @@ def arm_factsheet(store: Store, report: Report, name: str, folder: Path) -> ArmF
         differences={} if name == baseline else differences(*curves),
         curve=curves[0].metric,
         pairs=len(shared),
+        cost=find_costs(store, study).arm(name),
     )
 
 

@@ -23,6 +23,7 @@ from sweep.pages.page import (
     Section,
 )
 from sweep.reports.answer import answer, provisional_lines
+from sweep.reports.cost_text import cost_parts
 from sweep.reports.document import Document, Table
 from sweep.reports.evidence_text import confounder_lines, equal_loss_lines, mixed_attempt_lines
 from sweep.reports.page_parts import plain_page, web_parts
@@ -33,10 +34,12 @@ from sweep.study.overrides import override_words
 from sweep.terminal.printable import harmless, shown
 from sweep.terminal.units import local_minute
 from sweep.verdicts.judge import Report
+from sweep.verdicts.test_text import MAX_RUNS
 from trainer.words import counted
 
 MAX_PLAN = 60_000
 """Characters of a stored plan that the page shows."""
+COSTS = "What each arm costs"
 NO_CONFOUNDERS = "None found: arms and baseline have the same device, code, packages and test text."
 
 
@@ -71,6 +74,7 @@ def verdict_page(document: Document, source: Source, arms: Sequence[ArmRow]) -> 
         sections=[
             Section(title="Verdicts", parts=_verdict_parts(report, parts)),
             *_figure_sections(source),
+            *_cost_sections(source),
             Section(title="Plan", parts=list(_plan_parts(report, arms))),
             Section(title="Provenance", parts=[Facts(items=provenance_facts(report))]),
             Section(title="Confounders", parts=[Notes(sentences=warnings or [NO_CONFOUNDERS])]),
@@ -120,6 +124,14 @@ def _figure_sections(source: Source) -> Iterator[Section]:
             caption = f"{kind.caption} {figure.left_out}".strip()
             part = PageFigure(figure=figure, caption=caption)
             yield Section(title=figure.title, parts=[part])
+
+
+def _cost_sections(source: Source) -> Iterator[Section]:
+    """A section on what the arms cost, if any run has recorded that."""
+    report = source.report
+    if len(report.evidence.frame) > MAX_RUNS or not source.costs.were_measured:
+        return
+    yield Section(title=COSTS, parts=web_parts(list(cost_parts(report, source.costs)), COSTS))
 
 
 def _plan_parts(report: Report, arms: Sequence[ArmRow]) -> Iterator[Part]:
