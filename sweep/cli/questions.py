@@ -30,6 +30,12 @@ GuardOption = Annotated[
 DetailsOption = Annotated[
     bool, typer.Option("--details", help="Show further tests below the table.")
 ]
+AfterOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ARM", help="Settle the step from this arm to the other, not its verdict."
+    ),
+]
 CostsOption = Annotated[
     bool, typer.Option("--costs", help="Show what each arm costs in time and memory.")
 ]

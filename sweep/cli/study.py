@@ -33,6 +33,7 @@ from sweep.cli.options import (
     read_overrides,
 )
 from sweep.cli.questions import (
+    AfterOption,
     CostsOption,
     DetailsOption,
     GuardOption,
@@ -241,6 +242,7 @@ def settle(
             autocompletion=completion.arms,
         ),
     ] = None,
+    after: AfterOption = None,
     study: StudyOption = None,
     slots: Slots = None,
     executor: ExecutorOption = None,
@@ -256,6 +258,7 @@ def settle(
 
     request = SettleRequest(
         arm=arm,
+        after=after,
         study=study,
         slots=slots,
         budget=read_budget(max_runs, max_hours),

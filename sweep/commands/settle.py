@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sweep.commands.executor_choice import OF_THE_STUDY, ExecutorChoice
 from sweep.commands.run import PlanSteps
+from sweep.commands.settle_step import find_step, no_step_to_settle, seeds_for_both
 from sweep.commands.training import EXIT_DONE, Training, carry_out
 from sweep.design.plan import Plan
 from sweep.errors import NotFoundError, StudyError, did_you_mean, listed
@@ -40,6 +41,8 @@ class SettleRequest:
     slots: int | None
     budget: Budget
     executor: ExecutorChoice = OF_THE_STUDY
+    after: str | None = None
+    """The arm that `arm` adds a change to, if the step between the two is to be settled."""
 
 
 @dataclass(frozen=True)
@@ -69,46 +72,55 @@ def settle(workspace: Workspace, request: SettleRequest, console: Console) -> in
         study = store.study(workspace.study_name(request.study))
         _check(store, study)
         report = make_report(store, study)
-        arms = _undecided(report, request.arm)
-        if not arms:
-            say(console, _nothing_to_settle(report, request.arm))
+        step = None if request.after is None else find_step(report, request.arm, request.after)
+        arms = [] if step else _undecided(report, request.arm)
+        if not arms and not (step and step.result.seeds_to_settle):
+            say(
+                console,
+                no_step_to_settle(step) if step else _nothing_to_settle(report, request.arm),
+            )
             return EXIT_DONE
         then = "judges the changed study, and then seeds can be added"
         judged = judged_plan(store, study, Path(study.path), then)
         plan = request.executor.applied_to(judged)
-        wanted = {arm.name: _wanted(plan, arm) for arm in arms}
+        further = {arm.name: _wanted(plan, arm) for arm in arms}
+        wanted = seeds_for_both(store, plan, step) if step else further
         workload = make_workload(plan.with_settled(wanted), workspace.cache, online=True)
         slots = capacity(plan.study, slots_for(plan.study, request.slots)).at_once
         costs = _costs(store, workload, report, request.budget, slots)
-        seeds = affordable_seeds(wanted, costs)
+        seeds = affordable_seeds(wanted, costs, together=step is not None)
     if not seeds:
+        one = list(wanted) if step else [arms[0].name]
         raise StudyError(
-            f"the budget has no room for one more seed: that is a run of {harmless(arms[0].name)} and "
-            "one of the baseline; raise --max-runs or --max-hours"
+            f"the budget has no room for one more seed: that is a run of {listed(map(harmless, one))} "
+            "and one of the baseline; raise --max-runs or --max-hours"
         )
     say(console, _announcement(seeds, wanted))
     workload = Workload(plan.with_settled(seeds), workload.inputs)
-    return _train(workspace, workload, list(seeds), request, console)
+    return _train(workspace, workload, seeds, request, console)
 
 
 def _train(
     workspace: Workspace,
     workload: Workload,
-    arms: list[str],
+    seeds: Mapping[str, Sequence[int]],
     request: SettleRequest,
     console: Console,
 ) -> int:
-    plan = workload.plan
-    own = {plan.arms[0].name, *arms}
-    is_race = plan.study.design.race is not None
-    jobs = {cell: job for cell, job in workload.jobs().items() if cell[0] in own}
+    plan, every = workload.plan, workload.jobs()
+    baseline, is_race = plan.arms[0].name, plan.study.design.race is not None
+    own = {baseline, *seeds}
+    jobs = {cell: job for cell, job in every.items() if cell[0] in own}
+    if is_race and request.after is not None:  # its other seeds are no business of this step
+        asked = {(arm, seed) for name in seeds for seed in seeds[name] for arm in (name, baseline)}
+        jobs = {cell: job for cell, job in jobs.items() if cell in asked}
     steps = SettleSteps(Path(plan.source), console)
     training = Training(
         workload=workload,
         jobs=label_jobs(jobs),
         slots=request.slots,
         budget=request.budget,
-        supplier=Race if is_race else None,
+        supplier=Race if is_race and request.after is None else None,
     )
     return carry_out(workspace, training, steps, console)
 

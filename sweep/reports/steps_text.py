@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from analysis.tables.table import Column, interval_text, probability, signed, verdict_style
 from sweep.reports.document import Table, finite
 from sweep.reports.verdict_columns import decided_words, provisional, undecided
-from sweep.terminal.printable import shown
+from sweep.terminal.printable import harmless, shown
 from sweep.terminal.units import supported_decimals
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import Report
@@ -94,5 +94,16 @@ def _notes(report: Report) -> Iterator[str]:
     if any(each.method == "e-value" for each in later):
         which = "These verdicts rest" if len(later) == len(results) else "Some of these rest"
         yield f"{which} on e-values, which hold whatever decided the number of seeds."
-    if any(each.seeds_to_settle for each in results):
-        yield "(+n) So many more seeds of both arms are likely to settle the step."
+    open_steps = [step for step in report.steps if step.result.seeds_to_settle]
+    if open_steps:
+        yield f"(+n) n more seeds of both arms are likely to settle the step{_how(report, open_steps)}."
+
+
+def _how(report: Report, steps: Sequence[StudyStep]) -> str:
+    """What to type for it, as the end of a sentence."""
+    if not report.is_primary:
+        return ""
+    one, command = steps[0], "`sweep settle ARM --after OTHER` trains them"
+    if len(steps) == 1:
+        command = command.replace("ARM", harmless(one.arm)).replace("OTHER", harmless(one.before))
+    return f": {command}, and the baseline's"

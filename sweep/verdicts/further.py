@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -39,15 +39,31 @@ def or_average(seconds: Mapping[str, float], arms: Iterable[str]) -> dict[str, f
     return {arm: seconds.get(arm, mean) for arm in arms}
 
 
-def affordable_seeds(wanted: Mapping[str, Sequence[int]], costs: Costs) -> dict[str, list[int]]:
-    """The first of the `wanted` seeds of each arm, as many as fit; arms without any are left out."""
+def affordable_seeds(
+    wanted: Mapping[str, Sequence[int]], costs: Costs, *, together: bool = False
+) -> dict[str, list[int]]:
+    """The first of the `wanted` seeds of each arm, as many as fit; arms without any are left out.
+
+    `together`: a seed is for all arms that want it, or for none.
+    """
     kept: dict[str, list[int]] = {}
     cells, trained = set[Cell](), set(costs.trained)
-    rounds = zip_longest(*([(arm, seed) for seed in seeds] for arm, seeds in wanted.items()))
-    for arm, seed in (each for some in rounds for each in some if each):
-        more = cells | ({(costs.baseline, seed), (arm, seed)} - trained)
+    for batch in _by_seed(wanted) if together else _in_turn(wanted):
+        needed = {*batch, *((costs.baseline, seed) for _, seed in batch)}
+        more = cells | (needed - trained)
         if not costs.fits(more):
             break
         cells = more
-        kept.setdefault(arm, []).append(seed)
+        for arm, seed in batch:
+            kept.setdefault(arm, []).append(seed)
     return kept
+
+
+def _in_turn(wanted: Mapping[str, Sequence[int]]) -> Iterator[Sequence[Cell]]:
+    rounds = zip_longest(*([(arm, seed) for seed in seeds] for arm, seeds in wanted.items()))
+    yield from ([each] for some in rounds for each in some if each)
+
+
+def _by_seed(wanted: Mapping[str, Sequence[int]]) -> Iterator[Sequence[Cell]]:
+    for seed in sorted({seed for seeds in wanted.values() for seed in seeds}):
+        yield [(arm, seed) for arm, seeds in wanted.items() if seed in seeds]
