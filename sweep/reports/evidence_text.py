@@ -88,11 +88,9 @@ def chunk_effect_lines(effects: ChunkEffects) -> list[str]:
         return []
     (least, steadiest), (most, noisiest) = errors[0], errors[-1]
     chunks = max(found.n_chunks for found in effects.by_arm.values())
-    line = (
-        f"Test text: over {chunks} chunks of it an effect has a standard error of "
-        f"{two_digits(least)} ({steadiest}) to {two_digits(most)} ({noisiest})."
-    )
-    return [line]
+    range_ = f"{two_digits(least)} ({steadiest}) to {two_digits(most)} ({noisiest})"
+    shown = range_ if len(errors) > 1 else two_digits(least)
+    return [f"Test text: over {chunks} chunks of it an effect has a standard error of {shown}."]
 
 
 def reproducible_lines(found: Reproducible) -> list[str]:

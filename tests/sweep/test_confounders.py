@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sweep.terminal.units import two_digits
 from tests.sweep.stores import ORIGIN, Trainer, changed, usual
 
 Content = dict[str, Any]
@@ -231,5 +232,6 @@ def test_a_verdict_that_rests_on_few_chunks_of_the_test_text_is_marked(
     table = train.table()
     assert table.count(" †") == 1
     assert "† may not hold on other text: the effect differs much between chunks" in table
-    errors = f"{steady['se_chunks']:.4f} (clip) to {lucky['se_chunks']:.4f} (no-dropout)"
+    least, most = two_digits(steady["se_chunks"]), two_digits(lucky["se_chunks"])
+    errors = f"{least} (clip) to {most} (no-dropout)"
     assert f"Test text: over 64 chunks of it an effect has a standard error of {errors}.\n" in table
