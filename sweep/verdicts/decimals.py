@@ -47,7 +47,7 @@ def difference_decimals(differences: Sequence[float], most: int) -> int:
 
 def sd_decimals(low: float, high: float) -> int:
     """Decimals of a standard deviation with this interval."""
-    return supported_decimals(low, high, MOST_OF_SD)
+    return supported_decimals(low, high, MOST_OF_SD) if low < high else shown_decimals(None)
 
 
 def t_quantile(df: float) -> float:

@@ -70,6 +70,7 @@ def test_a_standard_deviation_has_the_digits_that_its_interval_supports() -> Non
     assert sd_interval(seven) == "0.0076 to 0.0260"
     tiny = noise([3.12345, 3.12351, 3.12339])
     assert (mean_words(tiny), sd_words(tiny)) == ("3.1235", "0.00006")
+    assert sd_words(noise([2.5, 2.5, 2.5])) == "0.0000"
 
 
 @given(st.floats(0.1, 5), st.floats(1e-4, 1), st.integers(2, 100))
