@@ -17,6 +17,9 @@ from model.windowed import visible, windowed
 class CausalSelfAttention(nn.Module):
     """Each position attends to itself and to the positions before it."""
 
+    window: int | None = None
+    """Positions that each one attends to, itself among them; None for all."""
+
     def __init__(self, config: ModelConfig, site: int) -> None:
         super().__init__()
         self.heads = config.heads
@@ -41,45 +44,37 @@ class CausalSelfAttention(nn.Module):
         if cache is None:
             return self.projection(self._mix(qkv, starts))  # type: ignore[no-any-return]
         query, key, value = _split(qkv, self.heads).unbind(2)
-        mixed = cache.attend(query, key, value, None)
+        mixed = cache.attend(query, key, value, self.window)
         return self.projection(mixed)  # type: ignore[no-any-return]
 
     def _mix(self, qkv: Tensor, starts: Tensor | None) -> Tensor:
         """(sequence, position, 3 x width) to (sequence, position, width)."""
         if self.training and qkv.device.type == "cpu":
-            return self._in_tiles(qkv, None, starts)
-        if starts is not None:
-            return self._mix_some(qkv, None, starts)
+            return self._in_tiles(qkv, starts)
+        if self.window is not None or starts is not None:
+            return self._mix_some(qkv, starts)
         if self.dropout.active:
             return fused_with_dropout(qkv, self.heads, self.dropout)  # type: ignore[no-any-return]
         return fused(qkv, self.heads)
 
-    def _mix_some(self, qkv: Tensor, window: int | None, starts: Tensor | None) -> Tensor:
-        """`_mix` with a window or documents."""
+    def _mix_some(self, qkv: Tensor, starts: Tensor | None) -> Tensor:
+        """`_mix` with a window or documents, in evaluation or on a GPU."""
         split = _split(qkv, self.heads).permute(2, 0, 3, 1, 4)
         if self.training:
-            mixed = self._in_windows(split, window, starts).to(qkv.dtype)
+            keep = self.dropout.keep_mask if self.dropout.active else None
+            mixed = windowed(split, self.window, keep, starts).to(qkv.dtype)
         else:
             places = range(qkv.shape[1])
-            seen = visible(places, places, window, qkv.device, starts)
+            seen = visible(places, places, self.window, qkv.device, starts)
             query, key, value = split.unbind(0)
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         return mixed.transpose(1, 2).flatten(2)
 
-    def _in_windows(self, split: Tensor, window: int | None, starts: Tensor | None) -> Tensor:
-        keep = self.dropout.keep_mask if self.dropout.active else None
-        if split.device.type != "cpu":
-            return windowed(split, window, keep, starts)
-        with torch.autocast("cpu", enabled=False):
-            return windowed(split.float(), window, keep, starts)
-
-    def _in_tiles(
-        self, qkv: Tensor, window: int | None = None, starts: Tensor | None = None
-    ) -> Tensor:
+    def _in_tiles(self, qkv: Tensor, starts: Tensor | None) -> Tensor:
         masks = self.dropout.mask if self.dropout.active else None
         split = _split(qkv, self.heads)
         with torch.autocast("cpu", enabled=False):
-            return TiledAttention.apply(split.float(), masks, window, starts)  # type: ignore[no-any-return, no-untyped-call]
+            return TiledAttention.apply(split.float(), masks, self.window, starts)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def fused(qkv: Tensor, heads: int, rate: float = 0.0) -> Tensor:

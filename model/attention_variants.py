@@ -115,10 +115,3 @@ class VariedAttention(CausalSelfAttention):
         if self.rotation is not None:
             wide = self.rotation(wide, places)
         return wide.to(x.dtype)
-
-    def _mix(self, qkv: Tensor, starts: Tensor | None) -> Tensor:
-        if self.window is None:
-            return super()._mix(qkv, starts)
-        if self.training and qkv.device.type == "cpu" and starts is None:
-            return self._in_tiles(qkv, self.window)
-        return self._mix_some(qkv, self.window, starts)

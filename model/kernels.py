@@ -59,7 +59,10 @@ class Mask(NamedTuple):
 
 
 NO_STARTS: Final = np.zeros((0, 0), np.int64)
-"""The `starts` of `softmax` for sequences of one document."""
+"""The `starts` of `softmax` where every query attends to all keys."""
+SUMMED_TOGETHER: Final = 64
+"""Keys that are summed in one piece at most, by vector units. Rows are cut where a piece begins, so
+that the keys before it, whose terms are zero, change no bit of the sum of the others."""
 
 NO_MASK = Mask(0, np.zeros(4, np.uint32), np.uint32(0), np.float32(1))
 
@@ -169,56 +172,18 @@ def drop(first, last, x, out, sequence, place, dropped, scale):
             out[row, unit] = x[row, unit] * (scale if bits[unit] >= dropped else _f4(0))
 
 
-@compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, f4, i8[:, ::1], i8, u4[::1], u4, f4)")
-def softmax(first, last, scores, kept, rows, factor, starts, sequence, place, dropped, scale):
+@compile_loop(
+    "void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, i8, i8[:, ::1], f4, i8, u4[::1], u4, f4)"
+)
+def softmax(
+    first, last, scores, kept, rows, skipped, starts, factor, sequence, place, dropped, scale
+):
     """Causal softmax of factor * scores (sequence, head x rows, keys), in place, with dropout.
 
-    The `rows` query positions are the last `rows` key positions. `scores` becomes the
-    probabilities, with a negative sign if dropped; `kept` the probabilities after dropout. `starts`
-    (sequence, position) is the first key that each query attends to; if it is empty, all attend to all.
-    """
-    lines, keys = scores.shape[1:]
-    words = _scratch(lines * keys)
-    for s in range(first, last):
-        if dropped:
-            _philox(words, sequence + s, place)
-        bits = words.view(np.uint16)
-        for line in range(lines):
-            query = keys - rows + line % rows
-            begin = starts[s, query] if starts.size else 0
-            scores[s, line, :begin] = 0
-            kept[s, line, :begin] = 0
-            row, out = scores[s, line, begin:], kept[s, line, begin:]
-            seen, width = np.int32(query - begin + 1), row.size
-            largest = _largest(row[:seen])
-            total = _f4(0)
-            for key in range(width):  # masked keys too: a loop of fixed length is faster
-                e = exp((row[key] - largest) * factor)
-                e = e if np.int32(key) < seen else _f4(0)
-                row[key] = e
-                total += e
-            share = _f4(1) / total
-            if dropped:
-                line_bits = bits[line * keys + begin : (line + 1) * keys]
-                for key in range(width):
-                    p = row[key] * share
-                    keep = line_bits[key] >= dropped
-                    row[key] = p if keep else -p
-                    out[key] = p * scale if keep else _f4(0)
-            else:
-                for key in range(width):
-                    row[key] *= share
-                    out[key] = row[key]
-
-
-@compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, i8, i8, f4, i8, u4[::1], u4, f4)")
-def windowed_softmax(
-    first, last, scores, kept, rows, window, skipped, factor, sequence, place, dropped, scale
-):
-    """`softmax` over the last `window` keys of each query.
-
-    `scores` has no columns for the first `skipped` keys, which no query sees; masks are those of
-    `softmax` with all columns.
+    `starts` (sequence, position) is the first key that each query attends to; if it is empty, all
+    attend to all. The `rows` queries are at the last `rows` positions, and `scores` has no columns for
+    the first `skipped` keys, which none of them attends to; masks are those with all columns. `scores`
+    becomes the probabilities, with a negative sign if dropped; `kept` those after dropout.
     """
     lines, keys = scores.shape[1:]
     whole = skipped + keys
@@ -228,35 +193,40 @@ def windowed_softmax(
             _philox(words, sequence + s, place)
         bits = words.view(np.uint16)
         for line in range(lines):
-            end = np.int32(keys - rows + line % rows + 1)
-            begin = np.int32(max(0, end - window))
-            row, out = scores[s, line], kept[s, line]
-            largest = _largest(row[begin:end])
+            query = keys - rows + line % rows
+            begin = starts[s, skipped + query] - skipped if starts.size else 0
+            edge = begin & -SUMMED_TOGETHER
+            if edge > 0:
+                scores[s, line, :edge] = 0
+                kept[s, line, :edge] = 0
+            row, out = scores[s, line, edge:], kept[s, line, edge:]
+            low, high = np.int32(begin - edge), np.int32(query - edge + 1)
+            largest = _largest(row[low:high])
             total = _f4(0)
-            for key in range(keys):
+            for key in range(row.size):  # masked keys too: a loop of fixed length is faster
                 e = exp((row[key] - largest) * factor)
-                e = e if begin <= np.int32(key) < end else _f4(0)
+                e = e if low <= np.int32(key) < high else _f4(0)
                 row[key] = e
                 total += e
             share = _f4(1) / total
             if dropped:
-                line_bits = bits[line * whole + skipped : (line + 1) * whole]
-                for key in range(keys):
+                line_bits = bits[line * whole + skipped + edge : (line + 1) * whole]
+                for key in range(row.size):
                     p = row[key] * share
                     keep = line_bits[key] >= dropped
                     row[key] = p if keep else -p
                     out[key] = p * scale if keep else _f4(0)
             else:
-                for key in range(keys):
+                for key in range(row.size):
                     row[key] *= share
                     out[key] = row[key]
 
 
 @compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4, f4)")
 def softmax_backward(first, last, signed, grad, kept, delta, factor, scale):
-    """Backward of both softmaxes: the gradient of `kept` becomes that of the scores, in place in `grad`.
+    """Backward of `softmax`: the gradient of `kept` becomes that of the scores, in place in `grad`.
 
-    `signed` is what they have left in `scores`; `delta` (sequence, head x rows) is the sum over
+    `signed` is what it has left in `scores`; `delta` (sequence, head x rows) is the sum over
     keys of kept * grad. `kept` is computed again and written.
     """
     lines, keys = signed.shape[1:]

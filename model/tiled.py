@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model import kernels
@@ -48,26 +49,21 @@ class TiledAttention(torch.autograd.Function):
         """(sequence, position, 3, head, channel) to (sequence, position, head x channel), float32.
 
         Without `masks` no weight is dropped. With `starts`, of `model.documents`, positions attend to
-        those of their own document; not together with a window.
+        those of their own document.
         """
         sequences, positions, _, heads, channels = qkv.shape
         query, key, value = qkv.permute(2, 0, 3, 1, 4).reshape(3, -1, positions, channels)
         output = torch.empty_like(query)  # (sequence x head, position, channel), like query
         factor = np.float32(1 / math.sqrt(channels))
         weights = []
-        begin = NO_STARTS if starts is None else starts.numpy()
+        begin = _first_keys(sequences, positions, window, starts)
         for first, q, k, v, o in _groups(heads, query, key, value, output):
             for tile, rows, seen in _tiles(positions, window):
                 p = torch.bmm(q[:, rows], k[:, seen].mT)
                 kept = torch.empty_like(p)
                 mask = NO_MASK if masks is None else masks(tile, first)
-                arrays = (*_lines(heads, p, kept), p.shape[1])
-                if window is None:
-                    arrays = (*arrays, factor, begin[first:])
-                    run_in_rows(kernels.softmax, p.shape[0] // heads, *arrays, *mask)
-                else:
-                    arrays = (*arrays, window, seen.start, factor)
-                    run_in_rows(kernels.windowed_softmax, p.shape[0] // heads, *arrays, *mask)
+                arrays = (*_lines(heads, p, kept), p.shape[1], seen.start, begin[first:], factor)
+                run_in_rows(kernels.softmax, p.shape[0] // heads, *arrays, *mask)
                 torch.bmm(kept, v[:, seen], out=o[:, rows])
                 weights.append(p)
         # Save all tensors here, so that backward frees them: attributes of ctx live as long as the graph.
@@ -128,6 +124,16 @@ def _tiles(positions: int, window: int | None) -> Iterator[tuple[int, slice, sli
         end = min(start + ROWS, positions)
         first = 0 if window is None else max(0, start - window + 1)
         yield tile, slice(start, end), slice(first, end)
+
+
+def _first_keys(
+    sequences: int, positions: int, window: int | None, starts: Tensor | None
+) -> NDArray[np.int64]:
+    """The first key that each query attends to, (sequence, position); empty if all attend to all."""
+    if window is None:
+        return NO_STARTS if starts is None else starts.numpy()
+    of_documents = np.zeros((sequences, 1), np.int64) if starts is None else starts.numpy()
+    return np.maximum(of_documents, np.arange(positions) - window + 1)
 
 
 def _lines(heads: int, *tensors: Tensor) -> list[Any]:

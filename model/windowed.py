@@ -45,10 +45,9 @@ def windowed(
     """Attention of each position to the `window` last ones, and with `starts` to those of its document:
     (3, sequence, head, position, channel) to (sequence, head, position, channel).
 
-    Used in training on a GPU, and on a CPU for a window and documents together. For only one of them
-    `TiledAttention` computes the same on a CPU. Both compute tiles of query rows with only the keys that
-    they need. The dropout masks are those of attention without a window, so that arms with and without
-    one drop the same weights.
+    Used in training on a GPU; `TiledAttention` computes the same on a CPU. Both compute tiles of query
+    rows with only the keys that they need. The dropout masks are those of attention without a window, so
+    that arms with and without one drop the same weights.
     """
     query, key, value = qkv
     sequences, heads, positions, channels = query.shape

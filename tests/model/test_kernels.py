@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812  (torch's own convention)
@@ -16,6 +17,7 @@ from model.cross_entropy import ALIGNMENT, MAX_LOGITS, HeadLoss
 from model.documents import document_starts
 from model.dropout import Dropout, DropoutStream
 from model.feed_forward import ACTIVATIONS, FeedForward
+from model.kernels import NO_MASK, NO_STARTS, softmax
 from model.linear import Linear, product, weight_gradient
 from model.norm import EPSILON, LayerNorm, norm_groups
 from model.norm_kernels import ROWS_PER_BLOCK
@@ -136,21 +138,30 @@ def test_tiled_attention_equals_torchs(
     )
 
 
+def starts_of(sequences: int, positions: int, share: float) -> torch.Tensor:
+    """The starts of documents, of which this share of the positions begins one."""
+    generator = torch.Generator().manual_seed(3)
+    borders = torch.rand(sequences, positions, generator=generator) < share
+    return document_starts(borders.long(), end_of_text=1)
+
+
+@pytest.mark.parametrize("share", [None, 0.05])
 @pytest.mark.parametrize("rate", [0.0, 0.3])
 @pytest.mark.parametrize(
     ("sequences", "positions", "window"),
     [(3, 20, 1), (3, 20, 5), (2, ROWS + 1, ROWS), (5, 3 * ROWS, 70), (2, 3 * ROWS - 5, 150)],
 )
 def test_tiled_attention_to_a_window_equals_the_one_of_torchs_operations(
-    sequences: int, positions: int, window: int, rate: float
+    sequences: int, positions: int, window: int, rate: float, share: float | None
 ) -> None:
+    starts = None if share is None else starts_of(sequences, positions, share)
     dropout = Dropout(rate, site=4)
     dropout.stream = DropoutStream(1)
     dropout.stream.seek(7, first_sequence=3)
     qkv = (randn(sequences, positions, 3, 4, 8) * 2).requires_grad_()
-    ours = TiledAttention.apply(qkv, dropout.mask if rate else None, window)
+    ours = TiledAttention.apply(qkv, dropout.mask if rate else None, window, starts)
     keep = dropout.keep_mask if rate else None
-    plain = windowed(qkv.permute(2, 0, 3, 1, 4), window, keep).transpose(1, 2).flatten(2)
+    plain = windowed(qkv.permute(2, 0, 3, 1, 4), window, keep, starts).transpose(1, 2).flatten(2)
     torch.testing.assert_close(ours, plain, atol=1e-5, rtol=1e-5)
     found, expected = gradients(ours, qkv)[0], gradients(plain, qkv)[0]
     torch.testing.assert_close(found, expected, atol=3e-5, rtol=2e-5)
@@ -159,10 +170,8 @@ def test_tiled_attention_to_a_window_equals_the_one_of_torchs_operations(
 @pytest.mark.parametrize("share", [0.005, 0.2])
 def test_tiled_attention_to_documents_equals_torchs_with_a_mask(share: float) -> None:
     positions = 2 * ROWS + 7
-    borders = torch.rand(37, positions, generator=torch.Generator().manual_seed(3)) < share
-    starts = document_starts(borders.long(), end_of_text=1)
-    document = borders.cumsum(1)
-    same = document[:, None, :, None] == document[:, None, None, :]
+    starts = starts_of(37, positions, share)
+    same = starts[:, None, :, None] == starts[:, None, None, :]
     qkv = (randn(37, positions, 3, 2, 5) * 2).requires_grad_()
     assert 37 * 2 * ROWS * positions > MAX_TILE_WEIGHTS, "several groups of sequences"
     ours, torchs = (
@@ -173,6 +182,17 @@ def test_tiled_attention_to_documents_equals_torchs_with_a_mask(share: float) ->
     torch.testing.assert_close(
         gradients(ours, qkv)[0], gradients(torchs, qkv)[0], atol=2e-5, rtol=2e-5
     )
+
+
+def test_keys_that_a_query_does_not_attend_to_change_no_bit_of_its_softmax() -> None:
+    rows, keys = 50, 300
+    scores, starts = randn(1, rows, keys), torch.arange(keys)[None] * 7 % (keys - rows)
+    hidden = torch.arange(keys) < starts[0, -rows:, None]
+    far = scores.masked_fill(hidden, -1e30)  # too small for the sum of the others
+    for each, begin in ((scores, starts.numpy()), (far, NO_STARTS)):
+        out = torch.empty_like(each)
+        softmax(0, 1, each.numpy(), out.numpy(), rows, 0, begin, np.float32(1), *NO_MASK)
+    assert torch.equal(scores, far.masked_fill(hidden, 0))
 
 
 def test_the_attention_test_covers_several_groups_of_sequences() -> None:
