@@ -1,4 +1,4 @@
-"""Commands in forked children of a process that has imported the command line and torch already.
+"""Commands in forked children of a process that has imported all that commands use already.
 
 A command takes a second to import what it needs, its fork server five, and a test run starts
 hundreds of them. Each child is a process of its own with its own arguments, folder, environment and
@@ -30,12 +30,9 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from tests.forked_command import ForkedCommand, start_command
+from tests.imported_ahead import import_ahead
 from tests.process_title import TITLE, set_title
 
-IMPORTS = (
-    *("sweep.cli", "pandas", "scipy.stats", "sqlalchemy", "pyarrow.parquet", "rich.table"),
-    *("torch._dynamo", "torch.optim", "trainer.corpora.corpus", "trainer.training.loop"),
-)
 LONGEST = 2**20
 """Bytes of a request, at most."""
 
@@ -112,8 +109,7 @@ class Zygote:
 
 def serve(address: str) -> None:
     """Import the command line and fork a child for each request, until the tests are gone."""
-    for name in IMPORTS:
-        importlib.import_module(name)
+    import_ahead()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.bind(address)
         server.listen(100)
