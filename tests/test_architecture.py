@@ -25,8 +25,8 @@ MAY_IMPORT = {
 """The arrows: model <- trainer <- sweep -> analysis."""
 LIGHT_FOR_SWEEP = {
     *(f"trainer.rundir.{name}" for name in ("attempt_end", "directory", "exits", "lock")),
-    *(f"trainer.processes.{name}" for name in ("group", "node", "ranks", "run", "worker")),
-    *(f"trainer.scripts.{name}" for name in ("environment", "placeholders", "request")),
+    *(f"trainer.processes.{name}" for name in ("node", "ranks", "run", "worker")),
+    *(f"trainer.scripts.{name}" for name in ("environment", "group", "placeholders", "request")),
     *(f"trainer.corpora.{name}" for name in ("cache_folders", "corpus", "mixture", "prepare")),
     *(f"trainer.corpora.{name}" for name in ("tokenizer", "tokenizer_paths")),
     *(f"trainer.instructions.{name}" for name in ("data", "encoding", "request", "settings")),

@@ -5,7 +5,7 @@ starts the server with the names of modules to import (`gpt` for all that the bu
 and its own process id, and exchanges lines of JSON with it:
 
     in    {"start": RUN_DIR, "attempt": 1, "device": "cpu", "threads": 1, "environment": {}}
-          (and "group": see `trainer.processes.group`, if several nodes train the run)
+          (and "group": see `trainer.scripts.group`, if several nodes train the run)
           {"signal": RUN_DIR, "number": 15}
     out   {"ready": true}
           {"started": RUN_DIR, "pid": 4711}
@@ -36,12 +36,12 @@ from typing import Any, NoReturn
 
 from trainer.files import FULL
 from trainer.processes import start_method
-from trainer.processes.group import NodeGroup
 from trainer.processes.oom_kills import OomKillCounter, prefer_as_oom_victim
 from trainer.processes.ranks import die_with_parent
 from trainer.processes.run import train_directory
 from trainer.rundir.exits import Exit
 from trainer.scripts import descendants
+from trainer.scripts.group import NodeGroup
 from trainer.scripts.processes import die_by
 from trainer.scripts.provenance import device_name
 

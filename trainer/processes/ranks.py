@@ -11,9 +11,9 @@ from types import FrameType
 
 from trainer.errors import ExecutionSettingError
 from trainer.processes import start_method
-from trainer.processes.group import NodeGroup
 from trainer.rundir.exits import Exit
 from trainer.scripts.descendants import set_death_signal
+from trainer.scripts.group import NodeGroup
 
 
 def run_ranks(

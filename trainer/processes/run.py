@@ -18,10 +18,10 @@ from trainer.errors import CheckpointError
 from trainer.files import write_whole
 from trainer.instructions.request import is_instruction_run
 from trainer.processes.failures import exit_status
-from trainer.processes.group import NodeGroup
 from trainer.recipe import Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory
 from trainer.rundir.exits import Exit
+from trainer.scripts.group import NodeGroup
 from trainer.scripts.run import ScriptPlace, is_script, run_script
 from trainer.words import counted
 

@@ -20,7 +20,6 @@ from pydantic import Field
 
 from model.config import Config
 from trainer.processes.forkserver import RSS_UNIT, become_run
-from trainer.processes.group import NodeGroup
 from trainer.processes.node import folder_problem, torch_problem, torch_version
 from trainer.processes.oom_kills import OomKillCounter, prefer_as_oom_victim
 from trainer.processes.run import train_directory
@@ -28,6 +27,7 @@ from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_note
 from trainer.rundir.directory import REQUESTS, RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.scripts import descendants
+from trainer.scripts.group import NodeGroup
 
 STOP = signal.SIGUSR2
 """Signal by which the scheduler stops a run."""

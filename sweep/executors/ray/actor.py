@@ -57,7 +57,7 @@ class Place:
     def join(self, directory: str, attempt: int, group: dict[str, Any]) -> str:
         """Train ranks of a run that another place has; returns the address of this node.
 
-        `group`: the fields of `trainer.processes.group.NodeGroup`.
+        `group`: the fields of `trainer.scripts.group.NodeGroup`.
         """
         import ray
 

@@ -19,9 +19,9 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from sweep.bootstrap import HERE
 from sweep.executors.ray import actor as ray_actor
 from sweep.executors.ray.messages import PlaceSettings, PlaceState, RunEnd
-from trainer.processes.group import NodeGroup
 from trainer.rundir.exits import Exit
 from trainer.scripts.environment import free_port
+from trainer.scripts.group import NodeGroup
 
 UNAVAILABLE_SECONDS = 0.1
 """Seconds until an actor that the network does not reach is asked again."""

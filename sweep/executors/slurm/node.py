@@ -26,12 +26,12 @@ from pathlib import Path
 from sweep.executors.slurm.batch import NODE, Batch, BatchFolder, read_note
 from sweep.executors.slurm.look import look, look_at_all, on_others
 from trainer.files import write_json
-from trainer.processes.group import NodeGroup
 from trainer.processes.worker import Order, carry_out, exit_status, join_in
 from trainer.rundir.attempt_end import AttemptEnd, read_end, write_end
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.scripts.environment import free_port
+from trainer.scripts.group import NodeGroup
 
 FACTS = "facts.json"
 SRUN_FAILED = 70
