@@ -21,18 +21,12 @@ LINE_CHARACTERS = 200
 """Characters of such a line."""
 
 
-class OutputLog:
-    """Appends output to `log.txt`, and keeps its first and last megabytes."""
+class Output:
+    """Appends output to an open file, and knows its last lines."""
 
-    def __init__(self, path: Path, head: int = HEAD_BYTES, tail: int = TAIL_BYTES) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        self._size = os.lseek(self._file, 0, os.SEEK_END)
-        self._head, self._tail = head, tail
-        self._cut = 0
-        """Bytes cut so far."""
-        self._start = self._marker = 0
-        """Where the line about them begins, and its length; 0 until there is one."""
-        self._line_start = b""
+    def __init__(self, file: int) -> None:
+        """`file`: a descriptor, which `close` closes."""
+        self._file = file
         self._latest = deque[bytes]()
         self._latest_bytes = 0
         self.disk_full = False
@@ -43,15 +37,11 @@ class OutputLog:
         self._keep(output[-LATEST_BYTES:])
         try:
             while output:
-                written = os.pwrite(self._file, output, self._size)
-                self._size += written
-                output = output[written:]
+                output = output[os.write(self._file, output) :]
         except OSError as error:
             if error.errno not in FULL:
                 raise
             self.disk_full = True
-        if self._size > self._head + 2 * self._tail:
-            self._cut_middle()
 
     def say(self, sentence: str) -> None:
         """Append a line of our own, on a line of its own."""
@@ -75,18 +65,43 @@ class OutputLog:
         while self._latest_bytes - len(self._latest[0]) >= LATEST_BYTES:
             self._latest_bytes -= len(self._latest.popleft())
 
-    def _cut_middle(self) -> None:
+
+class OutputLog(Output):
+    """Appends output to `log.txt`, as other nodes of the run may, and keeps its first and last megabytes."""
+
+    def __init__(self, path: Path, head: int = HEAD_BYTES, tail: int = TAIL_BYTES) -> None:
+        super().__init__(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666))
+        self._path = path
+        self._head, self._tail = head, tail
+        self._cut = 0
+        """Bytes cut so far."""
+        self._start = self._marker = 0
+        """Where the line about them begins, and its length; 0 until there is one."""
+        self._line_start = b""
+
+    def write(self, output: bytes) -> None:
+        super().write(output)
+        size = os.fstat(self._file).st_size
+        if size > self._head + 2 * self._tail:
+            self._cut_middle(size)
+
+    def _cut_middle(self, size: int) -> None:
         """Move the last bytes behind the first ones; a line between them says what was cut."""
-        kept = os.pread(self._file, self._tail, self._size - self._tail)
-        kept = kept[kept.find(b"\n", 0, LONG_LINE) + 1 :]
-        if not self._marker:
-            first = os.pread(self._file, self._head, 0)
-            end = first.rfind(b"\n", len(first) - LONG_LINE) + 1
-            self._start = end or len(first)
-            self._line_start = b"" if end else b"\n"
-        self._cut += self._size - self._start - len(kept) - self._marker
-        line = self._line_start + f"[{self._cut:,} bytes of output were cut here]\n".encode()
-        with contextlib.suppress(OSError):  # it was longer before, so the disk has room
-            os.pwrite(self._file, line + kept, self._start)
-            os.ftruncate(self._file, self._start + len(line) + len(kept))
-        self._size, self._marker = self._start + len(line) + len(kept), len(line)
+        # Where a file is opened to append, Linux appends whatever place a write names: pwrite(2).
+        file = os.open(self._path, os.O_RDWR)
+        try:
+            kept = os.pread(file, self._tail, size - self._tail)
+            kept = kept[kept.find(b"\n", 0, LONG_LINE) + 1 :]
+            if not self._marker:
+                first = os.pread(file, self._head, 0)
+                end = first.rfind(b"\n", len(first) - LONG_LINE) + 1
+                self._start = end or len(first)
+                self._line_start = b"" if end else b"\n"
+            self._cut += size - self._start - len(kept) - self._marker
+            line = self._line_start + f"[{self._cut:,} bytes of output were cut here]\n".encode()
+            with contextlib.suppress(OSError):  # it was longer before, so the disk has room
+                os.pwrite(file, line + kept, self._start)
+                os.ftruncate(file, self._start + len(line) + len(kept))
+            self._marker = len(line)
+        finally:
+            os.close(file)
