@@ -17,6 +17,7 @@ from tests.trainer.fork_server import Server
 from trainer.files import write_json
 from trainer.rundir.directory import Result, RunDirectory
 from trainer.scripts.environment import RUN_DIR, outputs_of
+from trainer.scripts.group import NodeGroup
 from trainer.scripts.request import ScriptRequest
 
 VAL_LOSS = {"val_loss": {"regex": r"val loss (?P<value>[0-9.]+)"}}
@@ -31,6 +32,8 @@ class Script:
         self.directory = RunDirectory(place / "run")
         self.outputs = outputs_of(self.directory)
         self.attempt = 0
+        self.group: NodeGroup | None = None
+        """This node, if the run has several."""
         self.directory.path.mkdir(parents=True)
         file = place / "script.py"
         file.write_text(textwrap.dedent(source))
@@ -59,6 +62,7 @@ class Script:
                 "device": "cpu",
                 "threads": 1,
                 "environment": environment,
+                "group": self.group and self.group.model_dump(),
             }
         )
         return int(self.server.read("started")["pid"])

@@ -13,7 +13,7 @@ from trainer.errors import ExecutionSettingError
 from trainer.processes import start_method
 from trainer.rundir.exits import Exit
 from trainer.scripts.descendants import set_death_signal
-from trainer.scripts.group import NodeGroup
+from trainer.scripts.group import NodeGroup, signal_words
 
 
 def run_ranks(
@@ -46,7 +46,7 @@ def run_ranks(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     if should_stop():  # it arrived before the fork
         _send(left, signal.SIGTERM)
-    others = _start_others(group) if group and group.others else None
+    others = group.start_others() if group and group.others else None
     return _watch(here, left, others, group)
 
 
@@ -69,39 +69,15 @@ def _watch(
             continue
         failed = code if code > 0 else Exit.FAILED
         if pid in here and code < 0:
-            _log(f"process {here[pid]} of this run was ended by {_signal_words(-code)}")
-        elif pid == others and code not in set(Exit):
-            _log(_end_of_others(code, group))
+            _log(f"process {here[pid]} of this run was ended by {signal_words(-code)}")
+        elif group and pid == others and code not in set(Exit):
+            _log(group.end_of_others(code))
             failed = Exit.FAILED
         stops = code == Exit.STOPPED
         _send(left, signal.SIGTERM if stops else signal.SIGKILL)
         if others in remaining and not stops:
             _send([others], signal.SIGTERM)  # which it takes as an order to kill them
     return failed
-
-
-def _start_others(group: NodeGroup) -> int:
-    """Start the command that starts the ranks of all other nodes; returns its process.
-
-    What it prints itself would hide in the log what the ranks print there.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    output = group.output or os.devnull
-    opened = [(os.POSIX_SPAWN_OPEN, descriptor, output, flags, 0o666) for descriptor in (1, 2)]
-    return os.posix_spawnp(
-        group.others[0], group.others, os.environ, file_actions=opened, setsigmask=[]
-    )
-
-
-def _end_of_others(code: int, group: NodeGroup | None) -> str:
-    """Say how the command for the other nodes ended, if not with the status of a rank."""
-    number = code - 128 if code > 128 else -code  # as a shell reports a signal
-    known = number in set(signal.Signals)
-    how = f"by {_signal_words(number)}" if known else f"with status {code}"
-    return (
-        f"the processes of this run on other nodes ended {how}; {group and group.output} has what was "
-        "printed"
-    )
 
 
 def _fork(rank: int, train: Callable[[int], int]) -> int:
@@ -117,10 +93,6 @@ def _fork(rank: int, train: Callable[[int], int]) -> int:
         traceback.print_exc()
     finally:
         os._exit(status)
-
-
-def _signal_words(number: int) -> str:
-    return f"signal {number} ({signal.Signals(number).name})"
 
 
 def _log(line: str) -> None:

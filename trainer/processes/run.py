@@ -22,7 +22,7 @@ from trainer.recipe import Recipe
 from trainer.rundir.directory import Request, Result, RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.scripts.group import NodeGroup
-from trainer.scripts.run import ScriptPlace, is_script, run_script
+from trainer.scripts.run import ScriptPlace, is_script, join_script, run_script
 from trainer.words import counted
 
 if TYPE_CHECKING:
@@ -77,7 +77,10 @@ def train_directory(
     def train() -> int:
         if not is_script(directory) and not is_instruction_run(directory):
             directory.read_request()  # first, so that a folder without a recipe gets no lock file
+        place = ScriptPlace(device, threads, attempt, group)
         if group and group.rank > 0:
+            if is_script(directory):
+                return join_script(directory, place, stop)
             return _train_all_ranks(directory, device, threads, stop, group)
         with directory.lock.hold(attempt, stop):
             result = directory.read_result()
@@ -87,7 +90,7 @@ def train_directory(
                 log.info(_already_trained_message(directory, result))
                 return Exit.DONE
             if is_script(directory):
-                return run_script(directory, ScriptPlace(device, threads, attempt), stop)
+                return run_script(directory, place, stop)
             if is_instruction_run(directory):
                 return _tune(directory, device, threads, stop)
             directory.remove_leftovers()

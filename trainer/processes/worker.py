@@ -136,7 +136,7 @@ def _pass_signals_on(pid: int) -> tuple[bool, bool]:
 
 
 def join_in(order: Order) -> int:
-    """Train the ranks of this node for the first one, which has the run's lock; returns an exit status.
+    """Train on this node for the first one, which has the run's lock; returns an exit status.
 
     Words go to standard error, which the engine brings to the run's log.
     """
@@ -145,7 +145,8 @@ def join_in(order: Order) -> int:
         return Exit.FAILED
     os.environ.update(order.environment)
     prefer_as_oom_victim()
-    return train_directory(order.directory, order.device, order.threads, group=order.group)
+    place = order.device, order.threads
+    return train_directory(order.directory, *place, order.attempt, order.group)
 
 
 def exit_status(end: AttemptEnd) -> int:

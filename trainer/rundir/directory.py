@@ -15,6 +15,8 @@
     job.json              the job of a cluster that trains it (see `sweep.executors.slurm.batch`)
     worker.json, end-N.json   where an attempt on a cluster ran, and how it ended
                           (see `trainer.rundir.attempt_end`)
+    end-N-node-K.json, end-N-stop.json   between the nodes of a script's run (see
+                          `trainer.scripts.others`)
     lock                  held by the process that trains (see `trainer.rundir.lock`)
 
 Attempts, events, log and lock grow; every other file is written whole or not at all.

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from trainer.errors import CommandError
 from trainer.files import write_json
 from trainer.rundir.directory import RunDirectory
+from trainer.scripts.group import NodeGroup
 from trainer.scripts.placeholders import as_flags, as_overrides, fill
 from trainer.scripts.request import ScriptRequest
 
@@ -29,34 +30,42 @@ _FIRST_PORT, _PORTS = 20_000, 12_000  # below those that the kernel gives to out
 
 @dataclass(frozen=True)
 class Outputs:
-    """Paths of the files that a script writes and reads."""
+    """Paths of the files that a script writes and reads.
+
+    The other nodes of a run have files of their own, so that only what the first one writes counts.
+    """
 
     folder: Path
+    node: int = 0
+    """Number of the node among those of the run."""
 
     @property
     def result(self) -> Path:
         """The JSON file of metrics."""
-        return self.folder / RESULT_FILE
+        return self._own(RESULT_FILE)
 
     @property
     def parameters(self) -> Path:
         """The JSON file of parameters."""
-        return self.folder / PARAMETERS_FILE
+        return self._own(PARAMETERS_FILE)
 
     @property
     def curves(self) -> Path:
         """The file of JSON lines."""
-        return self.folder / "metrics.jsonl"
+        return self._own("metrics.jsonl")
+
+    def _own(self, name: str) -> Path:
+        return self.folder / (f"node-{self.node}-{name}" if self.node else name)
 
 
-def outputs_of(directory: RunDirectory) -> Outputs:
-    """The files of a script in a run directory."""
-    return Outputs(directory.path.resolve() / OUTPUT_FOLDER)
+def outputs_of(directory: RunDirectory, node: int = 0) -> Outputs:
+    """The files of a script in a run directory, on a node of the run."""
+    return Outputs(directory.path.resolve() / OUTPUT_FOLDER, node)
 
 
-def prepare_outputs(directory: RunDirectory, request: ScriptRequest) -> Outputs:
+def prepare_outputs(directory: RunDirectory, request: ScriptRequest, node: int) -> Outputs:
     """Make the folder of outputs; an earlier attempt's metrics are removed, all else is kept."""
-    outputs = outputs_of(directory)
+    outputs = outputs_of(directory, node)
     outputs.folder.mkdir(exist_ok=True)
     if outputs.result.is_dir() and not outputs.result.is_symlink():
         shutil.rmtree(outputs.result)
@@ -84,6 +93,8 @@ class Invocation:
     attempt: int
     threads: int | None
     port: int
+    group: NodeGroup | None = None
+    """The node that it is for, if the run has several."""
 
     def arguments(self) -> list[str]:
         """Program and arguments. Raises CommandError if a placeholder stands for nothing."""
@@ -97,11 +108,13 @@ class Invocation:
         """Environment variables. Raises CommandError as `arguments` does."""
         values = self._values()
         given = {name: fill(text, values) for name, text in self.request.environment.items()}
+        nodes = self.group.script_variables(self.request.processes) if self.group else {}
         return {
             "MASTER_ADDR": "127.0.0.1",
             "PYTHONUNBUFFERED": "1",  # output comes as it is printed, and none is lost in a kill
             **({"OMP_NUM_THREADS": str(self.threads)} if self.threads else {}),
             **os.environ,
+            **nodes,
             **given,
             RUN_DIR: str(self.outputs.folder),
             "SWEEP_RESULT": str(self.outputs.result),
@@ -116,7 +129,7 @@ class Invocation:
             "run_dir": str(self.outputs.folder),
             "result": str(self.outputs.result),
             "parameters": str(self.outputs.parameters),
-            "gpus": self.request.processes,
+            "gpus": self.request.processes // (self.group.nodes if self.group else 1),
             "port": self.port,
             "attempt": self.attempt,
         }

@@ -19,39 +19,13 @@ from typing import NoReturn
 
 from trainer.rundir.exits import Exit
 from trainer.scripts.environment import Outputs, check_folder
-from trainer.scripts.processes import Command
+from trainer.scripts.processes import Command, Forked
 from trainer.scripts.request import ScriptRequest
 from trainer.scripts.returned import Report, write_returned
 from trainer.scripts.user_names import UserFunction, take_names_back
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGUSR1)
 """Signals that the process above handles; for the function's own they do what they usually do."""
-
-
-class Forked:
-    """A forked process; see `trainer.scripts.processes.Process`."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.returncode: int | None = None
-
-    def poll(self) -> int | None:
-        """Exit status, or signal as a negative number; None while it runs."""
-        return self._wait(os.WNOHANG)
-
-    def wait(self) -> int:
-        """Wait for its end; returns the same."""
-        return self._wait(0) or 0
-
-    def _wait(self, options: int) -> int | None:
-        if self.returncode is None:
-            try:
-                pid, status = os.waitpid(self.pid, options)
-            except ChildProcessError:  # it was waited for elsewhere
-                pid, status = self.pid, signal.SIGKILL
-            if pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
-        return self.returncode
 
 
 class Call(Command):

@@ -77,9 +77,9 @@ class Measurements:
         return self.curves[name].taken()
 
 
-def measure(directory: RunDirectory, request: ScriptRequest) -> Measurements:
-    """Make ready to measure an attempt: before it starts, to know what it writes."""
-    outputs, metrics = prepare_outputs(directory, request), request.metrics
+def measure(directory: RunDirectory, request: ScriptRequest, node: int = 0) -> Measurements:
+    """Make ready to measure an attempt on a node: before it starts, to know what it writes."""
+    outputs, metrics = prepare_outputs(directory, request, node), request.metrics
     curves = Curves(directory, metrics)
     return Measurements(
         directory,

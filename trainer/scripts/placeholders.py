@@ -18,7 +18,7 @@ PLACEHOLDERS = {
     "run_dir": "the folder of the run's outputs",
     "result": "the JSON file of metrics that the script may write",
     "parameters": "a JSON file of all parameters",
-    "gpus": "the number of GPUs of the run, or of processes without a GPU",
+    "gpus": "the number of GPUs of the run on a node, or of processes without a GPU",
     "port": "a free port, another one for each run",
     "attempt": "1 for the first attempt, 2 for the next",
 }

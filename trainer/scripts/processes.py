@@ -39,6 +39,32 @@ class Process(Protocol):
         """Wait for its end; returns the same."""
 
 
+class Forked:
+    """A forked process; see `Process`."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Exit status, or signal as a negative number; None while it runs."""
+        return self._wait(os.WNOHANG)
+
+    def wait(self) -> int:
+        """Wait for its end; returns the same."""
+        return self._wait(0) or 0
+
+    def _wait(self, options: int) -> int | None:
+        if self.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, options)
+            except ChildProcessError:  # it was waited for elsewhere
+                pid, status = self.pid, signal.SIGKILL
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+
 class Command:
     """A running command."""
 

@@ -52,7 +52,7 @@ class ScriptRequest(Config):
     flags: Literal["none", "flags", "overrides"] = "none"
     """Form in which all parameters are appended to the command: `--name=value`, or `name=value`."""
     processes: Count = 1
-    """`{gpus}` in the command: GPUs of the run, or processes if there is no GPU."""
+    """GPUs of the run on all of its nodes, or processes if there is no GPU."""
     code: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each file of the script's code, by path."""
     run_id: str | None = None

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from trainer.errors import RunTakenError
 from trainer.rundir.directory import RunDirectory
 from trainer.scripts import descendants
+from trainer.scripts.others import OtherNodes
 from trainer.scripts.outcome import Measurements
 from trainer.scripts.output import MetricReader
-from trainer.scripts.output_log import OutputLog
+from trainer.scripts.output_log import Output
 from trainer.scripts.processes import Command
 
 GRACE_SECONDS = 1.0
@@ -38,19 +39,24 @@ class Supervisor:
         self,
         directory: RunDirectory,
         measured: Measurements,
-        log: OutputLog,
+        log: Output,
         stop: Callable[[], bool],
+        others: OtherNodes | None = None,
     ) -> None:
+        """`others`: the other nodes of a run, as its first one sees them."""
         self._directory = directory
         self._measured = measured
         self._log = log
         self._stop = stop
+        self.others = others
         self._reader = MetricReader(measured.request.metrics, measured.curves)
         self._is_alive = True
         """True if there was a sign of life since the last heartbeat."""
         self._checked = time.monotonic()
         self.stopped = False
         """True if the command was asked to stop while it ran."""
+        self.failed_elsewhere = False
+        """True if the command was killed, because it had failed on another node."""
         self.left_running = 0
         """Number of processes that the command left behind; they were killed."""
 
@@ -87,7 +93,7 @@ class Supervisor:
                 if parent_is_gone():
                     raise ParentGoneError
                 self._check_stop(command)
-                self._check()
+                self._check(command)
                 if command.poll() is not None and until == float("inf"):
                     until = time.monotonic() + GRACE_SECONDS
 
@@ -109,12 +115,17 @@ class Supervisor:
         self._reader.close()
 
     def _check_stop(self, command: Command) -> None:
-        if self._stop() and not self.stopped and command.poll() is None:
+        if self._is_asked_to_stop() and not self.stopped and command.poll() is None:
             self.stopped = True
             command.send(signal.SIGTERM)
             command.send(signal.SIGCONT)  # a suspended process handles no other signal
+            if self.others:
+                self.others.stop()
 
-    def _check(self) -> None:
+    def _is_asked_to_stop(self) -> bool:
+        return self._stop() or (self.others is not None and self.others.have_stopped())
+
+    def _check(self, command: Command) -> None:
         """Once per `CHECK_SECONDS`: read files, give a heartbeat if the script has done something."""
         if time.monotonic() < self._checked + CHECK_SECONDS:
             return
@@ -125,6 +136,10 @@ class Supervisor:
         self._checked = time.monotonic()
         if self._directory.lock.find_later_attempt():
             raise RunTakenError("a later attempt has replaced this one")
+        failed = self.others is not None and self.others.have_failed()
+        if failed and not self.stopped and command.poll() is None:
+            self.failed_elsewhere = True
+            command.send(signal.SIGKILL)
 
 
 @contextlib.contextmanager

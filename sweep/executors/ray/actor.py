@@ -55,14 +55,15 @@ class Place:
         return self._node.start(directory, attempt, finished)
 
     def join(self, directory: str, attempt: int, group: dict[str, Any]) -> str:
-        """Train ranks of a run that another place has; returns the address of this node.
+        """Train a run that another place has on this node, too; returns the address of this node.
 
         `group`: the fields of `trainer.scripts.group.NodeGroup`.
         """
         import ray
 
-        self._node.join(directory, attempt, group)
-        return str(ray.util.get_node_ip_address())
+        address = str(ray.util.get_node_ip_address())
+        self._node.join(directory, attempt, {**group, "name": address})
+        return address
 
     def prepare(self, directory: str, attempt: int, corpus: str | None) -> bool:
         """Make room for a copy of a run directory; returns whether its corpus is here."""

@@ -67,11 +67,6 @@ def make_ray_executor(settings: ExecutorSettings) -> RayExecutor:
             "jobs.shared_filesystem = false is for runs of the built-in trainer: a script reads files "
             "that Ray does not carry, so its folder must be on a disk that all nodes share"
         )
-    if settings.jobs.nodes_per_run > 1 and not settings.needs_torch:
-        raise ExecutionError(
-            f"jobs.nodes_per_run = {settings.jobs.nodes_per_run}: a script on Ray has one node, because "
-            "nothing would start it on the others; set it to 1, or choose --executor slurm"
-        )
     if settings.jobs.nodes_per_run > 1 and not settings.jobs.shared_filesystem:
         raise ExecutionError(
             f"jobs.nodes_per_run = {settings.jobs.nodes_per_run} and jobs.shared_filesystem = false: the "

@@ -25,10 +25,13 @@ from sweep.executors.ray.partners import Partners
 from trainer.instructions.request import is_instruction_run
 from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_end, write_note
 from trainer.rundir.directory import RunDirectory
+from trainer.rundir.exits import Exit
 from trainer.sharing import share_environment
 
 LONELY_SECONDS = 60.0
 """Seconds without a run and without a driver after which the process ends itself."""
+SCRIPT_SECONDS = 10.0
+"""Seconds that a script has to end by itself, with the reason, after it has failed on another node."""
 LOOK_SECONDS = 1.0
 """Seconds between two looks at whether it is of any use."""
 
@@ -75,12 +78,13 @@ class Node:
             write_note(RunDirectory(place), note)
         group = None
         if self._partners and not is_instruction_run(RunDirectory(place)):  # that has one process
-            group = self._partners.begin(directory, attempt).model_dump()
+            patience = SCRIPT_SECONDS if RunDirectory(place).script.exists() else 0.0
+            group = self._partners.begin(directory, attempt, patience).model_dump()
         self._fork(place, attempt, group)
         return True
 
     def join(self, directory: str, attempt: int, group: dict[str, Any]) -> None:
-        """Start the ranks of this node for the first one, which asks once more if it got no answer."""
+        """Start a run on this node for the first one, which asks once more if it got no answer."""
         with self._changed:
             self._contact = time.monotonic()
             if self._running == (directory, attempt):
@@ -102,7 +106,7 @@ class Node:
         )
 
     def _partner_failed(self, end: RunEnd) -> None:
-        """Ranks of another node have failed: end those of this one, which would wait for them."""
+        """The run has failed on another node: end it on this one, where it would wait."""
         with self._changed:
             if self._failure or self._running != (end.directory, end.attempt):
                 return
@@ -167,7 +171,8 @@ class Node:
 
         If ranks of another node failed first, or were lost, that is the end of the run.
         """
-        lost = self._partners.end() if self._partners else None
+        ended_well = message["status"] in {Exit.DONE, Exit.STOPPED}
+        lost = self._partners.end(well=ended_well) if self._partners else None
         with self._changed:
             assert self._running  # noqa: S101  (for the type checker: it has ended)
             place, (directory, attempt) = Path(message.pop("ended")), self._running

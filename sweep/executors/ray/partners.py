@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import ray
@@ -23,6 +24,8 @@ from trainer.rundir.exits import Exit
 from trainer.scripts.environment import free_port
 from trainer.scripts.group import NodeGroup
 
+END_SECONDS = 10.0
+"""Seconds that the other nodes have to end after the first one has ended well."""
 UNAVAILABLE_SECONDS = 0.1
 """Seconds until an actor that the network does not reach is asked again."""
 
@@ -30,7 +33,7 @@ WhenFailed = Callable[[RunEnd], None]
 
 
 class Partners:
-    """The nodes of a place but for its own, and their ranks of the run that it has."""
+    """The nodes of a place but for its own, and the processes of its run there."""
 
     def __init__(self, settings: PlaceSettings, when_failed: WhenFailed) -> None:
         """`when_failed`: called in a thread when ranks have failed, or were lost, before the run ended."""
@@ -38,18 +41,25 @@ class Partners:
         self._when_failed = when_failed
         self._actors: list[Any] = []
         self._watchers: list[_Watcher] = []
+        self._over = threading.Event()
+        """Set once the run has ended here: what happens on the other nodes is not its end."""
 
-    def begin(self, directory: str, attempt: int) -> NodeGroup:
-        """Start the ranks of a run on the other nodes; returns what those of this node are told."""
+    def begin(self, directory: str, attempt: int, patience: float) -> NodeGroup:
+        """Start a run on the other nodes; returns what this node is told.
+
+        `patience`: seconds that the run has to end by itself after it has failed on another node.
+        """
         self._actors = self._actors or self._make_actors()
         nodes, address = self._settings.nodes, ray.util.get_node_ip_address()
-        group = NodeGroup(address=address, port=free_port(), nodes=nodes)
+        group = NodeGroup(address=address, port=free_port(), nodes=nodes, name=address)
+        over = self._over = threading.Event()
         self._watchers = [
             _Watcher(
                 actor,
                 (directory, attempt),
                 group.model_copy(update={"rank": rank}),
                 self._when_failed,
+                partial(over.wait, patience),
             )
             for rank, actor in enumerate(self._actors, 1)
         ]
@@ -57,11 +67,16 @@ class Partners:
             watcher.start()
         return group
 
-    def end(self) -> str | None:
-        """Kill the ranks of the other nodes and wait for their ends; returns why one was lost.
+    def end(self, *, well: bool) -> str | None:
+        """End the run on the other nodes and wait for that; returns why one was lost.
 
-        It waits as long as Ray takes to notice that a node is dead.
+        If it has ended `well` here, it has time to end there, too; otherwise it is killed at once. It
+        waits as long as Ray takes to notice that a node is dead.
         """
+        self._over.set()
+        until = time.monotonic() + (END_SECONDS if well else 0.0)
+        for watcher in self._watchers:
+            watcher.join(max(0.0, until - time.monotonic()))
         for watcher in self._watchers:
             watcher.kill()
         for watcher in self._watchers:
@@ -95,13 +110,18 @@ class _Watcher(threading.Thread):
         attempt: tuple[str, int],
         group: NodeGroup,
         when_failed: WhenFailed,
+        is_over: Callable[[], bool],
     ) -> None:
-        """`attempt`: the run directory and the number of its attempt. `when_failed`: see `Partners`."""
+        """`attempt`: the run directory and the number of its attempt. `when_failed`: see `Partners`.
+
+        `is_over`: waits a while and returns True if the run has ended on the first node.
+        """
         super().__init__(daemon=True)
         self._actor = actor
         self._directory, self._attempt = attempt
         self._group = group
         self._when_failed = when_failed
+        self._is_over = is_over
         self._is_killed = False
         self.lost: str | None = None
         """Why it ended through no fault of the run, in a sentence."""
@@ -121,7 +141,7 @@ class _Watcher(threading.Thread):
             words = "have died" if died else " ".join(str(error).split())[-400:]
             self.lost = f"{where} {words}"
             end = self._end(self.lost)
-        if end.status not in {Exit.DONE, Exit.STOPPED} and not self._is_killed:
+        if end.status not in {Exit.DONE, Exit.STOPPED} and not self._is_over():
             self._when_failed(end)
 
     def _join(self) -> str:

@@ -6,7 +6,7 @@
     python -P sweep/bootstrap.py sweep.executors.slurm.node --look RUNS/slurm/NAME [--torch]
 
 A run on several nodes is a job of several nodes. The first one starts the processes of the others by
-srun, with `--join`; they meet at its HOST and PORT. A script is started on the first node only.
+srun, with `--join`; they meet at its HOST and PORT.
 
 Slurm tells a job by SIGTERM that it is about to be stopped. The run then writes a checkpoint, and the
 job asks to be queued again, unless Slurm does that itself (preemption) or ends it (scancel). No end is
@@ -89,11 +89,7 @@ def with_others(order: Order, manifest: Path) -> Order:
     if order.nodes == 1:
         return order
     host, others = socket.gethostname(), order.nodes - 1
-    directory = RunDirectory(order.directory.resolve())
-    if directory.script.exists():
-        environment = {**order.environment, "MASTER_ADDR": host}
-        return order.model_copy(update={"environment": environment})
-    port, log = free_port(), directory.log
+    port, log = free_port(), RunDirectory(order.directory.resolve()).log
     pattern = str(log).replace("%", "%%")
     command = [
         *on_others(others, str(order.threads)),
@@ -102,18 +98,28 @@ def with_others(order: Order, manifest: Path) -> Order:
         *(sys.executable, *NODE, "--join", str(manifest), host, str(port)),
     ]
     group = NodeGroup(
-        address=host, port=port, nodes=order.nodes, others=command, output=order.output
+        address=host,
+        port=port,
+        nodes=order.nodes,
+        name=_node_name(),
+        others=command,
+        output=order.output,
     )
     environment = {**order.environment, "SLURM_EXIT_ERROR": str(SRUN_FAILED)}
     return order.model_copy(update={"group": group, "environment": environment})
 
 
 def _join(manifest: Path, host: str, port: int) -> int:
-    """Train the ranks of a further node of a job; returns the exit status."""
+    """Train on a further node of a job; returns the exit status."""
     order = own_order(Batch.model_validate_json(manifest.read_bytes()), manifest)
     rank = int(os.environ["SLURM_PROCID"]) + 1
-    group = NodeGroup(address=host, port=port, nodes=order.nodes, rank=rank)
+    group = NodeGroup(address=host, port=port, nodes=order.nodes, rank=rank, name=_node_name())
     return join_in(order.model_copy(update={"group": group}))
+
+
+def _node_name() -> str:
+    """This node's name in Slurm."""
+    return os.environ.get("SLURMD_NODENAME", "")
 
 
 def _write(directory: RunDirectory, end: AttemptEnd) -> None:

@@ -18,6 +18,7 @@ from sweep.study.jobs_section import Jobs
 from sweep.study.ray_section import Ray
 from sweep.study.slurm_section import Slurm
 from tests.patience import wait_until
+from tests.sweep.executors.ray_pair import Pair
 from tests.sweep.executors.slurm_cluster import SlurmCluster, missing, running_slurm
 from tests.sweep.ray_nodes import HAS_RAY, WHY_NOT, RayNodes, ray_nodes
 from tests.trainer.conftest import TINY
@@ -62,6 +63,13 @@ def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayNodes]:
     with ray_nodes(tmp_path_factory.mktemp("ray") / "log.txt") as nodes:
         nodes.add(num_cpus=4)
         yield nodes
+
+
+@pytest.fixture
+def pair(ray_session: RayNodes, tmp_path: Path) -> Iterator[Pair]:
+    made = Pair(ray_session, tmp_path / "runs")
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -130,7 +138,7 @@ def make_executor(
 def make_run(tmp_path: Path) -> MakeRun:
     """Makes a run directory for a shell command."""
 
-    def make(name: str, command: str) -> RunDirectory:
+    def make(name: str, command: str, processes: int = 1) -> RunDirectory:
         directory = RunDirectory(tmp_path / "runs" / name)
         directory.path.mkdir(parents=True)
         request = ScriptRequest(
@@ -143,6 +151,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             },
             primary="loss",
             seeds={"seed": 1},
+            processes=processes,
         )
         write_json(directory.script, request.model_dump(mode="json", by_alias=True))
         directory.lock.announce(1)

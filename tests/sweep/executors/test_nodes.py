@@ -87,19 +87,21 @@ def test_two_nodes_train_a_run_as_one_does_and_a_rank_that_dies_ends_it_with_its
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("nodes", "gpus", "command"), [(1, 2, "sh"), (2, 4, "srun sh")])
-def test_a_script_has_its_gpus_and_its_srun_those_of_all_nodes(
-    make_slurm: MakeSlurm, make_run: MakeRun, tmp_path: Path, nodes: int, gpus: int, command: str
+@pytest.mark.parametrize(("nodes", "gpus"), [(1, 2), (2, 4)])
+def test_a_script_has_its_gpus_on_each_of_its_nodes(
+    make_slurm: MakeSlurm, make_run: MakeRun, tmp_path: Path, nodes: int, gpus: int
 ) -> None:
     executor = make_slurm(jobs={"gpus_per_run": gpus, "nodes_per_run": nodes}, gres=None)
-    shown = "$SLURMD_NODENAME $CUDA_VISIBLE_DEVICES $MASTER_PORT"
-    run = make_run("a", f"{command} -c 'echo {shown} >> seen'; echo loss 1")
+    shown = "$SLURMD_NODENAME $CUDA_VISIBLE_DEVICES $MASTER_PORT {gpus}"
+    wait = f"until [ $(wc -l < seen) = {nodes} ]; do sleep 0.1; done"
+    run = make_run("a", f"echo {shown} >> seen; {wait}; echo loss 1", gpus)
     executor.start(run.path, executor.slots[0], 1)
     assert ends(executor, 1)["a"].status == Exit.DONE, run.log.read_text()
     lines = [line.split() for line in (tmp_path / "seen").read_text().splitlines()]
-    assert len(lines) == len({node for node, _, _ in lines}) == nodes
-    assert {devices for _, devices, _ in lines} == {"0,1"}
-    assert len({port for _, _, port in lines}) == 1
+    assert len(lines) == len({node for node, *_ in lines}) == nodes
+    assert {devices for _, devices, *_ in lines} == {"0,1"}
+    assert len({port for _, _, port, _ in lines}) == 1
+    assert {given for *_, given in lines} == {"2"}
 
 
 @pytest.mark.slow

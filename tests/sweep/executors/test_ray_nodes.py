@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +12,14 @@ import pytest
 from sweep.errors import ExecutionError
 from sweep.executors.ray.count import count_places
 from sweep.executors.ray.executor import RayExecutor, make_ray_executor
-from sweep.executors.ray.settings import RaySettings
 from sweep.executors.settings import ExecutorSettings
 from sweep.study.jobs_section import Jobs
 from tests.patience import wait_until
 from tests.sweep.executors.conftest import MakeRun
+from tests.sweep.executors.ray_pair import NODE, Pair, processes
 from tests.sweep.executors.slurm_cluster import descendants
 from tests.sweep.executors.test_contract import ends, wait_for
-from tests.sweep.ray_nodes import HAS_RAY, WHY_NOT, RayNodes
+from tests.sweep.ray_nodes import HAS_RAY, WHY_NOT
 from tests.trainer.forked import train
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
@@ -29,66 +27,6 @@ from trainer.rundir.exits import Exit
 pytestmark = pytest.mark.skipif(not HAS_RAY, reason=WHY_NOT)
 SHORT, LONG = 12, 1_000_000
 """Steps of a run, and of one that does not end while a test looks on."""
-NODE = "NODE_OF_TEST"
-"""Variable of the processes of a node: its number."""
-
-
-class Pair:
-    """Two nodes, each with room for its part of one run, and those that replace dead ones."""
-
-    def __init__(self, cluster: RayNodes, folder: Path) -> None:
-        self._cluster = cluster
-        self._alive: list[int] = []
-        self._executors: list[RayExecutor] = []
-        self.settings = RaySettings(
-            address=cluster.address,
-            folder=str(folder),
-            gpus_per_run=2,
-            nodes_per_run=2,
-            resources={"pair": 1},
-            preload=["gpt"],
-        )
-        for number in range(2):
-            self.add(number)
-
-    def add(self, number: int) -> None:
-        """Add a node; `number`: of this cluster's nodes, that it gets if no other was added."""
-        options = {"num_cpus": 1, "resources": {"pair": 1}, "env_vars": {NODE: str(number)}}
-        self._alive.append(self._cluster.add(**options))
-
-    def kill(self, number: int) -> None:
-        self._cluster.kill(self._alive[number])
-        self._alive[number] = -1
-
-    def executor(self) -> RayExecutor:
-        made = RayExecutor(self.settings)
-        self._executors.append(made)
-        wait_until(lambda: made.wait(0.1) or made.slots)
-        return made
-
-    def close(self) -> None:
-        for executor in self._executors:
-            executor.close()
-        for node in self._alive:
-            if node >= 0:
-                self._cluster.kill(node)
-
-
-@pytest.fixture
-def pair(ray_session: RayNodes, tmp_path: Path) -> Iterator[Pair]:
-    made = Pair(ray_session, tmp_path / "runs")
-    yield made
-    made.close()
-
-
-def processes(run: RunDirectory) -> list[int]:
-    """All processes that print to the log of a run, on any node."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (path / "fd" / "1").readlink() == run.log.resolve():
-                found.append(int(path.name))
-    return found
 
 
 def supervisors(run: RunDirectory) -> tuple[int, int]:
@@ -193,24 +131,16 @@ def test_the_run_on_two_nodes_of_a_killed_scheduler_is_adopted_and_its_nodes_are
     second.start(run.path, "ray 1", 2)
     watch_steps(run, second)
     second._server.kill()
-    os.kill(supervisors(run)[0], signal.SIGKILL)
+    os.kill(
+        parent_of(parent_of(supervisors(run)[0])), signal.SIGKILL
+    )  # the actor of the first node
     wait_until(lambda: not processes(run))
-    pair.executor()
     wait_until(lambda: count_places(pair.settings) == 1)
 
 
-@pytest.mark.parametrize(
-    ("jobs", "preload", "words"),
-    [
-        ({}, (), "a script on Ray has one node"),
-        ({"shared_filesystem": False}, ("gpt",), "the nodes of a run share its directory"),
-    ],
-)
-def test_several_nodes_of_ray_are_refused_where_they_cannot_work(
-    jobs: dict[str, object], preload: tuple[str, ...], words: str
-) -> None:
-    fields = {"executor": "ray", "gpus_per_run": 2, "nodes_per_run": 2, **jobs}
+def test_several_nodes_of_ray_are_refused_without_a_shared_disk() -> None:
+    fields = {"executor": "ray", "gpus_per_run": 2, "nodes_per_run": 2, "shared_filesystem": False}
     given = Jobs.model_validate(fields)
-    settings = ExecutorSettings(slots=[], folder=Path("/runs"), jobs=given, preload=preload)
-    with pytest.raises(ExecutionError, match=words):
+    settings = ExecutorSettings(slots=[], folder=Path("/runs"), jobs=given, preload=["gpt"])
+    with pytest.raises(ExecutionError, match="the nodes of a run share its directory"):
         make_ray_executor(settings)
