@@ -38,6 +38,8 @@ class TrainingTime:
     """Runs at a time, if there are so many."""
     executor: ExecutorName = "local"
     gpus_per_run: float
+    may_have_gpus: bool = True
+    """False if the study says that runs train on CPUs, in as many processes."""
     seconds: float
     """Training and evaluation, summed over all runs."""
     pace: Pace
@@ -86,6 +88,7 @@ def time_of(runs: Sequence[Cost], plan: Plan, price: Price, slots: int) -> Train
         slots=slots,
         executor=plan.study.jobs.executor,
         gpus_per_run=plan.study.jobs.gpus_per_run,
+        may_have_gpus=plan.study.jobs.may_have_gpus,
         seconds=seconds,
         pace=price.pace,
         tokens_per_second=price.pace.tokens_per_second(plan.arms[0].spec.cost),

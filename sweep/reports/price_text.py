@@ -16,7 +16,7 @@ MANY_HOURS = 10
 def time_line(time: TrainingTime) -> str:
     """The time from start to end, and what it is estimated from."""
     at_once = _at_once(time)
-    several = time.gpus_per_run > 1
+    several = time.gpus_per_run > 1 and time.may_have_gpus
     if not time.pace.is_known:
         return f"Time: {time.pace.source}; {at_once}."
     doubt = "" if time.pace.spread == 1.0 else "; the first runs will tell"
@@ -36,10 +36,19 @@ def runs_at_a_time(slots: int, runs: int) -> str:
 
 def _at_once(time: TrainingTime) -> str:
     """`4 runs at a time on 2 GPUs each`; on Slurm, only the cluster knows whether it has room."""
-    each = " each" if time.used_slots > 1 else ""
-    gpus = f" on {time.gpus_per_run:g} GPUs{each}" if time.gpus_per_run > 1 else ""
     room = " if Slurm has room for them" if time.executor == "slurm" else ""
-    return f"{runs_at_a_time(time.slots, time.runs)}{gpus}{room}"
+    return f"{runs_at_a_time(time.slots, time.runs)}{_parts(time)}{room}"
+
+
+def _parts(time: TrainingTime) -> str:
+    """What a run is spread over. Whether there are GPUs, only the machine that trains it knows."""
+    if time.gpus_per_run <= 1:
+        return ""
+    each = " each" if time.used_slots > 1 else ""
+    processes = f"in {time.gpus_per_run:g} processes{each}"
+    if not time.may_have_gpus:
+        return f" {processes}"
+    return f" on {time.gpus_per_run:g} GPUs{each} ({processes} without GPUs)"
 
 
 def search_line(time: TrainingTime) -> str:

@@ -71,6 +71,12 @@ class Jobs(RunSettings):
         """Processes of a run on each of its nodes, one for each GPU if there are GPUs."""
         return max(1, int(self.gpus_per_run) // self.nodes_per_run)
 
+    @property
+    def may_have_gpus(self) -> bool:
+        """False if the study says that runs train on CPUs: `gres = "none"` on Slurm."""
+        slurm = self.slurm if self.executor == "slurm" else None
+        return slurm is None or slurm.gres != "none"
+
     def execution(self) -> Execution:
         """The settings of each run."""
         settings = {name: getattr(self, name) for name in RunSettings.model_fields}

@@ -25,12 +25,17 @@ from sweep.study.file import parse_study
         (
             {"executor": "slurm", "gpus_per_run": 2, "slurm": {"running": 2}},
             None,
-            "2 runs at a time on 2 GPUs each if Slurm has room for them; ",
+            "2 runs at a time on 2 GPUs each (in 2 processes each without GPUs) if Slurm has room",
         ),
         (
             {"executor": "slurm", "gpus_per_run": 2, "slurm": {"running": 1}},
             3,
-            "at a time on 2 GPUs if",
+            "at a time on 2 GPUs (in 2 processes without GPUs) if",
+        ),
+        (
+            {"executor": "slurm", "gpus_per_run": 2, "slurm": {"gres": "none"}},
+            None,
+            "4 runs at a time in 2 processes each if Slurm has room for them; ",
         ),
     ],
 )
