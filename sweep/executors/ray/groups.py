@@ -46,6 +46,16 @@ def remove_own_group() -> None:
         remove_placement_group(group)
 
 
+def is_headless() -> bool:
+    """True if the first actor of the group that this process is in has ended."""
+    group = placement_group_table(ray.util.get_current_placement_group())
+    try:
+        ray.get_actor(str(group.get("name")))
+    except ValueError:
+        return True
+    return False
+
+
 def remove_stale(is_orphan: Callable[[str], bool], actors: Collection[str]) -> None:
     """Remove the groups of this folder of runs whose scheduler and first actor have both ended."""
     for each in placement_group_table().values():

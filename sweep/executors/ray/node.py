@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from sweep.executors.fork_server import Server
 from sweep.executors.ray.copies import Known, Update
-from sweep.executors.ray.groups import remove_own_group
+from sweep.executors.ray.groups import is_headless, remove_own_group
 from sweep.executors.ray.messages import PlaceSettings, PlaceState, RunEnd
 from sweep.executors.ray.node_copies import NodeCopies
 from sweep.executors.ray.partners import Partners
@@ -30,6 +30,9 @@ from trainer.sharing import share_environment
 
 LONELY_SECONDS = 60.0
 """Seconds without a run and without a driver after which the process ends itself."""
+HEADLESS_SECONDS = 15.0
+"""Seconds without a word from the first node of a run after which one of the others looks whether it is
+there. It asks for the run's end more often than that."""
 SCRIPT_SECONDS = 10.0
 """Seconds that a script has to end by itself, with the reason, after it has failed on another node."""
 LOOK_SECONDS = 1.0
@@ -161,8 +164,8 @@ class Node:
                 self._leave(0)
 
     def _leave(self, status: int) -> NoReturn:
-        """End this process. Its partners end with it; their nodes are given back."""
-        if self._partners:
+        """End this process, and those of the run's other nodes; all of them are given back."""
+        if self._settings.nodes > 1:
             remove_own_group()
         os._exit(status)
 
@@ -187,7 +190,10 @@ class Node:
 
     def _is_lonely(self) -> bool:
         with self._changed:
-            return not self._running and time.monotonic() - self._contact > LONELY_SECONDS
+            alone, has_run = time.monotonic() - self._contact, self._running is not None
+        if self._settings.rank > 0:
+            return alone > HEADLESS_SECONDS and is_headless()
+        return not has_run and alone > LONELY_SECONDS
 
 
 def _attempt_end(end: RunEnd) -> AttemptEnd:

@@ -1,7 +1,7 @@
 """The further nodes of a run: the place on its first node starts ranks there, and watches them.
 
-Each has an actor of the kind that a place is, in the same placement group. It belongs to the actor of
-the first node, and ends with it. It has neither the run's lock nor writes the run's files.
+Each has an actor of the kind that a place is, in the same placement group. It outlives the actor of the
+first node, and then gives the group back. It has neither the run's lock nor writes the run's files.
 """
 
 from __future__ import annotations
@@ -94,6 +94,8 @@ class Partners:
             there = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=rank)
             remote = ray.remote(ray_actor.Place).options(
                 scheduling_strategy=there,
+                lifetime="detached",
+                max_restarts=0,
                 max_concurrency=ray_actor.THREADS,
                 **self._settings.options,
             )

@@ -138,6 +138,10 @@ def test_the_run_on_two_nodes_of_a_killed_scheduler_is_adopted_and_its_nodes_are
     wait_until(lambda: count_places(pair.settings) == 1)
 
 
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def test_several_nodes_of_ray_are_refused_without_a_shared_disk() -> None:
     fields = {"executor": "ray", "gpus_per_run": 2, "nodes_per_run": 2, "shared_filesystem": False}
     given = Jobs.model_validate(fields)
