@@ -58,7 +58,7 @@ def cost_facts(cost: ArmCost) -> Iterator[tuple[str, str]]:
     size = [f"{_parameters(cost)} parameters"] if cost.parameters is not None else []
     if cost.flops_per_token is not None:
         size.append(f"{_operations(cost)} million operations per training token")
-    yield "size", ", ".join(size)
+    yield "model", ", ".join(size)
 
 
 def _columns(report: Report) -> list[Column[ArmCost]]:
@@ -68,9 +68,9 @@ def _columns(report: Report) -> list[Column[ArmCost]]:
         Column("arm", lambda row: row.arm, "left"),
         Column("time", lambda row: "" if row.time_ratio is None else f"{row.time_ratio:.2f}"),
         Column("range", _range, spare=1),
-        Column("tokens/s", _speed, spare=3),
+        Column("tokens/s", _speed, spare=2),
         Column("memory", _memory),
-        Column("parameters", _parameters, spare=2),
+        Column("parameters", _parameters, spare=3),
         Column("MFLOPs/token", _operations, spare=4),
         Column(
             "verdict",
