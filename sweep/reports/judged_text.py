@@ -63,8 +63,14 @@ def _agreement(judged: JudgedStudy) -> Iterator[str]:
         agree = "a lower loss goes with a LOWER score"
     yield (
         f"Test loss and score over {counted(found.runs, 'run')} of all arms: correlation "
-        f"{found.r:+.2f} ({found.low:+.2f} to {found.high:+.2f}); {agree}."
+        f"{shown_correlation(found.r)} ({shown_correlation(found.low)} to {shown_correlation(found.high)}); {agree}."
     )
+
+
+def shown_correlation(r: float) -> str:
+    """A correlation: `-0.93`; with more digits where two would make it perfect."""
+    digits = 2 if abs(round(r, 2)) < 1 else 4
+    return signed(r, digits)
 
 
 def _noise(judged: JudgedStudy) -> Iterator[str | Table[Any]]:
@@ -78,7 +84,7 @@ def _noise(judged: JudgedStudy) -> Iterator[str | Table[Any]]:
         "the baseline, as standard deviations in points, and the effect with its interval for other "
         "items, seeds and repeats of the same kind:"
     )
-    yield Table(_noise_columns(rest), rows)
+    yield Table(_noise_columns(rest), rows, "Noise of the scores")
 
 
 def _noise_columns(rest: str) -> list[Column[ScoreNoise]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sweep.metrics.registry import INSTRUCTION_LOSS, SCORES
 from sweep.reports.price_text import runs_at_a_time
 from sweep.reports.verdict_columns import TOO_MANY_SEEDS
 from sweep.terminal.printable import harmless
@@ -56,15 +57,22 @@ def _trained(report: Report, arms: Sequence[ArmReport]) -> str:
     if report.stack:
         command = f"`sweep stack {harmless(report.stack.of)}` trains them for all arms"
     elif not report.is_primary:
-        command = (
-            "`sweep settle` trains what the primary metric needs; a larger design.seeds in the study "
-            "file is for all metrics"
-        )
+        return f"{FIRST} Trained {at_once}, {_list(costs)}. {_of_other_metric(report)}"
     elif len(known) == 1:
         command = f"`sweep settle {harmless(known[0][0].name)}` trains them"
     else:
         command = "`sweep settle ARM` trains them for one arm, `sweep settle` for all"
     return f"{FIRST} {command}, {at_once}: {_list(costs)}."
+
+
+def _of_other_metric(report: Report) -> str:
+    """What to do for seeds that a metric needs which is not the study's primary one."""
+    advice = (
+        "`sweep settle` trains what the primary metric needs: for these, raise design.seeds in the "
+        "study file."
+    )
+    is_tuned = report.metric.name in {*SCORES, INSTRUCTION_LOSS.name}
+    return f"{advice} Their fine-tunes are not in the time." if is_tuned else advice
 
 
 def _hopeless(arms: Sequence[ArmReport]) -> str:

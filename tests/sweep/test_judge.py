@@ -20,6 +20,7 @@ from sweep.errors import StudyError
 from sweep.judging.registry import JUDGES, METRIC_OF_JUDGE
 from sweep.judging.score_files import ItemScores, RunScores, stored_metrics, write_scores
 from sweep.metrics import registry
+from sweep.reports.judged_text import shown_correlation
 from sweep.study.file import parse_study
 from sweep.study.judge_names import JudgeName
 from tests.sweep.judge_server import JudgeServer, Sent
@@ -284,3 +285,7 @@ def test_without_a_key_nothing_is_tuned_or_asked(place: Path, sweep: Run) -> Non
     said = sweep(place, "judge", *QUICK, "--judge", "openai", "--set", "judge.model=m")
     assert said.returncode == 2
     assert "the environment variable OPENAI_API_KEY does not hold the key" in said.stderr
+
+
+def test_a_correlation_is_not_rounded_to_a_perfect_one() -> None:
+    assert [shown_correlation(r) for r in (-0.93, -0.99986, 1.0)] == ["-0.93", "-0.9999", "+1.0000"]

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from sweep.executors.ray import executor
+from sweep.reports.settling_text import settling_lines
 from sweep.study.file import parse_study
 from sweep.verdicts import settling
+from sweep.verdicts.analysis_plan import Questions
+from sweep.verdicts.judge import make_report
 from tests.sweep.stores import Trainer, usual
 
 SECONDS = {"baseline": 10.0, "no-dropout": 20.0, "clip": 30.0}
@@ -83,3 +86,22 @@ def test_a_report_asks_no_ray_cluster_how_many_runs_it_has_room_for(
     monkeypatch.setattr(executor, "count_places", lambda _settings: pytest.fail("it is asked"))
     (clip,) = [arm for arm in train.report()["arms"] if arm["arm"] == "clip"]
     assert clip["settling_slots"] == 1
+
+
+def test_for_another_metric_the_report_says_that_the_command_is_for_the_primary_one(
+    train: Trainer, content: Content
+) -> None:
+    content["design"]["seeds"] = 4
+    train(
+        content,
+        lambda arm, seed: {**(found := noisy(arm, seed)), "bits_per_byte": found["test_loss"]},
+    )
+    report = make_report(train.store, train.store.study("tiny"), Questions(metric="bits_per_byte"))
+    (line,) = settling_lines(report)
+    assert line.startswith(
+        "(+n) n more seeds of the arm and the baseline may settle it. Trained 2 runs at a time, "
+    )
+    assert line.endswith(
+        "). `sweep settle` trains what the primary metric needs: for these, raise design.seeds in the "
+        "study file."
+    )
