@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from analysis.pictures.figure import Dots, Figure, Interval, Key, Mark, Panel, Rule, Span, row_axis
 from analysis.pictures.scale import linear_axis
@@ -22,11 +21,9 @@ from sweep.figures.words import (
     verdict_keys,
 )
 from sweep.terminal.printable import harmless
+from sweep.verdicts.changes import JudgedChange, judged_changes
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import Report
-
-if TYPE_CHECKING:
-    from analysis.decision import Verdict
 
 ROW_HEIGHT = 34.0
 MAX_DOTS, LEAST_DOTS = 6_000, 20
@@ -36,14 +33,9 @@ SEEDS_BELOW = 0.27
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForestRow:
-    """One effect of the plot. In the unit of the metric; None if unknown."""
+class ForestRow(JudgedChange):
+    """One effect of the plot."""
 
-    name: str
-    effect: float | None
-    low: float | None
-    high: float | None
-    verdict: Verdict | None
     seeds: Sequence[tuple[str, float]] = ()
     """Name of each seed, and its difference to the baseline."""
 
@@ -51,31 +43,15 @@ class ForestRow:
 def forest_rows(source: Source) -> list[ForestRow]:
     """The arms without the baseline; of a factorial its effects."""
     report = source.report
-    if report.effects is not None and report.effects.of_all_arms:
-        return [
-            ForestRow(
-                name=each.name,
-                effect=each.effect,
-                low=each.ci_low_adjusted,
-                high=each.ci_high_adjusted,
-                verdict=each.verdict,
-            )
-            for each in report.effects.result.effects
-        ]
     return [
-        ForestRow(
-            name=arm.name,
-            effect=arm.effect,
-            low=arm.interval[0],
-            high=arm.interval[1],
-            verdict=arm.result.verdict,
-            seeds=[
-                (source.seed_name(int(str(seed))), float(value))
-                for seed, value in source.differences[arm.name].dropna().items()
-            ],
-        )
-        for arm in report.arms[1:]
+        ForestRow(**vars(each), seeds=() if report.factorial else _seeds(source, each.name))
+        for each in judged_changes(report)
     ]
+
+
+def _seeds(source: Source, arm: str) -> list[tuple[str, float]]:
+    differences = source.differences[arm].dropna()
+    return [(source.seed_name(int(str(seed))), float(value)) for seed, value in differences.items()]
 
 
 def forest(source: Source) -> Figure | None:
@@ -113,8 +89,7 @@ def forest(source: Source) -> Figure | None:
 
 
 def _axis_title(report: Report) -> str:
-    by_effects = report.effects is not None and report.effects.of_all_arms
-    what = "effect" if by_effects else "arm − baseline"
+    what = "effect" if report.factorial else "arm − baseline"
     return f"{what}, {unit_of(report.metric)}   {better_side(report.direction)}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sweep.errors import listed
@@ -11,6 +10,7 @@ from sweep.figures.words import shown_number
 from sweep.metrics.metric import Direction
 from sweep.terminal.printable import harmless
 from sweep.terminal.units import supported_decimals
+from sweep.verdicts.changes import JudgedChange, judged_changes
 from sweep.verdicts.decimals import decimals
 from sweep.verdicts.judge import Report
 from trainer.words import counted
@@ -24,21 +24,9 @@ MAX_NAME, MAX_UNBROKEN = 40, 20
 """Characters of a name in the sentence, and of one that stays on one line."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """A change with its effect and verdict."""
-
-    name: str
-    effect: float | None
-    low: float | None
-    high: float | None
-    """The interval of the effect."""
-    verdict: Verdict | None
-
-
 def answer(report: Report) -> str:
     """`3 of 9 changes lower the test loss by more than chance: lr-schedule (-0.0376), ...`."""
-    found = _judged(report)
+    found = judged_changes(report)
     if not found:
         return "The study has one arm, and nothing to compare it with."
     if all(each.effect is None and each.verdict in {None, "undecided"} for each in found):
@@ -77,48 +65,23 @@ def _progress(report: Report) -> str:
     return f"{ended} of {counted(ended + missing, 'run')} have ended"
 
 
-def _judged(report: Report) -> list[Judged]:
-    if report.effects is not None and report.effects.of_all_arms:
-        return [
-            Judged(
-                name=each.name,
-                effect=each.effect,
-                low=each.ci_low_adjusted,
-                high=each.ci_high_adjusted,
-                verdict=each.verdict,
-            )
-            for each in report.effects.result.effects
-        ]
-    return [
-        Judged(
-            name=arm.name,
-            effect=arm.effect,
-            low=arm.interval[0],
-            high=arm.interval[1],
-            verdict=arm.result.verdict,
-        )
-        for arm in report.arms[1:]
-    ]
-
-
 def _what(report: Report) -> tuple[str, str]:
     """The noun for what is compared, and the verb for an improvement."""
-    by_effects = report.effects is not None and report.effects.of_all_arms
     verb = "lower" if report.direction is Direction.MINIMIZE else "raise"
-    return "effect" if by_effects else "change", verb
+    return "effect" if report.factorial else "change", verb
 
 
 def _metric(report: Report) -> str:
     return f"the {harmless(report.metric.title)}" if report.metric.title else "the metric"
 
 
-def _of(found: Sequence[Judged], verdict: Verdict) -> list[Judged]:
+def _of(found: Sequence[JudgedChange], verdict: Verdict) -> list[JudgedChange]:
     """The changes with a verdict, the largest effect first."""
     those = [each for each in found if each.verdict == verdict]
     return sorted(those, key=lambda each: -abs(each.effect or 0.0))
 
 
-def _named(those: Sequence[Judged], report: Report) -> str:
+def _named(those: Sequence[JudgedChange], report: Report) -> str:
     most = decimals(report)
     names = [
         _short(each.name)
@@ -130,7 +93,7 @@ def _named(those: Sequence[Judged], report: Report) -> str:
     return listed([*names, f"{rest} more"] if rest > 0 else names)
 
 
-def _shown_effect(each: Judged, most: int) -> str:
+def _shown_effect(each: JudgedChange, most: int) -> str:
     return shown_number(each.effect or 0.0, supported_decimals(each.low, each.high, most))
 
 
@@ -142,7 +105,7 @@ def _short(name: str) -> str:
     return f"`{name}`" if len(name) <= MAX_UNBROKEN and "`" not in name else name
 
 
-def _part(those: Sequence[Judged], word: str) -> str:
+def _part(those: Sequence[JudgedChange], word: str) -> str:
     if not those:
         return ""
     verb = "is" if len(those) == 1 else "are"
@@ -151,6 +114,6 @@ def _part(those: Sequence[Judged], word: str) -> str:
     )
 
 
-def _count(found: Sequence[Judged], verdicts: Sequence[Verdict | None], words: str) -> str:
+def _count(found: Sequence[JudgedChange], verdicts: Sequence[Verdict | None], words: str) -> str:
     number = sum(each.verdict in verdicts for each in found)
     return f"{number} {'is' if number == 1 else 'are'} {words}" if number else ""

@@ -125,8 +125,8 @@ def report_records(report: Report) -> list[dict[str, Any]]:
 
     A factorial has a record for each effect in their place.
     """
-    if report.effects and report.effects.of_all_arms:
-        return effect_records(report.effects)
+    if report.factorial:
+        return effect_records(report.factorial)
     arms = [_flat(arm, report) for arm in _arms_json(report)]
     empty = dict.fromkeys(arms[0])
     references = [

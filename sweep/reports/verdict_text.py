@@ -84,7 +84,7 @@ def report_document(
 def _tables(report: Report, tuning: Tuning) -> list[str | Table[Any]]:
     """The arms with their verdicts, and the effects of a design; of a factorial, means and effects."""
     effects = effect_parts(report.effects, decimals(report)) if report.effects else []
-    if report.effects and report.effects.of_all_arms:
+    if report.factorial:
         return [
             *effects,
             cells_table(report.arms, decimals(report)),
@@ -109,7 +109,6 @@ def columns_of(report: Report) -> list[Column[TableRow]]:
 def preamble(result: Report) -> list[str]:
     """The sentences above the table."""
     settings, noise = result.analysis, result.judgement.noise
-    by_effects = result.effects is not None and result.effects.of_all_arms
     lines = metric_lines(result)
     if (correction := CORRECTIONS[settings.correction]).is_exploratory:
         lines.append(correction.description)
@@ -122,7 +121,7 @@ def preamble(result: Report) -> list[str]:
     if (known := result.noise_on_record) is not None:
         lines.append(f"Noise on record: sd {sd_words(known.noise)} ({known.source}).")
         lines += [known.warning] if known.warning else []
-    family = "" if by_effects else f" over a family of {result.judgement.family}"
+    family = "" if result.factorial else f" over a family of {result.judgement.family}"
     lines.append(
         f"alpha {settings.alpha:g}, {settings.correction}{family}; smallest effect worth having "
         f"{settings.smallest_effect:g}; plan {result.plan_hash[:12]}."
@@ -149,8 +148,7 @@ def metric_lines(report: Report) -> list[str]:
     metric = report.metric
     what = metric.words if metric.title != metric.name else shown(metric.name)
     better = report.direction.better
-    by_effects = report.effects is not None and report.effects.of_all_arms
-    effect = "effects" if by_effects else "effect = arm − baseline"
+    effect = "effects" if report.factorial else "effect = arm − baseline"
     lines = [f"{report.study}: {effect} in {what}; {better} is better."]
     if not report.is_primary:
         lines.append(

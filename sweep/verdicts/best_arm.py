@@ -33,7 +33,7 @@ def find_best_arm(report: Report) -> BestArm | None:
     The baseline if there is none, since no change was shown to improve it; None if no arm has a
     verdict. Raises StudyError for a design that compares effects, and not arms.
     """
-    if report.effects is not None and report.effects.of_all_arms:
+    if report.factorial:
         raise StudyError(
             f"{report.study}: a factorial has verdicts on effects and none on arms, so that no arm is "
             "the best by verdict; export a run of it by ARM/SEED"

@@ -123,6 +123,11 @@ class Report:
     """Settings of the analysis that the command line gave: `margin`, `target`, `guard NAME`."""
 
     @property
+    def factorial(self) -> DesignEffects | None:
+        """The effects of a factorial, which are judged in place of its arms; None for other designs."""
+        return self.effects if self.effects and self.effects.of_all_arms else None
+
+    @property
     def seeds(self) -> Sequence[int]:
         """Planned seeds; empty for an imported study."""
         return self.plan.seeds
