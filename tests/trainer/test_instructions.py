@@ -109,6 +109,10 @@ def outcome(directory: RunDirectory) -> tuple[object, ...]:
         ('[{"instruction": "a", "input": 3, "output": "b"}]', "'input' must be text, and is a num"),
         ('[{"instruction": "a", "input": "", "output": " "}]', "item 1 has an empty 'output'"),
         ('[{"instruction": "", "input": "", "output": "b"}]', "item 1 has an empty 'instruction'"),
+        ('[{"input": "a", "input": "b"}]', "an object has 'input' twice; keep one of them"),
+        ('[{"instruction": "\\ud800", "input": "", "output": "b"}]', "half of a surrogate pair"),
+        (f'[{{"{"k" * 9999}": 1}}]', f"has no 'instruction' (it has: {'k' * 40}…)"),
+        (f"[{'[' * 9999}", "is not JSON (maximum recursion depth"),
     ],
 )
 def test_a_mistake_in_the_data_is_named_with_its_item(

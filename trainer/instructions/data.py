@@ -20,6 +20,8 @@ from trainer.words import counted
 FIELDS = ("instruction", "input", "output")
 MAX_BYTES = 2**30
 """Largest file that is read."""
+MAX_KEY = 40
+"""Characters of a key that a message shows."""
 _EXAMPLE = '{"instruction": "...", "input": "", "output": "..."}'
 
 
@@ -80,7 +82,7 @@ class InstructionData:
 def read_instructions(path: Path) -> InstructionData:
     """Read a file of instruction data. Raises InstructionError with the first mistake in it."""
     try:
-        content = json.loads(_read(path))
+        content = json.loads(_read(path), object_pairs_hook=lambda pairs: _object(path, pairs))
     except OSError as error:
         reason = error.strerror or error
         raise InstructionError(f"{path} cannot be read ({reason}); name a JSON file") from error
@@ -91,6 +93,29 @@ def read_instructions(path: Path) -> InstructionData:
     if not isinstance(content, list) or not content:
         raise InstructionError(f"{path} has no items; write a list of objects such as {_EXAMPLE}")
     return InstructionData([_item(path, n, each) for n, each in enumerate(content, 1)])
+
+
+def _object(path: Path, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of the file. Raises InstructionError if it has a key twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise InstructionError(f"{path}: an object has {_short(twice)!r} twice; keep one of them")
+    return found
+
+
+def _short(key: str) -> str:
+    """A key of the file for a sentence."""
+    return key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}…"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read(path: Path) -> bytes:
@@ -110,11 +135,16 @@ def _item(path: Path, number: int, content: Any) -> Item:  # noqa: ANN401  (any 
         raise InstructionError(f"{where} is not an object such as {_EXAMPLE}")
     for field in FIELDS:
         if field not in content:
-            has = ", ".join(sorted(map(str, content))[:8]) or "nothing"
+            has = ", ".join(map(_short, sorted(content)[:8])) or "nothing"
             raise InstructionError(f"{where} has no {field!r} (it has: {has})")
         if not isinstance(content[field], str):
             raise InstructionError(
                 f"{where}: {field!r} must be text, and is {_kind(content[field])}"
+            )
+        if not _is_unicode(content[field]):
+            raise InstructionError(
+                f"{where}: {field!r} has one half of a surrogate pair, which is no character; write "
+                "both halves, or the character itself"
             )
     item = Item(*(content[field] for field in FIELDS))
     for field in ("instruction", "output"):
