@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -16,8 +17,9 @@ def _parse_mixture(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
     """A table of shares as pairs, sorted by name; any other value is left for pydantic to check."""
     if not isinstance(value, dict):
         return value
-    for name, share in value.items():
-        if isinstance(share, bool) or not isinstance(share, int | float):
+    shares = {name: _as_float(share) for name, share in value.items()}
+    for name, share in shares.items():
+        if not isinstance(share, float):
             raise ValueError(  # noqa: TRY004  (pydantic reports no other)
                 f"the share of {name!r} is {share!r}, which is not a number"
             )
@@ -26,9 +28,19 @@ def _parse_mixture(value: Any) -> Any:  # noqa: ANN401  (any TOML value)
                 f"the share of {name!r} is {share:g}; a share is at least {MIN_SHARE:g}, so leave the "
                 "corpus out or use a larger one"
             )
-    if not abs((total := sum(value.values())) - 1) <= 1e-6:
-        raise ValueError(f"the shares of a mixture add up to 1, and these to {total:.6g}")
-    return tuple(sorted((name, float(share)) for name, share in value.items()))
+    if not abs((total := sum(shares.values())) - 1) <= 1e-6:
+        raise ValueError(f"the shares of a mixture add up to 1, and these to {total:.9g}")
+    return tuple(sorted(shares.items()))
+
+
+def _as_float(share: Any) -> Any:  # noqa: ANN401  (any TOML value)
+    """An integer as a float, which is infinite if no float is as large; other values as they are."""
+    if isinstance(share, bool) or not isinstance(share, int):
+        return share
+    try:
+        return float(share)
+    except OverflowError:
+        return math.inf if share > 0 else -math.inf
 
 
 Mixture = Annotated[

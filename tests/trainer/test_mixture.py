@@ -191,6 +191,9 @@ def test_a_continued_run_and_two_processes_read_the_same_mixture(
         ({"mixture": {"a": 1.0, "b": 0}}, "the share of 'b' is 0; a share is at least 0.001"),
         ({"mixture": {"a": True}}, "the share of 'a' is True, which is not a number"),
         ({"mixture": {"a": float("nan")}}, "the share of 'a' is nan"),
+        ({"mixture": {"a": 10**400}}, "add up to 1, and these to inf"),
+        ({"mixture": {"a": -(10**400)}}, "the share of 'a' is -inf"),
+        ({"mixture": {"a": 0.500001, "b": 0.500001}}, "add up to 1, and these to 1.000002"),
         (
             {"mixture": {"a": 1.0}, "tokenizer": "bpe-512"},
             "'bpe-512' is made from one corpus, and a mixture needs one tokenizer for all: use bytes",
