@@ -14,6 +14,7 @@ from sweep.study.evaluation_section import InstructionEvaluation, JudgeSettings
 from sweep.study.file import Study
 from sweep.study.judge_names import JudgeName
 from sweep.study.overrides import toml_or_text
+from sweep.terminal.printable import shown
 from trainer.rundir.directory import first_mistake
 
 SECTION = "evaluation.instructions"
@@ -63,9 +64,10 @@ def _change(fields: dict[str, Any], word: str) -> None:
     """Set a field as `KEY=VALUE` says. Raises StudyError if there is no such field."""
     key, equals, text = (part.strip() for part in word.partition("="))
     if not equals or key not in CHANGEABLE:
+        advice = did_you_mean(key, CHANGEABLE) if equals else ""
         raise StudyError(
-            f"--set {word}: write KEY=VALUE with a field of [{SECTION}]"
-            f"{did_you_mean(key, CHANGEABLE)} ({', '.join(CHANGEABLE)})"
+            f"--set {shown(word)}: write KEY=VALUE with a field of [{SECTION}]{advice} "
+            f"({', '.join(CHANGEABLE)})"
         )
     section, _, name = key.rpartition(".")
     target = fields.setdefault("judge", {}) if section else fields

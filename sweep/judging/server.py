@@ -21,6 +21,8 @@ from sweep.study.evaluation_section import JudgeSettings
 from sweep.terminal.printable import printable
 
 MAX_REPLY_BYTES = 2**24
+MAX_TOKENS = 10**9
+"""Most tokens that a reply may say it took: another number would pass by the budget."""
 MAX_WAIT = 60.0
 """Longest wait in seconds before a request is sent again, whatever the server asks for."""
 BAD_REQUEST, REFUSED, NOT_FOUND = frozenset({400, 422}), frozenset({401, 403}), 404
@@ -191,8 +193,8 @@ class _Choice(_Sent):
 
 
 class _Usage(_Sent):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int = Field(default=0, ge=0, le=MAX_TOKENS)
+    completion_tokens: int = Field(default=0, ge=0, le=MAX_TOKENS)
 
 
 class _Completion(_Sent):

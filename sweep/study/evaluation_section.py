@@ -33,7 +33,7 @@ class JudgeSettings(Config):
     """How often each prompt is asked, each time with the answers in another order."""
     concurrency: Annotated[Count, Field(le=256)] = 4
     """Requests at the same time."""
-    requests_per_minute: float | None = Field(default=None, gt=0)
+    requests_per_minute: float | None = Field(default=None, ge=0.001)
     """Largest number of requests that begin in a minute; no limit if left out."""
     price_input: float | None = Field(default=None, ge=0)
     """Price of a million tokens of prompts, in dollars."""

@@ -242,6 +242,16 @@ def test_the_budget_is_kept_and_what_is_judged_too(server: JudgeServer, ask: Ask
     assert ask(**prices, budget=1.0, repeats=1).asked == 3
 
 
+@pytest.mark.parametrize("tokens", [-(10**9), 10**400])
+def test_an_impossible_number_of_tokens_does_not_pass_by_the_budget(ask: Ask, tokens: int) -> None:
+    def lie(asked: Asked) -> Sent:
+        sent = by_length(asked)
+        return sent._replace(body=sent.body.replace("1000", str(tokens)))
+
+    judged = ask(lie, price_input=1.0, price_output=1.0, budget=1.0, repeats=1, concurrency=1)
+    assert "not a chat completion" in (judged.stopped or "")
+
+
 def test_the_cost_is_stated_before_anything_is_asked(server: JudgeServer, tmp_path: Path) -> None:
     settings = JudgeSettings(
         kind="openai", model="m", base_url=server.url, price_input=1.0, price_output=2.0, budget=3.0
