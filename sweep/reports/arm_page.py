@@ -11,6 +11,7 @@ from sweep.reports.document import Table
 from sweep.reports.page import Facts, Part, Plot
 from sweep.reports.plot import Series
 from sweep.reports.run_page import changed_words
+from sweep.reports.stopped_text import evidence_words
 from sweep.reports.verdict_columns import verdict_cell
 from sweep.store.find_run import seed_words
 from sweep.store.states import RunState
@@ -110,8 +111,10 @@ def _facts(sheet: ArmFactsheet) -> Iterator[tuple[str, str]]:
     yield "sets", ", ".join(map(changed_words, sheet.changes))
     yield "because", " ".join(sheet.reasons)
     yield "combines", ", ".join(sheet.arm.interventions) if len(sheet.arm.interventions) > 1 else ""
-    total = result.n_ended + result.n_missing
+    stopped = sheet.arm.stopped.runs if sheet.arm.stopped else 0
+    total = result.n_ended + result.n_missing + stopped
     words = [f"{result.n_done} of {counted(total, 'run')} done"]
+    words += [f"{stopped} stopped"] if stopped else []
     words += [f"{result.n_diverged} diverged"] if result.n_diverged else []
     words += [f"{result.n_failed} failed"] if result.n_failed else []
     yield "runs", ", ".join(words)
@@ -154,7 +157,8 @@ def _reasoning(sheet: ArmFactsheet) -> Iterator[tuple[str, str]]:
         "give another verdict: `sweep report --details`" if result.sensitive else "",
     )
     if sheet.arm.stopped:
-        yield "stopped", sheet.arm.stopped.decision.words
+        decision = sheet.arm.stopped.decision
+        yield "stopped", f"{decision.words}: {evidence_words(decision)}"
     if result.seeds_to_settle:
         yield (
             "to settle",

@@ -19,16 +19,20 @@ MAX_EXPONENT = 6
 
 def stopped_lines(arms: Sequence[ArmReport]) -> list[str]:
     """The evidence on each arm that was stopped early."""
-    return [_evidence_line(arm.name, arm.stopped.decision) for arm in arms if arm.stopped]
+    return [
+        f"({arm.stopped.decision.words}) {harmless(arm.name)}: {evidence_words(arm.stopped.decision)}."
+        for arm in arms
+        if arm.stopped
+    ]
 
 
-def _evidence_line(arm: str, found: StoppedContent) -> str:
+def evidence_words(found: StoppedContent) -> str:
+    """Why an arm was stopped, and what became of its runs."""
     seeds = counted(found.seeds, "seed")
     return (
-        f"({found.words}) {harmless(arm)}: at step {found.step:,} its curve was worse than the "
-        f"baseline's by {found.worse_by:.4g} on average over {seeds} (e-value "
-        f"{_e_value(found.log_e_value)}, alpha {found.alpha:g}); its other runs were not trained to the "
-        "end, and those that were take no part in any test."
+        f"at step {found.step:,} its curve was worse than the baseline's by {found.worse_by:.4g} on "
+        f"average over {seeds} (e-value {_e_value(found.log_e_value)}, alpha {found.alpha:g}); its other "
+        "runs were not trained to the end, and those that were take no part in any test"
     )
 
 

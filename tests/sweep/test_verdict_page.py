@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from analysis.tables.table import Column
 from sweep.commands.import_ import ImportRequest, import_results
 from sweep.commands.report import ReportRequest, report
+from sweep.figures.source import Source
+from sweep.pages.page import Notes, PageTable
 from sweep.reports.answer import answer
+from sweep.reports.document import Table
+from sweep.reports.verdict_page import verdict_page
+from sweep.reports.verdict_text import report_document
 from sweep.verdicts.judge import make_report
 from sweep.workspace import Workspace
 
@@ -80,6 +87,21 @@ def test_the_page_begins_with_the_answer_and_goes_on_in_the_order_of_the_manual(
         *("Plan", "Provenance", "Confounders", "How to reproduce"),
     ]
     assert page.index('class="answer"') < page.index("<h2")
+
+
+def test_sentences_stand_above_the_table_that_they_are_about(workspace: Workspace) -> None:
+    source = Source(store := workspace.open_to_read(), store.study("x"))
+    of_text: list[Column[str]] = [Column("word", str)]
+    made = report_document(source.report)
+    more = ["Of the next table:", Table(of_text, ["red"]), "At the end."]
+    made = replace(made, parts=[*made.parts, *more])
+    verdicts = verdict_page(made, source, store.arms("x")).sections[0]
+    first, *rest = verdicts.parts
+    assert isinstance(first, PageTable)
+    notes, before, second, after = rest
+    assert isinstance(notes, Notes)
+    assert isinstance(second, PageTable)
+    assert (before, second.rows[0][0].text, after) == ("Of the next table:", "red", "At the end.")
 
 
 def test_the_answer_names_what_is_better_and_counts_the_rest(workspace: Workspace) -> None:
