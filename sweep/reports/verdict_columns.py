@@ -118,6 +118,8 @@ def verdict_cell(row: TableRow) -> str:
         return "reference"
     result = row.result
     words = [_with_basis(_verdict_words(row), row)] if result.verdict else []
+    if row.stopped and not words:  # by a metric that it was not stopped for
+        words = [row.stopped.decision.words]
     words += [f"{row.stopped.runs} stopped"] if row.stopped else []
     words += [f"{result.n_diverged} diverged"] if result.n_diverged else []
     words += [f"{result.n_failed} failed"] if result.n_failed else []

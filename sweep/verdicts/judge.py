@@ -177,7 +177,7 @@ def make_report(store: Store, study: StudyRow, questions: Questions = NO_QUESTIO
     is_planned, is_test_loss = metric == plan.primary, metric == PRIMARY
     rules = analysis_plan(names, plan, withdrawn, metric)
     judged = _judge(evidence, rules, is_primary=is_planned)
-    judgement = with_stopped(judged, evidence)
+    judgement = with_stopped(judged, evidence, is_primary=is_planned)
     guards = _guards(find_guards(store, study.name, plan, names, withdrawn), questions)
     chunk_effects = _chunk_effects(store, study.name, evidence, plan) if is_test_loss else NO_CHUNKS
     settling = find_settling(store, study, judgement.arms, evidence)

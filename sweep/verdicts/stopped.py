@@ -13,6 +13,7 @@ from sweep.verdicts.evidence import Evidence
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.decision import Verdict
     from analysis.verdict import ArmVerdict, Judgement
 
 
@@ -25,16 +26,17 @@ class StoppedArm:
     """Its runs that were stopped, or not started any more."""
 
 
-def with_stopped(judgement: Judgement, evidence: Evidence) -> Judgement:
-    """The verdicts, with "worse" for each arm that was stopped early.
+def with_stopped(judgement: Judgement, evidence: Evidence, *, is_primary: bool = True) -> Judgement:
+    """The verdicts, with "worse" for each arm that was stopped early; with none on another metric.
 
     Such an arm has the counts, mean and effect of the runs that have ended, but no test of them.
     """
     if not evidence.stopped:
         return judgement
     frame, baseline = evidence.frame, judgement.arms[0].arm
+    verdict: Verdict | None = "worse" if is_primary else None
     rows = (
-        _stopped_row(row, frame, baseline) if row.arm in evidence.stopped else row
+        _stopped_row(row, frame, baseline, verdict) if row.arm in evidence.stopped else row
         for row in judgement.arms
     )
     return replace(judgement, arms=tuple(rows))
@@ -53,7 +55,9 @@ def _statuses(frame: pd.DataFrame, arm: str) -> pd.Series[str]:
     return frame.status[frame.arm == arm]
 
 
-def _stopped_row(row: ArmVerdict, frame: pd.DataFrame, baseline: str) -> ArmVerdict:
+def _stopped_row(
+    row: ArmVerdict, frame: pd.DataFrame, baseline: str, verdict: Verdict | None
+) -> ArmVerdict:
     counts = _statuses(frame, row.arm).value_counts()
     done = frame[frame.status == RunState.DONE].set_index("seed")
     mine, others = (done.loss[done.arm == arm] for arm in (row.arm, baseline))
@@ -69,7 +73,7 @@ def _stopped_row(row: ArmVerdict, frame: pd.DataFrame, baseline: str) -> ArmVerd
         mean=float(mine.mean()) if len(mine) else None,
         sd=float(mine.std()) if len(mine) > 1 else None,
         effect=float(differences.mean()) if len(differences) else None,
-        verdict="worse",
-        verdict_converged="worse",
+        verdict=verdict,
+        verdict_converged=verdict,
         basis=None,
     )

@@ -11,10 +11,13 @@ import pytest
 
 from sweep.queue.control import retry
 from sweep.queue.queue import Queue
+from sweep.reports.verdict_columns import verdict_cell
 from sweep.running.race import Race
 from sweep.running.stop_worse import WorseArms, worse_arms
 from sweep.store.states import RunState
 from sweep.store.store import Store
+from sweep.verdicts.analysis_plan import Questions
+from sweep.verdicts.judge import make_report
 from sweep.workload.workload import Workload
 from tests.sweep.one_by_one import OneByOne
 from tests.sweep.race_command import Inputs, planned
@@ -147,6 +150,9 @@ def test_a_stopped_arm_is_worse_and_its_runs_count_as_stopped(study: Study, trai
     assert row["p"] is None
     assert row["effect"] == pytest.approx(0.9)
     assert row["stopped"]["runs"] == 2
+    by_speed = Questions(metric="tokens_per_second")  # for which it was not stopped
+    arm = make_report(study.store, study.store.study("tiny"), by_speed).arm("clip")
+    assert (arm.result.verdict, verdict_cell(arm)) == (None, "stopped at 25%, 2 stopped")
 
 
 def test_results_of_a_stopped_arm_have_no_part_in_the_tests_of_others(
