@@ -172,6 +172,16 @@ def drop(first, last, x, out, sequence, place, dropped, scale):
             out[row, unit] = x[row, unit] * (scale if bits[unit] >= dropped else _f4(0))
 
 
+@_inlined()
+def _drop_some(row, out, share, bits, dropped, scale):
+    """Multiply a row by `share` and drop some: `out` has 0 for them, `row` a negative sign."""
+    for key in range(row.size):
+        p = row[key] * share
+        keep = bits[key] >= dropped
+        row[key] = p if keep else -p
+        out[key] = p * scale if keep else _f4(0)
+
+
 @compile_loop(
     "void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], i8, i8, i8[:, ::1], f4, i8, u4[::1], u4, f4)"
 )
@@ -180,10 +190,9 @@ def softmax(
 ):
     """Causal softmax of factor * scores (sequence, head x rows, keys), in place, with dropout.
 
-    `starts` (sequence, position) is the first key that each query attends to; if it is empty, all
-    attend to all. The `rows` queries are at the last `rows` positions, and `scores` has no columns for
-    the first `skipped` keys, which none of them attends to; masks are those with all columns. `scores`
-    becomes the probabilities, with a negative sign if dropped; `kept` those after dropout.
+    `starts` (sequence, position) is the first key of each query, or empty for key 0. The `rows` queries
+    are at the last positions. `scores` lacks the first `skipped` keys, which they do not see; masks do
+    not. It becomes the probabilities, with a negative sign if dropped; `kept` those after dropout.
     """
     lines, keys = scores.shape[1:]
     whole = skipped + keys
@@ -211,11 +220,7 @@ def softmax(
             share = _f4(1) / total
             if dropped:
                 line_bits = bits[line * whole + skipped + edge : (line + 1) * whole]
-                for key in range(row.size):
-                    p = row[key] * share
-                    keep = line_bits[key] >= dropped
-                    row[key] = p if keep else -p
-                    out[key] = p * scale if keep else _f4(0)
+                _drop_some(row, out, share, line_bits, dropped, scale)
             else:
                 for key in range(row.size):
                     row[key] *= share

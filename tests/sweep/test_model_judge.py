@@ -23,16 +23,14 @@ from trainer.instructions.data import Item
 
 KEY = "sk-secret-0123456789"
 RUNS = ("a" * 64, "b" * 64, "c" * 64)
-PANELS = [
-    Panel(
-        seed,
-        n,
-        Item(f"Do {n}", "", "right"),
-        {run: "x" * (10 * i + n) for i, run in enumerate(RUNS)},
-    )
-    for seed in (1, 2)
-    for n in range(4)
-]
+
+
+def _panel(seed: int, n: int) -> Panel:
+    answers = {run: "x" * (10 * i + n) for i, run in enumerate(RUNS)}
+    return Panel(seed, n, Item(f"Do {n}", "", "right"), answers)
+
+
+PANELS = [_panel(seed, n) for seed in (1, 2) for n in range(4)]
 Ask = Callable[..., Judged]
 
 
@@ -297,8 +295,6 @@ def test_the_key_is_in_no_file(ask: Ask, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [501, 505])
-def test_a_server_that_can_never_answer_is_asked_once(
-    server: JudgeServer, ask: Ask, status: int
-) -> None:
+def test_a_hopeless_server_is_asked_once(server: JudgeServer, ask: Ask, status: int) -> None:
     assert ask(lambda _asked: Sent("", status), concurrency=1, tries=5).stopped
     assert len(server.asked) == 1
