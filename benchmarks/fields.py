@@ -83,7 +83,10 @@ class Side:
 
 
 def bytes_kept_for_backward(trainer: Trainer) -> int:
-    """Bytes of the tensors that the forward pass of step 0 keeps; the parameters do not count."""
+    """Bytes of the tensors that autograd keeps of step 0's forward pass; parameters do not count.
+
+    The plain model is computed by autograd, too, here: `model.plain_pass` keeps about as much.
+    """
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -92,7 +95,9 @@ def bytes_kept_for_backward(trainer: Trainer) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        trainer.gradients(0, trainer.sequences_of(0))
+        trainer.dropout.seek(0, 0)
+        trainer.model.loss(*trainer.batches.read(0), torch.tensor(1.0)).backward()  # type: ignore[no-untyped-call]
+    trainer.parameters.gradients.zero_()
     kept.pop(trainer.parameters.values.untyped_storage().data_ptr(), None)
     return sum(kept.values())
 

@@ -15,8 +15,9 @@ from model.documents import document_starts
 from model.dropout import Dropout
 from model.experts import Experts, WithGradientOf
 from model.key_value_cache import Cache
-from model.linear import Linear
+from model.linear import Linear, is_plain
 from model.norm import make_norm
+from model.plain_pass import PlainPass, is_plain_model
 
 
 class BlockInputs(NamedTuple):
@@ -62,6 +63,7 @@ class GPT(nn.Module):
         self.head = Linear(config.width, vocabulary, bias=False)
         if config.tie_embeddings:
             self.head.weight = self.token_embedding.weight
+        self._pass: PlainPass | None = None
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Token ids (sequence, position), int64, to logits (sequence, position, vocabulary)."""
@@ -84,7 +86,7 @@ class GPT(nn.Module):
 
     def last_inputs(self, tokens: Tensor, caches: Sequence[Cache] | None = None) -> BlockInputs:
         """What the last block reads; tokens and caches as in `hidden`."""
-        x = self._embed(tokens, caches[0] if caches else None)
+        x = self.embed(tokens, caches[0] if caches else None)
         x = self.embedding_dropout(x)
         embedded = x if self.config.residual_scale else None
         starts = None
@@ -100,8 +102,8 @@ class GPT(nn.Module):
         """The parameters that a trained model needs, by name; a tied one once."""
         return dict(self.named_parameters())
 
-    def _embed(self, tokens: Tensor, cache: Cache | None) -> Tensor:
-        """(sequence, position) to (sequence, position, width)."""
+    def embed(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
+        """Embeddings of tokens and positions: (sequence, position) to (sequence, position, width)."""
         length = tokens.shape[1]
         if self.position_embedding is None:
             self._check_length(length + (cache.longest if cache else 0))
@@ -118,6 +120,27 @@ class GPT(nn.Module):
     def _check_length(self, length: int) -> None:
         if length > self.config.context:
             raise IndexError(f"a sequence of {length} tokens; the context is {self.config.context}")
+
+    def add_gradients(
+        self, tokens: Tensor, targets: Tensor, scale: Tensor, z_loss: float = 0.0
+    ) -> Tensor:
+        """`loss`, detached; adds its gradient to that of every parameter."""
+        if not self._is_plain:
+            loss = self.loss(tokens, targets, scale, z_loss)
+            with torch.autocast(loss.device.type, enabled=False):  # it is for forward passes
+                loss.backward()  # type: ignore[no-untyped-call]
+            return loss.detach()
+        if self._pass is None or self._pass.shape != tokens.shape:
+            self._pass = None  # frees its buffers first
+            self._pass = PlainPass(self, tokens.shape)  # type: ignore[arg-type]
+        options = LossOptions(self.config.logit_softcap, z_loss)
+        return self._pass.add_gradients(tokens, targets, scale, options)
+
+    @property
+    def _is_plain(self) -> bool:
+        """True if a `PlainPass` computes the gradients now."""
+        usual = type(self) is GPT and self.end_of_text is None and is_plain_model(self.config)
+        return usual and self.training and is_plain(self.head.weight)
 
     def loss(self, tokens: Tensor, targets: Tensor, scale: Tensor, z_loss: float = 0.0) -> Tensor:
         """`scale` times the summed cross-entropy in nats; tokens and targets (sequence, position).

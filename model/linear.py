@@ -40,11 +40,20 @@ def is_plain(x: Tensor) -> bool:
     return on_cpu and not torch.is_autocast_enabled("cpu")
 
 
-def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`x @ weight.T + bias` of matrices, in the type of `x`; not differentiable."""
-    if _onednn_linear is None or not is_plain(x):
+def product(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, out: Tensor | None = None
+) -> Tensor:
+    """`x @ weight.T + bias` of matrices, in the type of `x`; not differentiable.
+
+    MKL writes it to `out`, if that is given; oneDNN has no such option, and makes a new tensor.
+    """
+    if _onednn_linear is not None and is_plain(x):
+        return _onednn_linear(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
+    if out is None:
         return F.linear(x, weight, bias)
-    return _onednn_linear(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
+    if bias is None:
+        return torch.mm(x, weight.t(), out=out)
+    return torch.addmm(bias, x, weight.t(), out=out)
 
 
 def weight_gradient(x: Tensor, grad: Tensor) -> Tensor:

@@ -135,11 +135,9 @@ class Trainer:
             some = slice(first, first + self.micro_batch)
             self.dropout.seek(step, (sequences.start + first) * pieces)
             with autocast(self.recipe, self.place.device):
-                part = self.model.loss(
+                loss += self.model.add_gradients(
                     inputs[some].view(shape), targets[some].view(shape), scale, z_loss
                 )
-            part.backward()  # type: ignore[no-untyped-call]
-            loss += part.detach()
         self.parameters.collect_gradients()
         return loss / self.optimizer.scale
 

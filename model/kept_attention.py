@@ -1,0 +1,137 @@
+"""The attention of `model.tiled` in buffers that are kept from step to step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model import kernels
+from model.compiled import run_in_rows
+from model.kernels import NO_MASK, NO_STARTS
+from model.tiled import MAX_TILE_WEIGHTS, ROWS, Masks
+
+
+class AttentionBuffers:
+    """What all layers share: room for one tile, and for the gradients of one layer."""
+
+    def __init__(self, sequences: int, positions: int, heads: int, channels: int) -> None:
+        self.shape = (sequences, positions, heads, channels)
+        self.factor = np.float32(1 / math.sqrt(channels))
+        self.by_head = (sequences * heads, positions, channels)
+        self.grad = torch.empty(self.by_head)
+        self.gradients = torch.empty(3, *self.by_head)
+        self.joined = torch.empty(sequences * positions, 3 * heads * channels)
+        self.kept, self.slopes = torch.empty(2, max(math.prod(each) for each in self.tiles()))
+
+    def tiles(self) -> Iterator[tuple[int, int, int]]:
+        """Shapes of the weights (sequence x head, row, key) of all tiles, group by group."""
+        sequences, positions, heads, _ = self.shape
+        at_once = max(1, MAX_TILE_WEIGHTS // (heads * min(ROWS, positions) * positions))
+        for first in range(0, sequences, at_once):
+            for start in range(0, positions, ROWS):
+                end = min(start + ROWS, positions)
+                yield heads * min(at_once, sequences - first), end - start, end
+
+
+class KeptAttention:
+    """Causal attention of one layer, with the bits of `TiledAttention` without a window."""
+
+    def __init__(self, shared: AttentionBuffers) -> None:
+        self._shared = shared
+        self._qkv = torch.empty(3, *shared.by_head)
+        self._output = torch.empty(shared.by_head)
+        sequences, positions, heads, channels = shared.shape
+        self._mixed = torch.empty(sequences, positions, heads, channels)
+        self._tiles: list[_Tile] = []
+        line = 0
+        for shape in shared.tiles():
+            self._tiles.append(_Tile(shared, self._qkv, self._output, line, shape))
+            line += shape[0] if shape[2] == positions else 0
+        # The last tile of a group sees every key. It comes first and writes; the others add.
+        self._backward_order = sorted(self._tiles, key=lambda each: (each.first, -each.number))
+        self._scale = NO_MASK.scale
+
+    def forward(self, qkv: Tensor, masks: Masks | None) -> Tensor:
+        """(row, 3 x width) to (row, width)."""
+        sequences, positions, heads, channels = self._shared.shape
+        parts = qkv.view(sequences, positions, 3, heads, channels).permute(2, 0, 3, 1, 4)
+        self._qkv.view(parts.shape).copy_(parts)
+        for tile in self._tiles:
+            mask = NO_MASK if masks is None else masks(tile.number, tile.first)
+            self._scale = mask.scale
+            torch.bmm(tile.query, tile.key.mT, out=tile.weights)
+            lines = (*tile.lines(tile.weights, tile.kept), tile.query.shape[1])
+            arguments = (*lines, self._shared.factor, NO_STARTS, *mask)
+            run_in_rows(kernels.softmax, tile.sequences, *arguments)
+            torch.bmm(tile.kept, tile.value, out=tile.output)
+        by_head = self._output.view(sequences, heads, positions, channels)
+        return self._mixed.copy_(by_head.transpose(1, 2)).view(len(qkv), -1)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """The gradient (row, width) of what `forward` returned, to that of its argument."""
+        shared = self._shared
+        sequences, positions, heads, channels = shared.shape
+        by_head = grad.view(shared.shape).transpose(1, 2)
+        shared.grad.view(by_head.shape).copy_(by_head)
+        delta = torch.linalg.vecdot(shared.grad, self._output)
+        for tile in self._backward_order:
+            torch.bmm(tile.grad, tile.value.mT, out=tile.slopes)
+            lines = tile.lines(tile.weights, tile.slopes, tile.kept)
+            sums = tile.of(delta).contiguous().view(lines[0].shape[:2]).numpy()
+            arguments = (*lines, sums, shared.factor, self._scale)
+            run_in_rows(kernels.softmax_backward, tile.sequences, *arguments)
+            torch.bmm(tile.slopes, tile.key, out=tile.of_query)
+            for out, left, right in (
+                (tile.of_key, tile.slopes, tile.query),
+                (tile.of_value, tile.kept, tile.grad),
+            ):
+                if tile.is_last:
+                    torch.bmm(left.mT, right, out=out)
+                else:
+                    out.baddbmm_(left.mT, right)
+        parts = shared.gradients.view(3, sequences, heads, positions, channels)
+        joined = shared.joined.view(sequences, positions, 3, heads, channels)
+        joined.copy_(parts.permute(1, 3, 0, 2, 4))
+        return shared.joined
+
+
+class _Tile:
+    """Views of the buffers: some query rows of a group of sequences, and the keys that they see."""
+
+    def __init__(
+        self,
+        shared: AttentionBuffers,
+        qkv: Tensor,
+        output: Tensor,
+        line: int,
+        shape: tuple[int, int, int],
+    ) -> None:
+        lines, rows, keys = shape
+        heads = shared.shape[2]
+        self._lines = slice(line, line + lines)
+        self._rows = slice(keys - rows, keys)
+        self.sequences, self.first = lines // heads, line // heads
+        self.number, self.is_last = (keys - 1) // ROWS, keys == shared.shape[1]
+        seen = (self._lines, slice(keys))
+        self.query, self.key, self.value = self.of(qkv[0]), qkv[1][seen], qkv[2][seen]
+        self.output, self.grad = self.of(output), self.of(shared.grad)
+        of_query, of_key, of_value = shared.gradients
+        self.of_query, self.of_key, self.of_value = self.of(of_query), of_key[seen], of_value[seen]
+        self.weights = torch.empty(shape)
+        self.kept, self.slopes = (
+            each[: math.prod(shape)].view(shape) for each in (shared.kept, shared.slopes)
+        )
+        self._by_sequence = (self.sequences, heads * rows, keys)
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """The tile's query rows of a tensor (sequence x head, position, ...)."""
+        return tensor[self._lines, self._rows]
+
+    def lines(self, *tensors: Tensor) -> list[Any]:
+        """(sequence, head x row, key) arrays of tensors (sequence x head, row, key)."""
+        return [tensor.view(self._by_sequence).numpy() for tensor in tensors]
