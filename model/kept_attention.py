@@ -66,7 +66,7 @@ class KeptAttention:
             self._scale = mask.scale
             torch.bmm(tile.query, tile.key.mT, out=tile.weights)
             lines = (*tile.lines(tile.weights, tile.kept), tile.query.shape[1])
-            arguments = (*lines, self._shared.factor, NO_STARTS, *mask)
+            arguments = (*lines, 0, NO_STARTS, self._shared.factor, *mask)
             run_in_rows(kernels.softmax, tile.sequences, *arguments)
             torch.bmm(tile.kept, tile.value, out=tile.output)
         by_head = self._output.view(sequences, heads, positions, channels)
