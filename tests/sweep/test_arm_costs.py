@@ -139,3 +139,13 @@ def test_what_is_unknown_is_left_out(importer: Importer) -> None:
     said = printed(importer.workspace, study="x", costs=True)
     assert "No run of the study has recorded its speed, its memory or its parameters." in said
     assert "What each arm costs" not in printed(importer.workspace, study="x", form="html")
+
+
+def test_the_arms_of_a_factorial_have_costs_and_no_verdicts(
+    train: Trainer, three_seeds: Content
+) -> None:
+    train(changed(three_seeds, "design/kind", "factorial"), outcome)
+    text = printed(Workspace(train.folder / "runs"), width=120, costs=True)
+    table = text[text.index("What each arm costs") :]
+    assert "no-dropout+clip" in table
+    assert "verdict" not in table
