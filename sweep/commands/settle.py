@@ -18,7 +18,7 @@ from sweep.executors.registry import capacity, slots_for
 from sweep.history.record import save_plan
 from sweep.history.settled import judged_plan
 from sweep.running.budget import Budget
-from sweep.running.race import Race, asked_cells
+from sweep.running.race import Race
 from sweep.store.rows import StudyRow
 from sweep.store.states import FINISHED
 from sweep.store.store import Store
@@ -47,17 +47,14 @@ class SettleRequest:
 
 @dataclass(frozen=True)
 class SettleSteps(PlanSteps):
-    """Stores the plan with all of its runs; only those of the settled arms are trained."""
+    """Stores the plan with the runs that the study has, and those that are trained."""
 
     def before(self, store: Store, training: Training) -> None:
         wanted = {job.run_id for job in training.jobs.values()}
-        asked = asked_cells(store, training.plan)
+        has = {(each.arm, each.seed) for each in store.study_losses(training.plan.study.name)}
         jobs = training.workload.jobs()
-        known = store.states([job.run_id for job in jobs.values()])
         ids = {
-            cell: job.run_id
-            for cell, job in jobs.items()
-            if job.run_id in wanted or (cell in asked and job.run_id in known)
+            cell: job.run_id for cell, job in jobs.items() if job.run_id in wanted or cell in has
         }
         save_plan(store, training.plan, self.study.resolve(), ids)
 
