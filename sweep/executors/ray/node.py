@@ -174,7 +174,7 @@ class Node:
 
         If ranks of another node failed first, or were lost, that is the end of the run.
         """
-        ended_well = message["status"] in {Exit.DONE, Exit.STOPPED}
+        ended_well = message.get("status") in {Exit.DONE, Exit.STOPPED}
         lost = self._partners.end(well=ended_well) if self._partners else None
         with self._changed:
             assert self._running  # noqa: S101  (for the type checker: it has ended)
