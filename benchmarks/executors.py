@@ -43,7 +43,8 @@ from sweep.executors.slots import Slot
 from sweep.running.settings import TICK_SECONDS
 from trainer.files import write_json
 from trainer.recipe import Recipe
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
+from trainer.rundir.request import Request
 from trainer.scripts.request import MetricSource, ScriptRequest
 
 PLACES = 2

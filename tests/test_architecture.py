@@ -24,7 +24,10 @@ MAY_IMPORT = {
 }
 """The arrows: model <- trainer <- sweep -> analysis."""
 LIGHT_FOR_SWEEP = {
-    *(f"trainer.rundir.{name}" for name in ("attempt_end", "directory", "exits", "lock")),
+    *(
+        f"trainer.rundir.{name}"
+        for name in ("attempt_end", "directory", "exits", "lock", "request")
+    ),
     *(f"trainer.processes.{name}" for name in ("node", "ranks", "run", "worker")),
     *(f"trainer.scripts.{name}" for name in ("environment", "group", "placeholders", "request")),
     *(f"trainer.corpora.{name}" for name in ("cache_folders", "corpus", "mixture", "prepare")),
@@ -195,6 +198,12 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     found = loaded("-m", "sweep", *words, "--help")
     assert "typer" in found
     assert not found & HEAVY
+
+
+def test_a_node_imports_neither_the_recipe_nor_anything_heavy_before_it_knows_what_to_train() -> None:
+    found = all_loaded("-P", "-c", "import sweep.executors.slurm.node")
+    assert "trainer.scripts.run" in found
+    assert not found & {*HEAVY, "trainer.recipe", "trainer.instructions.request"}
 
 
 def cpu_seconds(*words: str) -> float:

@@ -14,7 +14,8 @@ from sweep.trainers.base import Cost, End, RunIdentity, RunSpec
 from sweep.trainers.ends import find_result, read_end
 from trainer.recipe import Recipe, Seeds, vocabulary_size
 from trainer.recipe_forms import to_nested
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
+from trainer.rundir.request import Request
 
 EVALUATION_COST_RATIO = 1 / 3
 """Cost of evaluating a token relative to training on it: the backward pass costs two thirds."""

@@ -20,7 +20,6 @@ from sweep.trainers.ends import find_result, read_end
 from trainer.instructions.data import InstructionData
 from trainer.instructions.request import (
     InstructionRequest,
-    is_instruction_run,
     read_instruction_request,
     write_instruction_request,
 )
@@ -124,7 +123,7 @@ class InstructionRuns:
         _refuse(study)
 
     def read_run(self, directory: RunDirectory) -> tuple[RunIdentity, InstructionRun] | None:
-        if not is_instruction_run(directory):
+        if not directory.is_instruction_run:
             return None
         request = read_instruction_request(directory)
         identity = RunIdentity(

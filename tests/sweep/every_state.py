@@ -12,7 +12,8 @@ from sweep.store.store import Store
 from sweep.verdicts.references import require_setup, save_reference
 from tests.sweep.jobs import make_gpt_job
 from tests.sweep.one_by_one import OneByOne
-from trainer.rundir.directory import Event, Request, Result
+from trainer.rundir.directory import Event, Result
+from trainer.rundir.request import Request
 
 
 def fill_every_state(

@@ -18,7 +18,8 @@ from sweep.upkeep.rebuild import fill
 from tests.sweep.jobs import FAMILY
 from tests.sweep.one_by_one import OneByOne, failing
 from tests.sweep.stores import save
-from trainer.rundir.directory import Request, Result
+from trainer.rundir.directory import Result
+from trainer.rundir.request import Request
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from sweep.executors.slots import Slot
 from sweep.metrics.registry import METRICS, PRIMARY
 from sweep.study.executor_names import ExecutorName
 from sweep.study.file import parse_study
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
+from trainer.rundir.request import Request
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ from sweep.trainers.inputs import GptInputs
 from sweep.trainers.supply import Supply
 from sweep.upkeep.rebuild import read_job
 from sweep.workload.workload import Workload
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
+from trainer.rundir.request import Request
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -23,7 +23,8 @@ from trainer.corpora.prepare import load_small
 from trainer.execution import Execution
 from trainer.recipe import DataConfig, Recipe, vocabulary_size
 from trainer.recipe_forms import with_fields
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
+from trainer.rundir.request import Request
 from trainer.sources.standard_library import StandardLibrary
 from trainer.weights.weights import save_weights
 

@@ -20,7 +20,8 @@ from trainer.errors import CorpusError, RunDirectoryError
 from trainer.execution import Execution
 from trainer.processes.inputs import find_run_corpus
 from trainer.recipe import DataConfig, Recipe
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
+from trainer.rundir.request import Request
 from trainer.tokens import TOKENIZER_FILE
 from trainer.training.batches import Batches
 from trainer.training.mixing import BLOCK, Dealer

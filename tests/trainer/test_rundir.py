@@ -7,7 +7,8 @@ import pytest
 from tests.disks import fill_disk, small_disk
 from trainer.errors import RunDirectoryError
 from trainer.recipe import Recipe
-from trainer.rundir.directory import Event, Request, Result, RunDirectory
+from trainer.rundir.directory import Event, Result, RunDirectory
+from trainer.rundir.request import Request
 
 EVENT = Event(step=3, loss=2.5, learning_rate=1e-3, grad_norm=None, tokens_per_second=9.0)
 RESULT = Result(

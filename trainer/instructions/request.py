@@ -49,11 +49,6 @@ class Answers(Config):
     answers: list[Answer] = Field(min_length=1)
 
 
-def is_instruction_run(directory: RunDirectory) -> bool:
-    """True if a run directory holds the request of a fine-tune."""
-    return directory.instructions.exists()
-
-
 def write_instruction_request(directory: RunDirectory, request: InstructionRequest) -> None:
     """Create the directory and its `instructions.json`. Raises OSError."""
     directory.path.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from trainer.corpora.corpus import Corpus, find_corpus
 from trainer.errors import RunDirectoryError, WeightsError
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
+from trainer.rundir.request import Request
 
 if TYPE_CHECKING:
     from trainer.weights.pretrained import Pretrained

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 
 from trainer.errors import CheckpointError
 from trainer.files import write_whole
-from trainer.instructions.request import is_instruction_run
 from trainer.processes.failures import exit_status
-from trainer.recipe import Recipe
-from trainer.rundir.directory import Request, Result, RunDirectory
+from trainer.rundir.directory import Result, RunDirectory
 from trainer.rundir.exits import Exit
 from trainer.scripts.group import NodeGroup
-from trainer.scripts.run import ScriptPlace, is_script, join_script, run_script
+from trainer.scripts.run import ScriptPlace, join_script, run_script
 from trainer.words import counted
 
 if TYPE_CHECKING:
     from trainer.corpora.corpus import Corpus, CorpusInfo
+    from trainer.recipe import Recipe
+    from trainer.rundir.request import Request
     from trainer.training.trainer import Trainer
     from trainer.training.world import Place
     from trainer.weights.pretrained import Pretrained
@@ -75,11 +75,11 @@ def train_directory(
     stop = StopSignal()
 
     def train() -> int:
-        if not is_script(directory) and not is_instruction_run(directory):
+        if not directory.is_script and not directory.is_instruction_run:
             directory.read_request()  # first, so that a folder without a recipe gets no lock file
         place = ScriptPlace(device, threads, attempt, group)
         if group and group.rank > 0:
-            if is_script(directory):
+            if directory.is_script:
                 return join_script(directory, place, stop)
             return _train_all_ranks(directory, device, threads, stop, group)
         with directory.lock.hold(attempt, stop):
@@ -89,9 +89,9 @@ def train_directory(
                 shutil.rmtree(directory.checkpoints, ignore_errors=True)
                 log.info(_already_trained_message(directory, result))
                 return Exit.DONE
-            if is_script(directory):
+            if directory.is_script:
                 return run_script(directory, place, stop)
-            if is_instruction_run(directory):
+            if directory.is_instruction_run:
                 return _tune(directory, device, threads, stop)
             directory.remove_leftovers()
             return _train_all_ranks(directory, device, threads, stop, group)

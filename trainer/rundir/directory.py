@@ -1,6 +1,6 @@
 """The directory of one run: all file names in one place. Quick to import: does not import torch.
 
-    recipe.json           what to train; written by the scheduler, or by hand
+    recipe.json           what to train (see `trainer.rundir.request`); written by the scheduler, or by hand
     run.json              instead of it for a script: see `trainer.scripts.request`
     instructions.json     instead of it for a fine-tune: see `trainer.instructions.request`
     answers.json          what a fine-tuned model has answered
@@ -28,41 +28,20 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from model.config import Config
 from trainer.errors import RunDirectoryError
-from trainer.execution import Execution
 from trainer.files import write_json, write_whole
-from trainer.recipe import Recipe
 from trainer.rundir.lock import RunLock
+
+if TYPE_CHECKING:
+    from trainer.rundir.request import Request
 
 REQUESTS = ("recipe.json", "run.json", "instructions.json")
 """Files of which one says what to train."""
-
-
-class Request(Config):
-    """The content of `recipe.json`."""
-
-    recipe: Recipe
-    corpus_hash: str | None = None
-    """Hash of the corpus to train on; None to accept the corpus that this machine has."""
-    weights_hash: str | None = None
-    """Hash of the initial weights; None to accept the weights that this machine has."""
-    weights: str | None = None
-    """The folder of the initial weights; None for `train.initial_weights` of the recipe."""
-    cache: str = "../cache"
-    """The folder of token files, relative to the run directory."""
-    execution: Execution = Execution()
-    """Settings that do not change the result."""
-    run_id: str | None = None
-    """The scheduler's id of the run; the trainer ignores this field and the next two."""
-    family: str | None = None
-    """The id that all runs of an arm share: they differ only in their seeds (`Recipe.family`)."""
-    repeat_of: str | None = None
-    """The `run_id` of the run that this one repeats exactly."""
 
 
 class Event(Config):
@@ -165,6 +144,16 @@ class RunDirectory:
         """True if the directory says what to train."""
         return any((self.path / name).exists() for name in REQUESTS)
 
+    @property
+    def is_script(self) -> bool:
+        """True if it holds the request of a script."""
+        return self.script.exists()
+
+    @property
+    def is_instruction_run(self) -> bool:
+        """True if it holds the request of a fine-tune."""
+        return self.instructions.exists()
+
     def write_request(self, request: Request) -> None:
         """Create the directory and its `recipe.json`."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -173,6 +162,8 @@ class RunDirectory:
 
     def read_request(self) -> Request:
         """Read `recipe.json`. Raises RunDirectoryError if it is missing or invalid."""
+        from trainer.rundir.request import Request  # (brings the recipe, which scripts do not need)
+
         try:
             return Request.model_validate_json(self.recipe.read_bytes())
         except OSError as error:

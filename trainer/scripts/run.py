@@ -46,11 +46,6 @@ class ScriptPlace:
         return self.attempt or 1
 
 
-def is_script(directory: RunDirectory) -> bool:
-    """True if a run directory holds a script's request."""
-    return directory.script.exists()
-
-
 def read_script(directory: RunDirectory) -> ScriptRequest:
     """Read `run.json`. Raises RunDirectoryError if it is missing or invalid."""
     try:

@@ -22,7 +22,6 @@ from sweep.executors.ray.groups import is_headless, remove_own_group
 from sweep.executors.ray.messages import PlaceSettings, PlaceState, RunEnd
 from sweep.executors.ray.node_copies import NodeCopies
 from sweep.executors.ray.partners import Partners
-from trainer.instructions.request import is_instruction_run
 from trainer.rundir.attempt_end import AttemptEnd, WorkerNote, write_end, write_note
 from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
@@ -80,8 +79,8 @@ class Node:
         with contextlib.suppress(OSError):  # it is only shown
             write_note(RunDirectory(place), note)
         group = None
-        if self._partners and not is_instruction_run(RunDirectory(place)):  # that has one process
-            patience = SCRIPT_SECONDS if RunDirectory(place).script.exists() else 0.0
+        if self._partners and not RunDirectory(place).is_instruction_run:  # that has one process
+            patience = SCRIPT_SECONDS if RunDirectory(place).is_script else 0.0
             group = self._partners.begin(directory, attempt, patience).model_dump()
         self._fork(place, attempt, group)
         return True

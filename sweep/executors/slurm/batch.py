@@ -11,20 +11,23 @@ NAME is the job's name in Slurm, too, so that an array without an id is found in
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from model.config import Config
 from sweep.bootstrap import HERE
-from sweep.study.slurm_section import Slurm
 from trainer.files import write_json, write_whole
 from trainer.processes.worker import Order
+
+if TYPE_CHECKING:
+    from sweep.study.slurm_section import Slurm
 
 FOLDER = "slurm"
 """The folder of job arrays in the folder of runs."""
@@ -89,7 +92,7 @@ class BatchFolder:
 def new_name(study: str) -> str:
     """Return a name for a job array that no other one has: `sweep-STUDY-1a2b3c4d`."""
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", study)[:64]
-    return f"{PREFIX}-{plain}-{secrets.token_hex(4)}"
+    return f"{PREFIX}-{plain}-{os.urandom(4).hex()}"
 
 
 def write_batch(folder: BatchFolder, orders: Sequence[Order], slurm: Slurm, gres: str) -> None:

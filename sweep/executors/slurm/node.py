@@ -24,7 +24,6 @@ import sys
 from pathlib import Path
 
 from sweep.executors.slurm.batch import NODE, Batch, BatchFolder, read_note
-from sweep.executors.slurm.look import look, look_at_all, on_others
 from trainer.files import write_json
 from trainer.processes.worker import Order, carry_out, exit_status, join_in
 from trainer.rundir.attempt_end import AttemptEnd, read_end, write_end
@@ -42,15 +41,8 @@ SLOW_SECONDS = 60
 
 def main() -> int:
     """Carry out what the command line and Slurm's variables say; returns the exit status."""
-    if sys.argv[1] == "--facts":
-        folder = Path(sys.argv[2])
-        found = look_at_all(folder, with_torch="--torch" in sys.argv)
-        write_json(folder / FACTS, found.model_dump(mode="json"))
-        return 0
-    if sys.argv[1] == "--look":
-        seen = look(Path(sys.argv[2]), with_torch="--torch" in sys.argv)
-        print(seen.model_dump_json())  # noqa: T201  (the answer)
-        return 0
+    if sys.argv[1] in {"--facts", "--look"}:
+        return _look(Path(sys.argv[2]))
     if sys.argv[1] == "--join":
         return _join(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     manifest = Path(sys.argv[1])
@@ -67,6 +59,19 @@ def main() -> int:
     if last:
         _write(directory, last)
     return exit_status(last or end)
+
+
+def _look(folder: Path) -> int:
+    """Write what the nodes of this job have, or print what this node has; returns the exit status."""
+    from sweep.executors.slurm.look import look, look_at_all  # (no run needs it)
+
+    with_torch = "--torch" in sys.argv
+    if sys.argv[1] == "--facts":
+        found = look_at_all(folder, with_torch=with_torch)
+        write_json(folder / FACTS, found.model_dump(mode="json"))
+    else:
+        print(look(folder, with_torch=with_torch).model_dump_json())  # noqa: T201  (the answer)
+    return 0
 
 
 def own_order(batch: Batch, manifest: Path) -> Order:
@@ -88,6 +93,8 @@ def with_others(order: Order, manifest: Path) -> Order:
     """Return the order of the first node of a job, with what the others are started by."""
     if order.nodes == 1:
         return order
+    from sweep.executors.slurm.look import on_others  # (a run on one node does not need it)
+
     host, others = socket.gethostname(), order.nodes - 1
     port, log = free_port(), RunDirectory(order.directory.resolve()).log
     pattern = str(log).replace("%", "%%")

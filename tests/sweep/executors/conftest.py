@@ -26,7 +26,8 @@ from trainer.execution import Execution
 from trainer.files import write_json
 from trainer.recipe import Recipe
 from trainer.recipe_forms import with_fields
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
+from trainer.rundir.request import Request
 from trainer.scripts.request import MetricSource, ScriptRequest
 
 Make = Callable[..., Executor]

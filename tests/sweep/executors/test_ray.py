@@ -21,8 +21,9 @@ from tests.patience import PATIENCE
 from tests.sweep.ray_nodes import HAS_RAY, WHY_NOT, RayNodes
 from trainer.execution import Execution
 from trainer.files import write_json
-from trainer.rundir.directory import Request, RunDirectory
+from trainer.rundir.directory import RunDirectory
 from trainer.rundir.exits import Exit
+from trainer.rundir.request import Request
 from trainer.scripts.request import MetricSource, ScriptRequest
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not HAS_RAY, reason=WHY_NOT)]

@@ -13,8 +13,9 @@ from sweep.store.find_run import find_run
 from sweep.store.ledger import directory_name
 from sweep.workload.job import Job
 from tests.sweep.rehearsal import Behaviour, Desk, folder_of
-from trainer.rundir.directory import Event, Request, Result, RunDirectory
+from trainer.rundir.directory import Event, Result, RunDirectory
 from trainer.rundir.exits import Exit
+from trainer.rundir.request import Request
 
 
 def test_a_run_directory_gets_the_recipe_and_the_corpus_of_its_run(
