@@ -200,7 +200,9 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert not found & HEAVY
 
 
-def test_a_node_imports_neither_the_recipe_nor_anything_heavy_before_it_knows_what_to_train() -> None:
+def test_a_node_imports_neither_the_recipe_nor_anything_heavy_before_it_knows_what_to_train() -> (
+    None
+):
     found = all_loaded("-P", "-c", "import sweep.executors.slurm.node")
     assert "trainer.scripts.run" in found
     assert not found & {*HEAVY, "trainer.recipe", "trainer.instructions.request"}
