@@ -62,8 +62,7 @@ def cost_facts(cost: ArmCost) -> Iterator[tuple[str, str]]:
 
 
 def _columns(report: Report) -> list[Column[ArmCost]]:
-    are_effects = report.effects is not None and report.effects.of_all_arms
-    arms = {} if are_effects else {arm.name: arm for arm in report.arms}
+    arms = {} if report.factorial else {arm.name: arm for arm in report.arms}
     return [
         Column("arm", lambda row: row.arm, "left"),
         Column("time", lambda row: "" if row.time_ratio is None else f"{row.time_ratio:.2f}"),
