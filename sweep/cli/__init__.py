@@ -39,6 +39,8 @@ for above, group in GROUPS.items():
     add_examples(group, above)
     add_common_options(group)
 
+NOT_UTF_8 = "surrogates not allowed"
+"""Python's words for a text that came from other bytes than those of UTF-8."""
 EXIT_FAILED = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -61,6 +63,11 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
 
 
+def _word_of_bytes(words: list[str]) -> str | None:
+    """The first word of a command line that is not UTF-8: Python reads its bytes as surrogates."""
+    return next((word for word in words if any("\ud800" <= c <= "\udfff" for c in word)), None)
+
+
 def _print_error(error: Exception) -> int:
     """Print an error on standard error; returns the exit status."""
     from sweep.terminal.console import say
@@ -69,6 +76,12 @@ def _print_error(error: Exception) -> int:
     if isinstance(error, UserError):
         say(console, f"sweep: {error}")
         return EXIT_FAILED if isinstance(error, RunnerLostError) else EXIT_USER_ERROR
+    if NOT_UTF_8 in str(error) and (word := _word_of_bytes(sys.argv)):
+        say(
+            console,
+            f"sweep: {word!r} is not UTF-8 text, as all names of studies, runs and tasks are",
+        )
+        return EXIT_USER_ERROR
     if isinstance(error, OSError) and error.filename is not None:
         say(console, f"sweep: {error.filename}: {error.strerror}")
         return EXIT_USER_ERROR

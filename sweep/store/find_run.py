@@ -10,10 +10,13 @@ from sweep.errors import NotFoundError, listed, nearest
 from sweep.store.rows import FoundRun, PlannedRun, RunRow, planned_run
 from sweep.store.schema import arms, members, planned_runs, runs
 from sweep.store.store import Store
+from sweep.terminal.printable import shown
 
 MAX_SEED = 2**63 - 1
 """The largest integer that the database holds."""
 MAX_DIGITS = 20
+MAX_NAME = 10_000
+"""Characters. Ids and ARM/SEED have fewer; SQLite compares no beginning of 50,000."""
 MANY_SEEDS = 10
 """Seeds that are listed one by one."""
 HOW_TO_NAME = (
@@ -28,6 +31,10 @@ def find_run(store: Store, name: str, study: str | None = None) -> FoundRun:
     Without a `study`, ARM/SEED is looked up in the study last run, then in the others if exactly
     one of them has such a run. Raises NotFoundError if there is no such run, or more than one.
     """
+    if len(name) > MAX_NAME:
+        raise NotFoundError(
+            f"there is no run {shown(name)}, which is longer than any; {HOW_TO_NAME}"
+        )
     place = _find_place(store, name, study)
     if place:
         return FoundRun(run=place.run, place=place)

@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
 
@@ -53,6 +55,32 @@ def test_markup_in_a_path_is_printed_literally(folder: Path, sweep: Run, tmp_pat
     assert str(odd) in done.stdout
     out = tmp_path / "[bold]:smile:.json"
     assert sweep(folder, "report", "--format", "json", "-o", out).stdout == f"Written to {out}.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compare", "clip", "{}"],
+        ["show", "{}"],
+        ["cancel", "{}"],
+        ["study", "note", "tiny", "{}"],
+        ["evals", "tiny", "--tasks", "{}"],
+    ],
+)
+def test_a_word_that_is_no_utf_8_is_named(folder: Path, sweep: Run, words: list[str]) -> None:
+    done = sweep(folder, *(word.format("a\udcff") for word in words))
+    assert done.returncode == 2
+    assert done.stderr == (
+        "sweep: 'a\\udcff' is not UTF-8 text, as all names of studies, runs and tasks are\n"
+    )
+
+
+def test_a_word_that_is_longer_than_any_name_is_shortened(folder: Path, sweep: Run) -> None:
+    done = sweep(folder, "compare", "clip", "x" * 60_000)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"sweep: there is no run '{'x' * 59}…, which is longer than any; "
+    )
 
 
 def test_an_address_of_ray_for_another_executor_is_refused(folder: Path, sweep: Run) -> None:
