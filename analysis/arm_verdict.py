@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from .decision import Instability, Verdict
-from .effects import Method
-from .looks import Basis
+from .effect_verdict import ComparisonVerdict
 from .moderation import Prior
 from .noise import Noise
 from .spread import CommonSpread
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArmVerdict:
-    """The verdict on one arm. Losses and effects in nats; None if a field does not apply."""
+class ArmSummary:
+    """The runs of an arm. Losses in nats; None if a field does not apply."""
 
     arm: str
     n_done: int
@@ -34,28 +32,19 @@ class ArmVerdict:
     """Mean over the arm's runs that the effect rests on: those of the shared seeds, if pairs decide."""
     baseline_mean_used: float | None = None
     """The same of the baseline; the effect is `mean_used` minus this."""
-    effect: float | None = None
-    """Arm minus baseline; negative is an improvement, unless the plan says `higher_is_better`."""
-    ci_low: float | None = None
-    """The 1 - alpha interval of the effect, not adjusted for multiple comparisons."""
-    ci_high: float | None = None
-    ci_low_adjusted: float | None = None
-    """The interval that the verdict uses: it excludes zero exactly where `p_adjusted` is below alpha;
-    that of a negligible arm lies inside +-delta."""
-    ci_high_adjusted: float | None = None
-    ci_level: float | None = None
-    """Coverage of that interval, such as 0.9944 for one of nine questions by Bonferroni."""
-    standard_error: float | None = None
-    df: float | None = None
-    """Degrees of freedom of the standard error."""
-    p: float | None = None
-    p_adjusted: float | None = None
+
+    @property
+    def n_ended(self) -> int:
+        """Number of runs that are done, diverged or failed."""
+        return self.n_done + self.n_diverged + self.n_failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmVerdict(ComparisonVerdict, ArmSummary):
+    """The verdict on one arm. The effect is arm minus baseline, in nats."""
+
     p_negligible: float | None = None
     """The larger p of two one-sided tests of an effect outside +-delta."""
-    p_negligible_adjusted: float | None = None
-    """Below alpha for a negligible arm; adjusted over the family as `p_adjusted` is."""
-    method: Method | None = None
-    """The method of effect, interval and p. None if there are too few runs for any."""
     pairing_gain: float | None = None
     """(var arm + var baseline) / var of the differences: how many unpaired seeds replace a pair."""
     correlation: float | None = None
@@ -63,23 +52,11 @@ class ArmVerdict:
     correlation_low: float | None = None
     """Its 1 - alpha interval, by Fisher's z."""
     correlation_high: float | None = None
-    verdict: Verdict | None = None
-    basis: Basis | None = None
-    """What the verdict rests on. By "looks", p is 2 / e-value, and the interval is the confidence
-    sequence at alpha / 2: both hold at every look after the first. Without pairs, p and interval are
-    those of a t test with a part of alpha."""
-    alpha_share: float | None = None
-    """The part of alpha that the test has: p is divided by it, and intervals are at this part of
-    alpha. 1 for planned seeds, 1/2 for e-values, 1/4, 1/8, ... for later plans without pairs."""
     n_planned: int | None = None
     """Seeds planned for the arm when its first result could be seen. 0 if its runs had results
     before this plan, or if some of these seeds are no longer in it: then nothing is fixed."""
     log_e_value: float | None = None
     """Natural log of the e-value against "no effect", over the shared seeds of the verdict."""
-    real_but_negligible: bool = False
-    """True for a negligible effect with an adjusted p below alpha."""
-    may_be_too_small: bool = False
-    """True for a better or worse whose adjusted interval reaches inside +-delta."""
     p_margin: float | None = None
     """One-sided p: small if the arm is shown to be better by at least `Plan.margin`."""
     p_margin_adjusted: float | None = None
@@ -105,12 +82,6 @@ class ArmVerdict:
     hidden_by_rounding: bool = False
     """True if the differences vary less than rounding explains; then rounding gives their
     variance, and differences of one or two units of the last digit have the sign-flip test's p."""
-    seeds_to_settle: int | None = None
-    """For an undecided arm: further seeds, in arm and baseline, that are recommended to settle it; None
-    if no number up to `settle.MAX_FURTHER` has an even chance, or nothing can be estimated."""
-    chance_to_settle: float | None = None
-    """The chance that these seeds settle it, or, if there is no such number, `settle.MAX_FURTHER`:
-    averaged over what is not known of effect and variance."""
     p_paired: float | None = None
     p_welch: float | None = None
     p_permutation: float | None = None
@@ -129,17 +100,6 @@ class ArmVerdict:
     if the arm is judged by pairs, else Mann and Whitney's rank sums."""
     p_rank_claim: float | None = None
     """One-sided p, by the same test, of `verdict_converged` if that is in the arm's favour."""
-    instability: Instability | None = None
-    """Why the arm is unstable: see `divergence`; None if it is not."""
-    verdict_converged: Verdict | None = None
-    """The verdict on the runs that converged; `verdict`, unless that is `unstable`."""
-    sensitive: bool = False
-    """True if another method gives another verdict: see `decision.depends_on_method`."""
-
-    @property
-    def n_ended(self) -> int:
-        """Number of runs that are done, diverged or failed."""
-        return self.n_done + self.n_diverged + self.n_failed
 
 
 @dataclass(frozen=True, kw_only=True)

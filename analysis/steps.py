@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from .arm_verdict import ArmVerdict
 from .comparison import Comparison, compare
-from .decision import Instability, Verdict
+from .decision import Verdict
 from .digits import difference, resolution, rounding
-from .effects import Method
+from .effect_verdict import ComparisonVerdict
 from .looks import Basis, Look
 from .rules import Plan
 from .runs import ArmRuns, read_runs
@@ -51,8 +51,8 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepVerdict:
-    """The verdict on one step: the arm minus the arm before, in nats. None if a field does not apply."""
+class StepSeeds:
+    """A step, and the seeds that it rests on."""
 
     arm: str
     before: str
@@ -62,41 +62,13 @@ class StepVerdict:
     """Seeds of both that tell nothing: a run has no result, or the one before diverged."""
     n_diverged: int
     """Seeds in which the arm diverged, and the arm before did not."""
-    effect: float | None = None
-    standard_error: float | None = None
-    df: float | None = None
-    ci_low: float | None = None
-    """The 1 - alpha interval, not adjusted."""
-    ci_high: float | None = None
-    ci_low_adjusted: float | None = None
-    """The interval that the verdict uses."""
-    ci_high_adjusted: float | None = None
-    ci_level: float | None = None
-    p: float | None = None
-    p_adjusted: float | None = None
-    """Adjusted over all steps."""
-    p_negligible_adjusted: float | None = None
-    method: Method | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepVerdict(ComparisonVerdict, StepSeeds):
+    """The verdict on one step. The effect is the arm minus the arm before."""
+
     verdict: Verdict = "undecided"
-    basis: Basis | None = None
-    alpha_share: float | None = None
-    real_but_negligible: bool = False
-    may_be_too_small: bool = False
-    sensitive: bool = False
-    instability: Instability | None = None
-    verdict_converged: Verdict | None = None
-    seeds_to_settle: int | None = None
-    """For an undecided step: further seeds of both arms; see `ArmVerdict.seeds_to_settle`."""
-    chance_to_settle: float | None = None
-
-
-FROM_ROW = (
-    *("effect", "standard_error", "df", "ci_low", "ci_high", "ci_low_adjusted"),
-    *("ci_high_adjusted", "ci_level", "p", "p_adjusted", "p_negligible_adjusted", "method"),
-    *("basis", "alpha_share", "real_but_negligible", "may_be_too_small", "sensitive"),
-    *("instability", "verdict_converged", "seeds_to_settle", "chance_to_settle"),
-)
-"""Fields of a step that are those of an arm's verdict."""
 
 
 def judge_steps(runs: pd.DataFrame, steps: Sequence[Step], plan: Plan) -> list[StepVerdict]:
@@ -128,8 +100,7 @@ def _verdict(step: Step, row: ArmVerdict) -> StepVerdict:
         n=row.n_done,
         n_missing=row.n_missing + row.n_failed,
         n_diverged=row.n_diverged,
-        verdict=row.verdict or "undecided",
-        **{name: getattr(row, name) for name in FROM_ROW},
+        **{**row.values_of(ComparisonVerdict), "verdict": row.verdict or "undecided"},
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..rules import Plan
-from .result import FactorialResult
-from .seeds import Question, Weights, judge_seeds
+from .result import FactorialResult, Question
+from .seeds import Weights, judge_seeds
 from .terms import Factors, Levels, Term
 
 Asked = tuple[Question, Weights]

@@ -10,9 +10,9 @@ from scipy.special import ndtri
 
 from ..rules import Plan
 from .model import RANK_TOLERANCE, Chain, Model, choose_model, solver, without
-from .result import Effect, FactorialResult, Point
+from .result import Effect, FactorialResult, Point, Question
 from .runs import fit, judge_fit
-from .seeds import OPEN, Question, Weights, judge_seeds
+from .seeds import OPEN, Weights, judge_seeds
 from .terms import Factors, Term
 
 Floats = NDArray[np.float64]

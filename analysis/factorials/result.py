@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..decision import Verdict
-from ..effects import Method
-from ..looks import Basis
+from ..effect_verdict import EffectVerdict
 
 Mode = Literal["paired", "pooled", "Lenth", "none"]
 """How effects are tested. `paired`: each seed gives an estimate, and they are compared by a (moderated)
@@ -17,38 +16,25 @@ Family = Literal["main", "interaction"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effect:
-    """One effect. In the unit of the metric; None if a field does not apply."""
+class Question:
+    """An effect that is asked for."""
 
     name: str
     """The factor, or `clip × no-dropout`."""
     family: Family
-    aliases: Sequence[str] = ()
+    aliases: tuple[str, ...] = ()
     """Other effects that the runs cannot tell from it, each with its sign: `+ decay × bias`."""
-    effect: float | None = None
-    standard_error: float | None = None
-    df: float | None = None
-    ci_low: float | None = None
-    """The 1 - alpha interval, not adjusted."""
-    ci_high: float | None = None
-    ci_low_adjusted: float | None = None
-    """The interval that the verdict uses."""
-    ci_high_adjusted: float | None = None
-    ci_level: float | None = None
-    p: float | None = None
-    p_adjusted: float | None = None
-    p_negligible_adjusted: float | None = None
-    method: Method | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect(EffectVerdict, Question):
+    """One effect with its verdict."""
+
     verdict: Verdict = "undecided"
-    basis: Basis | None = None
-    real_but_negligible: bool = False
-    sensitive: bool = False
     n: int = 0
     """Seeds that it is estimated from; without shared seeds, runs."""
     n_missing: int = 0
     """Seeds whose estimate is missing because runs are."""
-    seeds_to_settle: int | None = None
-    chance_to_settle: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

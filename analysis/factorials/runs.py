@@ -17,8 +17,8 @@ from ..rules import Plan
 from ..unpaired import run_variance
 from .lenth import MIN_CONTRASTS, LenthEstimate, null_of, pseudo_standard_error
 from .model import Model, solver, without
-from .result import Effect, LenthMargins, Mode
-from .seeds import Question, fixed_rules
+from .result import Effect, LenthMargins, Mode, Question
+from .seeds import fixed_rules
 from .terms import Factors, Levels
 
 Floats = NDArray[np.float64]
@@ -119,9 +119,7 @@ def _margins(found: Fit, pse: float, alpha: float) -> LenthMargins:
 def _effect(
     question: Question, size: float, estimate: Estimate | None, decision: Decision, plan: Plan
 ) -> Effect:
-    effect = Effect(
-        name=question.name, family=question.family, aliases=question.aliases, effect=size
-    )
+    effect = Effect(**vars(question), effect=size)
     if estimate is None:
         return effect
     low, high = estimate.interval(plan.alpha)

@@ -9,17 +9,18 @@ enough of them, adjusted over the family, by e-values after a look.
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from ..arm_verdict import ArmVerdict
 from ..digits import centred, resolution, rounding
+from ..effect_verdict import EffectVerdict
 from ..looks import Look
 from ..rules import Plan
 from ..verdict import judge
-from .result import Effect, Family
+from .result import Effect, Question
 
 REFERENCE = "no effect"
 """The arm with which contrasts are compared: zero for every seed."""
@@ -28,15 +29,6 @@ OPEN = frozenset({"queued", "running"})
 Seed = Hashable
 Weights = Mapping[str, float]
 """The weights of an effect, by arm; they add up to zero."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """An effect that is asked for."""
-
-    name: str
-    family: Family
-    aliases: tuple[str, ...] = ()
 
 
 WeightsOf = Callable[[frozenset[str]], Sequence[Weights | None]]
@@ -141,17 +133,6 @@ def _sum(weights: Weights, losses: Mapping[str, float], scale: float) -> float:
 
 
 def _effect(question: Question, row: ArmVerdict) -> Effect:
-    effect = Effect(
-        name=question.name,
-        family=question.family,
-        aliases=question.aliases,
-        n=row.n_done,
-        n_missing=row.n_missing + row.n_failed,
-        verdict=row.verdict or "undecided",
-    )
-    shared = (
-        *("effect", "standard_error", "df", "ci_low", "ci_high", "ci_low_adjusted"),
-        *("ci_high_adjusted", "ci_level", "p", "p_adjusted", "p_negligible_adjusted", "method"),
-        *("basis", "real_but_negligible", "sensitive", "seeds_to_settle", "chance_to_settle"),
-    )
-    return replace(effect, **{name: getattr(row, name) for name in shared})
+    verdict = {**row.values_of(EffectVerdict), "verdict": row.verdict or "undecided"}
+    missing = row.n_missing + row.n_failed
+    return Effect(**vars(question), **verdict, n=row.n_done, n_missing=missing)

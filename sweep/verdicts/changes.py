@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,7 @@ from sweep.verdicts.judge import Report
 
 if TYPE_CHECKING:
     from analysis.decision import Verdict
-    from analysis.factorials.result import Effect
-    from analysis.verdict import ArmVerdict
+    from analysis.effect_verdict import EffectVerdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class JudgedChange:
 
 def judged_changes(report: Report) -> list[JudgedChange]:
     """The effects of a factorial; of other designs, the arms without the baseline."""
-    results: list[tuple[str, Effect]] | list[tuple[str, ArmVerdict]]
+    results: Sequence[tuple[str, EffectVerdict]]
     if report.factorial:
         results = [(each.name, each) for each in report.factorial.result.effects]
     else:
