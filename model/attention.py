@@ -54,7 +54,7 @@ class CausalSelfAttention(nn.Module):
         if self.window is not None or starts is not None:
             return self._mix_some(qkv, starts)
         if self.dropout.active:
-            return fused_with_dropout(qkv, self.heads, self.dropout)  # type: ignore[no-any-return]
+            return fused_with_dropout(qkv, self.heads, self.dropout)
         return fused(qkv, self.heads)
 
     def _mix_some(self, qkv: Tensor, starts: Tensor | None) -> Tensor:
@@ -90,14 +90,14 @@ def _split(qkv: Tensor, heads: int) -> Tensor:
     return qkv.view(*qkv.shape[:2], 3, heads, -1)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def fused_with_dropout(qkv: Tensor, heads: int, dropout: Dropout) -> Tensor:
     """`fused` with dropout masks that depend only on seed, step, site and sequence.
 
     The fused kernels draw their masks from Philox counters, starting at the generator's offset.
     Each head of each sequence takes 32 counters in FlashAttention-2, and one per attention weight
     in the float32 kernel. So an offset computed from the first sequence's index gives each sequence
-    the same masks in any micro-batch. Sets the device's generator, which nothing else uses.
+    the same masks in any micro-batch. Sets the device's generator, which nothing else uses; so
+    `trainer.training.compile` hides it from torch.compile.
     """
     per_head = 32 if qkv.dtype in {torch.float16, torch.bfloat16} else qkv.shape[1] ** 2
     seed, offset = dropout.generator_place(heads * per_head)

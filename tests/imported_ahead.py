@@ -7,7 +7,7 @@ import importlib
 from tests.sources import ROOT, SOURCES
 
 OTHERS = (
-    *("pandas", "scipy.stats", "pyarrow.parquet", "sqlalchemy.dialects.sqlite", "torch._dynamo"),
+    *("pandas", "scipy.stats", "pyarrow.parquet", "sqlalchemy.dialects.sqlite"),
     *("torch.optim", "optuna", "matplotlib.figure", "matplotlib.backends.backend_agg", "jinja2"),
     *("matplotlib.backends.backend_pdf", "matplotlib.backends.backend_svg", "alembic.config"),
     *("uvicorn", "starlette.applications", "tokenizers", "safetensors.torch", "tiktoken"),

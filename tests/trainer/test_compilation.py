@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,15 +18,26 @@ from torch import Tensor, nn
 from model import attention, cross_entropy, feed_forward, linear, norm
 from model import dropout as dropout_module
 from model.block import Block
+from tests.patience import PATIENCE
+from tests.zygote import Zygote
 from trainer.corpora.corpus import Corpus
 from trainer.execution import Execution
 from trainer.recipe import Recipe
+from trainer.rundir.directory import RunDirectory
 from trainer.training.compile import compile_model
 from trainer.training.loop import train
+from trainer.training.methods import METHODS
 from trainer.training.trainer import Trainer
 from trainer.training.world import Place
 
 CPU = torch.device("cpu")
+TRAIN = """
+import sys
+from pathlib import Path
+from trainer.processes.run import train_directory
+print({int(train_directory(Path(run), "cpu", 1)) for run in sys.argv[1:]})
+print("torch._dynamo" in sys.modules)
+"""
 
 
 def explicit_attention(qkv: Tensor, heads: int, dropout: dropout_module.Dropout) -> Tensor:
@@ -98,3 +110,12 @@ def test_on_a_cpu_nothing_is_compiled_and_a_request_for_it_is_noted(
     ]
     assert asked.test_loss == plain.test_loss
     assert plain.notes == []
+
+
+def test_a_run_on_a_cpu_does_not_import_the_compiler(
+    make_run: Callable[..., RunDirectory], zygote: Zygote, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(TRAIN)
+    runs = [str(make_run(kind, {"optimizer.kind": kind}).path) for kind in METHODS]
+    done = zygote.run_script(tmp_path / "train.py", runs, tmp_path, PATIENCE)
+    assert done.stdout == "{0}\nFalse\n", done.stderr

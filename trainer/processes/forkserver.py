@@ -212,9 +212,7 @@ def preload_gpt() -> None:
     """Import all that a run of the built-in trainer needs."""
     import torch
 
-    # torch's optimisers import torch._dynamo at their first use, which takes seconds.
     for module in (
-        "torch._dynamo",
         "torch.optim",
         "trainer.corpora.corpus",
         "trainer.processes.inputs",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from model import attention
 from model.block import Block
 from model.gpt import GPT
 from trainer.recipe import Recipe
@@ -34,6 +35,9 @@ def compile_model(model: GPT, recipe: Recipe, place: Place, note: Callable[[str]
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(place.cache.resolve() / "compiled"))
     if torch.are_deterministic_algorithms_enabled():
         _choose_kernels_by_rule()
+    # Not where it is defined: that would import torch's compiler in every process.
+    hidden = torch.compiler.disable(attention.fused_with_dropout)  # type: ignore[no-untyped-call]
+    attention.fused_with_dropout = hidden
     blocks = [module for module in model.modules() if isinstance(module, Block)]
     for block in blocks:
         block.compile(dynamic=False)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from inspect import unwrap
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import SGD, AdamW
-from torch.optim import Optimizer as TorchOptimizer
+from torch import Tensor, nn, optim
 
 from trainer.recipe_sections import OptimizerConfig, ParameterKind
 from trainer.training.parameters import FlatParameters, ParameterGroup, gradient_of
@@ -22,6 +21,32 @@ Groups = list[dict[str, Any]]
 """Groups of parameters as torch's optimisers take them.
 
 `rate` is the group's learning rate as a factor of `optimizer.learning_rate`."""
+
+
+_ADAMW_STEP = unwrap(optim.AdamW.step)
+_SGD_STEP = unwrap(optim.SGD.step)
+
+
+class TorchOptimizer(optim.Optimizer):
+    """torch's base class without its guards for torch.compile, whose import takes over a second.
+
+    The guards wrap functions. Nothing here compiles an optimiser.
+    """
+
+    add_param_group = unwrap(optim.Optimizer.add_param_group)
+
+
+class AdamW(TorchOptimizer, optim.AdamW):
+    """torch's AdamW without those guards."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ANN401, ARG002
+        """Take a step."""
+        _ADAMW_STEP(self)
+
+
+class Adafactor(TorchOptimizer, optim.Adafactor):
+    """torch's Adafactor without those guards."""
 
 
 class Lion(TorchOptimizer):
@@ -52,7 +77,7 @@ class Lion(TorchOptimizer):
                 mean.lerp_(gradient, kept * (1 - beta2))
 
 
-class DecoupledSGD(SGD):
+class DecoupledSGD(TorchOptimizer, optim.SGD):
     """torch's fused SGD with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 1)."""
 
     found_inf: Tensor
@@ -71,7 +96,7 @@ class DecoupledSGD(SGD):
         for group in self.param_groups:
             for vector in group["params"]:
                 vector.mul_(1 - kept * (group["lr"] * group["decay"]))
-        super().step()
+        _SGD_STEP(self)
 
 
 class Muon(TorchOptimizer):
@@ -201,7 +226,7 @@ def adafactor(parameters: FlatParameters, config: OptimizerConfig) -> list[Torch
     torch's version: the learning rate is an upper bound of 1 / sqrt(step).
     """
     groups = [_group(each, config, parameters.tensors(each)) for each in parameters.groups]
-    return [torch.optim.Adafactor(groups, lr=config.learning_rate, foreach=False)]
+    return [Adafactor(groups, lr=config.learning_rate, foreach=False)]
 
 
 METHODS: Mapping[str, Callable[[FlatParameters, OptimizerConfig], list[TorchOptimizer]]] = {
