@@ -14,6 +14,8 @@ from sweep.terminal.printable import printable
 from sweep.terminal.units import shown_decimals, shown_size, supported_decimals
 from trainer.words import counted
 
+ECHO = len("^C")
+"""Columns behind the last line for what the terminal echoes: a line more would move the display."""
 MIN_BAR = 8
 MIN_TABLE = 3
 """Rows for which a table is worth its place: titles and two rows."""
@@ -33,7 +35,7 @@ MEANINGS: Sequence[tuple[tuple[str, ...], str]] = (
 
 def draw(screen: Screen, width: int, height: int, *, unicode: bool = True) -> list[Text]:
     """Lines for a terminal of this size. The last ones are the most important ones."""
-    end = [*_notices(screen, width), _bar(screen, width, unicode=unicode)]
+    end = [*_notices(screen, width), _bar(screen, max(1, width - ECHO), unicode=unicode)]
     room = max(0, height - len(end))
     slots = _cropped(_slots(screen, width), room, "run")
     room -= len(slots)

@@ -145,7 +145,8 @@ def _changes(fields: Mapping[str, Any]) -> str:
 def _work_line(outline: Outline) -> str:
     plan = outline.plan
     return (
-        f"{plan.study.name}: {_size_words(outline)}, {len(outline.done)} done already, {len(outline.missing)} to train"
+        f"{plan.study.name}: {_size_words(outline)}, {len(outline.done):,} done already, "
+        f"{len(outline.missing):,} to train"
         f"{_work_words(outline)}."
     )
 
@@ -159,8 +160,8 @@ def _size_words(outline: Outline) -> str:
             f"{len(plan.first_cells)} to {outline.runs} runs"
         )
     if outline.runs != len(plan.arms) * len(plan.seeds):
-        return f"{arms}, some with seeds of their own: {outline.runs} runs"
-    return f"{arms} × {counted(len(plan.seeds), 'seed')} = {outline.runs} runs"
+        return f"{arms}, some with seeds of their own: {outline.runs:,} runs"
+    return f"{arms} × {counted(len(plan.seeds), 'seed')} = {outline.runs:,} runs"
 
 
 def _work_words(outline: Outline) -> str:
