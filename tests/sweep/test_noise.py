@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sweep.verdicts.decimals import sd_decimals
 from tests.sweep.said import content
 
 Done = subprocess.CompletedProcess[str]
@@ -204,7 +205,8 @@ def test_a_report_cites_the_noise_and_says_when_it_is_stale(
     noise = content(sweep(copy, "noise", "--seeds", 5, "--format", "json"))
     known = content(sweep(copy, "report", "--format", "json"))["noise_on_record"]
     assert (known["n"], known["sd"], known["warning"]) == (5, noise["sd"], None)
-    assert f"Noise on record: sd {noise['sd']:.4f} (`sweep noise tiny`, 5 seeds, " in (
+    sd = f"{noise['sd']:.{sd_decimals(noise['ci_low'], noise['ci_high'])}f}"
+    assert f"Noise on record: sd {sd} (`sweep noise tiny`, 5 seeds, " in (
         sweep(copy, "report").stdout
     )
     (copy / "s.toml").write_text(study_text.replace("tokens = 2048", "tokens = 1024"))

@@ -18,6 +18,7 @@ from model.size import parameter_count
 from sweep.cli import main
 from sweep.forecast.pace import given_pace, guessed_pace
 from sweep.machine import processors
+from sweep.terminal.units import two_digits
 from sweep.workspace import read_plan
 from trainer.recipe import vocabulary_size
 
@@ -169,7 +170,7 @@ def test_a_given_noise_gives_the_visible_effect_and_the_seeds_and_cost_of_a_want
     assert found["cost"] == pytest.approx(3 * found["hours"])
     said = sweep(empty, "plan", "s.toml", *words).stdout
     assert (
-        f"Smallest visible effect at 80% power, alpha 0.05 over 2 arms: {visible:.4f} unpaired; "
+        f"Smallest visible effect at 80% power, alpha 0.05 over 2 arms: {two_digits(visible)} unpaired; "
         in said
     )
     assert f"To see 0.01 with 80% power unpaired: {seeds} seeds, " in said
