@@ -94,6 +94,26 @@ def test_a_script_has_the_variables_of_torchrun_on_each_node_and_the_first_ones_
     assert outputs_of(run.directory, 1).result.exists()
 
 
+def test_a_function_is_called_on_each_node_and_the_first_one_returns_the_result(
+    script: MakeScript,
+) -> None:
+    source = """
+import os, time
+def train(parameters, seed, folder, report):
+    node = int(os.environ["NODE_RANK"])
+    report(step=1, val_loss=5.0 + node)
+    (folder / f"called-{node}").touch()
+    while not (folder / f"called-{1 - node}").exists():
+        time.sleep(0.01)
+    return {"val_loss": 1.5 + node}
+"""
+    given = {"command": None, "function": "script:train", "metrics": {"val_loss": {}}}
+    run = on_two_nodes(script(source, **given))
+    assert run.run()["status"] == Exit.DONE, run.log
+    assert run.result.metrics == {"val_loss": 1.5}
+    assert run.curve() == {1: 5.0}
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
