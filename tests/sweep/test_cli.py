@@ -54,20 +54,23 @@ IMPORTS = "import pandas, sqlalchemy, scipy.special, pydantic, rich.live, typer"
 
 @pytest.mark.slow
 def test_the_same_command_again_trains_nothing_and_takes_at_most_twice_as_long_as_its_imports(
-    folder: Path, sweep: Run
+    folder: Path,
 ) -> None:
     best = imports = float("inf")
+    again = [sys.executable, "-m", "sweep", "run", "s.toml"]  # a process whose time is counted here
     for _ in range(4):  # CPU time, since other tests run beside this one
         began = children_seconds()
         subprocess.run([sys.executable, "-c", IMPORTS], check=True)
         imports = min(imports, children_seconds() - began)
         began = children_seconds()
-        done = sweep(folder, "run", "s.toml")
+        done = subprocess.run(again, cwd=folder, capture_output=True, text=True, check=True)
         best = min(best, children_seconds() - began)
-        assert (done.returncode, trained(done)) == (0, 0)
+        assert trained(done) == 0
         assert done.stdout.startswith("All 6 runs of tiny are done: nothing to train.\n")
         assert "verdict" in done.stdout
-    assert best < 2 * imports
+        if best < 2 * imports:
+            return
+    pytest.fail(f"{best:.2f} s, and {imports:.2f} s for its imports")
 
 
 def children_seconds() -> float:
