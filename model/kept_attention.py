@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -65,9 +64,9 @@ class KeptAttention:
             mask = NO_MASK if masks is None else masks(tile.number, tile.first)
             self._scale = mask.scale
             torch.bmm(tile.query, tile.key.mT, out=tile.weights)
-            lines = (*tile.lines(tile.weights, tile.kept), tile.query.shape[1])
-            arguments = (*lines, 0, NO_STARTS, self._shared.factor, *mask)
-            run_in_rows(kernels.softmax, tile.sequences, *arguments)
+            weights, _, kept = tile.arrays
+            arguments = (weights, kept, tile.query.shape[1], 0, NO_STARTS, self._shared.factor)
+            run_in_rows(kernels.softmax, tile.sequences, *arguments, *mask)
             torch.bmm(tile.kept, tile.value, out=tile.output)
         by_head = self._output.view(sequences, heads, positions, channels)
         return self._mixed.copy_(by_head.transpose(1, 2)).view(len(qkv), -1)
@@ -81,9 +80,8 @@ class KeptAttention:
         delta = torch.linalg.vecdot(shared.grad, self._output)
         for tile in self._backward_order:
             torch.bmm(tile.grad, tile.value.mT, out=tile.slopes)
-            lines = tile.lines(tile.weights, tile.slopes, tile.kept)
-            sums = tile.of(delta).contiguous().view(lines[0].shape[:2]).numpy()
-            arguments = (*lines, sums, shared.factor, self._scale)
+            sums = tile.of(delta).contiguous().view(tile.arrays[0].shape[:2]).numpy()
+            arguments = (*tile.arrays, sums, shared.factor, self._scale)
             run_in_rows(kernels.softmax_backward, tile.sequences, *arguments)
             torch.bmm(tile.slopes, tile.key, out=tile.of_query)
             for out, left, right in (
@@ -126,12 +124,11 @@ class _Tile:
         self.kept, self.slopes = (
             each[: math.prod(shape)].view(shape) for each in (shared.kept, shared.slopes)
         )
-        self._by_sequence = (self.sequences, heads * rows, keys)
+        by_sequence = (self.sequences, heads * rows, keys)  # (sequence, head x row, key)
+        self.arrays = [
+            each.view(by_sequence).numpy() for each in (self.weights, self.slopes, self.kept)
+        ]
 
     def of(self, tensor: Tensor) -> Tensor:
         """The tile's query rows of a tensor (sequence x head, position, ...)."""
         return tensor[self._lines, self._rows]
-
-    def lines(self, *tensors: Tensor) -> list[Any]:
-        """(sequence, head x row, key) arrays of tensors (sequence x head, row, key)."""
-        return [tensor.view(self._by_sequence).numpy() for tensor in tensors]
