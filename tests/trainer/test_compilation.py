@@ -50,8 +50,17 @@ def explicit_attention(qkv: Tensor, heads: int, dropout: dropout_module.Dropout)
 
 
 @pytest.fixture
-def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The operations that a GPU is given, and its place in the dropout stream, on the CPU."""
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """The operations that a GPU is given, and its place in the dropout stream, on the CPU.
+
+    Yields a list that tells of each call of the fused attention if it was compiled.
+    """
+    compiled: list[bool] = []
+
+    def fused_with_dropout(qkv: Tensor, heads: int, dropout: dropout_module.Dropout) -> Tensor:
+        compiled.append(torch.compiler.is_compiling())
+        return explicit_attention(qkv, heads, dropout)
+
     for module in (feed_forward, cross_entropy, linear, norm, dropout_module):
         monkeypatch.setattr(module, "is_plain", lambda _x: False)
     monkeypatch.setattr(Tensor, "pin_memory", lambda self: self)
@@ -65,19 +74,21 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "_in_tiles",
         lambda self, qkv, *_others: attention.fused_with_dropout(qkv, self.heads, self.dropout),
     )
-    monkeypatch.setattr(attention, "fused_with_dropout", torch.compiler.disable(explicit_attention))
+    monkeypatch.setattr(attention, "fused_with_dropout", fused_with_dropout)
     dynamo = importlib.import_module("torch._dynamo")  # slow, and only here
     limit = dynamo.config.recompile_limit
-    yield
+    yield compiled
     dynamo.config.recompile_limit = limit
     dynamo.reset()
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("as_on_a_gpu")
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # torch._dynamo looks at it
 def test_pairing_survives_compilation_and_no_step_is_recompiled(
-    corpus: Corpus, make_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+    corpus: Corpus,
+    make_recipe: Callable[..., Recipe],
+    monkeypatch: pytest.MonkeyPatch,
+    as_on_a_gpu: list[bool],
 ) -> None:
     monkeypatch.setattr(
         Block, "compile", lambda self, **how: nn.Module.compile(self, backend="aot_eager", **how)
@@ -98,6 +109,8 @@ def test_pairing_survives_compilation_and_no_step_is_recompiled(
         graphs.append(stats["unique_graphs"])
     assert graphs[0] > 0
     assert graphs == graphs[:1] * 4
+    assert as_on_a_gpu
+    assert not any(as_on_a_gpu), "the compiler sees the generator that it sets"
 
 
 def test_on_a_cpu_nothing_is_compiled_and_a_request_for_it_is_noted(
