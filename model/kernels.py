@@ -173,13 +173,26 @@ def drop(first, last, x, out, sequence, place, dropped, scale):
 
 
 @_inlined()
-def _drop_some(row, out, share, bits, dropped, scale):
-    """Multiply a row by `share` and drop some: `out` has 0 for them, `row` a negative sign."""
-    for key in range(row.size):
-        p = row[key] * share
-        keep = bits[key] >= dropped
-        row[key] = p if keep else -p
-        out[key] = p * scale if keep else _f4(0)
+def _softmax_row(row, out, low, high, factor, bits, dropped, scale):
+    """`softmax` of one row, over its keys [low, high); `bits` are random."""
+    largest = _largest(row[low:high])
+    total = _f4(0)
+    for key in range(row.size):  # masked keys too: a loop of fixed length is faster
+        e = exp((row[key] - largest) * factor)
+        e = e if low <= np.int32(key) < high else _f4(0)
+        row[key] = e
+        total += e
+    share = _f4(1) / total
+    if dropped:
+        for key in range(row.size):
+            p = row[key] * share
+            keep = bits[key] >= dropped
+            row[key] = p if keep else -p
+            out[key] = p * scale if keep else _f4(0)
+    else:
+        for key in range(row.size):
+            row[key] *= share
+            out[key] = row[key]
 
 
 @compile_loop(
@@ -205,26 +218,15 @@ def softmax(
             query = keys - rows + line % rows
             begin = starts[s, skipped + query] - skipped if starts.size else 0
             edge = begin & -SUMMED_TOGETHER
-            if edge > 0:
-                scores[s, line, :edge] = 0
-                kept[s, line, :edge] = 0
-            row, out = scores[s, line, edge:], kept[s, line, edge:]
             low, high = np.int32(begin - edge), np.int32(query - edge + 1)
-            largest = _largest(row[low:high])
-            total = _f4(0)
-            for key in range(row.size):  # masked keys too: a loop of fixed length is faster
-                e = exp((row[key] - largest) * factor)
-                e = e if low <= np.int32(key) < high else _f4(0)
-                row[key] = e
-                total += e
-            share = _f4(1) / total
-            if dropped:
-                line_bits = bits[line * whole + skipped + edge : (line + 1) * whole]
-                _drop_some(row, out, share, line_bits, dropped, scale)
+            row, out = scores[s, line], kept[s, line]
+            own = bits[line * whole + skipped + edge :] if dropped else bits
+            if edge == 0:
+                _softmax_row(row, out, low, high, factor, own, dropped, scale)
             else:
-                for key in range(row.size):
-                    row[key] *= share
-                    out[key] = row[key]
+                row[:edge] = out[:edge] = 0
+                row, out = row[edge:], out[edge:]
+                _softmax_row(row, out, low, high, factor, own, dropped, scale)
 
 
 @compile_loop("void(i8, i8, f4[:, :, ::1], f4[:, :, ::1], f4[:, :, ::1], f4[:, ::1], f4, f4)")
