@@ -89,7 +89,7 @@ def _visible_column(seeds: int) -> Column[VisibleRow]:
 
 
 VISIBLE_COLUMNS: list[Column[VisibleRow]] = [
-    Column("seeds per arm", lambda row: row.title, "left"),
+    Column("seeds", lambda row: row.title, "left"),
     *map(_visible_column, SEEDS_SHOWN),
 ]
 COMPONENT_COLUMNS: list[Column[ComponentRow]] = [
@@ -197,8 +197,9 @@ def visible_rows(
 def visible_lines(found: NoiseStudy) -> list[str]:
     """How to read the table of visible effects."""
     unpaired = (
-        f"Smallest effect seen with 80% power in one comparison at {found.alpha:g}. One run "
-        f"beside these {found.noise.counted} sees {two_digits(found.one_run_sees)}."
+        "Smallest effect seen with so many seeds per arm, with 80% power in one comparison at "
+        f"{found.alpha:g}. One run beside these {found.noise.counted} sees "
+        f"{two_digits(found.one_run_sees)}."
     )
     return [unpaired, paired_line(found.paired_differences)]
 

@@ -177,6 +177,8 @@ def imported(importer: Importer, file: Path, metric: str, **settings: Any) -> st
 
 
 def test_a_speed_record_is_not_worse_and_faster_as_its_authors_concluded(tmp_path: Path) -> None:
+    if not PUBLISHED.exists():
+        pytest.skip("the published results lie outside the repository, in ../shared/data: absent")
     importer = Importer(tmp_path)
     imported(importer, PUBLISHED / "mudd_time.csv", "seconds=loss")
     guards = {"val_loss": "+0.002"}

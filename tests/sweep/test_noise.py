@@ -108,7 +108,7 @@ def test_the_table_fits_80_columns_and_names_every_part(
     for words in (
         "bit-identical, so all of this is the seeds",
         "Normal? The QQ plot's correlation is ",
-        " seeds per arm ",
+        " seeds ",
         " unpaired ",
         " paired ",
         " init ",

@@ -121,7 +121,11 @@ def test_a_copy_that_was_removed_from_a_node_removes_nothing_here(tmp_path: Path
 def test_a_node_whose_files_are_brought_home_is_not_without_a_driver(tmp_path: Path) -> None:
     node = object.__new__(Node)  # without its server, which would end this process
     node.copies, node._changed = NodeCopies(str(tmp_path / "disk")), threading.Condition()
-    node._running, node._contact = None, -float("inf")
+    node._running, node._contact, node._settings = (
+        None,
+        -float("inf"),
+        PlaceSettings(preload=(), device="cpu", threads=1),
+    )
     node.copies.prepare("/runs/a", 1, None)
     assert node._is_lonely()
     node.read("/runs/a", {})
