@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -32,6 +33,10 @@ DATA = ROOT.parent / "shared" / "data"
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+
+# A shell lets its jobs in the background ignore Ctrl-C, and so what these start. Some tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Threads that wait for each other must not spin: tests run beside others, on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

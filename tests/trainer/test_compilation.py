@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from model import attention, cross_entropy, feed_forward, linear, norm
 from model import dropout as dropout_module
 from model.block import Block
+from model.gpt import GPT
 from tests.patience import PATIENCE
 from tests.zygote import Zygote
 from trainer.corpora.corpus import Corpus
@@ -93,6 +94,7 @@ def test_pairing_survives_compilation_and_no_step_is_recompiled(
     monkeypatch.setattr(
         Block, "compile", lambda self, **how: nn.Module.compile(self, backend="aot_eager", **how)
     )
+    monkeypatch.setattr(GPT, "_is_plain", False)  # as on a GPU, where blocks are called
     recipe = make_recipe({"model.dropout": 0.3})
     place = Place(CPU, Execution(micro_batch=4))
     plain, compiled = Trainer(recipe, corpus, place), Trainer(recipe, corpus, place)

@@ -8,8 +8,10 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sweep.bootstrap import FOLDERS
 from sweep.executors.ray import actor as ray_actor
@@ -21,33 +23,66 @@ from trainer.processes.node import NodeFacts, compare, not_shared, torch_version
 PROBE_SECONDS = 120.0
 """Seconds in which a node must answer. Its first process takes seconds to start."""
 
+UNKNOWN_SECONDS = 60.0
+"""Seconds in which all of Ray must know that a node has come or gone."""
+
 
 def find_mistakes(settings: RaySettings, nodes: Sequence[ClusterNode]) -> dict[str, str]:
     """Return what prevents nodes from training, in sentences by the node's id.
 
-    Takes seconds at a node that was never asked. Safe in any thread.
+    Nothing does for one that leaves the cluster meanwhile: it gets no run. Takes seconds at a node that was never asked. Safe in any thread.
     """
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     code = str(FOLDERS["sweep"])
     remote = ray.remote(num_cpus=0, max_retries=0)(ray_actor.probe)
     found = {}
     with _token(Path(settings.folder)) as token:
         sent = time.time()
-        asked = {}
-        for node in nodes:
-            there = NodeAffinitySchedulingStrategy(node.id, soft=False)
-            asked[node] = remote.options(scheduling_strategy=there).remote(code, str(token))
-        for node, reference in asked.items():
+        asked = {node: partial(_on(remote, node), code, str(token)) for node in nodes}
+        references = [(node, ask, ask()) for node, ask in asked.items()]
+        for node, ask, reference in references:
             try:
-                answer = NodeAnswer(**ray.get(reference, timeout=PROBE_SECONDS))
+                answer = _answer(node, reference, ask)
             except ray.exceptions.RayError as error:
                 found[node.id] = f"{node.address} does not answer: {one_line(error)}"
                 continue
-            if wrong := mistake(answer, settings, code, (sent, time.time())):
+            if answer and (wrong := mistake(answer, settings, code, (sent, time.time()))):
                 found[node.id] = f"{node.address} cannot be used: {wrong}"
     return found
+
+
+def _on(remote: Any, node: ClusterNode) -> Callable[..., Any]:  # noqa: ANN401  (of Ray)
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node.id, soft=False)
+    return remote.options(scheduling_strategy=there).remote  # type: ignore[no-any-return]
+
+
+def _answer(
+    node: ClusterNode,
+    reference: Any,  # noqa: ANN401  (of Ray)
+    ask_again: Callable[[], Any],
+) -> NodeAnswer | None:
+    """What a node answers; None if it has left the cluster. Raises RayError.
+
+    Ray lists a node that has just joined before all of Ray knows it, and one that is dead until it has
+    noticed that: both are asked again for a while.
+    """
+    import ray
+
+    began = time.monotonic()
+    while True:
+        try:
+            return NodeAnswer(**ray.get(reference, timeout=PROBE_SECONDS))
+        except ray.exceptions.TaskUnschedulableError:
+            listed = {each["NodeID"] for each in ray.nodes() if each["Alive"]}
+            if node.id not in listed:
+                return None
+            if time.monotonic() - began > UNKNOWN_SECONDS:
+                raise
+            time.sleep(1.0)
+            reference = ask_again()
 
 
 def mistake(

@@ -22,11 +22,11 @@ from trainer.scripts.environment import outputs_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("engine", ["slurm", "ray"])]
 SUM = """
-import torch, torch.distributed as dist
+import sys, torch, torch.distributed as dist
 dist.init_process_group("gloo")
 total = torch.tensor([float(dist.get_rank() + 1)])
 dist.all_reduce(total)
-print("rank", dist.get_rank(), "of", dist.get_world_size(), flush=True)
+sys.stdout.write(f"rank {dist.get_rank()} of {dist.get_world_size()}\\n")  # whole, at its end
 if dist.get_rank() == 0:
     print("loss", total.item(), flush=True)
 dist.barrier()
