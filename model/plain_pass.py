@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from model import kernels, norm_kernels
+from model import kernels
 from model.activation_kernels import ACTIVATION_KERNELS
 from model.compiled import run_in_rows
 from model.config import ModelConfig
 from model.cross_entropy import HeadLoss, LossOptions
 from model.dropout import Dropout
+from model.gradients import add_gradient, add_linear_gradients, array_of
 from model.kept_attention import AttentionBuffers, KeptAttention
+from model.kept_norms import KeptLayerNorm
 from model.kernels import Mask
-from model.linear import product, weight_gradient
+from model.linear import product
 
 if TYPE_CHECKING:
     from model.gpt import GPT
@@ -52,7 +53,7 @@ class PlainPass:
         config, rows = model.config, shape[0] * shape[1]
         attention = AttentionBuffers(*shape, config.heads, config.head_channels)
         self._shared = _Shared(rows, config, attention)
-        self._normed, self._scales = torch.empty(rows, config.width), torch.empty(rows)
+        self._norm = KeptLayerNorm(model.final_norm, self._shared.grad)
         self._layers = [_Layer(block, self._shared, shape[0]) for block in model.blocks]
 
     @torch.no_grad()
@@ -60,16 +61,15 @@ class PlainPass:
         self, tokens: Tensor, targets: Tensor, scale: Tensor, options: LossOptions
     ) -> Tensor:
         """The loss; adds its gradient to that of every parameter."""
-        model, norm = self._model, self._model.final_norm
-        x = model.embedding_dropout(model.embed(tokens)).view(len(self._scales), -1)
+        model = self._model
+        x = model.embedding_dropout(model.embed(tokens)).view(self._shared.grad.shape)
         for layer in self._layers:
             x = layer.forward(x)
-        _norm(norm, x, self._normed, self._scales)
         head = _Kept()
-        inputs = (self._normed, model.head.weight, targets.flatten(), scale, options)
+        inputs = (self._norm.forward(x), model.head.weight, targets.flatten(), scale, options)
         loss = HeadLoss.forward(head, *inputs)
         grad, of_head = head.saved_tensors
-        grad = self._shared.norm_backward(norm, x, self._scales, grad)
+        grad = self._norm.backward(grad)
         for layer in reversed(self._layers):
             grad = layer.backward(grad)
         self._embed_backward(tokens, grad, of_head)
@@ -82,15 +82,15 @@ class PlainPass:
         grad = _drop(grad, mask, self._shared.branch, self.shape[0])
         of_places = torch.zeros_like(model.position_embedding.weight)
         of_places[: self.shape[1]] = grad.view(*self.shape, -1).sum(0)
-        _add(model.position_embedding.weight, of_places)
+        add_gradient(model.position_embedding.weight, of_places)
         of_tokens = torch.ops.aten.embedding_dense_backward(
             grad, tokens.flatten(), len(weight), -1, False
         )
         if model.head.weight is weight:
             of_tokens += of_head
         else:
-            _add(model.head.weight, of_head)
-        _add(weight, of_tokens)
+            add_gradient(model.head.weight, of_head)
+        add_gradient(weight, of_tokens)
 
 
 class _Kept:
@@ -112,19 +112,6 @@ class _Shared:
         self.qkv = torch.empty(rows, 3 * width)
         self.branch, self.inner_grad, self.norm_grad, self.grad = torch.empty(4, rows, width)
         self.active, self.hidden_grad = torch.empty(2, rows, hidden)
-        self._sums = torch.empty(-(-rows // norm_kernels.ROWS_PER_BLOCK), 2, width)
-
-    def norm_backward(
-        self, norm: nn.Module, x: Tensor, scales: Tensor, grad: Tensor, onto: Tensor | None = None
-    ) -> Tensor:
-        """Backward of `_norm`; adds the gradient of `x` to `onto`, in place, if that is given."""
-        weight, out = _array(norm.weight), self.grad if onto is None else self.norm_grad
-        arrays = (_array(x), weight, _array(scales), _array(grad), _array(out), _array(self._sums))
-        run_in_rows(norm_kernels.layer_norm_backward, len(self._sums), *arrays)
-        of_weight, of_bias = self._sums.sum(0)
-        _add(norm.weight, of_weight)
-        _add(norm.bias, of_bias)
-        return out if onto is None else onto.add_(out)
 
 
 class _Layer:
@@ -134,32 +121,32 @@ class _Layer:
         self._block, self._shared, self._sequences = block, shared, sequences
         self._attention = KeptAttention(shared.attention)
         rows, width = shared.branch.shape
-        self._first, self._between, self._second, self._out = torch.empty(4, rows, width)
+        self._norm = KeptLayerNorm(block.attention_norm, shared.norm_grad)
+        self._later_norm = KeptLayerNorm(block.feed_forward_norm, shared.norm_grad)
+        self._between, self._out = torch.empty(2, rows, width)
         self._hidden = torch.empty_like(shared.active)
-        self._scales, self._later_scales = torch.empty(2, rows)
 
     def forward(self, x: Tensor) -> Tensor:
         """The residual stream (row, width), before and after the block."""
         block, shared = self._block, self._shared
-        self._x = x
         self._masks = [
             _mask(site) for site in (block.attention_dropout, block.feed_forward_dropout)
         ]
-        _norm(block.attention_norm, x, self._first, self._scales)
+        self._first = self._norm.forward(x)
         into, projection = block.attention.qkv, block.attention.projection
         masks = block.attention.dropout.mask if block.attention.dropout.active else None
         qkv = product(self._first, into.weight, into.bias, shared.qkv)
         self._mixed = self._attention.forward(qkv, masks)
         branch = product(self._mixed, projection.weight, projection.bias, shared.branch)
         self._add_dropped(x, branch, self._masks[0], self._between)
-        _norm(block.feed_forward_norm, self._between, self._second, self._later_scales)
+        self._second = self._later_norm.forward(self._between)
         return self._feed_forward()
 
     def _feed_forward(self) -> Tensor:
         shared, network = self._shared, self._block.feed_forward
         first, second = network.expand, network.projection
         self._inner = product(self._second, first.weight, None, self._hidden)
-        arrays = (_array(self._inner), _array(first.bias), _array(shared.active))
+        arrays = (array_of(self._inner), array_of(first.bias), array_of(shared.active))
         run_in_rows(network.kernels.forward, len(self._inner), *arrays)
         branch = product(shared.active, second.weight, second.bias, shared.branch)
         return self._add_dropped(self._between, branch, self._masks[1], self._out)
@@ -170,66 +157,42 @@ class _Layer:
         inner = self._feed_forward_backward(
             _drop(grad, self._masks[1], shared.branch, self._sequences)
         )
-        norm = block.feed_forward_norm
-        shared.norm_backward(norm, self._between, self._later_scales, inner, grad)
+        grad += self._later_norm.backward(inner)
         branch = _drop(grad, self._masks[0], shared.branch, self._sequences)
         projection, qkv = block.attention.projection, block.attention.qkv
-        _add_linear(projection, self._mixed, branch)
+        add_linear_gradients(projection, self._mixed, branch)
         mixed = product(branch, projection.weight.t(), None, shared.inner_grad)
         of_qkv = self._attention.backward(mixed)
-        _add_linear(qkv, self._first, of_qkv)
+        add_linear_gradients(qkv, self._first, of_qkv)
         first = product(of_qkv, qkv.weight.t(), None, shared.inner_grad)
-        return shared.norm_backward(block.attention_norm, self._x, self._scales, first, grad)
+        return grad.add_(self._norm.backward(first))
 
     def _feed_forward_backward(self, branch: Tensor) -> Tensor:
         shared, network = self._shared, self._block.feed_forward
         first, second = network.expand, network.projection
         inner = product(branch, second.weight.t(), None, shared.hidden_grad)
-        arrays = [_array(each) for each in (self._inner, first.bias, inner, shared.active)]
+        arrays = [array_of(each) for each in (self._inner, first.bias, inner, shared.active)]
         run_in_rows(network.kernels.backward, len(inner), *arrays)
-        _add_linear(second, shared.active, branch)
-        _add_linear(first, self._second, inner)
+        add_linear_gradients(second, shared.active, branch)
+        add_linear_gradients(first, self._second, inner)
         return product(inner, first.weight.t(), None, shared.inner_grad)
 
     def _add_dropped(self, x: Tensor, branch: Tensor, mask: Mask | None, out: Tensor) -> Tensor:
         if mask is None:
             return torch.add(x, branch, out=out)
-        arrays = [_array(each.view(self._sequences, -1)) for each in (x, branch, out)]
+        arrays = [array_of(each.view(self._sequences, -1)) for each in (x, branch, out)]
         run_in_rows(kernels.add_dropped, self._sequences, *arrays, *mask)
         return out
-
-
-def _norm(norm: Any, x: Tensor, out: Tensor, scales: Tensor) -> None:  # noqa: ANN401
-    arrays = [_array(each) for each in (x, norm.weight, norm.bias, out, scales)]
-    run_in_rows(norm_kernels.layer_norm, len(x), *arrays, np.float32(norm.eps))
 
 
 def _drop(x: Tensor, mask: Mask | None, out: Tensor, sequences: int) -> Tensor:
     """`x` after dropout: `out`, or `x` itself if nothing is dropped."""
     if mask is None:
         return x
-    arrays = [_array(each.view(sequences, -1)) for each in (x, out)]
+    arrays = [array_of(each.view(sequences, -1)) for each in (x, out)]
     run_in_rows(kernels.drop, sequences, *arrays, *mask)
     return out
 
 
 def _mask(site: Dropout) -> Mask | None:
     return site.mask() if site.active else None
-
-
-def _add_linear(layer: nn.Module, x: Tensor, grad: Tensor) -> None:
-    """Add the gradients of a linear layer's parameters."""
-    _add(layer.weight, weight_gradient(x, grad))
-    if layer.bias is not None:
-        _add(layer.bias, grad.sum(0))
-
-
-def _add(parameter: Any, gradient: Tensor) -> None:  # noqa: ANN401  (an attribute of a module)
-    if parameter.grad is None:
-        parameter.grad = gradient
-    else:
-        parameter.grad.add_(gradient)
-
-
-def _array(tensor: Any) -> Any:  # noqa: ANN401  (an attribute of a module, an array)
-    return tensor.detach().numpy()

@@ -1,0 +1,41 @@
+"""The norms of `model.norm` in buffers that are kept from step to step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model import norm_kernels
+from model.compiled import run_in_rows
+from model.gradients import add_gradient, array_of
+
+
+class KeptLayerNorm:
+    """LayerNorm with weight and bias."""
+
+    def __init__(self, norm: Any, grad: Tensor) -> None:  # noqa: ANN401  (a module of `model.norm`)
+        """`grad` (row, width) is where `backward` writes."""
+        rows, width = grad.shape
+        self._norm, self._grad = norm, grad
+        self._out, self._scales = torch.empty_like(grad), torch.empty(rows)
+        self._sums = torch.empty(-(-rows // norm_kernels.ROWS_PER_BLOCK), 2, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(row, width) to the same; keeps `x`."""
+        self._x, norm = x, self._norm
+        arrays = [array_of(t) for t in (x, norm.weight, norm.bias, self._out, self._scales)]
+        run_in_rows(norm_kernels.layer_norm, len(x), *arrays, np.float32(norm.eps))
+        return self._out
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """The gradient of what `forward` returned, to that of its argument."""
+        tensors = (self._x, self._norm.weight, self._scales, grad, self._grad, self._sums)
+        arrays = [array_of(each) for each in tensors]
+        run_in_rows(norm_kernels.layer_norm_backward, len(self._sums), *arrays)
+        of_weight, of_bias = self._sums.sum(0)
+        add_gradient(self._norm.weight, of_weight)
+        add_gradient(self._norm.bias, of_bias)
+        return self._grad
