@@ -21,7 +21,7 @@ from model.cross_entropy import HeadLoss, LossOptions
 from model.dropout import Dropout
 from model.gradients import add_gradient, add_linear_gradients, array_of
 from model.kept_attention import AttentionBuffers, KeptAttention
-from model.kept_norms import KeptLayerNorm
+from model.kept_norms import make_kept_norm
 from model.kernels import Mask
 from model.linear import product
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FREE_FIELDS: Final = {
     *("layers", "heads", "width", "context", "dropout", "qkv_bias", "init_std"),
     *("tie_embeddings", "activation", "logit_softcap", "zero_init_projections"),
+    "norm",
 }
 """Fields of the model that may have any value; all others must have their default."""
 
@@ -53,7 +54,7 @@ class PlainPass:
         config, rows = model.config, shape[0] * shape[1]
         attention = AttentionBuffers(*shape, config.heads, config.head_channels)
         self._shared = _Shared(rows, config, attention)
-        self._norm = KeptLayerNorm(model.final_norm, self._shared.grad)
+        self._norm = make_kept_norm(model.final_norm, self._shared.grad)
         self._layers = [_Layer(block, self._shared, shape[0]) for block in model.blocks]
 
     @torch.no_grad()
@@ -121,8 +122,8 @@ class _Layer:
         self._block, self._shared, self._sequences = block, shared, sequences
         self._attention = KeptAttention(shared.attention)
         rows, width = shared.branch.shape
-        self._norm = KeptLayerNorm(block.attention_norm, shared.norm_grad)
-        self._later_norm = KeptLayerNorm(block.feed_forward_norm, shared.norm_grad)
+        self._norm = make_kept_norm(block.attention_norm, shared.norm_grad)
+        self._later_norm = make_kept_norm(block.feed_forward_norm, shared.norm_grad)
         self._between, self._out = torch.empty(2, rows, width)
         self._hidden = torch.empty_like(shared.active)
 

@@ -58,8 +58,14 @@ CHANGES: list[dict[str, Any]] = [
     {"activation": "relu2"},
     {"activation": "gelu_exact"},
     {"logit_softcap": 5.0},
+    {"norm": "rms"},
+    {"norm": "rms", "dropout": 0.0, "tie_embeddings": True, "activation": "relu2"},
     {"context": ROWS + 3, "layers": 1},
-    {"context": 5 * ROWS, "heads": 8},  # several groups of sequences, of several tiles each
+    {
+        "context": 5 * ROWS,
+        "heads": 8,
+        "norm": "rms",
+    },  # several groups of sequences, of several tiles each
 ]
 
 
@@ -103,7 +109,7 @@ def test_a_token_or_a_target_beyond_the_vocabulary_is_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"norm": "rms"}, {"position": "rope"}, {"kv_heads": 1}, {"window": 5}),
+        *({"position": "rope"}, {"kv_heads": 1}, {"window": 5}),
         *({"biases": "none"}, {"activation": "silu"}, {"experts": 4}),
         *({"residual_scale": True}, {"value_embeddings": True}),
     ],
