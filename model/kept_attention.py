@@ -24,7 +24,8 @@ class AttentionBuffers:
         self.by_head = (sequences * heads, positions, channels)
         self.grad = torch.empty(self.by_head)
         self.gradients = torch.empty(3, *self.by_head)
-        self.joined = torch.empty(sequences * positions, 3 * heads * channels)
+        self.qkv = torch.empty(sequences * positions, 3 * heads * channels)
+        self.joined = torch.empty_like(self.qkv)
         self.kept, self.slopes = torch.empty(2, max(math.prod(each) for each in self.tiles()))
 
     def tiles(self) -> Iterator[tuple[int, int, int]]:

@@ -22,6 +22,7 @@ from model.dropout import Dropout
 from model.gradients import add_gradient, add_linear_gradients, array_of
 from model.kept_attention import AttentionBuffers, KeptAttention
 from model.kept_norms import make_kept_norm
+from model.kept_placing import make_placing
 from model.kernels import Mask
 from model.linear import product
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 FREE_FIELDS: Final = {
     *("layers", "heads", "width", "context", "dropout", "qkv_bias", "init_std"),
     *("tie_embeddings", "activation", "logit_softcap", "zero_init_projections"),
-    "norm",
+    *("norm", "position", "rope_base", "rope_share"),
 }
 """Fields of the model that may have any value; all others must have their default."""
 
@@ -78,12 +79,12 @@ class PlainPass:
 
     def _embed_backward(self, tokens: Tensor, grad: Tensor, of_head: Tensor) -> None:
         model, weight = self._model, self._model.token_embedding.weight
-        assert model.position_embedding is not None  # noqa: S101  (a plain model has one)
         mask = _mask(model.embedding_dropout)
         grad = _drop(grad, mask, self._shared.branch, self.shape[0])
-        of_places = torch.zeros_like(model.position_embedding.weight)
-        of_places[: self.shape[1]] = grad.view(*self.shape, -1).sum(0)
-        add_gradient(model.position_embedding.weight, of_places)
+        if model.position_embedding is not None:
+            of_places = torch.zeros_like(model.position_embedding.weight)
+            of_places[: self.shape[1]] = grad.view(*self.shape, -1).sum(0)
+            add_gradient(model.position_embedding.weight, of_places)
         of_tokens = torch.ops.aten.embedding_dense_backward(
             grad, tokens.flatten(), len(weight), -1, False
         )
@@ -110,7 +111,6 @@ class _Shared:
     def __init__(self, rows: int, config: ModelConfig, attention: AttentionBuffers) -> None:
         width, hidden = config.width, config.hidden_channels
         self.attention = attention
-        self.qkv = torch.empty(rows, 3 * width)
         self.branch, self.inner_grad, self.norm_grad, self.grad = torch.empty(4, rows, width)
         self.active, self.hidden_grad = torch.empty(2, rows, hidden)
 
@@ -120,6 +120,7 @@ class _Layer:
 
     def __init__(self, block: Any, shared: _Shared, sequences: int) -> None:  # noqa: ANN401
         self._block, self._shared, self._sequences = block, shared, sequences
+        self._placing = make_placing(block.attention, shared.attention)
         self._attention = KeptAttention(shared.attention)
         rows, width = shared.branch.shape
         self._norm = make_kept_norm(block.attention_norm, shared.norm_grad)
@@ -136,7 +137,9 @@ class _Layer:
         self._first = self._norm.forward(x)
         into, projection = block.attention.qkv, block.attention.projection
         masks = block.attention.dropout.mask if block.attention.dropout.active else None
-        qkv = product(self._first, into.weight, into.bias, shared.qkv)
+        qkv = product(self._first, into.weight, into.bias, shared.attention.qkv)
+        for step in self._placing:
+            qkv = step.forward(qkv)
         self._mixed = self._attention.forward(qkv, masks)
         branch = product(self._mixed, projection.weight, projection.bias, shared.branch)
         self._add_dropped(x, branch, self._masks[0], self._between)
@@ -164,6 +167,8 @@ class _Layer:
         add_linear_gradients(projection, self._mixed, branch)
         mixed = product(branch, projection.weight.t(), None, shared.inner_grad)
         of_qkv = self._attention.backward(mixed)
+        for step in reversed(self._placing):
+            of_qkv = step.backward(of_qkv)
         add_linear_gradients(qkv, self._first, of_qkv)
         first = product(of_qkv, qkv.weight.t(), None, shared.inner_grad)
         return grad.add_(self._norm.backward(first))

@@ -60,18 +60,32 @@ CHANGES: list[dict[str, Any]] = [
     {"logit_softcap": 5.0},
     {"norm": "rms"},
     {"norm": "rms", "dropout": 0.0, "tie_embeddings": True, "activation": "relu2"},
-    {"context": ROWS + 3, "layers": 1},
-    {
-        "context": 5 * ROWS,
-        "heads": 8,
-        "norm": "rms",
-    },  # several groups of sequences, of several tiles each
+    {"position": "none"},
+    {"position": "none", "tie_embeddings": True, "norm": "rms"},
+    {"position": "rope"},
+    {"position": "rope", "rope_base": 100.0, "rope_share": 0.5, "dropout": 0.0},
+    {"position": "rope", "norm": "rms", "tie_embeddings": True, "qkv_bias": True},
+    {"context": ROWS + 3, "layers": 1, "position": "rope"},
+    {"context": 5 * ROWS, "heads": 8},  # several groups of sequences, of several tiles each
+    {"context": 5 * ROWS, "heads": 8, "norm": "rms", "position": "rope"},
 ]
 
 
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
 def test_loss_and_gradients_of_micro_batches_have_autograds_bits(changes: dict[str, Any]) -> None:
-    model = make_model(**changes)
+    check_micro_batches(make_model(**changes))
+
+
+@pytest.mark.parametrize("changes", [{}, {"position": "rope", "norm": "rms"}], ids=str)
+def test_several_threads_have_autograds_bits(changes: dict[str, Any]) -> None:
+    torch.set_num_threads(3)
+    try:
+        check_micro_batches(make_model(width=64, context=70, **changes))
+    finally:
+        torch.set_num_threads(1)
+
+
+def check_micro_batches(model: GPT) -> None:
     losses: list[list[Tensor]] = []
     found = []
     for compute in (by_autograd, lambda m, *args: m.add_gradients(*args[:2], SCALE, args[2])):
@@ -87,8 +101,9 @@ def test_loss_and_gradients_of_micro_batches_have_autograds_bits(changes: dict[s
     assert model._pass is not None
 
 
-def test_sequences_shorter_than_the_context_have_autograds_bits() -> None:
-    model = make_model()
+@pytest.mark.parametrize("changes", [{}, {"position": "rope", "norm": "rms"}], ids=str)
+def test_sequences_shorter_than_the_context_have_autograds_bits(changes: dict[str, Any]) -> None:
+    model = make_model(**changes)
     model.stream.seek(0, first_sequence=0)
     tokens = batch(3, 7)
     by_autograd(model, *tokens)
@@ -109,7 +124,7 @@ def test_a_token_or_a_target_beyond_the_vocabulary_is_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"position": "rope"}, {"kv_heads": 1}, {"window": 5}),
+        *({"kv_heads": 1}, {"window": 5}, {"position": "rope", "qk_norm": True}),
         *({"biases": "none"}, {"activation": "silu"}, {"experts": 4}),
         *({"residual_scale": True}, {"value_embeddings": True}),
     ],
