@@ -21,6 +21,7 @@ from model.cross_entropy import HeadLoss, LossOptions
 from model.dropout import Dropout
 from model.gradients import add_gradient, add_linear_gradients, array_of
 from model.kept_attention import AttentionBuffers, KeptAttention
+from model.kept_feed_forward import FeedForwardBuffers, KeptFeedForward
 from model.kept_norms import make_kept_norm
 from model.kept_placing import make_placing
 from model.kernels import Mask
@@ -109,10 +110,10 @@ class _Shared:
     """Buffers that all layers use, one after the other."""
 
     def __init__(self, rows: int, config: ModelConfig, attention: AttentionBuffers) -> None:
-        width, hidden = config.width, config.hidden_channels
+        width = config.width
         self.attention = attention
+        self.feed_forward = FeedForwardBuffers(rows, config.hidden_channels)
         self.branch, self.inner_grad, self.norm_grad, self.grad = torch.empty(4, rows, width)
-        self.active, self.hidden_grad = torch.empty(2, rows, hidden)
 
 
 class _Layer:
@@ -126,7 +127,7 @@ class _Layer:
         self._norm = make_kept_norm(block.attention_norm, shared.norm_grad)
         self._later_norm = make_kept_norm(block.feed_forward_norm, shared.norm_grad)
         self._between, self._out = torch.empty(2, rows, width)
-        self._hidden = torch.empty_like(shared.active)
+        self._feed_forward = KeptFeedForward(block.feed_forward, shared.feed_forward)
 
     def forward(self, x: Tensor) -> Tensor:
         """The residual stream (row, width), before and after the block."""
@@ -143,24 +144,15 @@ class _Layer:
         self._mixed = self._attention.forward(qkv, masks)
         branch = product(self._mixed, projection.weight, projection.bias, shared.branch)
         self._add_dropped(x, branch, self._masks[0], self._between)
-        self._second = self._later_norm.forward(self._between)
-        return self._feed_forward()
-
-    def _feed_forward(self) -> Tensor:
-        shared, network = self._shared, self._block.feed_forward
-        first, second = network.expand, network.projection
-        self._inner = product(self._second, first.weight, None, self._hidden)
-        arrays = (array_of(self._inner), array_of(first.bias), array_of(shared.active))
-        run_in_rows(network.kernels.forward, len(self._inner), *arrays)
-        branch = product(shared.active, second.weight, second.bias, shared.branch)
+        second = self._later_norm.forward(self._between)
+        branch = self._feed_forward.forward(second, shared.branch)
         return self._add_dropped(self._between, branch, self._masks[1], self._out)
 
     def backward(self, grad: Tensor) -> Tensor:
         """The gradient after the block to that before it, in place."""
         block, shared = self._block, self._shared
-        inner = self._feed_forward_backward(
-            _drop(grad, self._masks[1], shared.branch, self._sequences)
-        )
+        branch = _drop(grad, self._masks[1], shared.branch, self._sequences)
+        inner = self._feed_forward.backward(branch, shared.inner_grad)
         grad += self._later_norm.backward(inner)
         branch = _drop(grad, self._masks[0], shared.branch, self._sequences)
         projection, qkv = block.attention.projection, block.attention.qkv
@@ -172,16 +164,6 @@ class _Layer:
         add_linear_gradients(qkv, self._first, of_qkv)
         first = product(of_qkv, qkv.weight.t(), None, shared.inner_grad)
         return grad.add_(self._norm.backward(first))
-
-    def _feed_forward_backward(self, branch: Tensor) -> Tensor:
-        shared, network = self._shared, self._block.feed_forward
-        first, second = network.expand, network.projection
-        inner = product(branch, second.weight.t(), None, shared.hidden_grad)
-        arrays = [array_of(each) for each in (self._inner, first.bias, inner, shared.active)]
-        run_in_rows(network.kernels.backward, len(inner), *arrays)
-        add_linear_gradients(second, shared.active, branch)
-        add_linear_gradients(first, self._second, inner)
-        return product(inner, first.weight.t(), None, shared.inner_grad)
 
     def _add_dropped(self, x: Tensor, branch: Tensor, mask: Mask | None, out: Tensor) -> Tensor:
         if mask is None:
