@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from model.compiled import run_in_rows
-from model.feed_forward import FeedForward
-from model.gradients import add_linear_gradients, array_of
+from model.gradients import add_linear_gradients
+from model.kept_activations import make_kept_activation
 from model.linear import product
 
 
@@ -24,9 +23,10 @@ class FeedForwardBuffers:
 class KeptFeedForward:
     """Two layers with an activation in between."""
 
-    def __init__(self, network: Any, shared: FeedForwardBuffers) -> None:  # noqa: ANN401  (a module)
+    def __init__(self, network: Any, activation: str, shared: FeedForwardBuffers) -> None:  # noqa: ANN401
+        """A module of `model.feed_forward` with the activation `model.activation`."""
         self._network, self._shared = network, shared
-        self._activation: _Activation = _WithBias(network, shared)
+        self._activation = make_kept_activation(network, activation, shared.active)
         self._hidden = torch.empty_like(shared.active)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
@@ -45,33 +45,3 @@ class KeptFeedForward:
         add_linear_gradients(second, active, grad)
         add_linear_gradients(first, self._x, inner)
         return product(inner, first.weight.t(), None, out)
-
-
-class _Activation(Protocol):
-    bias: Tensor | None
-    """What the product before it has to add."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """The activation of each unit."""
-
-    def backward(self, hidden: Tensor, grad: Tensor) -> Tensor:
-        """The gradient of the activation becomes that of `hidden`, in place; returns the activation."""
-
-
-class _WithBias:
-    """By a kernel of `model.activation_kernels`, which adds the bias and computes all twice."""
-
-    bias: Tensor | None = None
-
-    def __init__(self, network: FeedForward, shared: FeedForwardBuffers) -> None:
-        self._kernels, self._added, self._shared = network.kernels, network.expand.bias, shared
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        arrays = [array_of(each) for each in (hidden, self._added, self._shared.active)]
-        run_in_rows(self._kernels.forward, len(hidden), *arrays)
-        return self._shared.active
-
-    def backward(self, hidden: Tensor, grad: Tensor) -> Tensor:
-        arrays = [array_of(each) for each in (hidden, self._added, grad, self._shared.active)]
-        run_in_rows(self._kernels.backward, len(hidden), *arrays)
-        return self._shared.active

@@ -29,7 +29,9 @@ class KeptNorm(Protocol):
 
 def make_kept_norm(norm: Any, grad: Tensor) -> KeptNorm:  # noqa: ANN401  (a module of `model.norm`)
     """What computes a norm; its `backward` writes to `grad` (row, width)."""
-    return (KeptRMSNorm if isinstance(norm, RMSNorm) else KeptLayerNorm)(norm, grad)
+    if isinstance(norm, RMSNorm):
+        return KeptRMSNorm(norm, grad)
+    return TorchLayerNorm(norm) if norm.bias is None else KeptLayerNorm(norm, grad)
 
 
 class KeptLayerNorm:
@@ -85,3 +87,25 @@ class KeptRMSNorm:
         run_in_rows(norm_kernels.rms_norm_backward, len(self._sums), *inputs, *arrays)
         add_gradient(self._norm.weight, self._sums.sum(0)[0])
         return self._grad
+
+
+class TorchLayerNorm:
+    """LayerNorm without a bias, by torch, which cannot write to a buffer here."""
+
+    def __init__(self, norm: Any) -> None:  # noqa: ANN401
+        self._norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See `KeptNorm`."""
+        self._x, norm = x, self._norm
+        arguments = (norm.normalized_shape, norm.weight, None, norm.eps)
+        out, *self._moments = torch.native_layer_norm(x, *arguments)
+        return out
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """See `KeptNorm`."""
+        norm = self._norm
+        inputs = (grad, self._x, norm.normalized_shape, *self._moments, norm.weight, None)
+        gradients = torch.ops.aten.native_layer_norm_backward(*inputs, [True, True, False])
+        add_gradient(norm.weight, gradients[1])
+        return gradients[0]  # type: ignore[no-any-return]

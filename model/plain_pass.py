@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from model import kernels
-from model.activation_kernels import ACTIVATION_KERNELS
 from model.compiled import run_in_rows
 from model.config import ModelConfig
 from model.cross_entropy import HeadLoss, LossOptions
 from model.dropout import Dropout
 from model.gradients import add_gradient, add_linear_gradients, array_of
+from model.kept_activations import TORCH_OPERATIONS
 from model.kept_attention import AttentionBuffers, KeptAttention
 from model.kept_feed_forward import FeedForwardBuffers, KeptFeedForward
 from model.kept_norms import make_kept_norm
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FREE_FIELDS: Final = {
     *("layers", "heads", "width", "context", "dropout", "qkv_bias", "init_std"),
     *("tie_embeddings", "activation", "logit_softcap", "zero_init_projections"),
-    *("norm", "position", "rope_base", "rope_share"),
+    *("norm", "biases", "position", "rope_base", "rope_share"),
 }
 """Fields of the model that may have any value; all others must have their default."""
 
@@ -44,7 +44,7 @@ def is_plain_model(config: ModelConfig) -> bool:
     others = (
         (getattr(config, name), field.default) for name, field in fields if name not in FREE_FIELDS
     )
-    return config.activation in ACTIVATION_KERNELS and all(mine == usual for mine, usual in others)
+    return config.activation in TORCH_OPERATIONS and all(mine == usual for mine, usual in others)
 
 
 class PlainPass:
@@ -110,7 +110,7 @@ class _Shared:
     """Buffers that all layers use, one after the other."""
 
     def __init__(self, rows: int, config: ModelConfig, attention: AttentionBuffers) -> None:
-        width = config.width
+        width, self.activation = config.width, config.activation
         self.attention = attention
         self.feed_forward = FeedForwardBuffers(rows, config.hidden_channels)
         self.branch, self.inner_grad, self.norm_grad, self.grad = torch.empty(4, rows, width)
@@ -127,7 +127,9 @@ class _Layer:
         self._norm = make_kept_norm(block.attention_norm, shared.norm_grad)
         self._later_norm = make_kept_norm(block.feed_forward_norm, shared.norm_grad)
         self._between, self._out = torch.empty(2, rows, width)
-        self._feed_forward = KeptFeedForward(block.feed_forward, shared.feed_forward)
+        self._feed_forward = KeptFeedForward(
+            block.feed_forward, shared.activation, shared.feed_forward
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """The residual stream (row, width), before and after the block."""

@@ -60,13 +60,23 @@ CHANGES: list[dict[str, Any]] = [
     {"logit_softcap": 5.0},
     {"norm": "rms"},
     {"norm": "rms", "dropout": 0.0, "tie_embeddings": True, "activation": "relu2"},
+    {"biases": "none"},
+    {"biases": "none", "norm": "rms", "position": "rope", "tie_embeddings": True},
+    {"biases": "none", "activation": "gelu_exact", "dropout": 0.0},
+    {"biases": "none", "activation": "relu2"},
+    {"biases": "none", "activation": "silu", "position": "none"},
+    {"activation": "silu", "norm": "rms"},
     {"position": "none"},
     {"position": "none", "tie_embeddings": True, "norm": "rms"},
     {"position": "rope"},
     {"position": "rope", "rope_base": 100.0, "rope_share": 0.5, "dropout": 0.0},
     {"position": "rope", "norm": "rms", "tie_embeddings": True, "qkv_bias": True},
     {"context": ROWS + 3, "layers": 1, "position": "rope"},
-    {"context": 5 * ROWS, "heads": 8},  # several groups of sequences, of several tiles each
+    {
+        "context": 5 * ROWS,
+        "heads": 8,
+        "biases": "none",
+    },  # several groups of sequences, of several tiles each
     {"context": 5 * ROWS, "heads": 8, "norm": "rms", "position": "rope"},
 ]
 
@@ -125,7 +135,7 @@ def test_a_token_or_a_target_beyond_the_vocabulary_is_refused() -> None:
     "changes",
     [
         *({"kv_heads": 1}, {"window": 5}, {"position": "rope", "qk_norm": True}),
-        *({"biases": "none"}, {"activation": "silu"}, {"experts": 4}),
+        *({"activation": "swiglu"}, {"experts": 4}),
         *({"residual_scale": True}, {"value_embeddings": True}),
     ],
     ids=str,
