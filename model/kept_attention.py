@@ -28,6 +28,10 @@ class AttentionBuffers:
         self.joined = torch.empty_like(self.qkv)
         self.kept, self.slopes = torch.empty(2, max(math.prod(each) for each in self.tiles()))
 
+    def other(self, x: Tensor) -> Tensor:
+        """A buffer for queries, keys and values (row, 3 x width) that is not `x`."""
+        return self.qkv if x is self.joined else self.joined
+
     def tiles(self) -> Iterator[tuple[int, int, int]]:
         """Shapes of the weights (sequence x head, row, key) of all tiles, group by group."""
         sequences, positions, heads, _ = self.shape

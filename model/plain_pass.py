@@ -23,7 +23,7 @@ from model.kept_activations import TORCH_OPERATIONS
 from model.kept_attention import AttentionBuffers, KeptAttention
 from model.kept_feed_forward import FeedForwardBuffers, KeptFeedForward
 from model.kept_norms import make_kept_norm
-from model.kept_placing import make_placing
+from model.kept_placing import KeptPlacing
 from model.kernels import Mask
 from model.linear import product
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FREE_FIELDS: Final = {
     *("layers", "heads", "width", "context", "dropout", "qkv_bias", "init_std"),
     *("tie_embeddings", "activation", "logit_softcap", "zero_init_projections"),
-    *("norm", "biases", "position", "rope_base", "rope_share"),
+    *("norm", "biases", "position", "rope_base", "rope_share", "qk_norm"),
 }
 """Fields of the model that may have any value; all others must have their default."""
 
@@ -121,7 +121,7 @@ class _Layer:
 
     def __init__(self, block: Any, shared: _Shared, sequences: int) -> None:  # noqa: ANN401
         self._block, self._shared, self._sequences = block, shared, sequences
-        self._placing = make_placing(block.attention, shared.attention)
+        self._placing = KeptPlacing(block.attention, shared.attention)
         self._attention = KeptAttention(shared.attention)
         rows, width = shared.branch.shape
         self._norm = make_kept_norm(block.attention_norm, shared.norm_grad)
@@ -140,10 +140,8 @@ class _Layer:
         self._first = self._norm.forward(x)
         into, projection = block.attention.qkv, block.attention.projection
         masks = block.attention.dropout.mask if block.attention.dropout.active else None
-        qkv = product(self._first, into.weight, into.bias, shared.attention.qkv)
-        for step in self._placing:
-            qkv = step.forward(qkv)
-        self._mixed = self._attention.forward(qkv, masks)
+        qkv = product(self._first, into.weight, into.bias, self._placing.projected)
+        self._mixed = self._attention.forward(self._placing.forward(qkv), masks)
         branch = product(self._mixed, projection.weight, projection.bias, shared.branch)
         self._add_dropped(x, branch, self._masks[0], self._between)
         second = self._later_norm.forward(self._between)
@@ -160,9 +158,7 @@ class _Layer:
         projection, qkv = block.attention.projection, block.attention.qkv
         add_linear_gradients(projection, self._mixed, branch)
         mixed = product(branch, projection.weight.t(), None, shared.inner_grad)
-        of_qkv = self._attention.backward(mixed)
-        for step in reversed(self._placing):
-            of_qkv = step.backward(of_qkv)
+        of_qkv = self._placing.backward(self._attention.backward(mixed))
         add_linear_gradients(qkv, self._first, of_qkv)
         first = product(of_qkv, qkv.weight.t(), None, shared.inner_grad)
         return grad.add_(self._norm.backward(first))

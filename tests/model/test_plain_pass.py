@@ -71,6 +71,9 @@ CHANGES: list[dict[str, Any]] = [
     {"position": "rope"},
     {"position": "rope", "rope_base": 100.0, "rope_share": 0.5, "dropout": 0.0},
     {"position": "rope", "norm": "rms", "tie_embeddings": True, "qkv_bias": True},
+    {"qk_norm": True},
+    {"qk_norm": True, "dropout": 0.0, "biases": "none"},
+    {"qk_norm": True, "position": "rope", "rope_share": 0.5, "norm": "rms"},
     {"context": ROWS + 3, "layers": 1, "position": "rope"},
     {
         "context": 5 * ROWS,
@@ -86,7 +89,9 @@ def test_loss_and_gradients_of_micro_batches_have_autograds_bits(changes: dict[s
     check_micro_batches(make_model(**changes))
 
 
-@pytest.mark.parametrize("changes", [{}, {"position": "rope", "norm": "rms"}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"position": "rope", "norm": "rms", "qk_norm": True}], ids=str
+)
 def test_several_threads_have_autograds_bits(changes: dict[str, Any]) -> None:
     torch.set_num_threads(3)
     try:
@@ -111,7 +116,9 @@ def check_micro_batches(model: GPT) -> None:
     assert model._pass is not None
 
 
-@pytest.mark.parametrize("changes", [{}, {"position": "rope", "norm": "rms"}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"position": "rope", "norm": "rms", "qk_norm": True}], ids=str
+)
 def test_sequences_shorter_than_the_context_have_autograds_bits(changes: dict[str, Any]) -> None:
     model = make_model(**changes)
     model.stream.seek(0, first_sequence=0)
@@ -134,7 +141,7 @@ def test_a_token_or_a_target_beyond_the_vocabulary_is_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"kv_heads": 1}, {"window": 5}, {"position": "rope", "qk_norm": True}),
+        *({"kv_heads": 1}, {"window": 5}),
         *({"activation": "swiglu"}, {"experts": 4}),
         *({"residual_scale": True}, {"value_embeddings": True}),
     ],
