@@ -11,8 +11,8 @@ from torch import Tensor
 
 from model import kernels
 from model.compiled import run_in_rows
-from model.kernels import NO_MASK, NO_STARTS
-from model.tiled import MAX_TILE_WEIGHTS, ROWS, Masks
+from model.kernels import NO_MASK
+from model.tiled import MAX_TILE_WEIGHTS, ROWS, Masks, first_keys
 
 
 class AttentionBuffers:
@@ -43,10 +43,10 @@ class AttentionBuffers:
 
 
 class KeptAttention:
-    """Causal attention of one layer, with the bits of `TiledAttention` without a window."""
+    """Causal attention of one layer, with the bits of `TiledAttention`."""
 
-    def __init__(self, shared: AttentionBuffers) -> None:
-        self._shared = shared
+    def __init__(self, shared: AttentionBuffers, window: int | None) -> None:
+        self._shared, self._adds = shared, window is not None
         self._qkv = torch.empty(3, *shared.by_head)
         self._output = torch.empty(shared.by_head)
         sequences, positions, heads, channels = shared.shape
@@ -54,9 +54,10 @@ class KeptAttention:
         self._tiles: list[_Tile] = []
         line = 0
         for shape in shared.tiles():
-            self._tiles.append(_Tile(shared, self._qkv, self._output, line, shape))
+            self._tiles.append(_Tile(shared, self._qkv, self._output, line, shape, window))
             line += shape[0] if shape[2] == positions else 0
-        # The last tile of a group sees every key. It comes first and writes; the others add.
+        self._begin = first_keys(sequences, positions, window, None)
+        # Without a window the last tile of a group sees every key. It comes first and writes; others add.
         self._backward_order = sorted(self._tiles, key=lambda each: (each.first, -each.number))
         self._scale = NO_MASK.scale
 
@@ -70,8 +71,14 @@ class KeptAttention:
             self._scale = mask.scale
             torch.bmm(tile.query, tile.key.mT, out=tile.weights)
             weights, _, kept = tile.arrays
-            arguments = (weights, kept, tile.query.shape[1], 0, NO_STARTS, self._shared.factor)
-            run_in_rows(kernels.softmax, tile.sequences, *arguments, *mask)
+            arguments = (
+                weights,
+                kept,
+                tile.query.shape[1],
+                tile.skipped,
+                self._begin[tile.first :],
+            )
+            run_in_rows(kernels.softmax, tile.sequences, *arguments, self._shared.factor, *mask)
             torch.bmm(tile.kept, tile.value, out=tile.output)
         by_head = self._output.view(sequences, heads, positions, channels)
         return self._mixed.copy_(by_head.transpose(1, 2)).view(len(qkv), -1)
@@ -82,6 +89,8 @@ class KeptAttention:
         sequences, positions, heads, channels = shared.shape
         by_head = grad.view(shared.shape).transpose(1, 2)
         shared.grad.view(by_head.shape).copy_(by_head)
+        if self._adds:
+            shared.gradients.zero_()
         delta = torch.linalg.vecdot(shared.grad, self._output)
         for tile in self._backward_order:
             torch.bmm(tile.grad, tile.value.mT, out=tile.slopes)
@@ -93,7 +102,7 @@ class KeptAttention:
                 (tile.of_key, tile.slopes, tile.query),
                 (tile.of_value, tile.kept, tile.grad),
             ):
-                if tile.is_last:
+                if tile.is_last and not self._adds:
                     torch.bmm(left.mT, right, out=out)
                 else:
                     out.baddbmm_(left.mT, right)
@@ -113,23 +122,26 @@ class _Tile:
         output: Tensor,
         line: int,
         shape: tuple[int, int, int],
+        window: int | None,
     ) -> None:
         lines, rows, keys = shape
+        self.skipped = 0 if window is None else max(0, keys - rows - window + 1)
         heads = shared.shape[2]
         self._lines = slice(line, line + lines)
         self._rows = slice(keys - rows, keys)
         self.sequences, self.first = lines // heads, line // heads
         self.number, self.is_last = (keys - 1) // ROWS, keys == shared.shape[1]
-        seen = (self._lines, slice(keys))
+        seen = (self._lines, slice(self.skipped, keys))
         self.query, self.key, self.value = self.of(qkv[0]), qkv[1][seen], qkv[2][seen]
         self.output, self.grad = self.of(output), self.of(shared.grad)
         of_query, of_key, of_value = shared.gradients
         self.of_query, self.of_key, self.of_value = self.of(of_query), of_key[seen], of_value[seen]
+        shape = (lines, rows, keys - self.skipped)
         self.weights = torch.empty(shape)
         self.kept, self.slopes = (
             each[: math.prod(shape)].view(shape) for each in (shared.kept, shared.slopes)
         )
-        by_sequence = (self.sequences, heads * rows, keys)  # (sequence, head x row, key)
+        by_sequence = (self.sequences, heads * rows, shape[2])  # (sequence, head x row, key)
         self.arrays = [
             each.view(by_sequence).numpy() for each in (self.weights, self.slopes, self.kept)
         ]

@@ -33,7 +33,16 @@ if TYPE_CHECKING:
 FREE_FIELDS: Final = {
     *("layers", "heads", "width", "context", "dropout", "qkv_bias", "init_std"),
     *("tie_embeddings", "activation", "logit_softcap", "zero_init_projections"),
-    *("norm", "biases", "position", "rope_base", "rope_share", "qk_norm"),
+    *(
+        "norm",
+        "biases",
+        "position",
+        "rope_base",
+        "rope_share",
+        "qk_norm",
+        "window",
+        "window_pattern",
+    ),
 }
 """Fields of the model that may have any value; all others must have their default."""
 
@@ -122,7 +131,7 @@ class _Layer:
     def __init__(self, block: Any, shared: _Shared, sequences: int) -> None:  # noqa: ANN401
         self._block, self._shared, self._sequences = block, shared, sequences
         self._placing = KeptPlacing(block.attention, shared.attention)
-        self._attention = KeptAttention(shared.attention)
+        self._attention = KeptAttention(shared.attention, block.attention.window)
         rows, width = shared.branch.shape
         self._norm = make_kept_norm(block.attention_norm, shared.norm_grad)
         self._later_norm = make_kept_norm(block.feed_forward_norm, shared.norm_grad)

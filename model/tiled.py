@@ -56,7 +56,7 @@ class TiledAttention(torch.autograd.Function):
         output = torch.empty_like(query)  # (sequence x head, position, channel), like query
         factor = np.float32(1 / math.sqrt(channels))
         weights = []
-        begin = _first_keys(sequences, positions, window, starts)
+        begin = first_keys(sequences, positions, window, starts)
         for first, q, k, v, o in _groups(heads, query, key, value, output):
             for tile, rows, seen in _tiles(positions, window):
                 p = torch.bmm(q[:, rows], k[:, seen].mT)
@@ -126,7 +126,7 @@ def _tiles(positions: int, window: int | None) -> Iterator[tuple[int, slice, sli
         yield tile, slice(start, end), slice(first, end)
 
 
-def _first_keys(
+def first_keys(
     sequences: int, positions: int, window: int | None, starts: Tensor | None
 ) -> NDArray[np.int64]:
     """The first key that each query attends to, (sequence, position); empty if all attend to all."""

@@ -74,6 +74,10 @@ CHANGES: list[dict[str, Any]] = [
     {"qk_norm": True},
     {"qk_norm": True, "dropout": 0.0, "biases": "none"},
     {"qk_norm": True, "position": "rope", "rope_share": 0.5, "norm": "rms"},
+    {"window": 5},
+    {"window": 1, "window_pattern": "SL", "position": "rope", "qk_norm": True, "dropout": 0.0},
+    {"window": ROWS, "context": 3 * ROWS + 5, "window_pattern": "LS", "norm": "rms"},
+    {"window": 70, "context": 5 * ROWS, "heads": 8, "layers": 1, "biases": "none"},
     {"context": ROWS + 3, "layers": 1, "position": "rope"},
     {
         "context": 5 * ROWS,
@@ -117,7 +121,7 @@ def check_micro_batches(model: GPT) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"position": "rope", "norm": "rms", "qk_norm": True}], ids=str
+    "changes", [{}, {"position": "rope", "norm": "rms", "qk_norm": True, "window": 8}], ids=str
 )
 def test_sequences_shorter_than_the_context_have_autograds_bits(changes: dict[str, Any]) -> None:
     model = make_model(**changes)
@@ -141,8 +145,7 @@ def test_a_token_or_a_target_beyond_the_vocabulary_is_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"kv_heads": 1}, {"window": 5}),
-        *({"activation": "swiglu"}, {"experts": 4}),
+        *({"kv_heads": 1}, {"activation": "swiglu"}, {"experts": 4}),
         *({"residual_scale": True}, {"value_embeddings": True}),
     ],
     ids=str,
