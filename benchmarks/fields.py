@@ -85,7 +85,7 @@ class Side:
 def bytes_kept_for_backward(trainer: Trainer) -> int:
     """Bytes of the tensors that autograd keeps of step 0's forward pass; parameters do not count.
 
-    The plain model is computed by autograd, too, here: `model.plain_pass` keeps about as much.
+    Plain models are computed by autograd, too, here: `model.plain_pass` keeps about as much.
     """
     kept: dict[int, int] = {}
 

@@ -79,11 +79,8 @@ CHANGES: list[dict[str, Any]] = [
     {"window": ROWS, "context": 3 * ROWS + 5, "window_pattern": "LS", "norm": "rms"},
     {"window": 70, "context": 5 * ROWS, "heads": 8, "layers": 1, "biases": "none"},
     {"context": ROWS + 3, "layers": 1, "position": "rope"},
-    {
-        "context": 5 * ROWS,
-        "heads": 8,
-        "biases": "none",
-    },  # several groups of sequences, of several tiles each
+    # Several groups of sequences, of several tiles each.
+    {"context": 5 * ROWS, "heads": 8, "biases": "none"},
     {"context": 5 * ROWS, "heads": 8, "norm": "rms", "position": "rope"},
 ]
 
@@ -94,7 +91,9 @@ def test_loss_and_gradients_of_micro_batches_have_autograds_bits(changes: dict[s
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"position": "rope", "norm": "rms", "qk_norm": True}], ids=str
+    "changes",
+    [{}, {"position": "rope", "norm": "rms", "qk_norm": True}, {"biases": "none", "window": 9}],
+    ids=str,
 )
 def test_several_threads_have_autograds_bits(changes: dict[str, Any]) -> None:
     torch.set_num_threads(3)
