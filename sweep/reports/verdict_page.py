@@ -131,7 +131,9 @@ def _cost_sections(source: Source) -> Iterator[Section]:
     report = source.report
     if len(report.evidence.frame) > MAX_RUNS or not source.costs.were_measured:
         return
-    yield Section(title=COSTS, parts=web_parts(list(cost_parts(report, source.costs)), COSTS))
+    yield Section(
+        title=COSTS, parts=web_parts(list(cost_parts(report, source.costs)), "Costs and verdicts")
+    )
 
 
 def _plan_parts(report: Report, arms: Sequence[ArmRow]) -> Iterator[Part]:
