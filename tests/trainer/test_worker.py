@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,12 @@ def test_nodes_are_compared_by_torch_and_clock(tmp_path: Path) -> None:
     bare = here.model_copy(update={"torch": None, "host": "n1"})
     assert "n1 has no torch for" in str(compare(bare, here, needs_torch=True))
     assert compare(bare, here, needs_torch=False) is None
+
+
+def test_schedulers_that_look_at_the_clock_of_one_folder_at_the_same_time_do_not_meet(
+    tmp_path: Path,
+) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = [pool.submit(find_facts, tmp_path, with_torch=False) for _ in range(200)]
+        assert max(abs(each.result().ahead) for each in found) < 60
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -109,9 +110,5 @@ def _has_cuda() -> bool:
 
 def _clock_difference(folder: Path) -> float:
     """Seconds by which this machine's clock is ahead of that of a folder's file system."""
-    probe = folder / f".clock-{socket.gethostname()}-{os.getpid()}.tmp"
-    try:
-        probe.write_bytes(b"")
-        return time.time() - probe.stat().st_mtime
-    finally:
-        probe.unlink(missing_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".clock-", suffix=".tmp") as probe:
+        return time.time() - Path(probe.name).stat().st_mtime

@@ -108,10 +108,10 @@ def test_a_script_has_its_gpus_on_each_of_its_nodes(
 def test_a_run_at_the_time_limit_goes_on_from_its_checkpoint_in_the_same_attempt(
     make_slurm: MakeSlurm, make_gpt: Callable[..., RunDirectory]
 ) -> None:
-    executor = make_slurm(time="1", notice=50)
+    executor = make_slurm(time="1", notice=30)  # half a minute for its first step
     run = make_gpt("a", LONG, 1, seconds=1)
     executor.start(run.path, executor.slots[0], 1)
-    watch(executor, run.read_events)
+    watch(executor, lambda: run.read_events() and run.lock.holders())
     pid = run.lock.holders()[0]
     os.kill(pid, signal.SIGSTOP)  # it costs no processor until Slurm's notice comes
     before = run.read_events()[-1].step
