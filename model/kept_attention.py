@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +13,23 @@ from torch import Tensor
 from model import kernels
 from model.compiled import run_in_rows
 from model.kernels import NO_MASK
-from model.tiled import MAX_TILE_WEIGHTS, ROWS, Masks, first_keys
+from model.tiled import Masks, first_keys, multiply, sequences_at_once, tiles_of
+
+
+class Part(NamedTuple):
+    """The attention weights of a tile among all: (sequence x head, row, key)."""
+
+    number: int
+    """Of the tile among those of its sequences."""
+    lines: slice
+    rows: slice
+    keys: slice
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Lines, rows and keys."""
+        lines, rows, keys = (each.stop - each.start for each in self[1:])
+        return lines, rows, keys
 
 
 class AttentionBuffers:
@@ -26,20 +43,21 @@ class AttentionBuffers:
         self.gradients = torch.empty(3, *self.by_head)
         self.qkv = torch.empty(sequences * positions, 3 * heads * channels)
         self.joined = torch.empty_like(self.qkv)
-        self.kept, self.slopes = torch.empty(2, max(math.prod(each) for each in self.tiles()))
+        self.kept, self.slopes = torch.empty(
+            2, max(math.prod(part.shape) for part in self.parts(None))
+        )
 
     def other(self, x: Tensor) -> Tensor:
         """A buffer for queries, keys and values (row, 3 x width) that is not `x`."""
         return self.qkv if x is self.joined else self.joined
 
-    def tiles(self) -> Iterator[tuple[int, int, int]]:
-        """Shapes of the weights (sequence x head, row, key) of all tiles, group by group."""
-        sequences, positions, heads, _ = self.shape
-        at_once = max(1, MAX_TILE_WEIGHTS // (heads * min(ROWS, positions) * positions))
-        for first in range(0, sequences, at_once):
-            for start in range(0, positions, ROWS):
-                end = min(start + ROWS, positions)
-                yield heads * min(at_once, sequences - first), end - start, end
+    def parts(self, window: int | None) -> Iterator[Part]:
+        """The parts of all tiles, group by group."""
+        lines, positions, _ = self.by_head
+        at_once = self.shape[2] * sequences_at_once(self.shape[2], positions)
+        for first in range(0, lines, at_once):
+            for number, rows, keys in tiles_of(positions, window):
+                yield Part(number, slice(first, min(first + at_once, lines)), rows, keys)
 
 
 class KeptAttention:
@@ -51,11 +69,8 @@ class KeptAttention:
         self._output = torch.empty(shared.by_head)
         sequences, positions, heads, channels = shared.shape
         self._mixed = torch.empty(sequences, positions, heads, channels)
-        self._tiles: list[_Tile] = []
-        line = 0
-        for shape in shared.tiles():
-            self._tiles.append(_Tile(shared, self._qkv, self._output, line, shape, window))
-            line += shape[0] if shape[2] == positions else 0
+        parts = shared.parts(window)
+        self._tiles = [_Tile(shared, self._qkv, self._output, part) for part in parts]
         self._begin = first_keys(sequences, positions, window, None)
         # Without a window the last tile of a group sees every key. It comes first and writes; others add.
         self._backward_order = sorted(self._tiles, key=lambda each: (each.first, -each.number))
@@ -102,10 +117,7 @@ class KeptAttention:
                 (tile.of_key, tile.slopes, tile.query),
                 (tile.of_value, tile.kept, tile.grad),
             ):
-                if tile.is_last and not self._adds:
-                    torch.bmm(left.mT, right, out=out)
-                else:
-                    out.baddbmm_(left.mT, right)
+                multiply(out, left.mT, right, add=self._adds or not tile.is_last)
         parts = shared.gradients.view(3, sequences, heads, positions, channels)
         joined = shared.joined.view(sequences, positions, 3, heads, channels)
         joined.copy_(parts.permute(1, 3, 0, 2, 4))
@@ -115,33 +127,22 @@ class KeptAttention:
 class _Tile:
     """Views of the buffers: some query rows of a group of sequences, and the keys that they see."""
 
-    def __init__(
-        self,
-        shared: AttentionBuffers,
-        qkv: Tensor,
-        output: Tensor,
-        line: int,
-        shape: tuple[int, int, int],
-        window: int | None,
-    ) -> None:
-        lines, rows, keys = shape
-        self.skipped = 0 if window is None else max(0, keys - rows - window + 1)
-        heads = shared.shape[2]
-        self._lines = slice(line, line + lines)
-        self._rows = slice(keys - rows, keys)
-        self.sequences, self.first = lines // heads, line // heads
-        self.number, self.is_last = (keys - 1) // ROWS, keys == shared.shape[1]
-        seen = (self._lines, slice(self.skipped, keys))
+    def __init__(self, shared: AttentionBuffers, qkv: Tensor, output: Tensor, part: Part) -> None:
+        self.number, lines, self._rows, keys = part
+        self._lines, self.skipped = lines, keys.start
+        shape, heads = part.shape, shared.shape[2]
+        self.sequences, self.first = shape[0] // heads, lines.start // heads
+        self.is_last = keys.stop == shared.shape[1]
+        seen = (lines, keys)
         self.query, self.key, self.value = self.of(qkv[0]), qkv[1][seen], qkv[2][seen]
         self.output, self.grad = self.of(output), self.of(shared.grad)
         of_query, of_key, of_value = shared.gradients
         self.of_query, self.of_key, self.of_value = self.of(of_query), of_key[seen], of_value[seen]
-        shape = (lines, rows, keys - self.skipped)
         self.weights = torch.empty(shape)
         self.kept, self.slopes = (
             each[: math.prod(shape)].view(shape) for each in (shared.kept, shared.slopes)
         )
-        by_sequence = (self.sequences, heads * rows, shape[2])  # (sequence, head x row, key)
+        by_sequence = (self.sequences, heads * shape[1], shape[2])  # (sequence, head x row, key)
         self.arrays = [
             each.view(by_sequence).numpy() for each in (self.weights, self.slopes, self.kept)
         ]

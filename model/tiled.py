@@ -58,7 +58,7 @@ class TiledAttention(torch.autograd.Function):
         weights = []
         begin = first_keys(sequences, positions, window, starts)
         for first, q, k, v, o in _groups(heads, query, key, value, output):
-            for tile, rows, seen in _tiles(positions, window):
+            for tile, rows, seen in tiles_of(positions, window):
                 p = torch.bmm(q[:, rows], k[:, seen].mT)
                 kept = torch.empty_like(p)
                 mask = NO_MASK if masks is None else masks(tile, first)
@@ -83,7 +83,7 @@ class TiledAttention(torch.autograd.Function):
         whole = ctx.window is None
         gradients = (query.new_empty if whole else query.new_zeros)(3, *query.shape)
         tensors = (query, key, value, grad, delta, *gradients)
-        tiles = list(_tiles(positions, ctx.window))
+        tiles = list(tiles_of(positions, ctx.window))
         for group, (_, q, k, v, g, d, dq, dk, dv) in enumerate(_groups(heads, *tensors)):
             # Without a window the last tile sees every key. It comes first and writes; others add.
             for tile, rows, seen in reversed(tiles):
@@ -97,12 +97,12 @@ class TiledAttention(torch.autograd.Function):
                 torch.bmm(ds, k[:, seen], out=dq[:, rows])
                 add = not whole or tile < len(tiles) - 1
                 for out, left, right in ((dk, ds, q), (dv, kept, g)):
-                    _multiply(out[:, seen], left.mT, right[:, rows], add=add)
+                    multiply(out[:, seen], left.mT, right[:, rows], add=add)
         shape = (3, -1, heads, positions, channels)
         return gradients.view(shape).permute(1, 3, 0, 2, 4), None, None, None
 
 
-def _multiply(out: Tensor, left: Tensor, right: Tensor, *, add: bool) -> None:
+def multiply(out: Tensor, left: Tensor, right: Tensor, *, add: bool) -> None:
     """Let out = left @ right; or add the products to `out`."""
     if add:
         out.baddbmm_(left, right)
@@ -110,15 +110,20 @@ def _multiply(out: Tensor, left: Tensor, right: Tensor, *, add: bool) -> None:
         torch.bmm(left, right, out=out)
 
 
+def sequences_at_once(heads: int, positions: int) -> int:
+    """Sequences of which a tile holds the same rows, so that it fits the cache."""
+    return max(1, MAX_TILE_WEIGHTS // (heads * min(ROWS, positions) * positions))
+
+
 def _groups(heads: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
     """Split into groups of sequences with tiles that fit the cache; yields (first, *tensors)."""
     rows, positions = tensors[0].shape[:2]
-    at_once = max(1, MAX_TILE_WEIGHTS // (heads * min(ROWS, positions) * positions)) * heads
+    at_once = heads * sequences_at_once(heads, positions)
     for first in range(0, rows, at_once):
         yield first // heads, *(tensor[first : first + at_once] for tensor in tensors)
 
 
-def _tiles(positions: int, window: int | None) -> Iterator[tuple[int, slice, slice]]:
+def tiles_of(positions: int, window: int | None) -> Iterator[tuple[int, slice, slice]]:
     """Yield each tile's number, its query rows, and the keys that its rows attend to."""
     for tile, start in enumerate(range(0, positions, ROWS)):
         end = min(start + ROWS, positions)
