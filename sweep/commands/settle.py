@@ -108,7 +108,7 @@ def _train(
     baseline, is_race = plan.arms[0].name, plan.study.design.race is not None
     own = {baseline, *seeds}
     jobs = {cell: job for cell, job in every.items() if cell[0] in own}
-    if is_race and request.after is not None:  # its other seeds are no business of this step
+    if is_race and request.after is not None:  # its other seeds do not concern this step
         asked = {(arm, seed) for name in seeds for seed in seeds[name] for arm in (name, baseline)}
         jobs = {cell: job for cell, job in jobs.items() if cell in asked}
     steps = SettleSteps(Path(plan.source), console)
